@@ -1,0 +1,26 @@
+/** @file bilens.h  The whole library, in the order in which one needs it.
+ *
+ *  A first program (error handling left out):
+ *
+ *      bl_model *model = bl_model_load("models/ts-1-256", NULL);
+ *      bl_direction direction = {.token = "swim"};
+ *      float u[256];
+ *      bl_direction_vector(model, &direction, u, NULL);
+ *      bl_eigen *eigen = bl_eigen_new(model, 0, u, 0, NULL);
+ *      printf("%g\n", bl_eigen_values(eigen)[0]);
+ *      bl_eigen_free(eigen);
+ *      bl_model_free(model);
+ *
+ *  base.h: errors, progress. format.h: array files. text.h: tokenizers and corpora. model.h: checkpoints and the forward pass.
+ *  decompose.h: interaction matrices, eigenvectors, virtual tokens. scan.h: top-activating inputs. report.h: JSON, tables, pages.
+ */
+#ifndef BILENS_H
+#define BILENS_H
+#include <bilens/base.h>
+#include <bilens/decompose.h>
+#include <bilens/format.h>
+#include <bilens/model.h>
+#include <bilens/report.h>
+#include <bilens/scan.h>
+#include <bilens/text.h>
+#endif

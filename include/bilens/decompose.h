@@ -1,0 +1,65 @@
+/** @file decompose.h  One layer's MLP in one output direction: interaction matrix, eigenpairs, virtual tokens (SPEC 4, 5). */
+#ifndef BILENS_DECOMPOSE_H
+#define BILENS_DECOMPOSE_H
+
+#include <bilens/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** An output direction as a user gives it. */
+typedef struct bl_direction {
+    const char *token;         /**< the vocabulary's own string, or "#1234" */
+    const char *const *minus;  /**< contrast tokens: u = W_U[token] - mean(W_U[minus]) */
+    size_t n_minus;
+    bool centre_unembedding;   /**< subtract from each row of W_U its own mean over d first */
+} bl_direction;
+
+/** u [d] of `direction`. */
+BL_API bool bl_direction_vector(const bl_model *model, const bl_direction *direction, float *u, bl_error *err);
+
+/** Rows of Q: d, or d+1 for an MLP with biases, whose last coordinate is the constant 1. */
+BL_API size_t bl_interaction_size(const bl_model *model);
+
+/** Q_u = sym(L^T diag(P^T u) R) [n, n], n = bl_interaction_size. BL_ERR_UNSUPPORTED for a gated or plain MLP. */
+BL_API bool bl_interaction_matrix(const bl_model *model, size_t layer, const float *u, float *q, bl_error *err);
+
+/** The spectrum and eigenvectors of one direction. */
+typedef struct bl_eigen bl_eigen;
+
+/** Decomposes direction u [d] of `layer`. `k` = 0: all eigenpairs; otherwise the k lowest and the k highest only, from the same
+ *  single tridiagonalisation (the spectrum is complete either way). Signs: largest-magnitude component positive. */
+BL_API bl_eigen *bl_eigen_new(const bl_model *model, size_t layer, const float *u, size_t k, bl_error *err);
+BL_API void bl_eigen_free(bl_eigen *eigen);
+
+BL_API size_t bl_eigen_size(const bl_eigen *eigen);          /**< n, the number of eigenvalues */
+BL_API size_t bl_eigen_layer(const bl_eigen *eigen);
+BL_API const float *bl_eigen_values(const bl_eigen *eigen);  /**< [n], ascending */
+/** Eigenvector `index` [n] of the ascending spectrum (negative counts from the end); NULL if out of range or not computed. */
+BL_API const float *bl_eigen_vector(const bl_eigen *eigen, long index);
+/** u . p, the MLP output bias's constant part of u . MLP(x); 0 without bias. */
+BL_API float bl_eigen_constant(const bl_eigen *eigen);
+/** (sum |lambda|)^2 / sum lambda^2. */
+BL_API double bl_eigen_effective_rank(const bl_eigen *eigen);
+/** The run of eigenvalues around `index` whose neighbours lie closer than 1e-5 of the largest |lambda|: within it only the span means
+ *  anything. *first == *last when the eigenvalue stands alone. */
+BL_API void bl_eigen_group(const bl_eigen *eigen, size_t index, size_t *first, size_t *last);
+
+/** Virtual tokens of v [n] at `layer` (SPEC 5): out [1 + H, V], row 0 direct, row 1 + h head h. */
+BL_API bool bl_virtual_tokens(const bl_model *model, size_t layer, const float *v, float *out, bl_error *err);
+
+/** One entry of a tensor among its largest or smallest. */
+typedef struct bl_entry {
+    float value;
+    size_t index[BL_MAX_DIMS];
+} bl_entry;
+
+/** The k largest (descending) and the k smallest (ascending) of an array's entries; ties: lower flat index first.
+ *  k is clipped to the number of entries; returns it. NaN entries are left out. */
+BL_API size_t bl_describe(const bl_named_array *array, size_t k, bl_entry *top, bl_entry *bottom);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

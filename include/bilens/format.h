@@ -1,0 +1,33 @@
+/** @file format.h  Array files: numpy's .npy and safetensors. */
+#ifndef BILENS_FORMAT_H
+#define BILENS_FORMAT_H
+
+#include <bilens/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BL_MAX_DIMS 8
+
+/** A named n-dimensional row-major float32 array that somebody else owns. */
+typedef struct bl_named_array {
+    const char *name;
+    const float *data;
+    size_t n_dims;
+    size_t shape[BL_MAX_DIMS];
+} bl_named_array;
+
+/** Writes one array as a version 1.0 .npy file ("<f4", C order), atomically. */
+BL_API bool bl_npy_write(const char *path, const bl_named_array *array, bl_error *err);
+
+/** Reads a .npy file ("<f4" or "<f8", C order) into float32. On success `*data` is to be freed with bl_free; name is NULL. */
+BL_API bool bl_npy_read(const char *path, bl_named_array *array, float **data, bl_error *err);
+
+/** Writes arrays as one safetensors file (F32), atomically. */
+BL_API bool bl_safetensors_write(const char *path, const bl_named_array *arrays, size_t n, bl_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

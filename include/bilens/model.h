@@ -1,0 +1,130 @@
+/** @file model.h  Checkpoints (SPEC 2), the exact forward pass (SPEC 1) and its named trace points. */
+#ifndef BILENS_MODEL_H
+#define BILENS_MODEL_H
+
+#include <bilens/base.h>
+#include <bilens/format.h>
+#include <bilens/text.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum bl_generation { BL_GENERATION_2024_05, BL_GENERATION_2024_06, BL_GENERATION_LATER } bl_generation;
+
+/** g of SPEC 1. */
+typedef enum bl_gate { BL_GATE_NONE, BL_GATE_RELU, BL_GATE_SILU, BL_GATE_GELU } bl_gate;
+
+/** A model's architecture, from `config.json` and the presence of tensors. */
+typedef struct bl_config {
+    bl_generation generation;
+    size_t n_vocab, n_layer, n_head, n_ctx, d_model, d_hidden;
+    bl_gate gate;
+    bool plain;         /**< plain MLP P g(W y): w has h rows, no product */
+    bool bias_w;        /**< mlp.w has a bias */
+    bool bias_p;        /**< the MLP's output has a bias */
+    bool normalization; /**< RMS norm before attention, MLP and head */
+    bool norm_weights;  /**< the norms have weights */
+    bool tied;          /**< lm_head is wte */
+    float noise;        /**< training only */
+} bl_config;
+
+/** "2024-05", "2024-06" or "later". */
+BL_API const char *bl_generation_name(bl_generation generation);
+
+/** "none", "relu", "silu" or "gelu". */
+BL_API const char *bl_gate_name(bl_gate gate);
+
+/** True when every layer's MLP is bilinear, so that it can be decomposed exactly. */
+BL_API bool bl_config_is_bilinear(const bl_config *config);
+
+/** One tensor of the checkpoint as it was stored. */
+typedef struct bl_tensor_info {
+    const char *name;
+    const char *dtype; /**< "F32", "F16", "BF16", "F64" */
+    size_t n_dims;
+    size_t shape[2];
+} bl_tensor_info;
+
+/** One layer's weights, norm weights folded into what reads them (SPEC 4). All views belong to the model. */
+typedef struct bl_layer {
+    bl_view w_q, w_k, w_v; /**< [d, d], rows head-major (H, k); n1 folded */
+    bl_view w_o;           /**< [d, d], columns head-major */
+    bl_view w_l;           /**< [h, d]; n2 folded. The only one of a plain MLP (W) */
+    bl_view w_r;           /**< [h, d]; n2 folded; data NULL for a plain MLP */
+    bl_view w_p;           /**< [d, h] */
+    const float *b_l, *b_r; /**< [h] each or NULL */
+    const float *b_p;       /**< [d] or NULL */
+} bl_layer;
+
+typedef struct bl_model bl_model;
+
+/** Loads a model directory: `config.json`, `model.safetensors` (or shards), `tokenizer.json`. F32 weights are memory-mapped
+ *  and not copied unless a norm weight is folded into them. Fails with a message that names the file and the tensor or key. */
+BL_API bl_model *bl_model_load(const char *directory, bl_error *err);
+BL_API void bl_model_free(bl_model *model);
+
+BL_API const bl_config *bl_model_config(const bl_model *model);
+BL_API const bl_tokenizer *bl_model_tokenizer(const bl_model *model);
+/** The directory's name as it was given. */
+BL_API const char *bl_model_name(const bl_model *model);
+/** config.json as it was read (JSON text). */
+BL_API const char *bl_model_config_json(const bl_model *model);
+
+/** W_E [V, d]. */
+BL_API bl_view bl_model_w_e(const bl_model *model);
+/** W_U [V, d], n_f folded. The same memory as W_E when tied and not folded. */
+BL_API bl_view bl_model_w_u(const bl_model *model);
+/** Layer i's weights, i < n_layer. */
+BL_API const bl_layer *bl_model_layer(const bl_model *model, size_t layer);
+/** s_i of SPEC 1. */
+BL_API float bl_model_attention_scale(const bl_model *model);
+/** Number of parameters (rotary tables not counted, a tied head once). */
+BL_API uint64_t bl_model_parameters(const bl_model *model);
+/** The stored tensors, in file order. */
+BL_API size_t bl_model_n_tensors(const bl_model *model);
+BL_API bl_tensor_info bl_model_tensor_info(const bl_model *model, size_t i);
+
+/** Mean loss (SPEC 7) and the number of predictions it is the mean of. */
+typedef struct bl_loss {
+    double loss;
+    uint64_t predictions;
+    uint64_t stories;
+} bl_loss;
+
+/** Cross-entropy over at most `max_stories` (0 = all) of `corpus`. Threads over stories; the sum does not depend on their number. */
+BL_API bool bl_model_eval(const bl_model *model, bl_corpus *corpus, size_t max_stories, bl_progress progress, bl_loss *loss, bl_error *err);
+
+/** Activations of one text at named points. */
+typedef struct bl_trace bl_trace;
+
+/** Runs the model on `ids` (n of them, at most n_ctx) and keeps the named points. A name is a point, `mlp_in`, for every layer,
+ *  or `mlp_in.0` for one. Points (per layer): resid_pre, attn_in, resid_mid, mlp_in, mlp_out, resid_post [T, d]; q, k (after rotary), v [H, T, k];
+ *  scores (masked with -inf), pattern [H, T, T]; attn_out [T, d] (before s_i); mlp_hidden [T, h]; and, without layer, logits [T, V].
+ *  attn_in and mlp_in are N(x) without the norm's weight, which is folded into the weights that read them. NULL names = all points. */
+BL_API bl_trace *bl_trace_run(const bl_model *model, const int32_t *ids, size_t n, const char *const *names, size_t n_names, bl_error *err);
+BL_API void bl_trace_free(bl_trace *trace);
+BL_API size_t bl_trace_n(const bl_trace *trace);
+/** The i-th array, named "mlp_in.0" or "logits"; owned by the trace. */
+BL_API bl_named_array bl_trace_array(const bl_trace *trace, size_t i);
+
+/** A weight-derived tensor, computed on request. */
+typedef struct bl_weight_array {
+    bl_named_array array;
+    const char *axes[BL_MAX_DIMS]; /**< what each axis counts: "token", "d_model", "head", "d_head", "d_hidden", "out", … */
+    float *owned;                  /**< NULL when array.data is a view into the model */
+} bl_weight_array;
+
+/** The tensor `name` of `layer`: w_e, w_u [V, d]; w_q, w_k, w_v [H, k, d]; w_o [d, H, k]; w_l, w_r [h, d]; w_p [d, h];
+ *  ov [H, d, d] (OV_h = s O_h V_h); qk [H, d, d] (Q_h^T K_h / sqrt(k), no rotary); ove [H, V, d]; b [d, d, d] (SPEC 4).
+ *  Free with bl_weight_array_free. Big ones allocate; `bl_weight_array_bytes` says how much before. */
+BL_API bool bl_weight_array_get(const bl_model *model, const char *name, size_t layer, bl_weight_array *out, bl_error *err);
+BL_API uint64_t bl_weight_array_bytes(const bl_model *model, const char *name);
+BL_API void bl_weight_array_free(bl_weight_array *array);
+/** Names that bl_weight_array_get knows, NULL-terminated. */
+BL_API const char *const *bl_weight_array_names(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

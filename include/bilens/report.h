@@ -1,0 +1,57 @@
+/** @file report.h  Results as JSON (the contract of the command line), and their rendering. Rendering needs the JSON only, never a model. */
+#ifndef BILENS_REPORT_H
+#define BILENS_REPORT_H
+
+#include <bilens/scan.h>
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What every direction's result names. */
+typedef struct bl_subject {
+    const bl_model *model;
+    const bl_direction *direction;
+    size_t layer;
+} bl_subject;
+
+/** JSON texts; free with bl_free. NULL on failure. */
+BL_API char *bl_info_json(const bl_model *model, bl_error *err);
+BL_API char *bl_eigen_json(const bl_subject *subject, const bl_eigen *eigen, const long *indices, size_t n_indices, bl_error *err);
+BL_API char *bl_scan_json(const bl_subject *subject, const bl_eigen *eigen, const bl_scan *scan, const long *indices, size_t n_indices, bl_error *err);
+/** The report's JSON: {"format": "bilens report 1", "version", "info": {…}, "eigen": {…}, "scan": {…}, "corpus": […]}. */
+BL_API char *bl_report_json(const char *info, const char *eigen, const char *scan, const char *const *corpus, size_t n_corpus, bl_error *err);
+
+/** How a terminal shows things. */
+typedef enum bl_colour { BL_COLOUR_NONE, BL_COLOUR_256, BL_COLOUR_24BIT } bl_colour;
+
+typedef struct bl_terminal {
+    bl_colour colour;
+    size_t width; /**< columns; 0 = unlimited */
+    bool light;   /**< reserved for light backgrounds */
+} bl_terminal;
+
+/** Text for people, as the seed's notebook shows it; `json` is what the functions above made. Free with bl_free. */
+BL_API char *bl_info_table(const char *json, const bl_terminal *terminal, bl_error *err);
+BL_API char *bl_eigen_table(const char *json, const bl_terminal *terminal, bl_error *err);
+BL_API char *bl_scan_table(const char *json, const bl_terminal *terminal, bl_error *err);
+/** The essence of a report: model, direction, spectrum in words, each eigenvector's strongest virtual tokens and inputs. */
+BL_API char *bl_report_table(const char *json, const bl_terminal *terminal, bl_error *err);
+/** CSV (RFC 4180, header line). */
+BL_API char *bl_info_csv(const char *json, bl_error *err);
+BL_API char *bl_eigen_csv(const char *json, bl_error *err);
+BL_API char *bl_scan_csv(const char *json, bl_error *err);
+
+/** The spectrum as a figure; the suffix decides: .svg, .png or .pdf. `json` is bl_eigen_json's. Atomic. */
+BL_API bool bl_spectrum_figure(const char *json, const char *path, bl_error *err);
+
+/** Renders a report's JSON into `directory` (made if missing): index.html, figures/spectrum.{svg,png,pdf}, tables/ (CSV). With
+ *  `eigen` also eigenvalues.npy [n] and eigenvectors.npy [n pairs, n] (NULL: these two are left as they are). report.json is written
+ *  last. Everything is made beside the directory first: on failure nothing of an older report is touched. */
+BL_API bool bl_report_render(const char *json, const bl_eigen *eigen, const char *directory, bl_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

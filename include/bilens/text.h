@@ -1,0 +1,79 @@
+/** @file text.h  Tokenizers (SPEC 3) and corpora. */
+#ifndef BILENS_TEXT_H
+#define BILENS_TEXT_H
+
+#include <bilens/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A tokenizer read from a Hugging Face `tokenizer.json`. Immutable; may be used from many threads at once. */
+typedef struct bl_tokenizer bl_tokenizer;
+
+/** Token ids that grow as needed. Zero-initialise; the caller frees with bl_ids_free. */
+typedef struct bl_ids {
+    int32_t *data;
+    size_t n, capacity;
+} bl_ids;
+
+BL_API void bl_ids_free(bl_ids *ids);
+
+/** Reads `path`. A component that is not supported is refused by its name (BL_ERR_UNSUPPORTED). */
+BL_API bl_tokenizer *bl_tokenizer_load(const char *path, bl_error *err);
+BL_API void bl_tokenizer_free(bl_tokenizer *tokenizer);
+
+/** Number of ids: one more than the largest id in the vocabulary or among the added tokens. */
+BL_API size_t bl_tokenizer_size(const bl_tokenizer *tokenizer);
+
+/** The ids of `text` (UTF-8, `length` bytes) with the template applied ([BOS] first), replacing the content of `ids`.
+ *  Exactly the ids of the Hugging Face library. Invalid UTF-8 is BL_ERR_INPUT with the byte offset in the message. */
+BL_API bool bl_tokenizer_encode(const bl_tokenizer *tokenizer, const char *text, size_t length, bl_ids *ids, bl_error *err);
+
+/** The vocabulary's own string of an id ("##ing"), NULL when there is none. Owned by the tokenizer. */
+BL_API const char *bl_tokenizer_token(const bl_tokenizer *tokenizer, int32_t id);
+
+/** The id of a vocabulary string, or -1. */
+BL_API int32_t bl_tokenizer_id(const bl_tokenizer *tokenizer, const char *token);
+
+/** The id that a user's `token` names: the vocabulary's own string, or `#1234`. -1 with BL_ERR_USAGE, whose message
+ *  suggests the nearest strings (by edit distance), when there is none. */
+BL_API int32_t bl_tokenizer_find(const bl_tokenizer *tokenizer, const char *token, bl_error *err);
+
+/** The id of the padding/end token ([EOS]), or -1. */
+BL_API int32_t bl_tokenizer_eos(const bl_tokenizer *tokenizer);
+
+/** Text of `n` ids, as the Hugging Face library's decode(ids, skip_special_tokens=False) gives it. Free with bl_free.
+ *  An id outside the vocabulary is BL_ERR_INPUT. */
+BL_API char *bl_tokenizer_decode(const bl_tokenizer *tokenizer, const int32_t *ids, size_t n, bl_error *err);
+
+/** A stream of stories from one or more files. Not to be shared between threads. */
+typedef struct bl_corpus bl_corpus;
+
+/** One story. `text` is UTF-8, not NUL-terminated, valid until the next call on the same corpus. */
+typedef struct bl_story {
+    const char *text;
+    size_t length;
+    const char *path;     /**< the file it came from, owned by the corpus; "-" for standard input */
+    uint64_t byte_offset; /**< where it begins in that file's uncompressed text */
+    size_t line;          /**< 1-based line where it begins */
+} bl_story;
+
+/** Opens files in order as one stream: `.txt` (stories between `<|endoftext|>`, stripped, empty ones skipped), `.jsonl`
+ *  (objects with "text", verbatim, blank ones skipped), each optionally `.gz` or `.zst`; `-` is standard input, and there
+ *  and wherever the name does not tell, the content decides (compression by magic bytes; jsonl if it begins with `{`).
+ *  A missing file fails here; a corpus with no story at all fails at the first bl_corpus_next with BL_ERR_INPUT. */
+BL_API bl_corpus *bl_corpus_open(const char *const *paths, size_t n_paths, bl_error *err);
+BL_API void bl_corpus_free(bl_corpus *corpus);
+
+/** The next story: true and `*story`; false at the end (err->code BL_OK) or on failure (err->code set).
+ *  Memory is bounded by the longest story (at most 1 GiB). */
+BL_API bool bl_corpus_next(bl_corpus *corpus, bl_story *story, bl_error *err);
+
+/** Compressed bytes read so far and in all (0 when unknown, as for standard input): for progress bars. */
+BL_API void bl_corpus_position(const bl_corpus *corpus, uint64_t *done, uint64_t *total);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,51 @@
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void bl_buffer_add(bl_buffer *buffer, const char *data, size_t n) {
+    size_t need;
+    if (buffer->failed) return;
+    if (!bl_add_size(buffer->n, n, &need) || !bl_add_size(need, 1, &need) || !bl_grow(&buffer->data, &buffer->capacity, need, 1, NULL)) {
+        buffer->failed = true;
+        return;
+    }
+    if (n) memcpy(buffer->data + buffer->n, data, n);
+    buffer->n += n;
+    buffer->data[buffer->n] = '\0';
+}
+
+void bl_buffer_text(bl_buffer *buffer, const char *text) { bl_buffer_add(buffer, text, strlen(text)); }
+
+void bl_buffer_print(bl_buffer *buffer, const char *format, ...) {
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int n = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (n < 0 || !bl_grow(&buffer->data, &buffer->capacity, buffer->n + (size_t)n + 1, 1, NULL)) buffer->failed = true;
+    if (!buffer->failed) {
+        vsnprintf(buffer->data + buffer->n, (size_t)n + 1, format, again);
+        buffer->n += (size_t)n;
+    }
+    va_end(again);
+}
+
+char *bl_buffer_take(bl_buffer *buffer, bl_error *err) {
+    bl_buffer_add(buffer, "", 0);
+    char *data = buffer->data;
+    if (buffer->failed) {
+        free(data);
+        data = bl_fail_null(err, BL_ERR_MEMORY, "out of memory while a text of %zu bytes grew", buffer->n);
+    }
+    *buffer = (bl_buffer){0};
+    return data;
+}
+
+void bl_buffer_free(bl_buffer *buffer) {
+    free(buffer->data);
+    *buffer = (bl_buffer){0};
+}

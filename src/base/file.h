@@ -1,0 +1,40 @@
+/* Files: read-only maps, whole reads, and writing that is atomic (temporary name, fsync, rename). */
+#ifndef BL_BASE_FILE_H
+#define BL_BASE_FILE_H
+#include <bilens/base.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* A read-only memory map of a whole file. An empty file has data NULL, size 0. */
+typedef struct bl_map {
+    const unsigned char *data;
+    size_t size;
+} bl_map;
+
+bool bl_map_open(const char *path, bl_map *map, bl_error *err);
+void bl_map_close(bl_map *map);
+
+/* The whole file, NUL-terminated after `*size` bytes; refuses files over `limit` bytes. Free with bl_free. */
+char *bl_file_read(const char *path, size_t limit, size_t *size, bl_error *err);
+bool bl_file_exists(const char *path);
+bool bl_is_directory(const char *path);
+/* mkdir -p. */
+bool bl_make_directories(const char *path, bl_error *err);
+/* "directory/name", to be freed with bl_free. */
+char *bl_path_join(const char *directory, const char *name, bl_error *err);
+/* Removes a directory and everything in it; errors are ignored (it is a clean-up). */
+void bl_remove_tree(const char *path);
+
+/* A file being written under a temporary name beside its final one. A path that exists and is no regular file (a pipe, /dev/stdout)
+ * is written directly. Errors stick: write freely, look at the result of bl_writer_commit. */
+typedef struct bl_writer bl_writer;
+bl_writer *bl_writer_open(const char *path, bl_error *err);
+void bl_writer_write(bl_writer *writer, const void *data, size_t size);
+void bl_writer_print(bl_writer *writer, const char *format, ...) BL_PRINTF(2, 3);
+/* Flush, fsync, rename; false (and nothing left behind) if anything failed since opening. Frees the writer either way. */
+bool bl_writer_commit(bl_writer *writer, bl_error *err);
+/* Gives up: removes the temporary file, frees the writer. NULL is allowed. */
+void bl_writer_abort(bl_writer *writer);
+/* The three in one. */
+bool bl_file_write(const char *path, const void *data, size_t size, bl_error *err);
+#endif
