@@ -49,6 +49,22 @@ BL_API void bl_eigen_group(const bl_eigen *eigen, size_t index, size_t *first, s
 /** Virtual tokens of v [n] at `layer` (SPEC 5): out [1 + H, V], row 0 direct, row 1 + h head h. */
 BL_API bool bl_virtual_tokens(const bl_model *model, size_t layer, const float *v, float *out, bl_error *err);
 
+/** A weight-derived tensor, computed on request. */
+typedef struct bl_weight_array {
+    bl_named_array array;
+    const char *axes[BL_MAX_DIMS]; /**< what each axis counts: "token", "d_model", "head", "d_head", "d_hidden", "out", … */
+    float *owned;                  /**< NULL when array.data is a view into the model */
+} bl_weight_array;
+
+/** The tensor `name` of `layer`: w_e, w_u [V, d]; w_q, w_k, w_v [H, k, d]; w_o [d, H, k]; w_l, w_r [h, d]; w_p [d, h];
+ *  ov [H, d, d] (OV_h = s O_h V_h); qk [H, d, d] (Q_h^T K_h / sqrt(k), no rotary); ove [H, V, d]; b [d, n, n] (SPEC 4; n = bl_interaction_size).
+ *  Free with bl_weight_array_free. Big ones allocate; `bl_weight_array_bytes` says how much before. */
+BL_API bool bl_weight_array_get(const bl_model *model, const char *name, size_t layer, bl_weight_array *out, bl_error *err);
+BL_API uint64_t bl_weight_array_bytes(const bl_model *model, const char *name);
+BL_API void bl_weight_array_free(bl_weight_array *array);
+/** Names that bl_weight_array_get knows, NULL-terminated. */
+BL_API const char *const *bl_weight_array_names(void);
+
 /** One entry of a tensor among its largest or smallest. */
 typedef struct bl_entry {
     float value;

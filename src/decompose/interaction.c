@@ -1,0 +1,71 @@
+/* The interaction matrix of an output direction (SPEC 4; Pearce, Dooms & Rigg 2024, section 3):
+ *
+ *   Q_u = sum_o u[o] B[o] = sym(L^T diag(P^T u) R)
+ *
+ * without ever forming B [d, d, d]: one product [n, h] x [h, n]. With biases L and R grow a column, [L l] and [R r], and Q acts on
+ * x' = [x; 1]. */
+#include "decompose/interaction.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include <cblas.h>
+#include <math.h>
+#include <stdlib.h>
+
+size_t bl_interaction_size(const bl_model *model) {
+    const bl_config *c = bl_model_config(model);
+    return c->d_model + (c->bias_w ? 1 : 0);
+}
+
+bool bl_check_decomposable(const bl_model *model, size_t layer, bl_error *err) {
+    const bl_config *c = bl_model_config(model);
+    if (layer >= c->n_layer) return bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model's layers are 0 … %zu", layer, c->n_layer - 1);
+    if (bl_config_is_bilinear(c)) return true;
+    return bl_fail(err, BL_ERR_UNSUPPORTED,
+                   "%s: its MLP is %s%s%s, which is no quadratic form of its input: an interaction matrix and its eigenvectors would not "
+                   "describe it. info, describe, trace, export, tokenize and eval work for this model; eigen, scan and report need a bilinear MLP",
+                   bl_model_name(model), c->plain ? "plain, P g(W x)" : "gated, P (g(L x) * (R x))", c->gate != BL_GATE_NONE ? " with g = " : "",
+                   c->gate != BL_GATE_NONE ? bl_gate_name(c->gate) : "");
+}
+
+/* out [h, n] = [weight bias] with row r scaled by scale[r] (NULL: 1) */
+static void extended(float *out, bl_view weight, const float *bias, const float *scale) {
+    size_t n = weight.cols + (bias ? 1 : 0);
+    for (size_t r = 0; r < weight.rows; r++) {
+        float s = scale ? scale[r] : 1.0F;
+        for (size_t c = 0; c < weight.cols; c++) out[r * n + c] = s * weight.data[r * weight.stride + c];
+        if (bias) out[r * n + weight.cols] = s * bias[r];
+    }
+}
+
+static void symmetrise(float *q, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i; j++) q[i * n + j] = q[j * n + i] = 0.5F * (q[i * n + j] + q[j * n + i]);
+}
+
+bool bl_interaction_matrix(const bl_model *model, size_t layer, const float *u, float *q, bl_error *err) {
+    bl_error_clear(err);
+    if (!bl_check_decomposable(model, layer, err)) return false;
+    const bl_layer *l = bl_model_layer(model, layer);
+    size_t n = bl_interaction_size(model), h = l->w_l.rows, d = l->w_l.cols, count = 0;
+    float *left = NULL, *right = NULL, *weight = bl_alloc(h, sizeof *weight, err);
+    bool ok = false;
+    if (!weight) return false;
+    if (!bl_mul_size(h, n, &count)) count = SIZE_MAX;
+    left = bl_alloc(count, sizeof *left, err);
+    if (left && l->b_r) right = bl_alloc(count, sizeof *right, err);
+    if (!left || (l->b_r && !right)) goto done;
+    cblas_sgemv(CblasRowMajor, CblasTrans, (int)d, (int)h, 1.0F, l->w_p.data, (int)l->w_p.stride, u, 1, 0.0F, weight, 1); /* P^T u */
+    extended(left, l->w_l, l->b_l, weight);
+    if (right) extended(right, l->w_r, l->b_r, NULL);
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)n, (int)n, (int)h, 1.0F, left, (int)n, right ? right : l->w_r.data,
+                right ? (int)n : (int)l->w_r.stride, 0.0F, q, (int)n);
+    symmetrise(q, n);
+    ok = true;
+    for (size_t i = 0; i < n * n && ok; i++)
+        if (!isfinite(q[i])) ok = bl_fail(err, BL_ERR_NUMERIC, "%s: the interaction matrix holds NaN or infinity: so do the weights of layer %zu", bl_model_name(model), layer);
+done:
+    free(weight);
+    free(left);
+    free(right);
+    return ok;
+}

@@ -1,0 +1,11 @@
+/* What the decompose room shares about interaction matrices. */
+#ifndef BL_DECOMPOSE_INTERACTION_H
+#define BL_DECOMPOSE_INTERACTION_H
+#include <bilens/decompose.h>
+
+/* False with BL_ERR_UNSUPPORTED for an MLP that is not bilinear, BL_ERR_USAGE for a layer that is not there. */
+bool bl_check_decomposable(const bl_model *model, size_t layer, bl_error *err);
+
+/* back [H, d]: row h is s v^T O_h V_h, what head h's source token is multiplied with. v [d] or longer. */
+bool bl_heads_back(const bl_model *model, size_t layer, const float *v, float *back, bl_error *err);
+#endif

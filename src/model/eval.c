@@ -1,0 +1,86 @@
+/* Loss over a corpus (SPEC 7): mean of -log softmax(logits)[next token] over all predicted positions. */
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "base/vexp.h"
+#include "model/forward.h"
+#include "text/batch.h"
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+
+/* log sum exp of a row */
+static double log_sum_exp(const float *row, size_t n) {
+    float most = row[0];
+    for (size_t i = 1; i < n; i++) most = row[i] > most ? row[i] : most;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)bl_expf(row[i] - most);
+    return (double)most + log(sum);
+}
+
+static bool story_loss(const bl_model *model, bl_workspace *workspace, const bl_ids *ids, double *loss, bl_error *err) {
+    *loss = 0;
+    if (ids->n < 2) return true;
+    bl_view logits = bl_forward_logits(model, workspace, ids->data, ids->n, NULL, err);
+    if (!logits.data) return false;
+    for (size_t p = 0; p + 1 < ids->n; p++) {
+        const float *row = logits.data + p * logits.stride;
+        *loss += log_sum_exp(row, logits.cols) - (double)row[ids->data[p + 1]];
+    }
+    return true;
+}
+
+/* One batch, threads over stories; sums in story order. */
+static bool batch_loss(const bl_model *model, bl_workspace **workspaces, bl_batch *batch, double *losses, bl_loss *sum, bl_error *err) {
+    bool ok = true;
+#pragma omp parallel for schedule(dynamic, 1)
+    for (size_t i = 0; i < batch->n; i++) {
+        bl_error failure = {0};
+        if (bl_batch_encode(batch, i, model->tokenizer, model->config.n_ctx, &failure) &&
+            story_loss(model, workspaces[omp_get_thread_num()], &batch->ids[i], &losses[i], &failure))
+            continue;
+#pragma omp critical(bl_eval_failure)
+        {
+            if (ok) bl_fail(err, failure.code, "%s", failure.message);
+            ok = false;
+        }
+    }
+    for (size_t i = 0; ok && i < batch->n; i++) {
+        sum->loss += losses[i];
+        sum->predictions += batch->ids[i].n ? batch->ids[i].n - 1 : 0;
+        sum->stories++;
+        if (!isfinite(losses[i]))
+            return bl_fail(err, BL_ERR_NUMERIC, "the loss of story %llu is not finite: the weights hold NaN or infinity", (unsigned long long)sum->stories - 1);
+    }
+    return ok;
+}
+
+bool bl_model_eval(const bl_model *model, bl_corpus *corpus, size_t max_stories, bl_progress progress, bl_loss *loss, bl_error *err) {
+    bl_error_clear(err);
+    *loss = (bl_loss){0};
+    bl_batch batch = {0};
+    size_t threads = (size_t)bl_threads(), most = 32 * threads;
+    bool ok = false;
+    double *losses = bl_alloc(most, sizeof *losses, err);
+    bl_workspace **workspaces = bl_alloc_zero(threads, sizeof(bl_workspace *), err);
+    if (!losses || !workspaces) goto done;
+    for (size_t t = 0; t < threads; t++)
+        if (!(workspaces[t] = bl_workspace_new(model, model->config.n_ctx, err))) goto done;
+    for (;;) {
+        uint64_t read, total;
+        bl_corpus_position(corpus, &read, &total);
+        if (!bl_progress_step(&progress, "evaluating", read, total, err)) goto done;
+        size_t left = max_stories ? max_stories - (size_t)loss->stories : most;
+        if (!bl_batch_read(&batch, corpus, left < most ? left : most, err)) goto done;
+        if (batch.n == 0) break;
+        if (!batch_loss(model, workspaces, &batch, losses, loss, err)) goto done;
+    }
+    if (loss->predictions) loss->loss /= (double)loss->predictions;
+    ok = loss->predictions > 0 || bl_fail(err, BL_ERR_INPUT, "no story has two tokens, so that there is nothing to predict");
+done:
+    for (size_t t = 0; workspaces && t < threads; t++) bl_workspace_free(workspaces[t]);
+    free(workspaces);
+    free(losses);
+    bl_batch_free(&batch);
+    return ok;
+}

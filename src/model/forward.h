@@ -1,0 +1,43 @@
+/* The exact forward pass of one story (SPEC 1), with taps at every named point. */
+#ifndef BL_MODEL_FORWARD_H
+#define BL_MODEL_FORWARD_H
+#include "model/model_private.h"
+
+typedef enum bl_point {
+    BL_POINT_RESID_PRE,
+    BL_POINT_ATTN_IN,
+    BL_POINT_Q,
+    BL_POINT_K,
+    BL_POINT_V,
+    BL_POINT_SCORES,
+    BL_POINT_PATTERN,
+    BL_POINT_ATTN_OUT,
+    BL_POINT_RESID_MID,
+    BL_POINT_MLP_IN,
+    BL_POINT_MLP_HIDDEN,
+    BL_POINT_MLP_OUT,
+    BL_POINT_RESID_POST,
+    BL_POINT_LOGITS,
+    BL_N_POINTS
+} bl_point;
+
+/* Called as values come into being: q, k, v, scores, pattern once a head, the others with head 0. The view is valid during the call. */
+typedef struct bl_tap {
+    void (*take)(void *context, bl_point point, size_t layer, size_t head, bl_view value);
+    void *context;
+} bl_tap;
+
+/* Scratch for stories of up to T tokens; one for each thread. */
+typedef struct bl_workspace bl_workspace;
+bl_workspace *bl_workspace_new(const bl_model *model, size_t T, bl_error *err);
+void bl_workspace_free(bl_workspace *workspace);
+
+/* Runs up to mlp_in [n, d] of `layer`; the view belongs to the workspace. ids are in 0 … V-1, 1 <= n <= T. `tap` may be NULL. */
+bl_view bl_forward_mlp_in(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n, size_t layer, const bl_tap *tap);
+
+/* Runs everything: logits [n, V]; data NULL with BL_ERR_MEMORY when there is no room for them. */
+bl_view bl_forward_logits(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n, const bl_tap *tap, bl_error *err);
+
+/* A point's name, "resid_pre". */
+const char *bl_point_name(bl_point point);
+#endif
