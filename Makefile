@@ -1,0 +1,65 @@
+# The front door: every target is one command of CMake or of tools/. `make` alone builds; `make help` lists what there is.
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+# What `make deps` installs: build, check, fuzz, valgrind.
+FOR ?= build
+
+CONFIGURE = cmake -S . -G Ninja
+# The program may not exist yet in an early tree; then the libraries are all there is to build.
+PRODUCT = bilens_shared bilens_static $(if $(wildcard src/cli/main.c),bilens)
+
+.DEFAULT_GOAL := build
+.PHONY: help deps build demo check bench asan valgrind fuzz lint format install clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/    make \1\t\2/p' Makefile | expand -t 20
+	@echo "Variables: BUILD=$(BUILD) PREFIX=$(PREFIX) DESTDIR= JOBS=$(JOBS) FUZZ_SECONDS=$(FUZZ_SECONDS) CMAKE_FLAGS= DEPS=skip (install nothing)"
+
+deps: ## install the Debian packages that are missing (FOR="build check fuzz valgrind": more than the build needs)
+	@tools/deps.sh $(FOR)
+
+build: ## build/libbilens.so, build/libbilens.a, build/bilens
+	@tools/deps.sh --check || tools/deps.sh
+	@test -f $(BUILD)/build.ninja || $(CONFIGURE) -B $(BUILD) -DBILENS_TESTS=OFF $(CMAKE_FLAGS)
+	@cmake --build $(BUILD) -j $(JOBS) --target $(PRODUCT)
+
+demo: build ## make a report of a small model, and open it where there is a desktop
+	@BUILD=$(BUILD) tools/demo.sh
+
+check: ## everything that CI does: house rules, gcc and clang without a warning, lint, all tests, most of them sanitized too
+	@tools/deps.sh --check check || tools/deps.sh check
+	@BUILD=$(BUILD) JOBS=$(JOBS) tools/check.sh
+
+bench: build ## measure speed and memory
+	@test -x bench/run.sh || { echo "bench: there is no bench/run.sh in this tree" >&2; exit 1; }
+	@BILENS=$(BUILD)/bilens bench/run.sh
+
+asan: ## the whole test suite under the address and undefined-behaviour sanitizers
+	@tools/deps.sh --check check || tools/deps.sh check
+	@JOBS=$(JOBS) tools/asan.sh
+
+valgrind: ## the whole test suite under valgrind's memcheck (slow)
+	@tools/deps.sh --check valgrind || tools/deps.sh valgrind
+	@JOBS=$(JOBS) tools/valgrind.sh
+
+fuzz: ## every fuzz target for FUZZ_SECONDS, two at a time (clang)
+	@tools/deps.sh --check fuzz || tools/deps.sh fuzz
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) JOBS=$(JOBS) tools/fuzz.sh
+
+lint: ## layers, formatting, clang-tidy: without building
+	@tools/deps.sh --check check || tools/deps.sh check
+	@tools/check.sh lint
+
+format: ## put every C file into the project's style
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+install: build ## into $(DESTDIR)$(PREFIX)
+	@$(CONFIGURE) -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS) --target $(PRODUCT)
+	@DESTDIR=$(DESTDIR) cmake --install $(BUILD)
+
+clean: ## remove the build folders and the demo's report
+	rm -rf $(BUILD) build-clang build-asan build-valgrind build-fuzz report-swim

@@ -1,0 +1,64 @@
+#!/bin/bash
+# The library as its users get it: installed into a temporary prefix, a program compiled against it there, through pkg-config with the
+# shared library, through pkg-config --static with the archive, and through find_package. Then what the shared library lets be seen.
+set -u
+folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder"' EXIT
+prefix=$folder/prefix
+fail() {
+    echo "FAIL: $*"
+    exit 1
+}
+
+"$CMAKE" --install "$BUILD" --prefix "$prefix" >"$folder/log" 2>&1 || { cat "$folder/log"; fail "cmake --install"; }
+pc=$(find "$prefix" -name bilens.pc)
+[ -n "$pc" ] || fail "bilens.pc was not installed"
+lib=$(dirname "$(dirname "$pc")")
+export PKG_CONFIG_PATH=$lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+for file in "$prefix"/include/bilens/{bilens,base,model,decompose}.h "$lib"/libbilens.{so,a} "$lib/libbilens.so.0"; do
+    [ -e "$file" ] || fail "$file was not installed"
+done
+grep -q "$BUILD\|$SOURCE" "$pc" "$lib"/cmake/bilens/*.cmake && fail "an installed file names the build or source folder"
+version=$("$PKG_CONFIG" --modversion bilens) || fail "pkg-config does not know bilens"
+
+# Every public header stands alone, for older and stricter compilers too.
+for header in "$prefix"/include/bilens/*.h; do
+    echo "#include <bilens/$(basename "$header")>" >"$folder/header.c"
+    "$CC" -std=c11 -pedantic -Wall -Wextra -Wstrict-prototypes -Werror -fsyntax-only -I"$prefix/include" "$folder/header.c" || fail "$header does not stand alone"
+done
+
+cd "$folder" || exit 1
+# works PROGRAM [LIBRARY_PATH]: it runs, and it is the version that was installed.
+works() {
+    local output
+    output=$(LD_LIBRARY_PATH=${2-} "$1" "$folder/out.npy") || fail "$1: exit status $?: $output"
+    [[ $output == "bilens $version, "* ]] || fail "$1: version $version expected, printed: $output"
+}
+"$CC" -std=c11 -Wall -Werror "$SOURCE/tests/install/main.c" -o shared $("$PKG_CONFIG" --cflags --libs bilens) || fail "compiling with the shared library"
+works ./shared "$lib"
+readelf -d shared | grep -q 'NEEDED.*libbilens\.so\.0' || fail "the program does not need libbilens.so.0"
+
+"$CC" -std=c11 -Wall -Werror "$SOURCE/tests/install/main.c" -o static \
+    $("$PKG_CONFIG" --static --cflags --libs bilens | sed 's/-lbilens/-l:libbilens.a/') || fail "compiling with the archive"
+works ./static
+readelf -d static | grep -q 'NEEDED.*libbilens' && fail "the static program needs a libbilens at run time"
+
+"$CMAKE" -S "$SOURCE/tests/install" -B user -G Ninja -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$CC" >log 2>&1 && "$CMAKE" --build user >>log 2>&1 ||
+    { cat log; fail "find_package"; }
+works user/user
+
+# bl_* and nothing else; every function of the public headers is there.
+"$NM" -D --defined-only "$lib/libbilens.so" | awk '{ print $3 }' | sed 's/@.*//' | sort -u >exported
+strangers=$(grep -v '^bl_' exported)
+[ -z "$strangers" ] || fail "libbilens.so exports" $strangers
+sed -n 's/^BL_API .*[ *]\(bl_[a-z0-9_]*\)(.*/\1/p' "$prefix"/include/bilens/*.h | sort -u >declared
+[ "$(wc -l <declared)" -ge 50 ] || fail "only $(wc -l <declared) declared functions were found"
+missing=$(comm -23 declared exported)
+[ -z "$missing" ] || fail "declared in the headers, not exported:" $missing
+private=$(comm -13 declared exported)
+[ -z "$private" ] || fail "exported, but in no public header:" $private
+
+if [ -e "$prefix/bin/bilens" ]; then
+    "$prefix/bin/bilens" --version | grep -q "$version" || fail "the installed program does not say its version"
+fi
+echo "install: shared, static and CMake programs work; $(wc -l <exported) functions exported, all declared"

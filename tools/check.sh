@@ -1,0 +1,45 @@
+#!/bin/bash
+# What CI holds true, in the order of cheapness: layers, formatting, gcc and clang without a warning, clang-tidy, a sanitized run of
+# every test that is not slow, and last the whole test suite. Stops at the first stage that fails.
+#
+#   tools/check.sh          all of it        (BUILD: the gcc build folder, JOBS: at once)
+#   tools/check.sh lint     layers, formatting and clang-tidy only
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=${BUILD:-build}
+jobs=${JOBS:-$(nproc)}
+what=${1-all}
+
+stage() {
+    local name=$1 start=$SECONDS
+    shift
+    echo "== $name"
+    "$@" || { echo "== $name: FAILED" >&2; exit 1; }
+    echo "== $name: $((SECONDS - start)) s"
+}
+sources() { find src include tests bench -name '*.[ch]' -not -path 'tests/data/*' | LC_ALL=C sort; }
+formatting() { sources | xargs clang-format --dry-run -Werror || { echo "run: make format" >&2; return 1; }; }
+# configure FOLDER OPTION…: configures again only what changed; quiet unless it fails.
+configure() { cmake -S . -G Ninja -DBILENS_WERROR=ON -B "$@" >"$1.log" 2>&1 && rm "$1.log" || { cat "$1.log"; return 1; }; }
+compile() { configure "$@" && cmake --build "$1" -j "$jobs"; }
+clang() { compile build-clang -DCMAKE_C_COMPILER=clang -DBILENS_TESTS=ON; }
+# One file a process: the longest decides least. The compile commands are clang's own.
+tidy() {
+    configure build-clang -DCMAKE_C_COMPILER=clang -DBILENS_TESTS=ON || return 1
+    find src -name '*.c' | xargs ls -S | xargs -P "$jobs" -n 1 clang-tidy --quiet -p build-clang 2>&1 | grep -v ' warnings\? generated\.$'
+    return "${PIPESTATUS[0]}"
+}
+tests() { ctest --test-dir "$1" --output-on-failure --no-tests=error -j "$jobs" "${@:2}"; }
+
+stage "layers" tools/check-layers.sh
+stage "clang-format" formatting
+if [ "$what" = lint ]; then
+    stage "clang-tidy" tidy
+    exit
+fi
+stage "gcc, warnings are errors" compile "$build" -DBILENS_TESTS=ON ${CMAKE_FLAGS-}
+stage "clang, warnings are errors" clang
+stage "clang-tidy" tidy
+stage "sanitized build" compile build-asan -DBILENS_SANITIZE=ON -DBILENS_TESTS=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo
+stage "sanitized tests (all but the slow ones)" tests build-asan -LE slow
+stage "tests" tests "$build"

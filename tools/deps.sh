@@ -1,0 +1,75 @@
+#!/bin/sh
+# Debian packages that bilens needs, and installing those that are missing.
+#
+#   tools/deps.sh [--check|--list] [GROUP…]      GROUP: build (default), check, fuzz, valgrind; each includes build
+#
+# --check   says nothing: exit status 0 when everything is there, 1 when something is missing (offline, some milliseconds)
+# --list    prints the packages
+# otherwise installs what is missing: apt-get as root, or through sudo; where neither works, prints the one line to run and fails.
+#
+# Another BLAS, a compiler from elsewhere, no Debian: DEPS=skip makes this script do nothing; CMake says what it cannot find.
+set -u
+
+build='gcc libc6-dev cmake ninja-build pkg-config libopenblas-openmp-dev liblapacke-dev libjansson-dev libutf8proc-dev libpcre2-dev
+libcairo2-dev zlib1g-dev libzstd-dev libopenmpi-dev'
+check='libcmocka-dev clang clang-format clang-tidy libomp-dev zstd gzip'
+fuzz='clang libomp-dev libclang-rt-dev'
+valgrind='libcmocka-dev valgrind zstd gzip'
+
+mode=install
+case ${1-} in
+--check | --list) mode=${1#--}; shift ;;
+esac
+[ "${DEPS-}" = skip ] && exit 0
+
+packages=$build
+for group in "$@"; do
+    case $group in
+    build) ;;
+    check) packages="$packages $check" ;;
+    fuzz) packages="$packages $fuzz" ;;
+    valgrind) packages="$packages $valgrind" ;;
+    *) echo "deps: unknown group '$group' (build, check, fuzz, valgrind)" >&2; exit 2 ;;
+    esac
+done
+packages=$(printf '%s\n' $packages | LC_ALL=C sort -u)
+if [ $mode = list ]; then
+    echo "$packages"
+    exit 0
+fi
+
+if ! command -v dpkg-query >/dev/null; then
+    [ $mode = check ] && exit 0
+    echo "deps: this is no Debian; install what answers to:" $packages >&2
+    exit 1
+fi
+installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' $packages 2>/dev/null | sed -n 's/ installed$//p')
+missing=
+for package in $packages; do
+    printf '%s\n' "$installed" | grep -qxF "$package" || missing="$missing $package"
+done
+if [ -z "$missing" ]; then
+    [ $mode = check ] || echo "deps: everything is installed"
+    exit 0
+fi
+[ $mode = check ] && exit 1
+
+root=
+if [ "$(id -u)" != 0 ]; then
+    root=sudo
+    if ! command -v sudo >/dev/null || { ! sudo -n true 2>/dev/null && { [ -n "${CI-}" ] || [ ! -t 0 ]; }; }; then
+        echo "deps: packages are missing, and only root can install them. Run" >&2
+        echo "    sudo apt-get install --no-install-recommends$missing" >&2
+        exit 1
+    fi
+fi
+echo "deps: installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt="$root ${root:+DEBIAN_FRONTEND=noninteractive} apt-get"
+# The lists may be empty (a fresh image), or too old to know where a package lies now.
+ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 || $apt update -qq
+$apt install -qq -y --no-install-recommends $missing && exit 0
+echo "deps: once more, with fresh package lists"
+$apt update -qq && $apt install -qq -y --no-install-recommends $missing && exit 0
+echo "deps: apt-get failed; the line was: apt-get install --no-install-recommends$missing" >&2
+exit 1
