@@ -24,6 +24,12 @@ BL_API bool bl_npy_write(const char *path, const bl_named_array *array, bl_error
 /** Reads a .npy file ("<f4" or "<f8", C order) into float32. On success `*data` is to be freed with bl_free; name is NULL. */
 BL_API bool bl_npy_read(const char *path, bl_named_array *array, float **data, bl_error *err);
 
+/** Writes a text file atomically: a temporary name beside it, fsync, rename. A pipe or device is written directly. */
+BL_API bool bl_text_write(const char *path, const char *text, bl_error *err);
+
+/** The whole of a text file, at most `limit` bytes. Free with bl_free. */
+BL_API char *bl_text_read(const char *path, size_t limit, bl_error *err);
+
 /** Writes arrays as one safetensors file (F32), atomically. */
 BL_API bool bl_safetensors_write(const char *path, const bl_named_array *arrays, size_t n, bl_error *err);
 

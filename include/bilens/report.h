@@ -38,9 +38,11 @@ BL_API char *bl_eigen_table(const char *json, const bl_terminal *terminal, bl_er
 BL_API char *bl_scan_table(const char *json, const bl_terminal *terminal, bl_error *err);
 /** The essence of a report: model, direction, spectrum in words, each eigenvector's strongest virtual tokens and inputs. */
 BL_API char *bl_report_table(const char *json, const bl_terminal *terminal, bl_error *err);
-/** CSV (RFC 4180, header line). */
+/** CSV (RFC 4180: header line, CRLF, text in quotes): a model's tensors; every virtual token of an eigen result (vector, eigenvalue, source,
+ *  side, rank, token, value); its spectrum (index, eigenvalue); every contribution of a scan's matches. Free with bl_free. */
 BL_API char *bl_info_csv(const char *json, bl_error *err);
 BL_API char *bl_eigen_csv(const char *json, bl_error *err);
+BL_API char *bl_spectrum_csv(const char *json, bl_error *err);
 BL_API char *bl_scan_csv(const char *json, bl_error *err);
 
 /** The spectrum as a figure; the suffix decides: .svg, .png or .pdf. `json` is bl_eigen_json's. Atomic. */

@@ -1,0 +1,148 @@
+#include "cli/common.h"
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STDIN_LIMIT ((size_t)1 << 30)
+
+static void set_error(bl_error *err, bl_code code, const char *text, const char *name) {
+    err->code = code;
+    snprintf(err->message, sizeof err->message, text, name);
+}
+
+/* "folder/name" if it exists. */
+static char *existing(const char *folder, const char *between, const char *name) {
+    char *path = NULL;
+    if (asprintf(&path, "%s%s/%s", folder, between, name) < 0) return NULL;
+    if (access(path, R_OK) == 0) return path;
+    free(path);
+    return NULL;
+}
+
+char *default_data(const char *name, bl_error *err) {
+    const char *folder = getenv("BILENS_DATA");
+    char self[PATH_MAX], *path = NULL;
+    if (folder && *folder) {
+        path = existing(folder, "", name);
+    } else {
+        ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+        self[n > 0 ? n : 0] = '\0';
+        char *slash = strrchr(self, '/');
+        if (slash) *slash = '\0';
+        path = existing(self, "/../data", name);
+        if (!path) path = existing(self, "/../share/bilens", name);
+    }
+    if (!path) set_error(err, BL_ERR_INPUT, "the embedded default '%s' is not here (it is looked for in $BILENS_DATA, beside the build folder and where bilens was installed): name a MODEL and a --corpus", name);
+    return path;
+}
+
+bl_model *load_model(common *c, bl_error *err) {
+    if (!c->model) {
+        c->default_model = default_data("stories-1-256", err);
+        if (!c->default_model) return NULL;
+        c->model = c->default_model;
+    }
+    return bl_model_load(c->model, err);
+}
+
+bl_corpus *open_corpus(const text_list *paths, bl_error *err) {
+    if (paths->n) return bl_corpus_open(paths->items, paths->n, err);
+    char *path = default_data("stories.txt", err);
+    if (!path) return NULL;
+    const char *one = path;
+    bl_corpus *corpus = bl_corpus_open(&one, 1, err);
+    free(path);
+    return corpus;
+}
+
+void direction_options_free(direction_options *options) {
+    text_list_free(&options->minus);
+    index_list_free(&options->eigs);
+}
+
+bl_direction as_direction(const direction_options *options) {
+    return (bl_direction){options->token, options->minus.items, options->minus.n, options->centre};
+}
+
+bool choose_eigs(const bl_model *model, direction_options *options, bl_error *err) {
+    static const long eight[] = {-1, -2, -3, -4, 0, 1, 2, 3};
+    long n = (long)bl_interaction_size(model);
+    if (!options->eigs.n) {
+        options->eigs.items = calloc(8, sizeof *options->eigs.items);
+        if (!options->eigs.items) {
+            set_error(err, BL_ERR_MEMORY, "out of memory%s", "");
+            return false;
+        }
+        for (size_t i = 0; i < 8; i++) { /* a spectrum of fewer than eight: none twice */
+            bool fits = eight[i] < 0 ? -eight[i] <= (n + 1) / 2 : eight[i] < n / 2;
+            if (fits) options->eigs.items[options->eigs.n++] = eight[i];
+        }
+        return true;
+    }
+    for (size_t i = 0; i < options->eigs.n; i++) {
+        long index = options->eigs.items[i];
+        if (index >= -n && index < n) continue;
+        err->code = BL_ERR_USAGE;
+        snprintf(err->message, sizeof err->message, "--eigs: eigenvector %ld does not exist; there are %ld: 0 … %ld, or -1 … %ld from the end", index, n, n - 1, -n);
+        return false;
+    }
+    return true;
+}
+
+bl_eigen *decompose(const bl_model *model, const direction_options *options, bool all, bl_error *err) {
+    long n = (long)bl_interaction_size(model), k = 1;
+    for (size_t i = 0; i < options->eigs.n; i++) {
+        long at = options->eigs.items[i] < 0 ? options->eigs.items[i] + n : options->eigs.items[i];
+        long from_end = n - at < at + 1 ? n - at : at + 1;
+        if (from_end > k) k = from_end;
+    }
+    bl_direction direction = as_direction(options);
+    float *u = calloc(bl_model_config(model)->d_model, sizeof *u);
+    bl_eigen *eigen = NULL;
+    if (!u) set_error(err, BL_ERR_MEMORY, "out of memory%s", "");
+    else if (bl_direction_vector(model, &direction, u, err)) eigen = bl_eigen_new(model, options->layer, u, all || k > n / 8 ? 0 : (size_t)k, err);
+    free(u);
+    return eigen;
+}
+
+int write_stdout(const verb *self, const char *text) {
+    errno = 0;
+    if (fputs(text, stdout) >= 0 && fflush(stdout) == 0) return 0;
+    fprintf(stderr, "bilens: %s: writing to standard output failed: %s\n", self->name, strerror(errno));
+    return 1;
+}
+
+int write_result(const verb *self, const common *c, char *text, const bl_error *made) {
+    if (!text) return fail_with(self, made);
+    bl_error err = {0};
+    int status = 0;
+    if (!c->output) status = write_stdout(self, text);
+    else if (!bl_text_write(c->output, text, &err)) status = fail_with(self, &err);
+    bl_free(text);
+    return status;
+}
+
+char *read_stdin(bl_error *err) {
+    char *text = NULL;
+    size_t n = 0, capacity = 0;
+    for (;;) {
+        if (capacity - n < 2) {
+            capacity = capacity ? 2 * capacity : 65536;
+            char *grown = capacity <= STDIN_LIMIT ? realloc(text, capacity) : NULL;
+            if (!grown) {
+                set_error(err, BL_ERR_INPUT, "standard input is too long%s", "");
+                free(text);
+                return NULL;
+            }
+            text = grown;
+        }
+        size_t got = fread(text + n, 1, capacity - n - 1, stdin);
+        n += got;
+        if (got == 0) break;
+    }
+    text[n] = '\0';
+    return text;
+}

@@ -1,0 +1,43 @@
+/* What several verbs do alike: load the model, read a direction, write the result. */
+#ifndef BL_CLI_COMMON_H
+#define BL_CLI_COMMON_H
+#include "cli/options.h"
+
+/* The model that was named, or the embedded default. NULL with the error filled in. */
+bl_model *load_model(common *c, bl_error *err);
+/* A file or folder of the data that comes with bilens ("stories.txt"): in $BILENS_DATA, beside the build folder, or where it was
+ * installed. Free with free; NULL with BL_ERR_INPUT. */
+char *default_data(const char *name, bl_error *err);
+/* The corpus that was named, or the embedded default. */
+bl_corpus *open_corpus(const text_list *paths, bl_error *err);
+
+/* Options that give a direction, alike in every verb. */
+typedef struct direction_options {
+    const char *token;
+    text_list minus;
+    size_t layer;
+    bool centre;
+    index_list eigs;
+} direction_options;
+
+#define DIRECTION_OPTIONS(d)                                                                                                              \
+    {"token", OPTION_TEXT, &(d).token, "T", "output token: the vocabulary's own string, or its id as #1234"},                             \
+    {"minus", OPTION_TOKENS, &(d).minus, "T,T…", "contrast tokens: their mean is subtracted"},                                            \
+    {"layer", OPTION_COUNT, &(d).layer, "N", "layer whose MLP is decomposed (default 0)"},                                                \
+    {"centre-unembedding", OPTION_FLAG, &(d).centre, NULL, "subtract from each row of W_U its own mean first"},                           \
+    {"eigs", OPTION_INDICES, &(d).eigs, "I,I…", "eigenvectors, by index into the ascending spectrum, negative from the end (default -1,-2,-3,-4,0,1,2,3)"}
+
+void direction_options_free(direction_options *options);
+/* The eigenvectors asked for, or the default eight (fewer in a smaller model); checked against the spectrum's size. */
+bool choose_eigs(const bl_model *model, direction_options *options, bl_error *err);
+/* Decomposes the direction; only as many extreme eigenpairs as `options->eigs` needs unless `all`. */
+bl_eigen *decompose(const bl_model *model, const direction_options *options, bool all, bl_error *err);
+bl_direction as_direction(const direction_options *options);
+
+/* Writes `text` (freed) to -o if given, else to standard output. Returns the exit status. */
+int write_result(const verb *self, const common *c, char *text, const bl_error *made);
+/* Prints to standard output, where a failed write is an error too. */
+int write_stdout(const verb *self, const char *text);
+/* The whole of standard input as text (freed with free). */
+char *read_stdin(bl_error *err);
+#endif

@@ -1,0 +1,225 @@
+#include "cli/options.h"
+#include "cli/terminal.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int fail_with(const verb *self, const bl_error *err) {
+    if (err->code == BL_ERR_CANCELLED) {
+        fprintf(stderr, "bilens: %s: interrupted; no file was left half-written\n", self->name);
+        interrupt_die();
+    }
+    fprintf(stderr, "bilens: %s: %s\n", self->name, err->message);
+    return err->code == BL_ERR_USAGE || err->code == BL_ERR_INPUT || err->code == BL_ERR_UNSUPPORTED ? 2 : 1;
+}
+
+int fail_usage(const verb *self, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "bilens: %s: ", self->name);
+    vfprintf(stderr, format, arguments);
+    fprintf(stderr, "; see 'bilens %s --help'\n", self->name);
+    va_end(arguments);
+    return 2;
+}
+
+void note(const common *c, const char *format, ...) {
+    if (c->quiet) return;
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+}
+
+void text_list_free(text_list *list) {
+    free(list->items);
+    free(list->storage);
+    *list = (text_list){0};
+}
+
+void index_list_free(index_list *list) {
+    free(list->items);
+    *list = (index_list){0};
+}
+
+void common_free(common *c) { free(c->default_model); }
+
+static bool parse_count(const char *text, size_t *out) {
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || errno || value > SIZE_MAX / 4) return false;
+    *out = (size_t)value;
+    return true;
+}
+
+/* Splits at commas. A comma itself is written as its id, #14. */
+static bool parse_tokens(const char *text, text_list *list) {
+    size_t n = 1;
+    for (const char *c = text; *c; c++) n += *c == ',';
+    text_list_free(list);
+    list->storage = strdup(text);
+    list->items = calloc(n, sizeof *list->items);
+    if (!list->storage || !list->items) return false;
+    char *rest = list->storage, *part;
+    while ((part = strsep(&rest, ",")) != NULL) {
+        if (!*part) return false;
+        list->items[list->n++] = part;
+    }
+    return true;
+}
+
+static bool parse_indices(const char *text, index_list *list) {
+    text_list parts = {0};
+    bool ok = parse_tokens(text, &parts);
+    index_list_free(list);
+    list->items = ok ? calloc(parts.n, sizeof *list->items) : NULL;
+    ok = list->items != NULL;
+    for (size_t i = 0; ok && i < parts.n; i++) {
+        char *end;
+        errno = 0;
+        list->items[list->n++] = strtol(parts.items[i], &end, 10);
+        ok = end != parts.items[i] && !*end && !errno;
+    }
+    text_list_free(&parts);
+    return ok;
+}
+
+static bool is_option(const char *argument) { return argument[0] == '-' && argument[1] != '\0'; }
+
+/* The arguments from argv[i] up to the next option; advances *i to the last one taken. */
+static bool parse_files(int argc, char **argv, int *i, text_list *list) {
+    for (bool first = true; *i < argc && (first || !is_option(argv[*i])); first = false, ++*i) {
+        const char **grown = realloc(list->items, (list->n + 1) * sizeof *grown);
+        if (!grown) return false;
+        list->items = grown;
+        list->items[list->n++] = argv[*i];
+    }
+    --*i;
+    return true;
+}
+
+static bool set_option(const option *o, const char *value) {
+    char *end;
+    switch (o->kind) {
+    case OPTION_TEXT:
+        *(const char **)o->target = value;
+        return true;
+    case OPTION_COUNT:
+        return parse_count(value, o->target);
+    case OPTION_REAL:
+        errno = 0;
+        *(double *)o->target = strtod(value, &end);
+        return end != value && !*end && !errno;
+    case OPTION_TOKENS:
+        return parse_tokens(value, o->target);
+    case OPTION_INDICES:
+        return parse_indices(value, o->target);
+    default:
+        return false;
+    }
+}
+
+static const char *expected(option_kind kind) {
+    static const char *const names[] = {"", "a text", "a whole number from 0", "a number", "tokens separated by commas", "whole numbers separated by commas",
+                                        "files"};
+    return names[kind];
+}
+
+static const option *find(const option *table, const char *name, size_t length) {
+    for (; table->name; table++)
+        if (strlen(table->name) == length && strncmp(table->name, name, length) == 0) return table;
+    return NULL;
+}
+
+static void print_option(const option *o) {
+    char left[64];
+    const char *dashes = strlen(o->name) == 1 ? "-" : "--";
+    snprintf(left, sizeof left, "%s%s%s%s", dashes, o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+    printf("  %-26s %s\n", left, o->help);
+}
+
+static void print_help(const verb *self, const option *table, const option *shared, bool has_model) {
+    printf("bilens %s: %s\n\nusage: bilens %s%s [options]\n\n%s\n\noptions:\n", self->name, self->summary, self->name, has_model ? " [MODEL]" : "",
+           self->description);
+    for (const option *o = table; o->name; o++) print_option(o);
+    for (const option *o = shared; o->name; o++) print_option(o);
+    if (has_model)
+        printf("\nMODEL is a directory with config.json, model.safetensors and tokenizer.json; without it the model that comes with bilens is used.\n");
+    printf("\nexamples:\n%s", self->example);
+}
+
+static int set_format(const verb *self, common *c, int formats) {
+    static const char *const names[] = {"table", "json", "csv"};
+    for (int f = 0; c->format_text && f < 3; f++)
+        if (strcmp(c->format_text, names[f]) == 0 && formats & (1 << f)) {
+            c->format = (output_format)f;
+            return -1;
+        }
+    if (!c->format_text) return -1;
+    return fail_usage(self, "--format: '%s' is not one of table%s%s", c->format_text, formats & FORMATS_JSON ? ", json" : "", formats & FORMATS_CSV ? ", csv" : "");
+}
+
+static int parse_all(int argc, char **argv, const verb *self, common *c, const option *table, const option *shared, bool has_model) {
+    for (int i = 0; i < argc; i++) {
+        const char *argument = argv[i];
+        if (!is_option(argument)) {
+            if (!has_model || c->model) return fail_usage(self, "unexpected argument '%s'", argument);
+            c->model = argument;
+            continue;
+        }
+        const char *name = argument[1] == '-' ? argument + 2 : argument + 1, *equals = strchr(name, '=');
+        size_t length = equals ? (size_t)(equals - name) : strlen(name);
+        if ((argument[1] == '-') != (length > 1)) length = 0; /* -token and --o are no options */
+        const option *o = find(table, name, length);
+        if (!o) o = find(shared, name, length);
+        if (!o && strcmp(argument, "-h") == 0) o = find(shared, "help", 4);
+        if (!o) return fail_usage(self, "unknown option '%s'", argument);
+        if (o->kind == OPTION_FLAG) {
+            if (equals) return fail_usage(self, "%.*s takes no value", (int)(equals - argument), argument);
+            *(bool *)o->target = true;
+            continue;
+        }
+        if (!equals && i + 1 >= argc) return fail_usage(self, "%s needs %s", argument, expected(o->kind));
+        if (o->kind == OPTION_FILES && !equals) {
+            i++;
+            if (!parse_files(argc, argv, &i, o->target)) return fail_usage(self, "out of memory");
+            continue;
+        }
+        const char *value = equals ? equals + 1 : argv[++i];
+        int one = 0;
+        char *single = (char *)(uintptr_t)value;
+        if (o->kind == OPTION_FILES ? !parse_files(1, &single, &one, o->target) : !set_option(o, value))
+            return fail_usage(self, "%s: '%s' is not %s", argument, value, expected(o->kind));
+    }
+    return -1;
+}
+
+int options_parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats, const char *output_help, bool has_model) {
+    option shared[8];
+    size_t n = 0;
+    if (output_help) shared[n++] = (option){"o", OPTION_TEXT, &c->output, "PATH", output_help};
+    if (formats)
+        shared[n++] = (option){"format", OPTION_TEXT, &c->format_text, "F",
+                               formats == FORMATS_ALL ? "table (default), json or csv, on standard output" : "table (default) or json, on standard output"};
+    shared[n++] = (option){"color", OPTION_TEXT, &c->colour_text, "WHEN", "auto (default), always, 256 or never; NO_COLOR is honoured"};
+    shared[n++] = (option){"threads", OPTION_COUNT, &c->threads, "N", "threads to compute with (default: all cores)"};
+    shared[n++] = (option){"quiet", OPTION_FLAG, &c->quiet, NULL, "no progress bar, no notes"};
+    shared[n++] = (option){"help", OPTION_FLAG, &c->help, NULL, "this text"};
+    shared[n] = (option){0};
+    int status = parse_all(argc, argv, self, c, table, shared, has_model);
+    if (c->help) {
+        print_help(self, table, shared, has_model);
+        return 0;
+    }
+    if (status >= 0) return status;
+    if (!terminal_colour(c->colour_text, &c->colour)) return fail_usage(self, "--color: '%s' is not one of auto, always, 256, never", c->colour_text);
+    if (c->threads > 4096) return fail_usage(self, "--threads: at most 4096");
+    c->width = terminal_width();
+    bl_set_threads((int)c->threads);
+    return set_format(self, c, formats);
+}

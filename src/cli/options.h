@@ -1,0 +1,73 @@
+/* Options of the verbs: one table a verb, from which parsing, --help and (later) man pages are made. */
+#ifndef BL_CLI_OPTIONS_H
+#define BL_CLI_OPTIONS_H
+#include <bilens/bilens.h>
+
+typedef enum option_kind {
+    OPTION_FLAG,    /* bool */
+    OPTION_TEXT,    /* const char *: points into argv */
+    OPTION_COUNT,   /* size_t */
+    OPTION_REAL,    /* double */
+    OPTION_TOKENS,  /* text_list: split at commas */
+    OPTION_INDICES, /* index_list: split at commas */
+    OPTION_FILES    /* text_list: this and all following arguments that are no options */
+} option_kind;
+
+typedef struct text_list {
+    const char **items;
+    size_t n;
+    char *storage; /* what items point into, when not argv */
+} text_list;
+
+typedef struct index_list {
+    long *items;
+    size_t n;
+} index_list;
+
+typedef struct option {
+    const char *name; /* long name without dashes; "o" alone is -o */
+    option_kind kind;
+    void *target;
+    const char *argument; /* its name in the help, NULL for flags */
+    const char *help;
+} option;
+
+typedef enum output_format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV } output_format;
+enum { FORMATS_TABLE = 1, FORMATS_JSON = 2, FORMATS_CSV = 4, FORMATS_ALL = 7, FORMATS_NONE = 0 };
+
+/* What every verb has. */
+typedef struct common {
+    const char *model; /* the positional MODEL, NULL if absent */
+    size_t threads;
+    bool quiet, help;
+    const char *output;      /* -o */
+    const char *format_text; /* --format */
+    const char *colour_text; /* --color */
+    output_format format;
+    bl_colour colour;
+    size_t width;
+    char *default_model; /* where the embedded default was found, owned */
+} common;
+
+/* A verb: its place in the program and its help. */
+typedef struct verb {
+    const char *name, *summary;
+    int (*run)(int argc, char **argv, const struct verb *self);
+    const char *description; /* a paragraph or more */
+    const char *example;     /* command lines */
+} verb;
+
+/* Parses argv[0 … argc-1] (after the verb) into `common` and the table, which ends with a NULL name. `formats` are those that the verb
+ * knows; `has_output` and `has_model` say whether it takes -o and MODEL. Returns -1 to go on, else the exit status (help shown, or bad usage). */
+int options_parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats, const char *output_help, bool has_model);
+void common_free(common *c);
+void text_list_free(text_list *list);
+void index_list_free(index_list *list);
+
+/* "bilens: verb: message" on stderr. Exit status for the code: 2 for bad usage and bad input, 1 for a failure while working; after an
+ * interrupt it does not return. */
+int fail_with(const verb *self, const bl_error *err);
+int fail_usage(const verb *self, const char *format, ...) BL_PRINTF(2, 3);
+/* A note on stderr unless --quiet. */
+void note(const common *c, const char *format, ...) BL_PRINTF(2, 3);
+#endif

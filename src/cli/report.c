@@ -1,0 +1,113 @@
+#include "cli/common.h"
+#include "cli/terminal.h"
+#include "cli/verbs.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define REPORT_LIMIT ((size_t)256 << 20)
+
+typedef struct report_options {
+    direction_options direction;
+    text_list corpora;
+    size_t top, stories;
+    const char *from;
+} report_options;
+
+/* Model to report.json's text; *eigen is kept for the .npy files. */
+static char *analyse(common *c, report_options *o, bl_eigen **eigen, bl_error *err) {
+    bl_corpus *corpus = open_corpus(&o->corpora, err);
+    bl_model *model = corpus ? load_model(c, err) : NULL;
+    bl_scan *scan = NULL;
+    char *info = NULL, *eigen_text = NULL, *scan_text = NULL, *report = NULL;
+    direction_options *d = &o->direction;
+    bl_direction direction = as_direction(d);
+    bl_subject subject = {model, &direction, d->layer};
+    if (!model || !choose_eigs(model, d, err)) goto done;
+    *eigen = decompose(model, d, true, err);
+    if (!*eigen) goto done;
+    bl_scan_options options = {.top = o->top, .max_stories = o->stories, .progress = progress_bar(c->quiet)};
+    scan = bl_scan_run(model, *eigen, d->eigs.items, d->eigs.n, corpus, &options, err);
+    progress_end();
+    if (!scan) goto done;
+    info = bl_info_json(model, err);
+    if (info) eigen_text = bl_eigen_json(&subject, *eigen, d->eigs.items, d->eigs.n, err);
+    if (eigen_text) scan_text = bl_scan_json(&subject, *eigen, scan, d->eigs.items, d->eigs.n, err);
+    static const char *const embedded[] = {"stories.txt (comes with bilens)"};
+    bool named = o->corpora.n > 0;
+    if (scan_text) report = bl_report_json(info, eigen_text, scan_text, named ? o->corpora.items : embedded, named ? o->corpora.n : 1, err);
+done:
+    bl_free(info);
+    bl_free(eigen_text);
+    bl_free(scan_text);
+    bl_scan_free(scan);
+    bl_model_free(model);
+    bl_corpus_free(corpus);
+    return report;
+}
+
+/* Renders `json` into the directory and its essence to the terminal. */
+static int render(const verb *self, const common *c, const char *json, const bl_eigen *eigen, const char *directory) {
+    bl_error err = {0};
+    bl_terminal terminal = {.colour = c->colour, .width = c->width};
+    if (!bl_report_render(json, eigen, directory, &err)) return fail_with(self, &err);
+    if (c->format == FORMAT_JSON) return write_stdout(self, json);
+    char *table = bl_report_table(json, &terminal, &err);
+    if (!table) return fail_with(self, &err);
+    int status = write_stdout(self, table);
+    bl_free(table);
+    note(c, "%s/index.html is written: open it in a browser", directory);
+    return status;
+}
+
+/* The folder that holds `path`, for rendering a report again where it is; freed with free. */
+static char *folder_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    if (!slash) return strdup(".");
+    return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
+static int run(int argc, char **argv, const verb *self) {
+    common c = {0};
+    report_options o = {.top = 8};
+    bl_error err = {0};
+    const option table[] = {DIRECTION_OPTIONS(o.direction),
+                            {"corpus", OPTION_FILES, &o.corpora, "FILE…", "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
+                            {"top", OPTION_COUNT, &o.top, "N", "matches an eigenvector, at most one a story (default 8)"},
+                            {"stories", OPTION_COUNT, &o.stories, "N", "read at most N stories"},
+                            {"from", OPTION_TEXT, &o.from, "FILE", "render this report.json again: no model, no corpus needed"},
+                            {0}};
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON, "folder to write (default: report-TOKEN; with --from: the file's own)", true);
+    if (status >= 0) return status;
+    bl_eigen *eigen = NULL;
+    char *json = NULL, *folder = NULL;
+    if (!o.from && !o.direction.token) status = fail_usage(self, "--token is missing: which output token is the report about?");
+    else if (o.from && (o.direction.token || o.corpora.n || c.model)) status = fail_usage(self, "--from renders a finished report: MODEL, --token and --corpus do not go with it");
+    else if (o.top < 1 || o.top > 1000) status = fail_usage(self, "--top must be from 1 to 1000");
+    if (status >= 0) goto done;
+
+    if (c.output) folder = strdup(c.output);
+    else if (o.from) folder = folder_of(o.from);
+    else if (asprintf(&folder, "report-%s", o.direction.token) < 0) folder = NULL;
+    for (char *at = folder && !c.output && !o.from ? folder : NULL; at && *at; at++)
+        if (*at == '/') *at = '_'; /* a token is no path */
+    json = o.from ? bl_text_read(o.from, REPORT_LIMIT, &err) : analyse(&c, &o, &eigen, &err);
+    status = json && folder ? render(self, &c, json, eigen, folder) : fail_with(self, &err);
+done:
+    bl_free(json);
+    free(folder);
+    bl_eigen_free(eigen);
+    direction_options_free(&o.direction);
+    text_list_free(&o.corpora);
+    common_free(&c);
+    return status;
+}
+
+const verb verb_report = {
+    "report", "the main job: everything about one direction as a page, figures, tables and numbers", run,
+    "Decomposes the layer's MLP in the direction of a token (or of a contrast), shows the eigenvectors of largest eigenvalue at both ends in virtual\n"
+    "tokens, and finds the corpus positions that excite each of them. Writes index.html (self-contained), figures/spectrum.{svg,png,pdf}, tables/*.csv,\n"
+    "eigenvalues.npy, eigenvectors.npy and report.json, from which alone the page can be rendered again.",
+    "  bilens report models/ts-1-256 --corpus valid.txt --token swim --minus run,climb,eat,see,smell,walk,fly,sit,sleep -o report-swim\n"
+    "  bilens report --from report-swim/report.json\n"};

@@ -1,0 +1,61 @@
+#include "cli/common.h"
+#include "cli/terminal.h"
+#include "cli/verbs.h"
+
+static char *render(const common *c, char *json, bl_error *err) {
+    if (!json || c->format == FORMAT_JSON) return json;
+    bl_terminal terminal = {.colour = c->colour, .width = c->width};
+    char *text = c->format == FORMAT_CSV ? bl_scan_csv(json, err) : bl_scan_table(json, &terminal, err);
+    bl_free(json);
+    return text;
+}
+
+static int run(int argc, char **argv, const verb *self) {
+    common c = {0};
+    direction_options d = {0};
+    text_list corpora = {0};
+    size_t top = 8, stories = 0;
+    bl_error err = {0};
+    const option table[] = {DIRECTION_OPTIONS(d),
+                            {"corpus", OPTION_FILES, &corpora, "FILE…", "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
+                            {"top", OPTION_COUNT, &top, "N", "matches an eigenvector, at most one a story (default 8)"},
+                            {"stories", OPTION_COUNT, &stories, "N", "read at most N stories"},
+                            {0}};
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, "write to this file instead of standard output", true);
+    if (status >= 0) return status;
+    bl_model *model = NULL;
+    bl_eigen *eigen = NULL;
+    bl_corpus *corpus = NULL;
+    bl_scan *scan = NULL;
+    char *json = NULL;
+    if (!d.token || top < 1 || top > 100000) {
+        status = fail_usage(self, d.token ? "--top must be from 1 to 100000" : "--token is missing: which output token's eigenvectors?");
+        goto done;
+    }
+    corpus = open_corpus(&corpora, &err);
+    if (corpus) model = load_model(&c, &err);
+    if (model && choose_eigs(model, &d, &err)) eigen = decompose(model, &d, false, &err);
+    bl_scan_options options = {.top = top, .max_stories = stories, .progress = progress_bar(c.quiet)};
+    if (eigen) scan = bl_scan_run(model, eigen, d.eigs.items, d.eigs.n, corpus, &options, &err);
+    progress_end();
+    bl_direction direction = as_direction(&d);
+    bl_subject subject = {model, &direction, d.layer};
+    if (scan) json = bl_scan_json(&subject, eigen, scan, d.eigs.items, d.eigs.n, &err);
+    status = write_result(self, &c, json ? render(&c, json, &err) : NULL, &err);
+done:
+    bl_scan_free(scan);
+    bl_eigen_free(eigen);
+    bl_model_free(model);
+    bl_corpus_free(corpus);
+    direction_options_free(&d);
+    text_list_free(&corpora);
+    common_free(&c);
+    return status;
+}
+
+const verb verb_scan = {
+    "scan", "the corpus positions that excite a direction's eigenvectors most, and which words did it", run,
+    "For every eigenvector v the positions of largest (v . x)^2, x being the MLP's input, at most one a story. Each match's similarity v . x is split by\n"
+    "source word: blue words push towards it, red ones against; the word in brackets is the position.",
+    "  bilens scan models/ts-1-256 --corpus valid.txt --token swim --minus run,climb,eat --eigs -1,0\n"
+    "  zcat stories.txt.gz | bilens scan models/ts-1-256 --corpus - --token swim --stories 1000 --format json > scan.json\n"};

@@ -1,0 +1,185 @@
+#include "cli/arrays.h"
+#include "cli/common.h"
+#include "cli/terminal.h"
+#include "cli/verbs.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct tokenize_options {
+    const char *text, *tokenizer;
+    text_list corpora;
+    bool decode;
+    size_t stories;
+} tokenize_options;
+
+/* Control characters and line ends in a token would break the table. */
+static void print_visible(FILE *out, const char *token) {
+    for (; *token; token++) {
+        if ((unsigned char)*token < 32 || *token == 127) fprintf(out, "\\x%02x", (unsigned char)*token);
+        else fputc(*token, out);
+    }
+}
+
+static void print_csv(FILE *out, const char *token) {
+    fputc('"', out);
+    for (; *token; token++) fprintf(out, *token == '"' ? "\"\"" : "%c", *token);
+    fputc('"', out);
+}
+
+static bool print_story(FILE *out, output_format format, const bl_tokenizer *tokenizer, size_t story, const bl_ids *ids) {
+    if (format == FORMAT_JSON) {
+        json_t *numbers = json_array(), *tokens = json_array();
+        for (size_t i = 0; i < ids->n; i++) {
+            const char *token = bl_tokenizer_token(tokenizer, ids->data[i]);
+            json_array_append_new(numbers, json_integer(ids->data[i]));
+            json_array_append_new(tokens, json_string(token ? token : ""));
+        }
+        json_t *json = json_pack("{s:o, s:o}", "ids", numbers, "tokens", tokens);
+        char *line = json_line(json);
+        json_decref(json);
+        bool ok = line && fputs(line, out) >= 0;
+        free(line);
+        return ok;
+    }
+    for (size_t i = 0; i < ids->n; i++) {
+        const char *token = bl_tokenizer_token(tokenizer, ids->data[i]);
+        if (!token) token = "";
+        if (format == FORMAT_CSV) {
+            fprintf(out, "%zu,%zu,%d,", story, i, (int)ids->data[i]);
+            print_csv(out, token);
+            fputs("\r\n", out);
+        } else {
+            fprintf(out, "%s%d:", i ? " " : "", (int)ids->data[i]);
+            print_visible(out, token);
+        }
+    }
+    return (format == FORMAT_CSV || fputc('\n', out) >= 0) && !ferror(out);
+}
+
+/* Ids in text, separated by anything that is no digit (so that --format json's lists can be fed back). */
+static bool read_ids(const char *text, bl_ids *ids, bl_error *err) {
+    while (*text) {
+        char *end;
+        errno = 0;
+        bool negative = *text == '-' && text[1] >= '0' && text[1] <= '9';
+        if (!negative && (*text < '0' || *text > '9')) {
+            text++;
+            continue;
+        }
+        long value = strtol(text, &end, 10);
+        if (errno || value < 0 || value > INT32_MAX) {
+            err->code = BL_ERR_INPUT;
+            snprintf(err->message, sizeof err->message, "--decode: '%.*s' is no token id", (int)(end - text < 40 ? end - text : 40), text);
+            return false;
+        }
+        if (ids->n == ids->capacity) {
+            size_t capacity = ids->capacity ? 2 * ids->capacity : 256;
+            int32_t *grown = realloc(ids->data, capacity * sizeof *grown);
+            if (!grown) return false;
+            ids->data = grown;
+            ids->capacity = capacity;
+        }
+        ids->data[ids->n++] = (int32_t)value;
+        text = end;
+    }
+    return true;
+}
+
+/* One line of ids becomes one line of text. */
+static bool decode(FILE *out, const bl_tokenizer *tokenizer, char *text, output_format format, bl_error *err) {
+    bl_ids ids = {0};
+    bool ok = true;
+    for (char *line = text, *next; ok && line && *line; line = next) {
+        next = strchr(line, '\n');
+        if (next) *next++ = '\0';
+        ids.n = 0;
+        ok = read_ids(line, &ids, err);
+        char *decoded = ok ? bl_tokenizer_decode(tokenizer, ids.data, ids.n, err) : NULL;
+        ok = decoded != NULL;
+        if (ok && format == FORMAT_JSON) {
+            json_t *json = json_pack("{s:s}", "text", decoded);
+            char *made = json_line(json);
+            ok = made && fputs(made, out) >= 0;
+            free(made);
+            json_decref(json);
+        } else if (ok) {
+            ok = fprintf(out, "%s\n", decoded) >= 0;
+        }
+        bl_free(decoded);
+    }
+    bl_ids_free(&ids);
+    return ok;
+}
+
+static bool encode_corpus(FILE *out, const common *c, const tokenize_options *o, const bl_tokenizer *tokenizer, bl_error *err) {
+    bl_corpus *corpus = bl_corpus_open(o->corpora.items, o->corpora.n, err);
+    if (!corpus) return false;
+    bl_story story;
+    bl_ids ids = {0};
+    size_t n = 0;
+    bool ok = true;
+    while (ok && !interrupt_requested() && (o->stories == 0 || n < o->stories) && bl_corpus_next(corpus, &story, err))
+        ok = bl_tokenizer_encode(tokenizer, story.text, story.length, &ids, err) && print_story(out, c->format, tokenizer, n++, &ids);
+    ok = ok && err->code == BL_OK;
+    if (ok && interrupt_requested()) ok = false, err->code = BL_ERR_CANCELLED;
+    bl_ids_free(&ids);
+    bl_corpus_free(corpus);
+    return ok;
+}
+
+static bool tokenize(FILE *out, const common *c, const tokenize_options *o, const bl_tokenizer *tokenizer, bl_error *err) {
+    if (c->format == FORMAT_CSV && !o->decode) fputs("story,position,id,token\r\n", out);
+    if (o->corpora.n) return encode_corpus(out, c, o, tokenizer, err);
+    char *input = o->text ? strdup(o->text) : read_stdin(err);
+    if (!input) return false;
+    bl_ids ids = {0};
+    bool ok = o->decode ? decode(out, tokenizer, input, c->format, err)
+                        : bl_tokenizer_encode(tokenizer, input, strlen(input), &ids, err) && print_story(out, c->format, tokenizer, 0, &ids);
+    bl_ids_free(&ids);
+    free(input);
+    return ok;
+}
+
+static int run(int argc, char **argv, const verb *self) {
+    common c = {0};
+    tokenize_options o = {0};
+    bl_error err = {0};
+    const option table[] = {{"text", OPTION_TEXT, &o.text, "TEXT", "this text (default: standard input)"},
+                            {"corpus", OPTION_FILES, &o.corpora, "FILE…", "the stories of these files, a line each"},
+                            {"stories", OPTION_COUNT, &o.stories, "N", "with --corpus: at most N stories"},
+                            {"tokenizer", OPTION_TEXT, &o.tokenizer, "FILE", "a tokenizer.json in place of a model"},
+                            {"decode", OPTION_FLAG, &o.decode, NULL, "ids to text, a line each"},
+                            {0}};
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, NULL, true);
+    if (status >= 0) return status;
+    bl_model *model = NULL;
+    bl_tokenizer *own = NULL;
+    if (o.tokenizer && c.model) status = fail_usage(self, "--tokenizer takes the place of MODEL: give one of them");
+    else if (o.decode && o.corpora.n) status = fail_usage(self, "--decode reads ids from --text or standard input, not from a corpus");
+    else if (o.text && o.corpora.n) status = fail_usage(self, "give one of --text and --corpus");
+    if (status >= 0) goto done;
+    if (o.tokenizer) own = bl_tokenizer_load(o.tokenizer, &err);
+    else model = load_model(&c, &err);
+    const bl_tokenizer *tokenizer = own ? own : model ? bl_model_tokenizer(model) : NULL;
+    if (!tokenizer || !tokenize(stdout, &c, &o, tokenizer, &err) || fflush(stdout) != 0) {
+        if (err.code == BL_OK) err.code = BL_ERR_IO, snprintf(err.message, sizeof err.message, "writing to standard output failed: %s", strerror(errno));
+        status = fail_with(self, &err);
+    } else {
+        status = 0;
+    }
+done:
+    bl_tokenizer_free(own);
+    bl_model_free(model);
+    text_list_free(&o.corpora);
+    common_free(&c);
+    return status;
+}
+
+const verb verb_tokenize = {"tokenize", "text to token ids and back", run,
+                            "Gives exactly the ids of the Hugging Face library, [BOS] included, truncating nothing. The table shows id:token, a line a story; --format json\n"
+                            "prints one object a line, which --decode reads back.",
+                            "  bilens tokenize models/ts-1-256 --text \"Tom likes to swim.\"\n"
+                            "  bilens tokenize --tokenizer tokenizer.json --corpus stories.txt --format json > ids.jsonl\n"
+                            "  bilens tokenize models/ts-1-256 --decode --text \"1 771 1331 33\"\n"};

@@ -1,0 +1,6 @@
+/* Every verb, in the order of the help. */
+#ifndef BL_CLI_VERBS_H
+#define BL_CLI_VERBS_H
+#include "cli/options.h"
+extern const verb verb_report, verb_info, verb_eigen, verb_scan, verb_describe, verb_trace, verb_export, verb_tokenize, verb_eval;
+#endif

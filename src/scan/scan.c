@@ -1,0 +1,219 @@
+/* One pass over a corpus for the positions that excite J eigenvectors most (SPEC 6).
+ *
+ * Stories are read in batches and tokenised and computed by threads, one story a thread; each leaves its best position for every
+ * eigenvector, and the batch is merged in story order. So memory does not grow with the corpus and the result does not depend on the
+ * number of threads. Contributions are computed at the end, for the winners only. */
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "decompose/interaction.h"
+#include "scan/similarity.h"
+#include "scan/top.h"
+#include "text/batch.h"
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+
+#define BATCH_STORIES 256
+#define TOKENS_AFTER 3
+#define DEFAULT_TOP 8
+
+struct bl_scan {
+    bl_top *tops; /* [J] */
+    float *values; /* [J] eigenvalues */
+    size_t J;
+    uint64_t stories, positions;
+};
+
+/* A story's best position for one eigenvector. */
+typedef struct best {
+    float similarity;
+    uint32_t position;
+} best;
+
+/* What the threads of one scan work with. */
+typedef struct work {
+    bl_probes probes;
+    bl_workspace **workspaces; /* [threads] */
+    float **sims;              /* [threads][n_ctx, J] */
+    size_t threads;
+    bl_batch batch;
+    best *found; /* [BATCH_STORIES, J] */
+} work;
+
+static void work_free(work *w) {
+    for (size_t t = 0; t < w->threads; t++) {
+        if (w->workspaces) bl_workspace_free(w->workspaces[t]);
+        if (w->sims) free(w->sims[t]);
+    }
+    free(w->workspaces);
+    free(w->sims);
+    free(w->found);
+    bl_batch_free(&w->batch);
+    bl_probes_free(&w->probes);
+}
+
+static bool work_init(work *w, const bl_model *model, const bl_eigen *eigen, const long *indices, size_t J, bl_error *err) {
+    size_t T = bl_model_config(model)->n_ctx, count;
+    *w = (work){0};
+    if (!bl_probes_init(&w->probes, model, eigen, indices, J, err)) return false;
+    size_t threads = (size_t)bl_threads();
+    w->workspaces = bl_alloc_zero(threads, sizeof(bl_workspace *), err);
+    w->sims = bl_alloc_zero(threads, sizeof(float *), err);
+    w->found = bl_alloc(BATCH_STORIES * J, sizeof *w->found, err);
+    if (!bl_mul_size(T, J, &count)) count = SIZE_MAX;
+    if (w->workspaces && w->sims && w->found) w->threads = threads;
+    bool ok = w->threads > 0;
+    for (size_t t = 0; ok && t < threads; t++) {
+        w->workspaces[t] = bl_workspace_new(model, T, err);
+        w->sims[t] = w->workspaces[t] ? bl_alloc(count, sizeof(float), err) : NULL;
+        ok = w->sims[t] != NULL;
+    }
+    if (!ok) work_free(w);
+    return ok;
+}
+
+/* The position of largest sim^2 for each of J columns; the first of equal ones. */
+static bool find_best(const float *sims, size_t n, size_t J, best *found) {
+    bool finite = true;
+    for (size_t j = 0; j < J; j++) found[j] = (best){sims[j], 0};
+    for (size_t p = 0; p < n; p++)
+        for (size_t j = 0; j < J; j++) {
+            float sim = sims[p * J + j];
+            if (!isfinite(sim)) finite = false;
+            if (sim * sim > found[j].similarity * found[j].similarity) found[j] = (best){sim, (uint32_t)p};
+        }
+    return finite;
+}
+
+static bool scan_story(work *w, size_t i, bl_error *err) {
+    size_t thread = (size_t)omp_get_thread_num(), J = w->probes.J;
+    const bl_model *model = w->probes.model;
+    if (!bl_batch_encode(&w->batch, i, bl_model_tokenizer(model), bl_model_config(model)->n_ctx, err)) return false;
+    const bl_ids *ids = &w->batch.ids[i];
+    if (ids->n == 0) return true;
+    bl_similarity(&w->probes, w->workspaces[thread], ids->data, ids->n, w->sims[thread]);
+    if (find_best(w->sims[thread], ids->n, J, w->found + i * J)) return true;
+    return bl_fail(err, BL_ERR_NUMERIC, "a similarity is not finite: the weights hold NaN or infinity");
+}
+
+static bool scan_batch(work *w, bl_error *err) {
+    bool ok = true;
+#pragma omp parallel for schedule(dynamic, 1)
+    for (size_t i = 0; i < w->batch.n; i++) {
+        bl_error failure = {0};
+        if (scan_story(w, i, &failure)) continue;
+#pragma omp critical(bl_scan_failure)
+        {
+            if (ok) bl_fail(err, failure.code, "%s", failure.message);
+            ok = false;
+        }
+    }
+    return ok;
+}
+
+static bool merge_batch(bl_scan *scan, const work *w, bl_error *err) {
+    for (size_t i = 0; i < w->batch.n; i++) {
+        const bl_ids *ids = &w->batch.ids[i];
+        for (size_t j = 0; j < scan->J && ids->n; j++) {
+            best b = w->found[i * scan->J + j];
+            size_t n = (size_t)b.position + 1 + TOKENS_AFTER;
+            if (!bl_top_offer(&scan->tops[j], scan->stories, b.position, b.similarity, ids->data, n < ids->n ? n : ids->n, err)) return false;
+        }
+        scan->stories++;
+        scan->positions += ids->n;
+    }
+    return true;
+}
+
+/* Contributions of all matches, signed so that their sum is positive. */
+static bool explain(bl_scan *scan, work *w, bl_error *err) {
+    const bl_config *c = bl_model_config(w->probes.model);
+    bool ok = true;
+#pragma omp parallel for schedule(dynamic, 1)
+    for (size_t j = 0; j < scan->J; j++) {
+        bl_error failure = {0};
+        float *back = bl_alloc(c->n_head * c->d_model, sizeof *back, &failure);
+        bool done = back && bl_heads_back(w->probes.model, w->probes.layer, w->probes.v + j * c->d_model, back, &failure);
+        for (size_t i = 0; done && i < scan->tops[j].n; i++) {
+            bl_candidate *m = &scan->tops[j].list[i];
+            m->contributions = bl_alloc(m->position + 1, sizeof *m->contributions, &failure);
+            done = m->contributions && bl_contributions(&w->probes, j, back, w->workspaces[omp_get_thread_num()], m->ids, m->n_ids, m->position,
+                                                        m->contributions, &failure);
+            float sign = m->similarity < 0 ? -1.0F : 1.0F;
+            m->bias = sign * w->probes.bias[j];
+            for (size_t p = 0; done && p <= m->position; p++) m->contributions[p] *= sign;
+        }
+        free(back);
+        if (done) continue;
+#pragma omp critical(bl_scan_failure)
+        {
+            if (ok) bl_fail(err, failure.code, "%s", failure.message);
+            ok = false;
+        }
+    }
+    return ok;
+}
+
+static bool read_all(bl_scan *scan, work *w, bl_corpus *corpus, const bl_scan_options *options, bl_error *err) {
+    for (;;) {
+        uint64_t read, total;
+        bl_corpus_position(corpus, &read, &total);
+        if (!bl_progress_step(&options->progress, "scanning", read, total, err)) return false;
+        size_t left = options->max_stories ? options->max_stories - (size_t)scan->stories : BATCH_STORIES;
+        if (!bl_batch_read(&w->batch, corpus, left < BATCH_STORIES ? left : BATCH_STORIES, err)) return false;
+        if (w->batch.n == 0) return true;
+        if (!scan_batch(w, err) || !merge_batch(scan, w, err)) return false;
+    }
+}
+
+bl_scan *bl_scan_run(const bl_model *model, const bl_eigen *eigen, const long *indices, size_t n_indices, bl_corpus *corpus,
+                     const bl_scan_options *options, bl_error *err) {
+    static const bl_scan_options defaults = {0};
+    bl_error_clear(err);
+    if (!options) options = &defaults;
+    work w;
+    if (!work_init(&w, model, eigen, indices, n_indices, err)) return NULL;
+    bl_scan *scan = bl_alloc_zero(1, sizeof *scan, err);
+    bool ok = false;
+    if (!scan) goto done;
+    scan->tops = bl_alloc_zero(n_indices, sizeof *scan->tops, err);
+    scan->values = bl_alloc(n_indices, sizeof *scan->values, err);
+    if (!scan->tops || !scan->values) goto done;
+    scan->J = n_indices;
+    for (size_t j = 0; j < n_indices; j++) {
+        size_t n = bl_eigen_size(eigen);
+        scan->values[j] = bl_eigen_values(eigen)[indices[j] < 0 ? n - (size_t)-indices[j] : (size_t)indices[j]];
+        if (!bl_top_init(&scan->tops[j], options->top ? options->top : DEFAULT_TOP, err)) goto done;
+    }
+    ok = read_all(scan, &w, corpus, options, err) && explain(scan, &w, err);
+done:
+    work_free(&w);
+    if (ok) return scan;
+    bl_scan_free(scan);
+    return NULL;
+}
+
+void bl_scan_free(bl_scan *scan) {
+    if (!scan) return;
+    for (size_t j = 0; j < scan->J; j++) bl_top_free(&scan->tops[j]);
+    free(scan->tops);
+    free(scan->values);
+    free(scan);
+}
+
+uint64_t bl_scan_stories(const bl_scan *scan) { return scan->stories; }
+uint64_t bl_scan_positions(const bl_scan *scan) { return scan->positions; }
+size_t bl_scan_n_matches(const bl_scan *scan, size_t j) { return scan->tops[j].n; }
+
+bl_match bl_scan_match(const bl_scan *scan, size_t j, size_t i) {
+    const bl_candidate *m = &scan->tops[j].list[i];
+    return (bl_match){.story = (size_t)m->story,
+                      .position = m->position,
+                      .similarity = m->similarity,
+                      .activation = scan->values[j] * m->similarity * m->similarity,
+                      .bias = m->bias,
+                      .contributions = m->contributions,
+                      .ids = m->ids,
+                      .n_ids = m->n_ids};
+}

@@ -1,0 +1,91 @@
+/* Similarities and contributions by the full forward pass (SPEC 6).
+ *
+ *   sim(p) = v . mlp_in(p),   mlp_in(p) = N2(x_p + s sum_h sum_{j<=p} A_h[p, j] O_h V_h y_j)
+ *   c_j    = s sum_h A_h[p, j] (v^T O_h V_h y_j)  (+ v . x_p at j = p),  all divided by the norm at p
+ */
+#include "scan/similarity.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "decompose/interaction.h"
+#include <cblas.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool bl_probes_init(bl_probes *probes, const bl_model *model, const bl_eigen *eigen, const long *indices, size_t n_indices, bl_error *err) {
+    size_t d = bl_model_config(model)->d_model, count;
+    *probes = (bl_probes){.model = model, .layer = bl_eigen_layer(eigen), .J = n_indices};
+    if (n_indices == 0) return bl_fail(err, BL_ERR_USAGE, "a scan needs at least one eigenvector");
+    if (!bl_mul_size(n_indices, d, &count)) count = SIZE_MAX;
+    probes->v = bl_alloc(count, sizeof *probes->v, err);
+    probes->bias = bl_alloc_zero(n_indices, sizeof *probes->bias, err);
+    if (!probes->v || !probes->bias) goto fail;
+    for (size_t j = 0; j < n_indices; j++) {
+        const float *v = bl_eigen_vector(eigen, indices[j]);
+        if (!v) {
+            bl_fail(err, BL_ERR_USAGE, "eigenvector %ld does not exist or was not computed: there are %zu", indices[j], bl_eigen_size(eigen));
+            goto fail;
+        }
+        memcpy(probes->v + j * d, v, d * sizeof *v);
+        if (bl_eigen_size(eigen) > d) probes->bias[j] = v[d];
+    }
+    return true;
+fail:
+    bl_probes_free(probes);
+    return false;
+}
+
+void bl_probes_free(bl_probes *probes) {
+    free(probes->v);
+    free(probes->bias);
+    probes->v = probes->bias = NULL;
+}
+
+void bl_similarity(const bl_probes *probes, bl_workspace *workspace, const int32_t *ids, size_t n, float *sims) {
+    bl_view x = bl_forward_mlp_in(probes->model, workspace, ids, n, probes->layer, NULL);
+    for (size_t p = 0; p < n; p++) memcpy(sims + p * probes->J, probes->bias, probes->J * sizeof *sims);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)probes->J, (int)x.cols, 1.0F, x.data, (int)x.stride, probes->v, (int)x.cols, 1.0F,
+                sims, (int)probes->J);
+}
+
+typedef struct split {
+    size_t layer, p;
+    const float *v, *back;
+    size_t d, H;
+    float *moved;  /* [n, H] v^T s O_h V_h y_j */
+    float *c;      /* [p + 1] */
+    float *direct; /* v . x_p */
+    double square; /* |x_mid(p)|^2 */
+} split;
+
+/* A tap on the layer in question. */
+static void take(void *context, bl_point point, size_t layer, size_t head, bl_view value) {
+    split *s = context;
+    if (layer != s->layer) return;
+    const float *row = value.data + s->p * value.stride;
+    if (point == BL_POINT_RESID_PRE) *s->direct = cblas_sdot((int)s->d, row, 1, s->v, 1);
+    if (point == BL_POINT_ATTN_IN)
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)value.rows, (int)s->H, (int)s->d, 1.0F, value.data, (int)value.stride, s->back, (int)s->d,
+                    0.0F, s->moved, (int)s->H);
+    if (point == BL_POINT_PATTERN)
+        for (size_t j = 0; j <= s->p; j++) s->c[j] += row[j] * s->moved[j * s->H + head];
+    if (point == BL_POINT_RESID_MID)
+        for (size_t i = 0; i < s->d; i++) s->square += (double)row[i] * (double)row[i];
+}
+
+bool bl_contributions(const bl_probes *probes, size_t j, const float *back, bl_workspace *workspace, const int32_t *ids, size_t n, size_t p, float *c,
+                      bl_error *err) {
+    const bl_config *config = bl_model_config(probes->model);
+    float direct = 0, *moved = bl_alloc(n * config->n_head, sizeof *moved, err);
+    if (!moved) return false;
+    memset(c, 0, (p + 1) * sizeof *c);
+    split s = {.layer = probes->layer, .p = p, .v = probes->v + j * config->d_model, .back = back, .d = config->d_model, .H = config->n_head, .moved = moved,
+               .c = c, .direct = &direct};
+    bl_tap tap = {take, &s};
+    bl_forward_mlp_in(probes->model, workspace, ids, n, probes->layer, &tap);
+    c[p] += direct;
+    float scale = config->normalization ? (float)(1.0 / sqrt(s.square / (double)s.d + 1e-8)) : 1.0F;
+    for (size_t i = 0; i <= p; i++) c[i] *= scale;
+    free(moved);
+    return true;
+}

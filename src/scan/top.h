@@ -1,0 +1,25 @@
+/* The best matches of one eigenvector: at most one a story, largest sim^2 first; equal ones: lower story, then lower position. */
+#ifndef BL_SCAN_TOP_H
+#define BL_SCAN_TOP_H
+#include <bilens/base.h>
+
+typedef struct bl_candidate {
+    uint64_t story;
+    size_t position;
+    float similarity;
+    int32_t *ids; /* [n_ids] owned */
+    size_t n_ids;
+    float *contributions; /* [position + 1] owned, made at the end */
+    float bias;
+} bl_candidate;
+
+typedef struct bl_top {
+    bl_candidate *list; /* [n] best first */
+    size_t n, most;
+} bl_top;
+
+bool bl_top_init(bl_top *top, size_t most, bl_error *err);
+void bl_top_free(bl_top *top);
+/* Offers a story's best position, stories in ascending order; keeps a copy of ids if it is good enough. */
+bool bl_top_offer(bl_top *top, uint64_t story, size_t position, float similarity, const int32_t *ids, size_t n_ids, bl_error *err);
+#endif
