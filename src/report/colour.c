@@ -1,0 +1,84 @@
+/* RdBu as matplotlib's `plt.cm.RdBu` has it: ColorBrewer's eleven colours (Cynthia Brewer), joined linearly and sampled at 256 levels
+ *
+ *     level(x) = floor(256 x),  x = (value + largest) / (2 largest) in [0, 1];  colour(i) = between anchors at 10 i / 255
+ *
+ * and made whole numbers by truncation, as the seed's notebook does: the middle is therefore (246, 246, 246) at level 128. */
+#include "report/colour.h"
+#include <math.h>
+#include <stdlib.h>
+
+static const unsigned char anchors[11][3] = {{103, 0, 31},    {178, 24, 43},   {214, 96, 77},  {244, 165, 130}, {253, 219, 199}, {247, 247, 247},
+                                             {209, 229, 240}, {146, 197, 222}, {67, 147, 195}, {33, 102, 172},  {5, 48, 97}};
+
+unsigned bl_rdbu_level(double value, double largest) {
+    if (!(largest > 0) || !isfinite(value)) return BL_RDBU_NEUTRAL;
+    double x = (value / largest + 1) / 2 * BL_RDBU_LEVELS; /* divided first: value + largest may overflow */
+    if (!(x > 0)) return 0;
+    return x >= BL_RDBU_LEVELS ? BL_RDBU_LEVELS - 1 : (unsigned)x;
+}
+
+/* One channel in [0, 1], in the very operations of numpy's linspace and matplotlib's table: truncation shows the last bit. */
+static double channel(unsigned level, int which) {
+    unsigned left = level * 10 / 255;
+    if (left >= 10) return anchors[10][which] / 255.0;
+    double at = level * (1 / 255.0), from = left * 0.1, to = (left + 1) * 0.1;
+    at *= 255;
+    from *= 255;
+    to *= 255;
+    double share = (at - from) / (to - from);
+    double low = anchors[left][which] / 255.0, high = anchors[left + 1][which] / 255.0;
+    double step = share * (high - low); /* its own statement: never fused into a multiply-add */
+    return step + low;
+}
+
+bl_rgb bl_rdbu(unsigned level) {
+    if (level >= BL_RDBU_LEVELS) level = BL_RDBU_LEVELS - 1;
+    return (bl_rgb){(unsigned char)(255 * channel(level, 0)), (unsigned char)(255 * channel(level, 1)),
+                    (unsigned char)(255 * channel(level, 2))};
+}
+
+/* The notebook's linearisation: exponent 2 where sRGB has 2.4. */
+static double linear(unsigned char value) {
+    double c = value / 255.0;
+    return c <= 0.04045 ? c / 12.92 : pow((c + 0.055) / 1.055, 2);
+}
+
+double bl_lightness(bl_rgb colour) {
+    double y = 0.2126 * linear(colour.r) + 0.7152 * linear(colour.g) + 0.0722 * linear(colour.b);
+    return y <= 0.008856 ? 903.3 * y : 116 * cbrt(y) - 16;
+}
+
+bool bl_wants_white_text(bl_rgb background) { return bl_lightness(background) < 60; }
+
+/* The six steps of xterm's colour cube. */
+static const unsigned char steps[6] = {0, 95, 135, 175, 215, 255};
+
+static unsigned nearest_step(unsigned char value) {
+    unsigned best = 0;
+    for (unsigned i = 1; i < 6; i++)
+        if (abs((int)value - steps[i]) < abs((int)value - steps[best])) best = i;
+    return best;
+}
+
+static int distance(bl_rgb a, bl_rgb b) {
+    int r = a.r - b.r, g = a.g - b.g, c = a.b - b.b;
+    return r * r + g * g + c * c;
+}
+
+bl_rgb bl_xterm256_colour(unsigned index) {
+    if (index < 16) index = 16;
+    if (index >= 232) {
+        unsigned char grey = (unsigned char)(8 + 10 * ((index > 255 ? 255 : index) - 232));
+        return (bl_rgb){grey, grey, grey};
+    }
+    index -= 16;
+    return (bl_rgb){steps[index / 36], steps[index / 6 % 6], steps[index % 6]};
+}
+
+unsigned bl_xterm256(bl_rgb colour) {
+    unsigned cube = 16 + 36 * nearest_step(colour.r) + 6 * nearest_step(colour.g) + nearest_step(colour.b);
+    int mean = (colour.r + colour.g + colour.b) / 3;
+    int shade = (mean - 3) / 10;
+    unsigned grey = 232 + (unsigned)(shade < 0 ? 0 : shade > 23 ? 23 : shade);
+    return distance(bl_xterm256_colour(grey), colour) < distance(bl_xterm256_colour(cube), colour) ? grey : cube;
+}

@@ -1,0 +1,203 @@
+/* The essence of a report, and the table of a model's tensors. */
+#include "report/colour.h"
+#include "report/plot.h"
+#include "report/terminal.h"
+#include "report/visible.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { TOKENS = 4, INPUTS = 3, NAME = 8 };
+
+static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
+
+/* 2949120 -> "2,949,120". */
+static const char *grouped(char out[40], uint64_t n) {
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n), at = 0;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0) out[at++] = ',';
+        out[at++] = digits[i];
+    }
+    out[at] = '\0';
+    return out;
+}
+
+static void print_model(bl_page *page, const bl_doc_info *info) {
+    static const char *const keys[] = {"n_layer", "d_model", "d_hidden", "n_head", "n_vocab", "n_ctx"};
+    char number[40];
+    bl_page_bold(page);
+    bl_page_token(page, info->model, 0);
+    bl_page_plain(page);
+    page->indent = 2;
+    bl_page_words(page, ": generation ");
+    bl_page_token(page, info->generation, 40);
+    bl_page_text(page, ",");
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *value = bl_doc_setting_value(info, keys[i]);
+        char text[64];
+        if (!value) continue;
+        snprintf(text, sizeof text, " %s\xC2\xA0%.20s,", keys[i], value);
+        bl_page_words(page, text);
+    }
+    bl_page_words(page, " ");
+    bl_page_words(page, grouped(number, info->parameters));
+    bl_page_words(page, " parameters");
+    page->indent = 0;
+    bl_page_newline(page);
+}
+
+/* " tree 1.57 climb 1.10 …": the first entries, each on its colour, in `columns`. */
+static void print_entries(bl_page *page, const bl_doc_entry *entries, size_t n, double largest, size_t columns) {
+    size_t end = page->column + columns;
+    for (size_t i = 0; i < n && i < TOKENS; i++) {
+        char number[BL_NUMBER_SIZE];
+        int decimals = bl_decimals(largest);
+        bl_number(number, entries[i].value, decimals > 2 ? decimals - 2 : decimals, "-");
+        size_t token = bl_visible_width(entries[i].token), need = (token > 12 ? 12 : token) + strlen(number) + 3;
+        if (page->column + need > end) break;
+        bl_page_level(page, bl_rdbu_level(entries[i].value, largest), false);
+        bl_page_text(page, " ");
+        bl_page_token(page, entries[i].token, 12);
+        bl_page_text(page, " ");
+        bl_page_text(page, number);
+        bl_page_text(page, " ");
+        bl_page_plain(page);
+    }
+    if (page->column < end) bl_page_spaces(page, end - page->column);
+}
+
+static void print_sources(bl_page *page, const bl_doc_vector *vector) {
+    size_t width = page->width == 0 || page->width > 132 ? 132 : max_size(page->width, 40), half = (width - NAME - 4) / 2;
+    bl_page_dim(page);
+    bl_page_spaces(page, NAME + 1);
+    bl_page_text(page, "highest");
+    bl_page_spaces(page, half > 7 ? half - 7 + 2 : 2);
+    bl_page_text(page, "lowest");
+    bl_page_plain(page);
+    bl_page_newline(page);
+    for (size_t i = 0; i < vector->n_sources; i++) {
+        const bl_doc_source *source = &vector->sources[i];
+        size_t columns = bl_page_token(page, source->name, NAME);
+        bl_page_spaces(page, NAME + 1 - columns);
+        if (source->single) {
+            bl_doc_entry only = {"constant", source->value};
+            print_entries(page, &only, 1, vector->largest, half);
+        } else {
+            print_entries(page, source->top, source->n_top, vector->largest, half);
+            bl_page_spaces(page, 2);
+            print_entries(page, source->bottom, source->n_bottom, vector->largest, half);
+        }
+        bl_page_newline(page);
+    }
+}
+
+static void print_vector(bl_page *page, const bl_doc *doc, const bl_doc_vector *vector) {
+    const bl_doc_hits *hits = bl_doc_find_hits(doc->scan, vector->index);
+    char text[160];
+    bl_page_newline(page);
+    bl_page_vector_title(page, &doc->eigen->subject, vector->index, vector->eigenvalue);
+    bl_page_words(page, vector->eigenvalue > 0 ? " (evidence for)" : vector->eigenvalue < 0 ? " (evidence against)" : " (no evidence)");
+    bl_page_newline(page);
+    if (vector->last > vector->first) {
+        snprintf(text, sizeof text, "degenerate with indices %zu-%zu: only their span means anything", vector->first, vector->last);
+        bl_page_words(page, text);
+        bl_page_newline(page);
+    }
+    print_sources(page, vector);
+    for (size_t k = 0; hits && k < hits->n_matches && k < INPUTS; k++) bl_page_match(page, &hits->matches[k]);
+}
+
+char *bl_report_table(const char *json, const bl_terminal *terminal, bl_error *err) {
+    bl_doc *doc = bl_doc_read(json, BL_DOC_REPORT, err);
+    if (!doc) return NULL;
+    bl_page page = bl_page_new(terminal);
+    char stories[40], positions[40], text[160];
+    print_model(&page, doc->info);
+    snprintf(text, sizeof text, "%s stories, %s positions of", grouped(stories, doc->scan->stories), grouped(positions, doc->scan->positions));
+    bl_page_words(&page, text);
+    page.indent = 2;
+    for (size_t i = 0; i < doc->n_corpus; i++) {
+        if (!bl_page_room(&page, bl_visible_width(doc->corpus[i]) + 2)) bl_page_text(&page, " ");
+        bl_page_token(&page, doc->corpus[i], 0);
+        if (i + 1 < doc->n_corpus) bl_page_text(&page, ",");
+    }
+    page.indent = 0;
+    bl_page_newline(&page);
+    bl_page_newline(&page);
+    bl_page_spectrum(&page, doc->eigen);
+    bl_page_match_legend(&page);
+    for (size_t i = 0; i < doc->eigen->n_vectors; i++) print_vector(&page, doc, &doc->eigen->vectors[i]);
+    bl_doc_free(doc);
+    return bl_buffer_take(&page.text, err);
+}
+
+static void print_settings(bl_page *page, const char *title, const bl_doc_setting *settings, size_t n) {
+    size_t columns = 0;
+    if (n == 0) return;
+    bl_page_newline(page);
+    bl_page_bold(page);
+    bl_page_text(page, title);
+    bl_page_plain(page);
+    bl_page_newline(page);
+    for (size_t i = 0; i < n; i++) columns = max_size(columns, bl_visible_width(settings[i].key));
+    if (columns > 32) columns = 32;
+    for (size_t i = 0; i < n; i++) {
+        bl_page_spaces(page, 2);
+        bl_page_spaces(page, columns + 2 - bl_page_token(page, settings[i].key, columns));
+        bl_page_token(page, settings[i].value, page->width > columns + 8 ? page->width - columns - 4 : 0);
+        bl_page_newline(page);
+    }
+}
+
+static uint64_t elements(const bl_doc_tensor *tensor) {
+    uint64_t n = 1;
+    for (size_t k = 0; k < tensor->n_dims; k++)
+        if (__builtin_mul_overflow(n, tensor->shape[k], &n)) return UINT64_MAX;
+    return n;
+}
+
+static void shape_text(const bl_doc_tensor *tensor, char out[200]) {
+    size_t at = (size_t)snprintf(out, 200, "[");
+    for (size_t k = 0; k < tensor->n_dims; k++)
+        at += (size_t)snprintf(out + at, 200 - at, "%s%llu", k > 0 ? ", " : "", (unsigned long long)tensor->shape[k]);
+    snprintf(out + at, 200 - at, "]");
+}
+
+static void print_tensors(bl_page *page, const bl_doc_info *info) {
+    char shape[200], number[40];
+    size_t name = 6, across = 5;
+    for (size_t i = 0; i < info->n_tensors; i++) {
+        shape_text(&info->tensors[i], shape);
+        name = max_size(name, bl_visible_width(info->tensors[i].name));
+        across = max_size(across, strlen(shape));
+    }
+    size_t rest = across + 2 + 5 + 2 + 15;
+    if (page->width > rest + 12 && name + 4 + rest > page->width) name = page->width - rest - 4;
+    bl_page_newline(page);
+    bl_page_bold(page);
+    bl_page_print(page, "  Tensor%*s  Shape%*s  Dtype%*sElements", (int)(name - 6), "", (int)(across - 5), "", 9, "");
+    bl_page_plain(page);
+    bl_page_newline(page);
+    for (size_t i = 0; i < info->n_tensors; i++) {
+        const bl_doc_tensor *tensor = &info->tensors[i];
+        shape_text(tensor, shape);
+        bl_page_spaces(page, 2);
+        bl_page_spaces(page, name + 2 - bl_page_token(page, tensor->name, name));
+        bl_page_print(page, "%-*s  ", (int)across, shape);
+        bl_page_spaces(page, 7 - bl_page_token(page, tensor->dtype, 6));
+        bl_page_print(page, "%15s", grouped(number, elements(tensor)));
+        bl_page_newline(page);
+    }
+}
+
+char *bl_info_table(const char *json, const bl_terminal *terminal, bl_error *err) {
+    bl_doc *doc = bl_doc_read(json, BL_DOC_INFO, err);
+    if (!doc) return NULL;
+    bl_page page = bl_page_new(terminal);
+    print_model(&page, doc->info);
+    print_settings(&page, "Architecture", doc->info->facts, doc->info->n_facts);
+    print_settings(&page, "config.json", doc->info->settings, doc->info->n_settings);
+    print_tensors(&page, doc->info);
+    bl_doc_free(doc);
+    return bl_buffer_take(&page.text, err);
+}

@@ -1,0 +1,108 @@
+/* Top-activating inputs in the seed's form:
+ *
+ *     Activation: 7.89 | the pool and had lots of fun … they were happy [to] share . [EOS]
+ *
+ * Background: each word's share in the similarity, on RdBu scaled by the line's largest magnitude (blue = towards, red = against); the
+ * token at the position bold in brackets; 20 tokens before it and 3 after, the latter uncoloured. Without colour the strongest words are listed. */
+#include "report/colour.h"
+#include "report/plot.h"
+#include "report/terminal.h"
+#include "report/visible.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { BEFORE = 20, STRONGEST = 5 };
+
+/* Activations as the seed prints them, two decimals, unless that would hide them. */
+static const char *activation_text(char out[BL_NUMBER_SIZE], double activation) {
+    return bl_number(out, activation, fabs(activation) >= 0.1 ? 2 : bl_decimals(fabs(activation)), "-");
+}
+
+/* One word on its colour with the space that follows it, as the seed has it: a line is one band. */
+static void print_word(bl_page *page, const bl_doc_match *match, size_t i) {
+    const char *token = match->tokens[i];
+    bool here = i == match->position;
+    size_t most = page->width > page->indent + 4 ? page->width - page->indent - 4 : 0;
+    size_t columns = bl_visible_width(token);
+    bl_page_room(page, (most && columns > most ? most : columns) + (here ? 2 : 0));
+    bl_page_level(page, bl_rdbu_level(match->contributions[i], match->largest), here);
+    if (here) bl_page_text(page, "[");
+    bl_page_token(page, token, most);
+    if (here) bl_page_text(page, "]");
+    if (here) bl_page_plain(page);
+    if (page->width == 0 || page->column < page->width) bl_page_text(page, " ");
+}
+
+/* The words of largest |contribution|, with signs: what the colours would have shown. */
+static void print_strongest(bl_page *page, const bl_doc_match *match) {
+    size_t chosen[STRONGEST], n = 0;
+    while (n < STRONGEST && n <= match->position) {
+        size_t best = SIZE_MAX;
+        for (size_t i = 0; i <= match->position; i++) {
+            bool taken = false;
+            for (size_t k = 0; k < n; k++) taken = taken || chosen[k] == i;
+            if (!taken && (best == SIZE_MAX || fabs(match->contributions[i]) > fabs(match->contributions[best]))) best = i;
+        }
+        chosen[n++] = best;
+    }
+    bl_page_newline(page);
+    bl_page_spaces(page, page->indent);
+    bl_page_text(page, "strongest:");
+    for (size_t k = 0; k < n; k++) {
+        char number[BL_NUMBER_SIZE];
+        double value = match->contributions[chosen[k]];
+        bl_number(number, value, bl_decimals(match->largest), "-");
+        if (!bl_page_room(page, bl_visible_width(match->tokens[chosen[k]]) + strlen(number) + 3)) bl_page_text(page, " ");
+        bl_page_token(page, match->tokens[chosen[k]], 24);
+        bl_page_print(page, " %s%s%s", value < 0 ? "" : "+", number, k + 1 < n ? "," : "");
+    }
+}
+
+void bl_page_match(bl_page *page, const bl_doc_match *match) {
+    char number[BL_NUMBER_SIZE];
+    bl_page_print(page, "Activation: %s | ", activation_text(number, match->activation));
+    page->indent = page->width == 0 || page->column + 24 <= page->width ? page->column : 2;
+    for (size_t i = match->position > BEFORE ? match->position - BEFORE : 0; i <= match->position; i++) print_word(page, match, i);
+    for (size_t i = 0; i < match->n_next; i++) {
+        bl_page_room(page, bl_visible_width(match->next[i]));
+        bl_page_token(page, match->next[i], page->width > page->indent + 4 ? page->width - page->indent - 4 : 0);
+        if (i + 1 < match->n_next && (page->width == 0 || page->column < page->width)) bl_page_text(page, " ");
+    }
+    if (page->colour == BL_COLOUR_NONE) print_strongest(page, match);
+    page->indent = 0;
+    bl_page_newline(page);
+}
+
+void bl_page_match_legend(bl_page *page) {
+    if (page->colour == BL_COLOUR_NONE) {
+        bl_page_words(page, "[token]: the position; strongest: the words whose signed shares in the similarity are largest (+ towards, - against)");
+    } else {
+        bl_page_legend(page, "against", "towards");
+        bl_page_words(page, "   each line by its strongest word; [token]: the position");
+    }
+    bl_page_newline(page);
+}
+
+char *bl_scan_table(const char *json, const bl_terminal *terminal, bl_error *err) {
+    bl_doc *doc = bl_doc_read(json, BL_DOC_SCAN, err);
+    if (!doc) return NULL;
+    const bl_doc_scan *scan = doc->scan;
+    bl_page page = bl_page_new(terminal);
+    char text[128];
+    bl_page_subject(&page, &scan->subject, false);
+    snprintf(text, sizeof text, "%llu stories, %llu positions scanned", (unsigned long long)scan->stories, (unsigned long long)scan->positions);
+    bl_page_words(&page, text);
+    bl_page_newline(&page);
+    bl_page_match_legend(&page);
+    for (size_t i = 0; i < scan->n_vectors; i++) {
+        bl_page_newline(&page);
+        bl_page_vector_title(&page, &scan->subject, scan->vectors[i].index, scan->vectors[i].eigenvalue);
+        bl_page_newline(&page);
+        bl_page_newline(&page);
+        for (size_t k = 0; k < scan->vectors[i].n_matches; k++) bl_page_match(&page, &scan->vectors[i].matches[k]);
+        if (scan->vectors[i].n_matches == 0) bl_page_text(&page, "no match\n");
+    }
+    bl_doc_free(doc);
+    return bl_buffer_take(&page.text, err);
+}
