@@ -84,7 +84,7 @@ static void draw_axes(cairo_t *on, const bl_plot *plot) {
 }
 
 static void draw_curve(cairo_t *on, const bl_plot *plot, const bl_doc_eigen *eigen) {
-    double space = (plot->right - plot->left) / (double)eigen->size, radius = fmin(1.7, fmax(0.7, space * 1.2));
+    double space = (plot->right - plot->left) / (double)eigen->size, radius = fmin(1.7, fmax(1.0, space * 1.2));
     ink(on, 84, 110, 136);
     cairo_set_line_width(on, 0.9);
     cairo_set_line_join(on, CAIRO_LINE_JOIN_ROUND);
