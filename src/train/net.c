@@ -1,0 +1,377 @@
+/* Forward and backward through all layers (SPEC 1). Backward, from the residual stream's gradient g = dloss/dx_next:
+ *
+ *   dhidden = g P,  dpre = gate'(pre, dhidden),  g_mid = g + N2'(dpre W),  dz = s g_mid O,  dqkv = attention'(dz),  dx = g_mid + N1'(dqkv W_qkv)
+ *   dP += g^T hidden,  dW += dpre^T mlp_in,  dO += s g_mid^T z,  dW_qkv += dqkv^T attn_in
+ *
+ * The rows' work goes block by block, so that what a product made is still in cache for what comes next; weight gradients are
+ * split by slabs of the weight, so that no thread needs a copy of the gradient. */
+#include "train/net.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "train/gate.h"
+#include "train/gemm.h"
+#include "train/noise.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK_ROWS ((size_t)256)
+
+static float *find(const bl_net *net, float *base, bl_param_kind kind, size_t layer) {
+    size_t i = bl_params_find(&net->params, kind, layer);
+    return i < net->params.n ? base + net->params.list[i].offset : NULL;
+}
+
+float *bl_net_weight(const bl_net *net, bl_param_kind kind, size_t layer) { return find(net, net->weights, kind, layer); }
+float *bl_net_gradient(const bl_net *net, bl_param_kind kind, size_t layer) { return find(net, net->gradient, kind, layer); }
+
+bool bl_net_init(bl_net *net, const bl_config *config, bl_error *err) {
+    *net = (bl_net){.config = *config};
+    size_t half = config->d_model / config->n_head / 2, T = config->n_ctx;
+    if (!bl_params_init(&net->params, config, err)) return false;
+    net->weights = bl_alloc_zero(net->params.total, sizeof(float), err);
+    net->gradient = net->weights ? bl_alloc_zero(net->params.total, sizeof(float), err) : NULL;
+    net->layers = net->gradient ? bl_alloc_zero(config->n_layer, sizeof *net->layers, err) : NULL;
+    net->rope_cos = net->layers ? bl_alloc(T * half, sizeof(float), err) : NULL;
+    net->rope_sin = net->rope_cos ? bl_alloc(T * half, sizeof(float), err) : NULL;
+    if (!net->rope_sin) return false;
+    net->attention_scale = config->generation == BL_GENERATION_LATER ? 1.0F / sqrtf(2.0F * (float)config->n_layer) : 1.0F;
+    for (size_t p = 0; p < T; p++)
+        for (size_t j = 0; j < half; j++) {
+            double angle = (double)p * pow(10000.0, -(double)j / (double)half);
+            net->rope_cos[p * half + j] = (float)cos(angle);
+            net->rope_sin[p * half + j] = (float)sin(angle);
+        }
+    return true;
+}
+
+void bl_net_free(bl_net *net) {
+    bl_params_free(&net->params);
+    free(net->weights);
+    free(net->gradient);
+    free(net->layers);
+    free(net->rope_cos);
+    free(net->rope_sin);
+    free(net->block);
+    *net = (bl_net){0};
+}
+
+void bl_net_randomize(bl_net *net, uint64_t seed) {
+    bl_random random;
+    bl_random_seed(&random, seed);
+    for (size_t i = 0; i < net->params.n; i++) {
+        const bl_param *param = &net->params.list[i];
+        bool norm = param->kind == BL_PARAM_N1 || param->kind == BL_PARAM_N2 || param->kind == BL_PARAM_NF;
+        float *w = net->weights + param->offset;
+        for (size_t j = 0; j < param->count; j++) w[j] = param->n_dims > 1 ? (float)(0.02 * bl_random_normal(&random)) : norm ? 1.0F : 0.0F;
+    }
+}
+
+/* Takes `count` floats, rounded up to a cache line, off the block that begins at `base` (NULL: only counts). */
+static float *take(float *base, size_t *used, size_t count) {
+    float *at = base ? base + *used : NULL;
+    *used += (count + 15) / 16 * 16;
+    return at;
+}
+
+/* Lays the workspace out; returns its size in floats. */
+static size_t lay_out(bl_net *net, float *base) {
+    const bl_config *c = &net->config;
+    size_t N = net->rows, d = c->d_model, h = c->d_hidden, used = 0, threads = (size_t)net->threads;
+    bool changed = c->normalization || c->noise > 0;
+    for (size_t i = 0; i < c->n_layer; i++) {
+        bl_layer_state *s = &net->layers[i];
+        s->x = take(base, &used, N * d);
+        s->attn_in = changed ? take(base, &used, N * d) : s->x;
+        s->qkv = take(base, &used, N * 3 * d);
+        s->lse = take(base, &used, N * c->n_head);
+        s->z = take(base, &used, N * d);
+        s->mid = take(base, &used, N * d);
+        s->mlp_in = changed ? take(base, &used, N * d) : s->mid;
+        s->pre = take(base, &used, N * (c->plain ? h : 2 * h));
+    }
+    net->final = take(base, &used, N * d);
+    net->final_in = changed ? take(base, &used, N * d) : net->final;
+    net->hidden = take(base, &used, N * h);
+    net->logits = take(base, &used, threads * BL_HEAD_ROWS * c->n_vocab);
+    net->g = take(base, &used, N * d);
+    net->g_mid = take(base, &used, N * d);
+    net->dz = take(base, &used, N * d);
+    net->row_loss = (double *)(void *)take(base, &used, 2 * N);
+    size_t rows = BLOCK_ROWS * (h + d) + 8 * d, attention = bl_attention_scratch(net->longest, d, c->n_head);
+    net->scratch_size = ((rows > attention ? rows : attention) + 63) / 16 * 16;
+    net->scratch = take(base, &used, threads * net->scratch_size);
+    return used;
+}
+
+bool bl_net_reserve(bl_net *net, size_t rows, size_t longest, bl_error *err) {
+    int threads = omp_get_max_threads();
+    if (net->block && rows <= net->rows && longest <= net->longest && threads == net->threads) return true;
+    if (rows > net->rows) net->rows = rows;
+    if (longest > net->longest) net->longest = longest;
+    net->threads = threads;
+    free(net->block);
+    net->block = bl_alloc(lay_out(net, NULL), sizeof(float), err);
+    if (!net->block) {
+        net->rows = net->longest = 0;
+        return false;
+    }
+    lay_out(net, net->block);
+    return true;
+}
+
+double bl_net_flops(const bl_config *c, double T) {
+    double d = (double)c->d_model, h = (double)c->d_hidden, layers = (double)c->n_layer;
+    double weights = layers * (4 * d * d + (c->plain ? 2 : 3) * h * d) + (double)c->n_vocab * d;
+    return 6 * weights + 6 * layers * T * d;
+}
+
+/* The three places of noise of a layer and the one before the head are told apart by `site`. */
+static bl_norm norm_at(const bl_net *net, const bl_pass *pass, bl_param_kind kind, size_t layer) {
+    uint64_t site = kind == BL_PARAM_NF ? 0 : 1 + 2 * layer + (kind == BL_PARAM_N2);
+    return (bl_norm){.normalize = net->config.normalization,
+                     .weight = bl_net_weight(net, kind, layer),
+                     .noise = pass->noise ? net->config.noise : 0,
+                     .key = bl_noise_key(pass->seed, pass->step, site)};
+}
+
+/* out [n, d] = N(x), or x itself. */
+static const float *normed(const bl_norm *norm, const float *x, const uint64_t *row, size_t n, size_t d, float *out) {
+    if (bl_norm_is_identity(norm)) return x;
+    bl_norm_forward(norm, x, row, n, d, out);
+    return out;
+}
+
+static void add_bias(float *y, const float *bias, size_t n, size_t width) {
+    for (size_t r = 0; bias && r < n; r++)
+        for (size_t i = 0; i < width; i++) y[r * width + i] += bias[i];
+}
+
+static bl_attention attention_of(const bl_net *net, const bl_minibatch *batch) {
+    return (bl_attention){.n_stories = batch->n_stories,
+                          .n_head = net->config.n_head,
+                          .d_model = net->config.d_model,
+                          .start = batch->start,
+                          .rope_cos = net->rope_cos,
+                          .rope_sin = net->rope_sin,
+                          .longest = batch->longest,
+                          .scratch = net->scratch};
+}
+
+static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_pass *pass) {
+    const bl_config *c = &net->config;
+    bl_layer_state *s = &net->layers[layer];
+    size_t d = c->d_model, h = c->d_hidden, w = c->plain ? h : 2 * h, N = batch->n_rows;
+    float *next = layer + 1 < c->n_layer ? net->layers[layer + 1].x : net->final;
+    bl_norm n1 = norm_at(net, pass, BL_PARAM_N1, layer), n2 = norm_at(net, pass, BL_PARAM_N2, layer);
+    bl_attention attention = attention_of(net, batch);
+    const float *w_qkv = bl_net_weight(net, BL_PARAM_QKV, layer), *w_o = bl_net_weight(net, BL_PARAM_O, layer);
+    const float *w_w = bl_net_weight(net, BL_PARAM_W, layer), *w_p = bl_net_weight(net, BL_PARAM_P, layer);
+    const float *b_w = bl_net_weight(net, BL_PARAM_W_BIAS, layer), *b_p = bl_net_weight(net, BL_PARAM_P_BIAS, layer);
+#pragma omp parallel
+    {
+        bl_range mine = bl_my_part(N);
+        for (size_t b = 0; b < bl_blocks(mine, BLOCK_ROWS); b++) {
+            bl_range r = bl_block(mine, BLOCK_ROWS, b);
+            size_t n = r.end - r.begin;
+            const float *in = normed(&n1, s->x + r.begin * d, batch->row + r.begin, n, d, s->attn_in + r.begin * d);
+            bl_gemm_nt(n, 3 * d, d, 1, in, d, w_qkv, d, 0, s->qkv + r.begin * 3 * d, 3 * d);
+            bl_rotate(&attention, batch->position, r.begin, r.end, false, s->qkv);
+        }
+    }
+    bl_attention_forward(&attention, s->qkv, s->z, s->lse);
+#pragma omp parallel
+    {
+        float *hidden = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size;
+        bl_range mine = bl_my_part(N);
+        for (size_t b = 0; b < bl_blocks(mine, BLOCK_ROWS); b++) {
+            bl_range r = bl_block(mine, BLOCK_ROWS, b);
+            size_t n = r.end - r.begin;
+            float *mid = s->mid + r.begin * d, *pre = s->pre + r.begin * w, *out = next + r.begin * d;
+            memcpy(mid, s->x + r.begin * d, n * d * sizeof *mid);
+            bl_gemm_nt(n, d, d, net->attention_scale, s->z + r.begin * d, d, w_o, d, 1, mid, d);
+            const float *in = normed(&n2, mid, batch->row + r.begin, n, d, s->mlp_in + r.begin * d);
+            bl_gemm_nt(n, w, d, 1, in, d, w_w, d, 0, pre, w);
+            add_bias(pre, b_w, n, w);
+            bl_gate_forward(c->gate, c->plain, pre, n, h, hidden);
+            memcpy(out, mid, n * d * sizeof *out);
+            bl_gemm_nt(n, d, h, 1, hidden, h, w_p, h, 1, out, d);
+            add_bias(out, b_p, n, d);
+        }
+    }
+}
+
+/* dx [n, d] += N'(dy W), y = N(x), dy [n, width], W [width, d]. `scratch` [n d + 2 d]. */
+static void through_norm(const bl_norm *norm, const float *dy, const float *w, size_t width, const float *x, const float *y, size_t n, size_t d,
+                         float *dx, float *dweight, float *scratch) {
+    if (bl_norm_is_identity(norm)) {
+        bl_gemm_nn(n, d, width, 1, dy, width, w, d, 1, dx, d);
+        return;
+    }
+    bl_gemm_nn(n, d, width, 1, dy, width, w, d, 0, scratch, d);
+    bl_norm_backward(norm, x, y, scratch, n, d, dx, dweight, scratch + n * d);
+}
+
+void bl_add_in_order(float *total, const float *part, size_t d) {
+    if (!total) return;
+#pragma omp for schedule(static) ordered
+    for (int i = 0; i < omp_get_num_threads(); i++) {
+#pragma omp ordered
+        for (size_t j = 0; j < d; j++) total[j] += part[j];
+    }
+}
+
+/* sum [width] += column sums of y [n, width], columns `slab` only. */
+static void sum_columns(const float *y, size_t n, size_t width, bl_range slab, float *sum) {
+    for (size_t r = 0; sum && r < n; r++)
+        for (size_t i = slab.begin; i < slab.end; i++) sum[i] += y[r * width + i];
+}
+
+/* The MLP's and the output projection's part: g -> g_mid, dz, dpre (in place of pre), hidden. */
+static void backward_mlp_rows(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_norm *n2) {
+    const bl_config *c = &net->config;
+    bl_layer_state *s = &net->layers[layer];
+    size_t d = c->d_model, h = c->d_hidden, w = c->plain ? h : 2 * h;
+    const float *w_w = bl_net_weight(net, BL_PARAM_W, layer), *w_p = bl_net_weight(net, BL_PARAM_P, layer);
+    const float *w_o = bl_net_weight(net, BL_PARAM_O, layer);
+    float *dn2 = bl_net_gradient(net, BL_PARAM_N2, layer);
+#pragma omp parallel
+    {
+        float *dhidden = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size, *rest = dhidden + BLOCK_ROWS * h;
+        float *dweight = dhidden + net->scratch_size - d;
+        bl_range mine = bl_my_part(batch->n_rows);
+        memset(dweight, 0, d * sizeof *dweight);
+        for (size_t b = 0; b < bl_blocks(mine, BLOCK_ROWS); b++) {
+            bl_range r = bl_block(mine, BLOCK_ROWS, b);
+            size_t n = r.end - r.begin;
+            float *g = net->g + r.begin * d, *g_mid = net->g_mid + r.begin * d, *pre = s->pre + r.begin * w;
+            bl_gemm_nn(n, h, d, 1, g, d, w_p, h, 0, dhidden, h);
+            bl_gate_backward(c->gate, c->plain, pre, n, h, dhidden, net->hidden + r.begin * h);
+            memcpy(g_mid, g, n * d * sizeof *g);
+            through_norm(n2, pre, w_w, w, s->mid + r.begin * d, s->mlp_in + r.begin * d, n, d, g_mid, dweight, rest);
+            bl_gemm_nn(n, d, d, net->attention_scale, g_mid, d, w_o, d, 0, net->dz + r.begin * d, d);
+        }
+        bl_add_in_order(dn2, dweight, d);
+    }
+}
+
+/* Gradients of P, W, O and the biases. */
+static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, float beta) {
+    const bl_config *c = &net->config;
+    bl_layer_state *s = &net->layers[layer];
+    size_t d = c->d_model, h = c->d_hidden, w = c->plain ? h : 2 * h;
+    float *dp = bl_net_gradient(net, BL_PARAM_P, layer), *dw = bl_net_gradient(net, BL_PARAM_W, layer), *d_o = bl_net_gradient(net, BL_PARAM_O, layer);
+#pragma omp parallel
+    {
+        bl_range of_h = bl_my_part(h), of_w = bl_my_part(w), of_d = bl_my_part(d);
+        bl_gemm_tn(d, of_h.end - of_h.begin, N, 1, net->g, d, net->hidden + of_h.begin, h, beta, dp + of_h.begin, h);
+        bl_gemm_tn(of_w.end - of_w.begin, d, N, 1, s->pre + of_w.begin, w, s->mlp_in, d, beta, dw + of_w.begin * d, d);
+        bl_gemm_tn(of_d.end - of_d.begin, d, N, net->attention_scale, net->g_mid + of_d.begin, d, s->z, d, beta, d_o + of_d.begin * d, d);
+        sum_columns(s->pre, N, w, of_w, bl_net_gradient(net, BL_PARAM_W_BIAS, layer));
+        sum_columns(net->g, N, d, of_d, bl_net_gradient(net, BL_PARAM_P_BIAS, layer));
+    }
+}
+
+/* dqkv (in place of qkv, still rotated) -> g_mid becomes the layer's dx, and W_qkv's gradient. */
+static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_norm *n1, float beta) {
+    bl_layer_state *s = &net->layers[layer];
+    size_t d = net->config.d_model, N = batch->n_rows;
+    const float *w_qkv = bl_net_weight(net, BL_PARAM_QKV, layer);
+    float *dw = bl_net_gradient(net, BL_PARAM_QKV, layer), *dn1 = bl_net_gradient(net, BL_PARAM_N1, layer);
+    bl_attention attention = attention_of(net, batch);
+#pragma omp parallel
+    {
+        float *scratch = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size, *dweight = scratch + net->scratch_size - d;
+        bl_range mine = bl_my_part(N), slab = bl_my_part(3 * d);
+        memset(dweight, 0, d * sizeof *dweight);
+        for (size_t b = 0; b < bl_blocks(mine, BLOCK_ROWS); b++) {
+            bl_range r = bl_block(mine, BLOCK_ROWS, b);
+            bl_rotate(&attention, batch->position, r.begin, r.end, true, s->qkv);
+            through_norm(n1, s->qkv + r.begin * 3 * d, w_qkv, 3 * d, s->x + r.begin * d, s->attn_in + r.begin * d, r.end - r.begin, d,
+                         net->g_mid + r.begin * d, dweight, scratch);
+        }
+#pragma omp barrier
+        bl_gemm_tn(slab.end - slab.begin, d, N, 1, s->qkv + slab.begin, 3 * d, s->attn_in, d, beta, dw + slab.begin * d, d);
+        bl_add_in_order(dn1, dweight, d);
+    }
+}
+
+static void backward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_pass *pass) {
+    bl_layer_state *s = &net->layers[layer];
+    float beta = pass->accumulate ? 1.0F : 0.0F;
+    bl_norm n1 = norm_at(net, pass, BL_PARAM_N1, layer), n2 = norm_at(net, pass, BL_PARAM_N2, layer);
+    bl_attention attention = attention_of(net, batch);
+    backward_mlp_rows(net, layer, batch, &n2);
+    backward_mlp_weights(net, layer, batch->n_rows, beta);
+    bl_attention_backward(&attention, s->qkv, s->z, s->lse, net->dz);
+    backward_qkv(net, layer, batch, &n1, beta);
+    float *swap = net->g;
+    net->g = net->g_mid;
+    net->g_mid = swap;
+}
+
+static void embed(const bl_net *net, const bl_minibatch *batch, float *x) {
+    const float *wte = bl_net_weight(net, BL_PARAM_WTE, 0);
+    size_t d = net->config.d_model;
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < batch->n_rows; r++) memcpy(x + r * d, wte + (size_t)batch->input[r] * d, d * sizeof *x);
+}
+
+/* Each thread adds its own columns of all rows, so that the order of additions is the rows'. */
+static void embed_backward(bl_net *net, const bl_minibatch *batch) {
+    float *dwte = bl_net_gradient(net, BL_PARAM_WTE, 0);
+    size_t d = net->config.d_model;
+#pragma omp parallel
+    {
+        bl_range mine = bl_my_part(d);
+        for (size_t r = 0; r < batch->n_rows; r++) {
+            float *to = dwte + (size_t)batch->input[r] * d;
+            const float *from = net->g + r * d;
+#pragma omp simd
+            for (size_t i = mine.begin; i < mine.end; i++) to[i] += from[i];
+        }
+    }
+}
+
+/* Zeroes the gradients that are added to rather than written: embedding, norm weights, biases. */
+static void clear_sums(bl_net *net) {
+    for (size_t i = 0; i < net->params.n; i++) {
+        const bl_param *param = &net->params.list[i];
+        if (param->n_dims == 1 || param->kind == BL_PARAM_WTE) memset(net->gradient + param->offset, 0, param->count * sizeof(float));
+    }
+}
+
+bool bl_net_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, double *loss, bl_error *err) {
+    *loss = 0;
+    if (!bl_net_reserve(net, batch->n_rows, batch->longest, err)) return false;
+    if (pass->backward && !pass->accumulate) clear_sums(net);
+    embed(net, batch, net->layers[0].x);
+    for (size_t i = 0; i < net->config.n_layer; i++) forward_layer(net, i, batch, pass);
+    bl_norm nf = norm_at(net, pass, BL_PARAM_NF, 0);
+    bl_head_run(net, batch, pass, &nf);
+    for (size_t r = 0; r < batch->n_rows; r++) *loss += net->row_loss[r];
+    if (!pass->backward) return true;
+    for (size_t i = net->config.n_layer; i-- > 0;) backward_layer(net, i, batch, pass);
+    embed_backward(net, batch);
+    return true;
+}
+
+bool bl_net_next(bl_net *net, const int32_t *ids, size_t n, float *logits, bl_error *err) {
+    uint32_t *position = bl_alloc(n, sizeof *position, err);
+    size_t start[2] = {0, n}, d = net->config.d_model;
+    bl_pass pass = {0};
+    bool ok = position && bl_net_reserve(net, n, n, err);
+    if (ok) {
+        for (size_t i = 0; i < n; i++) position[i] = (uint32_t)i;
+        bl_minibatch batch = {.input = ids, .position = position, .start = start, .n_stories = 1, .n_rows = n, .longest = n};
+        embed(net, &batch, net->layers[0].x);
+        for (size_t i = 0; i < net->config.n_layer; i++) forward_layer(net, i, &batch, &pass);
+        bl_norm nf = norm_at(net, &pass, BL_PARAM_NF, 0);
+        const float *y = normed(&nf, net->final + (n - 1) * d, NULL, 1, d, net->final_in);
+        bl_gemm_nt(1, net->config.n_vocab, d, 1, y, d, bl_net_weight(net, net->config.tied ? BL_PARAM_WTE : BL_PARAM_HEAD, 0), d, 0, logits,
+                   net->config.n_vocab);
+    }
+    free(position);
+    return ok;
+}

@@ -1,0 +1,91 @@
+/* The model as the trainer sees it: all parameters in one flat array, their gradient in another, and the activations of one micro-batch.
+ *
+ * Stories are packed one after another without padding. A story of n tokens has n - 1 rows: its last token is only ever a target.
+ * N is the number of rows of the micro-batch at hand. */
+#ifndef BL_TRAIN_NET_H
+#define BL_TRAIN_NET_H
+#include "model/params.h"
+#include "train/attention.h"
+#include "train/norm.h"
+
+typedef struct bl_minibatch {
+    const int32_t *input, *target; /* [N] */
+    const uint32_t *position;      /* [N] in its story */
+    const uint64_t *row;           /* [N] the row's name within the whole step (noise depends on it) */
+    const size_t *start;           /* [n_stories + 1] first rows of stories, then N */
+    size_t n_stories, n_rows, longest;
+} bl_minibatch;
+
+/* One layer's activations; pointers into the net's workspace. Where N(x) = x, attn_in is x and mlp_in is mid. */
+typedef struct bl_layer_state {
+    float *x, *attn_in;  /* [N, d] */
+    float *qkv;          /* [N, 3d], q and k rotated; the backward pass turns it into its gradient */
+    float *lse;          /* [H, N] */
+    float *z;            /* [N, d] heads' outputs */
+    float *mid, *mlp_in; /* [N, d] */
+    float *pre;          /* [N, 2h] (plain: [N, h]); the backward pass turns it into its gradient */
+} bl_layer_state;
+
+typedef struct bl_net {
+    bl_config config;
+    bl_params params;
+    float *weights, *gradient; /* [params.total] */
+    float attention_scale;     /* s_i */
+    float *rope_cos, *rope_sin; /* [n_ctx, k/2] */
+    /* Workspace, made for at most `rows` rows with stories of at most `longest`, by `threads` threads. */
+    size_t rows, longest;
+    int threads;
+    bl_layer_state *layers; /* [n_layer] */
+    float *final, *final_in; /* x_L and N_f(x_L) [N, d] */
+    float *hidden;           /* [N, h] of the layer at hand */
+    float *logits;           /* [threads * BL_HEAD_ROWS, V] */
+    float *g, *g_mid, *dz;   /* [N, d] gradients with respect to the residual stream, and to z */
+    float *scratch;          /* [threads, scratch_size] */
+    size_t scratch_size;
+    double *row_loss; /* [N] */
+    void *block;      /* what all of the above point into */
+} bl_net;
+
+/* What one pass is to do. */
+typedef struct bl_pass {
+    bool backward;
+    bool accumulate;     /* add to the gradient instead of replacing it */
+    float scale;         /* of the loss in the gradient: 1 / predictions of the whole step */
+    bool noise;          /* training noise, where the configuration has some */
+    uint64_t seed, step; /* of the noise */
+} bl_pass;
+
+/* Allocates and zeroes weights and gradient. On failure bl_net_free is still to be called. */
+bool bl_net_init(bl_net *net, const bl_config *config, bl_error *err);
+void bl_net_free(bl_net *net);
+
+/* Draws weights from N(0, 0.02^2) (norm weights 1, biases 0), with float32 uniforms of `seed`. */
+void bl_net_randomize(bl_net *net, uint64_t seed);
+
+/* The sum of the losses of all rows; with pass->backward also the gradient of pass->scale times it. Grows the workspace as needed. */
+bool bl_net_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, double *loss, bl_error *err);
+
+/* Logits [V] of the token that follows ids [n], n <= n_ctx, without noise. */
+bool bl_net_next(bl_net *net, const int32_t *ids, size_t n, float *logits, bl_error *err);
+
+/* Rough count of floating-point operations of forward and backward a token, in stories of T tokens:
+ * 6 * (parameters that multiply, the embedding table not) + 6 * n_layer * T * d (the causal half of 12 n_layer T d). */
+double bl_net_flops(const bl_config *config, double T);
+
+/* Private to the room: */
+#define BL_HEAD_ROWS ((size_t)512) /* rows a thread has logits for at a time */
+
+/* A parameter's weights or gradient; NULL if the model has none such. */
+float *bl_net_weight(const bl_net *net, bl_param_kind kind, size_t layer);
+float *bl_net_gradient(const bl_net *net, bl_param_kind kind, size_t layer);
+
+/* N_f, the head and cross-entropy, forward and (pass->backward) backward: writes net->row_loss, net->g = dloss/dx_L, the gradients
+ * of the head and of n_f. */
+void bl_head_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, const bl_norm *norm);
+
+/* Adds every thread's part [d] to a norm weight's gradient (NULL: nothing), in the order of threads, so that the sum is always the same.
+ * To be called by all threads of a parallel region. */
+void bl_add_in_order(float *total, const float *part, size_t d);
+
+bool bl_net_reserve(bl_net *net, size_t rows, size_t longest, bl_error *err);
+#endif

@@ -1,0 +1,209 @@
+/* Every gradient against central differences: for every parameter tensor of every variant of SPEC 1, the derivative along a random
+ * direction and along single entries. Losses are sums of doubles over float32 logits, so a step of 1e-2 leaves about four digits. */
+#include "base/memory.h"
+#include "base/random.h"
+#include "train/gemm.h"
+#include "train/net.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka needs the headers above */
+#include <cmocka.h>
+
+#define ROWS 37
+#define STORIES 3
+
+typedef struct fixture {
+    bl_net net;
+    int32_t input[ROWS], target[ROWS];
+    uint32_t position[ROWS];
+    uint64_t row[ROWS];
+    size_t start[STORIES + 1];
+    bl_minibatch batch;
+} fixture;
+
+static const bl_config base = {.n_vocab = 29, .n_layer = 2, .n_head = 2, .n_ctx = 26, .d_model = 16, .d_hidden = 24};
+
+static void set_up(fixture *f, const bl_config *config) {
+    bl_error err = {0};
+    bl_random random;
+    bl_random_seed(&random, 7);
+    assert_true(bl_net_init(&f->net, config, &err));
+    for (size_t i = 0; i < f->net.params.n; i++) {
+        const bl_param *param = &f->net.params.list[i];
+        bool norm = param->kind == BL_PARAM_N1 || param->kind == BL_PARAM_N2 || param->kind == BL_PARAM_NF;
+        for (size_t j = 0; j < param->count; j++) f->net.weights[param->offset + j] = (float)(0.3 * bl_random_normal(&random)) + (norm ? 1.0F : 0.0F);
+    }
+    const size_t start[STORIES + 1] = {0, 10, 11, ROWS};
+    memcpy(f->start, start, sizeof start);
+    for (size_t s = 0, r = 0; s < STORIES; s++)
+        for (; r < start[s + 1]; r++) {
+            f->input[r] = (int32_t)bl_random_below(&random, config->n_vocab);
+            f->target[r] = (int32_t)bl_random_below(&random, config->n_vocab);
+            f->position[r] = (uint32_t)(r - start[s]);
+            f->row[r] = 100 + r;
+        }
+    f->batch = (bl_minibatch){f->input, f->target, f->position, f->row, f->start, STORIES, ROWS, 26};
+}
+
+static double loss_of(fixture *f, bool backward) {
+    bl_error err = {0};
+    double loss;
+    bl_pass pass = {.backward = backward, .scale = 1.0F / ROWS, .noise = true, .seed = 3, .step = 11};
+    assert_true(bl_net_run(&f->net, &f->batch, &pass, &loss, &err));
+    return loss / ROWS;
+}
+
+/* |measured - expected| against the tensor's largest gradient. */
+static void check(double measured, double expected, double size, const char *name, const char *variant) {
+    if (fabs(measured - expected) <= 2e-3 * size + 1e-5) return;
+    fail_msg("%s, %s: finite difference %.6g, gradient %.6g (tolerance %.2g)", variant, name, measured, expected, 2e-3 * size + 1e-5);
+}
+
+static double along(fixture *f, float *weights, const float *direction, size_t n, double step) {
+    float *kept = malloc(n * sizeof *kept);
+    double side[2];
+    memcpy(kept, weights, n * sizeof *kept);
+    for (int s = 0; s < 2; s++) {
+        for (size_t i = 0; i < n; i++) weights[i] = kept[i] + (float)(s ? -step : step) * direction[i];
+        side[s] = loss_of(f, false);
+    }
+    memcpy(weights, kept, n * sizeof *kept);
+    free(kept);
+    return (side[0] - side[1]) / (2 * step);
+}
+
+static void check_variant(const bl_config *config, const char *variant) {
+    fixture f;
+    bl_random random;
+    bl_random_seed(&random, 5);
+    double step = config->gate == BL_GATE_RELU ? 5e-4 : 5e-3; /* small steps cross few kinks */
+    set_up(&f, config);
+    loss_of(&f, true);
+    float *gradient = malloc(f.net.params.total * sizeof *gradient);
+    memcpy(gradient, f.net.gradient, f.net.params.total * sizeof *gradient);
+    for (size_t p = 0; p < f.net.params.n; p++) {
+        const bl_param *param = &f.net.params.list[p];
+        const float *g = gradient + param->offset;
+        float *direction = calloc(param->count, sizeof *direction);
+        double expected = 0, length = 0, largest = 0;
+        for (size_t i = 0; i < param->count; i++) {
+            direction[i] = (float)bl_random_normal(&random);
+            length += (double)direction[i] * direction[i];
+        }
+        for (size_t i = 0; i < param->count; i++) {
+            direction[i] /= (float)sqrt(length);
+            expected += (double)direction[i] * g[i];
+            if (fabs((double)g[i]) > largest) largest = fabs((double)g[i]);
+        }
+        assert_true(largest > 1e-6); /* every tensor matters */
+        check(along(&f, f.net.weights + param->offset, direction, param->count, 2 * step), expected, largest, param->name, variant);
+        for (int entry = 0; entry < 4; entry++) {
+            size_t i = bl_random_below(&random, param->count);
+            memset(direction, 0, param->count * sizeof *direction);
+            direction[i] = 1;
+            check(along(&f, f.net.weights + param->offset, direction, param->count, step), (double)g[i], largest, param->name, variant);
+        }
+        free(direction);
+    }
+    free(gradient);
+    bl_net_free(&f.net);
+}
+
+static void test_bilinear(void **state) {
+    (void)state;
+    check_variant(&base, "bilinear");
+}
+
+static void test_norms(void **state) {
+    (void)state;
+    bl_config c = base;
+    c.normalization = true;
+    check_variant(&c, "norm without weights");
+    c.norm_weights = true;
+    check_variant(&c, "norm with weights");
+}
+
+static void test_noise(void **state) {
+    (void)state;
+    bl_config c = base;
+    c.noise = 0.33F;
+    check_variant(&c, "noise");
+    c.normalization = true;
+    check_variant(&c, "noise after a norm");
+    c.norm_weights = true;
+    check_variant(&c, "noise after a weighted norm");
+}
+
+static void test_gates(void **state) {
+    (void)state;
+    for (bl_gate gate = BL_GATE_RELU; gate <= BL_GATE_GELU; gate++) {
+        bl_config c = base;
+        c.gate = gate;
+        check_variant(&c, bl_gate_name(gate));
+        c.plain = true;
+        c.bias_w = true;
+        check_variant(&c, "plain MLP with bias");
+    }
+    bl_config linear = base;
+    linear.plain = true;
+    check_variant(&linear, "plain MLP without gate");
+}
+
+static void test_biases_and_scale(void **state) {
+    (void)state;
+    bl_config c = base;
+    c.bias_w = true;
+    check_variant(&c, "bias on w");
+    c.bias_p = c.normalization = true;
+    c.generation = BL_GENERATION_LATER;
+    check_variant(&c, "later generation");
+}
+
+static void test_tied_head(void **state) {
+    (void)state;
+    bl_config c = base;
+    c.tied = true;
+    check_variant(&c, "tied head");
+    c.noise = 0.2F;
+    check_variant(&c, "tied head with noise");
+}
+
+/* Two micro-batches added up are one batch; a story's gradient does not depend on its neighbours or on the number of threads. */
+static void test_accumulation(void **state) {
+    (void)state;
+    bl_config c = base;
+    c.noise = 0.33F;
+    c.bias_w = c.normalization = c.norm_weights = true;
+    fixture f;
+    bl_error err = {0};
+    set_up(&f, &c);
+    double whole = loss_of(&f, true) * ROWS, parts = 0;
+    float *expected = malloc(f.net.params.total * sizeof *expected);
+    memcpy(expected, f.net.gradient, f.net.params.total * sizeof *expected);
+    bl_set_threads(3);
+    for (size_t s = 0; s < STORIES; s++) {
+        size_t first = f.start[s], n = f.start[s + 1] - first, start[2] = {0, n};
+        bl_minibatch one = {f.input + first, f.target + first, f.position + first, f.row + first, start, 1, n, n};
+        bl_pass pass = {.backward = true, .accumulate = s > 0, .scale = 1.0F / ROWS, .noise = true, .seed = 3, .step = 11};
+        double loss;
+        assert_true(bl_net_run(&f.net, &one, &pass, &loss, &err));
+        parts += loss;
+    }
+    assert_true(fabs(whole - parts) < 1e-5 * whole);
+    for (size_t i = 0; i < f.net.params.total; i++) assert_true(fabsf(expected[i] - f.net.gradient[i]) < 1e-5F);
+    free(expected);
+    bl_net_free(&f.net);
+    bl_set_threads(0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bilinear), cmocka_unit_test(test_norms),           cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_gates),    cmocka_unit_test(test_biases_and_scale), cmocka_unit_test(test_tied_head),
+        cmocka_unit_test(test_accumulation),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
