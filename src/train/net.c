@@ -257,7 +257,7 @@ static void backward_mlp_rows(bl_net *net, size_t layer, const bl_minibatch *bat
 }
 
 /* Gradients of P, W, O and the biases. */
-static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, float beta) {
+static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, const bl_norm *n2, float beta) {
     const bl_config *c = &net->config;
     bl_layer_state *s = &net->layers[layer];
     size_t d = c->d_model, h = c->d_hidden, w = c->plain ? h : 2 * h;
@@ -266,7 +266,7 @@ static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, float beta
     {
         bl_range of_h = bl_my_part(h), of_w = bl_my_part(w), of_d = bl_my_part(d);
         bl_gemm_tn(d, of_h.end - of_h.begin, N, 1, net->g, d, net->hidden + of_h.begin, h, beta, dp + of_h.begin, h);
-        bl_gemm_tn(of_w.end - of_w.begin, d, N, 1, s->pre + of_w.begin, w, s->mlp_in, d, beta, dw + of_w.begin * d, d);
+        bl_gemm_tn(of_w.end - of_w.begin, d, N, 1, s->pre + of_w.begin, w, bl_norm_is_identity(n2) ? s->mid : s->mlp_in, d, beta, dw + of_w.begin * d, d);
         bl_gemm_tn(of_d.end - of_d.begin, d, N, net->attention_scale, net->g_mid + of_d.begin, d, s->z, d, beta, d_o + of_d.begin * d, d);
         sum_columns(s->pre, N, w, of_w, bl_net_gradient(net, BL_PARAM_W_BIAS, layer));
         sum_columns(net->g, N, d, of_d, bl_net_gradient(net, BL_PARAM_P_BIAS, layer));
@@ -292,7 +292,7 @@ static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, c
                          net->g_mid + r.begin * d, dweight, scratch);
         }
 #pragma omp barrier
-        bl_gemm_tn(slab.end - slab.begin, d, N, 1, s->qkv + slab.begin, 3 * d, s->attn_in, d, beta, dw + slab.begin * d, d);
+        bl_gemm_tn(slab.end - slab.begin, d, N, 1, s->qkv + slab.begin, 3 * d, bl_norm_is_identity(n1) ? s->x : s->attn_in, d, beta, dw + slab.begin * d, d);
         bl_add_in_order(dn1, dweight, d);
     }
 }
@@ -303,7 +303,7 @@ static void backward_layer(bl_net *net, size_t layer, const bl_minibatch *batch,
     bl_norm n1 = norm_at(net, pass, BL_PARAM_N1, layer), n2 = norm_at(net, pass, BL_PARAM_N2, layer);
     bl_attention attention = attention_of(net, batch);
     backward_mlp_rows(net, layer, batch, &n2);
-    backward_mlp_weights(net, layer, batch->n_rows, beta);
+    backward_mlp_weights(net, layer, batch->n_rows, &n2, beta);
     bl_attention_backward(&attention, s->qkv, s->z, s->lse, net->dz);
     backward_qkv(net, layer, batch, &n1, beta);
     float *swap = net->g;

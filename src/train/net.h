@@ -16,7 +16,8 @@ typedef struct bl_minibatch {
     size_t n_stories, n_rows, longest;
 } bl_minibatch;
 
-/* One layer's activations; pointers into the net's workspace. Where N(x) = x, attn_in is x and mlp_in is mid. */
+/* One layer's activations; pointers into the net's workspace. Where a pass has N(x) = x, attn_in and mlp_in are not
+ * written: x and mid stand for them. */
 typedef struct bl_layer_state {
     float *x, *attn_in;  /* [N, d] */
     float *qkv;          /* [N, 3d], q and k rotated; the backward pass turns it into its gradient */
