@@ -195,6 +195,10 @@ bl_source *bl_source_memory(const char *name, const void *data, size_t size, bl_
     return NULL;
 }
 
+bool bl_source_read(bl_source *source, char *out, size_t capacity, size_t *got, bl_error *err) {
+    return source->read(source, out, capacity, got, err);
+}
+
 void bl_source_close(bl_source *source) {
     if (!source) return;
     if (source->fd >= 0 && source->fd != STDIN_FILENO) close(source->fd);

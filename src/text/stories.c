@@ -71,7 +71,7 @@ bool bl_read_jsonl_story(bl_corpus *corpus, bl_story *story, bool *got, bl_error
     *got = false;
     for (bool found = true; found && !*got;) {
         size_t length;
-        json_t *text;
+        json_t *text = NULL;
         if (!bl_window_find(window, "\n", corpus->max_story, "line", &length, &found, err)) return false;
         if (!bl_check_utf8_ahead(window, length, err)) return false;
         if (!is_blank(bl_window_ahead(window), length)) {
