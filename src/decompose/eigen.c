@@ -3,7 +3,10 @@
  *   Q = H T H^T (ssytrd, once), T = Z Lambda Z^T, V = H Z
  *
  * The spectrum always comes whole, from T. All vectors: divide and conquer on T (sstedc). Only the k lowest and k highest: bisection
- * and inverse iteration would not keep them orthogonal, MRRR (sstemr) does, over an index range at each end of the same T.
+ * and inverse iteration would not keep them orthogonal, MRRR (dstemr) does, over an index range at each end of the same T.
+ *
+ * Threads: ssytrd is half matrix-vector products with a barrier after each, which gain little from a second thread and wait for ever when
+ * another process holds a core (seen: 22 ms became 15 s), so it runs on one; V = H Z is split by columns, one piece a thread.
  *
  * Float32 throughout: the error of an eigenvalue is about 1e-6 of the largest, that of an eigenvector about 1e-6 / relative gap; inside
  * a group of degenerate eigenvalues (bl_eigen_group) single vectors mean nothing. */
@@ -13,6 +16,7 @@
 #include <cblas.h>
 #include <lapacke.h>
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,35 +49,43 @@ static bool solve_all(bl_eigen *eigen, const tridiagonal *t, bl_error *err) {
     return !lapack_failed(info, "sstedc", err);
 }
 
-/* Eigenvectors first … last (0-based) of T into `vectors`, one a row. */
-static bool solve_range(const bl_eigen *eigen, const tridiagonal *t, size_t first, size_t last, float *vectors, bl_error *err) {
-    lapack_int n = (lapack_int)eigen->n, found = 0, wanted = (lapack_int)(last - first + 1), info;
+/* Eigenvectors first … last (0-based) of T, given in float64, into `vectors`, one a row. */
+static bool solve_range(size_t size, const double *diagonal, const double *off, size_t first, size_t last, float *vectors, bl_error *err) {
+    lapack_int n = (lapack_int)size, found = 0, wanted = (lapack_int)(last - first + 1), info;
     lapack_logical precise = 1;
-    float *work = bl_alloc(3 * eigen->n, sizeof *work, err), *d = work, *e = work + eigen->n, *values = work + 2 * eigen->n;
-    lapack_int *support = bl_alloc(2 * eigen->n, sizeof *support, err);
+    size_t count = (last - first + 1) * size;
+    double *work = bl_alloc(3 * size + count, sizeof *work, err), *d = work, *e = work + size, *values = work + 2 * size, *z = work + 3 * size;
+    lapack_int *support = bl_alloc(2 * size, sizeof *support, err);
     bool ok = false;
-    if (work && support) { /* sstemr overwrites its input */
-        memcpy(d, t->diagonal, eigen->n * sizeof *d);
-        memcpy(e, t->off, eigen->n * sizeof *e);
-        info = LAPACKE_sstemr(LAPACK_COL_MAJOR, 'V', 'I', n, d, e, 0, 0, (lapack_int)first + 1, (lapack_int)last + 1, &found, values, vectors, n, wanted,
-                              support, &precise);
-        ok = !lapack_failed(info, "sstemr", err);
-        if (ok && found != wanted) ok = bl_fail(err, BL_ERR_NUMERIC, "LAPACK's sstemr found %d of %d eigenvectors", (int)found, (int)wanted);
+    if (work && support) { /* dstemr overwrites its input */
+        memcpy(d, diagonal, size * sizeof *d);
+        memcpy(e, off, size * sizeof *e);
+        info = LAPACKE_dstemr(LAPACK_COL_MAJOR, 'V', 'I', n, d, e, 0, 0, (lapack_int)first + 1, (lapack_int)last + 1, &found, values, z, n, wanted, support,
+                              &precise);
+        ok = !lapack_failed(info, "dstemr", err);
+        if (ok && found != wanted) ok = bl_fail(err, BL_ERR_NUMERIC, "LAPACK's dstemr found %d of %d eigenvectors", (int)found, (int)wanted);
+        for (size_t i = 0; ok && i < count; i++) vectors[i] = (float)z[i];
     }
     free(work);
     free(support);
     return ok;
 }
 
+/* MRRR loses a digit and more in float32; on T, which is only 2n numbers, float64 costs nothing. */
 static bool solve_ends(bl_eigen *eigen, const tridiagonal *t, bl_error *err) {
-    float *off = bl_alloc(eigen->n, sizeof *off, err);
-    if (!off) return false;
-    memcpy(eigen->values, t->diagonal, eigen->n * sizeof *eigen->values);
-    memcpy(off, t->off, eigen->n * sizeof *off);
-    lapack_int info = LAPACKE_ssterf((lapack_int)eigen->n, eigen->values, off);
-    free(off);
-    return !lapack_failed(info, "ssterf", err) && solve_range(eigen, t, 0, eigen->low - 1, eigen->vectors, err) &&
-           solve_range(eigen, t, eigen->n - eigen->high, eigen->n - 1, eigen->vectors + eigen->low * eigen->n, err);
+    size_t n = eigen->n;
+    double *work = bl_alloc(4 * n, sizeof *work, err), *d = work, *e = work + n, *values = work + 2 * n, *off = work + 3 * n;
+    if (!work) return false;
+    for (size_t i = 0; i < n; i++) {
+        d[i] = values[i] = (double)t->diagonal[i];
+        e[i] = off[i] = i + 1 < n ? (double)t->off[i] : 0;
+    }
+    bool ok = !lapack_failed(LAPACKE_dsterf((lapack_int)n, values, off), "dsterf", err);
+    for (size_t i = 0; ok && i < n; i++) eigen->values[i] = (float)values[i];
+    ok = ok && solve_range(n, d, e, 0, eigen->low - 1, eigen->vectors, err) &&
+         solve_range(n, d, e, n - eigen->high, n - 1, eigen->vectors + eigen->low * n, err);
+    free(work);
+    return ok;
 }
 
 /* The largest-magnitude component becomes positive; of equal ones the first counts. */
@@ -86,6 +98,35 @@ static void fix_signs(bl_eigen *eigen) {
     }
 }
 
+/* Q = H T H^T, on one thread. */
+static bool tridiagonalise(float *q, lapack_int n, const tridiagonal *t, bl_error *err) {
+    int threads = omp_get_max_threads();
+    omp_set_num_threads(1);
+    lapack_int info = LAPACKE_ssytrd(LAPACK_COL_MAJOR, 'L', n, q, n, t->diagonal, t->off, t->tau);
+    omp_set_num_threads(threads);
+    return !lapack_failed(info, "ssytrd", err);
+}
+
+/* V = H Z, a range of columns a thread. sormtr changes H's storage for a moment and changes it back, so every thread has a copy. */
+static bool transform_back(bl_eigen *eigen, const float *q, const tridiagonal *t, bl_error *err) {
+    lapack_int n = (lapack_int)eigen->n, columns = (lapack_int)(eigen->low + eigen->high), failed = 0;
+#pragma omp parallel reduction(min : failed)
+    {
+        lapack_int parts = (lapack_int)omp_get_num_threads(), part = (lapack_int)omp_get_thread_num();
+        lapack_int begin = columns * part / parts, end = columns * (part + 1) / parts;
+        float *copy = bl_alloc(eigen->n * eigen->n, sizeof *copy, NULL);
+        if (copy) {
+            memcpy(copy, q, eigen->n * eigen->n * sizeof *copy);
+            if (end > begin)
+                failed = LAPACKE_sormtr(LAPACK_COL_MAJOR, 'L', 'L', 'N', n, end - begin, copy, n, t->tau, eigen->vectors + (size_t)begin * eigen->n, n);
+        } else {
+            failed = LAPACK_WORK_MEMORY_ERROR;
+        }
+        free(copy);
+    }
+    return !lapack_failed(failed, "sormtr", err);
+}
+
 /* Fills values and vectors from q [n, n], which is destroyed. */
 static bool decompose(bl_eigen *eigen, float *q, bl_error *err) {
     lapack_int n = (lapack_int)eigen->n;
@@ -93,12 +134,9 @@ static bool decompose(bl_eigen *eigen, float *q, bl_error *err) {
     if (!t.diagonal) return false;
     t.off = t.diagonal + eigen->n;
     t.tau = t.off + eigen->n;
-    bool ok = !lapack_failed(LAPACKE_ssytrd(LAPACK_COL_MAJOR, 'L', n, q, n, t.diagonal, t.off, t.tau), "ssytrd", err);
+    bool ok = tridiagonalise(q, n, &t, err);
     if (ok) ok = eigen->low == eigen->n ? solve_all(eigen, &t, err) : solve_ends(eigen, &t, err);
-    if (ok) {
-        lapack_int info = LAPACKE_sormtr(LAPACK_COL_MAJOR, 'L', 'L', 'N', n, (lapack_int)(eigen->low + eigen->high), q, n, t.tau, eigen->vectors, n);
-        ok = !lapack_failed(info, "sormtr", err);
-    }
+    if (ok) ok = transform_back(eigen, q, &t, err);
     if (ok) fix_signs(eigen);
     free(t.diagonal);
     return ok;

@@ -1,0 +1,115 @@
+/* Every trace point of every variant against the reference (float64), and the loss. */
+#include "support.h"
+#include "format/safetensors.h"
+
+static const char *const variants[] = {"plain", "norm", "bias", "gelu", "mlp", "june", "june-relu", "later", "later-bilinear"};
+enum { N_VARIANTS = sizeof variants / sizeof *variants };
+
+static void compare_points(const char *variant) {
+    char path[512];
+    bl_error err = {0};
+    bl_model *model = support_model(variant);
+    snprintf(path, sizeof path, TEST_DATA "/models/golden/%s.trace.safetensors", variant);
+    bl_safetensors *golden = bl_safetensors_open(path, &err);
+    assert_non_null(golden);
+    bl_ids ids = {0};
+    const char *text = "Tom likes to swim in the pool.";
+    assert_true(bl_tokenizer_encode(bl_model_tokenizer(model), text, strlen(text), &ids, &err));
+    bl_trace *trace = bl_trace_run(model, ids.data, ids.n, NULL, 0, &err);
+    assert_non_null(trace);
+    assert_int_equal(bl_trace_n(trace), golden->n);
+    for (size_t i = 0; i < bl_trace_n(trace); i++) {
+        bl_named_array array = bl_trace_array(trace, i);
+        const bl_stored_tensor *wanted = bl_safetensors_find(golden, array.name);
+        if (!wanted) fail_msg("%s is not in %s", array.name, path);
+        assert_int_equal(array.n_dims, wanted->n_dims);
+        for (size_t j = 0; j < array.n_dims; j++) assert_int_equal(array.shape[j], wanted->shape[j]);
+        float *values = malloc(wanted->count * sizeof *values);
+        bl_stored_tensor_read(wanted, values);
+        double most = 0, worst = 0;
+        for (size_t j = 0; j < wanted->count; j++)
+            if (isfinite(values[j])) most = fmax(most, fabs((double)values[j]));
+        for (size_t j = 0; j < wanted->count; j++) {
+            if (isinf(values[j])) assert_true(array.data[j] == values[j]); /* masked scores */
+            else worst = fmax(worst, fabs((double)array.data[j] - (double)values[j]));
+        }
+        if (!(worst <= 1e-5 * most)) fail_msg("%s %s: off by %.3g of %.3g", variant, array.name, worst, most);
+        free(values);
+    }
+    bl_trace_free(trace);
+    bl_ids_free(&ids);
+    bl_safetensors_free(golden);
+    bl_model_free(model);
+}
+
+static void test_points(void **state) {
+    (void)state;
+    for (size_t i = 0; i < N_VARIANTS; i++) compare_points(variants[i]);
+}
+
+static bl_loss loss_of(const bl_model *model, int threads) {
+    bl_error err = {0};
+    const char *path = TEST_DATA "/models/stories.txt";
+    bl_loss loss;
+    bl_set_threads(threads);
+    bl_corpus *corpus = bl_corpus_open(&path, 1, &err);
+    assert_non_null(corpus);
+    if (!bl_model_eval(model, corpus, 0, (bl_progress){0}, &loss, &err)) fail_msg("%s", err.message);
+    bl_corpus_free(corpus);
+    return loss;
+}
+
+static void test_loss(void **state) {
+    (void)state;
+    for (size_t i = 0; i < N_VARIANTS; i++) {
+        char path[512];
+        snprintf(path, sizeof path, TEST_DATA "/models/golden/%s.json", variants[i]);
+        json_t *golden = support_json(path), *wanted = json_object_get(golden, "loss");
+        bl_model *model = support_model(variants[i]);
+        bl_loss one = loss_of(model, 1), three = loss_of(model, 3);
+        assert_near(one.loss, json_number_value(json_object_get(wanted, "loss")), 1e-5, one.loss);
+        assert_int_equal(one.predictions, json_integer_value(json_object_get(wanted, "predictions")));
+        assert_true(one.loss == three.loss); /* the same bits */
+        bl_model_free(model);
+        json_decref(golden);
+    }
+}
+
+static void test_bad_traces(void **state) {
+    (void)state;
+    bl_error err = {0};
+    bl_model *model = support_model("norm");
+    int32_t ids[40] = {1, 5, 6};
+    const char *unknown = "mlp_inn", *deep = "mlp_in.2", *odd = "mlp_in.x", *layered = "logits.0";
+    assert_null(bl_trace_run(model, ids, 3, &unknown, 1, &err));
+    assert_error(err, BL_ERR_USAGE, "mlp_inn");
+    assert_null(bl_trace_run(model, ids, 3, &deep, 1, &err));
+    assert_error(err, BL_ERR_USAGE, "0 … 1");
+    assert_null(bl_trace_run(model, ids, 3, &odd, 1, &err));
+    assert_error(err, BL_ERR_USAGE, "mlp_in.x");
+    assert_null(bl_trace_run(model, ids, 3, &layered, 1, &err));
+    assert_error(err, BL_ERR_USAGE, "logits.0");
+    assert_null(bl_trace_run(model, ids, 0, NULL, 0, &err));
+    assert_error(err, BL_ERR_USAGE, "n_ctx = 32");
+    assert_null(bl_trace_run(model, ids, 33, NULL, 0, &err));
+    ids[1] = 104;
+    assert_null(bl_trace_run(model, ids, 3, NULL, 0, &err));
+    assert_error(err, BL_ERR_USAGE, "id 104");
+    bl_model_free(model);
+}
+
+static void test_info(void **state) {
+    (void)state;
+    bl_model *model = support_model("june");
+    assert_true(bl_model_config(model)->tied && bl_model_config(model)->norm_weights);
+    assert_int_equal(bl_model_config(model)->generation, BL_GENERATION_2024_06);
+    /* wte, qkv, o, w, p, three norms; the tied head counts once */
+    assert_int_equal(bl_model_parameters(model), 104 * 16 + 48 * 16 + 16 * 16 + 48 * 16 + 16 * 24 + 3 * 16);
+    bl_model_free(model);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_points), cmocka_unit_test(test_loss), cmocka_unit_test(test_bad_traces),
+                                       cmocka_unit_test(test_info)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
