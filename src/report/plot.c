@@ -20,6 +20,17 @@ const char *bl_number(char out[BL_NUMBER_SIZE], double value, int decimals, cons
     return out;
 }
 
+const char *bl_grouped(char out[40], uint64_t n) {
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n), at = 0;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0) out[at++] = ',';
+        out[at++] = digits[i];
+    }
+    out[at] = '\0';
+    return out;
+}
+
 bl_ticks bl_nice_ticks(double low, double high, size_t most, bool whole) {
     static const double factors[] = {1, 2, 2.5, 5, 10};
     if (!(high > low)) high = low + 1;

@@ -11,6 +11,9 @@ int bl_decimals(double largest);
 /* `value` with that many decimals (-1: three significant digits and an exponent), the sign written as `minus`; never "-0.00". */
 const char *bl_number(char out[BL_NUMBER_SIZE], double value, int decimals, const char *minus);
 
+/* 2949120 as "2,949,120". */
+const char *bl_grouped(char out[40], uint64_t n);
+
 /* Ticks first, first + step, …: n of them, round numbers within [low, high]. */
 typedef struct bl_ticks {
     double first, step;

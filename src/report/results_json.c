@@ -3,6 +3,7 @@
  * group, sources.bias; bias. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "format/json.h"
 #include "report/visible.h"
 #include <bilens/report.h>
 #include <jansson.h>
@@ -59,8 +60,7 @@ static void append(builder *b, json_t *array, json_t *value) {
 
 /* The text of `root`, whose reference it takes; NULL if anything failed. */
 static char *finish(builder *b, json_t *root) {
-    char *out = b->failed ? NULL : json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    if (!out) fail(b, BL_ERR_MEMORY, "out of memory while a result was written as JSON");
+    char *out = b->failed ? NULL : bl_json_text(root, JSON_COMPACT | JSON_REAL_PRECISION(9), b->err);
     json_decref(root);
     return out;
 }

@@ -10,18 +10,6 @@ enum { TOKENS = 4, INPUTS = 3, NAME = 8 };
 
 static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 
-/* 2949120 -> "2,949,120". */
-static const char *grouped(char out[40], uint64_t n) {
-    char digits[24];
-    int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n), at = 0;
-    for (int i = 0; i < length; i++) {
-        if (i > 0 && (length - i) % 3 == 0) out[at++] = ',';
-        out[at++] = digits[i];
-    }
-    out[at] = '\0';
-    return out;
-}
-
 static void print_model(bl_page *page, const bl_doc_info *info) {
     static const char *const keys[] = {"n_layer", "d_model", "d_hidden", "n_head", "n_vocab", "n_ctx"};
     char number[40];
@@ -40,7 +28,7 @@ static void print_model(bl_page *page, const bl_doc_info *info) {
         bl_page_words(page, text);
     }
     bl_page_words(page, " ");
-    bl_page_words(page, grouped(number, info->parameters));
+    bl_page_words(page, bl_grouped(number, info->parameters));
     bl_page_words(page, " parameters");
     page->indent = 0;
     bl_page_newline(page);
@@ -113,7 +101,7 @@ char *bl_report_table(const char *json, const bl_terminal *terminal, bl_error *e
     bl_page page = bl_page_new(terminal);
     char stories[40], positions[40], text[160];
     print_model(&page, doc->info);
-    snprintf(text, sizeof text, "%s stories, %s positions of", grouped(stories, doc->scan->stories), grouped(positions, doc->scan->positions));
+    snprintf(text, sizeof text, "%s stories, %s positions of", bl_grouped(stories, doc->scan->stories), bl_grouped(positions, doc->scan->positions));
     bl_page_words(&page, text);
     page.indent = 2;
     for (size_t i = 0; i < doc->n_corpus; i++) {
@@ -185,7 +173,7 @@ static void print_tensors(bl_page *page, const bl_doc_info *info) {
         bl_page_spaces(page, name + 2 - bl_page_token(page, tensor->name, name));
         bl_page_print(page, "%-*s  ", (int)across, shape);
         bl_page_spaces(page, 7 - bl_page_token(page, tensor->dtype, 6));
-        bl_page_print(page, "%15s", grouped(number, elements(tensor)));
+        bl_page_print(page, "%15s", bl_grouped(number, elements(tensor)));
         bl_page_newline(page);
     }
 }

@@ -1,0 +1,211 @@
+#include "report/html.h"
+#include "base/error.h"
+#include "report/colour.h"
+#include "report/plot.h"
+#include "report/visible.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Embedded files, NUL-terminated (cmake/embed.cmake). */
+extern const unsigned char bl_page_html[], bl_page_css[], bl_page_js[];
+
+enum { MINUS_SHOWN = 40, FILES_SHOWN = 20 };
+
+void bl_html_token(bl_buffer *out, const char *token) {
+    bl_buffer_text(out, "<span class=\"tok\">");
+    bl_visible_html(out, token);
+    bl_buffer_text(out, "</span>");
+}
+
+void bl_html_vector_id(bl_buffer *out, long index) { bl_buffer_print(out, "eig-%s%ld", index < 0 ? "m" : "", index < 0 ? -index : index); }
+
+void bl_html_number(bl_buffer *out, double value, double largest) {
+    char text[BL_NUMBER_SIZE];
+    bl_buffer_text(out, bl_number(text, value, bl_decimals(largest), BL_MINUS));
+}
+
+static void put_program(bl_buffer *out, const bl_doc *doc) { bl_visible_html(out, doc->version); }
+
+static void put_title(bl_buffer *out, const bl_doc *doc) {
+    bl_visible_html(out, doc->eigen->subject.token);
+    bl_buffer_text(out, ": ");
+    bl_visible_html(out, doc->info->model);
+    bl_buffer_text(out, " \xC2\xB7 bilens report");
+}
+
+static void put_css(bl_buffer *out, const bl_doc *doc) {
+    (void)doc;
+    bl_buffer_text(out, (const char *)bl_page_css);
+}
+
+static void put_js(bl_buffer *out, const bl_doc *doc) {
+    (void)doc;
+    bl_buffer_text(out, (const char *)bl_page_js);
+}
+
+/* One class a level of RdBu: .c0 … .c255. */
+static void put_levels(bl_buffer *out, const bl_doc *doc) {
+    (void)doc;
+    for (unsigned i = 0; i < BL_RDBU_LEVELS; i++) {
+        bl_rgb colour = bl_rdbu(i);
+        bl_buffer_print(out, ".c%u{background:#%02x%02x%02x;color:#%s}%s", i, colour.r, colour.g, colour.b, bl_wants_white_text(colour) ? "fff" : "000",
+                        i % 8 == 7 ? "\n" : "");
+    }
+}
+
+static void put_token(bl_buffer *out, const bl_doc *doc) { bl_html_token(out, doc->eigen->subject.token); }
+
+static void put_heading(bl_buffer *out, const bl_doc *doc) {
+    bl_buffer_text(out, "\xE2\x80\x9C");
+    bl_visible_html(out, doc->eigen->subject.token);
+    bl_buffer_text(out, "\xE2\x80\x9D");
+}
+
+static void put_chips(bl_buffer *out, const bl_doc *doc) {
+    for (size_t i = 0; i < doc->eigen->n_vectors; i++) {
+        const bl_doc_vector *vector = &doc->eigen->vectors[i];
+        char text[BL_NUMBER_SIZE];
+        bl_buffer_print(out, "<a class=\"%s\" href=\"#", vector->eigenvalue < 0 ? "neg" : "pos");
+        bl_html_vector_id(out, vector->index);
+        bl_buffer_print(out, "\">%s</a>", bl_number(text, (double)vector->index, 0, BL_MINUS));
+    }
+}
+
+/* Names separated by commas, at most `most`. */
+static void put_names(bl_buffer *out, const char *const *names, size_t n, size_t most, const char *tag) {
+    for (size_t i = 0; i < n && i < most; i++) {
+        bl_buffer_print(out, "%s<%s>", i > 0 ? ", " : "", tag);
+        bl_visible_html(out, names[i]);
+        bl_buffer_print(out, "</%s>", tag);
+    }
+    if (n > most) bl_buffer_print(out, " and %zu more", n - most);
+}
+
+static void put_kicker(bl_buffer *out, const bl_doc *doc) {
+    char stories[40];
+    bl_visible_html(out, doc->info->model);
+    bl_buffer_print(out, " \xC2\xB7 layer %zu", doc->eigen->subject.layer);
+    bl_buffer_print(out, " \xC2\xB7 %s stories", bl_grouped(stories, doc->scan->stories));
+    if (doc->n_corpus > 0) {
+        bl_buffer_text(out, " of ");
+        put_names(out, doc->corpus, doc->n_corpus, 3, "span");
+    }
+}
+
+static void put_minus(bl_buffer *out, const bl_doc *doc) {
+    const bl_doc_subject *subject = &doc->eigen->subject;
+    if (subject->n_minus == 0) return;
+    bl_buffer_text(out, "<p class=\"minus\">rather than ");
+    put_names(out, subject->minus, subject->n_minus, MINUS_SHOWN, "b");
+    bl_buffer_text(out, "</p>");
+}
+
+static void put_fact(bl_buffer *out, const char *name, const char *value) {
+    bl_buffer_print(out, "<div><dt>%s</dt><dd>%s</dd></div>", name, value);
+}
+
+static void put_facts(bl_buffer *out, const bl_doc *doc) {
+    const bl_doc_eigen *eigen = doc->eigen;
+    char text[BL_NUMBER_SIZE], count[40];
+    int decimals = bl_decimals(fmax(fabs(eigen->values[0]), fabs(eigen->values[eigen->size - 1])));
+    put_fact(out, "Eigenvalues", bl_grouped(count, eigen->size));
+    put_fact(out, "Largest", bl_number(text, eigen->values[eigen->size - 1], decimals, BL_MINUS));
+    put_fact(out, "Smallest", bl_number(text, eigen->values[0], decimals, BL_MINUS));
+    put_fact(out, "Effective rank", bl_number(text, eigen->effective_rank, 1, BL_MINUS));
+    put_fact(out, "Stories scanned", bl_grouped(count, doc->scan->stories));
+    put_fact(out, "Positions", bl_grouped(count, doc->scan->positions));
+}
+
+static void put_formula(bl_buffer *out, const bl_doc_eigen *eigen) {
+    const bl_doc_subject *subject = &eigen->subject;
+    bool biased = eigen->size > eigen->d_model;
+    bl_buffer_text(out, "<div class=\"formula\"><div><i>u</i> = <i>W</i><sub>U</sub>[");
+    bl_html_token(out, subject->token);
+    bl_buffer_text(out, "]");
+    if (subject->n_minus > 0) {
+        bl_buffer_text(out, " \xE2\x88\x92 mean <i>W</i><sub>U</sub>[");
+        put_names(out, subject->minus, subject->n_minus, 4, "span");
+        bl_buffer_text(out, "]");
+    }
+    const char *x = biased ? "<i>x</i>\xE2\x80\xB2" : "<i>x</i>";
+    bl_buffer_print(out, "</div><div><i>u</i> \xC2\xB7 MLP(<i>x</i>) = %s<sup>\xE2\x8A\xA4</sup><i>Q</i>%s", x, x);
+    if (biased) bl_buffer_text(out, " + const");
+    bl_buffer_print(out, " = \xCE\xA3<sub><i>n</i></sub> \xCE\xBB<sub><i>n</i></sub> (<i>v<sub>n</sub></i> \xC2\xB7 %s)\xC2\xB2", x);
+    if (biased) bl_buffer_text(out, " + const");
+    bl_buffer_text(out, "</div></div>");
+}
+
+static void put_direction(bl_buffer *out, const bl_doc *doc) {
+    const bl_doc_eigen *eigen = doc->eigen;
+    const char *layers = bl_doc_setting_value(doc->info, "n_layer"), *norm = bl_doc_setting_value(doc->info, "normalization");
+    bl_buffer_text(out, "<p class=\"prose\">The direction <i>u</i> is the row of the unembedding that scores ");
+    bl_html_token(out, eigen->subject.token);
+    if (eigen->subject.n_minus > 0)
+        bl_buffer_print(out, ", less the average of the %zu row%s that it is compared with", eigen->subject.n_minus, eigen->subject.n_minus > 1 ? "s" : "");
+    bl_buffer_print(out,
+                    ". What the MLP of layer %zu writes along it is a quadratic form of the MLP\xE2\x80\x99s input, with the interaction matrix <i>Q</i>; each of its eigenvectors <i>v</i> "
+                    "adds its own term, whose sign is that of its eigenvalue \xCE\xBB, whatever the input.</p>",
+                    eigen->subject.layer);
+    put_formula(out, eigen);
+    if (eigen->size > eigen->d_model) {
+        bl_buffer_text(out, "<p class=\"note\">The MLP has biases: <i>x</i>\xE2\x80\xB2 is <i>x</i> with a constant 1 appended, which shows among the virtual tokens as <b>bias</b>; the "
+                            "output bias adds ");
+        bl_html_number(out, eigen->constant, fabs(eigen->constant));
+        bl_buffer_text(out, " whatever the input.</p>");
+    }
+    if (eigen->centred) bl_buffer_text(out, "<p class=\"note\">The unembedding was centred first: from each of its rows its own mean was subtracted.</p>");
+    if (norm && (strcmp(norm, "rms") == 0 || strcmp(norm, "true") == 0))
+        bl_buffer_text(out, "<p class=\"note\">The model normalises: <i>x</i> is the normalised input of the MLP. The norms\xE2\x80\x99 weights are folded into the matrices that read them; the "
+                            "final norm\xE2\x80\x99s scale, positive and the same for every token, is left out.</p>");
+    if (layers && strtol(layers, NULL, 10) > 1)
+        bl_buffer_print(out, "<p class=\"note\">The model has %ld layers: shown is the direct way from layer %zu to the scores, without what later layers make of it.</p>",
+                        strtol(layers, NULL, 10), eigen->subject.layer);
+}
+
+static void put_footer(bl_buffer *out, const bl_doc *doc) {
+    char stories[40], positions[40];
+    bl_buffer_text(out, "<p>Made by bilens ");
+    bl_visible_html(out, doc->version);
+    bl_buffer_print(out, " from %s stories (%s positions)", bl_grouped(stories, doc->scan->stories), bl_grouped(positions, doc->scan->positions));
+    if (doc->n_corpus > 0) {
+        bl_buffer_text(out, " of ");
+        put_names(out, doc->corpus, doc->n_corpus, FILES_SHOWN, "code");
+    }
+    bl_buffer_text(out, ". Beside this page: <a href=\"figures/spectrum.svg\">spectrum.svg</a>, <a href=\"figures/spectrum.png\">.png</a>, "
+                        "<a href=\"figures/spectrum.pdf\">.pdf</a>; tables <a href=\"tables/spectrum.csv\">spectrum.csv</a>, "
+                        "<a href=\"tables/virtual-tokens.csv\">virtual-tokens.csv</a>, <a href=\"tables/top-inputs.csv\">top-inputs.csv</a>, "
+                        "<a href=\"tables/tensors.csv\">tensors.csv</a>; <code>eigenvalues.npy</code> and <code>eigenvectors.npy</code>; and <a href=\"report.json\">report.json</a>, "
+                        "from which alone the page is made again: <code>bilens report --from report.json</code>.</p>");
+}
+
+/* What fills each place of the template. */
+static const struct {
+    const char *name;
+    void (*put)(bl_buffer *out, const bl_doc *doc);
+} places[] = {{"program", put_program},       {"title", put_title},         {"css", put_css},
+              {"js", put_js},                 {"levels", put_levels},       {"token", put_token},
+              {"heading", put_heading},       {"chips", put_chips},         {"kicker", put_kicker},
+              {"minus", put_minus},           {"facts", put_facts},         {"direction", put_direction},
+              {"spectrum", bl_html_spectrum}, {"vectors", bl_html_vectors}, {"model", bl_html_model},
+              {"footer", put_footer}};
+
+char *bl_html_page(const bl_doc *doc, bl_error *err) {
+    bl_buffer out = {0};
+    const char *at = (const char *)bl_page_html;
+    for (const char *open; (open = strstr(at, "{{")) != NULL;) {
+        const char *close = strstr(open, "}}");
+        size_t i = 0, n = sizeof places / sizeof *places, length = close ? (size_t)(close - open - 2) : 0;
+        while (i < n && (strlen(places[i].name) != length || strncmp(places[i].name, open + 2, length) != 0)) i++;
+        if (i == n) {
+            bl_buffer_free(&out);
+            return bl_fail_null(err, BL_ERR_UNSUPPORTED, "the page's template has an unknown place");
+        }
+        bl_buffer_add(&out, at, (size_t)(open - at));
+        places[i].put(&out, doc);
+        at = close + 2;
+    }
+    bl_buffer_text(&out, at);
+    return bl_buffer_take(&out, err);
+}

@@ -1,0 +1,22 @@
+/* The report's page: a template (page.html, embedded with page.css and page.js) whose {{places}} are filled from a document.
+ * Every string of a model or corpus goes through bl_visible_html; the page refers to nothing outside its own folder. */
+#ifndef BL_REPORT_HTML_H
+#define BL_REPORT_HTML_H
+#include "base/buffer.h"
+#include "report/document.h"
+
+/* index.html of a report document. Free with bl_free. */
+char *bl_html_page(const bl_doc *doc, bl_error *err);
+
+/* The larger parts. */
+void bl_html_spectrum(bl_buffer *out, const bl_doc *doc);
+void bl_html_vectors(bl_buffer *out, const bl_doc *doc);
+void bl_html_model(bl_buffer *out, const bl_doc *doc);
+
+/* <span class="tok">token</span>, safe. */
+void bl_html_token(bl_buffer *out, const char *token);
+/* The id of a section: "eig-m1" for -1, "eig-0". */
+void bl_html_vector_id(bl_buffer *out, long index);
+/* A number with a true minus sign. */
+void bl_html_number(bl_buffer *out, double value, double largest);
+#endif

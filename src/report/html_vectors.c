@@ -1,0 +1,185 @@
+/* A section for each eigenvector: its table of virtual tokens and its top inputs. */
+#include "report/colour.h"
+#include "report/html.h"
+#include "report/plot.h"
+#include "report/visible.h"
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { BEFORE = 20, PER_TABLE = 9 };
+
+static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
+
+/* "head 3" -> "Head 3"; with `value` "Value 3"; "direct" -> "Direct", "Value". */
+static void put_heading(bl_buffer *out, const char *name, bool value) {
+    bool head = strncmp(name, "head ", 5) == 0;
+    if (value) {
+        bl_buffer_text(out, head ? "Value " : "Value");
+        if (head) bl_visible_html(out, name + 5);
+        return;
+    }
+    char first[2] = {(char)toupper((unsigned char)name[0]), '\0'};
+    bool ascii = (unsigned char)name[0] < 0x80 && name[0] != '\0';
+    if (ascii) bl_visible_html(out, first);
+    bl_visible_html(out, ascii ? name + 1 : name);
+}
+
+static void put_cells(bl_buffer *out, const bl_doc_entry *entry, double largest) {
+    if (!entry) {
+        bl_buffer_text(out, "<td class=\"t\"></td><td></td>");
+        return;
+    }
+    bl_buffer_text(out, "<td class=\"t\">");
+    bl_visible_html(out, entry->token);
+    bl_buffer_print(out, "</td><td class=\"v c%u\">", bl_rdbu_level(entry->value, largest));
+    bl_html_number(out, entry->value, largest);
+    bl_buffer_text(out, "</td>");
+}
+
+/* `n` sources side by side: highest first, then the lowest down to the lowest of all. */
+static void put_table(bl_buffer *out, const bl_doc_source *sources, size_t n, double largest) {
+    size_t tops = 0, bottoms = 0;
+    for (size_t i = 0; i < n; i++) {
+        tops = max_size(tops, sources[i].n_top);
+        bottoms = max_size(bottoms, sources[i].n_bottom);
+    }
+    bl_buffer_text(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Virtual tokens\"><table class=\"vt\"><thead><tr><th></th>");
+    for (size_t i = 0; i < n; i++) {
+        bl_buffer_text(out, "<th class=\"t\" scope=\"col\">");
+        put_heading(out, sources[i].name, false);
+        bl_buffer_text(out, "</th><th class=\"v\" scope=\"col\">");
+        put_heading(out, sources[i].name, true);
+        bl_buffer_text(out, "</th>");
+    }
+    bl_buffer_text(out, "</tr></thead><tbody>\n");
+    for (size_t row = 0; row < tops + bottoms; row++) {
+        bl_buffer_print(out, "<tr%s><th scope=\"row\">%zu</th>", row == tops && row > 0 ? " class=\"low\"" : "", row);
+        for (size_t i = 0; i < n; i++) {
+            size_t from_end = tops + bottoms - 1 - row;
+            const bl_doc_entry *entry = NULL;
+            if (row < tops && row < sources[i].n_top) entry = &sources[i].top[row];
+            if (row >= tops && from_end < sources[i].n_bottom) entry = &sources[i].bottom[from_end];
+            put_cells(out, entry, largest);
+        }
+        bl_buffer_text(out, "</tr>\n");
+    }
+    bl_buffer_text(out, "</tbody></table></div>\n");
+}
+
+/* Tables of at most nine sources (direct and eight heads, as the seed's), so that they fit paper; then the scale. */
+static void put_virtual_tokens(bl_buffer *out, const bl_doc_vector *vector) {
+    bl_buffer_text(out, "<h3>Virtual tokens</h3>\n");
+    for (size_t first = 0; first < vector->n_sources;) {
+        size_t n = 0, left = 0;
+        while (first + left < vector->n_sources && !vector->sources[first + left].single) left++;
+        if (left > 0) {
+            size_t tables = (left + PER_TABLE - 1) / PER_TABLE;
+            n = (left + tables - 1) / tables;
+            put_table(out, &vector->sources[first], n, vector->largest);
+            first += n;
+            continue;
+        }
+        const bl_doc_source *source = &vector->sources[first++];
+        bl_buffer_text(out, "<p class=\"note\"><b>");
+        put_heading(out, source->name, false);
+        bl_buffer_print(out, "</b> (the constant 1) <span class=\"single c%u\">", bl_rdbu_level(source->value, vector->largest));
+        bl_html_number(out, source->value, vector->largest);
+        bl_buffer_text(out, "</span></p>\n");
+    }
+    bl_buffer_text(out, "<div class=\"legend\"><span>");
+    bl_html_number(out, -vector->largest, vector->largest);
+    bl_buffer_text(out, "</span><span class=\"ramp\"></span><span>");
+    bl_html_number(out, vector->largest, vector->largest);
+    bl_buffer_text(out, "</span><span>one scale for the whole table</span></div>\n");
+}
+
+/* "+0.0123". */
+static void put_share(bl_buffer *out, double value, double largest) {
+    if (value >= 0) bl_buffer_text(out, "+");
+    bl_html_number(out, value, largest);
+}
+
+static void put_words(bl_buffer *out, const bl_doc_match *match) {
+    size_t first = match->position > BEFORE ? match->position - BEFORE : 0;
+    if (first > 0) {
+        double sum = 0;
+        for (size_t i = 0; i < first; i++) sum += match->contributions[i];
+        bl_buffer_print(out, "<span class=\"more\" title=\"%zu earlier tokens, ", first);
+        put_share(out, sum, match->largest);
+        bl_buffer_text(out, " together\">\xE2\x80\xA6 </span>");
+    }
+    for (size_t i = first; i <= match->position; i++) {
+        bool here = i == match->position;
+        bl_buffer_print(out, "<span class=\"%sc%u\" title=\"", here ? "at " : "", bl_rdbu_level(match->contributions[i], match->largest));
+        put_share(out, match->contributions[i], match->largest);
+        bl_buffer_text(out, here ? "\">[" : "\">");
+        bl_visible_html(out, match->tokens[i]);
+        bl_buffer_text(out, here ? "]</span>" : " </span>");
+    }
+    bl_buffer_text(out, "<span class=\"next\">");
+    for (size_t i = 0; i < match->n_next; i++) {
+        bl_buffer_text(out, " ");
+        bl_visible_html(out, match->next[i]);
+    }
+    bl_buffer_text(out, "</span>");
+    if (match->bias != 0) {
+        bl_buffer_print(out, "<span class=\"share c%u\">constant ", bl_rdbu_level(match->bias, match->largest));
+        put_share(out, match->bias, match->largest);
+        bl_buffer_text(out, "</span>");
+    }
+}
+
+static void put_inputs(bl_buffer *out, const bl_doc_hits *hits) {
+    bl_buffer_text(out, "<h3>Top inputs</h3>\n");
+    if (!hits || hits->n_matches == 0) {
+        bl_buffer_text(out, "<p class=\"none\">None were looked for.</p>\n");
+        return;
+    }
+    bl_buffer_text(out, "<ol class=\"inputs\">\n");
+    for (size_t i = 0; i < hits->n_matches; i++) {
+        const bl_doc_match *match = &hits->matches[i];
+        char text[BL_NUMBER_SIZE];
+        double size = fabs(match->activation);
+        bl_number(text, match->activation, size >= 0.1 ? 2 : bl_decimals(size), BL_MINUS);
+        bl_buffer_print(out, "<li><div class=\"act\"><b>%s</b><span>story %zu</span><span>position %zu</span></div><p class=\"words\">", text, match->story, match->position);
+        put_words(out, match);
+        bl_buffer_text(out, "</p></li>\n");
+    }
+    bl_buffer_text(out, "</ol>\n");
+}
+
+static void put_meaning(bl_buffer *out, const bl_doc_eigen *eigen, const bl_doc_vector *vector) {
+    const char *verb = vector->eigenvalue > 0 ? "raises" : vector->eigenvalue < 0 ? "lowers" : "leaves alone";
+    bl_buffer_print(out, "<p class=\"note\">Whatever excites this eigenvector, in either sense, %s the score of ", verb);
+    bl_html_token(out, eigen->subject.token);
+    if (eigen->subject.n_minus > 0) bl_buffer_text(out, " against the others");
+    bl_buffer_print(out, ". It is number %zu of %zu in ascending order", vector->position, eigen->size);
+    if (eigen->total > 0) bl_buffer_print(out, " and holds %.1f\xC2\xA0%% of \xCE\xA3|\xCE\xBB|", 100 * fabs(vector->eigenvalue) / eigen->total);
+    bl_buffer_text(out, ".</p>\n");
+    if (vector->last > vector->first)
+        bl_buffer_print(out, "<p class=\"note warn\">Degenerate with indices %zu\xE2\x80\x93%zu: only the span of this group means anything, not this vector by itself.</p>\n",
+                        vector->first, vector->last);
+}
+
+static void put_vector(bl_buffer *out, const bl_doc *doc, const bl_doc_vector *vector) {
+    char index[BL_NUMBER_SIZE];
+    const char *tone = vector->eigenvalue < 0 ? "against-ink" : "for";
+    bl_buffer_text(out, "<section class=\"vector\" id=\"");
+    bl_html_vector_id(out, vector->index);
+    bl_buffer_print(out, "\">\n<h2>Eigenvector %s <span class=\"lambda %s\">\xCE\xBB = ", bl_number(index, (double)vector->index, 0, BL_MINUS), tone);
+    bl_html_number(out, vector->eigenvalue, fmax(fabs(doc->eigen->values[0]), fabs(doc->eigen->values[doc->eigen->size - 1])));
+    bl_buffer_print(out, "</span><span class=\"badge %s\">", tone);
+    bl_buffer_text(out, vector->eigenvalue > 0 ? "evidence for " : vector->eigenvalue < 0 ? "evidence against " : "no evidence about ");
+    bl_html_token(out, doc->eigen->subject.token);
+    bl_buffer_text(out, "</span></h2>\n");
+    put_meaning(out, doc->eigen, vector);
+    put_virtual_tokens(out, vector);
+    put_inputs(out, bl_doc_find_hits(doc->scan, vector->index));
+    bl_buffer_text(out, "</section>\n\n");
+}
+
+void bl_html_vectors(bl_buffer *out, const bl_doc *doc) {
+    for (size_t i = 0; i < doc->eigen->n_vectors; i++) put_vector(out, doc, &doc->eigen->vectors[i]);
+}

@@ -1,0 +1,201 @@
+/* A report's folder from its JSON.
+ *
+ * Everything is made in a staging folder first: beside the folder when that does not exist yet (then one rename makes it appear), inside it,
+ * under a hidden name, when it does (the folder may be a mount point, so that a rename from beside would fail). Only when all of it is
+ * written is it moved over the older files, report.json last. A failure before that leaves an older report as it was. */
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "report/csv.h"
+#include "report/document.h"
+#include "report/figure.h"
+#include "report/html.h"
+#include <bilens/format.h>
+#include <bilens/report.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const folders[] = {"figures", "tables"};
+
+/* In the order in which they are moved. */
+static const char *const files[] = {"figures/spectrum.svg", "figures/spectrum.png",      "figures/spectrum.pdf",  "tables/spectrum.csv",
+                                    "tables/virtual-tokens.csv", "tables/top-inputs.csv", "tables/tensors.csv", "eigenvalues.npy",
+                                    "eigenvectors.npy",     "index.html",                "report.json"};
+enum { N_FOLDERS = sizeof folders / sizeof *folders, N_FILES = sizeof files / sizeof *files };
+
+static bool write_text(const char *staging, const char *name, const char *text, size_t n, bl_error *err) {
+    char *path = bl_path_join(staging, name, err);
+    bool ok = path && bl_file_write(path, text, n, err);
+    free(path);
+    return ok;
+}
+
+static bool write_buffer(const char *staging, const char *name, bl_buffer *buffer, bl_error *err) {
+    size_t n = buffer->n;
+    char *text = bl_buffer_take(buffer, err);
+    bool ok = text && write_text(staging, name, text, n, err);
+    free(text);
+    return ok;
+}
+
+static bool write_tables(const bl_doc *doc, const char *staging, bl_error *err) {
+    bl_buffer out = {0};
+    bl_csv_spectrum(&out, doc->eigen);
+    if (!write_buffer(staging, "tables/spectrum.csv", &out, err)) return false;
+    bl_csv_virtual_tokens(&out, doc->eigen);
+    if (!write_buffer(staging, "tables/virtual-tokens.csv", &out, err)) return false;
+    bl_csv_inputs(&out, doc->scan);
+    if (!write_buffer(staging, "tables/top-inputs.csv", &out, err)) return false;
+    bl_csv_tensors(&out, doc->info);
+    return write_buffer(staging, "tables/tensors.csv", &out, err);
+}
+
+static bool write_figures(const bl_doc *doc, const char *staging, bl_error *err) {
+    static const char *const names[] = {"figures/spectrum.svg", "figures/spectrum.png", "figures/spectrum.pdf"};
+    bool ok = true;
+    for (size_t i = 0; ok && i < sizeof names / sizeof *names; i++) {
+        char *path = bl_path_join(staging, names[i], err);
+        ok = path && bl_figure_write(doc->eigen, path, err);
+        free(path);
+    }
+    return ok;
+}
+
+static bool write_array(const char *staging, const char *name, bl_named_array array, bl_error *err) {
+    char *path = bl_path_join(staging, name, err);
+    bool ok = path && bl_npy_write(path, &array, err);
+    free(path);
+    return ok;
+}
+
+/* eigenvalues [n]; eigenvectors [pairs computed, n], one a row, ascending. */
+static bool write_arrays(const bl_eigen *eigen, const char *staging, bl_error *err) {
+    size_t n = bl_eigen_size(eigen), rows = 0, count;
+    for (size_t i = 0; i < n; i++) rows += bl_eigen_vector(eigen, (long)i) != NULL;
+    if (!bl_mul_size(rows, n, &count)) return bl_fail(err, BL_ERR_MEMORY, "eigenvectors do not fit this machine's memory");
+    float *vectors = bl_alloc(count, sizeof *vectors, err);
+    if (!vectors) return false;
+    rows = 0;
+    for (size_t i = 0; i < n; i++) {
+        const float *v = bl_eigen_vector(eigen, (long)i);
+        if (v) memcpy(vectors + rows++ * n, v, n * sizeof *v);
+    }
+    bool ok = write_array(staging, "eigenvalues.npy", (bl_named_array){.data = bl_eigen_values(eigen), .n_dims = 1, .shape = {n}}, err) &&
+              write_array(staging, "eigenvectors.npy", (bl_named_array){.data = vectors, .n_dims = 2, .shape = {rows, n}}, err);
+    free(vectors);
+    return ok;
+}
+
+/* Everything into the staging folder. */
+static bool make_all(const bl_doc *doc, const char *json, const bl_eigen *eigen, const char *staging, bl_error *err) {
+    for (size_t i = 0; i < N_FOLDERS; i++) {
+        char *path = bl_path_join(staging, folders[i], err);
+        bool ok = path && bl_make_directories(path, err);
+        free(path);
+        if (!ok) return false;
+    }
+    if (!write_tables(doc, staging, err) || !write_figures(doc, staging, err) || (eigen && !write_arrays(eigen, staging, err))) return false;
+    char *page = bl_html_page(doc, err);
+    bool ok = page && write_text(staging, "index.html", page, strlen(page), err);
+    free(page);
+    bl_buffer text = {0};
+    bl_buffer_text(&text, json);
+    if (text.n > 0 && json[strlen(json) - 1] != '\n') bl_buffer_text(&text, "\n");
+    ok = ok && write_buffer(staging, "report.json", &text, err);
+    bl_buffer_free(&text);
+    return ok;
+}
+
+/* A folder stands where a file goes, or a file where a folder goes: found before anything is moved. */
+static bool check_targets(const char *directory, bl_error *err) {
+    bool ok = true;
+    for (size_t i = 0; ok && i < N_FOLDERS + N_FILES; i++) {
+        bool folder = i < N_FOLDERS;
+        char *path = bl_path_join(directory, folder ? folders[i] : files[i - N_FOLDERS], err);
+        ok = path != NULL;
+        if (ok && folder && bl_file_exists(path) && !bl_is_directory(path)) ok = bl_fail(err, BL_ERR_INPUT, "%s: a file stands where the report's folder goes", path);
+        if (ok && !folder && bl_is_directory(path)) ok = bl_fail(err, BL_ERR_INPUT, "%s: a folder stands where the report's file goes", path);
+        free(path);
+    }
+    return ok;
+}
+
+/* Moves the finished files over the older ones. */
+static bool move_all(const char *staging, const char *directory, bl_error *err) {
+    bool ok = check_targets(directory, err);
+    for (size_t i = 0; ok && i < N_FOLDERS; i++) {
+        char *path = bl_path_join(directory, folders[i], err);
+        ok = path && bl_make_directories(path, err);
+        free(path);
+    }
+    for (size_t i = 0; ok && i < N_FILES; i++) {
+        char *from = bl_path_join(staging, files[i], err), *to = from ? bl_path_join(directory, files[i], err) : NULL;
+        ok = from && to;
+        if (ok && bl_file_exists(from) && rename(from, to) != 0) ok = bl_fail(err, BL_ERR_IO, "%s: cannot be replaced: %s", to, strerror(errno));
+        free(from);
+        free(to);
+    }
+    return ok;
+}
+
+/* A new folder for staging: DIR/.bilens.tmp-XXXXXX if DIR exists, PARENT/.NAME.tmp-XXXXXX otherwise. `directory` has no slash at its end. */
+static char *make_staging(const char *directory, bool exists, bl_error *err) {
+    const char *slash = strrchr(directory, '/');
+    size_t parent = slash ? (size_t)(slash - directory) : 0, size = strlen(directory) + 64;
+    char *staging = bl_alloc(size, 1, err);
+    if (!staging) return NULL;
+    if (exists) {
+        snprintf(staging, size, "%s/.bilens.tmp-XXXXXX", directory);
+    } else if (slash) {
+        snprintf(staging, size, "%.*s", (int)(parent > 0 ? parent : 1), directory);
+        if (!bl_make_directories(staging, err)) goto fail;
+        snprintf(staging, size, "%.*s/.%s.tmp-XXXXXX", (int)parent, directory, slash + 1);
+    } else {
+        snprintf(staging, size, ".%s.tmp-XXXXXX", directory);
+    }
+    if (mkdtemp(staging)) {
+        mode_t mask = umask(0);
+        umask(mask);
+        (void)chmod(staging, 0777 & ~mask);
+        return staging;
+    }
+    bl_fail(err, BL_ERR_INPUT, "%s: the report cannot be written there: %s", directory, strerror(errno));
+fail:
+    free(staging);
+    return NULL;
+}
+
+/* `directory` without slashes at its end. */
+static char *trimmed(const char *directory, bl_error *err) {
+    size_t n = strlen(directory);
+    while (n > 1 && directory[n - 1] == '/') n--;
+    if (n == 0) return bl_fail_null(err, BL_ERR_USAGE, "the report's folder has no name");
+    return bl_strndup(directory, n, err);
+}
+
+bool bl_report_render(const char *json, const bl_eigen *eigen, const char *directory, bl_error *err) {
+    bool ok = false, exists = false;
+    char *staging = NULL, *path = trimmed(directory, err);
+    bl_doc *doc = path ? bl_doc_read(json, BL_DOC_REPORT, err) : NULL;
+    if (!doc) goto done;
+    exists = bl_file_exists(path);
+    if (exists && !bl_is_directory(path)) {
+        bl_fail(err, BL_ERR_INPUT, "%s: is a file; a report needs a folder", path);
+        goto done;
+    }
+    staging = make_staging(path, exists, err);
+    if (!staging || !make_all(doc, json, eigen, staging, err)) goto done;
+    if (exists) ok = move_all(staging, path, err);
+    else ok = rename(staging, path) == 0 || bl_fail(err, BL_ERR_IO, "%s: cannot be made: %s", path, strerror(errno));
+done:
+    if (staging && (exists || !ok)) bl_remove_tree(staging);
+    free(staging);
+    free(path);
+    bl_doc_free(doc);
+    return ok;
+}
