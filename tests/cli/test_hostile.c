@@ -72,7 +72,7 @@ static const hostile cases[] = {
     {"dtype missing", NULL, HEADER, "\"dtype\":\"F32\",", "", 0, INFO, 2, "\"dtype\" is missing"},
     {"dtype integers", NULL, HEADER, "\"F32\"", "\"I32\"", 0, INFO, 2, "'transformer.wte.weight' has dtype I32, expected F32"},
     {"dtype of another size", NULL, HEADER, "\"F32\"", "\"F16\"", 0, INFO, 2, "its shape needs 1664 elements of 2 bytes"},
-    {"shape wrong", NULL, HEADER, "[104,16]", "[16,104]", 0, INFO, 2, "has shape [16, 104], expected"},
+    {"shape wrong", NULL, HEADER, "[104,16]", "[16,104]", 0, INFO, 2, "has 16 rows"},
     {"shape negative", NULL, HEADER, "[104,16]", "[-104,16]", 0, INFO, 2, "'transformer.wte.weight'"},
     {"shape overflows", NULL, HEADER, "[104,16]", "[4611686018427387904,16]", 0, INFO, 2, "'transformer.wte.weight': size 1 of its shape"},
     {"shape overflows in bytes", NULL, HEADER, "[104,16]", "[288230376151711744,16]", 0, INFO, 2, "'transformer.wte.weight'"},
@@ -101,8 +101,8 @@ static const hostile cases[] = {
      "is in two shards"},
     /* tokenizer.json */
     {"tokenizer no JSON", NULL, TOKENIZER, 0, "nonsense", 0, INFO, 2, "tokenizer.json"},
-    {"tokenizer of another model", NULL, TOKENIZER, "\"##w3\":103", "\"##w3\":104", 0, INFO, 2, "only 104 rows"},
-    {"tokenizer id negative", NULL, TOKENIZER, "\"##w3\":103", "\"##w3\":-1", 0, INFO, 2, "##w3"},
+    {"tokenizer of another model", NULL, TOKENIZER, "\"##w17\":103", "\"##w17\":104", 0, INFO, 2, "only 104 rows"},
+    {"tokenizer id negative", NULL, TOKENIZER, "\"##w17\":103", "\"##w17\":-1", 0, INFO, 2, "##w17"},
     {"tokenizer unknown model", NULL, TOKENIZER, "\"WordPiece\"", "\"Bogus\"", 0, INFO, 2, "Bogus"},
     {"tokenizer unknown normalizer", NULL, TOKENIZER, "\"StripAccents\"", "\"Rot13\"", 0, INFO, 2, "Rot13"},
     {"tokenizer without unk", NULL, TOKENIZER, "\"unk_token\":\"[UNK]\"", "\"unk_token\":\"[NOPE]\"", 0, INFO, 2, "[NOPE]"},
@@ -140,7 +140,7 @@ static const hostile cases[] = {
     {"corpus a folder", NULL, NOTHING, 0, 0, "mkdir c.txt", "eval MODEL --corpus MODEL/c.txt", 2, "c.txt"},
     {"corpus invalid UTF-8", NULL, NOTHING, 0, 0, "printf 'tom swim\\n\\303\\050' > c.txt", "eval MODEL --corpus MODEL/c.txt", 2, "UTF-8"},
     {"jsonl without text", NULL, NOTHING, 0, 0, "printf '{\"text\": \"tom\"}\\n{\"txt\": \"mia\"}\\n' > c.jsonl", "eval MODEL --corpus MODEL/c.jsonl", 2, "\"text\""},
-    {"jsonl broken", NULL, NOTHING, 0, 0, "printf '{\"text\": \"tom\"}\\n{\"text\": \"mia\\n' > c.jsonl", "eval MODEL --corpus MODEL/c.jsonl", 2, "line 2"},
+    {"jsonl broken", NULL, NOTHING, 0, 0, "printf '{\"text\": \"tom\"}\\n{\"text\": \"mia\\n' > c.jsonl", "eval MODEL --corpus MODEL/c.jsonl", 2, "c.jsonl:2"},
     {"gzip cut short", NULL, NOTHING, 0, 0, "gzip -c DATA/models/stories.txt | head -c 200 > c.txt.gz", "eval MODEL --corpus MODEL/c.txt.gz", 2, "c.txt.gz"},
     {"zstd that is none", NULL, NOTHING, 0, 0, "echo tom > c.txt.zst", "eval MODEL --corpus MODEL/c.txt.zst", 2, "c.txt.zst"},
     /* output */
@@ -148,7 +148,7 @@ static const hostile cases[] = {
     {"output is a folder", NULL, NOTHING, 0, 0, "mkdir d", "info MODEL -o MODEL/d", 2, "is a directory"},
     {"report into a file", NULL, NOTHING, 0, 0, "echo > f", "report MODEL --token swim --corpus " CORPUS " -o MODEL/f", 2, "f"},
     {"standard output full", NULL, NOTHING, 0, 0, 0, "info MODEL > /dev/full", 1, "No space left"},
-    {"report.json missing", NULL, NOTHING, 0, 0, 0, "report --from OUT.json", 2, "OUT.json"},
+    {"report.json missing", NULL, NOTHING, 0, 0, 0, "report --from OUT.json", 2, "result.json"},
     {"report.json no report", NULL, NOTHING, 0, 0, "echo '{\"a\": 1}' > report.json", "report --from MODEL/report.json -o OUT", 2, "report"},
     {"report from and model", NULL, NOTHING, 0, 0, 0, "report MODEL --from x.json", 2, "--from"},
     {"figure of an unknown kind", NULL, NOTHING, 0, 0, 0, EIGEN " --plot OUT.gif", 2, ".gif"},
@@ -221,7 +221,7 @@ static int run_shell(const char *command) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + status;
 }
 
-static void run_case(const hostile *c, size_t number) {
+static bool run_case(const hostile *c, size_t number) {
     char folder[128], model[200], place[200], shell[1024], command[3000], arguments[1024];
     snprintf(folder, sizeof folder, "%s/%zu", support_temporary(), number);
     snprintf(model, sizeof model, "%s/model", folder);
@@ -243,19 +243,23 @@ static void run_case(const hostile *c, size_t number) {
     size_t n;
     snprintf(path, sizeof path, "%s/stderr", folder);
     char *message = read_text(path, &n);
-    if (status != c->status) fail_msg("%s: exit status %d, expected %d: %s", c->name, status, c->status, message);
-    if (!strstr(message, c->says)) fail_msg("%s: '%s' is not in the message: %s", c->name, c->says, message);
-    if (strncmp(message, "bilens", 6) != 0) fail_msg("%s: the message does not begin with 'bilens': %s", c->name, message);
+    bool ok = status == c->status;
+    if (!ok) print_error("%s: exit status %d, expected %d: %s\n", c->name, status, c->status, message);
+    if (ok && !strstr(message, c->says)) ok = false, print_error("%s: '%s' is not in the message: %s\n", c->name, c->says, message);
+    if (ok && strncmp(message, "bilens", 6) != 0) ok = false, print_error("%s: the message does not begin with 'bilens': %s\n", c->name, message);
     free(message);
     snprintf(command, sizeof command, "test -z \"$(ls -A %s/out)\" && test -z \"$(find %s -name '*.tmp-*')\" && { test ! -e %s/stdout || test ! -s %s/stdout; }", folder, folder,
              folder, folder);
-    if (run_shell(command) != 0) fail_msg("%s: something was left behind in %s/out or printed to stdout", c->name, folder);
+    if (run_shell(command) != 0) ok = false, print_error("%s: something was left behind in %s/out or printed to stdout\n", c->name, folder);
+    return ok;
 }
 
 static void test_hostile(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) run_case(&cases[i], i);
-    fprintf(stderr, "%zu hostile cases\n", sizeof cases / sizeof *cases);
+    size_t n = sizeof cases / sizeof *cases, failed = 0;
+    for (size_t i = 0; i < n; i++) failed += !run_case(&cases[i], i);
+    if (failed) fail_msg("%zu of %zu hostile cases failed", failed, n);
+    fprintf(stderr, "%zu hostile cases\n", n);
 }
 
 int main(void) {
