@@ -14,8 +14,8 @@ typedef struct bl_added_token {
 typedef struct bl_added_tokens {
     bl_added_token *tokens;
     size_t n, capacity;
-    bl_trie trie;       /* string to index into tokens */
-    bool begins[256];   /* some string begins with this byte */
+    bl_trie trie;     /* string to index into tokens */
+    bool begins[256]; /* some string begins with this byte */
     size_t n_begins;
     unsigned char only; /* the last of these bytes */
 } bl_added_tokens;

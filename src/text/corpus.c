@@ -17,7 +17,8 @@ static bool check_file(const char *path, bool *sized, uint64_t *total, bl_error 
         *sized = false;
         return true;
     }
-    if (stat(path, &status) != 0 || access(path, R_OK) != 0) return bl_fail(err, BL_ERR_INPUT, "%s: cannot open: %s", path, strerror(errno));
+    if (stat(path, &status) != 0 || access(path, R_OK) != 0)
+        return bl_fail(err, BL_ERR_INPUT, "%s: cannot open: %s", path, strerror(errno));
     if (S_ISDIR(status.st_mode)) return bl_fail(err, BL_ERR_INPUT, "%s: is a directory, a text file was expected", path);
     if (S_ISREG(status.st_mode)) *total += (uint64_t)status.st_size;
     else *sized = false;
@@ -33,7 +34,8 @@ static bool check_files(const char *const *paths, size_t n, uint64_t *total, bl_
         if (!check_file(paths[i], &sized, total, err)) return false;
         standard_inputs += strcmp(paths[i], "-") == 0;
     }
-    if (standard_inputs > 1) return bl_fail(err, BL_ERR_USAGE, "standard input (-) can be read only once, it was given %zu times", standard_inputs);
+    if (standard_inputs > 1)
+        return bl_fail(err, BL_ERR_USAGE, "standard input (-) can be read only once, it was given %zu times", standard_inputs);
     if (!sized) *total = 0;
     return true;
 }

@@ -19,10 +19,10 @@ struct bl_corpus {
     bl_source *source; /* the open file, or NULL */
     bool (*read)(bl_corpus *corpus, bl_story *story, bool *got, bl_error *err);
     bl_window window;
-    json_t *line;      /* the .jsonl line that the last story's text belongs to */
+    json_t *line; /* the .jsonl line that the last story's text belongs to */
     uint64_t stories;
     size_t max_story;
-    bl_error failure;  /* the first one: it stays */
+    bl_error failure; /* the first one: it stays */
 };
 
 /* bl_corpus_open of one file whose content is in memory that outlives the corpus; the name's suffix counts. */

@@ -7,8 +7,8 @@
 /* Removes the spaces that the library's clean-up removes, as it does: one replacement after the other over one token. */
 static bool clean_up(bl_buffer *token, bl_buffer *scratch) {
     static const char *const replacements[][2] = {
-        {" .", "."}, {" ?", "?"}, {" !", "!"}, {" ,", ","}, {" ' ", "'"}, {" n't", "n't"}, {" 'm", "'m"},
-        {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
+        {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},    {" n't", "n't"},
+        {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
     };
     for (size_t i = 0; i < sizeof replacements / sizeof *replacements; i++) {
         const char *old = replacements[i][0], *rest = token->data, *found;
@@ -45,8 +45,8 @@ char *bl_tokenizer_decode(const bl_tokenizer *tokenizer, const int32_t *ids, siz
         const char *token = bl_tokenizer_token(tokenizer, ids[i]);
         if (!token) {
             bl_buffer_free(&out);
-            return bl_fail_null(err, BL_ERR_INPUT, "id %d (the %zu-th, counted from 0) is not in the vocabulary, whose ids are 0 to %zu", ids[i], i,
-                                bl_tokenizer_size(tokenizer) - 1);
+            return bl_fail_null(err, BL_ERR_INPUT, "id %d (the %zu-th, counted from 0) is not in the vocabulary, whose ids are 0 to %zu",
+                                ids[i], i, bl_tokenizer_size(tokenizer) - 1);
         }
         if (tokenizer->decoder.kind == BL_DECODE_WORDPIECE) {
             if (!decode_wordpiece(&tokenizer->decoder, token, i == 0, &out)) out.failed = true;

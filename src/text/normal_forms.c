@@ -25,10 +25,10 @@ static bool within(const range *ranges, size_t n, int32_t point) {
 /* Code points with a decomposition that came after Unicode 9. */
 static bool unknown_then(int32_t point) {
     static const range ranges[] = {
-        {0x32FF, 0x32FF},   {0xA7F1, 0xA7F4},   {0xAB69, 0xAB69},   {0x105C9, 0x105C9}, {0x105E4, 0x105E4}, {0x10781, 0x10785},
-        {0x10787, 0x107B0}, {0x107B2, 0x107BA}, {0x11383, 0x11383}, {0x11385, 0x11385}, {0x1138E, 0x1138E}, {0x11391, 0x11391},
-        {0x113C5, 0x113C8}, {0x11938, 0x11938}, {0x16121, 0x16128}, {0x16D68, 0x16D6A}, {0x1CCD6, 0x1CCF9}, {0x1E030, 0x1E06D},
-        {0x1F16C, 0x1F16C}, {0x1FBF0, 0x1FBF9},
+        {0x32FF, 0x32FF},   {0xA7F1, 0xA7F4},   {0xAB69, 0xAB69},   {0x105C9, 0x105C9}, {0x105E4, 0x105E4},
+        {0x10781, 0x10785}, {0x10787, 0x107B0}, {0x107B2, 0x107BA}, {0x11383, 0x11383}, {0x11385, 0x11385},
+        {0x1138E, 0x1138E}, {0x11391, 0x11391}, {0x113C5, 0x113C8}, {0x11938, 0x11938}, {0x16121, 0x16128},
+        {0x16D68, 0x16D6A}, {0x1CCD6, 0x1CCF9}, {0x1E030, 0x1E06D}, {0x1F16C, 0x1F16C}, {0x1FBF0, 0x1FBF9},
     };
     return point >= 0x32FF && within(ranges, sizeof ranges / sizeof *ranges, point);
 }
@@ -59,8 +59,7 @@ static bool decompose(const char *text, size_t n, int options, bl_points *points
         int boundary = 0;
         utf8proc_ssize_t count = 1;
         to[0] = point;
-        if (point >= 0xA0 && !unknown_then(point))
-            count = utf8proc_decompose_char(point, to, 32, (utf8proc_option_t)options, &boundary);
+        if (point >= 0xA0 && !unknown_then(point)) count = utf8proc_decompose_char(point, to, 32, (utf8proc_option_t)options, &boundary);
         if (count < 0 || count > 32) to[0] = point, count = 1;
         points->n += (size_t)count;
     }
@@ -82,7 +81,7 @@ static bool sort_marks(int32_t *marks, size_t n, bl_points *points, bl_error *er
     if (!bl_grow(&points->sorted, &points->sorted_capacity, n, sizeof *points->sorted, err)) return false;
     size_t begin[257] = {0};
     for (size_t i = 0; i < n; i++) begin[combining_class(marks[i]) + 1]++;
-    for (size_t class = 1; class < 257; class++) begin[class] += begin[class - 1];
+    for (size_t class = 1; class < 257; class ++) begin[class] += begin[class - 1];
     for (size_t i = 0; i < n; i++) points->sorted[begin[combining_class(marks[i])]++] = marks[i];
     memcpy(marks, points->sorted, n * sizeof *marks);
     return true;

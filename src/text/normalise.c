@@ -38,7 +38,8 @@ static bool strip_accents(const bl_normaliser_step *step, const char *text, size
     return true;
 }
 
-static bool lowercase(const bl_normaliser_step *step, const char *text, size_t n, bl_normal_scratch *scratch, bl_buffer *out, bl_error *err) {
+static bool lowercase(const bl_normaliser_step *step, const char *text, size_t n, bl_normal_scratch *scratch, bl_buffer *out,
+                      bl_error *err) {
     (void)step, (void)scratch;
     /* UTF-8 grows by at most half when lower-cased: U+0130, two bytes, becomes three; U+023A and U+023E, two, become three. */
     if (!reserve(out, n + n / 2, err)) return false;

@@ -25,8 +25,8 @@ typedef struct bl_normaliser_step bl_normaliser_step;
 struct bl_normaliser_step {
     /* Appends the normalised text to `out`; false with the error set when memory is short. */
     bool (*apply)(const bl_normaliser_step *step, const char *text, size_t n, bl_normal_scratch *scratch, bl_buffer *out, bl_error *err);
-    int form;          /* utf8proc options of the normal forms */
-    bool keeps_ascii;  /* pure ASCII comes out as it went in */
+    int form;         /* utf8proc options of the normal forms */
+    bool keeps_ascii; /* pure ASCII comes out as it went in */
 };
 
 typedef struct bl_normaliser {

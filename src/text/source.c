@@ -19,13 +19,13 @@
 
 struct bl_source {
     const char *name;
-    int fd; /* -1: memory */
+    int fd;                /* -1: memory */
     unsigned char *buffer; /* what was read from the file and not yet used: input[at … n) */
     const unsigned char *input;
     size_t at, n;
     uint64_t before; /* bytes of the file before input[0] */
     bool ended;      /* the file has no more to give */
-    bool (*read)(bl_source *source, char *out, size_t capacity, size_t *got, bl_error *err);
+    bool (*read)(bl_source *source, void *out, size_t capacity, size_t *got, bl_error *err);
     z_stream gzip;
     bool gzip_open, member_open; /* inflateEnd is due; a member has begun and not ended */
     ZSTD_DCtx *zstd;
@@ -62,7 +62,7 @@ static bool cut_short(const bl_source *source, const char *kind, bl_error *err) 
                    (unsigned long long)bl_source_consumed(source));
 }
 
-static bool read_plain(bl_source *source, char *out, size_t capacity, size_t *got, bl_error *err) {
+static bool read_plain(bl_source *source, void *out, size_t capacity, size_t *got, bl_error *err) {
     *got = 0;
     if (!fill(source, 1, err)) return false;
     size_t n = source->n - source->at;
@@ -88,10 +88,10 @@ static bool next_member(bl_source *source, bool *more, bl_error *err) {
     return true;
 }
 
-static bool read_gzip(bl_source *source, char *out, size_t capacity, size_t *got, bl_error *err) {
+static bool read_gzip(bl_source *source, void *out, size_t capacity, size_t *got, bl_error *err) {
     z_stream *stream = &source->gzip;
     size_t room = capacity < UINT_MAX ? capacity : UINT_MAX;
-    stream->next_out = (unsigned char *)out;
+    stream->next_out = out;
     stream->avail_out = (unsigned)room;
     *got = 0;
     while (stream->avail_out == room) {
@@ -113,7 +113,7 @@ static bool read_gzip(bl_source *source, char *out, size_t capacity, size_t *got
     return true;
 }
 
-static bool read_zstd(bl_source *source, char *out, size_t capacity, size_t *got, bl_error *err) {
+static bool read_zstd(bl_source *source, void *out, size_t capacity, size_t *got, bl_error *err) {
     ZSTD_outBuffer to = {.dst = out, .size = capacity};
     *got = 0;
     while (to.pos == 0) {
@@ -150,7 +150,8 @@ static bool prepare(bl_source *source, bl_error *err) {
     if (n >= 2 && first[0] == 0x1F && first[1] == 0x8B) {
         source->read = read_gzip;
         source->member_open = true;
-        if (inflateInit2(&source->gzip, 15 + 16) != Z_OK) return bl_fail(err, BL_ERR_MEMORY, "%s: out of memory while decompressing", source->name);
+        if (inflateInit2(&source->gzip, 15 + 16) != Z_OK)
+            return bl_fail(err, BL_ERR_MEMORY, "%s: out of memory while decompressing", source->name);
         source->gzip_open = true;
     } else if (n >= 4 && (memcmp(first, frame, 4) == 0 || (first[0] >> 4 == 5 && memcmp(first + 1, skippable, 3) == 0))) {
         source->read = read_zstd;
@@ -195,7 +196,7 @@ bl_source *bl_source_memory(const char *name, const void *data, size_t size, bl_
     return NULL;
 }
 
-bool bl_source_read(bl_source *source, char *out, size_t capacity, size_t *got, bl_error *err) {
+bool bl_source_read(bl_source *source, void *out, size_t capacity, size_t *got, bl_error *err) {
     return source->read(source, out, capacity, got, err);
 }
 

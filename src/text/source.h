@@ -14,7 +14,7 @@ void bl_source_close(bl_source *source);
 
 /* Reads up to `capacity` > 0 uncompressed bytes; *got is 0 only at the end. Damaged or cut compressed data is BL_ERR_INPUT with the offset in
  * the compressed file, a failing read BL_ERR_IO. */
-bool bl_source_read(bl_source *source, char *out, size_t capacity, size_t *got, bl_error *err);
+bool bl_source_read(bl_source *source, void *out, size_t capacity, size_t *got, bl_error *err);
 
 /* Bytes taken from the file so far, compressed as they are. */
 uint64_t bl_source_consumed(const bl_source *source);

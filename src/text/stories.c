@@ -3,6 +3,7 @@
  *   .txt    stories stand between <|endoftext|>; each is stripped of white space as Python's str.strip() does it; empty ones are skipped
  *   .jsonl  an object a line, the story is its "text", verbatim; stories of white space only and empty lines are skipped */
 #include "base/error.h"
+#include "format/json.h"
 #include "text/corpus_private.h"
 #include "text/unicode.h"
 #include "text/utf8.h"
@@ -14,7 +15,7 @@ bool bl_check_utf8_ahead(const bl_window *window, size_t n, bl_error *err) {
     size_t bad;
     if (bl_utf8_check(text, n, &bad)) return true;
     return bl_fail(err, BL_ERR_INPUT, "%s:%zu: not valid UTF-8: byte 0x%02x at offset %llu of the file's text", window->path,
-                   window->line + bl_count_lines(text, bad), (unsigned char)text[bad], (unsigned long long)(window->offset + bad));
+                   window->line + bl_count_lines(text, bad), (unsigned char)text[bad], (unsigned long long)window->offset + bad);
 }
 
 /* The well-formed text[*begin … *end) without the white space around it. */
@@ -41,7 +42,10 @@ bool bl_read_txt_story(bl_corpus *corpus, bl_story *story, bool *got, bl_error *
         size_t begin = 0, end = length;
         strip(bl_window_ahead(window), &begin, &end);
         bl_window_pass(window, begin);
-        *story = (bl_story){.text = bl_window_ahead(window), .length = end - begin, .path = window->path, .byte_offset = window->offset,
+        *story = (bl_story){.text = bl_window_ahead(window),
+                            .length = end - begin,
+                            .path = window->path,
+                            .byte_offset = window->offset,
                             .line = window->line};
         *got = end > begin;
         bl_window_pass(window, length - begin + (found ? sizeof separator - 1 : 0));
@@ -54,11 +58,12 @@ static bool parse_line(bl_corpus *corpus, size_t length, json_t **text, bl_error
     const bl_window *window = &corpus->window;
     json_error_t where;
     json_decref(corpus->line);
-    corpus->line = json_loadb(bl_window_ahead(window), length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
+    corpus->line = bl_json_load(bl_window_ahead(window), length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
     if (!corpus->line && json_error_code(&where) == json_error_out_of_memory)
         return bl_fail(err, BL_ERR_MEMORY, "%s:%zu: out of memory while reading a line of %zu bytes", window->path, window->line, length);
     if (!corpus->line)
-        return bl_fail(err, BL_ERR_INPUT, "%s:%zu: not valid JSON: %s (column %d); expected an object like {\"text\": \"Once ...\"} on each line",
+        return bl_fail(err, BL_ERR_INPUT,
+                       "%s:%zu: not valid JSON: %s (column %d); expected an object like {\"text\": \"Once ...\"} on each line",
                        window->path, window->line, where.text, where.column);
     *text = json_object_get(corpus->line, "text");
     if (json_is_string(*text)) return true;
@@ -76,8 +81,11 @@ bool bl_read_jsonl_story(bl_corpus *corpus, bl_story *story, bool *got, bl_error
         if (!bl_check_utf8_ahead(window, length, err)) return false;
         if (!is_blank(bl_window_ahead(window), length)) {
             if (!parse_line(corpus, length, &text, err)) return false;
-            *story = (bl_story){.text = json_string_value(text), .length = json_string_length(text), .path = window->path,
-                                .byte_offset = window->offset, .line = window->line};
+            *story = (bl_story){.text = json_string_value(text),
+                                .length = json_string_length(text),
+                                .path = window->path,
+                                .byte_offset = window->offset,
+                                .line = window->line};
             *got = !is_blank(story->text, story->length);
         }
         bl_window_pass(window, length + (found ? 1 : 0));

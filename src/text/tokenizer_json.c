@@ -50,8 +50,12 @@ static bool read_normaliser(const bl_place *place, const char *type, void *to, b
         const char *type;
         bl_normaliser_step (*make)(void);
     } known[] = {
-        {"NFC", bl_normaliser_nfc},   {"NFD", bl_normaliser_nfd},   {"NFKC", bl_normaliser_nfkc},
-        {"NFKD", bl_normaliser_nfkd}, {"Lowercase", bl_normaliser_lowercase}, {"StripAccents", bl_normaliser_strip_accents},
+        {"NFC", bl_normaliser_nfc},
+        {"NFD", bl_normaliser_nfd},
+        {"NFKC", bl_normaliser_nfkc},
+        {"NFKD", bl_normaliser_nfkd},
+        {"Lowercase", bl_normaliser_lowercase},
+        {"StripAccents", bl_normaliser_strip_accents},
     };
     bl_normaliser *normaliser = to;
     if (normaliser->n == BL_MAX_STEPS) return too_many(place, err);
@@ -96,7 +100,10 @@ static bool read_pretokeniser(const bl_place *place, const char *type, void *to,
         const char *type;
         bool (*make)(const bl_place *place, bl_pretokeniser_step *step, bl_error *err);
     } known[] = {
-        {"Punctuation", make_punctuation}, {"Whitespace", make_whitespace}, {"WhitespaceSplit", make_whitespace_split}, {"Digits", make_digits},
+        {"Punctuation", make_punctuation},
+        {"Whitespace", make_whitespace},
+        {"WhitespaceSplit", make_whitespace_split},
+        {"Digits", make_digits},
     };
     bl_pretokeniser *pretokeniser = to;
     if (pretokeniser->n == BL_MAX_STEPS) return too_many(place, err);
@@ -115,8 +122,8 @@ static bool read_wordpiece(const bl_place *place, bl_tokenizer *tokenizer, bl_er
     json_t *id = json_object_get(vocabulary.json, unknown);
     if (!id) {
         char shortened[64];
-        return bl_fail(err, BL_ERR_INPUT, "%s: %s.unk_token: \"%s\" is not in %s", place->file, place->where, bl_shorten(unknown, shortened),
-                       vocabulary.where);
+        return bl_fail(err, BL_ERR_INPUT, "%s: %s.unk_token: \"%s\" is not in %s", place->file, place->where,
+                       bl_shorten(unknown, shortened), vocabulary.where);
     }
     bl_wordpiece *wordpiece = bl_wordpiece_new(err);
     bool ok = wordpiece != NULL;
@@ -170,7 +177,8 @@ static bool read_template(const bl_place *place, bl_tokenizer *tokenizer, bl_err
     size_t texts = 0;
     if (!bl_place_is_array(&single, err)) return false;
     for (size_t i = 0; i < json_array_size(single.json); i++) {
-        bl_place piece = bl_place_element(&single, i), special = bl_place_member(&piece, "SpecialToken"), text = bl_place_member(&piece, "Sequence");
+        bl_place piece = bl_place_element(&single, i), special = bl_place_member(&piece, "SpecialToken"),
+                 text = bl_place_member(&piece, "Sequence");
         const char *name;
         if (!bl_place_is_object(&piece, err)) return false;
         if (special.json) {
@@ -184,7 +192,8 @@ static bool read_template(const bl_place *place, bl_tokenizer *tokenizer, bl_err
         }
     }
     if (texts == 1) return true;
-    return bl_fail(err, BL_ERR_UNSUPPORTED, "%s: %s: expected the sequence A exactly once, found it %zu times", place->file, single.where, texts);
+    return bl_fail(err, BL_ERR_UNSUPPORTED, "%s: %s: expected the sequence A exactly once, found it %zu times", place->file, single.where,
+                   texts);
 }
 
 static bool read_post_processor(const bl_place *place, bl_tokenizer *tokenizer, bl_error *err) {

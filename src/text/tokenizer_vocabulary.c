@@ -22,7 +22,8 @@ static bool check_vocabulary(const bl_place *vocabulary, census *all, bl_error *
     const char *token;
     json_t *value;
     if (!bl_place_is_object(vocabulary, err)) return false;
-    if (json_object_size(vocabulary->json) == 0) return bl_fail(err, BL_ERR_INPUT, "%s: %s: has no entry", vocabulary->file, vocabulary->where);
+    if (json_object_size(vocabulary->json) == 0)
+        return bl_fail(err, BL_ERR_INPUT, "%s: %s: has no entry", vocabulary->file, vocabulary->where);
     json_object_foreach(vocabulary->json, token, value) {
         int64_t id;
         if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) >= (int64_t)BL_MAX_VOCABULARY) {
@@ -51,8 +52,8 @@ static bool check_added(const bl_place *added, census *all, bl_error *err) {
 
 static bool id_taken(const bl_place *place, const char *token, int32_t id, const char *other, bl_error *err) {
     char a[64], b[64];
-    return bl_fail(err, BL_ERR_INPUT, "%s: %s: the id %d belongs to both \"%s\" and \"%s\"", place->file, place->where, id, bl_shorten(other, a),
-                   bl_shorten(token, b));
+    return bl_fail(err, BL_ERR_INPUT, "%s: %s: the id %d belongs to both \"%s\" and \"%s\"", place->file, place->where, id,
+                   bl_shorten(other, a), bl_shorten(token, b));
 }
 
 static bool enter_vocabulary(const bl_place *vocabulary, bl_vocabulary *to, bl_error *err) {

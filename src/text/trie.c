@@ -28,7 +28,8 @@ static bool grow_edges(bl_trie *trie, bl_error *err) {
 }
 
 static bool new_node(bl_trie *trie, bl_error *err) {
-    if (trie->n_nodes >= MAX_NODES) return bl_fail(err, BL_ERR_UNSUPPORTED, "the vocabulary's strings need more than %zu trie nodes", MAX_NODES);
+    if (trie->n_nodes >= MAX_NODES)
+        return bl_fail(err, BL_ERR_UNSUPPORTED, "the vocabulary's strings need more than %zu trie nodes", MAX_NODES);
     if (!bl_grow(&trie->values, &trie->capacity, trie->n_nodes + 1, sizeof *trie->values, err) || !grow_edges(trie, err)) return false;
     trie->values[trie->n_nodes++] = -1;
     return true;

@@ -12,7 +12,7 @@ typedef struct bl_vocabulary {
     const char **tokens; /* [size] by id, NULL where there is none */
     uint32_t *slots;     /* open-addressed table of id + 1; 0 = free */
     size_t mask;
-    char *strings;       /* where the strings lie */
+    char *strings; /* where the strings lie */
     size_t n_bytes, capacity_bytes;
 } bl_vocabulary;
 

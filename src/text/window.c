@@ -43,7 +43,8 @@ bool bl_window_find(bl_window *window, const char *mark, size_t limit, const cha
     for (;;) {
         const char *ahead = bl_window_ahead(window);
         size_t visible = window->end - window->begin;
-        const char *hit = visible > window->searched ? memmem(ahead + window->searched, visible - window->searched, mark, mark_length) : NULL;
+        const char *hit =
+            visible > window->searched ? memmem(ahead + window->searched, visible - window->searched, mark, mark_length) : NULL;
         *found = hit != NULL;
         *length = hit ? (size_t)(hit - ahead) : visible;
         if (*length > limit)

@@ -6,13 +6,13 @@
 /* Zero-initialise; bl_window_attach for each source. */
 typedef struct bl_window {
     bl_source *source;
-    const char *path;  /* for messages */
-    char *data;        /* the text ahead: data[begin … end) */
+    const char *path; /* for messages */
+    char *data;       /* the text ahead: data[begin … end) */
     size_t begin, end, capacity;
-    size_t searched;   /* bytes ahead that the search under way has gone through */
-    uint64_t offset;   /* of data[begin] in the uncompressed text */
-    size_t line;       /* 1-based, of data[begin] */
-    bool ended;        /* nothing comes after data[end] */
+    size_t searched; /* bytes ahead that the search under way has gone through */
+    uint64_t offset; /* of data[begin] in the uncompressed text */
+    size_t line;     /* 1-based, of data[begin] */
+    bool ended;      /* nothing comes after data[end] */
 } bl_window;
 
 /* Puts the window at the beginning of a source, which stays the caller's, and past a byte order mark. */
