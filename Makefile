@@ -33,8 +33,9 @@ check: ## everything that CI does: house rules, gcc and clang without a warning,
 	@tools/deps.sh --check check || tools/deps.sh check
 	@BUILD=$(BUILD) JOBS=$(JOBS) tools/check.sh
 
-bench: build ## measure speed and memory
+bench: build ## measure speed and memory (bench/run.sh)
 	@test -x bench/run.sh || { echo "bench: there is no bench/run.sh in this tree" >&2; exit 1; }
+	@cmake --build $(BUILD) -j $(JOBS) --target bench_programs
 	@BILENS=$(BUILD)/bilens bench/run.sh
 
 asan: ## the whole test suite under the address and undefined-behaviour sanitizers

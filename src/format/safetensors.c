@@ -47,7 +47,7 @@ static bool read_entry(const json_t *entry, bl_stored_tensor *tensor, size_t dat
             size = dtypes[i].size;
         }
     if (!size) return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s': unknown dtype '%.40s'", path, tensor->name, dtype);
-    strcpy(tensor->dtype_name, dtype);
+    snprintf(tensor->dtype_name, sizeof tensor->dtype_name, "%s", dtype);
     if (!read_shape(json_object_get(entry, "shape"), tensor, path, err)) return false;
 
     const json_t *offsets = json_object_get(entry, "data_offsets"), *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
@@ -217,6 +217,10 @@ bool bl_safetensors_write(const char *path, const bl_named_array *arrays, size_t
             if (!bl_mul_size(bytes, arrays[i].shape[j], &bytes)) bytes = SIZE_MAX;
             json_array_append_new(shape, json_integer((json_int_t)arrays[i].shape[j]));
         }
+        if (!shape || json_array_size(shape) != arrays[i].n_dims) {
+            json_decref(shape);
+            goto memory;
+        }
         if (!bl_add_size(offset, bytes, &end)) {
             json_decref(shape);
             bl_fail(err, BL_ERR_INPUT, "%s: array '%s' is too large", path, arrays[i].name);
@@ -226,8 +230,8 @@ bool bl_safetensors_write(const char *path, const bl_named_array *arrays, size_t
         if (!entry || json_object_set_new(header, arrays[i].name, entry) != 0) goto memory;
         offset = end;
     }
-    text = json_dumps(header, JSON_COMPACT);
-    if (!text) goto memory;
+    text = bl_json_text(header, JSON_COMPACT, err);
+    if (!text) goto done;
     size_t length = strlen(text), padded = (length + 7) / 8 * 8; /* so that the data is aligned */
     writer = bl_writer_open(path, err);
     if (!writer) goto done;

@@ -1,5 +1,6 @@
 /* info: {"model", "generation", "config": {…}, "parameters", "tensors": [{"name", "shape", "dtype"}]}, optionally "architecture": {…}. */
 #include "base/error.h"
+#include "format/json.h"
 #include "report/document_parts.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -9,14 +10,11 @@
 #define MAX_TENSORS 1000000
 
 static char *setting_text(bl_reader *reader, const json_t *value) {
-    char *dumped = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
+    char *dumped = json_is_string(value) ? NULL : bl_json_text(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9), reader->err);
     const char *text = json_is_string(value) ? json_string_value(value) : dumped;
-    char *copy = NULL;
-    if (!text) {
-        bl_fail(reader->err, BL_ERR_MEMORY, "out of memory while a setting was read");
-    } else if ((copy = bl_reader_alloc(reader, strlen(text) + 1, 1)) != NULL) {
-        strcpy(copy, text);
-    }
+    size_t size = text ? strlen(text) + 1 : 0;
+    char *copy = text ? bl_reader_alloc(reader, size, 1) : NULL;
+    if (copy) memcpy(copy, text, size);
     free(dumped);
     return copy;
 }

@@ -104,9 +104,9 @@ static json_t *tensor(builder *b, const bl_tensor_info *info) {
 char *bl_info_json(const bl_model *model, bl_error *err) {
     builder b = {err, false};
     json_t *root = made(&b, json_object()), *tensors = made(&b, json_array());
-    json_error_t where;
-    json_t *config = json_loads(bl_model_config_json(model), 0, &where);
-    if (!config) fail(&b, BL_ERR_INPUT, "config.json cannot be written as JSON again");
+    const char *settings = bl_model_config_json(model);
+    json_t *config = bl_json_parse(settings, strlen(settings), "config.json", err);
+    b.failed = !config;
     set(&b, root, "model", text(&b, bl_model_name(model)));
     set(&b, root, "generation", text(&b, bl_generation_name(bl_model_config(model)->generation)));
     set(&b, root, "config", config);
@@ -287,12 +287,10 @@ char *bl_scan_json(const bl_subject *subject, const bl_eigen *eigen, const bl_sc
 }
 
 static json_t *part(builder *b, const char *json, const char *name) {
-    json_error_t where;
-    json_t *value = json_loads(json, JSON_REJECT_DUPLICATES, &where);
-    if (!value && !b->failed) {
-        bl_fail(b->err, BL_ERR_INPUT, "the report's part %s is no JSON: line %d, column %d: %s", name, where.line, where.column, where.text);
-        b->failed = true;
-    }
+    char path[64];
+    snprintf(path, sizeof path, "the report's part %s", name);
+    json_t *value = bl_json_parse(json, strlen(json), path, b->failed ? NULL : b->err);
+    b->failed = b->failed || !value;
     return value;
 }
 

@@ -1,0 +1,271 @@
+/* Allocation failure, at every call: for N = 1, 2, 3 … a piece of work runs with its Nth allocation failing, until it runs without a
+ * failure. Each failed run must say so (BL_ERR_MEMORY and a message), leak nothing, and leave no file behind. The AddressSanitizer build
+ * of the same test sees what a wrong clean-up would touch. Allocations inside other shared libraries (OpenBLAS, cairo) do not fail here. */
+#include "support.h"
+#include "memory/failing.h"
+#include "memory/tiny_model.h"
+#include <dirent.h>
+#include <dlfcn.h>
+
+typedef struct work {
+    char directory[128], corpus[128], lines[128], page[128], out[128]; /* lines: the corpus as .jsonl; out: a folder that must stay empty when work fails */
+    const bl_model *model;
+    const bl_eigen *eigen;
+    char *json, *table; /* a report's */
+} work;
+
+enum { DENSE = 600 }; /* the first so many calls one by one, of those behind them every thirteenth (loading has fewer) */
+
+typedef bool (*piece)(const work *w, bl_error *err);
+
+static const char *const minus[] = {"run", "#4"};
+static const bl_direction direction = {.token = "swim", .minus = minus, .n_minus = 2, .centre_unembedding = true};
+
+static int count_files(const char *directory) {
+    DIR *folder = opendir(directory);
+    assert_non_null(folder);
+    int n = 0;
+    for (struct dirent *entry; (entry = readdir(folder));) n += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    closedir(folder);
+    return n;
+}
+
+static void empty_out(const work *w) {
+    char command[400];
+    snprintf(command, sizeof command, "rm -rf '%s' && mkdir '%s'", w->out, w->out);
+    assert_int_equal(system(command), 0);
+}
+
+/* Where in the library the failed allocation was asked for. */
+static const char *site(void) {
+    static char text[512];
+    Dl_info info;
+    if (!dladdr(failing_site(), &info)) return "?";
+    snprintf(text, sizeof text, "addr2line -ife %s %#tx", info.dli_fname, (char *)failing_site() - (char *)info.dli_fbase - 1);
+    return text;
+}
+
+/* Runs `run` with every allocation failing in turn; returns how many there were. `recovers`: it may find another way, and then answers
+ * for the result itself. */
+static size_t exhaust(const char *name, const work *w, piece run, bool recovers) {
+    bl_error err = {0};
+    assert_true(run(w, &err)); /* what is made once and kept for ever is made now */
+    for (size_t n = 1;; n += n < DENSE ? 1 : 13) {
+        empty_out(w);
+        err = (bl_error){0};
+        failing_arm(n);
+        bool ok = run(w, &err);
+        bool fired = failing_disarm();
+        if (failing_live() != 0) fail_msg("%s: allocation %zu failed (%s), %zu blocks leaked: %s", name, n, site(), failing_live(), err.message);
+        if (!fired) {
+            if (!ok) fail_msg("%s: failed without a failing allocation: %s", name, err.message);
+            empty_out(w);
+            printf("%-24s %4zu allocations\n", name, n - 1); /* beyond DENSE: about so many */
+            return n - 1;
+        }
+        if (ok && recovers) continue;
+        if (ok) fail_msg("%s: allocation %zu failed (%s), and nobody noticed", name, n, site());
+        if (err.code != BL_ERR_MEMORY || !err.message[0])
+            fail_msg("%s: allocation %zu failed (%s), reported as %s: '%s'", name, n, site(), bl_code_name(err.code), err.message);
+        if (count_files(w->out) != 0) fail_msg("%s: allocation %zu failed (%s), and files were left behind", name, n, site());
+    }
+}
+
+static bool load(const work *w, bl_error *err) {
+    bl_model *model = bl_model_load(w->directory, err);
+    bl_model_free(model);
+    return model != NULL;
+}
+
+static bool tokenize(const work *w, bl_error *err) {
+    static const char text[] = "The fishy f\u00efsh can [EOS] SWIM, ababab! 42";
+    const bl_tokenizer *tokenizer = bl_model_tokenizer(w->model);
+    bl_ids ids = {0};
+    bool ok = bl_tokenizer_encode(tokenizer, text, sizeof text - 1, &ids, err);
+    char *back = ok ? bl_tokenizer_decode(tokenizer, ids.data, ids.n, err) : NULL;
+    bl_free(back);
+    bl_ids_free(&ids);
+    return back != NULL;
+}
+
+static bool find_direction(const work *w, bl_error *err) {
+    float u[8];
+    return bl_direction_vector(w->model, &direction, u, err);
+}
+
+static bool decompose(const work *w, size_t k, bl_error *err) {
+    const float u[8] = {1, -2, 3, 0.5F, 0, 1, 1, -1};
+    bl_eigen *eigen = bl_eigen_new(w->model, bl_model_config(w->model)->n_layer - 1, u, k, err);
+    bl_eigen_free(eigen);
+    return eigen != NULL;
+}
+static bool decompose_all(const work *w, bl_error *err) { return decompose(w, 0, err); }
+static bool decompose_ends(const work *w, bl_error *err) { return decompose(w, 2, err); }
+
+static bool virtual_tokens(const work *w, bl_error *err) {
+    float out[3 * 14];
+    return bl_virtual_tokens(w->model, 0, bl_eigen_vector(w->eigen, -1), out, err);
+}
+
+static bool trace(const work *w, bl_error *err) {
+    const int32_t ids[] = {1, 7, 8, 9, 10};
+    bl_trace *trace = bl_trace_run(w->model, ids, 5, NULL, 0, err);
+    bl_trace_free(trace);
+    return trace != NULL;
+}
+
+static bool weights(const work *w, bl_error *err) {
+    for (const char *const *name = bl_weight_array_names(); *name; name++) {
+        bl_weight_array array;
+        if (!bl_weight_array_get(w->model, *name, 0, &array, err)) return false;
+        bl_weight_array_free(&array);
+    }
+    return true;
+}
+
+static bool files(const work *w, bl_error *err) {
+    char path[300];
+    bl_named_array array = {.name = "values", .data = bl_eigen_values(w->eigen), .n_dims = 1, .shape = {bl_eigen_size(w->eigen)}}, back;
+    float *data = NULL;
+    bl_named_array arrays[3] = {array, array, array};
+    arrays[1].name = "again";
+    arrays[2].name = "and again";
+    snprintf(path, sizeof path, "%s/values.npy", w->out);
+    bool ok = bl_npy_write(path, &array, err) && bl_npy_read(path, &back, &data, err);
+    bl_free(data);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/values.safetensors", w->out);
+    ok = ok && bl_safetensors_write(path, arrays, 3, err);
+    unlink(path);
+    return ok;
+}
+
+static bool evaluate(const work *w, bl_error *err) {
+    const char *paths[] = {w->corpus, w->lines};
+    bl_loss loss;
+    bl_corpus *corpus = bl_corpus_open(paths, 2, err);
+    bool ok = corpus && bl_model_eval(w->model, corpus, 0, (bl_progress){0}, &loss, err);
+    bl_corpus_free(corpus);
+    return ok;
+}
+
+/* The whole report as JSON. */
+static char *report_json(const work *w, bl_error *err) {
+    const char *path = w->corpus;
+    const long indices[] = {-1, 0};
+    const bl_subject subject = {w->model, &direction, bl_eigen_layer(w->eigen)};
+    char *info = NULL, *eigen = NULL, *found = NULL, *report = NULL;
+    bl_corpus *corpus = bl_corpus_open(&path, 1, err);
+    bl_scan *scan = corpus ? bl_scan_run(w->model, w->eigen, indices, 2, corpus, &(bl_scan_options){.top = 2}, err) : NULL;
+    if (scan) info = bl_info_json(w->model, err);
+    if (info) eigen = bl_eigen_json(&subject, w->eigen, indices, 2, err);
+    if (eigen) found = bl_scan_json(&subject, w->eigen, scan, indices, 2, err);
+    if (found) report = bl_report_json(info, eigen, found, &path, 1, err);
+    bl_free(info);
+    bl_free(eigen);
+    bl_free(found);
+    bl_scan_free(scan);
+    bl_corpus_free(corpus);
+    return report;
+}
+
+/* The report is whole and the same, or there is none. */
+static bool scan_and_report(const work *w, bl_error *err) {
+    char *report = report_json(w, err);
+    if (!report) return false;
+    bool same = strcmp(report, w->json) == 0;
+    bl_free(report);
+    if (!same) snprintf(err->message, sizeof err->message, "the report differs");
+    return same;
+}
+
+static bool same_file(const char *a, const char *b, const char *name) {
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", a, name);
+    FILE *x = fopen(path, "rb");
+    snprintf(path, sizeof path, "%s/%s", b, name);
+    FILE *y = fopen(path, "rb");
+    bool same = x && y;
+    for (int c = 0; same && c != EOF;) same = (c = getc(x)) == getc(y);
+    if (x) fclose(x);
+    if (y) fclose(y);
+    return same;
+}
+
+/* The first time into `page`, the reference, later into `out`. */
+static bool render(const work *w, bl_error *err) {
+    char path[300];
+    bool first = access(w->page, F_OK) != 0;
+    snprintf(path, sizeof path, "%s/report", w->out);
+    if (!bl_report_render(w->json, w->eigen, first ? w->page : path, err)) return false;
+    if (first || (same_file(path, w->page, "index.html") && same_file(path, w->page, "tables/virtual-tokens.csv"))) return true;
+    snprintf(err->message, sizeof err->message, "the page differs");
+    return false;
+}
+
+static char *table(const work *w, bl_error *err) {
+    const bl_terminal terminal = {BL_COLOUR_24BIT, 80, false};
+    return bl_report_table(w->json, &terminal, err);
+}
+
+static bool show(const work *w, bl_error *err) {
+    char *text = table(w, err);
+    if (!text) return false;
+    bool same = strcmp(text, w->table) == 0;
+    bl_free(text);
+    if (!same) snprintf(err->message, sizeof err->message, "the table differs");
+    return same;
+}
+
+static void test_every_allocation(void **state) {
+    (void)state;
+    static const char *const kinds[N_TINY] = {"plain", "norm", "later"};
+    const float u[8] = {1, -2, 3, 0.5F, 0, 1, 1, -1};
+    bl_set_threads(1); /* so that the Nth allocation is the same one every time */
+    for (int kind = 0; kind < N_TINY; kind++) {
+        work w = {.model = NULL};
+        bl_error err = {0};
+        printf("-- %s\n", kinds[kind]);
+        snprintf(w.directory, sizeof w.directory, "%s/%s", support_temporary(), kinds[kind]);
+        snprintf(w.corpus, sizeof w.corpus, "%s/stories.txt", support_temporary());
+        snprintf(w.lines, sizeof w.lines, "%s/stories.jsonl", support_temporary());
+        snprintf(w.page, sizeof w.page, "%s/page-%s", support_temporary(), kinds[kind]);
+        snprintf(w.out, sizeof w.out, "%s/out", support_temporary());
+        assert_true(tiny_model_write(w.directory, (tiny_kind)kind) && tiny_corpus_write(w.corpus, false) && tiny_corpus_write(w.lines, true));
+        empty_out(&w);
+        assert_in_range(exhaust("load", &w, load, false), 50, DENSE);
+
+        bl_model *model = bl_model_load(w.directory, &err);
+        if (!model) fail_msg("%s", err.message);
+        w.model = model;
+        bl_eigen *eigen = bl_eigen_new(model, bl_model_config(model)->n_layer - 1, u, 0, &err);
+        if (!eigen) fail_msg("%s", err.message);
+        w.eigen = eigen;
+        exhaust("tokenize", &w, tokenize, false);
+        exhaust("direction", &w, find_direction, false);
+        exhaust("all eigenpairs", &w, decompose_all, false);
+        exhaust("eigenpairs at the ends", &w, decompose_ends, false);
+        exhaust("virtual tokens", &w, virtual_tokens, false);
+        exhaust("trace", &w, trace, false);
+        exhaust("weight arrays", &w, weights, false);
+        exhaust("npy and safetensors", &w, files, false);
+        exhaust("eval", &w, evaluate, false);
+        w.json = report_json(&w, &err);
+        if (!w.json) fail_msg("%s", err.message);
+        exhaust("scan and JSON", &w, scan_and_report, true);
+        w.table = table(&w, &err);
+        if (!w.table) fail_msg("%s", err.message);
+        exhaust("terminal", &w, show, true);
+        exhaust("render", &w, render, true);
+        bl_free(w.json);
+        bl_free(w.table);
+        bl_eigen_free(eigen);
+        bl_model_free(model);
+    }
+}
+
+int main(void) {
+    json_set_alloc_funcs(failing_malloc, failing_free);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_allocation)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
