@@ -47,7 +47,7 @@ static picture picture_of(utf8proc_int32_t character, bool first) {
     } else {
         int columns = utf8proc_charwidth(character);
         bool mark = category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_ME || category == UTF8PROC_CATEGORY_MC;
-        if (first && mark) strcpy(made.text, DOTTED_CIRCLE);
+        if (first && mark) memcpy(made.text, DOTTED_CIRCLE, sizeof DOTTED_CIRCLE);
         encode(character, made.text + strlen(made.text));
         made.columns = columns > 0 ? (size_t)columns : 0;
         if (first && mark) made.columns += 1;
