@@ -166,7 +166,10 @@ static bool read_special(const bl_place *template, const bl_place *special, cons
     for (size_t i = 0; i < json_array_size(ids.json); i++) {
         bl_place element = bl_place_element(&ids, i);
         int64_t id;
-        if (!bl_place_integer(&element, (int64_t)tokenizer->vocabulary.size, &id, err) || !bl_ids_push(to, (int32_t)id, err)) return false;
+        if (!bl_place_integer(&element, (int64_t)tokenizer->vocabulary.size, &id, err)) return false;
+        if (!tokenizer->vocabulary.tokens[id])
+            return bl_fail(err, BL_ERR_INPUT, "%s: %s: no token has the id %lld", element.file, element.where, (long long)id);
+        if (!bl_ids_push(to, (int32_t)id, err)) return false;
     }
     return true;
 }

@@ -86,6 +86,11 @@ static void damaged_components(void **state) {
          ": post_processor: the post-processor \"BertProcessing\" is not"},
         {"\"ids\":[1]", "\"ids\":[4]", BL_ERR_INPUT,
          ": post_processor.special_tokens.[BOS].ids[0]: expected an integer from 0 to 3, found 4"},
+        {"\"ids\":[1],\"tokens\":[\"[BOS]\"]}}},\"decoder\":null,\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\","
+         "\"continuing_subword_prefix\":\"##\",\"max_input_chars_per_word\":100,\"vocab\":{\"[UNK]\":0,\"[BOS]\":1,\"a\":2,\"##b\":3}",
+         "\"ids\":[3]}}},\"decoder\":null,\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\","
+         "\"max_input_chars_per_word\":100,\"vocab\":{\"[UNK]\":0,\"[BOS]\":1,\"a\":2,\"##b\":5}",
+         BL_ERR_INPUT, ": post_processor.special_tokens.[BOS].ids[0]: no token has the id 3"},
         {"\"ids\":[1],", "", BL_ERR_INPUT, ": post_processor.special_tokens.[BOS].ids: expected an array, found nothing"},
         {"\"special_tokens\":{\"[BOS]\"", "\"special_tokens\":{\"[EOS]\"", BL_ERR_INPUT,
          ".special_tokens.[BOS]: expected an object, found nothing"},
