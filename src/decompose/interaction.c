@@ -30,6 +30,7 @@ bool bl_check_decomposable(const bl_model *model, size_t layer, bl_error *err) {
 /* out [h, n] = [weight bias] with row r scaled by scale[r] (NULL: 1) */
 static void extended(float *out, bl_view weight, const float *bias, const float *scale) {
     size_t n = weight.cols + (bias ? 1 : 0);
+#pragma omp parallel for schedule(static)
     for (size_t r = 0; r < weight.rows; r++) {
         float s = scale ? scale[r] : 1.0F;
         for (size_t c = 0; c < weight.cols; c++) out[r * n + c] = s * weight.data[r * weight.stride + c];
@@ -37,9 +38,15 @@ static void extended(float *out, bl_view weight, const float *bias, const float 
     }
 }
 
+/* q = (q + q^T) / 2, in tiles so that both sides stay in cache. */
 static void symmetrise(float *q, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < i; j++) q[i * n + j] = q[j * n + i] = 0.5F * (q[i * n + j] + q[j * n + i]);
+    enum { TILE = 64 };
+    size_t tiles = (n + TILE - 1) / TILE;
+#pragma omp parallel for schedule(dynamic, 1)
+    for (size_t a = 0; a < tiles; a++)
+        for (size_t b = 0; b <= a; b++)
+            for (size_t i = a * TILE; i < n && i < (a + 1) * TILE; i++)
+                for (size_t j = b * TILE; j < i && j < (b + 1) * TILE; j++) q[i * n + j] = q[j * n + i] = 0.5F * (q[i * n + j] + q[j * n + i]);
 }
 
 bool bl_interaction_matrix(const bl_model *model, size_t layer, const float *u, float *q, bl_error *err) {
