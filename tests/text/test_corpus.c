@@ -1,7 +1,7 @@
 /* Corpora: every form of file, compression, standard input, places in the file, and stories that fall on the buffers' edges. */
 #include "support.h"
 #include "text/corpus_private.h"
-#include <sys/wait.h>
+#include <pthread.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -249,28 +249,37 @@ static void bounded_memory(void **state) {
     free(text.data);
 }
 
-/* Runs `check` with standard input a pipe that `content` comes through in small pieces. */
-static void through_pipe(bytes content, const char *wanted) {
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        close(ends[0]);
-        for (size_t i = 0; i < content.n; i += 3)
-            if (write(ends[1], content.data + i, content.n - i < 3 ? content.n - i : 3) < 0) _exit(1);
-        _exit(0);
+typedef struct feeding {
+    bytes content;
+    int end;
+    bool failed;
+} feeding;
+
+static void *feed(void *context) {
+    feeding *self = context;
+    for (size_t i = 0; i < self->content.n; i += 3) {
+        size_t n = self->content.n - i < 3 ? self->content.n - i : 3;
+        if (write(self->end, self->content.data + i, n) != (ssize_t)n) self->failed = true;
     }
-    int kept = dup(STDIN_FILENO);
+    close(self->end);
+    return NULL;
+}
+
+/* Reads standard input, a pipe through which `content` comes in small pieces. */
+static void through_pipe(bytes content, const char *wanted) {
+    int ends[2], kept = dup(STDIN_FILENO);
+    pthread_t thread;
+    assert_int_equal(pipe(ends), 0);
+    feeding feeder = {.content = content, .end = ends[1]};
+    assert_int_equal(pthread_create(&thread, NULL, feed, &feeder), 0);
     dup2(ends[0], STDIN_FILENO);
-    close(ends[0]), close(ends[1]);
+    close(ends[0]);
     const char *path = "-";
     stories_of_paths(&path, 1, wanted);
+    pthread_join(thread, NULL);
     dup2(kept, STDIN_FILENO);
     close(kept);
-    int status;
-    waitpid(child, &status, 0);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_false(feeder.failed);
     free(content.data);
 }
 
