@@ -13,6 +13,7 @@
  *
  *  base.h: errors, progress. format.h: array files. text.h: tokenizers and corpora. model.h: checkpoints and the forward pass.
  *  decompose.h: interaction matrices, eigenvectors, virtual tokens. scan.h: top-activating inputs. report.h: JSON, tables, pages.
+ *  train.h: training a model of one's own.
  */
 #ifndef BILENS_H
 #define BILENS_H
@@ -23,4 +24,5 @@
 #include <bilens/report.h>
 #include <bilens/scan.h>
 #include <bilens/text.h>
+#include <bilens/train.h>
 #endif

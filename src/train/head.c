@@ -9,7 +9,9 @@
 #include "train/softmax.h"
 #include <string.h>
 
-#define SOFTMAX_ROWS ((size_t)128) /* logits that are worked on while they are in cache */
+#ifndef SOFTMAX_ROWS
+#define SOFTMAX_ROWS ((size_t)128)
+#endif
 
 /* One row: the loss; with `gradient`, l becomes scale * (softmax - onehot). A logit that is NaN makes the loss NaN. */
 static double cross_entropy(float *l, size_t V, int32_t target, bool gradient, float scale) {

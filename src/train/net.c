@@ -16,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef BLOCK_ROWS
 #define BLOCK_ROWS ((size_t)256)
+#endif
 
 static float *find(const bl_net *net, float *base, bl_param_kind kind, size_t layer) {
     size_t i = bl_params_find(&net->params, kind, layer);
@@ -26,12 +28,18 @@ static float *find(const bl_net *net, float *base, bl_param_kind kind, size_t la
 float *bl_net_weight(const bl_net *net, bl_param_kind kind, size_t layer) { return find(net, net->weights, kind, layer); }
 float *bl_net_gradient(const bl_net *net, bl_param_kind kind, size_t layer) { return find(net, net->gradient, kind, layer); }
 
+float *bl_zeros(size_t n, bl_error *err) {
+    float *x = bl_alloc(n, sizeof *x, err);
+    if (x) memset(x, 0, n * sizeof *x);
+    return x;
+}
+
 bool bl_net_init(bl_net *net, const bl_config *config, bl_error *err) {
     *net = (bl_net){.config = *config};
     size_t half = config->d_model / config->n_head / 2, T = config->n_ctx;
     if (!bl_params_init(&net->params, config, err)) return false;
-    net->weights = bl_alloc_zero(net->params.total, sizeof(float), err);
-    net->gradient = net->weights ? bl_alloc_zero(net->params.total, sizeof(float), err) : NULL;
+    net->weights = bl_zeros(net->params.total, err);
+    net->gradient = net->weights ? bl_zeros(net->params.total, err) : NULL;
     net->layers = net->gradient ? bl_alloc_zero(config->n_layer, sizeof *net->layers, err) : NULL;
     net->rope_cos = net->layers ? bl_alloc(T * half, sizeof(float), err) : NULL;
     net->rope_sin = net->rope_cos ? bl_alloc(T * half, sizeof(float), err) : NULL;

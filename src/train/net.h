@@ -73,8 +73,13 @@ bool bl_net_next(bl_net *net, const int32_t *ids, size_t n, float *logits, bl_er
  * 6 * (parameters that multiply, the embedding table not) + 6 * n_layer * T * d (the causal half of 12 n_layer T d). */
 double bl_net_flops(const bl_config *config, double T);
 
+/* n zeros, aligned to a cache line (which zeroed memory from the system is not). */
+float *bl_zeros(size_t n, bl_error *err);
+
 /* Private to the room: */
-#define BL_HEAD_ROWS ((size_t)512) /* rows a thread has logits for at a time */
+#ifndef BL_HEAD_ROWS
+#define BL_HEAD_ROWS ((size_t)512)
+#endif
 
 /* A parameter's weights or gradient; NULL if the model has none such. */
 float *bl_net_weight(const bl_net *net, bl_param_kind kind, size_t layer);

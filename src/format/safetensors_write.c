@@ -1,0 +1,114 @@
+/* Writing safetensors in 32 or 16 bits. Tensors follow each other in the order given; the header is padded so that the data is aligned. */
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include <bilens/format.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PIECE ((size_t)4096) /* numbers converted at a time */
+
+/* The upper half of a float32, rounded. NaN keeps a bit of its mantissa. */
+static uint16_t to_bfloat(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if (isnan(x)) return (uint16_t)(bits >> 16 | 64);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+/* IEEE binary16. |x| >= 65520 becomes infinity. */
+static uint16_t to_half(float x) {
+    uint32_t bits, sign;
+    memcpy(&bits, &x, sizeof bits);
+    sign = bits >> 16 & 0x8000;
+    bits &= 0x7fffffff;
+    if (bits > 0x7f800000) return (uint16_t)(sign | 0x7e00);
+    if (bits >= 0x47800000) return (uint16_t)(sign | 0x7c00); /* from 65536 */
+    if (bits < 0x38800000) {                                  /* below 2^-14: adding 2^-1 rounds to multiples of 2^-24 */
+        float magnitude;
+        memcpy(&magnitude, &bits, sizeof bits);
+        magnitude += 0.5F;
+        memcpy(&bits, &magnitude, sizeof bits);
+        return (uint16_t)(sign | (bits - 0x3f000000));
+    }
+    bits += 0xfff + (bits >> 13 & 1) - 0x38000000; /* rounding may carry into the exponent, up to infinity */
+    return (uint16_t)(sign | bits >> 13);
+}
+
+static bool write_data(bl_writer *writer, const float *data, size_t count, bl_store store) {
+    uint16_t piece[PIECE];
+    if (store == BL_STORE_F32) {
+        bl_writer_write(writer, data, count * sizeof *data);
+        return true;
+    }
+    bool fits = true;
+    for (size_t i = 0; i < count; i += PIECE) {
+        size_t n = count - i < PIECE ? count - i : PIECE;
+        for (size_t j = 0; j < n; j++) {
+            piece[j] = store == BL_STORE_F16 ? to_half(data[i + j]) : to_bfloat(data[i + j]);
+            bool infinite = store == BL_STORE_F16 ? (piece[j] & 0x7fff) == 0x7c00 : (piece[j] & 0x7fff) == 0x7f80;
+            fits = fits && (!infinite || isinf(data[i + j]));
+        }
+        bl_writer_write(writer, piece, n * sizeof *piece);
+    }
+    return fits;
+}
+
+static bool add_entry(json_t *header, const bl_named_array *array, bl_store store, size_t *offset) {
+    static const char *const names[] = {"F32", "F16", "BF16"};
+    json_t *shape = json_array();
+    size_t bytes = store == BL_STORE_F32 ? 4 : 2, end;
+    bool fits = true;
+    for (size_t j = 0; j < array->n_dims; j++) {
+        fits = fits && bl_mul_size(bytes, array->shape[j], &bytes);
+        json_array_append_new(shape, json_integer((json_int_t)array->shape[j]));
+    }
+    fits = fits && bl_add_size(*offset, bytes, &end);
+    if (!fits) {
+        json_decref(shape);
+        return false;
+    }
+    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", names[store], "shape", shape, "data_offsets", (json_int_t)*offset, (json_int_t)end);
+    *offset = end;
+    return entry && json_object_set_new(header, array->name, entry) == 0;
+}
+
+bool bl_safetensors_write_as(const char *path, const bl_named_array *arrays, size_t n, bl_store store, bl_error *err) {
+    json_t *header = json_object();
+    char *text = NULL;
+    bl_writer *writer = NULL;
+    bool ok = false;
+    size_t offset = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!add_entry(header, &arrays[i], store, &offset)) {
+            bl_fail(err, BL_ERR_INPUT, "%s: array '%s' is too large", path, arrays[i].name);
+            goto done;
+        }
+    text = json_dumps(header, JSON_COMPACT);
+    if (!text) {
+        bl_fail(err, BL_ERR_MEMORY, "%s: out of memory while the header was built", path);
+        goto done;
+    }
+    size_t length = strlen(text), padded = (length + 7) / 8 * 8;
+    writer = bl_writer_open(path, err);
+    if (!writer) goto done;
+    uint64_t prefix = padded;
+    bl_writer_write(writer, &prefix, 8);
+    bl_writer_write(writer, text, length);
+    bl_writer_write(writer, "        ", padded - length);
+    for (size_t i = 0; i < n; i++) {
+        size_t count = 1;
+        for (size_t j = 0; j < arrays[i].n_dims; j++) count *= arrays[i].shape[j];
+        if (write_data(writer, arrays[i].data, count, store)) continue;
+        bl_writer_abort(writer);
+        bl_fail(err, BL_ERR_NUMERIC, "%s: '%s' holds numbers that are too large for 16 bits: store it in 32", path, arrays[i].name);
+        goto done;
+    }
+    ok = bl_writer_commit(writer, err);
+done:
+    free(text);
+    json_decref(header);
+    return ok;
+}

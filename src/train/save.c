@@ -1,0 +1,106 @@
+/* config.json of the three generations (SPEC 2): the same keys that model/config.c reads. */
+#include "train/save.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TOKENIZER_LIMIT ((size_t)256 << 20)
+
+bool bl_config_check(const bl_config *c, bl_error *err) {
+    const char *name = bl_generation_name(c->generation);
+    bool later = c->generation == BL_GENERATION_LATER, first = c->generation == BL_GENERATION_2024_05;
+    if (c->n_layer < 1 || c->n_head < 1 || c->d_model < 1 || c->d_hidden < 1) return bl_fail(err, BL_ERR_USAGE, "layers, heads, d-model and d-hidden must be at least 1");
+    if (c->n_ctx < 2) return bl_fail(err, BL_ERR_USAGE, "a context of %zu tokens leaves nothing to predict: at least 2", c->n_ctx);
+    if (c->n_layer > 4096 || c->n_ctx > 1 << 20 || c->d_model > 1 << 20 || c->d_hidden > 1 << 20)
+        return bl_fail(err, BL_ERR_USAGE, "layers, ctx, d-model or d-hidden is beyond anything that can be trained here");
+    if (c->d_model % c->n_head) return bl_fail(err, BL_ERR_USAGE, "%zu heads do not divide d-model %zu", c->n_head, c->d_model);
+    if (c->d_model / c->n_head % 2)
+        return bl_fail(err, BL_ERR_USAGE, "d-model / heads = %zu is odd: rotary position embedding needs an even head width", c->d_model / c->n_head);
+    if (!(c->noise >= 0 && c->noise < 1000)) return bl_fail(err, BL_ERR_USAGE, "noise %g is not between 0 and 1000", (double)c->noise);
+    if (c->norm_weights && (!c->normalization || later))
+        return bl_fail(err, BL_ERR_USAGE, "norm weights need norms, and a generation before \"later\", whose norms have none");
+    if (first && c->plain && (c->gate != BL_GATE_GELU || !c->bias_w))
+        return bl_fail(err, BL_ERR_USAGE, "a plain MLP of generation 2024-05 has the gate gelu and a bias; choose another generation for others");
+    if (first && !c->plain && c->gate != BL_GATE_NONE && c->gate != BL_GATE_GELU)
+        return bl_fail(err, BL_ERR_USAGE, "generation 2024-05 knows the gates none and gelu only: choose generation 2024-06 (relu) or later");
+    if (c->generation == BL_GENERATION_2024_06 && (c->bias_w || c->bias_p)) return bl_fail(err, BL_ERR_USAGE, "generation 2024-06 has no biases");
+    if (c->generation == BL_GENERATION_2024_06 && c->gate != BL_GATE_NONE && c->gate != BL_GATE_RELU)
+        return bl_fail(err, BL_ERR_USAGE, "generation 2024-06 knows the gates none and relu only");
+    if (!later && c->bias_p) return bl_fail(err, BL_ERR_USAGE, "only the later generation has a bias on the MLP's output, not %s", name);
+    if (later && c->bias_w != c->bias_p) return bl_fail(err, BL_ERR_USAGE, "the later generation has both biases of the MLP or none");
+    return true;
+}
+
+static json_t *config_json(const bl_config *c) {
+    json_t *noise = c->noise > 0 ? json_sprintf("%.9g", (double)c->noise) : NULL, *number = NULL;
+    if (noise) number = json_real(strtod(json_string_value(noise), NULL)); /* 0.33, not 0.330000013 */
+    json_decref(noise);
+    if (!number) number = json_null();
+    json_t *json = json_pack("{s:[s], s:s}", "architectures", "Transformer", "torch_dtype", "float32");
+    json_t *sizes = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "n_vocab", (json_int_t)c->n_vocab, "n_layer", (json_int_t)c->n_layer, "n_head",
+                              (json_int_t)c->n_head, "n_ctx", (json_int_t)c->n_ctx, "d_model", (json_int_t)c->d_model, "d_hidden", (json_int_t)c->d_hidden,
+                              "noise", number);
+    json_t *rest = NULL;
+    if (c->generation == BL_GENERATION_2024_05)
+        rest = json_pack("{s:s, s:b, s:s?, s:b, s:n, s:f, s:f, s:f, s:f}", "mlp", c->plain ? "mlp" : c->gate == BL_GATE_GELU ? "glp" : "blp", "mlp_bias", c->bias_w,
+                         "normalization", c->normalization ? "rms" : NULL, "norm_bias", 0, "modifier", "attn_dropout", 0.0, "resid_dropout", 0.0,
+                         "embed_dropout", 0.0, "mlp_dropout", 0.0);
+    else if (c->generation == BL_GENERATION_2024_06)
+        rest = json_pack("{s:b, s:b, s:b, s:n}", "bilinear", !c->plain, "gate", c->gate == BL_GATE_RELU, "normalization", c->normalization, "modifier");
+    else
+        rest = json_pack("{s:b, s:s?, s:b, s:b, s:n, s:n}", "bilinear", !c->plain, "gate", c->gate == BL_GATE_NONE ? NULL : bl_gate_name(c->gate), "bias", c->bias_w,
+                         "normalization", c->normalization, "tokenizer", "repo");
+    if (json && sizes && rest && json_object_update(json, sizes) == 0 && json_object_update(json, rest) == 0) {
+        json_decref(sizes);
+        json_decref(rest);
+        return json;
+    }
+    json_decref(sizes);
+    json_decref(rest);
+    json_decref(json);
+    return NULL;
+}
+
+static bool copy_file(const char *from, const char *to, bl_error *err) {
+    size_t size;
+    char *text = bl_file_read(from, TOKENIZER_LIMIT, &size, err);
+    bool ok = text && bl_file_write(to, text, size, err);
+    free(text);
+    return ok;
+}
+
+static bool save_weights(const bl_net *net, const char *path, bl_store store, bl_error *err) {
+    bl_named_array *arrays = bl_alloc_zero(net->params.n, sizeof *arrays, err);
+    if (!arrays) return false;
+    for (size_t i = 0; i < net->params.n; i++) {
+        const bl_param *param = &net->params.list[i];
+        arrays[i] = (bl_named_array){.name = param->name, .data = net->weights + param->offset, .n_dims = param->n_dims, .shape = {param->rows, param->cols}};
+    }
+    bool ok = bl_safetensors_write_as(path, arrays, net->params.n, store, err);
+    free(arrays);
+    return ok;
+}
+
+bool bl_net_save(const bl_net *net, const char *directory, const char *tokenizer, bl_store store, bl_error *err) {
+    char *to_tokenizer = bl_path_join(directory, "tokenizer.json", err), *to_weights = bl_path_join(directory, "model.safetensors", err);
+    char *to_config = bl_path_join(directory, "config.json", err), *text = NULL;
+    json_t *json = config_json(&net->config);
+    bool ok = to_tokenizer && to_weights && to_config;
+    if (ok && json) text = json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    if (ok && !text) ok = bl_fail(err, BL_ERR_MEMORY, "%s: out of memory", to_config);
+    ok = ok && copy_file(tokenizer, to_tokenizer, err) && save_weights(net, to_weights, store, err);
+    if (ok) {
+        bl_writer *writer = bl_writer_open(to_config, err);
+        if (writer) bl_writer_print(writer, "%s\n", text);
+        ok = writer && bl_writer_commit(writer, err);
+    }
+    json_decref(json);
+    free(text);
+    free(to_tokenizer);
+    free(to_weights);
+    free(to_config);
+    return ok;
+}
