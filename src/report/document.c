@@ -1,6 +1,7 @@
 /* The whole of a result: parsing, the parts, and what must agree between them. */
 #include "report/document.h"
 #include "base/error.h"
+#include "format/json.h"
 #include "report/document_parts.h"
 #include <locale.h>
 #include <math.h>
@@ -42,6 +43,12 @@ bool bl_doc_read_subject(bl_reader *reader, const json_t *json, bl_doc_subject *
               bl_reader_texts(reader, json, "minus", 1 << 20, &subject->minus, &subject->n_minus);
     subject->layer = (size_t)layer;
     return ok;
+}
+
+const char *bl_doc_short_name(const char *path) {
+    const char *last = strrchr(path, '/'), *first = strchr(path, '/');
+    bool file = path[0] == '/' || path[0] == '.' || first != last;
+    return last && file && last[1] != '\0' ? last + 1 : path;
 }
 
 const bl_doc_hits *bl_doc_find_hits(const bl_doc_scan *scan, long index) {
@@ -113,7 +120,7 @@ bl_doc *bl_doc_read(const char *json, bl_doc_kind kind, bl_error *err) {
     json_error_t where;
     size_t length = strlen(json);
     if (length > MAX_JSON) return bl_fail_null(err, BL_ERR_INPUT, "result JSON: %zu bytes, at most %zu are read", length, MAX_JSON);
-    json_t *root = json_loadb(json, length, JSON_REJECT_DUPLICATES, &where);
+    json_t *root = bl_json_load(json, length, JSON_REJECT_DUPLICATES, &where);
     if (!root)
         return bl_fail_null(err, json_error_code(&where) == json_error_out_of_memory ? BL_ERR_MEMORY : BL_ERR_INPUT,
                             "result JSON: line %d, column %d: %s", where.line, where.column, where.text);

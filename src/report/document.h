@@ -114,6 +114,8 @@ typedef enum bl_doc_kind { BL_DOC_INFO, BL_DOC_EIGEN, BL_DOC_SCAN, BL_DOC_REPORT
 bl_doc *bl_doc_read(const char *json, bl_doc_kind kind, bl_error *err);
 void bl_doc_free(bl_doc *doc);
 
+/* A path without its folders, for reading: "ts-1-256" of "/home/me/models/ts-1-256"; a hub's "owner/name" as it is. */
+const char *bl_doc_short_name(const char *path);
 /* The inputs of eigenvector `index`, NULL when there are none. */
 const bl_doc_hits *bl_doc_find_hits(const bl_doc_scan *scan, long index);
 /* The fact or setting of that name, NULL when there is none. */

@@ -31,7 +31,7 @@ static void put_program(bl_buffer *out, const bl_doc *doc) { bl_visible_html(out
 static void put_title(bl_buffer *out, const bl_doc *doc) {
     bl_visible_html(out, doc->eigen->subject.token);
     bl_buffer_text(out, ": ");
-    bl_visible_html(out, doc->info->model);
+    bl_visible_html(out, bl_doc_short_name(doc->info->model));
     bl_buffer_text(out, " \xC2\xB7 bilens report");
 }
 
@@ -73,11 +73,11 @@ static void put_chips(bl_buffer *out, const bl_doc *doc) {
     }
 }
 
-/* Names separated by commas, at most `most`. */
-static void put_names(bl_buffer *out, const char *const *names, size_t n, size_t most, const char *tag) {
+/* Names separated by commas, at most `most`; of paths the last part. */
+static void put_names(bl_buffer *out, const char *const *names, size_t n, size_t most, const char *tag, bool paths) {
     for (size_t i = 0; i < n && i < most; i++) {
         bl_buffer_print(out, "%s<%s>", i > 0 ? ", " : "", tag);
-        bl_visible_html(out, names[i]);
+        bl_visible_html(out, paths ? bl_doc_short_name(names[i]) : names[i]);
         bl_buffer_print(out, "</%s>", tag);
     }
     if (n > most) bl_buffer_print(out, " and %zu more", n - most);
@@ -85,12 +85,12 @@ static void put_names(bl_buffer *out, const char *const *names, size_t n, size_t
 
 static void put_kicker(bl_buffer *out, const bl_doc *doc) {
     char stories[40];
-    bl_visible_html(out, doc->info->model);
+    bl_visible_html(out, bl_doc_short_name(doc->info->model));
     bl_buffer_print(out, " \xC2\xB7 layer %zu", doc->eigen->subject.layer);
     bl_buffer_print(out, " \xC2\xB7 %s stories", bl_grouped(stories, doc->scan->stories));
     if (doc->n_corpus > 0) {
         bl_buffer_text(out, " of ");
-        put_names(out, doc->corpus, doc->n_corpus, 3, "span");
+        put_names(out, doc->corpus, doc->n_corpus, 3, "span", true);
     }
 }
 
@@ -98,7 +98,7 @@ static void put_minus(bl_buffer *out, const bl_doc *doc) {
     const bl_doc_subject *subject = &doc->eigen->subject;
     if (subject->n_minus == 0) return;
     bl_buffer_text(out, "<p class=\"minus\">rather than ");
-    put_names(out, subject->minus, subject->n_minus, MINUS_SHOWN, "b");
+    put_names(out, subject->minus, subject->n_minus, MINUS_SHOWN, "b", false);
     bl_buffer_text(out, "</p>");
 }
 
@@ -126,9 +126,10 @@ static void put_formula(bl_buffer *out, const bl_doc_eigen *eigen) {
     bl_buffer_text(out, "]");
     if (subject->n_minus > 0) {
         bl_buffer_text(out, " \xE2\x88\x92 mean <i>W</i><sub>U</sub>[");
-        put_names(out, subject->minus, subject->n_minus, 4, "span");
+        put_names(out, subject->minus, subject->n_minus, 4, "span", false);
         bl_buffer_text(out, "]");
     }
+    bl_buffer_text(out, "</div><div><i>Q</i> = sym(<i>L</i><sup>\xE2\x8A\xA4</sup> diag(<i>P</i><sup>\xE2\x8A\xA4</sup><i>u</i>) <i>R</i>)");
     const char *x = biased ? "<i>x</i>\xE2\x80\xB2" : "<i>x</i>";
     bl_buffer_print(out, "</div><div><i>u</i> \xC2\xB7 MLP(<i>x</i>) = %s<sup>\xE2\x8A\xA4</sup><i>Q</i>%s", x, x);
     if (biased) bl_buffer_text(out, " + const");
@@ -145,8 +146,8 @@ static void put_direction(bl_buffer *out, const bl_doc *doc) {
     if (eigen->subject.n_minus > 0)
         bl_buffer_print(out, ", less the average of the %zu row%s that it is compared with", eigen->subject.n_minus, eigen->subject.n_minus > 1 ? "s" : "");
     bl_buffer_print(out,
-                    ". What the MLP of layer %zu writes along it is a quadratic form of the MLP\xE2\x80\x99s input, with the interaction matrix <i>Q</i>; each of its eigenvectors <i>v</i> "
-                    "adds its own term, whose sign is that of its eigenvalue \xCE\xBB, whatever the input.</p>",
+                    ". The MLP of layer %zu, <i>P</i>(<i>Lx</i> \xE2\x8A\x99 <i>Rx</i>), writes along it a quadratic form of its input <i>x</i>, with the interaction matrix "
+                    "<i>Q</i>; each eigenvector <i>v</i> of <i>Q</i> adds its own term, whose sign is that of its eigenvalue \xCE\xBB, whatever the input.</p>",
                     eigen->subject.layer);
     put_formula(out, eigen);
     if (eigen->size > eigen->d_model) {
@@ -171,7 +172,7 @@ static void put_footer(bl_buffer *out, const bl_doc *doc) {
     bl_buffer_print(out, " from %s stories (%s positions)", bl_grouped(stories, doc->scan->stories), bl_grouped(positions, doc->scan->positions));
     if (doc->n_corpus > 0) {
         bl_buffer_text(out, " of ");
-        put_names(out, doc->corpus, doc->n_corpus, FILES_SHOWN, "code");
+        put_names(out, doc->corpus, doc->n_corpus, FILES_SHOWN, "code", true);
     }
     bl_buffer_text(out, ". Beside this page: <a href=\"figures/spectrum.svg\">spectrum.svg</a>, <a href=\"figures/spectrum.png\">.png</a>, "
                         "<a href=\"figures/spectrum.pdf\">.pdf</a>; tables <a href=\"tables/spectrum.csv\">spectrum.csv</a>, "

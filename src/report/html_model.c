@@ -35,7 +35,7 @@ void bl_html_model(bl_buffer *out, const bl_doc *doc) {
     const bl_doc_info *info = doc->info;
     char parameters[40];
     bl_buffer_text(out, "<p class=\"prose\"><b>");
-    bl_visible_html(out, info->model);
+    bl_visible_html(out, bl_doc_short_name(info->model));
     bl_buffer_text(out, "</b>: a checkpoint of the generation ");
     bl_visible_html(out, info->generation);
     bl_buffer_print(out, " with %s parameters.</p>\n", bl_grouped(parameters, info->parameters));

@@ -68,7 +68,7 @@ static void put_opening(bl_buffer *out, const bl_doc_eigen *eigen, const bl_plot
                     (plot->bottom - plot->top) / (plot->high - plot->low));
     for (size_t i = 0; i < eigen->n_runs; i++) bl_buffer_print(out, "%s%zu-%zu", i > 0 ? " " : "", eigen->runs[i].first, eigen->runs[i].last);
     bl_buffer_text(out, "\" data-values=\"");
-    for (size_t i = 0; i < eigen->size; i++) bl_buffer_print(out, "%s%.6g", i > 0 ? " " : "", eigen->values[i]);
+    for (size_t i = 0; i < eigen->size; i++) bl_buffer_print(out, "%s%.9g", i > 0 ? " " : "", eigen->values[i]);
     bl_buffer_text(out, "\">\n");
 }
 
@@ -82,7 +82,7 @@ static void put_runs(bl_buffer *out, const bl_doc_eigen *eigen) {
                          "largest. Within a group any rotation of the eigenvectors is as good as any other, so only their span means anything. Indices ",
                     eigen->n_runs, eigen->n_runs == 1 ? "" : "s");
     for (size_t i = 0; i < eigen->n_runs && i < SHOWN; i++)
-        bl_buffer_print(out, "%s%zu\xE2\x80\x93%zu", i > 0 ? ", " : "", eigen->runs[i].first, eigen->runs[i].last);
+        bl_buffer_print(out, "%s<span class=\"range\">%zu\xE2\x80\x93%zu</span>", i > 0 ? ", " : "", eigen->runs[i].first, eigen->runs[i].last);
     bl_buffer_text(out, eigen->n_runs > SHOWN ? ", \xE2\x80\xA6</p>" : ".</p>");
 }
 

@@ -68,9 +68,13 @@ static void put_table(bl_buffer *out, const bl_doc_source *sources, size_t n, do
     bl_buffer_text(out, "</tbody></table></div>\n");
 }
 
-/* Tables of at most nine sources (direct and eight heads, as the seed's), so that they fit paper; then the scale. */
+/* Tables of at most nine sources (direct and eight heads, as the seed's), so that they fit paper; above them the scale, one for all. */
 static void put_virtual_tokens(bl_buffer *out, const bl_doc_vector *vector) {
-    bl_buffer_text(out, "<h3>Virtual tokens</h3>\n");
+    bl_buffer_text(out, "<div class=\"over\"><h3>Virtual tokens</h3><div class=\"legend\"><span>");
+    bl_html_number(out, -vector->largest, vector->largest);
+    bl_buffer_text(out, "</span><span class=\"ramp\"></span><span>");
+    bl_html_number(out, vector->largest, vector->largest);
+    bl_buffer_text(out, "</span></div></div>\n");
     for (size_t first = 0; first < vector->n_sources;) {
         size_t n = 0, left = 0;
         while (first + left < vector->n_sources && !vector->sources[first + left].single) left++;
@@ -88,11 +92,6 @@ static void put_virtual_tokens(bl_buffer *out, const bl_doc_vector *vector) {
         bl_html_number(out, source->value, vector->largest);
         bl_buffer_text(out, "</span></p>\n");
     }
-    bl_buffer_text(out, "<div class=\"legend\"><span>");
-    bl_html_number(out, -vector->largest, vector->largest);
-    bl_buffer_text(out, "</span><span class=\"ramp\"></span><span>");
-    bl_html_number(out, vector->largest, vector->largest);
-    bl_buffer_text(out, "</span><span>one scale for the whole table</span></div>\n");
 }
 
 /* "+0.0123". */
@@ -132,7 +131,7 @@ static void put_words(bl_buffer *out, const bl_doc_match *match) {
 }
 
 static void put_inputs(bl_buffer *out, const bl_doc_hits *hits) {
-    bl_buffer_text(out, "<h3>Top inputs</h3>\n");
+    bl_buffer_text(out, "<div class=\"over\"><h3>Top inputs</h3><div class=\"legend\"><span>against</span><span class=\"ramp\"></span><span>towards</span></div></div>\n");
     if (!hits || hits->n_matches == 0) {
         bl_buffer_text(out, "<p class=\"none\">None were looked for.</p>\n");
         return;
@@ -143,7 +142,7 @@ static void put_inputs(bl_buffer *out, const bl_doc_hits *hits) {
         char text[BL_NUMBER_SIZE];
         double size = fabs(match->activation);
         bl_number(text, match->activation, size >= 0.1 ? 2 : bl_decimals(size), BL_MINUS);
-        bl_buffer_print(out, "<li><div class=\"act\"><b>%s</b><span>story %zu</span><span>position %zu</span></div><p class=\"words\">", text, match->story, match->position);
+        bl_buffer_print(out, "<li><div class=\"act\"><b>%s</b><span>story %zu, position %zu</span></div><p class=\"words\">", text, match->story, match->position);
         put_words(out, match);
         bl_buffer_text(out, "</p></li>\n");
     }
@@ -155,8 +154,8 @@ static void put_meaning(bl_buffer *out, const bl_doc_eigen *eigen, const bl_doc_
     bl_buffer_print(out, "<p class=\"note\">Whatever excites this eigenvector, in either sense, %s the score of ", verb);
     bl_html_token(out, eigen->subject.token);
     if (eigen->subject.n_minus > 0) bl_buffer_text(out, " against the others");
-    bl_buffer_print(out, ". It is number %zu of %zu in ascending order", vector->position, eigen->size);
-    if (eigen->total > 0) bl_buffer_print(out, " and holds %.1f\xC2\xA0%% of \xCE\xA3|\xCE\xBB|", 100 * fabs(vector->eigenvalue) / eigen->total);
+    bl_buffer_print(out, ". Index %zu of the ascending spectrum", vector->position);
+    if (eigen->total > 0) bl_buffer_print(out, "; %.1f\xC2\xA0%% of \xCE\xA3|\xCE\xBB|", 100 * fabs(vector->eigenvalue) / eigen->total);
     bl_buffer_text(out, ".</p>\n");
     if (vector->last > vector->first)
         bl_buffer_print(out, "<p class=\"note warn\">Degenerate with indices %zu\xE2\x80\x93%zu: only the span of this group means anything, not this vector by itself.</p>\n",

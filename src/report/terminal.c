@@ -120,7 +120,7 @@ void bl_page_number(bl_page *page, double value, double largest, size_t columns)
 }
 
 void bl_page_subject(bl_page *page, const bl_doc_subject *subject, bool centred) {
-    bl_page_token(page, subject->model, 0);
+    bl_page_token(page, bl_doc_short_name(subject->model), 0);
     bl_page_print(page, ", layer %zu", subject->layer);
     page->indent = 2;
     if (subject->n_minus > 0) bl_page_text(page, ", against");

@@ -14,7 +14,7 @@ static void print_model(bl_page *page, const bl_doc_info *info) {
     static const char *const keys[] = {"n_layer", "d_model", "d_hidden", "n_head", "n_vocab", "n_ctx"};
     char number[40];
     bl_page_bold(page);
-    bl_page_token(page, info->model, 0);
+    bl_page_token(page, bl_doc_short_name(info->model), 0);
     bl_page_plain(page);
     page->indent = 2;
     bl_page_words(page, ": generation ");
@@ -105,8 +105,9 @@ char *bl_report_table(const char *json, const bl_terminal *terminal, bl_error *e
     bl_page_words(&page, text);
     page.indent = 2;
     for (size_t i = 0; i < doc->n_corpus; i++) {
-        if (!bl_page_room(&page, bl_visible_width(doc->corpus[i]) + 2)) bl_page_text(&page, " ");
-        bl_page_token(&page, doc->corpus[i], 0);
+        const char *name = bl_doc_short_name(doc->corpus[i]);
+        if (!bl_page_room(&page, bl_visible_width(name) + 2)) bl_page_text(&page, " ");
+        bl_page_token(&page, name, 0);
         if (i + 1 < doc->n_corpus) bl_page_text(&page, ",");
     }
     page.indent = 0;

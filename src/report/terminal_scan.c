@@ -53,7 +53,7 @@ static void print_strongest(bl_page *page, const bl_doc_match *match) {
         char number[BL_NUMBER_SIZE];
         double value = match->contributions[chosen[k]];
         bl_number(number, value, bl_decimals(match->largest), "-");
-        if (!bl_page_room(page, bl_visible_width(match->tokens[chosen[k]]) + strlen(number) + 3)) bl_page_text(page, " ");
+        if (!bl_page_room(page, bl_visible_width(match->tokens[chosen[k]]) + strlen(number) + 4)) bl_page_text(page, " ");
         bl_page_token(page, match->tokens[chosen[k]], 24);
         bl_page_print(page, " %s%s%s", value < 0 ? "" : "+", number, k + 1 < n ? "," : "");
     }
@@ -68,6 +68,12 @@ void bl_page_match(bl_page *page, const bl_doc_match *match) {
         bl_page_room(page, bl_visible_width(match->next[i]));
         bl_page_token(page, match->next[i], page->width > page->indent + 4 ? page->width - page->indent - 4 : 0);
         if (i + 1 < match->n_next && (page->width == 0 || page->column < page->width)) bl_page_text(page, " ");
+    }
+    if (match->bias != 0) {
+        char share[BL_NUMBER_SIZE];
+        bl_number(share, match->bias, bl_decimals(match->largest), "-");
+        if (!bl_page_room(page, strlen(share) + 13)) bl_page_text(page, " ");
+        bl_page_print(page, "(constant %s%s)", match->bias < 0 ? "" : "+", share);
     }
     if (page->colour == BL_COLOUR_NONE) print_strongest(page, match);
     page->indent = 0;

@@ -1,0 +1,70 @@
+/* RdBu against matplotlib's own table (tests/data/report/rdbu.txt: 255 * plt.cm.RdBu(i), truncated), the seed's lightness rule, xterm's colours. */
+#include "report_support.h"
+#include "report/colour.h"
+
+static void test_every_level(void **state) {
+    (void)state;
+    FILE *file = fopen(TEST_DATA "/report/rdbu.txt", "r");
+    assert_non_null(file);
+    for (unsigned i = 0; i < BL_RDBU_LEVELS; i++) {
+        int r, g, b;
+        assert_int_equal(fscanf(file, "%d %d %d", &r, &g, &b), 3);
+        bl_rgb colour = bl_rdbu(i);
+        if (colour.r != r || colour.g != g || colour.b != b) fail_msg("level %u: %d %d %d, expected %d %d %d", i, colour.r, colour.g, colour.b, r, g, b);
+    }
+    fclose(file);
+    assert_memory_equal((&(bl_rgb){5, 48, 97}), (&(bl_rgb){bl_rdbu(999).r, bl_rdbu(999).g, bl_rdbu(999).b}), sizeof(bl_rgb));
+}
+
+static void test_levels_of_values(void **state) {
+    (void)state;
+    static const struct {
+        double value;
+        unsigned level;
+    } cases[] = {{-1, 0}, {-0.999, 0}, {-0.5, 64}, {-0.001, 127}, {0, 128}, {0.25, 160}, {0.5, 192}, {0.996, 255}, {1, 255}, {7, 255}, {-7, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(bl_rdbu_level(cases[i].value, 1), cases[i].level);
+        assert_int_equal(bl_rdbu_level(cases[i].value * 3e38, 3e38), cases[i].level); /* nothing overflows */
+    }
+    assert_int_equal(bl_rdbu_level(1, 0), BL_RDBU_NEUTRAL);
+    assert_int_equal(bl_rdbu_level(NAN, 1), BL_RDBU_NEUTRAL);
+    assert_int_equal(bl_rdbu_level(1, NAN), BL_RDBU_NEUTRAL);
+}
+
+/* Numbers of the notebook's formula in numpy. */
+static void test_text_colour(void **state) {
+    (void)state;
+    assert_near(bl_lightness((bl_rgb){0, 0, 0}), 0, 1e-9, 1);
+    assert_near(bl_lightness((bl_rgb){255, 255, 255}), 100, 1e-9, 1);
+    assert_near(bl_lightness((bl_rgb){103, 0, 31}), 24.402072630425927, 1e-9, 1);
+    assert_near(bl_lightness((bl_rgb){67, 147, 195}), 63.268455653674835, 1e-9, 1);
+    assert_near(bl_lightness((bl_rgb){246, 246, 246}), 97.39823610482736, 1e-9, 1);
+    for (unsigned i = 0; i < BL_RDBU_LEVELS; i++) assert_int_equal(bl_wants_white_text(bl_rdbu(i)), i < 52 || i > 209);
+}
+
+static void test_xterm(void **state) {
+    (void)state;
+    for (unsigned i = 16; i < 256; i++) { /* each colour is its own nearest, or has an equal twin */
+        bl_rgb colour = bl_xterm256_colour(i), again = bl_xterm256_colour(bl_xterm256(colour));
+        assert_memory_equal(&colour, &again, sizeof colour);
+    }
+    for (unsigned level = 0; level < BL_RDBU_LEVELS; level++) { /* and by brute force */
+        bl_rgb colour = bl_rdbu(level);
+        int best = 1 << 30, got = 0;
+        for (unsigned i = 16; i < 256; i++) {
+            bl_rgb c = bl_xterm256_colour(i);
+            int distance = (c.r - colour.r) * (c.r - colour.r) + (c.g - colour.g) * (c.g - colour.g) + (c.b - colour.b) * (c.b - colour.b);
+            if (distance < best) best = distance;
+            if (i == bl_xterm256(colour)) got = distance;
+        }
+        assert_int_equal(got, best);
+    }
+    assert_int_equal(bl_xterm256((bl_rgb){255, 0, 0}), 196);
+    assert_int_equal(bl_xterm256((bl_rgb){8, 8, 8}), 232);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_level), cmocka_unit_test(test_levels_of_values), cmocka_unit_test(test_text_colour),
+                                       cmocka_unit_test(test_xterm)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
