@@ -1,4 +1,7 @@
-/* From ids back to text: tokens joined by spaces, or as the WordPiece decoder joins them. */
+/* From ids back to text: tokens joined by spaces, or as the WordPiece decoder joins them.
+ *
+ * An added token that is searched in normalised text comes back as the file spells it, as older versions of the Hugging Face library have
+ * it; 0.23 gives its normalised form instead. The ids are the same. */
 #include "base/buffer.h"
 #include "base/error.h"
 #include "text/tokenizer_private.h"
