@@ -1,43 +1,103 @@
-/* jansson 2.14 does not always notice that it has run out of memory: its lexer drops the byte that found no room, and goes on with a name
- * that is too short. A file must never be read as something else, so its allocator is watched: the functions that are in force stay in
- * force, behind one that remembers a failure of this thread. Writing is watched for the same reason. */
+/* jansson 2.14 and running out of memory: its lexer drops the byte that found no room and goes on, so that a name becomes shorter, or the
+ * end of a string is overrun. A file must never be read as something else, and nothing may crash. So its allocator is watched (the functions
+ * that are in force stay in force, behind these), and while a text is parsed a reserve stands by: the first allocation that fails is served
+ * from it, the text ends there, and what was parsed is thrown away. The reserve is untouched memory unless that happens. */
 #include "format/json.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static json_malloc_t inner_malloc;
-static _Thread_local bool out_of_memory;
+static json_free_t inner_free;
+
+/* Of this thread. */
+static _Thread_local struct {
+    bool failed; /* an allocation of jansson's, since watch() */
+    char *reserve;
+    size_t size, used;
+} memory;
+
+/* The lexer's buffer doubles as a string grows, and values may be made of what it has read ahead: PIECE bytes, a list from each. */
+enum { PIECE = 1024, RESERVE = PIECE * 256 };
+
+static void *from_reserve(size_t size) {
+    size_t room = memory.size - memory.used, wanted = (size + 15) / 16 * 16;
+    if (wanted < size || wanted > room) return NULL;
+    memory.used += wanted;
+    return memory.reserve + memory.used - wanted;
+}
 
 static void *watched_malloc(size_t size) {
     void *pointer = inner_malloc(size);
-    if (!pointer) out_of_memory = true;
-    return pointer;
+    if (pointer) return pointer;
+    memory.failed = true;
+    return from_reserve(size);
+}
+
+static void watched_free(void *pointer) {
+    uintptr_t at = (uintptr_t)pointer, begin = (uintptr_t)memory.reserve;
+    if (memory.reserve && at >= begin && at < begin + memory.size) return;
+    inner_free(pointer);
 }
 
 static void install(void) {
-    json_free_t inner_free;
     json_get_alloc_funcs(&inner_malloc, &inner_free);
-    json_set_alloc_funcs(watched_malloc, inner_free);
+    json_set_alloc_funcs(watched_malloc, watched_free);
 }
 
 static void watch(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, install);
-    out_of_memory = false;
+    memory.failed = false;
+}
+
+typedef struct source {
+    const char *text;
+    size_t left;
+} source;
+
+/* Up to PIECE bytes of the text; its end after a failure. */
+static size_t feed(void *buffer, size_t size, void *context) {
+    source *from = context;
+    size_t n = from->left < size ? from->left : size;
+    if (memory.failed) return 0;
+    if (n > PIECE) n = PIECE;
+    if (n) memcpy(buffer, from->text, n);
+    from->text += n;
+    from->left -= n;
+    return n;
 }
 
 json_t *bl_json_load(const char *text, size_t length, size_t flags, json_error_t *where) {
+    json_t *json = NULL;
+    source from = {text, length};
+    size_t size;
     watch();
-    json_t *json = json_loadb(text, length, flags, where);
-    if (!out_of_memory) return json;
-    json_decref(json);
-    snprintf(where->text, sizeof where->text, "out of memory");
-    where->text[sizeof where->text - 1] = json_error_out_of_memory; /* jansson's place for the code */
-    return NULL;
+    *where = (json_error_t){.line = -1, .column = -1};
+    memory.failed = !bl_mul_size(length, 2, &size) || !bl_add_size(size, RESERVE, &size);
+    if (!memory.failed) memory.reserve = bl_alloc(size, 1, NULL);
+    if (memory.reserve) {
+        memory.size = size;
+        memory.used = 0;
+        json = json_load_callback(feed, &from, flags, where);
+    } else {
+        memory.failed = true;
+    }
+    if (memory.failed) {
+        json_decref(json);
+        json = NULL;
+        snprintf(where->text, sizeof where->text, "out of memory");
+        where->text[sizeof where->text - 1] = json_error_out_of_memory; /* jansson's place for the code */
+    }
+    free(memory.reserve);
+    memory.reserve = NULL;
+    memory.size = memory.used = 0;
+    return json;
 }
 
 json_t *bl_json_parse(const char *text, size_t length, const char *path, bl_error *err) {
@@ -65,7 +125,7 @@ static int add_piece(const char *piece, size_t size, void *buffer) {
 char *bl_json_text(const json_t *json, size_t flags, bl_error *err) {
     bl_buffer buffer = {0};
     watch();
-    if (json && json_dump_callback(json, add_piece, &buffer, flags) == 0 && !out_of_memory) return bl_buffer_take(&buffer, err);
+    if (json && json_dump_callback(json, add_piece, &buffer, flags) == 0 && !memory.failed) return bl_buffer_take(&buffer, err);
     bl_buffer_free(&buffer);
     return bl_fail_null(err, BL_ERR_MEMORY, "out of memory while JSON was written");
 }
