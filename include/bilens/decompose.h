@@ -10,10 +10,10 @@ extern "C" {
 
 /** An output direction as a user gives it. */
 typedef struct bl_direction {
-    const char *token;         /**< the vocabulary's own string, or "#1234" */
-    const char *const *minus;  /**< contrast tokens: u = W_U[token] - mean(W_U[minus]) */
+    const char *token;        /**< the vocabulary's own string, or "#1234" */
+    const char *const *minus; /**< contrast tokens: u = W_U[token] - mean(W_U[minus]) */
     size_t n_minus;
-    bool centre_unembedding;   /**< subtract from each row of W_U its own mean over d first */
+    bool centre_unembedding; /**< subtract from each row of W_U its own mean over d first */
 } bl_direction;
 
 /** u [d] of `direction`. */
@@ -33,9 +33,9 @@ typedef struct bl_eigen bl_eigen;
 BL_API bl_eigen *bl_eigen_new(const bl_model *model, size_t layer, const float *u, size_t k, bl_error *err);
 BL_API void bl_eigen_free(bl_eigen *eigen);
 
-BL_API size_t bl_eigen_size(const bl_eigen *eigen);          /**< n, the number of eigenvalues */
+BL_API size_t bl_eigen_size(const bl_eigen *eigen); /**< n, the number of eigenvalues */
 BL_API size_t bl_eigen_layer(const bl_eigen *eigen);
-BL_API const float *bl_eigen_values(const bl_eigen *eigen);  /**< [n], ascending */
+BL_API const float *bl_eigen_values(const bl_eigen *eigen); /**< [n], ascending */
 /** Eigenvector `index` [n] of the ascending spectrum (negative counts from the end); NULL if out of range or not computed. */
 BL_API const float *bl_eigen_vector(const bl_eigen *eigen, long index);
 /** u . p, the MLP output bias's constant part of u . MLP(x); 0 without bias. */

@@ -48,11 +48,11 @@ typedef struct bl_tensor_info {
 
 /** One layer's weights, norm weights folded into what reads them (SPEC 4). All views belong to the model. */
 typedef struct bl_layer {
-    bl_view w_q, w_k, w_v; /**< [d, d], rows head-major (H, k); n1 folded */
-    bl_view w_o;           /**< [d, d], columns head-major */
-    bl_view w_l;           /**< [h, d]; n2 folded. The only one of a plain MLP (W) */
-    bl_view w_r;           /**< [h, d]; n2 folded; data NULL for a plain MLP */
-    bl_view w_p;           /**< [d, h] */
+    bl_view w_q, w_k, w_v;  /**< [d, d], rows head-major (H, k); n1 folded */
+    bl_view w_o;            /**< [d, d], columns head-major */
+    bl_view w_l;            /**< [h, d]; n2 folded. The only one of a plain MLP (W) */
+    bl_view w_r;            /**< [h, d]; n2 folded; data NULL for a plain MLP */
+    bl_view w_p;            /**< [d, h] */
     const float *b_l, *b_r; /**< [h] each or NULL */
     const float *b_p;       /**< [d] or NULL */
 } bl_layer;

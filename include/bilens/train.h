@@ -36,13 +36,13 @@ typedef enum bl_train_event_kind {
 
 typedef struct bl_train_event {
     bl_train_event_kind kind;
-    const char *text;        /**< valid during the call */
-    uint64_t done, total;    /**< of a phase */
-    uint64_t step, steps;    /**< steps done, and steps in all (0 = unknown: stopped by time only) */
-    uint64_t tokens;         /**< trained on so far */
-    double epochs;           /**< the same in passes over the corpus */
-    double loss;             /**< of this step, mean over its predictions, before the update */
-    double gradient_norm;    /**< before clipping */
+    const char *text;     /**< valid during the call */
+    uint64_t done, total; /**< of a phase */
+    uint64_t step, steps; /**< steps done, and steps in all (0 = unknown: stopped by time only) */
+    uint64_t tokens;      /**< trained on so far */
+    double epochs;        /**< the same in passes over the corpus */
+    double loss;          /**< of this step, mean over its predictions, before the update */
+    double gradient_norm; /**< before clipping */
     double lr;
     double tokens_per_second; /**< of this step */
     double share_of_peak;     /**< of the sgemm peak that was measured at the start; 0 = not measured */
@@ -73,10 +73,10 @@ typedef struct bl_train_options {
     size_t accumulate; /**< such batches a step */
     double lr, lr_end; /**< top, and the last step's as a share of it */
     double beta1, beta2, epsilon, decay;
-    double clip;       /**< largest gradient norm; 0: no clipping */
-    uint64_t warmup;   /**< steps of linear rise */
+    double clip;     /**< largest gradient norm; 0: no clipping */
+    uint64_t warmup; /**< steps of linear rise */
     bl_schedule schedule;
-    uint64_t seed;     /**< of weights, order of stories, noise */
+    uint64_t seed; /**< of weights, order of stories, noise */
 
     /* length: whichever of those above 0 comes first; at least one. The schedule ends with the first three. */
     uint64_t steps;
@@ -98,8 +98,8 @@ typedef struct bl_train_options {
 typedef struct bl_train_result {
     uint64_t step, tokens, predictions;
     uint64_t parameters;
-    double loss;       /**< mean over the last (at most 100) steps */
-    double valid_loss; /**< on all of `valid` with the weights as stored; NaN without it */
+    double loss;          /**< mean over the last (at most 100) steps */
+    double valid_loss;    /**< on all of `valid` with the weights as stored; NaN without it */
     double seconds, peak; /**< of training; sgemm peak in flop/s */
     bool finished_before; /**< resume found a finished model: nothing was done */
 } bl_train_result;

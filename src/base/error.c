@@ -5,9 +5,7 @@
 
 static const char *const code_names[] = {"ok", "usage", "input", "unsupported", "io", "memory", "numeric", "cancelled"};
 
-const char *bl_code_name(bl_code code) {
-    return (size_t)code < sizeof code_names / sizeof *code_names ? code_names[code] : "unknown";
-}
+const char *bl_code_name(bl_code code) { return (size_t)code < sizeof code_names / sizeof *code_names ? code_names[code] : "unknown"; }
 
 static void fill(bl_error *err, bl_code code, const char *format, va_list arguments) {
     if (!err) return;

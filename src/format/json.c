@@ -104,7 +104,8 @@ json_t *bl_json_parse(const char *text, size_t length, const char *path, bl_erro
     json_error_t where;
     json_t *json = bl_json_load(text, length, JSON_REJECT_DUPLICATES, &where);
     if (json) return json;
-    if (json_error_code(&where) == json_error_out_of_memory) return bl_fail_null(err, BL_ERR_MEMORY, "%s: out of memory while it was parsed", path);
+    if (json_error_code(&where) == json_error_out_of_memory)
+        return bl_fail_null(err, BL_ERR_MEMORY, "%s: out of memory while it was parsed", path);
     return bl_fail_null(err, BL_ERR_INPUT, "%s: not valid JSON: %s (line %d, column %d)", path, where.text, where.line, where.column);
 }
 

@@ -60,13 +60,16 @@ static bool read_shape(const char *at, bl_named_array *array, size_t *count) {
 bool bl_npy_parse(const unsigned char *file, size_t size, const char *path, bl_named_array *array, float **data, bl_error *err) {
     *array = (bl_named_array){0};
     *data = NULL;
-    if (size < 12 || memcmp(file, "\x93NUMPY", 6) != 0) return bl_fail(err, BL_ERR_INPUT, "%s: not a .npy file (its first bytes are not \\x93NUMPY)", path);
+    if (size < 12 || memcmp(file, "\x93NUMPY", 6) != 0)
+        return bl_fail(err, BL_ERR_INPUT, "%s: not a .npy file (its first bytes are not \\x93NUMPY)", path);
     unsigned version = file[6];
     size_t start = version == 1 ? 10 : 12;
     size_t length = version == 1 ? (size_t)file[8] | (size_t)file[9] << 8
                                  : (size_t)file[8] | (size_t)file[9] << 8 | (size_t)file[10] << 16 | (size_t)file[11] << 24;
-    if (version < 1 || version > 3) return bl_fail(err, BL_ERR_INPUT, "%s: .npy version %u is unknown (1, 2 and 3 are read)", path, version);
-    if (length > size - start || length > 65536) return bl_fail(err, BL_ERR_INPUT, "%s: the header needs %zu bytes, the file has %zu", path, length, size);
+    if (version < 1 || version > 3)
+        return bl_fail(err, BL_ERR_INPUT, "%s: .npy version %u is unknown (1, 2 and 3 are read)", path, version);
+    if (length > size - start || length > 65536)
+        return bl_fail(err, BL_ERR_INPUT, "%s: the header needs %zu bytes, the file has %zu", path, length, size);
     char *header = bl_strndup((const char *)file + start, length, err);
     if (!header) return false;
     const char *descr = find_key(header, "descr"), *order = find_key(header, "fortran_order");

@@ -15,9 +15,10 @@ static const struct {
     bl_dtype dtype;
     size_t size;
 } dtypes[] = {
-    {"F32", BL_F32, 4},        {"F16", BL_F16, 2},        {"BF16", BL_BF16, 2},     {"F64", BL_F64, 8},       {"I64", BL_OTHER_DTYPE, 8},
-    {"U64", BL_OTHER_DTYPE, 8}, {"I32", BL_OTHER_DTYPE, 4}, {"U32", BL_OTHER_DTYPE, 4}, {"I16", BL_OTHER_DTYPE, 2}, {"U16", BL_OTHER_DTYPE, 2},
-    {"I8", BL_OTHER_DTYPE, 1},  {"U8", BL_OTHER_DTYPE, 1},  {"BOOL", BL_OTHER_DTYPE, 1},
+    {"F32", BL_F32, 4},          {"F16", BL_F16, 2},         {"BF16", BL_BF16, 2},       {"F64", BL_F64, 8},
+    {"I64", BL_OTHER_DTYPE, 8},  {"U64", BL_OTHER_DTYPE, 8}, {"I32", BL_OTHER_DTYPE, 4}, {"U32", BL_OTHER_DTYPE, 4},
+    {"I16", BL_OTHER_DTYPE, 2},  {"U16", BL_OTHER_DTYPE, 2}, {"I8", BL_OTHER_DTYPE, 1},  {"U8", BL_OTHER_DTYPE, 1},
+    {"BOOL", BL_OTHER_DTYPE, 1},
 };
 
 static bool read_shape(const json_t *shape, bl_stored_tensor *tensor, const char *path, bl_error *err) {
@@ -29,8 +30,8 @@ static bool read_shape(const json_t *shape, bl_stored_tensor *tensor, const char
         const json_t *size = json_array_get(shape, i);
         json_int_t value = json_integer_value(size);
         if (!json_is_integer(size) || value < 0 || !bl_mul_size(tensor->count, (size_t)value, &tensor->count))
-            return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s': size %zu of its shape is not a number of elements that memory can hold", path,
-                           tensor->name, i);
+            return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s': size %zu of its shape is not a number of elements that memory can hold",
+                           path, tensor->name, i);
         tensor->shape[i] = (size_t)value;
     }
     return true;
@@ -53,16 +54,18 @@ static bool read_entry(const json_t *entry, bl_stored_tensor *tensor, size_t dat
     const json_t *offsets = json_object_get(entry, "data_offsets"), *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
     if (json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end) || json_integer_value(begin) < 0 ||
         json_integer_value(end) < json_integer_value(begin))
-        return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s': \"data_offsets\" must be [begin, end] with 0 <= begin <= end", path, tensor->name);
+        return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s': \"data_offsets\" must be [begin, end] with 0 <= begin <= end", path,
+                       tensor->name);
     tensor->begin = (size_t)json_integer_value(begin);
     tensor->end = (size_t)json_integer_value(end);
     if (tensor->end > data_size)
-        return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' ends at byte %zu, but the file's data has only %zu bytes: the file was cut short or is damaged",
+        return bl_fail(err, BL_ERR_INPUT,
+                       "%s: tensor '%s' ends at byte %zu, but the file's data has only %zu bytes: the file was cut short or is damaged",
                        path, tensor->name, tensor->end, data_size);
     size_t bytes;
     if (!bl_mul_size(tensor->count, size, &bytes) || bytes != tensor->end - tensor->begin)
-        return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s': its shape needs %zu elements of %zu bytes, its data_offsets hold %zu bytes", path,
-                       tensor->name, tensor->count, size, tensor->end - tensor->begin);
+        return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s': its shape needs %zu elements of %zu bytes, its data_offsets hold %zu bytes",
+                       path, tensor->name, tensor->count, size, tensor->end - tensor->begin);
     return true;
 }
 
@@ -82,13 +85,13 @@ static bool check_tiling(bl_safetensors *file, size_t data_size, bl_error *err) 
             return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' begins at byte %zu, inside tensor '%s': their data overlap", file->path,
                            tensor->name, tensor->begin, file->tensors[i - 1].name);
         if (tensor->begin > at)
-            return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' begins at byte %zu, but the data before it ends at %zu: there is a hole", file->path,
-                           tensor->name, tensor->begin, at);
+            return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' begins at byte %zu, but the data before it ends at %zu: there is a hole",
+                           file->path, tensor->name, tensor->begin, at);
         at = tensor->end;
     }
     if (at != data_size)
-        return bl_fail(err, BL_ERR_INPUT, "%s: the tensors end at byte %zu of the data, the file has %zu: bytes that belong to no tensor", file->path, at,
-                       data_size);
+        return bl_fail(err, BL_ERR_INPUT, "%s: the tensors end at byte %zu of the data, the file has %zu: bytes that belong to no tensor",
+                       file->path, at, data_size);
     return true;
 }
 
@@ -118,8 +121,8 @@ bl_safetensors *bl_safetensors_parse(const unsigned char *data, size_t size, con
     uint64_t length = 0;
     if (size >= 8) memcpy(&length, data, 8);
     if (size < 8 || length > size - 8 || length > HEADER_LIMIT) {
-        bl_fail(err, BL_ERR_INPUT, "%s: not a whole safetensors file: the header needs %" PRIu64 " bytes, the file has %zu (limit %zu)", path, length, size,
-                HEADER_LIMIT);
+        bl_fail(err, BL_ERR_INPUT, "%s: not a whole safetensors file: the header needs %" PRIu64 " bytes, the file has %zu (limit %zu)",
+                path, length, size, HEADER_LIMIT);
         goto fail;
     }
     header = bl_json_parse((const char *)data + 8, (size_t)length, path, err);
@@ -226,7 +229,8 @@ bool bl_safetensors_write(const char *path, const bl_named_array *arrays, size_t
             bl_fail(err, BL_ERR_INPUT, "%s: array '%s' is too large", path, arrays[i].name);
             goto done;
         }
-        json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape, "data_offsets", (json_int_t)offset, (json_int_t)end);
+        json_t *entry =
+            json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape, "data_offsets", (json_int_t)offset, (json_int_t)end);
         if (!entry || json_object_set_new(header, arrays[i].name, entry) != 0) goto memory;
         offset = end;
     }

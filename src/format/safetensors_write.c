@@ -70,7 +70,8 @@ static bool add_entry(json_t *header, const bl_named_array *array, bl_store stor
         json_decref(shape);
         return false;
     }
-    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", names[store], "shape", shape, "data_offsets", (json_int_t)*offset, (json_int_t)end);
+    json_t *entry =
+        json_pack("{s:s, s:o, s:[I, I]}", "dtype", names[store], "shape", shape, "data_offsets", (json_int_t)*offset, (json_int_t)end);
     *offset = end;
     return entry && json_object_set_new(header, array->name, entry) == 0;
 }

@@ -59,10 +59,12 @@ static bool read_2024_05(const json_t *json, const char *path, bl_config *config
     config->plain = strcmp(name, "mlp") == 0;
     config->gate = strcmp(name, "blp") == 0 ? BL_GATE_NONE : BL_GATE_GELU;
     if (strcmp(name, "blp") != 0 && strcmp(name, "glp") != 0 && strcmp(name, "mlp") != 0)
-        return bl_fail(err, BL_ERR_INPUT, "%s: \"mlp\" must be \"blp\", \"glp\" or \"mlp\", found %s%.40s", path, json_is_string(mlp) ? "" : kind(mlp), name);
+        return bl_fail(err, BL_ERR_INPUT, "%s: \"mlp\" must be \"blp\", \"glp\" or \"mlp\", found %s%.40s", path,
+                       json_is_string(mlp) ? "" : kind(mlp), name);
 
     if (json_is_string(norm) && strcmp(json_string_value(norm), "ln") == 0)
-        return bl_fail(err, BL_ERR_UNSUPPORTED, "%s: \"normalization\": \"ln\" (layer norm with a mean) cannot be folded; bilens runs null and \"rms\"", path);
+        return bl_fail(err, BL_ERR_UNSUPPORTED,
+                       "%s: \"normalization\": \"ln\" (layer norm with a mean) cannot be folded; bilens runs null and \"rms\"", path);
     config->normalization = json_is_string(norm) && strcmp(json_string_value(norm), "rms") == 0;
     if (norm && !json_is_null(norm) && !config->normalization)
         return bl_fail(err, BL_ERR_INPUT, "%s: \"normalization\" must be null or \"rms\", found %s%.40s", path, kind(norm),
@@ -71,7 +73,8 @@ static bool read_2024_05(const json_t *json, const char *path, bl_config *config
     bl_claim norm_bias, mlp_bias;
     if (!read_bool(json, path, "norm_bias", &norm_bias, err) || !read_bool(json, path, "mlp_bias", &mlp_bias, err)) return false;
     if (norm_bias == BL_CLAIM_YES)
-        return bl_fail(err, BL_ERR_UNSUPPORTED, "%s: \"norm_bias\": true is not supported: a norm's bias cannot be folded into a bilinear layer", path);
+        return bl_fail(err, BL_ERR_UNSUPPORTED,
+                       "%s: \"norm_bias\": true is not supported: a norm's bias cannot be folded into a bilinear layer", path);
     claims->bias_key = config->plain ? "mlp" : "mlp_bias";
     claims->bias_w = config->plain ? BL_CLAIM_YES : mlp_bias;
     claims->bias_p = BL_CLAIM_NO;
@@ -92,8 +95,8 @@ static bool read_gate(const json_t *json, const char *path, bool later, bl_gate 
             *gate = g;
             return true;
         }
-    return bl_fail(err, BL_ERR_INPUT, "%s: \"gate\" must be %s, found %s%s%.40s", path, later ? "null, \"relu\", \"silu\" or \"gelu\"" : "true or false",
-                   kind(value), *name ? " " : "", name);
+    return bl_fail(err, BL_ERR_INPUT, "%s: \"gate\" must be %s, found %s%s%.40s", path,
+                   later ? "null, \"relu\", \"silu\" or \"gelu\"" : "true or false", kind(value), *name ? " " : "", name);
 }
 
 static bool read_later(const json_t *json, const char *path, bool later, bl_config *config, bl_config_claims *claims, bl_error *err) {
@@ -115,11 +118,12 @@ bool bl_config_read(const json_t *json, const char *path, bool later, bl_config 
     if (!json_is_object(json)) return bl_fail(err, BL_ERR_INPUT, "%s: a JSON object was expected, found %s", path, kind(json));
     bool is_2024_05 = json_object_get(json, "mlp") != NULL;
     if (is_2024_05 && later)
-        return bl_fail(err, BL_ERR_INPUT, "%s: the key \"mlp\" belongs to the generation 2024-05, but the tensors are named mlp.p as in the later one", path);
+        return bl_fail(err, BL_ERR_INPUT,
+                       "%s: the key \"mlp\" belongs to the generation 2024-05, but the tensors are named mlp.p as in the later one", path);
     if (!read_size(json, path, "n_layer", true, &config->n_layer, err) || !read_size(json, path, "n_head", true, &config->n_head, err) ||
         !read_size(json, path, "n_ctx", true, &config->n_ctx, err) || !read_size(json, path, "d_model", true, &config->d_model, err) ||
-        !read_size(json, path, "d_hidden", true, &config->d_hidden, err) || !read_size(json, path, "n_vocab", false, &config->n_vocab, err) ||
-        !read_noise(json, path, &config->noise, err))
+        !read_size(json, path, "d_hidden", true, &config->d_hidden, err) ||
+        !read_size(json, path, "n_vocab", false, &config->n_vocab, err) || !read_noise(json, path, &config->noise, err))
         return false;
     if (config->d_model % config->n_head)
         return bl_fail(err, BL_ERR_INPUT, "%s: \"n_head\" %zu does not divide \"d_model\" %zu", path, config->n_head, config->d_model);

@@ -50,7 +50,8 @@ static bool batch_loss(const bl_model *model, bl_workspace **workspaces, bl_batc
         sum->predictions += batch->ids[i].n ? batch->ids[i].n - 1 : 0;
         sum->stories++;
         if (!isfinite(losses[i]))
-            return bl_fail(err, BL_ERR_NUMERIC, "the loss of story %llu is not finite: the weights hold NaN or infinity", (unsigned long long)sum->stories - 1);
+            return bl_fail(err, BL_ERR_NUMERIC, "the loss of story %llu is not finite: the weights hold NaN or infinity",
+                           (unsigned long long)sum->stories - 1);
     }
     return ok;
 }

@@ -117,7 +117,8 @@ static bool read_config(bl_model *model, const char *directory, bl_error *err) {
     bool later = any_named(model, ".mlp.p.");
     if (!bl_config_read(json, path, later, config, &claims, err)) goto done;
     if (config->n_layer > bl_model_n_tensors(model)) { /* before a table of that size is made */
-        bl_fail(err, BL_ERR_INPUT, "%s: \"n_layer\" is %zu, but only %zu tensors are stored", path, config->n_layer, bl_model_n_tensors(model));
+        bl_fail(err, BL_ERR_INPUT, "%s: \"n_layer\" is %zu, but only %zu tensors are stored", path, config->n_layer,
+                bl_model_n_tensors(model));
         goto done;
     }
     config->bias_w = any_named(model, ".mlp.w.bias");
@@ -154,7 +155,8 @@ static bool read_param(bl_model *model, size_t i, bl_error *err) {
     char text[64];
     if (!tensor) tensor = find(model, param->other_name);
     if (!tensor) return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' is missing", model->name, param->name);
-    bool same = tensor->n_dims == param->n_dims && tensor->shape[0] == param->rows && (param->n_dims == 1 || tensor->shape[1] == param->cols);
+    bool same =
+        tensor->n_dims == param->n_dims && tensor->shape[0] == param->rows && (param->n_dims == 1 || tensor->shape[1] == param->cols);
     if (!same && param->n_dims == 1)
         return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' has shape [%s], expected [%zu] from config.json", model->name, tensor->name,
                        shape_text(tensor, text), param->rows);
@@ -162,7 +164,8 @@ static bool read_param(bl_model *model, size_t i, bl_error *err) {
         return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' has shape [%s], expected [%zu, %zu] from config.json", model->name, tensor->name,
                        shape_text(tensor, text), param->rows, param->cols);
     if (tensor->dtype == BL_OTHER_DTYPE)
-        return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' has dtype %s, expected F32, F16, BF16 or F64", model->name, tensor->name, tensor->dtype_name);
+        return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' has dtype %s, expected F32, F16, BF16 or F64", model->name, tensor->name,
+                       tensor->dtype_name);
     model->raw[i] = bl_stored_tensor_view(tensor);
     if (model->raw[i]) return true;
     float *data = own(model, param->count, err);
@@ -178,10 +181,12 @@ static bool check_no_strangers(const bl_model *model, bl_error *err) {
         const char *name = bl_model_tensor_info(model, i).name;
         size_t layer, length = strlen(name);
         int used = 0;
-        bool known = sscanf(name, "transformer.h.%zu.attn.rotary.inv_freq%n", &layer, &used) == 1 && (size_t)used == length && layer < model->config.n_layer;
+        bool known = sscanf(name, "transformer.h.%zu.attn.rotary.inv_freq%n", &layer, &used) == 1 && (size_t)used == length &&
+                     layer < model->config.n_layer;
         for (size_t j = 0; j < model->params.n && !known; j++)
             known = strcmp(name, model->params.list[j].name) == 0 || strcmp(name, model->params.list[j].other_name) == 0;
-        if (!known) return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' is not part of the model that config.json describes", model->name, name);
+        if (!known)
+            return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' is not part of the model that config.json describes", model->name, name);
     }
     for (size_t f = 1; f < model->n_files; f++)
         for (size_t i = 0; i < model->files[f]->n; i++)
@@ -267,7 +272,8 @@ bl_model *bl_model_load_weights(const char *directory, bl_error *err) {
     model->name = bl_strdup(directory, err);
     if (!model->name) goto fail;
     if (!bl_is_directory(directory)) {
-        bl_fail(err, BL_ERR_INPUT, "%s: no such model directory (it must hold config.json, model.safetensors and tokenizer.json)", directory);
+        bl_fail(err, BL_ERR_INPUT, "%s: no such model directory (it must hold config.json, model.safetensors and tokenizer.json)",
+                directory);
         goto fail;
     }
     if (open_files(model, directory, err) && read_config(model, directory, err) && build(model, err)) return model;

@@ -14,7 +14,7 @@ struct bl_model {
     const float **raw; /* [params.n] as stored, in float32; into a map or into `owned` */
     float **owned;     /* allocations to free */
     size_t n_owned, owned_capacity;
-    bl_layer *layers;  /* [n_layer], folded */
+    bl_layer *layers; /* [n_layer], folded */
     bl_view w_e, w_u;
     float *rope_cos, *rope_sin; /* [n_ctx, k/2], element j's angle at a position: position * 10000^(-2j/k) */
     float attention_scale;

@@ -6,12 +6,14 @@
 
 static void add(bl_params *params, bl_param_kind kind, size_t layer, size_t n_dims, size_t rows, size_t cols, const char *name) {
     bl_param *param = &params->list[params->n++];
-    *param = (bl_param){.kind = kind, .layer = layer, .n_dims = n_dims, .rows = rows, .cols = cols, .count = rows * cols, .offset = params->total};
+    *param = (bl_param){
+        .kind = kind, .layer = layer, .n_dims = n_dims, .rows = rows, .cols = cols, .count = rows * cols, .offset = params->total};
     snprintf(param->name, sizeof param->name, "%s", name);
     params->total += (param->count + 15) / 16 * 16;
 }
 
-static void add_layer_param(bl_params *params, bl_param_kind kind, size_t layer, size_t n_dims, size_t rows, size_t cols, const char *name) {
+static void add_layer_param(bl_params *params, bl_param_kind kind, size_t layer, size_t n_dims, size_t rows, size_t cols,
+                            const char *name) {
     char full[64];
     snprintf(full, sizeof full, "transformer.h.%zu.%s", layer, name);
     add(params, kind, layer, n_dims, rows, cols, full);
@@ -34,7 +36,8 @@ bool bl_params_init(bl_params *params, const bl_config *config, bl_error *err) {
     bool later = config->generation == BL_GENERATION_LATER;
     *params = (bl_params){0};
     size_t n;
-    if (!bl_mul_size(config->n_layer, 8, &n) || !bl_add_size(n, 3, &n)) return bl_fail(err, BL_ERR_INPUT, "n_layer %zu is too large", config->n_layer);
+    if (!bl_mul_size(config->n_layer, 8, &n) || !bl_add_size(n, 3, &n))
+        return bl_fail(err, BL_ERR_INPUT, "n_layer %zu is too large", config->n_layer);
     params->list = bl_alloc_zero(n, sizeof *params->list, err);
     if (!params->list) return false;
     add(params, BL_PARAM_WTE, 0, 2, V, d, "transformer.wte.weight");

@@ -20,10 +20,10 @@ typedef enum bl_param_kind {
 } bl_param_kind;
 
 typedef struct bl_param {
-    char name[64];      /* in the checkpoint */
+    char name[64];       /* in the checkpoint */
     char other_name[64]; /* a second name that the 2024-06 generation may use; "" = none */
     bl_param_kind kind;
-    size_t layer;        /* 0 where it makes no sense */
+    size_t layer;              /* 0 where it makes no sense */
     size_t n_dims, rows, cols; /* cols = 1 for vectors */
     size_t count, offset;
 } bl_param;

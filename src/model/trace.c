@@ -23,21 +23,12 @@ static void set_shape(kept *k, const bl_config *c, size_t T) {
     switch (k->point) {
     case BL_POINT_Q:
     case BL_POINT_K:
-    case BL_POINT_V:
-        shape[0] = c->n_head, shape[1] = T, shape[2] = c->d_model / c->n_head, n_dims = 3;
-        break;
+    case BL_POINT_V: shape[0] = c->n_head, shape[1] = T, shape[2] = c->d_model / c->n_head, n_dims = 3; break;
     case BL_POINT_SCORES:
-    case BL_POINT_PATTERN:
-        shape[0] = c->n_head, shape[1] = shape[2] = T, n_dims = 3;
-        break;
-    case BL_POINT_MLP_HIDDEN:
-        shape[1] = c->d_hidden;
-        break;
-    case BL_POINT_LOGITS:
-        shape[1] = c->n_vocab;
-        break;
-    default:
-        break;
+    case BL_POINT_PATTERN: shape[0] = c->n_head, shape[1] = shape[2] = T, n_dims = 3; break;
+    case BL_POINT_MLP_HIDDEN: shape[1] = c->d_hidden; break;
+    case BL_POINT_LOGITS: shape[1] = c->n_vocab; break;
+    default: break;
     }
     k->array.n_dims = n_dims;
     memcpy(k->array.shape, shape, sizeof shape);
@@ -64,10 +55,11 @@ static bool keep(bl_trace *trace, const bl_model *model, bl_point point, size_t 
 }
 
 static bool unknown_point(const char *name, bl_error *err) {
-    return bl_fail(err, BL_ERR_USAGE,
-                   "unknown trace point '%.60s'; there are resid_pre, attn_in, q, k, v, scores, pattern, attn_out, resid_mid, mlp_in, mlp_hidden, "
-                   "mlp_out, resid_post (each also with a layer, as in mlp_in.0) and logits",
-                   name);
+    return bl_fail(
+        err, BL_ERR_USAGE,
+        "unknown trace point '%.60s'; there are resid_pre, attn_in, q, k, v, scores, pattern, attn_out, resid_mid, mlp_in, mlp_hidden, "
+        "mlp_out, resid_post (each also with a layer, as in mlp_in.0) and logits",
+        name);
 }
 
 static bool keep_named(bl_trace *trace, const bl_model *model, const char *name, size_t T, bl_error *err) {

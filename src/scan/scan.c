@@ -1,5 +1,7 @@
 /* One pass over a corpus for the positions that excite J eigenvectors most (SPEC 6).
  *
+ * Similarities come from the folded scan (folded.h); the full forward pass (similarity.h) is its oracle.
+ *
  * Stories are read in batches and tokenised and computed by threads, one story a thread; each leaves its best position for every
  * eigenvector, and the batch is merged in story order. So memory does not grow with the corpus and the result does not depend on the
  * number of threads. Contributions are computed at the end, for the winners only. */
@@ -7,6 +9,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "decompose/interaction.h"
+#include "scan/folded.h"
 #include "scan/similarity.h"
 #include "scan/top.h"
 #include "text/batch.h"
@@ -19,7 +22,7 @@
 #define DEFAULT_TOP 8
 
 struct bl_scan {
-    bl_top *tops; /* [J] */
+    bl_top *tops;  /* [J] */
     float *values; /* [J] eigenvalues */
     size_t J;
     uint64_t stories, positions;
@@ -34,7 +37,9 @@ typedef struct best {
 /* What the threads of one scan work with. */
 typedef struct work {
     bl_probes probes;
-    bl_workspace **workspaces; /* [threads] */
+    bl_folded *folded;         /* NULL on the exact path */
+    bl_folded_workspace **folded_workspaces; /* [threads] */
+    bl_workspace **workspaces; /* [threads], for the exact path and for contributions */
     float **sims;              /* [threads][n_ctx, J] */
     size_t threads;
     bl_batch batch;
@@ -44,33 +49,36 @@ typedef struct work {
 static void work_free(work *w) {
     for (size_t t = 0; t < w->threads; t++) {
         if (w->workspaces) bl_workspace_free(w->workspaces[t]);
+        if (w->folded_workspaces) bl_folded_workspace_free(w->folded_workspaces[t]);
         if (w->sims) free(w->sims[t]);
     }
     free(w->workspaces);
+    free(w->folded_workspaces);
     free(w->sims);
     free(w->found);
     bl_batch_free(&w->batch);
+    bl_folded_free(w->folded);
     bl_probes_free(&w->probes);
 }
 
-static bool work_init(work *w, const bl_model *model, const bl_eigen *eigen, const long *indices, size_t J, bl_error *err) {
-    size_t T = bl_model_config(model)->n_ctx, count;
-    *w = (work){0};
+static bool work_init(work *w, const bl_model *model, const bl_eigen *eigen, const long *indices, size_t J, bool exact_path, bl_error *err) {
+    size_t T = bl_model_config(model)->n_ctx, count, threads = (size_t)bl_threads();
     if (!bl_probes_init(&w->probes, model, eigen, indices, J, err)) return false;
-    size_t threads = (size_t)bl_threads();
+    if (!exact_path && !(w->folded = bl_folded_new(&w->probes, err))) return false;
     w->workspaces = bl_alloc_zero(threads, sizeof(bl_workspace *), err);
+    w->folded_workspaces = bl_alloc_zero(threads, sizeof(bl_folded_workspace *), err);
     w->sims = bl_alloc_zero(threads, sizeof(float *), err);
     w->found = bl_alloc(BATCH_STORIES * J, sizeof *w->found, err);
+    if (!w->workspaces || !w->folded_workspaces || !w->sims || !w->found) return false;
+    w->threads = threads;
     if (!bl_mul_size(T, J, &count)) count = SIZE_MAX;
-    if (w->workspaces && w->sims && w->found) w->threads = threads;
-    bool ok = w->threads > 0;
-    for (size_t t = 0; ok && t < threads; t++) {
-        w->workspaces[t] = bl_workspace_new(model, T, err);
-        w->sims[t] = w->workspaces[t] ? bl_alloc(count, sizeof(float), err) : NULL;
-        ok = w->sims[t] != NULL;
+    for (size_t t = 0; t < threads; t++) {
+        w->sims[t] = bl_alloc(count, sizeof(float), err);
+        w->workspaces[t] = w->sims[t] ? bl_workspace_new(model, T, err) : NULL;
+        if (!w->workspaces[t]) return false;
+        if (w->folded && !(w->folded_workspaces[t] = bl_folded_workspace_new(w->folded, T, err))) return false;
     }
-    if (!ok) work_free(w);
-    return ok;
+    return true;
 }
 
 /* The position of largest sim^2 for each of J columns; the first of equal ones. */
@@ -92,7 +100,8 @@ static bool scan_story(work *w, size_t i, bl_error *err) {
     if (!bl_batch_encode(&w->batch, i, bl_model_tokenizer(model), bl_model_config(model)->n_ctx, err)) return false;
     const bl_ids *ids = &w->batch.ids[i];
     if (ids->n == 0) return true;
-    bl_similarity(&w->probes, w->workspaces[thread], ids->data, ids->n, w->sims[thread]);
+    if (w->folded) bl_folded_similarity(w->folded, w->folded_workspaces[thread], ids->data, ids->n, w->sims[thread]);
+    else bl_similarity(&w->probes, w->workspaces[thread], ids->data, ids->n, w->sims[thread]);
     if (find_best(w->sims[thread], ids->n, J, w->found + i * J)) return true;
     return bl_fail(err, BL_ERR_NUMERIC, "a similarity is not finite: the weights hold NaN or infinity");
 }
@@ -118,7 +127,8 @@ static bool merge_batch(bl_scan *scan, const work *w, bl_error *err) {
         for (size_t j = 0; j < scan->J && ids->n; j++) {
             best b = w->found[i * scan->J + j];
             size_t n = (size_t)b.position + 1 + TOKENS_AFTER;
-            if (!bl_top_offer(&scan->tops[j], scan->stories, b.position, b.similarity, ids->data, n < ids->n ? n : ids->n, err)) return false;
+            if (!bl_top_offer(&scan->tops[j], scan->stories, b.position, b.similarity, ids->data, n < ids->n ? n : ids->n, err))
+                return false;
         }
         scan->stories++;
         scan->positions += ids->n;
@@ -138,8 +148,8 @@ static bool explain(bl_scan *scan, work *w, bl_error *err) {
         for (size_t i = 0; done && i < scan->tops[j].n; i++) {
             bl_candidate *m = &scan->tops[j].list[i];
             m->contributions = bl_alloc(m->position + 1, sizeof *m->contributions, &failure);
-            done = m->contributions && bl_contributions(&w->probes, j, back, w->workspaces[omp_get_thread_num()], m->ids, m->n_ids, m->position,
-                                                        m->contributions, &failure);
+            done = m->contributions && bl_contributions(&w->probes, j, back, w->workspaces[omp_get_thread_num()], m->ids, m->n_ids,
+                                                        m->position, m->contributions, &failure);
             float sign = m->similarity < 0 ? -1.0F : 1.0F;
             m->bias = sign * w->probes.bias[j];
             for (size_t p = 0; done && p <= m->position; p++) m->contributions[p] *= sign;
@@ -172,11 +182,10 @@ bl_scan *bl_scan_run(const bl_model *model, const bl_eigen *eigen, const long *i
     static const bl_scan_options defaults = {0};
     bl_error_clear(err);
     if (!options) options = &defaults;
-    work w;
-    if (!work_init(&w, model, eigen, indices, n_indices, err)) return NULL;
+    work w = {0};
     bl_scan *scan = bl_alloc_zero(1, sizeof *scan, err);
     bool ok = false;
-    if (!scan) goto done;
+    if (!scan || !work_init(&w, model, eigen, indices, n_indices, options->exact_path, err)) goto done;
     scan->tops = bl_alloc_zero(n_indices, sizeof *scan->tops, err);
     scan->values = bl_alloc(n_indices, sizeof *scan->values, err);
     if (!scan->tops || !scan->values) goto done;

@@ -8,8 +8,8 @@
 typedef struct bl_probes {
     const bl_model *model;
     size_t layer, J;
-    float *v;     /* [J, d] */
-    float *bias;  /* [J] the constant coordinate of each, 0 without MLP biases */
+    float *v;    /* [J, d] */
+    float *bias; /* [J] the constant coordinate of each, 0 without MLP biases */
 } bl_probes;
 
 bool bl_probes_init(bl_probes *probes, const bl_model *model, const bl_eigen *eigen, const long *indices, size_t n_indices, bl_error *err);
@@ -20,6 +20,6 @@ void bl_similarity(const bl_probes *probes, bl_workspace *workspace, const int32
 
 /* c [p + 1]: the similarity of probe j at position p < n, by source token (SPEC 6), unsigned; they sum to
  * sims[p, j] minus the constant. back [H, d] is bl_heads_back of the probe. */
-bool bl_contributions(const bl_probes *probes, size_t j, const float *back, bl_workspace *workspace, const int32_t *ids, size_t n, size_t p, float *c,
-                      bl_error *err);
+bool bl_contributions(const bl_probes *probes, size_t j, const float *back, bl_workspace *workspace, const int32_t *ids, size_t n, size_t p,
+                      float *c, bl_error *err);
 #endif

@@ -8,7 +8,8 @@
 #include <dlfcn.h>
 
 typedef struct work {
-    char directory[128], corpus[128], lines[128], page[128], out[128]; /* lines: the corpus as .jsonl; out: a folder that must stay empty when work fails */
+    char directory[128], corpus[128], lines[128], page[128],
+        out[128]; /* lines: the corpus as .jsonl; out: a folder that must stay empty when work fails */
     const bl_model *model;
     const bl_eigen *eigen;
     char *json, *table; /* a report's */
@@ -55,7 +56,8 @@ static size_t exhaust(const char *name, const work *w, piece run, bool recovers,
         failing_arm(n);
         bool ok = run(w, &err);
         bool fired = failing_disarm();
-        if (failing_live() != 0) fail_msg("%s: allocation %zu failed (%s), %zu blocks leaked: %s", name, n, site(), failing_live(), err.message);
+        if (failing_live() != 0)
+            fail_msg("%s: allocation %zu failed (%s), %zu blocks leaked: %s", name, n, site(), failing_live(), err.message);
         if (!fired) {
             if (!ok) fail_msg("%s: failed without a failing allocation: %s", name, err.message);
             empty_out(w);
@@ -230,7 +232,8 @@ static void test_every_allocation(void **state) {
         snprintf(w.lines, sizeof w.lines, "%s/stories.jsonl", support_temporary());
         snprintf(w.page, sizeof w.page, "%s/page-%s", support_temporary(), kinds[kind]);
         snprintf(w.out, sizeof w.out, "%s/out", support_temporary());
-        assert_true(tiny_model_write(w.directory, (tiny_kind)kind) && tiny_corpus_write(w.corpus, false) && tiny_corpus_write(w.lines, true));
+        assert_true(tiny_model_write(w.directory, (tiny_kind)kind) && tiny_corpus_write(w.corpus, false) &&
+                    tiny_corpus_write(w.lines, true));
         empty_out(&w);
         assert_in_range(exhaust("load", &w, load, false, 1), 50, 5000);
 

@@ -28,7 +28,9 @@ static struct {
 static char removed;
 #define REMOVED ((void *)&removed)
 
-static size_t slot_of(const void *pointer) { return (size_t)(((uintptr_t)pointer >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 40) & (SLOTS - 1); }
+static size_t slot_of(const void *pointer) {
+    return (size_t)(((uintptr_t)pointer >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 40) & (SLOTS - 1);
+}
 
 /* True when this allocation must fail. */
 static bool next_fails(void *site) {

@@ -97,14 +97,15 @@ static bool write_tokenizer(const char *directory) {
                 "%s{\"id\": %d, \"content\": \"%s\", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": false, "
                 "\"special\": true}",
                 i ? ", " : "", i, words[i]);
-    fprintf(file, "], \"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFD\"}, {\"type\": \"StripAccents\"}, "
-                  "{\"type\": \"Lowercase\"}]}, \"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Punctuation\", "
-                  "\"behavior\": \"Isolated\"}, {\"type\": \"Whitespace\"}, {\"type\": \"Digits\", \"individual_digits\": true}]}, "
-                  "\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"[BOS]\", \"type_id\": 0}}, "
-                  "{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}], \"pair\": [{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}, "
-                  "{\"Sequence\": {\"id\": \"B\", \"type_id\": 1}}], \"special_tokens\": {\"[BOS]\": {\"id\": \"[BOS]\", \"ids\": [1], "
-                  "\"tokens\": [\"[BOS]\"]}}}, \"decoder\": null, \"model\": {\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", "
-                  "\"continuing_subword_prefix\": \"##\", \"max_input_chars_per_word\": 100, \"vocab\": {");
+    fprintf(file,
+            "], \"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFD\"}, {\"type\": \"StripAccents\"}, "
+            "{\"type\": \"Lowercase\"}]}, \"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Punctuation\", "
+            "\"behavior\": \"Isolated\"}, {\"type\": \"Whitespace\"}, {\"type\": \"Digits\", \"individual_digits\": true}]}, "
+            "\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"[BOS]\", \"type_id\": 0}}, "
+            "{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}], \"pair\": [{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}, "
+            "{\"Sequence\": {\"id\": \"B\", \"type_id\": 1}}], \"special_tokens\": {\"[BOS]\": {\"id\": \"[BOS]\", \"ids\": [1], "
+            "\"tokens\": [\"[BOS]\"]}}}, \"decoder\": null, \"model\": {\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", "
+            "\"continuing_subword_prefix\": \"##\", \"max_input_chars_per_word\": 100, \"vocab\": {");
     for (int i = 0; i < V; i++) fprintf(file, "%s\"%s\": %d", i ? ", " : "", words[i], i);
     fprintf(file, "}}}\n");
     return fclose(file) == 0;
