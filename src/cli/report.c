@@ -13,6 +13,7 @@ typedef struct report_options {
     text_list corpora;
     size_t top, stories;
     const char *from;
+    bool exact;
 } report_options;
 
 /* Model to report.json's text; *eigen is kept for the .npy files. */
@@ -27,7 +28,7 @@ static char *analyse(common *c, report_options *o, bl_eigen **eigen, bl_error *e
     if (!model || !choose_eigs(model, d, err)) goto done;
     *eigen = decompose(model, d, true, err);
     if (!*eigen) goto done;
-    bl_scan_options options = {.top = o->top, .max_stories = o->stories, .progress = progress_bar(c->quiet)};
+    bl_scan_options options = {.top = o->top, .max_stories = o->stories, .progress = progress_bar(c->quiet), .exact_path = o->exact};
     scan = bl_scan_run(model, *eigen, d->eigs.items, d->eigs.n, corpus, &options, err);
     progress_end();
     if (!scan) goto done;
@@ -76,7 +77,8 @@ static int run(int argc, char **argv, const verb *self) {
                             {"corpus", OPTION_FILES, &o.corpora, "FILE…", "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
                             {"top", OPTION_COUNT, &o.top, "N", "matches an eigenvector, at most one a story (default 8)"},
                             {"stories", OPTION_COUNT, &o.stories, "N", "read at most N stories"},
-                            {"from", OPTION_TEXT, &o.from, "FILE", "render this report.json again: no model, no corpus needed"},
+                            {"exact-path", OPTION_FLAG, &o.exact, NULL, "compute the whole forward pass: slow, to check the folded scan with"},
+            {"from", OPTION_TEXT, &o.from, "FILE", "render this report.json again: no model, no corpus needed"},
                             {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON, "folder to write (default: report-TOKEN; with --from: the file's own)", true);
     if (status >= 0) return status;

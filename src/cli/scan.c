@@ -15,11 +15,13 @@ static int run(int argc, char **argv, const verb *self) {
     direction_options d = {0};
     text_list corpora = {0};
     size_t top = 8, stories = 0;
+    bool exact = false;
     bl_error err = {0};
     const option table[] = {DIRECTION_OPTIONS(d),
                             {"corpus", OPTION_FILES, &corpora, "FILE…", "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
                             {"top", OPTION_COUNT, &top, "N", "matches an eigenvector, at most one a story (default 8)"},
                             {"stories", OPTION_COUNT, &stories, "N", "read at most N stories"},
+                            {"exact-path", OPTION_FLAG, &exact, NULL, "compute the whole forward pass: slow, to check the folded scan with"},
                             {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, "write to this file instead of standard output", true);
     if (status >= 0) return status;
@@ -35,7 +37,7 @@ static int run(int argc, char **argv, const verb *self) {
     corpus = open_corpus(&corpora, &err);
     if (corpus) model = load_model(&c, &err);
     if (model && choose_eigs(model, &d, &err)) eigen = decompose(model, &d, false, &err);
-    bl_scan_options options = {.top = top, .max_stories = stories, .progress = progress_bar(c.quiet)};
+    bl_scan_options options = {.top = top, .max_stories = stories, .progress = progress_bar(c.quiet), .exact_path = exact};
     if (eigen) scan = bl_scan_run(model, eigen, d.eigs.items, d.eigs.n, corpus, &options, &err);
     progress_end();
     bl_direction direction = as_direction(&d);

@@ -72,7 +72,7 @@ static void tap_rows(const bl_tap *tap, bl_point point, size_t layer, const floa
 }
 
 /* N(x) = x / sqrt(mean(x^2) + 1e-8); weights are folded away. */
-static void norm(const bl_model *model, float *out, const float *in, size_t n) {
+void bl_forward_norm(const bl_model *model, float *out, const float *in, size_t n) {
     size_t d = model->config.d_model;
     if (!model->config.normalization) {
         memcpy(out, in, n * d * sizeof *out);
@@ -147,7 +147,7 @@ static void attention_block(const bl_model *model, bl_workspace *w, size_t n, si
     size_t d = model->config.d_model;
     const bl_layer *l = &model->layers[layer];
     tap_rows(tap, BL_POINT_RESID_PRE, layer, w->x, n, d);
-    norm(model, w->y, w->x, n);
+    bl_forward_norm(model, w->y, w->x, n);
     tap_rows(tap, BL_POINT_ATTN_IN, layer, w->y, n, d);
     linear(w->qkv, w->y, n, (bl_view){l->w_q.data, 3 * d, d, d}); /* q, k, v lie one behind the other */
     rotate(model, w->qkv, n);
@@ -157,7 +157,7 @@ static void attention_block(const bl_model *model, bl_workspace *w, size_t n, si
     tap_rows(tap, BL_POINT_ATTN_OUT, layer, w->out, n, d);
     for (size_t i = 0; i < n * d; i++) w->mid[i] = w->x[i] + model->attention_scale * w->out[i];
     tap_rows(tap, BL_POINT_RESID_MID, layer, w->mid, n, d);
-    norm(model, w->y, w->mid, n);
+    bl_forward_norm(model, w->y, w->mid, n);
     tap_rows(tap, BL_POINT_MLP_IN, layer, w->y, n, d);
 }
 
@@ -189,6 +189,15 @@ static void mlp_block(const bl_model *model, bl_workspace *w, size_t n, size_t l
     tap_rows(tap, BL_POINT_RESID_POST, layer, w->x, n, d);
 }
 
+bl_view bl_forward_resid_pre(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n, size_t layer) {
+    embed(model, w, ids, n);
+    for (size_t i = 0; i < layer; i++) {
+        attention_block(model, w, n, i, NULL);
+        mlp_block(model, w, n, i, NULL);
+    }
+    return (bl_view){w->x, n, model->config.d_model, model->config.d_model};
+}
+
 bl_view bl_forward_mlp_in(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n, size_t layer, const bl_tap *tap) {
     embed(model, w, ids, n);
     for (size_t i = 0; i < layer; i++) {
@@ -211,7 +220,7 @@ bl_view bl_forward_logits(const bl_model *model, bl_workspace *w, const int32_t 
         attention_block(model, w, n, i, tap);
         mlp_block(model, w, n, i, tap);
     }
-    norm(model, w->y, w->x, n);
+    bl_forward_norm(model, w->y, w->x, n);
     linear(w->logits, w->y, n, model->w_u);
     tap_rows(tap, BL_POINT_LOGITS, 0, w->logits, n, V);
     return (bl_view){w->logits, n, V, V};

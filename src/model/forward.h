@@ -35,6 +35,12 @@ void bl_workspace_free(bl_workspace *workspace);
 /* Runs up to mlp_in [n, d] of `layer`; the view belongs to the workspace. ids are in 0 … V-1, 1 <= n <= T. `tap` may be NULL. */
 bl_view bl_forward_mlp_in(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n, size_t layer, const bl_tap *tap);
 
+/* Runs up to resid_pre [n, d] of `layer` only. */
+bl_view bl_forward_resid_pre(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n, size_t layer);
+
+/* N(x) of n rows [n, d] (the identity where the model has no norms); out may not be in. */
+void bl_forward_norm(const bl_model *model, float *out, const float *in, size_t n);
+
 /* Runs everything: logits [n, V]; data NULL with BL_ERR_MEMORY when there is no room for them. */
 bl_view bl_forward_logits(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n, const bl_tap *tap, bl_error *err);
 

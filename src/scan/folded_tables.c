@@ -1,0 +1,135 @@
+/* The folded scan's tables: every linear map that the kernel needs, applied to the whole vocabulary once. */
+#include "base/error.h"
+#include "base/memory.h"
+#include "decompose/interaction.h"
+#include "scan/folded_private.h"
+#include <cblas.h>
+#include <lapacke.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Beyond this a table over the vocabulary would cost more memory than the scan should need; then nothing is looked up. */
+#define TABLE_LIMIT ((size_t)1 << 30)
+
+static float *product_alloc(size_t a, size_t b, bl_error *err) {
+    size_t count;
+    if (!bl_mul_size(a, b, &count)) count = SIZE_MAX;
+    return bl_alloc(count, sizeof(float), err);
+}
+
+/* w_qk, w_moved, out: maps of the normed activation. */
+static bool make_maps(bl_folded *f, bl_error *err) {
+    const bl_model *model = f->probes->model;
+    const bl_layer *l = bl_model_layer(model, f->probes->layer);
+    size_t d = f->d;
+    float scale = 1.0F / sqrtf((float)f->k), s = bl_model_attention_scale(model);
+    f->w_qk = product_alloc(2 * d, d, err);
+    f->w_moved = product_alloc(f->moved, d, err);
+    if (!f->w_qk || !f->w_moved) return false;
+    for (size_t i = 0; i < d * d; i++) f->w_qk[i] = scale * l->w_q.data[i];
+    memcpy(f->w_qk + d * d, l->w_k.data, d * d * sizeof *f->w_qk);
+    if (!f->by_values) { /* row h J + j: s v_j^T O_h V_h */
+        float *back = product_alloc(f->H, d, err);
+        bool ok = back != NULL;
+        for (size_t j = 0; ok && j < f->J; j++) {
+            ok = bl_heads_back(model, f->probes->layer, f->probes->v + j * d, back, err);
+            for (size_t h = 0; ok && h < f->H; h++) memcpy(f->w_moved + (h * f->J + j) * d, back + h * d, d * sizeof *back);
+        }
+        free(back);
+        return ok;
+    }
+    memcpy(f->w_moved, l->w_v.data, d * d * sizeof *f->w_moved);
+    f->out = product_alloc(f->J, d, err);
+    if (!f->out) return false;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)f->J, (int)d, (int)d, s, f->probes->v, (int)d, l->w_o.data, (int)d, 0.0F, f->out, (int)d);
+    return true;
+}
+
+/* R of s O = Q R, so that |s O z| = |R z| at half the cost. */
+static bool make_r(bl_folded *f, bl_error *err) {
+    const bl_layer *l = bl_model_layer(f->probes->model, f->probes->layer);
+    float s = bl_model_attention_scale(f->probes->model), *tau = bl_alloc(f->d, sizeof *tau, err);
+    f->r = product_alloc(f->d, f->d, err);
+    lapack_int info = -1;
+    if (f->r && tau) {
+        for (size_t i = 0; i < f->d * f->d; i++) f->r[i] = s * l->w_o.data[i];
+        info = LAPACKE_sgeqrf(LAPACK_ROW_MAJOR, (lapack_int)f->d, (lapack_int)f->d, f->r, (lapack_int)f->d, tau);
+        if (info) bl_fail(err, info == LAPACK_WORK_MEMORY_ERROR ? BL_ERR_MEMORY : BL_ERR_NUMERIC, "LAPACK's sgeqrf failed (info %d)", (int)info);
+    }
+    free(tau);
+    return info == 0;
+}
+
+/* out [V, rows] = in [V, d] . map^T */
+static float *over_vocabulary(const bl_folded *f, const float *in, const float *map, size_t rows, bl_error *err) {
+    float *out = product_alloc(f->V, rows, err);
+    if (out)
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)f->V, (int)rows, (int)f->d, 1.0F, in, (int)f->d, map, (int)f->d, 0.0F, out, (int)rows);
+    return out;
+}
+
+static bool make_norm_tables(bl_folded *f, bl_error *err) {
+    const bl_layer *l = bl_model_layer(f->probes->model, f->probes->layer);
+    const float *w_e = bl_model_w_e(f->probes->model).data;
+    f->t_cross = product_alloc(f->V, f->d, err);
+    f->t_square = bl_alloc(f->V, sizeof *f->t_square, err);
+    if (!f->t_cross || !f->t_square) return false;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)f->V, (int)f->d, (int)f->d, bl_model_attention_scale(f->probes->model), w_e, (int)f->d,
+                l->w_o.data, (int)f->d, 0.0F, f->t_cross, (int)f->d);
+    for (size_t t = 0; t < f->V; t++) {
+        double sum = 0;
+        for (size_t i = 0; i < f->d; i++) sum += (double)w_e[t * f->d + i] * (double)w_e[t * f->d + i];
+        f->t_square[t] = (float)sum;
+    }
+    return true;
+}
+
+static bool make_tables(bl_folded *f, bl_error *err) {
+    const float *w_e = bl_model_w_e(f->probes->model).data, *in = w_e;
+    float *normed = NULL;
+    if (f->normed) { /* N1 of an embedding depends on the token alone */
+        normed = product_alloc(f->V, f->d, err);
+        if (!normed) return false;
+        for (size_t t = 0; t < f->V; t++) {
+            double sum = 0;
+            for (size_t i = 0; i < f->d; i++) sum += (double)w_e[t * f->d + i] * (double)w_e[t * f->d + i];
+            float scale = (float)(1.0 / sqrt(sum / (double)f->d + 1e-8));
+            for (size_t i = 0; i < f->d; i++) normed[t * f->d + i] = scale * w_e[t * f->d + i];
+        }
+        in = normed;
+    }
+    f->t_qk = over_vocabulary(f, in, f->w_qk, 2 * f->d, err);
+    f->t_moved = f->t_qk ? over_vocabulary(f, in, f->w_moved, f->moved, err) : NULL;
+    f->t_direct = f->t_moved ? over_vocabulary(f, w_e, f->probes->v, f->J, err) : NULL;
+    free(normed);
+    return f->t_direct && (!f->normed || make_norm_tables(f, err));
+}
+
+bl_folded *bl_folded_new(const bl_probes *probes, bl_error *err) {
+    const bl_config *c = bl_model_config(probes->model);
+    bl_folded *f = bl_alloc_zero(1, sizeof *f, err);
+    if (!f) return NULL;
+    *f = (bl_folded){.probes = probes, .V = c->n_vocab, .d = c->d_model, .H = c->n_head, .k = c->d_model / c->n_head, .J = probes->J};
+    f->normed = c->normalization;
+    f->by_values = f->normed || f->J > f->k;
+    f->moved = f->by_values ? f->d : f->H * f->J;
+    f->from_tables = probes->layer == 0 && f->V <= TABLE_LIMIT / sizeof(float) / (3 * f->d + f->moved + f->J);
+    if (make_maps(f, err) && (!f->normed || make_r(f, err)) && (!f->from_tables || make_tables(f, err))) {
+        if (f->from_tables) { /* the tables have taken their place */
+            free(f->w_qk);
+            free(f->w_moved);
+            f->w_qk = f->w_moved = NULL;
+        }
+        return f;
+    }
+    bl_folded_free(f);
+    return NULL;
+}
+
+void bl_folded_free(bl_folded *f) {
+    if (!f) return;
+    float *parts[] = {f->w_qk, f->w_moved, f->out, f->t_qk, f->t_moved, f->t_direct, f->r, f->t_cross, f->t_square};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
+    free(f);
+}
