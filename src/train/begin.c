@@ -7,10 +7,12 @@
 #include "train/save.h"
 #include "train/trainer.h"
 #include <dirent.h>
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 static bool positive(double x) { return x > 0 && isfinite(x); }
@@ -144,10 +146,12 @@ static void tell_about_text(bl_trainer *t) {
     free(occurs);
 }
 
-/* Rank 0: opens the log for appending at the state's length. */
+/* Rank 0: opens the log for appending at the state's length, and locks it: two runs in one directory would ruin each other's. */
 static bool open_log(bl_trainer *t, bl_error *err) {
     t->log = fopen(t->log_path, "abe");
     if (!t->log) return bl_fail(err, BL_ERR_INPUT, "%s: cannot be written", t->log_path);
+    if (flock(fileno(t->log), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return bl_fail(err, BL_ERR_USAGE, "%s: another process is training into this directory", t->options->output);
     off_t size = lseek(fileno(t->log), 0, SEEK_END);
     if (size < 0 || (uint64_t)size < t->state.log_bytes)
         return bl_fail(err, BL_ERR_INPUT, "%s: has %lld bytes, but the checkpoint was written after %llu: the log was changed or is of another run", t->log_path,
