@@ -175,14 +175,21 @@ static bool read_param(bl_model *model, size_t i, bl_error *err) {
     return true;
 }
 
+/* transformer.h.{i}.attn.rotary.inv_freq of a layer that exists. */
+static bool is_rotary_table(const bl_model *model, const char *name) {
+    static const char prefix[] = "transformer.h.";
+    if (strncmp(name, prefix, sizeof prefix - 1) != 0) return false;
+    char *end;
+    const char *digits = name + sizeof prefix - 1;
+    unsigned long layer = strtoul(digits, &end, 10);
+    return *digits >= '0' && *digits <= '9' && layer < model->config.n_layer && strcmp(end, ".attn.rotary.inv_freq") == 0;
+}
+
 /* Every stored tensor is in the table, or a rotary table (recomputed, never trusted). */
 static bool check_no_strangers(const bl_model *model, bl_error *err) {
     for (size_t i = 0; i < bl_model_n_tensors(model); i++) {
         const char *name = bl_model_tensor_info(model, i).name;
-        size_t layer, length = strlen(name);
-        int used = 0;
-        bool known = sscanf(name, "transformer.h.%zu.attn.rotary.inv_freq%n", &layer, &used) == 1 && (size_t)used == length &&
-                     layer < model->config.n_layer;
+        bool known = is_rotary_table(model, name);
         for (size_t j = 0; j < model->params.n && !known; j++)
             known = strcmp(name, model->params.list[j].name) == 0 || strcmp(name, model->params.list[j].other_name) == 0;
         if (!known)

@@ -65,7 +65,7 @@ static bool unknown_point(const char *name, bl_error *err) {
 static bool keep_named(bl_trace *trace, const bl_model *model, const char *name, size_t T, bl_error *err) {
     const char *dot = strchr(name, '.');
     size_t length = dot ? (size_t)(dot - name) : strlen(name), first = 0, last = model->config.n_layer - 1;
-    int point = 0;
+    bl_point point = BL_POINT_RESID_PRE;
     while (point < BL_N_POINTS && (strlen(bl_point_name(point)) != length || strncmp(bl_point_name(point), name, length) != 0)) point++;
     if (point == BL_N_POINTS || (dot && point == BL_POINT_LOGITS)) return unknown_point(name, err);
     if (dot) {
@@ -77,7 +77,7 @@ static bool keep_named(bl_trace *trace, const bl_model *model, const char *name,
     }
     if (point == BL_POINT_LOGITS) return keep(trace, model, point, 0, T, err);
     for (size_t layer = first; layer <= last; layer++)
-        if (!keep(trace, model, (bl_point)point, layer, T, err)) return false;
+        if (!keep(trace, model, point, layer, T, err)) return false;
     return true;
 }
 
@@ -109,7 +109,7 @@ bl_trace *bl_trace_run(const bl_model *model, const int32_t *ids, size_t n, cons
         for (size_t i = 0; i < n_names; i++)
             if (!keep_named(trace, model, names[i], n, err)) goto done;
     } else {
-        for (int point = 0; point < BL_N_POINTS; point++)
+        for (bl_point point = BL_POINT_RESID_PRE; point < BL_N_POINTS; point++)
             if (!keep_named(trace, model, bl_point_name(point), n, err)) goto done;
     }
     workspace = bl_workspace_new(model, n, err);

@@ -75,7 +75,7 @@ bool bl_trainer_evaluate(bl_trainer *t, size_t stories, double *loss, bl_error *
     bool ok = true;
     for (size_t i = mine.begin; ok && i < mine.end; i += EVAL_BATCH) {
         size_t count_here = mine.end - i < EVAL_BATCH ? mine.end - i : EVAL_BATCH;
-        double part;
+        double part = 0;
         for (size_t j = 0; j < count_here; j++) batch[j] = i + j;
         ok = bl_packer_fill(&t->packer, &t->valid, batch, count_here, 0, t->net.config.n_ctx, err) && bl_net_run(&t->net, &t->packer.batch, &pass, &part, err);
         sums[0] += part;
