@@ -5,7 +5,6 @@
  * and made whole numbers by truncation, as the seed's notebook does: the middle is therefore (246, 246, 246) at level 128. */
 #include "report/colour.h"
 #include <math.h>
-#include <stdlib.h>
 
 static const unsigned char anchors[11][3] = {{103, 0, 31},    {178, 24, 43},   {214, 96, 77},  {244, 165, 130}, {253, 219, 199}, {247, 247, 247},
                                              {209, 229, 240}, {146, 197, 222}, {67, 147, 195}, {33, 102, 172},  {5, 48, 97}};
@@ -53,18 +52,6 @@ bool bl_wants_white_text(bl_rgb background) { return bl_lightness(background) < 
 /* The six steps of xterm's colour cube. */
 static const unsigned char steps[6] = {0, 95, 135, 175, 215, 255};
 
-static unsigned nearest_step(unsigned char value) {
-    unsigned best = 0;
-    for (unsigned i = 1; i < 6; i++)
-        if (abs((int)value - steps[i]) < abs((int)value - steps[best])) best = i;
-    return best;
-}
-
-static int distance(bl_rgb a, bl_rgb b) {
-    int r = a.r - b.r, g = a.g - b.g, c = a.b - b.b;
-    return r * r + g * g + c * c;
-}
-
 bl_rgb bl_xterm256_colour(unsigned index) {
     if (index < 16) index = 16;
     if (index >= 232) {
@@ -75,10 +62,36 @@ bl_rgb bl_xterm256_colour(unsigned index) {
     return (bl_rgb){steps[index / 36], steps[index / 6 % 6], steps[index % 6]};
 }
 
+/* CIE L*a*b* of an sRGB colour (D65). */
+typedef struct lab {
+    double l, a, b;
+} lab;
+
+static double srgb_linear(unsigned char value) {
+    double c = value / 255.0;
+    return c <= 0.04045 ? c / 12.92 : pow((c + 0.055) / 1.055, 2.4);
+}
+
+static double lab_root(double t) { return t > 216.0 / 24389 ? cbrt(t) : (24389.0 / 27 * t + 16) / 116; }
+
+static lab lab_of(bl_rgb colour) {
+    double r = srgb_linear(colour.r), g = srgb_linear(colour.g), b = srgb_linear(colour.b);
+    double x = lab_root((0.4124564 * r + 0.3575761 * g + 0.1804375 * b) / 0.95047), y = lab_root(0.2126729 * r + 0.7151522 * g + 0.0721750 * b);
+    double z = lab_root((0.0193339 * r + 0.1191920 * g + 0.9503041 * b) / 1.08883);
+    return (lab){116 * y - 16, 500 * (x - y), 200 * (y - z)};
+}
+
 unsigned bl_xterm256(bl_rgb colour) {
-    unsigned cube = 16 + 36 * nearest_step(colour.r) + 6 * nearest_step(colour.g) + nearest_step(colour.b);
-    int mean = (colour.r + colour.g + colour.b) / 3;
-    int shade = (mean - 3) / 10;
-    unsigned grey = 232 + (unsigned)(shade < 0 ? 0 : shade > 23 ? 23 : shade);
-    return distance(bl_xterm256_colour(grey), colour) < distance(bl_xterm256_colour(cube), colour) ? grey : cube;
+    lab wanted = lab_of(colour);
+    unsigned best = 16;
+    double least = INFINITY;
+    for (unsigned i = 16; i < 256; i++) {
+        lab have = lab_of(bl_xterm256_colour(i));
+        double l = have.l - wanted.l, a = have.a - wanted.a, b = have.b - wanted.b, distance = l * l + a * a + b * b;
+        if (distance < least) {
+            least = distance;
+            best = i;
+        }
+    }
+    return best;
 }

@@ -19,7 +19,8 @@ double bl_lightness(bl_rgb colour);
 /* True where white text is easier to read than black: L* below 60. */
 bool bl_wants_white_text(bl_rgb background);
 
-/* The nearest of xterm's colours 16 … 255 (the first 16 depend on the user's theme), and what it looks like. */
+/* The nearest to the eye (in CIE L*a*b*) of xterm's colours 16 … 255 (the first 16 depend on the user's theme), and what it looks like.
+ * In RGB a dark blue would come out teal. */
 unsigned bl_xterm256(bl_rgb colour);
 bl_rgb bl_xterm256_colour(unsigned index);
 #endif

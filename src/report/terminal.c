@@ -1,5 +1,4 @@
 #include "report/terminal.h"
-#include "report/colour.h"
 #include "report/plot.h"
 #include "report/visible.h"
 #include <stdarg.h>
@@ -88,7 +87,9 @@ void bl_page_level(bl_page *page, unsigned level, bool bold) {
     if (page->colour == BL_COLOUR_24BIT) {
         bl_buffer_print(&page->text, "\033[%s;48;2;%d;%d;%dm", bl_wants_white_text(colour) ? white : black, colour.r, colour.g, colour.b);
     } else if (page->colour == BL_COLOUR_256) {
-        unsigned index = bl_xterm256(colour);
+        if (level >= BL_RDBU_LEVELS) level = BL_RDBU_LEVELS - 1;
+        if (!page->xterm[level]) page->xterm[level] = (unsigned char)bl_xterm256(colour);
+        unsigned index = page->xterm[level];
         bl_buffer_print(&page->text, "\033[%s;48;5;%um", bl_wants_white_text(bl_xterm256_colour(index)) ? white : black, index);
     }
 }

@@ -2,6 +2,7 @@
 #ifndef BL_REPORT_TERMINAL_H
 #define BL_REPORT_TERMINAL_H
 #include "base/buffer.h"
+#include "report/colour.h"
 #include "report/document.h"
 #include <bilens/report.h>
 
@@ -13,6 +14,7 @@ typedef struct bl_page {
     size_t column; /* of the last line */
     size_t indent; /* of lines that begin by wrapping */
     bool styled;   /* a style is on; a new line ends it */
+    unsigned char xterm[BL_RDBU_LEVELS]; /* the levels' places among 256 colours, 0: not looked up yet */
 } bl_page;
 
 bl_page bl_page_new(const bl_terminal *terminal); /* NULL: no colour, unlimited */

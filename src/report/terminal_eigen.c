@@ -7,7 +7,6 @@
  *
  * A table wider than the terminal is split into blocks of whole sources. */
 #include "base/error.h"
-#include "report/colour.h"
 #include "report/plot.h"
 #include "report/terminal.h"
 #include "report/visible.h"

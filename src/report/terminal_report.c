@@ -1,5 +1,4 @@
 /* The essence of a report, and the table of a model's tensors. */
-#include "report/colour.h"
 #include "report/plot.h"
 #include "report/terminal.h"
 #include "report/visible.h"

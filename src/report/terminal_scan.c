@@ -4,7 +4,6 @@
  *
  * Background: each word's share in the similarity, on RdBu scaled by the line's largest magnitude (blue = towards, red = against); the
  * token at the position bold in brackets; 20 tokens before it and 3 after, the latter uncoloured. Without colour the strongest words are listed. */
-#include "report/colour.h"
 #include "report/plot.h"
 #include "report/terminal.h"
 #include "report/visible.h"
