@@ -51,6 +51,7 @@ static bool get_subject(const bl_model *model, describe_options *o, subject *s, 
         for (size_t i = 0; i < BL_MAX_DIMS; i++) s->axes[i] = plain[i];
         return bl_npy_read(o->npy, &s->array, &s->data, err);
     }
+    if (!o->tensor) return false;
     if (strcmp(o->tensor, "q") == 0) return get_interaction(model, &o->direction, s, err);
     if (strcmp(o->tensor, "virtual_tokens") == 0) return get_virtual_tokens(model, &o->direction, s, err);
     if (!bl_weight_array_get(model, o->tensor, o->direction.layer, &s->weight, err)) return false;

@@ -95,7 +95,7 @@ static int apply(const verb *self, const common *com, const choices *c, bl_train
     o->batch = c->batch, o->accumulate = c->accumulate, o->warmup = c->warmup, o->seed = c->seed;
     o->lr = c->lr, o->lr_end = c->lr_end, o->beta1 = c->beta1, o->beta2 = c->beta2, o->epsilon = c->epsilon, o->decay = c->decay, o->clip = c->clip;
     if (c->steps || c->epochs > 0 || c->tokens || seconds > 0) o->steps = c->steps, o->epochs = c->epochs, o->tokens = c->tokens, o->seconds = seconds;
-    else if (!o->epochs) o->epochs = 1;
+    else if (o->epochs == 0) o->epochs = 1;
     o->eval_every = c->eval_every, o->eval_stories = c->eval_stories, o->sample_tokens = c->sample, o->checkpoint_every = c->checkpoint_every;
     return -1;
 }

@@ -199,7 +199,7 @@ char *bl_html_page(const bl_doc *doc, bl_error *err) {
         const char *close = strstr(open, "}}");
         size_t i = 0, n = sizeof places / sizeof *places, length = close ? (size_t)(close - open - 2) : 0;
         while (i < n && (strlen(places[i].name) != length || strncmp(places[i].name, open + 2, length) != 0)) i++;
-        if (i == n) {
+        if (i == n || !close) {
             bl_buffer_free(&out);
             return bl_fail_null(err, BL_ERR_UNSUPPORTED, "the page's template has an unknown place");
         }
