@@ -1,0 +1,20 @@
+/* Q = H T H^T: a symmetric matrix to tridiagonal form, and eigenvectors of T back to those of Q. */
+#ifndef BL_DECOMPOSE_TRIDIAGONAL_H
+#define BL_DECOMPOSE_TRIDIAGONAL_H
+#include <bilens/base.h>
+
+typedef struct bl_tridiagonal {
+    size_t n;
+    float *diagonal, *off; /* [n], [n - 1] */
+    float *tau;            /* [n - 1] the reflectors' factors; their vectors are in q below the diagonal */
+    const float *q;        /* [n, n] the caller's */
+} bl_tridiagonal;
+
+/* Reduces q [n, n], of which one triangle is read and which is overwritten with the reflectors; keeps a pointer to it. */
+bool bl_tridiagonal_reduce(bl_tridiagonal *t, float *q, size_t n, bl_error *err);
+/* z [columns, n], one eigenvector of T a row, becomes eigenvectors of Q. */
+bool bl_tridiagonal_back(const bl_tridiagonal *t, float *z, size_t columns, bl_error *err);
+void bl_tridiagonal_free(bl_tridiagonal *t);
+/* True, with the error filled in, if LAPACK's `info` says that `routine` failed. */
+bool bl_lapack_failed(int info, const char *routine, bl_error *err);
+#endif
