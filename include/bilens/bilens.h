@@ -13,7 +13,7 @@
  *
  *  base.h: errors, progress. format.h: array files. text.h: tokenizers and corpora. model.h: checkpoints and the forward pass.
  *  decompose.h: interaction matrices, eigenvectors, virtual tokens. scan.h: top-activating inputs. report.h: JSON, tables, pages.
- *  train.h: training a model of one's own.
+ *  train.h: training a model of one's own. tokenizer_train.h: a vocabulary for it.
  */
 #ifndef BILENS_H
 #define BILENS_H
@@ -24,5 +24,6 @@
 #include <bilens/report.h>
 #include <bilens/scan.h>
 #include <bilens/text.h>
+#include <bilens/tokenizer_train.h>
 #include <bilens/train.h>
 #endif
