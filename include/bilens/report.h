@@ -16,7 +16,9 @@ typedef struct bl_subject {
     size_t layer;
 } bl_subject;
 
-/** JSON texts; free with bl_free. NULL on failure. */
+/** JSON texts (compact, nine significant digits); free with bl_free. NULL on failure: BL_ERR_NUMERIC when a result is no number, BL_ERR_USAGE
+ *  when an index is not of the spectrum or its eigenvector was not computed. Bytes of a token that are no UTF-8 become U+FFFD.
+ *  `indices` as they were asked for (negative from the end), the same for eigen and scan. */
 BL_API char *bl_info_json(const bl_model *model, bl_error *err);
 BL_API char *bl_eigen_json(const bl_subject *subject, const bl_eigen *eigen, const long *indices, size_t n_indices, bl_error *err);
 BL_API char *bl_scan_json(const bl_subject *subject, const bl_eigen *eigen, const bl_scan *scan, const long *indices, size_t n_indices,
@@ -34,7 +36,9 @@ typedef struct bl_terminal {
     bool light;   /**< reserved for light backgrounds */
 } bl_terminal;
 
-/** Text for people, as the seed's notebook shows it; `json` is what the functions above made. Free with bl_free. */
+/** Text for people, as the seed's notebook shows it; `json` is what the functions above made, or anyone: it is checked, and BL_ERR_INPUT names
+ *  the key that is wrong. Control characters and escape sequences in tokens are made visible. `terminal` NULL: no colour, unlimited width.
+ *  Free with bl_free. */
 BL_API char *bl_info_table(const char *json, const bl_terminal *terminal, bl_error *err);
 BL_API char *bl_eigen_table(const char *json, const bl_terminal *terminal, bl_error *err);
 BL_API char *bl_scan_table(const char *json, const bl_terminal *terminal, bl_error *err);
@@ -50,9 +54,13 @@ BL_API char *bl_scan_csv(const char *json, bl_error *err);
 /** The spectrum as a figure; the suffix decides: .svg, .png or .pdf. `json` is bl_eigen_json's. Atomic. */
 BL_API bool bl_spectrum_figure(const char *json, const char *path, bl_error *err);
 
+/** The loss curve of a training run, from its log.jsonl; the suffix of `path` decides: .svg, .png or .pdf. Atomic. */
+BL_API bool bl_loss_figure(const char *log, const char *path, bl_error *err);
+
 /** Renders a report's JSON into `directory` (made if missing): index.html, figures/spectrum.{svg,png,pdf}, tables/ (CSV). With
  *  `eigen` also eigenvalues.npy [n] and eigenvectors.npy [n pairs, n] (NULL: these two are left as they are). report.json is written
- *  last. Everything is made beside the directory first: on failure nothing of an older report is touched. */
+ *  last. Everything is made in a staging folder first (beside the directory, or inside it when it exists): on failure nothing of an older
+ *  report is touched. The same JSON gives the same bytes. */
 BL_API bool bl_report_render(const char *json, const bl_eigen *eigen, const char *directory, bl_error *err);
 
 #ifdef __cplusplus

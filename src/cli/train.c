@@ -2,11 +2,13 @@
 #include "cli/common.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What the command line holds before it becomes bl_train_options. */
@@ -165,6 +167,25 @@ static int show_result(const verb *self, const common *c, const bl_train_result 
     return write_stdout(self, text);
 }
 
+/* figures/loss.{svg,png} beside the model. */
+static bool draw_figures(const char *output, bl_error *err) {
+    static const char *const names[] = {"loss.svg", "loss.png"};
+    char *folder = NULL, *log = NULL, *path = NULL;
+    bool ok = asprintf(&folder, "%s/figures", output) > 0 && asprintf(&log, "%s/log.jsonl", output) > 0;
+    if (ok && mkdir(folder, 0777) != 0 && errno != EEXIST) {
+        err->code = BL_ERR_IO;
+        snprintf(err->message, sizeof err->message, "%s: cannot create directory: %s", folder, strerror(errno));
+        ok = false;
+    }
+    for (size_t i = 0; ok && i < 2; i++) {
+        ok = asprintf(&path, "%s/%s", folder, names[i]) > 0 && bl_loss_figure(log, path, err);
+        free(path);
+    }
+    free(folder);
+    free(log);
+    return ok;
+}
+
 static int train(const verb *self, const common *c, bl_train_options *o) {
     screen s = {.quiet = c->quiet, .terminal = isatty(STDERR_FILENO) != 0, .bar = progress_bar(c->quiet)};
     bl_train_result result;
@@ -181,6 +202,7 @@ static int train(const verb *self, const common *c, bl_train_options *o) {
     if (!ok && err.code == BL_ERR_CANCELLED) fprintf(stderr, "%s\n", err.message);
     if (!ok) return fail_with(self, &err);
     if (!first) return 0;
+    if (!draw_figures(o->output, &err)) return fail_with(self, &err);
     if (result.finished_before) {
         note(c, "%s is finished already", o->output);
         return 0;
