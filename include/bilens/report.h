@@ -1,4 +1,5 @@
-/** @file report.h  Results as JSON (the contract of the command line), and their rendering. Rendering needs the JSON only, never a model. */
+/** @file report.h  Results as JSON (the contract of the command line), and their rendering. Rendering needs the JSON only,
+ *  never a model. */
 #ifndef BILENS_REPORT_H
 #define BILENS_REPORT_H
 
@@ -16,8 +17,8 @@ typedef struct bl_subject {
     size_t layer;
 } bl_subject;
 
-/** JSON texts (compact, nine significant digits); free with bl_free. NULL on failure: BL_ERR_NUMERIC when a result is no number, BL_ERR_USAGE
- *  when an index is not of the spectrum or its eigenvector was not computed. Bytes of a token that are no UTF-8 become U+FFFD.
+/** JSON texts (compact, nine significant digits); free with bl_free. NULL on failure: BL_ERR_NUMERIC when a result is no number,
+ *  BL_ERR_USAGE when an index is not of the spectrum or its eigenvector was not computed. Bytes of a token that are no UTF-8 become U+FFFD.
  *  `indices` as they were asked for (negative from the end), the same for eigen and scan. */
 BL_API char *bl_info_json(const bl_model *model, bl_error *err);
 BL_API char *bl_eigen_json(const bl_subject *subject, const bl_eigen *eigen, const long *indices, size_t n_indices, bl_error *err);
@@ -36,16 +37,16 @@ typedef struct bl_terminal {
     bool light;   /**< reserved for light backgrounds */
 } bl_terminal;
 
-/** Text for people, as the seed's notebook shows it; `json` is what the functions above made, or anyone: it is checked, and BL_ERR_INPUT names
- *  the key that is wrong. Control characters and escape sequences in tokens are made visible. `terminal` NULL: no colour, unlimited width.
- *  Free with bl_free. */
+/** Text for people, as the seed's notebook shows it; `json` is what the functions above made, or anyone: it is checked, and BL_ERR_INPUT
+ *  names the key that is wrong. Control characters and escape sequences in tokens are made visible. `terminal` NULL: no colour,
+ *  unlimited width. Free with bl_free. */
 BL_API char *bl_info_table(const char *json, const bl_terminal *terminal, bl_error *err);
 BL_API char *bl_eigen_table(const char *json, const bl_terminal *terminal, bl_error *err);
 BL_API char *bl_scan_table(const char *json, const bl_terminal *terminal, bl_error *err);
 /** The essence of a report: model, direction, spectrum in words, each eigenvector's strongest virtual tokens and inputs. */
 BL_API char *bl_report_table(const char *json, const bl_terminal *terminal, bl_error *err);
-/** CSV (RFC 4180: header line, CRLF, text in quotes): a model's tensors; every virtual token of an eigen result (vector, eigenvalue, source,
- *  side, rank, token, value); its spectrum (index, eigenvalue); every contribution of a scan's matches. Free with bl_free. */
+/** CSV (RFC 4180: header line, CRLF, text in quotes): a model's tensors; every virtual token of an eigen result (vector, eigenvalue,
+ *  source, side, rank, token, value); its spectrum (index, eigenvalue); every contribution of a scan's matches. Free with bl_free. */
 BL_API char *bl_info_csv(const char *json, bl_error *err);
 BL_API char *bl_eigen_csv(const char *json, bl_error *err);
 BL_API char *bl_spectrum_csv(const char *json, bl_error *err);

@@ -6,8 +6,9 @@
 #include "report/colour.h"
 #include <math.h>
 
-static const unsigned char anchors[11][3] = {{103, 0, 31},    {178, 24, 43},   {214, 96, 77},  {244, 165, 130}, {253, 219, 199}, {247, 247, 247},
-                                             {209, 229, 240}, {146, 197, 222}, {67, 147, 195}, {33, 102, 172},  {5, 48, 97}};
+static const unsigned char anchors[11][3] = {{103, 0, 31},    {178, 24, 43},   {214, 96, 77},   {244, 165, 130},
+                                             {253, 219, 199}, {247, 247, 247}, {209, 229, 240}, {146, 197, 222},
+                                             {67, 147, 195},  {33, 102, 172},  {5, 48, 97}};
 
 unsigned bl_rdbu_level(double value, double largest) {
     if (!(largest > 0) || !isfinite(value)) return BL_RDBU_NEUTRAL;
@@ -76,7 +77,8 @@ static double lab_root(double t) { return t > 216.0 / 24389 ? cbrt(t) : (24389.0
 
 static lab lab_of(bl_rgb colour) {
     double r = srgb_linear(colour.r), g = srgb_linear(colour.g), b = srgb_linear(colour.b);
-    double x = lab_root((0.4124564 * r + 0.3575761 * g + 0.1804375 * b) / 0.95047), y = lab_root(0.2126729 * r + 0.7151522 * g + 0.0721750 * b);
+    double x = lab_root((0.4124564 * r + 0.3575761 * g + 0.1804375 * b) / 0.95047),
+           y = lab_root(0.2126729 * r + 0.7151522 * g + 0.0721750 * b);
     double z = lab_root((0.0193339 * r + 0.1191920 * g + 0.9503041 * b) / 1.08883);
     return (lab){116 * y - 16, 500 * (x - y), 200 * (y - z)};
 }

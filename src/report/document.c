@@ -78,7 +78,8 @@ static bool check_agreement(bl_reader *reader, const bl_doc_eigen *eigen, const 
             if (eigen->vectors[j].index == hits->index) found = &eigen->vectors[j];
         if (!found) return bl_reader_fail(reader, "vectors[%zu].index: %ld is not among eigen.vectors", i, hits->index);
         if (fabs(found->eigenvalue - hits->eigenvalue) > 1e-3 * largest)
-            return bl_reader_fail(reader, "vectors[%zu].eigenvalue: %g, but eigen has %g for index %ld", i, hits->eigenvalue, found->eigenvalue, hits->index);
+            return bl_reader_fail(reader, "vectors[%zu].eigenvalue: %g, but eigen has %g for index %ld", i, hits->eigenvalue,
+                                  found->eigenvalue, hits->index);
     }
     bl_reader_leave(reader, before);
     return true;
@@ -87,7 +88,8 @@ static bool check_agreement(bl_reader *reader, const bl_doc_eigen *eigen, const 
 static bool read_report(bl_reader *reader, const json_t *root, bl_doc *doc) {
     const char *format;
     if (!bl_reader_text(reader, root, "format", &format)) return false;
-    if (strcmp(format, "bilens report 1") != 0) return bl_reader_fail(reader, "format: \"bilens report 1\" is expected; this may be another program's file");
+    if (strcmp(format, "bilens report 1") != 0)
+        return bl_reader_fail(reader, "format: \"bilens report 1\" is expected; this may be another program's file");
     const json_t *part;
     size_t before;
     if (!bl_reader_text(reader, root, "version", &doc->version)) return false;
@@ -103,7 +105,8 @@ static bool read_report(bl_reader *reader, const json_t *root, bl_doc *doc) {
     before = bl_reader_enter(reader, "scan");
     if (!(doc->scan = bl_doc_read_scan(reader, part))) return false;
     bl_reader_leave(reader, before);
-    return check_agreement(reader, doc->eigen, doc->scan) && bl_reader_texts(reader, root, "corpus", MAX_FILES, &doc->corpus, &doc->n_corpus);
+    return check_agreement(reader, doc->eigen, doc->scan) &&
+           bl_reader_texts(reader, root, "corpus", MAX_FILES, &doc->corpus, &doc->n_corpus);
 }
 
 static bool read_kind(bl_reader *reader, const json_t *root, bl_doc_kind kind, bl_doc *doc) {

@@ -98,8 +98,8 @@ typedef struct bl_doc_info {
 } bl_doc_info;
 
 typedef struct bl_doc {
-    const char *version; /* that wrote a report; "" otherwise */
-    const bl_doc_info *info;   /* the parts of other kinds are NULL */
+    const char *version;     /* that wrote a report; "" otherwise */
+    const bl_doc_info *info; /* the parts of other kinds are NULL */
     const bl_doc_eigen *eigen;
     const bl_doc_scan *scan;
     size_t n_corpus;

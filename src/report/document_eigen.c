@@ -1,5 +1,6 @@
 /* eigen: {"model", "layer", "token", "minus", "d_model", "eigenvalues": [ascending], "vectors": [{"index", "eigenvalue",
- * "sources": {"direct": {"top": [[token, value]…], "bottom": [[token, value]…, lowest first]}, "head 0": {…}, …, "bias": {"value"}}}]},
+ * "sources": {"direct": {"top": [[token, value]…], "bottom": [[token, value]…, lowest first]}, "head 0": {…}, …,
+ * "bias": {"value"}}}]},
  * optionally "size", "effective_rank", "constant", "groups", "centred". */
 #include "report/document_parts.h"
 #include <math.h>
@@ -72,9 +73,7 @@ static bl_doc_run run_around(const bl_doc_eigen *eigen, double largest, size_t p
     return run;
 }
 
-static double largest_eigenvalue(const bl_doc_eigen *eigen) {
-    return larger(fabs(eigen->values[0]), eigen->values[eigen->size - 1]);
-}
+static double largest_eigenvalue(const bl_doc_eigen *eigen) { return larger(fabs(eigen->values[0]), eigen->values[eigen->size - 1]); }
 
 /* "groups": [[first, last], …] as written, which were found before rounding; else found again. */
 static bool read_runs(bl_reader *reader, const json_t *json, bl_doc_eigen *eigen) {
@@ -97,7 +96,8 @@ static bool read_runs(bl_reader *reader, const json_t *json, bl_doc_eigen *eigen
         json_int_t first = json_integer_value(json_array_get(pair, 0)), last = json_integer_value(json_array_get(pair, 1));
         json_int_t low = i > 0 ? (json_int_t)runs[i - 1].last + 1 : 0;
         if (json_array_size(pair) != 2 || first < low || last <= first || last >= (json_int_t)eigen->size)
-            return bl_reader_fail(reader, "groups[%zu]: [first, last] with %lld <= first < last < %zu is expected", i, (long long)low, eigen->size);
+            return bl_reader_fail(reader, "groups[%zu]: [first, last] with %lld <= first < last < %zu is expected", i, (long long)low,
+                                  eigen->size);
         runs[i] = (bl_doc_run){(size_t)first, (size_t)last};
     }
     return true;
@@ -106,13 +106,15 @@ static bool read_runs(bl_reader *reader, const json_t *json, bl_doc_eigen *eigen
 static bool read_vector(bl_reader *reader, const json_t *json, const bl_doc_eigen *eigen, bl_doc_vector *vector) {
     json_int_t index, n = (json_int_t)eigen->size, position;
     if (!json_is_object(json)) return bl_reader_fail(reader, "an object is expected");
-    if (!bl_reader_integer(reader, json, "index", -n, n - 1, &index) || !bl_reader_number(reader, json, "eigenvalue", &vector->eigenvalue)) return false;
+    if (!bl_reader_integer(reader, json, "index", -n, n - 1, &index) || !bl_reader_number(reader, json, "eigenvalue", &vector->eigenvalue))
+        return false;
     vector->index = (long)index;
     vector->position = (size_t)(index < 0 ? n + index : index);
     if (json_object_get(json, "position")) {
         if (!bl_reader_integer(reader, json, "position", 0, n - 1, &position)) return false;
         if ((size_t)position != vector->position)
-            return bl_reader_fail(reader, "position: %lld, but index %lld of %lld is %zu", (long long)position, (long long)index, (long long)n, vector->position);
+            return bl_reader_fail(reader, "position: %lld, but index %lld of %lld is %zu", (long long)position, (long long)index,
+                                  (long long)n, vector->position);
     }
     double expected = eigen->values[vector->position];
     if (fabs(expected - vector->eigenvalue) > 1e-3 * largest_eigenvalue(eigen))
@@ -132,14 +134,17 @@ static bool read_spectrum(bl_reader *reader, const json_t *json, bl_doc_eigen *e
     if (!bl_reader_numbers(reader, json, "eigenvalues", MAX_SIZE, &eigen->values, &eigen->size)) return false;
     eigen->d_model = (size_t)d;
     if (eigen->size != eigen->d_model && eigen->size != eigen->d_model + 1)
-        return bl_reader_fail(reader, "eigenvalues: %zu of them, but d_model is %zu (one more only with biases)", eigen->size, eigen->d_model);
+        return bl_reader_fail(reader, "eigenvalues: %zu of them, but d_model is %zu (one more only with biases)", eigen->size,
+                              eigen->d_model);
     if (json_object_get(json, "size")) {
         if (!bl_reader_integer(reader, json, "size", 1, MAX_SIZE + 1, &size)) return false;
-        if ((size_t)size != eigen->size) return bl_reader_fail(reader, "size: %lld, but there are %zu eigenvalues", (long long)size, eigen->size);
+        if ((size_t)size != eigen->size)
+            return bl_reader_fail(reader, "size: %lld, but there are %zu eigenvalues", (long long)size, eigen->size);
     }
     double squares = 0;
     for (size_t i = 0; i < eigen->size; i++) {
-        if (i > 0 && eigen->values[i] < eigen->values[i - 1]) return bl_reader_fail(reader, "eigenvalues[%zu]: smaller than the one before it", i);
+        if (i > 0 && eigen->values[i] < eigen->values[i - 1])
+            return bl_reader_fail(reader, "eigenvalues[%zu]: smaller than the one before it", i);
         eigen->total += fabs(eigen->values[i]);
         squares += eigen->values[i] * eigen->values[i];
     }
@@ -158,8 +163,8 @@ static bool read_extras(bl_reader *reader, const json_t *json, bl_doc_eigen *eig
 
 const bl_doc_eigen *bl_doc_read_eigen(bl_reader *reader, const json_t *json) {
     bl_doc_eigen *eigen = bl_reader_alloc(reader, 1, sizeof *eigen);
-    if (!eigen || !bl_doc_read_subject(reader, json, &eigen->subject) || !read_spectrum(reader, json, eigen) || !read_runs(reader, json, eigen) ||
-        !read_extras(reader, json, eigen))
+    if (!eigen || !bl_doc_read_subject(reader, json, &eigen->subject) || !read_spectrum(reader, json, eigen) ||
+        !read_runs(reader, json, eigen) || !read_extras(reader, json, eigen))
         return NULL;
     const json_t *array = bl_reader_array(reader, json, "vectors", MAX_VECTORS, &eigen->n_vectors);
     bl_doc_vector *vectors = array ? bl_reader_alloc(reader, eigen->n_vectors, sizeof *vectors) : NULL;

@@ -1,4 +1,5 @@
-/* info: {"model", "generation", "config": {…}, "parameters", "tensors": [{"name", "shape", "dtype"}]}, optionally "architecture": {…}. */
+/* info: {"model", "generation", "config": {…}, "parameters", "tensors": [{"name", "shape", "dtype"}]},
+ * optionally "architecture": {…}. */
 #include "base/error.h"
 #include "format/json.h"
 #include "report/document_parts.h"
@@ -71,7 +72,8 @@ static bool read_tensors(bl_reader *reader, const json_t *json, bl_doc_info *inf
 const bl_doc_info *bl_doc_read_info(bl_reader *reader, const json_t *json) {
     bl_doc_info *info = bl_reader_alloc(reader, 1, sizeof *info);
     json_int_t parameters = 0;
-    if (!info || !bl_reader_text(reader, json, "model", &info->model) || !bl_reader_text(reader, json, "generation", &info->generation)) return NULL;
+    if (!info || !bl_reader_text(reader, json, "model", &info->model) || !bl_reader_text(reader, json, "generation", &info->generation))
+        return NULL;
     if (!(info->settings = read_settings(reader, json, "config", &info->n_settings))) return NULL;
     if (json_object_get(json, "architecture") && !(info->facts = read_settings(reader, json, "architecture", &info->n_facts))) return NULL;
     if (!bl_reader_integer(reader, json, "parameters", 0, INT64_MAX, &parameters) || !read_tensors(reader, json, info)) return NULL;

@@ -15,7 +15,8 @@ static bool read_match(bl_reader *reader, const json_t *json, uint64_t stories, 
     if (!json_is_object(json)) return bl_reader_fail(reader, "an object is expected");
     if (!bl_reader_integer(reader, json, "story", 0, stories > 0 ? (json_int_t)(stories - 1) : 0, &story) ||
         !bl_reader_integer(reader, json, "position", 0, MAX_POSITION, &position) || !bl_reader_text(reader, json, "token", &token) ||
-        !bl_reader_number(reader, json, "activation", &match->activation) || !bl_reader_number(reader, json, "similarity", &match->similarity) ||
+        !bl_reader_number(reader, json, "activation", &match->activation) ||
+        !bl_reader_number(reader, json, "similarity", &match->similarity) ||
         !bl_reader_numbers(reader, json, "contributions", MAX_POSITION, &match->contributions, &n_contributions) ||
         !bl_reader_texts(reader, json, "tokens", MAX_POSITION, &match->tokens, &n_tokens) ||
         !bl_reader_texts(reader, json, "next", 3, &match->next, &match->n_next))
@@ -24,7 +25,8 @@ static bool read_match(bl_reader *reader, const json_t *json, uint64_t stories, 
     match->position = (size_t)position;
     if (n_contributions != match->position + 1)
         return bl_reader_fail(reader, "contributions: %zu of them, position + 1 = %zu are expected", n_contributions, match->position + 1);
-    if (n_tokens != match->position + 1) return bl_reader_fail(reader, "tokens: %zu of them, position + 1 = %zu are expected", n_tokens, match->position + 1);
+    if (n_tokens != match->position + 1)
+        return bl_reader_fail(reader, "tokens: %zu of them, position + 1 = %zu are expected", n_tokens, match->position + 1);
     if (strcmp(token, match->tokens[match->position]) != 0) return bl_reader_fail(reader, "token: not the last one of tokens");
     if (json_object_get(json, "bias") && !bl_reader_number(reader, json, "bias", &match->bias)) return false;
     for (size_t i = 0; i < n_contributions; i++) match->largest = fmax(match->largest, fabs(match->contributions[i]));
@@ -34,7 +36,9 @@ static bool read_match(bl_reader *reader, const json_t *json, uint64_t stories, 
 static bool read_hits(bl_reader *reader, const json_t *json, uint64_t stories, bl_doc_hits *hits) {
     json_int_t index;
     if (!json_is_object(json)) return bl_reader_fail(reader, "an object is expected");
-    if (!bl_reader_integer(reader, json, "index", -(1 << 21), 1 << 21, &index) || !bl_reader_number(reader, json, "eigenvalue", &hits->eigenvalue)) return false;
+    if (!bl_reader_integer(reader, json, "index", -(1 << 21), 1 << 21, &index) ||
+        !bl_reader_number(reader, json, "eigenvalue", &hits->eigenvalue))
+        return false;
     hits->index = (long)index;
     const json_t *array = bl_reader_array(reader, json, "matches", MAX_LIST, &hits->n_matches);
     bl_doc_match *matches = array ? bl_reader_alloc(reader, hits->n_matches, sizeof *matches) : NULL;
@@ -53,7 +57,8 @@ static bool read_hits(bl_reader *reader, const json_t *json, uint64_t stories, b
 const bl_doc_scan *bl_doc_read_scan(bl_reader *reader, const json_t *json) {
     bl_doc_scan *scan = bl_reader_alloc(reader, 1, sizeof *scan);
     json_int_t stories = 0, positions = 0;
-    if (!scan || !bl_doc_read_subject(reader, json, &scan->subject) || !bl_reader_integer(reader, json, "stories", 0, MAX_COUNT, &stories) ||
+    if (!scan || !bl_doc_read_subject(reader, json, &scan->subject) ||
+        !bl_reader_integer(reader, json, "stories", 0, MAX_COUNT, &stories) ||
         !bl_reader_integer(reader, json, "positions", 0, MAX_COUNT, &positions))
         return NULL;
     scan->stories = (uint64_t)stories;

@@ -50,8 +50,8 @@ static void put_levels(bl_buffer *out, const bl_doc *doc) {
     (void)doc;
     for (unsigned i = 0; i < BL_RDBU_LEVELS; i++) {
         bl_rgb colour = bl_rdbu(i);
-        bl_buffer_print(out, ".c%u{background:#%02x%02x%02x;color:#%s}%s", i, colour.r, colour.g, colour.b, bl_wants_white_text(colour) ? "fff" : "000",
-                        i % 8 == 7 ? "\n" : "");
+        bl_buffer_print(out, ".c%u{background:#%02x%02x%02x;color:#%s}%s", i, colour.r, colour.g, colour.b,
+                        bl_wants_white_text(colour) ? "fff" : "000", i % 8 == 7 ? "\n" : "");
     }
 }
 
@@ -129,7 +129,8 @@ static void put_formula(bl_buffer *out, const bl_doc_eigen *eigen) {
         put_names(out, subject->minus, subject->n_minus, 4, "span", false);
         bl_buffer_text(out, "]");
     }
-    bl_buffer_text(out, "</div><div><i>Q</i> = sym(<i>L</i><sup>\xE2\x8A\xA4</sup> diag(<i>P</i><sup>\xE2\x8A\xA4</sup><i>u</i>) <i>R</i>)");
+    bl_buffer_text(out,
+                   "</div><div><i>Q</i> = sym(<i>L</i><sup>\xE2\x8A\xA4</sup> diag(<i>P</i><sup>\xE2\x8A\xA4</sup><i>u</i>) <i>R</i>)");
     const char *x = biased ? "<i>x</i>\xE2\x80\xB2" : "<i>x</i>";
     bl_buffer_print(out, "</div><div><i>u</i> \xC2\xB7 MLP(<i>x</i>) = %s<sup>\xE2\x8A\xA4</sup><i>Q</i>%s", x, x);
     if (biased) bl_buffer_text(out, " + const");
@@ -144,53 +145,64 @@ static void put_direction(bl_buffer *out, const bl_doc *doc) {
     bl_buffer_text(out, "<p class=\"prose\">The direction <i>u</i> is the row of the unembedding that scores ");
     bl_html_token(out, eigen->subject.token);
     if (eigen->subject.n_minus > 0)
-        bl_buffer_print(out, ", less the average of the %zu row%s that it is compared with", eigen->subject.n_minus, eigen->subject.n_minus > 1 ? "s" : "");
+        bl_buffer_print(out, ", less the average of the %zu row%s that it is compared with", eigen->subject.n_minus,
+                        eigen->subject.n_minus > 1 ? "s" : "");
     bl_buffer_print(out,
-                    ". The MLP of layer %zu, <i>P</i>(<i>Lx</i> \xE2\x8A\x99 <i>Rx</i>), writes along it a quadratic form of its input <i>x</i>, with the interaction matrix "
-                    "<i>Q</i>; each eigenvector <i>v</i> of <i>Q</i> adds its own term, whose sign is that of its eigenvalue \xCE\xBB, whatever the input.</p>",
+                    ". The MLP of layer %zu, <i>P</i>(<i>Lx</i> \xE2\x8A\x99 <i>Rx</i>), writes along it a quadratic form of "
+                    "its input <i>x</i>, with the interaction matrix "
+                    "<i>Q</i>; each eigenvector <i>v</i> of <i>Q</i> adds its own term, whose sign is that of its "
+                    "eigenvalue \xCE\xBB, whatever the input.</p>",
                     eigen->subject.layer);
     put_formula(out, eigen);
     if (eigen->size > eigen->d_model) {
-        bl_buffer_text(out, "<p class=\"note\">The MLP has biases: <i>x</i>\xE2\x80\xB2 is <i>x</i> with a constant 1 appended, which shows among the virtual tokens as <b>bias</b>; the "
+        bl_buffer_text(out, "<p class=\"note\">The MLP has biases: <i>x</i>\xE2\x80\xB2 is <i>x</i> with a constant 1 appended, "
+                            "which shows among the virtual tokens as <b>bias</b>; the "
                             "output bias adds ");
         bl_html_number(out, eigen->constant, fabs(eigen->constant));
         bl_buffer_text(out, " whatever the input.</p>");
     }
-    if (eigen->centred) bl_buffer_text(out, "<p class=\"note\">The unembedding was centred first: from each of its rows its own mean was subtracted.</p>");
+    if (eigen->centred)
+        bl_buffer_text(out, "<p class=\"note\">The unembedding was centred first: from each of its rows its own mean was subtracted.</p>");
     if (norm && (strcmp(norm, "rms") == 0 || strcmp(norm, "true") == 0))
-        bl_buffer_text(out, "<p class=\"note\">The model normalises: <i>x</i> is the normalised input of the MLP. The norms\xE2\x80\x99 weights are folded into the matrices that read them; the "
+        bl_buffer_text(out, "<p class=\"note\">The model normalises: <i>x</i> is the normalised input of the MLP. The "
+                            "norms\xE2\x80\x99 weights are folded into the matrices that read them; the "
                             "final norm\xE2\x80\x99s scale, positive and the same for every token, is left out.</p>");
-    if (layers && strtol(layers, NULL, 10) > 1)
-        bl_buffer_print(out, "<p class=\"note\">The model has %ld layers: shown is the direct way from layer %zu to the scores, without what later layers make of it.</p>",
-                        strtol(layers, NULL, 10), eigen->subject.layer);
+    long n_layers = layers ? strtol(layers, NULL, 10) : 1;
+    if (n_layers > (long)eigen->subject.layer + 1)
+        bl_buffer_print(out,
+                        "<p class=\"note\">The model has %ld layers: shown is the direct way from layer %zu to the scores, without what "
+                        "later layers make "
+                        "of it.</p>",
+                        n_layers, eigen->subject.layer);
 }
 
 static void put_footer(bl_buffer *out, const bl_doc *doc) {
     char stories[40], positions[40];
     bl_buffer_text(out, "<p>Made by bilens ");
     bl_visible_html(out, doc->version);
-    bl_buffer_print(out, " from %s stories (%s positions)", bl_grouped(stories, doc->scan->stories), bl_grouped(positions, doc->scan->positions));
+    bl_buffer_print(out, " from %s stories (%s positions)", bl_grouped(stories, doc->scan->stories),
+                    bl_grouped(positions, doc->scan->positions));
     if (doc->n_corpus > 0) {
         bl_buffer_text(out, " of ");
         put_names(out, doc->corpus, doc->n_corpus, FILES_SHOWN, "code", true);
     }
-    bl_buffer_text(out, ". Beside this page: <a href=\"figures/spectrum.svg\">spectrum.svg</a>, <a href=\"figures/spectrum.png\">.png</a>, "
-                        "<a href=\"figures/spectrum.pdf\">.pdf</a>; tables <a href=\"tables/spectrum.csv\">spectrum.csv</a>, "
-                        "<a href=\"tables/virtual-tokens.csv\">virtual-tokens.csv</a>, <a href=\"tables/top-inputs.csv\">top-inputs.csv</a>, "
-                        "<a href=\"tables/tensors.csv\">tensors.csv</a>; <code>eigenvalues.npy</code> and <code>eigenvectors.npy</code>; and <a href=\"report.json\">report.json</a>, "
-                        "from which alone the page is made again: <code>bilens report --from report.json</code>.</p>");
+    bl_buffer_text(out,
+                   ". Beside this page: <a href=\"figures/spectrum.svg\">spectrum.svg</a>, <a href=\"figures/spectrum.png\">.png</a>, "
+                   "<a href=\"figures/spectrum.pdf\">.pdf</a>; tables <a href=\"tables/spectrum.csv\">spectrum.csv</a>, "
+                   "<a href=\"tables/virtual-tokens.csv\">virtual-tokens.csv</a>, <a href=\"tables/top-inputs.csv\">top-inputs.csv</a>, "
+                   "<a href=\"tables/tensors.csv\">tensors.csv</a>; <code>eigenvalues.npy</code> and <code>eigenvectors.npy</code>; and "
+                   "<a href=\"report.json\">report.json</a>, "
+                   "from which alone the page is made again: <code>bilens report --from report.json</code>.</p>");
 }
 
 /* What fills each place of the template. */
 static const struct {
     const char *name;
     void (*put)(bl_buffer *out, const bl_doc *doc);
-} places[] = {{"program", put_program},       {"title", put_title},         {"css", put_css},
-              {"js", put_js},                 {"levels", put_levels},       {"token", put_token},
-              {"heading", put_heading},       {"chips", put_chips},         {"kicker", put_kicker},
-              {"minus", put_minus},           {"facts", put_facts},         {"direction", put_direction},
-              {"spectrum", bl_html_spectrum}, {"vectors", bl_html_vectors}, {"model", bl_html_model},
-              {"footer", put_footer}};
+} places[] = {{"program", put_program},       {"title", put_title},         {"css", put_css},         {"js", put_js},
+              {"levels", put_levels},         {"token", put_token},         {"heading", put_heading}, {"chips", put_chips},
+              {"kicker", put_kicker},         {"minus", put_minus},         {"facts", put_facts},     {"direction", put_direction},
+              {"spectrum", bl_html_spectrum}, {"vectors", bl_html_vectors}, {"model", bl_html_model}, {"footer", put_footer}};
 
 char *bl_html_page(const bl_doc *doc, bl_error *err) {
     bl_buffer out = {0};

@@ -16,14 +16,17 @@ static void put_settings(bl_buffer *out, const bl_doc_setting *settings, size_t 
 }
 
 static void put_tensors(bl_buffer *out, const bl_doc_info *info) {
-    bl_buffer_print(out, "<details><summary>%zu tensor%s</summary><div class=\"scroll\"><table class=\"tensors\"><thead><tr><th>Tensor</th><th>Shape</th><th>Dtype</th></tr></thead><tbody>\n",
+    bl_buffer_print(out,
+                    "<details><summary>%zu tensor%s</summary><div class=\"scroll\"><table class=\"tensors\">"
+                    "<thead><tr><th>Tensor</th><th>Shape</th><th>Dtype</th></tr></thead><tbody>\n",
                     info->n_tensors, info->n_tensors == 1 ? "" : "s");
     for (size_t i = 0; i < info->n_tensors; i++) {
         const bl_doc_tensor *tensor = &info->tensors[i];
         bl_buffer_text(out, "<tr><td>");
         bl_visible_html(out, tensor->name);
         bl_buffer_text(out, "</td><td>");
-        for (size_t k = 0; k < tensor->n_dims; k++) bl_buffer_print(out, "%s%llu", k > 0 ? " \xC3\x97 " : "", (unsigned long long)tensor->shape[k]);
+        for (size_t k = 0; k < tensor->n_dims; k++)
+            bl_buffer_print(out, "%s%llu", k > 0 ? " \xC3\x97 " : "", (unsigned long long)tensor->shape[k]);
         bl_buffer_text(out, "</td><td>");
         bl_visible_html(out, tensor->dtype);
         bl_buffer_text(out, "</td></tr>\n");

@@ -45,7 +45,8 @@ static void put_table(bl_buffer *out, const bl_doc_source *sources, size_t n, do
         tops = max_size(tops, sources[i].n_top);
         bottoms = max_size(bottoms, sources[i].n_bottom);
     }
-    bl_buffer_text(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Virtual tokens\"><table class=\"vt\"><thead><tr><th></th>");
+    bl_buffer_text(
+        out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Virtual tokens\"><table class=\"vt\"><thead><tr><th></th>");
     for (size_t i = 0; i < n; i++) {
         bl_buffer_text(out, "<th class=\"t\" scope=\"col\">");
         put_heading(out, sources[i].name, false);
@@ -131,7 +132,8 @@ static void put_words(bl_buffer *out, const bl_doc_match *match) {
 }
 
 static void put_inputs(bl_buffer *out, const bl_doc_hits *hits) {
-    bl_buffer_text(out, "<div class=\"over\"><h3>Top inputs</h3><div class=\"legend\"><span>against</span><span class=\"ramp\"></span><span>towards</span></div></div>\n");
+    bl_buffer_text(out, "<div class=\"over\"><h3>Top inputs</h3>"
+                        "<div class=\"legend\"><span>against</span><span class=\"ramp\"></span><span>towards</span></div></div>\n");
     if (!hits || hits->n_matches == 0) {
         bl_buffer_text(out, "<p class=\"none\">None were looked for.</p>\n");
         return;
@@ -142,7 +144,8 @@ static void put_inputs(bl_buffer *out, const bl_doc_hits *hits) {
         char text[BL_NUMBER_SIZE];
         double size = fabs(match->activation);
         bl_number(text, match->activation, size >= 0.1 ? 2 : bl_decimals(size), BL_MINUS);
-        bl_buffer_print(out, "<li><div class=\"act\"><b>%s</b><span>story %zu, position %zu</span></div><p class=\"words\">", text, match->story, match->position);
+        bl_buffer_print(out, "<li><div class=\"act\"><b>%s</b><span>story %zu, position %zu</span></div><p class=\"words\">", text,
+                        match->story, match->position);
         put_words(out, match);
         bl_buffer_text(out, "</p></li>\n");
     }
@@ -158,7 +161,9 @@ static void put_meaning(bl_buffer *out, const bl_doc_eigen *eigen, const bl_doc_
     if (eigen->total > 0) bl_buffer_print(out, "; %.1f\xC2\xA0%% of \xCE\xA3|\xCE\xBB|", 100 * fabs(vector->eigenvalue) / eigen->total);
     bl_buffer_text(out, ".</p>\n");
     if (vector->last > vector->first)
-        bl_buffer_print(out, "<p class=\"note warn\">Degenerate with indices %zu\xE2\x80\x93%zu: only the span of this group means anything, not this vector by itself.</p>\n",
+        bl_buffer_print(out,
+                        "<p class=\"note warn\">Degenerate with indices %zu\xE2\x80\x93%zu: only the span of this group "
+                        "means anything, not this vector by itself.</p>\n",
                         vector->first, vector->last);
 }
 
@@ -167,7 +172,9 @@ static void put_vector(bl_buffer *out, const bl_doc *doc, const bl_doc_vector *v
     const char *tone = vector->eigenvalue < 0 ? "against-ink" : "for";
     bl_buffer_text(out, "<section class=\"vector\" id=\"");
     bl_html_vector_id(out, vector->index);
-    bl_buffer_print(out, "\">\n<h2>Eigenvector %s <span class=\"lambda %s\">\xCE\xBB = ", bl_number(index, (double)vector->index, 0, BL_MINUS), tone);
+    bl_buffer_print(out,
+                    "\">\n<h2>Eigenvector %s <span class=\"lambda %s\">\xCE\xBB = ", bl_number(index, (double)vector->index, 0, BL_MINUS),
+                    tone);
     bl_html_number(out, vector->eigenvalue, fmax(fabs(doc->eigen->values[0]), fabs(doc->eigen->values[doc->eigen->size - 1])));
     bl_buffer_print(out, "</span><span class=\"badge %s\">", tone);
     bl_buffer_text(out, vector->eigenvalue > 0 ? "evidence for " : vector->eigenvalue < 0 ? "evidence against " : "no evidence about ");

@@ -77,7 +77,8 @@ static bl_mark *next_outwards(bl_mark *marks, size_t n, bool right) {
     double outwards = right ? -1 : 1;
     bl_mark *next = NULL;
     for (size_t i = 0; i < n; i++)
-        if (in_column(&marks[i], right) && isnan(marks[i].label_y) && (!next || outwards * marks[i].y < outwards * next->y)) next = &marks[i];
+        if (in_column(&marks[i], right) && isnan(marks[i].label_y) && (!next || outwards * marks[i].y < outwards * next->y))
+            next = &marks[i];
     return next;
 }
 

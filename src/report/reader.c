@@ -129,7 +129,8 @@ const json_t *bl_reader_array(bl_reader *reader, const json_t *object, const cha
 
 static bool take_text(bl_reader *reader, const json_t *value, const char **out) {
     if (!json_is_string(value)) return wrong_type(reader, value, "a string");
-    if (json_string_length(value) > MAX_TEXT) return bl_reader_fail(reader, "a string of %zu bytes, at most %d are expected", json_string_length(value), MAX_TEXT);
+    if (json_string_length(value) > MAX_TEXT)
+        return bl_reader_fail(reader, "a string of %zu bytes, at most %d are expected", json_string_length(value), MAX_TEXT);
     *out = json_string_value(value);
     return true;
 }
@@ -164,7 +165,8 @@ bool bl_reader_integer(bl_reader *reader, const json_t *object, const char *key,
     if (!json_is_integer(value)) return wrong_type(reader, value, "a whole number");
     *out = json_integer_value(value);
     if (*out < low || *out > high)
-        return bl_reader_fail(reader, "%lld, a whole number from %lld to %lld is expected", (long long)*out, (long long)low, (long long)high);
+        return bl_reader_fail(reader, "%lld, a whole number from %lld to %lld is expected", (long long)*out, (long long)low,
+                              (long long)high);
     bl_reader_leave(reader, before);
     return true;
 }

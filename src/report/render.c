@@ -1,7 +1,7 @@
 /* A report's folder from its JSON.
  *
- * Everything is made in a staging folder first: beside the folder when that does not exist yet (then one rename makes it appear), inside it,
- * under a hidden name, when it does (the folder may be a mount point, so that a rename from beside would fail). Only when all of it is
+ * Everything is made in a staging folder first: beside the folder when that does not exist yet (then one rename makes it appear), inside
+ * it, under a hidden name, when it does (the folder may be a mount point, so that a rename from beside would fail). Only when all of it is
  * written is it moved over the older files, report.json last. A failure before that leaves an older report as it was. */
 #include "base/buffer.h"
 #include "base/error.h"
@@ -23,9 +23,17 @@
 static const char *const folders[] = {"figures", "tables"};
 
 /* In the order in which they are moved. */
-static const char *const files[] = {"figures/spectrum.svg", "figures/spectrum.png",      "figures/spectrum.pdf",  "tables/spectrum.csv",
-                                    "tables/virtual-tokens.csv", "tables/top-inputs.csv", "tables/tensors.csv", "eigenvalues.npy",
-                                    "eigenvectors.npy",     "index.html",                "report.json"};
+static const char *const files[] = {"figures/spectrum.svg",
+                                    "figures/spectrum.png",
+                                    "figures/spectrum.pdf",
+                                    "tables/spectrum.csv",
+                                    "tables/virtual-tokens.csv",
+                                    "tables/top-inputs.csv",
+                                    "tables/tensors.csv",
+                                    "eigenvalues.npy",
+                                    "eigenvectors.npy",
+                                    "index.html",
+                                    "report.json"};
 enum { N_FOLDERS = sizeof folders / sizeof *folders, N_FILES = sizeof files / sizeof *files };
 
 static bool write_text(const char *staging, const char *name, const char *text, size_t n, bl_error *err) {
@@ -99,7 +107,8 @@ static bool make_all(const bl_doc *doc, const char *json, const bl_eigen *eigen,
         free(path);
         if (!ok) return false;
     }
-    if (!write_tables(doc, staging, err) || !write_figures(doc, staging, err) || (eigen && !write_arrays(eigen, staging, err))) return false;
+    if (!write_tables(doc, staging, err) || !write_figures(doc, staging, err) || (eigen && !write_arrays(eigen, staging, err)))
+        return false;
     char *page = bl_html_page(doc, err);
     bool ok = page && write_text(staging, "index.html", page, strlen(page), err);
     free(page);
@@ -118,8 +127,10 @@ static bool check_targets(const char *directory, bl_error *err) {
         bool folder = i < N_FOLDERS;
         char *path = bl_path_join(directory, folder ? folders[i] : files[i - N_FOLDERS], err);
         ok = path != NULL;
-        if (ok && folder && bl_file_exists(path) && !bl_is_directory(path)) ok = bl_fail(err, BL_ERR_INPUT, "%s: a file stands where the report's folder goes", path);
-        if (ok && !folder && bl_is_directory(path)) ok = bl_fail(err, BL_ERR_INPUT, "%s: a folder stands where the report's file goes", path);
+        if (ok && folder && bl_file_exists(path) && !bl_is_directory(path))
+            ok = bl_fail(err, BL_ERR_INPUT, "%s: a file stands where the report's folder goes", path);
+        if (ok && !folder && bl_is_directory(path))
+            ok = bl_fail(err, BL_ERR_INPUT, "%s: a folder stands where the report's file goes", path);
         free(path);
     }
     return ok;
@@ -136,14 +147,16 @@ static bool move_all(const char *staging, const char *directory, bl_error *err) 
     for (size_t i = 0; ok && i < N_FILES; i++) {
         char *from = bl_path_join(staging, files[i], err), *to = from ? bl_path_join(directory, files[i], err) : NULL;
         ok = from && to;
-        if (ok && bl_file_exists(from) && rename(from, to) != 0) ok = bl_fail(err, BL_ERR_IO, "%s: cannot be replaced: %s", to, strerror(errno));
+        if (ok && bl_file_exists(from) && rename(from, to) != 0)
+            ok = bl_fail(err, BL_ERR_IO, "%s: cannot be replaced: %s", to, strerror(errno));
         free(from);
         free(to);
     }
     return ok;
 }
 
-/* A new folder for staging: DIR/.bilens.tmp-XXXXXX if DIR exists, PARENT/.NAME.tmp-XXXXXX otherwise. `directory` has no slash at its end. */
+/* A new folder for staging: DIR/.bilens.tmp-XXXXXX if DIR exists, PARENT/.NAME.tmp-XXXXXX otherwise. `directory` has
+ * no slash at its end. */
 static char *make_staging(const char *directory, bool exists, bl_error *err) {
     const char *slash = strrchr(directory, '/');
     size_t parent = slash ? (size_t)(slash - directory) : 0, size = strlen(directory) + 64;

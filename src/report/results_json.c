@@ -78,7 +78,8 @@ static json_t *architecture(builder *b, const bl_config *config) {
     json_t *out = made(b, json_object());
     char mlp[32];
     snprintf(mlp, sizeof mlp, "%s", config->plain ? "plain" : bl_config_is_bilinear(config) ? "bilinear" : "gated by ");
-    if (!config->plain && !bl_config_is_bilinear(config)) snprintf(mlp + strlen(mlp), sizeof mlp - strlen(mlp), "%s", bl_gate_name(config->gate));
+    if (!config->plain && !bl_config_is_bilinear(config))
+        snprintf(mlp + strlen(mlp), sizeof mlp - strlen(mlp), "%s", bl_gate_name(config->gate));
     set(b, out, "n_vocab", integer(b, config->n_vocab));
     set(b, out, "n_layer", integer(b, config->n_layer));
     set(b, out, "n_head", integer(b, config->n_head));
@@ -233,7 +234,8 @@ char *bl_eigen_json(const bl_subject *subject, const bl_eigen *eigen, const long
     const bl_config *config = bl_model_config(subject->model);
     size_t cells;
     if (!bl_mul_size(1 + config->n_head, config->n_vocab, &cells))
-        return bl_fail_null(err, BL_ERR_MEMORY, "virtual tokens of %zu heads and %zu tokens do not fit this machine's memory", config->n_head, config->n_vocab);
+        return bl_fail_null(err, BL_ERR_MEMORY, "virtual tokens of %zu heads and %zu tokens do not fit this machine's memory",
+                            config->n_head, config->n_vocab);
     float *space = bl_alloc(cells, sizeof *space, err);
     if (!space) return NULL;
     json_t *root = made(&b, json_object()), *vectors = made(&b, json_array());
@@ -263,7 +265,8 @@ static json_t *match(builder *b, const bl_model *model, const bl_match *from) {
     return out;
 }
 
-char *bl_scan_json(const bl_subject *subject, const bl_eigen *eigen, const bl_scan *scan, const long *indices, size_t n_indices, bl_error *err) {
+char *bl_scan_json(const bl_subject *subject, const bl_eigen *eigen, const bl_scan *scan, const long *indices, size_t n_indices,
+                   bl_error *err) {
     builder b = {err, false};
     json_t *root = made(&b, json_object()), *vectors = made(&b, json_array());
     set_subject(&b, root, subject);

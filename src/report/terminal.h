@@ -10,10 +10,10 @@
 typedef struct bl_page {
     bl_buffer text;
     bl_colour colour;
-    size_t width;  /* columns; 0: unlimited */
-    size_t column; /* of the last line */
-    size_t indent; /* of lines that begin by wrapping */
-    bool styled;   /* a style is on; a new line ends it */
+    size_t width;                        /* columns; 0: unlimited */
+    size_t column;                       /* of the last line */
+    size_t indent;                       /* of lines that begin by wrapping */
+    bool styled;                         /* a style is on; a new line ends it */
     unsigned char xterm[BL_RDBU_LEVELS]; /* the levels' places among 256 colours, 0: not looked up yet */
 } bl_page;
 

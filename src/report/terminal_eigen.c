@@ -22,8 +22,8 @@ typedef struct block {
     const bl_doc_source *sources;
     size_t n;
     double largest;
-    size_t value;            /* columns of a value */
-    size_t tops, bottoms;    /* rows of each part */
+    size_t value;         /* columns of a value */
+    size_t tops, bottoms; /* rows of each part */
 } block;
 
 static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
@@ -144,7 +144,8 @@ static void print_vector(bl_page *page, const bl_doc_eigen *eigen, const bl_doc_
     bl_page_newline(page);
     if (vector->last > vector->first) {
         char text[160];
-        snprintf(text, sizeof text, "degenerate with indices %zu-%zu: only their span means anything, not this vector by itself", vector->first, vector->last);
+        snprintf(text, sizeof text, "degenerate with indices %zu-%zu: only their span means anything, not this vector by itself",
+                 vector->first, vector->last);
         bl_page_words(page, text);
         bl_page_newline(page);
     }

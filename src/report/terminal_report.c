@@ -100,7 +100,8 @@ char *bl_report_table(const char *json, const bl_terminal *terminal, bl_error *e
     bl_page page = bl_page_new(terminal);
     char stories[40], positions[40], text[160];
     print_model(&page, doc->info);
-    snprintf(text, sizeof text, "%s stories, %s positions of", bl_grouped(stories, doc->scan->stories), bl_grouped(positions, doc->scan->positions));
+    snprintf(text, sizeof text, "%s stories, %s positions of", bl_grouped(stories, doc->scan->stories),
+             bl_grouped(positions, doc->scan->positions));
     bl_page_words(&page, text);
     page.indent = 2;
     for (size_t i = 0; i < doc->n_corpus; i++) {

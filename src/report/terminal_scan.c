@@ -3,7 +3,8 @@
  *     Activation: 7.89 | the pool and had lots of fun … they were happy [to] share . [EOS]
  *
  * Background: each word's share in the similarity, on RdBu scaled by the line's largest magnitude (blue = towards, red = against); the
- * token at the position bold in brackets; 20 tokens before it and 3 after, the latter uncoloured. Without colour the strongest words are listed. */
+ * token at the position bold in brackets; 20 tokens before it and 3 after, the latter uncoloured. Without colour the strongest words
+ * are listed. */
 #include "report/plot.h"
 #include "report/terminal.h"
 #include "report/visible.h"
@@ -81,7 +82,8 @@ void bl_page_match(bl_page *page, const bl_doc_match *match) {
 
 void bl_page_match_legend(bl_page *page) {
     if (page->colour == BL_COLOUR_NONE) {
-        bl_page_words(page, "[token]: the position; strongest: the words whose signed shares in the similarity are largest (+ towards, - against)");
+        bl_page_words(
+            page, "[token]: the position; strongest: the words whose signed shares in the similarity are largest (+ towards, - against)");
     } else {
         bl_page_legend(page, "against", "towards");
         bl_page_words(page, "   each line by its strongest word; [token]: the position");
@@ -96,7 +98,8 @@ char *bl_scan_table(const char *json, const bl_terminal *terminal, bl_error *err
     bl_page page = bl_page_new(terminal);
     char text[128];
     bl_page_subject(&page, &scan->subject, false);
-    snprintf(text, sizeof text, "%llu stories, %llu positions scanned", (unsigned long long)scan->stories, (unsigned long long)scan->positions);
+    snprintf(text, sizeof text, "%llu stories, %llu positions scanned", (unsigned long long)scan->stories,
+             (unsigned long long)scan->positions);
     bl_page_words(&page, text);
     bl_page_newline(&page);
     bl_page_match_legend(&page);

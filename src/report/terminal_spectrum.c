@@ -127,7 +127,8 @@ void bl_page_spectrum(bl_page *page, const bl_doc_eigen *eigen) {
     print_plot(page, eigen);
     bl_number(high, eigen->values[eigen->size - 1], bl_decimals(largest), "-");
     bl_number(low, eigen->values[0], bl_decimals(largest), "-");
-    snprintf(text, sizeof text, "%zu eigenvalues: largest %s, smallest %s; effective rank %.1f", eigen->size, high, low, eigen->effective_rank);
+    snprintf(text, sizeof text, "%zu eigenvalues: largest %s, smallest %s; effective rank %.1f", eigen->size, high, low,
+             eigen->effective_rank);
     bl_page_words(page, text);
     bl_page_newline(page);
     if (eigen->constant != 0) {

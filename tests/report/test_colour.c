@@ -1,4 +1,5 @@
-/* RdBu against matplotlib's own table (tests/data/report/rdbu.txt: 255 * plt.cm.RdBu(i), truncated), the seed's lightness rule, xterm's colours. */
+/* RdBu against matplotlib's own table (tests/data/report/rdbu.txt: 255 * plt.cm.RdBu(i), truncated), the seed's lightness
+ * rule, xterm's colours. */
 #include "report_support.h"
 #include "report/colour.h"
 
@@ -10,7 +11,8 @@ static void test_every_level(void **state) {
         int r, g, b;
         assert_int_equal(fscanf(file, "%d %d %d", &r, &g, &b), 3);
         bl_rgb colour = bl_rdbu(i);
-        if (colour.r != r || colour.g != g || colour.b != b) fail_msg("level %u: %d %d %d, expected %d %d %d", i, colour.r, colour.g, colour.b, r, g, b);
+        if (colour.r != r || colour.g != g || colour.b != b)
+            fail_msg("level %u: %d %d %d, expected %d %d %d", i, colour.r, colour.g, colour.b, r, g, b);
     }
     fclose(file);
     assert_memory_equal((&(bl_rgb){5, 48, 97}), (&(bl_rgb){bl_rdbu(999).r, bl_rdbu(999).g, bl_rdbu(999).b}), sizeof(bl_rgb));
@@ -21,7 +23,8 @@ static void test_levels_of_values(void **state) {
     static const struct {
         double value;
         unsigned level;
-    } cases[] = {{-1, 0}, {-0.999, 0}, {-0.5, 64}, {-0.001, 127}, {0, 128}, {0.25, 160}, {0.5, 192}, {0.996, 255}, {1, 255}, {7, 255}, {-7, 0}};
+    } cases[] = {{-1, 0},    {-0.999, 0},  {-0.5, 64}, {-0.001, 127}, {0, 128}, {0.25, 160},
+                 {0.5, 192}, {0.996, 255}, {1, 255},   {7, 255},      {-7, 0}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(bl_rdbu_level(cases[i].value, 1), cases[i].level);
         assert_int_equal(bl_rdbu_level(cases[i].value * 3e38, 3e38), cases[i].level); /* nothing overflows */
@@ -60,7 +63,7 @@ static void test_xterm(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_level), cmocka_unit_test(test_levels_of_values), cmocka_unit_test(test_text_colour),
-                                       cmocka_unit_test(test_xterm)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_level), cmocka_unit_test(test_levels_of_values),
+                                       cmocka_unit_test(test_text_colour), cmocka_unit_test(test_xterm)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -168,7 +168,7 @@ static void test_tensors(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_spectrum), cmocka_unit_test(test_virtual_tokens), cmocka_unit_test(test_inputs),
-                                       cmocka_unit_test(test_tensors)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_spectrum), cmocka_unit_test(test_virtual_tokens),
+                                       cmocka_unit_test(test_inputs), cmocka_unit_test(test_tensors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,7 +101,10 @@ static char *damaged(const damage *how) {
     }
     size_t i = strtoul(step, NULL, 10);
     if (!how->value) assert_int_equal(json_is_array(at) ? json_array_remove(at, i) : json_object_del(at, step), 0);
-    else assert_int_equal(json_is_array(at) ? json_array_set_new(at, i, json_string("DAMAGE")) : json_object_set_new(at, step, json_string("DAMAGE")), 0);
+    else
+        assert_int_equal(json_is_array(at) ? json_array_set_new(at, i, json_string("DAMAGE"))
+                                           : json_object_set_new(at, step, json_string("DAMAGE")),
+                         0);
     char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9)), *out;
     json_decref(root);
     assert_non_null(text);
@@ -122,8 +125,8 @@ static void test_damages(void **state) {
         char *text = damaged(&damages[i]);
         assert_null(bl_doc_read(text, BL_DOC_REPORT, &err));
         if (err.code != BL_ERR_INPUT || !strstr(err.message, damages[i].where))
-            fail_msg("%s = %s: code %s, message '%s' does not name '%s'", damages[i].path, damages[i].value ? damages[i].value : "(removed)",
-                     bl_code_name(err.code), err.message, damages[i].where);
+            fail_msg("%s = %s: code %s, message '%s' does not name '%s'", damages[i].path,
+                     damages[i].value ? damages[i].value : "(removed)", bl_code_name(err.code), err.message, damages[i].where);
         assert_false(bl_report_render(text, NULL, folder, &again));
         assert_string_equal(again.message, err.message);
         assert_int_not_equal(access(folder, F_OK), 0);
@@ -134,8 +137,19 @@ static void test_damages(void **state) {
 
 static void test_no_json(void **state) {
     (void)state;
-    static const char *const texts[] = {"", "{", "[]", "null", "{\"format\":NaN}", "{\"a\":1,\"a\":2}", "{\"format\":\"\\ud800\"}", "{\"x\":\"\xFF\"}", "{\"x\":1e999}", "{} {}",
-                                        "{\"format\":\"bilens report 1\"}", "\"text\"", "{\"format\":\"\\u0000\"}"};
+    static const char *const texts[] = {"",
+                                        "{",
+                                        "[]",
+                                        "null",
+                                        "{\"format\":NaN}",
+                                        "{\"a\":1,\"a\":2}",
+                                        "{\"format\":\"\\ud800\"}",
+                                        "{\"x\":\"\xFF\"}",
+                                        "{\"x\":1e999}",
+                                        "{} {}",
+                                        "{\"format\":\"bilens report 1\"}",
+                                        "\"text\"",
+                                        "{\"format\":\"\\u0000\"}"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         for (int kind = BL_DOC_INFO; kind <= BL_DOC_REPORT; kind++) {
             bl_error err = {0};
@@ -183,7 +197,8 @@ static void test_cut(void **state) {
 static void test_without_extras(void **state) {
     (void)state;
     static const char *const keys[] = {"size", "effective_rank", "constant", "groups", "centred"};
-    json_t *root = support_json(REPORT_FILE), *eigen = json_object_get(root, "eigen"), *vectors = json_object_get(eigen, "vectors"), *vector;
+    json_t *root = support_json(REPORT_FILE), *eigen = json_object_get(root, "eigen"), *vectors = json_object_get(eigen, "vectors"),
+           *vector;
     size_t i;
     for (i = 0; i < sizeof keys / sizeof *keys; i++) assert_int_equal(json_object_del(eigen, keys[i]), 0);
     json_array_foreach(vectors, i, vector) json_object_del(vector, "position");
@@ -219,7 +234,8 @@ static void test_short_names(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_damages), cmocka_unit_test(test_no_json),        cmocka_unit_test(test_message_is_harmless),
-                                       cmocka_unit_test(test_cut),     cmocka_unit_test(test_without_extras), cmocka_unit_test(test_short_names)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_damages), cmocka_unit_test(test_no_json),        cmocka_unit_test(test_message_is_harmless),
+        cmocka_unit_test(test_cut),     cmocka_unit_test(test_without_extras), cmocka_unit_test(test_short_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,7 +66,8 @@ static void test_refusals(void **state) {
 /* One eigenvalue, all zero, tiny, huge, and a token that is no text. */
 static void test_extremes(void **state) {
     (void)state;
-    static const char *const spectra[] = {"[0.0]", "[3.0]", "[0.0,0.0,0.0]", "[-1e-30,1e-30]", "[-3e38,3e38]", "[5,5,5,5]", "[-2,-1]", "[1,2,3e37]"};
+    static const char *const spectra[] = {"[0.0]",        "[3.0]",     "[0.0,0.0,0.0]", "[-1e-30,1e-30]",
+                                          "[-3e38,3e38]", "[5,5,5,5]", "[-2,-1]",       "[1,2,3e37]"};
     for (size_t i = 0; i < sizeof spectra / sizeof *spectra; i++) {
         char json[512];
         size_t n = count_of(spectra[i], ",") + 1, size;
@@ -92,7 +93,8 @@ static void test_ticks(void **state) {
             bl_ticks ticks = bl_nice_ticks(ranges[i][0], ranges[i][1], most, false);
             double last = ticks.first + (double)(ticks.n - 1) * ticks.step;
             assert_true(ticks.n >= 1 && ticks.n <= most + 1);
-            assert_true(ticks.first >= ranges[i][0] - 1e-6 * ticks.step && (last <= ranges[i][1] + 1e-6 * ticks.step || ranges[i][0] == ranges[i][1]));
+            assert_true(ticks.first >= ranges[i][0] - 1e-6 * ticks.step &&
+                        (last <= ranges[i][1] + 1e-6 * ticks.step || ranges[i][0] == ranges[i][1]));
         }
     bl_ticks ticks = bl_nice_ticks(0, 1023, 6, true);
     assert_true(ticks.step == 200 && ticks.n == 6 && ticks.decimals == 0);
@@ -105,8 +107,14 @@ static void test_numbers(void **state) {
     static const struct {
         double value, largest;
         const char *text;
-    } cases[] = {{1.48254943, 1.5, "1.4825"},     {-0.00001, 1.5, "0.0000"}, {-2104.528, 3000, "-2104.5"}, {0.0123456, 0.05, "0.01235"},
-                 {3.4e-7, 1e-6, "3.40e-07"},      {1e30, 1e30, "1.00e+30"},  {0, 0, "0.0000"},             {-123.4567, 500, "-123.46"}};
+    } cases[] = {{1.48254943, 1.5, "1.4825"},
+                 {-0.00001, 1.5, "0.0000"},
+                 {-2104.528, 3000, "-2104.5"},
+                 {0.0123456, 0.05, "0.01235"},
+                 {3.4e-7, 1e-6, "3.40e-07"},
+                 {1e30, 1e30, "1.00e+30"},
+                 {0, 0, "0.0000"},
+                 {-123.4567, 500, "-123.46"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[BL_NUMBER_SIZE];
         assert_string_equal(bl_number(text, cases[i].value, bl_decimals(cases[i].largest), "-"), cases[i].text);
@@ -151,7 +159,8 @@ static void test_labels(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds), cmocka_unit_test(test_svg_is_xml), cmocka_unit_test(test_refusals), cmocka_unit_test(test_extremes),
-                                       cmocka_unit_test(test_ticks), cmocka_unit_test(test_numbers),    cmocka_unit_test(test_labels)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds),    cmocka_unit_test(test_svg_is_xml), cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_extremes), cmocka_unit_test(test_ticks),      cmocka_unit_test(test_numbers),
+                                       cmocka_unit_test(test_labels)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

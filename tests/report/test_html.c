@@ -128,8 +128,16 @@ static void poison(json_t *value, const char *text) {
 
 static void test_every_string(void **state) {
     (void)state;
-    static const char *const attacks[] = {"</script><script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "'><svg onload=alert(1)>", "<!--", "]]>", "{{js}}",
-                                          "</style><style>*{display:none}", "javascript:alert(1)", "&#60;script&#62;", "\\u003cscript"};
+    static const char *const attacks[] = {"</script><script>alert(1)</script>",
+                                          "\"><img src=x onerror=alert(1)>",
+                                          "'><svg onload=alert(1)>",
+                                          "<!--",
+                                          "]]>",
+                                          "{{js}}",
+                                          "</style><style>*{display:none}",
+                                          "javascript:alert(1)",
+                                          "&#60;script&#62;",
+                                          "\\u003cscript"};
     char *clean = fixture_page();
     size_t tags = count_of(clean, "<");
     for (size_t i = 0; i < sizeof attacks / sizeof *attacks; i++) {
@@ -151,13 +159,42 @@ static void test_every_string(void **state) {
 
 static void test_parts(void **state) {
     (void)state;
-    static const char *const needed[] = {
-        "<title>swim: models/small &amp; odd", "rather than <b>run</b>, <b>&lt;/title&gt;</b>", "id=\"spectrum\"", "id=\"plot\"", "data-values=\"-2.5 ",
-        "data-runs=\"15-16\"", "href=\"#eig-m1\"", "href=\"#eig-0\"", "id=\"eig-m1\"", "id=\"eig-0\"", "id=\"eig-15\"", "evidence against ", "evidence for ",
-        ">Head 1</th>", ">Value 1</th>", "Degenerate with indices 15\xE2\x80\x93" "16", "The MLP has biases", "The unembedding was centred", "The model normalises",
-        "The model has 2 layers", "How to read it.", "Virtual tokens: what it looks for", "Top inputs: where it was excited", "prefers-color-scheme: dark", "@media print",
-        "arxiv.org/abs/2406.03947", "arxiv.org/abs/2410.08417", "bilens report --from report.json", "6 stories (123 positions)", "a &quot;b&quot;.txt", "23,456 parameters",
-        "default-src 'none'", "\xE2\x88\x92" "2.5000", "constant +0.0500"};
+    static const char *const needed[] = {"<title>swim: models/small &amp; odd",
+                                         "rather than <b>run</b>, <b>&lt;/title&gt;</b>",
+                                         "id=\"spectrum\"",
+                                         "id=\"plot\"",
+                                         "data-values=\"-2.5 ",
+                                         "data-runs=\"15-16\"",
+                                         "href=\"#eig-m1\"",
+                                         "href=\"#eig-0\"",
+                                         "id=\"eig-m1\"",
+                                         "id=\"eig-0\"",
+                                         "id=\"eig-15\"",
+                                         "evidence against ",
+                                         "evidence for ",
+                                         ">Head 1</th>",
+                                         ">Value 1</th>",
+                                         "Degenerate with indices 15\xE2\x80\x93"
+                                         "16",
+                                         "The MLP has biases",
+                                         "The unembedding was centred",
+                                         "The model normalises",
+                                         "The model has 3 layers",
+                                         "How to read it.",
+                                         "Virtual tokens: what it looks for",
+                                         "Top inputs: where it was excited",
+                                         "prefers-color-scheme: dark",
+                                         "@media print",
+                                         "arxiv.org/abs/2406.03947",
+                                         "arxiv.org/abs/2410.08417",
+                                         "bilens report --from report.json",
+                                         "6 stories (123 positions)",
+                                         "a &quot;b&quot;.txt",
+                                         "23,456 parameters",
+                                         "default-src 'none'",
+                                         "\xE2\x88\x92"
+                                         "2.5000",
+                                         "constant +0.0500"};
     char *page = fixture_page();
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
         if (!strstr(page, needed[i])) fail_msg("the page lacks '%s'", needed[i]);
@@ -181,8 +218,8 @@ static void test_self_contained(void **state) {
     assert_int_equal(count_of(page, "https://"), 2);
     for (const char *at = page; (at = strstr(at, "href=\"")) != NULL; at++) {
         const char *to = at + 6;
-        assert_true(*to == '#' || strncmp(to, "figures/", 8) == 0 || strncmp(to, "tables/", 7) == 0 || strncmp(to, "report.json", 11) == 0 ||
-                    strncmp(to, "https://arxiv.org/", 18) == 0);
+        assert_true(*to == '#' || strncmp(to, "figures/", 8) == 0 || strncmp(to, "tables/", 7) == 0 ||
+                    strncmp(to, "report.json", 11) == 0 || strncmp(to, "https://arxiv.org/", 18) == 0);
     }
     free(page);
 }
@@ -212,7 +249,8 @@ static void test_many_heads(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_markup), cmocka_unit_test(test_hostile_strings),  cmocka_unit_test(test_every_string),
-                                       cmocka_unit_test(test_parts),  cmocka_unit_test(test_self_contained), cmocka_unit_test(test_many_heads)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_markup),         cmocka_unit_test(test_hostile_strings),
+                                       cmocka_unit_test(test_every_string),   cmocka_unit_test(test_parts),
+                                       cmocka_unit_test(test_self_contained), cmocka_unit_test(test_many_heads)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,8 +4,9 @@
 #include <locale.h>
 #include <sys/stat.h>
 
-static const char *const files[] = {"report.json", "index.html", "figures/spectrum.svg", "figures/spectrum.png", "figures/spectrum.pdf", "tables/spectrum.csv",
-                                    "tables/virtual-tokens.csv", "tables/top-inputs.csv", "tables/tensors.csv"};
+static const char *const files[] = {"report.json",          "index.html",          "figures/spectrum.svg",      "figures/spectrum.png",
+                                    "figures/spectrum.pdf", "tables/spectrum.csv", "tables/virtual-tokens.csv", "tables/top-inputs.csv",
+                                    "tables/tensors.csv"};
 enum { N_FILES = sizeof files / sizeof *files };
 
 static const char *place(const char *name) {
@@ -33,7 +34,8 @@ static size_t count_entries(const char *folder) {
     DIR *directory = opendir(folder);
     assert_non_null(directory);
     size_t n = 0;
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) n += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        n += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
     closedir(directory);
     return n;
 }
@@ -160,7 +162,7 @@ static void test_arrays(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_complete_and_repeatable), cmocka_unit_test(test_locale), cmocka_unit_test(test_failures_leave_the_old),
-                                       cmocka_unit_test(test_arrays)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_complete_and_repeatable), cmocka_unit_test(test_locale),
+                                       cmocka_unit_test(test_failures_leave_the_old), cmocka_unit_test(test_arrays)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,7 +67,8 @@ static void test_info(void **state) {
     assert_keys(json_array_get(json_object_get(root, "tensors"), 0), (const char *const[]){"name", "shape", "dtype", NULL});
     assert_int_equal(json_array_size(json_object_get(root, "tensors")), bl_model_n_tensors(f.model));
     assert_int_equal(json_integer_value(json_object_get(root, "parameters")), bl_model_parameters(f.model));
-    assert_int_equal(json_integer_value(json_object_get(json_object_get(root, "architecture"), "d_model")), bl_model_config(f.model)->d_model);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(root, "architecture"), "d_model")),
+                     bl_model_config(f.model)->d_model);
     json_decref(root);
     fixture_free(&f);
 }
@@ -79,7 +80,8 @@ static void check_source(const fixture *f, json_t *source, const float *values) 
     assert_int_equal(json_array_size(top), 10);
     assert_int_equal(json_array_size(bottom), 10);
     for (size_t i = 0; i < 10; i++) {
-        double high = json_number_value(json_array_get(json_array_get(top, i), 1)), low = json_number_value(json_array_get(json_array_get(bottom, i), 1));
+        double high = json_number_value(json_array_get(json_array_get(top, i), 1)),
+               low = json_number_value(json_array_get(json_array_get(bottom, i), 1));
         size_t above = 0, below = 0;
         for (size_t t = 0; t < n_vocab; t++) {
             above += values[t] > (float)high;
@@ -152,16 +154,19 @@ static void check_scan(const char *name) {
         assert_keys(hits, (const char *const[]){"index", "eigenvalue", "matches", NULL});
         assert_int_equal(json_array_size(json_object_get(hits, "matches")), bl_scan_n_matches(f.scan, j));
         json_array_foreach(json_object_get(hits, "matches"), i, match) {
-            assert_keys(match, (const char *const[]){"story", "position", "token", "activation", "similarity", "contributions", "tokens", "next", NULL});
+            assert_keys(match, (const char *const[]){"story", "position", "token", "activation", "similarity", "contributions", "tokens",
+                                                     "next", NULL});
             size_t position = (size_t)json_integer_value(json_object_get(match, "position"));
             json_t *shares = json_object_get(match, "contributions");
-            double similarity = json_number_value(json_object_get(match, "similarity")), sum = json_number_value(json_object_get(match, "bias"));
+            double similarity = json_number_value(json_object_get(match, "similarity")),
+                   sum = json_number_value(json_object_get(match, "bias"));
             assert_int_equal(json_array_size(shares), position + 1);
             assert_int_equal(json_array_size(json_object_get(match, "tokens")), position + 1);
             assert_in_range(json_array_size(json_object_get(match, "next")), 0, 3);
             for (size_t k = 0; k <= position; k++) sum += json_number_value(json_array_get(shares, k));
             assert_near(sum, fabs(similarity), 1e-4, fmax(1, fabs(similarity)));
-            assert_near(json_number_value(json_object_get(match, "activation")), eigenvalue * similarity * similarity, 1e-5, fabs(eigenvalue) * similarity * similarity);
+            assert_near(json_number_value(json_object_get(match, "activation")), eigenvalue * similarity * similarity, 1e-5,
+                        fabs(eigenvalue) * similarity * similarity);
         }
     }
     json_decref(root);
@@ -182,7 +187,8 @@ static void test_digits(void **state) {
     fixture_new(&f, "plain");
     json_t *root = parsed(bl_eigen_json(&f.subject, f.eigen, indices, N, NULL)), *value;
     size_t i;
-    json_array_foreach(json_object_get(root, "eigenvalues"), i, value) assert_true((float)json_number_value(value) == bl_eigen_values(f.eigen)[i]);
+    json_array_foreach(json_object_get(root, "eigenvalues"), i, value)
+        assert_true((float)json_number_value(value) == bl_eigen_values(f.eigen)[i]);
     json_decref(root);
     fixture_free(&f);
 }

@@ -103,7 +103,7 @@ static void test_eigen_form(void **state) {
     assert_contains(text, "Eig Idx: -1 for \"swim\"   eigenvalue 1.7500\n");
     assert_contains(text, "Direct             Value   Head 0           Value 0   Head 1           Value 1");
     assert_contains(text, "\n  0 </script><scrip\xE2\x80\xA6  0.8160 "); /* the highest */
-    assert_contains(text, "\n 19 =1+1             -0.9529 ");             /* the lowest of all */
+    assert_contains(text, "\n 19 =1+1             -0.9529 ");            /* the lowest of all */
     assert_contains(text, "bias  0.2000");
     assert_contains(text, "the output bias adds -0.1250");
     assert_contains(text, "degenerate with indices 15-16: only their span means anything");
@@ -181,8 +181,9 @@ static void test_report_form(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_widths_and_colours), cmocka_unit_test(test_absurd_widths), cmocka_unit_test(test_depths_agree),
-                                       cmocka_unit_test(test_eigen_form),         cmocka_unit_test(test_scan_form),     cmocka_unit_test(test_window),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_widths_and_colours), cmocka_unit_test(test_absurd_widths),
+                                       cmocka_unit_test(test_depths_agree),       cmocka_unit_test(test_eigen_form),
+                                       cmocka_unit_test(test_scan_form),          cmocka_unit_test(test_window),
                                        cmocka_unit_test(test_report_form)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

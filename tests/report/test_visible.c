@@ -17,12 +17,16 @@ static void test_pictures(void **state) {
     check("swim", "swim", 4);
     check("\033[31m", "\xE2\x90\x9B[31m", 5);
     check("\x7F\t\n", "\xE2\x90\xA1\xE2\x90\x89\xE2\x90\x8A", 3);
-    check("\xC2\x9B""31m", "<U+009B>31m", 11);        /* the one-byte CSI */
-    check("\xE2\x80\xAE""abc", "<U+202E>abc", 11);    /* right-to-left override */
-    check("\xE6\x97\xA5", "\xE6\x97\xA5", 2);         /* wide */
-    check("\xCC\x81x", "\xE2\x97\x8C\xCC\x81x", 2);   /* a mark with nothing under it */
+    check("\xC2\x9B"
+          "31m",
+          "<U+009B>31m", 11); /* the one-byte CSI */
+    check("\xE2\x80\xAE"
+          "abc",
+          "<U+202E>abc", 11);                       /* right-to-left override */
+    check("\xE6\x97\xA5", "\xE6\x97\xA5", 2);       /* wide */
+    check("\xCC\x81x", "\xE2\x97\x8C\xCC\x81x", 2); /* a mark with nothing under it */
     check("e\xCC\x81", "e\xCC\x81", 1);
-    check("\xFF\xC3(", "\xEF\xBF\xBD\xEF\xBF\xBD(", 3); /* no UTF-8 */
+    check("\xFF\xC3(", "\xEF\xBF\xBD\xEF\xBF\xBD(", 3);               /* no UTF-8 */
     check("\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", 3); /* a surrogate */
     check("", "", 0);
 }
@@ -81,6 +85,7 @@ static void test_random_bytes(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pictures), cmocka_unit_test(test_cut), cmocka_unit_test(test_html), cmocka_unit_test(test_random_bytes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pictures), cmocka_unit_test(test_cut), cmocka_unit_test(test_html),
+                                       cmocka_unit_test(test_random_bytes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
