@@ -66,12 +66,9 @@ fi
 # A full disk: the run fails, the last checkpoint stays whole, and resuming with more room gives the same bits.
 mkdir "$folder/small"
 status=0
-if mount -t tmpfs -o size=1m tmpfs "$folder/small" 2>/dev/null; then
-    small "$folder/small/run" --steps 100 >/dev/null || fail "a run that fits"
-    used=$(du -sk "$folder/small/run" | cut -f1)
-    rm -r "$folder/small/run"
-    # room for one checkpoint and not for the second beside it
-    mount -o "remount,size=$((used * 3))k" "$folder/small"
+# a checkpoint is three times the weights: room for one and for a half of the one that is to replace it
+weights=$(stat -c %s "$folder/whole/model.safetensors")
+if mount -t tmpfs -o size=$((weights * 9 / 2)) tmpfs "$folder/small" 2>/dev/null; then
     small "$folder/small/run" --steps 240 >/dev/null 2>"$folder/stderr" || status=$?
     [ "$status" = 1 ] || fail "full disk: status $status: $(cat "$folder/stderr")"
     grep -q "No space left" "$folder/stderr" || fail "full disk: $(cat "$folder/stderr")"
