@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "decompose/interaction.h"
+#include "decompose/tridiagonal.h"
 #include "scan/folded_private.h"
 #include <cblas.h>
 #include <lapacke.h>
@@ -55,7 +56,7 @@ static bool make_r(bl_folded *f, bl_error *err) {
     if (f->r && tau) {
         for (size_t i = 0; i < f->d * f->d; i++) f->r[i] = s * l->w_o.data[i];
         info = LAPACKE_sgeqrf(LAPACK_ROW_MAJOR, (lapack_int)f->d, (lapack_int)f->d, f->r, (lapack_int)f->d, tau);
-        if (info) bl_fail(err, info == LAPACK_WORK_MEMORY_ERROR ? BL_ERR_MEMORY : BL_ERR_NUMERIC, "LAPACK's sgeqrf failed (info %d)", (int)info);
+        bl_lapack_failed(info, "sgeqrf", err);
     }
     free(tau);
     return info == 0;
