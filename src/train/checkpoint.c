@@ -61,13 +61,12 @@ bool bl_checkpoint_write(const char *path, const json_t *description, const bl_t
     }
     size_t length = strlen(text);
     uint64_t padded = length + (64 - (MAGIC_SIZE + 8 + length) % 64) % 64, hash;
-    char *grown = realloc(text, padded);
-    if (!grown) {
-        bl_fail(err, BL_ERR_MEMORY, "%s: out of memory while the header was built", path);
-        goto done;
-    }
-    text = grown;
-    memset(text + length, ' ', padded - length);
+    char *whole = bl_alloc(padded, 1, err);
+    if (!whole) goto done;
+    memcpy(whole, text, length);
+    memset(whole + length, ' ', padded - length);
+    free(text);
+    text = whole;
     writer = bl_writer_open(path, err);
     if (!writer) goto done;
     bl_writer_write(writer, MAGIC, MAGIC_SIZE);
