@@ -4,7 +4,7 @@
 #   tools/check-layers.sh [ROOT]      ROOT: the repository (default: the one this script stands in)
 #
 # 1. Data flows downwards. A file of src/<room>/ includes only its own room and rooms before it in the list; a public header
-#    include/bilens/<room>.h counts as its room. src/cli/ sees the library as its users do: public headers, its own, and base/.
+#    include/bilens/<room>.h (or <what>_<room>.h) counts as its room. src/cli/ sees the library as its users do: public headers, its own, and base/.
 # 2. Below cli/ nothing prints to the terminal, exits or reads the environment; memory comes from base/memory.c alone.
 #    Unbounded string functions and atoi stand nowhere.
 # 3. A file over 600 lines is warned about.
@@ -44,9 +44,12 @@ function code(line,    out, c, two, quote) {
 # True if the line calls one of the functions `names` ("a|b|c").
 function calls(line, names) { return line ~ ("(^|[^A-Za-z0-9_.>])(" names ")[ ]*\\(") }
 
+# The room of a public header, text.h or <what>_text.h.
+function public_room(name) { sub(/\.h$/, "", name); if (!(name in rank)) sub(/.*_/, "", name); return name }
+
 function check_include(target, public,    other) {
     other = target
-    if (public) { sub(/^bilens\//, "", other); sub(/\.h$/, "", other); if (other == "bilens") other = last_public }
+    if (public) { sub(/^bilens\//, "", other); other = other == "bilens.h" ? last_public : public_room(other) }
     else if (other ~ /\//) sub(/\/.*/, "", other)
     else { violation("include \"" target "\": name its room, as in \"" room "/" target "\""); return }
     if (!(other in rank)) { violation("include of " target ": " other " is no room (" rooms ")"); return }
@@ -66,8 +69,7 @@ BEGIN {
 FNR == 1 {
     in_comment = 0; lines = 0
     n = split(FILENAME, part, "/")
-    room = part[1] == "include" ? part[3] : part[2]
-    if (part[1] == "include") sub(/\.h$/, "", room)
+    room = part[1] == "include" ? public_room(part[3]) : part[2]
     umbrella = FILENAME ~ /^include\/bilens\/bilens\.h$/
     below = room != "cli"
     memory = FILENAME == "src/base/memory.c"

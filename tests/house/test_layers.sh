@@ -38,6 +38,7 @@ plant src/base/error.c '#include "model/model_private.h"' 'base stands before mo
 plant src/text/batch.c '#include <bilens/model.h>' 'text stands before model'
 plant src/scan/scan.c '#include <bilens/bilens.h>' 'scan stands before report'
 plant src/scan/scan.c '#  include "report/plot.h"' 'scan stands before report'
+plant src/decompose/eigen.c '#include <bilens/figure_report.h>' 'decompose stands before report'
 plant include/bilens/text.h '#include <bilens/model.h>' 'text stands before model'
 plant src/cli/eigen.c '#include "decompose/interaction.h"' 'cli may include public headers'
 plant src/report/html.c '#include "colour.h"' 'name its room'
