@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""make bench: bilens beside PyTorch, in one run, on the same input. Verifies results before it times, writes build/bench/results.csv and the
+table in docs/speed.md (between its markers). Ratios are of medians; the spread is the range of the repetitions' own ratios.
+
+    run.py [--repetitions 5] [--stories 16384] [--peer-stories 200] [--corpus FILE] [--only NAME,NAME]
+
+The seed's size: V 4096, d 1024, h 3072, H 8, T 256, random weights. The corpus: ../shared/corpus/train.txt where it is, else data/stories.txt
+as often as needed.
+"""
+import argparse
+import csv
+import json
+import os
+import resource
+import statistics
+import struct
+import subprocess
+import sys
+import time
+
+here = os.path.dirname(os.path.abspath(__file__))
+top = os.path.dirname(here)
+build = os.environ.get("BUILD", os.path.join(top, "build"))
+work = os.path.join(build, "bench")
+bilens = os.path.join(build, "bilens")
+python = os.environ.get("BENCH_PYTHON", sys.executable)
+rows = []
+
+
+def run(*command):
+    """Seconds, peak memory in MB and standard output of a command."""
+    start = time.perf_counter()
+    process = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE)
+    out = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"bench: {' '.join(map(str, command))} failed")
+    return time.perf_counter() - start, usage.ru_maxrss / 1024, out
+
+
+def peer(*arguments):
+    return json.loads(run(python, os.path.join(here, "reference.py"), *arguments)[2])
+
+
+def add(name, ours, theirs, target, our_mb=None, peer_mb=None, note=""):
+    """A row: lists of seconds, one a repetition, theirs already scaled to the same work."""
+    ratio = statistics.median(theirs) / statistics.median(ours)
+    pairs = [b / a for a, b in zip(ours, theirs)]
+    rows.append(dict(work=name, bilens_s=statistics.median(ours), peer_s=statistics.median(theirs), ratio=ratio, low=min(pairs), high=max(pairs), target=target,
+                     bilens_mb=our_mb, peer_mb=peer_mb, note=note))
+    print(f"{name}: bilens {rows[-1]['bilens_s']:.4g} s, peer {rows[-1]['peer_s']:.4g} s, ratio {ratio:.2f} ({min(pairs):.2f} … {max(pairs):.2f}), target {target}", flush=True)
+
+
+def make_inputs(args):
+    os.makedirs(work, exist_ok=True)
+    model = os.path.join(work, "seed-size")
+    shared = os.path.join(top, "..", "shared")
+    own = os.path.join(top, "data", "stories-1-256", "tokenizer.json")
+    tokenizer = own if os.path.exists(own) else os.path.join(shared, "models", "ts-1-256", "tokenizer.json")
+    run(os.path.join(work, "random_model"), model, tokenizer)
+    source = args.corpus or os.path.join(shared, "corpus", "train.txt")
+    if not os.path.exists(source):
+        source = os.path.join(top, "data", "stories.txt")
+    stories = [s.strip() for s in open(source, encoding="utf-8").read().split("<|endoftext|>")]
+    stories = [s for s in stories if s]
+    paths = {}
+    for n in sorted({1024, 4096, args.stories, args.peer_stories}):
+        paths[n] = os.path.join(work, f"stories-{n}.txt")
+        with open(paths[n], "w", encoding="utf-8") as f:
+            f.write("\n<|endoftext|>\n".join(stories[i % len(stories)] for i in range(n)) + "\n")
+    ids = os.path.join(work, "ids.jsonl")
+    open(ids, "wb").write(run(bilens, "tokenize", model, "--corpus", paths[args.peer_stories], "--format", "json")[2])
+    return model, paths, ids
+
+
+def write_vectors(model, eigs):
+    """The eigenvectors asked for, by way of a report's eigenvectors.npy, as an .npy of their own [J, d]."""
+    report = os.path.join(work, "report")
+    run(bilens, "report", model, "--token", "swim", "--corpus", os.path.join(work, "stories-1024.txt"), "--stories", "8", "-o", report)
+    raw = open(os.path.join(report, "eigenvectors.npy"), "rb").read()
+    start = 10 + struct.unpack("<H", raw[8:10])[0]
+    d = int(json.load(open(os.path.join(model, "config.json")))["d_model"])
+    data = b"".join(raw[start + (i % d) * 4 * d:start + (i % d + 1) * 4 * d] for i in eigs)
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({len(eigs)}, {d}), }}"
+    header += " " * (63 - (10 + len(header)) % 64) + "\n"
+    path = os.path.join(work, "vectors.npy")
+    open(path, "wb").write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data)
+    return path
+
+
+def bench_scan(args, model, paths, ids):
+    eigs = list(range(20)) + list(range(-20, 0))
+    option = "--eigs=" + ",".join(map(str, eigs))
+    vectors = write_vectors(model, eigs)
+    scan = lambda n, *more: run(bilens, "scan", model, "--corpus", paths[n], "--token", "swim", option, "--quiet", *more)
+    # verified equal before they are timed
+    mine = json.loads(scan(args.peer_stories, "--format", "json")[2])
+    theirs = peer("scan", model, ids, vectors, args.peer_stories)
+    for vector, matches in zip(mine["vectors"], theirs["matches"]):
+        for a, (story, position, square) in zip(vector["matches"], matches):
+            same = (a["story"], a["position"]) == (story, position) or abs(a["similarity"] ** 2 - square) < 1e-5 * square
+            if not same or abs(a["similarity"] ** 2 - square) > 1e-4 * square:
+                sys.exit(f"bench: scan differs from the peer: {a['story']}, {a['position']}, {a['similarity'] ** 2} against {story}, {position}, {square}")
+    scale = args.stories / args.peer_stories
+    ours, whole, kind, mb, peer_mb, kind_mb = [], [], [], 0, 0, 0
+    for _ in range(args.repetitions):
+        seconds, used, _ = scan(args.stories, "-o", os.path.join(work, "scan.txt"))
+        a, b = peer("scan", model, ids, vectors, args.peer_stories), peer("scan-in", model, ids, vectors, args.peer_stories)
+        ours.append(seconds), whole.append(a["seconds"] * scale), kind.append(b["seconds"] * scale)
+        mb, peer_mb, kind_mb = max(mb, used), max(peer_mb, a["peak_mb"]), max(kind_mb, b["peak_mb"])
+    note = f"peer timed on {args.peer_stories} stories and scaled; bilens is the whole process"
+    add(f"scan of {args.stories} stories, 40 eigenvectors, notebook's way", ours, whole, "100", mb, peer_mb, note)
+    add(f"scan of {args.stories} stories, 40 eigenvectors, kinder (stops at the MLP's input)", ours, kind, "25", mb, kind_mb, note)
+    # linear in the number of stories, the fixed cost taken off
+    times = {n: statistics.median(scan(n, "-o", os.path.join(work, "scan.txt"))[0] for _ in range(3)) for n in (1024, 4096, args.stories)}
+    slope = [(times[4096] - times[1024]) / 3072, (times[args.stories] - times[4096]) / max(1, args.stories - 4096)]
+    print(f"scan seconds: {times}; seconds a story: {slope[0]:.3g}, {slope[1]:.3g} (ratio {slope[1] / slope[0]:.3f})", flush=True)
+    rows.append(dict(work="scan time a story, 4k to 16k over 1k to 4k (1 = linear)", bilens_s=slope[1], peer_s=slope[0], ratio=slope[1] / slope[0], low=None, high=None,
+                     target="0.9 to 1.1", bilens_mb=None, peer_mb=None, note=json.dumps(times)))
+
+
+def bench_eigen(args, model):
+    n = max(5, args.repetitions)
+    ours = [json.loads(line) for line in run(os.path.join(work, "eigen_speed"), model, "swim", n)[2].decode().splitlines()]
+    theirs = peer("eigen", model, "swim", n)
+    mine = json.loads(run(bilens, "eigen", model, "--token", "swim", "--format", "json")[2])["eigenvalues"]
+    largest = max(abs(x) for x in theirs["values"])
+    if any(abs(a - b) > 1e-5 * largest for a, b in zip(mine, theirs["values"])):
+        sys.exit("bench: eigenvalues differ from the peer")
+    r = theirs["repetitions"]
+    add("Q_u + all eigenpairs, one direction", [x["interaction+eigh"] for x in ours], [x["eigen"] for x in r], "1")
+    add("Q_u + 8 extreme eigenpairs, against Q_u + eigh", [x["interaction+extremes"] for x in ours], [x["eigen"] for x in r], "2")
+    add("virtual tokens of one eigenvector, notebook's OVE einsum", [x["virtual_tokens"] for x in ours], [x["virtual_tokens_notebook"] for x in r], "50")
+    add("virtual tokens of one eigenvector, kinder order of products", [x["virtual_tokens"] for x in ours], [x["virtual_tokens_kind"] for x in r], "")
+    commands = [run(bilens, "eigen", model, "--token", "swim", "-o", os.path.join(work, "eigen.txt"))[0] for _ in range(n)]
+    print(f"bilens eigen, whole command: {statistics.median(commands):.3f} s", flush=True)
+
+
+def bench_report(args, model, paths):
+    seconds, mb = [], 0
+    for _ in range(min(3, args.repetitions)):
+        s, used, _ = run(bilens, "report", model, "--token", "swim", "--minus", "run,climb,eat,see,smell,walk,fly,sit,sleep", "--corpus", paths[args.stories], "-o",
+                         os.path.join(work, "report-full"))
+        seconds.append(s)
+        mb = max(mb, used)
+    print(f"report on {args.stories} stories: {statistics.median(seconds):.1f} s, {mb:.0f} MB", flush=True)
+    rows.append(dict(work=f"report on {args.stories} stories, process start to files written", bilens_s=statistics.median(seconds), peer_s=None, ratio=None, low=min(seconds),
+                     high=max(seconds), target="60 s, 1 GB", bilens_mb=mb, peer_mb=None, note=""))
+
+
+def write_results(peak):
+    with open(os.path.join(work, "results.csv"), "w", newline="") as f:
+        writer = csv.DictWriter(f, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    show = lambda x, form="{:.3g}": "" if x is None else form.format(x)
+    lines = ["| work | bilens | peer | ratio (spread) | asked | peak MB, bilens / peer |", "|---|---|---|---|---|---|"]
+    for r in rows:
+        spread = f" ({show(r['low'])} … {show(r['high'])})" if r["low"] is not None else ""
+        lines.append(f"| {r['work']} | {show(r['bilens_s'])} s | {show(r['peer_s']) + ' s' if r['peer_s'] else ''} | {show(r['ratio'])}{spread} | {r['target']} | "
+                     f"{show(r['bilens_mb'], '{:.0f}')}{' / ' + show(r['peer_mb'], '{:.0f}') if r['peer_mb'] else ''} |")
+    import torch
+    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
+    lines.append(f"\n{cpu}, {os.cpu_count()} cores, sgemm peak {peak / 1e9:.0f} GFLOP/s (measured), PyTorch {torch.__version__}.")
+    path = os.path.join(top, "docs", "speed.md")
+    if not os.path.exists(path):
+        return
+    text = open(path, encoding="utf-8").read()
+    begin, end = "<!-- bench: begin -->", "<!-- bench: end -->"
+    if begin in text and end in text:
+        text = text[:text.index(begin) + len(begin)] + "\n" + "\n".join(lines) + "\n" + text[text.index(end):]
+        open(path, "w", encoding="utf-8").write(text)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--stories", type=int, default=16384)
+    parser.add_argument("--peer-stories", type=int, default=200)
+    parser.add_argument("--corpus")
+    parser.add_argument("--only", default="eigen,scan,report")
+    args = parser.parse_args()
+    model, paths, ids = make_inputs(args)
+    peak = float(run(os.path.join(work, "peak"))[2])
+    print(f"sgemm peak: {peak / 1e9:.0f} GFLOP/s; load average {os.getloadavg()[0]:.2f}", flush=True)
+    only = args.only.split(",")
+    if "eigen" in only:
+        bench_eigen(args, model)
+    if "scan" in only:
+        bench_scan(args, model, paths, ids)
+    if "report" in only:
+        bench_report(args, model, paths)
+    write_results(peak)
+
+
+main()

@@ -1,0 +1,17 @@
+#!/bin/bash
+# make bench: builds the measuring programs, finds a Python with PyTorch (BENCH_PYTHON, or one made here from the newest that pip offers, or
+# Debian's), and runs the benchmarks.
+set -eu
+cd "$(dirname "$0")/.."
+build=${BUILD:-build}
+cmake --build "$build" --target bench_programs bilens
+python=${BENCH_PYTHON-}
+if [ -z "$python" ]; then
+    python=$build/bench-venv/bin/python
+    if ! "$python" -c 'import torch, numpy' 2>/dev/null; then
+        echo "bench: installing PyTorch and numpy into $build/bench-venv" >&2
+        { python3 -m venv "$build/bench-venv" && "$python" -m pip install --quiet torch numpy; } || python=python3
+    fi
+fi
+"$python" -c 'import torch, numpy' || { echo "bench: no PyTorch: set BENCH_PYTHON, or apt-get install python3-venv python3-torch" >&2; exit 1; }
+BUILD=$build BENCH_PYTHON=$python "$python" bench/run.py "$@"
