@@ -2,8 +2,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "format/json.h"
 #include <bilens/format.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,44 +56,39 @@ static bool write_data(bl_writer *writer, const float *data, size_t count, bl_st
     return fits;
 }
 
-static bool add_entry(json_t *header, const bl_named_array *array, bl_store store, size_t *offset) {
+/* The header's entry of one array; *offset moves to its end. */
+static bool add_entry(json_t *header, const bl_named_array *array, bl_store store, size_t *offset, const char *path, bl_error *err) {
     static const char *const names[] = {"F32", "F16", "BF16"};
     json_t *shape = json_array();
-    size_t bytes = store == BL_STORE_F32 ? 4 : 2, end;
-    bool fits = true;
+    size_t bytes = store == BL_STORE_F32 ? 4 : 2, end = 0;
+    bool fits = true, made = shape != NULL;
     for (size_t j = 0; j < array->n_dims; j++) {
         fits = fits && bl_mul_size(bytes, array->shape[j], &bytes);
-        json_array_append_new(shape, json_integer((json_int_t)array->shape[j]));
+        made = made && json_array_append_new(shape, json_integer((json_int_t)array->shape[j])) == 0;
     }
     fits = fits && bl_add_size(*offset, bytes, &end);
-    if (!fits) {
+    if (!made || !fits) {
         json_decref(shape);
-        return false;
+        return bl_fail(err, made ? BL_ERR_INPUT : BL_ERR_MEMORY, made ? "%s: array '%s' is too large" : "%s: out of memory at the header's array '%s'", path,
+                       array->name);
     }
-    json_t *entry =
-        json_pack("{s:s, s:o, s:[I, I]}", "dtype", names[store], "shape", shape, "data_offsets", (json_int_t)*offset, (json_int_t)end);
+    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", names[store], "shape", shape, "data_offsets", (json_int_t)*offset, (json_int_t)end);
     *offset = end;
-    return entry && json_object_set_new(header, array->name, entry) == 0;
+    if (entry && json_object_set_new(header, array->name, entry) == 0) return true;
+    return bl_fail(err, BL_ERR_MEMORY, "%s: out of memory while the header was built", path);
 }
 
 bool bl_safetensors_write_as(const char *path, const bl_named_array *arrays, size_t n, bl_store store, bl_error *err) {
     json_t *header = json_object();
     char *text = NULL;
-    bl_writer *writer = NULL;
     bool ok = false;
     size_t offset = 0;
     for (size_t i = 0; i < n; i++)
-        if (!add_entry(header, &arrays[i], store, &offset)) {
-            bl_fail(err, BL_ERR_INPUT, "%s: array '%s' is too large", path, arrays[i].name);
-            goto done;
-        }
-    text = json_dumps(header, JSON_COMPACT);
-    if (!text) {
-        bl_fail(err, BL_ERR_MEMORY, "%s: out of memory while the header was built", path);
-        goto done;
-    }
-    size_t length = strlen(text), padded = (length + 7) / 8 * 8;
-    writer = bl_writer_open(path, err);
+        if (!add_entry(header, &arrays[i], store, &offset, path, err)) goto done;
+    text = bl_json_text(header, JSON_COMPACT, err);
+    if (!text) goto done;
+    size_t length = strlen(text), padded = (length + 7) / 8 * 8; /* so that the data is aligned */
+    bl_writer *writer = bl_writer_open(path, err);
     if (!writer) goto done;
     uint64_t prefix = padded;
     bl_writer_write(writer, &prefix, 8);
@@ -112,4 +107,8 @@ done:
     free(text);
     json_decref(header);
     return ok;
+}
+
+bool bl_safetensors_write(const char *path, const bl_named_array *arrays, size_t n, bl_error *err) {
+    return bl_safetensors_write_as(path, arrays, n, BL_STORE_F32, err);
 }

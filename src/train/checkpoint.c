@@ -54,11 +54,8 @@ bool bl_checkpoint_write(const char *path, const json_t *description, const bl_t
                                (json_int_t)state->position, "tokens", (json_int_t)state->tokens, "predictions", (json_int_t)state->predictions, "log_bytes",
                                (json_int_t)state->log_bytes, "seconds", state->seconds, "valid_loss",
                                state->valid_loss == state->valid_loss ? json_real(state->valid_loss) : json_null());
-    text = header ? json_dumps(header, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
-    if (!text) {
-        bl_fail(err, BL_ERR_MEMORY, "%s: out of memory while the header was built", path);
-        goto done;
-    }
+    text = bl_json_text(header, JSON_COMPACT | JSON_REAL_PRECISION(17), err);
+    if (!text) goto done;
     size_t length = strlen(text);
     uint64_t padded = length + (64 - (MAGIC_SIZE + 8 + length) % 64) % 64, hash;
     char *whole = bl_alloc(padded, 1, err);
@@ -96,7 +93,8 @@ static bool same_run(const char *path, const json_t *stored, const json_t *wante
         if (strcmp(key, "corpus") == 0)
             return bl_fail(err, BL_ERR_USAGE, "%s: is of a run on other text or with another tokenizer: resume with the same --corpus and --tokenizer, or "
                                               "choose another directory", path);
-        char *was = other ? json_dumps(other, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)) : NULL, *now = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+        char *was = other ? bl_json_text(other, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9), NULL) : NULL;
+        char *now = bl_json_text(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9), NULL);
         bl_fail(err, BL_ERR_USAGE, "%s: is of another run: its \"%s\" is %s, now it would be %s; resume with the same options, or choose another directory",
                 path, key, was ? was : "missing", now ? now : "?");
         free(was);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "format/json.h"
 #include "model/model_private.h"
 #include "train/gemm.h"
 #include "train/sample.h"
@@ -36,10 +37,9 @@ static bool write_checkpoint(bl_trainer *t, bl_error *err) {
 }
 
 static bool log_line(bl_trainer *t, json_t *line, bl_error *err) {
-    char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    char *text = bl_json_text(line, JSON_COMPACT | JSON_REAL_PRECISION(17), err);
     bool ok = text != NULL;
-    if (!ok) bl_fail(err, BL_ERR_MEMORY, "%s: out of memory", t->log_path);
-    else if (fprintf(t->log, "%s\n", text) < 0) ok = log_failed(t, err);
+    if (ok && fprintf(t->log, "%s\n", text) < 0) ok = log_failed(t, err);
     free(text);
     json_decref(line);
     return ok;

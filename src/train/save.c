@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include <jansson.h>
+#include "format/json.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,9 +88,7 @@ bool bl_net_save(const bl_net *net, const char *directory, const char *tokenizer
     char *to_tokenizer = bl_path_join(directory, "tokenizer.json", err), *to_weights = bl_path_join(directory, "model.safetensors", err);
     char *to_config = bl_path_join(directory, "config.json", err), *text = NULL;
     json_t *json = config_json(&net->config);
-    bool ok = to_tokenizer && to_weights && to_config;
-    if (ok && json) text = json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    if (ok && !text) ok = bl_fail(err, BL_ERR_MEMORY, "%s: out of memory", to_config);
+    bool ok = to_tokenizer && to_weights && to_config && (text = bl_json_text(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9), err)) != NULL;
     ok = ok && copy_file(tokenizer, to_tokenizer, err) && save_weights(net, to_weights, store, err);
     if (ok) {
         bl_writer *writer = bl_writer_open(to_config, err);
