@@ -46,6 +46,27 @@ BL_API double bl_eigen_effective_rank(const bl_eigen *eigen);
  *  anything. *first == *last when the eigenvalue stands alone. */
 BL_API void bl_eigen_group(const bl_eigen *eigen, size_t index, size_t *first, size_t *last);
 
+/** One layer made ready for many directions. Immutable; keeps a pointer to the model. */
+typedef struct bl_decomposer bl_decomposer;
+
+typedef struct bl_decomposer_options {
+    bool null_model;    /**< permute the h rows of R and, independently, the h columns of P (SPEC 4): what chance looks like */
+    uint64_t seed;      /**< of the permutations */
+    size_t directions;  /**< how many will be asked for, to choose how: 0 = few */
+    size_t memory;      /**< bytes that B may take; 0 = a quarter of the machine's */
+    bl_progress progress; /**< phase "preparing" */
+} bl_decomposer_options;
+
+/** Prepares `layer`. With enough directions ahead and enough memory the symmetric half of B is held, 4 d n(n+1)/2 bytes; otherwise
+ *  interaction matrices are made from L and R. NULL options = defaults. */
+BL_API bl_decomposer *bl_decomposer_new(const bl_model *model, size_t layer, const bl_decomposer_options *options, bl_error *err);
+BL_API void bl_decomposer_free(bl_decomposer *decomposer);
+/** Bytes of B held, 0 if it is not. */
+BL_API size_t bl_decomposer_held(const bl_decomposer *decomposer);
+/** Decomposes the m directions u [m, d] into out [m], each as bl_eigen_new with `k`, to be freed by the caller. On failure nothing is
+ *  left in `out`. Takes 2 m n(n+1) bytes. Threads over directions; the result does not depend on their number. */
+BL_API bool bl_decomposer_run(const bl_decomposer *decomposer, const float *u, size_t m, size_t k, bl_eigen **out, bl_error *err);
+
 /** Virtual tokens of v [n] at `layer` (SPEC 5): out [1 + H, V], row 0 direct, row 1 + h head h. */
 BL_API bool bl_virtual_tokens(const bl_model *model, size_t layer, const float *v, float *out, bl_error *err);
 

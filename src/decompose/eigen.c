@@ -95,28 +95,33 @@ static bool decompose(bl_eigen *eigen, float *q, bl_error *err) {
     return ok;
 }
 
+bl_eigen *bl_eigen_of_matrix(float *q, size_t n, size_t layer, size_t k, float constant, bl_error *err) {
+    bl_eigen *eigen = bl_alloc_zero(1, sizeof *eigen, err);
+    if (!eigen) return NULL;
+    bool all = k == 0 || 2 * k >= n;
+    *eigen = (bl_eigen){.n = n, .layer = layer, .low = all ? n : k, .high = all ? 0 : k, .constant = constant};
+    eigen->values = bl_alloc(n, sizeof *eigen->values, err);
+    eigen->vectors = bl_alloc((eigen->low + eigen->high) * n, sizeof *eigen->vectors, err);
+    if (eigen->values && eigen->vectors && decompose(eigen, q, err)) return eigen;
+    bl_eigen_free(eigen);
+    return NULL;
+}
+
+float bl_direction_constant(const bl_model *model, size_t layer, const float *u) {
+    const float *p = bl_model_layer(model, layer)->b_p;
+    return p ? cblas_sdot((int)bl_model_config(model)->d_model, u, 1, p, 1) : 0;
+}
+
 bl_eigen *bl_eigen_new(const bl_model *model, size_t layer, const float *u, size_t k, bl_error *err) {
     bl_error_clear(err);
     if (!bl_check_decomposable(model, layer, err)) return NULL;
     size_t n = bl_interaction_size(model);
-    bl_eigen *eigen = bl_alloc_zero(1, sizeof *eigen, err);
-    float *q = NULL;
-    bool ok = false;
-    if (!eigen) return NULL;
-    bool all = k == 0 || 2 * k >= n;
-    *eigen = (bl_eigen){.n = n, .layer = layer, .low = all ? n : k, .high = all ? 0 : k};
-    const float *p = bl_model_layer(model, layer)->b_p;
-    if (p) eigen->constant = cblas_sdot((int)bl_model_config(model)->d_model, u, 1, p, 1);
-    q = bl_alloc(n * n, sizeof *q, err);
-    eigen->values = bl_alloc(n, sizeof *eigen->values, err);
-    eigen->vectors = bl_alloc((eigen->low + eigen->high) * n, sizeof *eigen->vectors, err);
-    if (!q || !eigen->values || !eigen->vectors) goto done;
-    ok = bl_interaction_matrix(model, layer, u, q, err) && decompose(eigen, q, err);
-done:
+    bl_eigen *eigen = NULL;
+    float *q = bl_alloc(n * n, sizeof *q, err);
+    if (q && bl_interaction_matrix(model, layer, u, q, err))
+        eigen = bl_eigen_of_matrix(q, n, layer, k, bl_direction_constant(model, layer, u), err);
     free(q);
-    if (ok) return eigen;
-    bl_eigen_free(eigen);
-    return NULL;
+    return eigen;
 }
 
 void bl_eigen_free(bl_eigen *eigen) {
