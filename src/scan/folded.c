@@ -12,29 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK 64 /* query rows at a time: the block of scores stays in cache, and less than half of the square is wasted */
-
-struct bl_folded_workspace {
-    bl_workspace *forward; /* deeper layers only */
-    float *qk;             /* [T, 2d] from the activations, deeper layers only */
-    float *q, *key;        /* [T, k] one head, rotated */
-    float *moved;          /* [T, moved] tau or values */
-    float *scores;         /* [BLOCK, T] */
-    float *part;           /* [BLOCK, J] by tau */
-    float *z, *rz;         /* [T, d] by values */
-    float *y;              /* [T, d] N1(x), deeper layers only */
-};
-
 bl_folded_workspace *bl_folded_workspace_new(const bl_folded *f, size_t T, bl_error *err) {
     bl_folded_workspace *w = bl_alloc_zero(1, sizeof *w, err);
     if (!w) return NULL;
-    float **parts[] = {&w->q, &w->key, &w->moved, &w->scores, &w->part, &w->z, &w->rz, &w->qk, &w->y};
-    const size_t widths[] = {f->k, f->k, f->moved, BLOCK, 0, f->by_values ? f->d : 0, f->normed ? f->d : 0, f->from_tables ? 0 : 2 * f->d,
-                             f->from_tables ? 0 : f->d};
+    float **parts[] = {&w->q, &w->key, &w->moved, &w->scores, &w->part, &w->z, &w->rz, &w->qk, &w->y, &w->direct};
+    const size_t widths[] = {f->k, f->k, f->moved, BL_FOLDED_BLOCK, 0, f->by_values ? f->d : 0, f->normed ? f->d : 0, f->from_tables ? 0 : 2 * f->d,
+                             f->from_tables ? 0 : f->d, f->J};
     bool ok = true;
     for (size_t i = 0; ok && i < sizeof parts / sizeof *parts; i++) {
         size_t count;
-        if (parts[i] == &w->part) count = f->by_values ? 0 : BLOCK * f->J;
+        if (parts[i] == &w->part) count = f->by_values ? 0 : BL_FOLDED_BLOCK * f->J;
         else if (!bl_mul_size(T, widths[i], &count)) count = SIZE_MAX;
         *parts[i] = bl_alloc(count, sizeof(float), err);
         ok = *parts[i] != NULL;
@@ -50,22 +37,20 @@ bl_folded_workspace *bl_folded_workspace_new(const bl_folded *f, size_t T, bl_er
 
 void bl_folded_workspace_free(bl_folded_workspace *w) {
     if (!w) return;
-    float *parts[] = {w->q, w->key, w->moved, w->scores, w->part, w->z, w->rz, w->qk, w->y};
+    float *parts[] = {w->q, w->key, w->moved, w->scores, w->part, w->z, w->rz, w->qk, w->y, w->direct};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     bl_workspace_free(w->forward);
     free(w);
 }
 
-/* One head's queries or keys [n, k], rotated by position: row p comes from rows + at(p). */
-static void take_rotated(const bl_folded *f, const float *rows, const int32_t *ids, size_t n, size_t offset, float *out) {
+void bl_folded_rotated(const bl_folded *f, const float *qk, const int32_t *ids, size_t begin, size_t end, size_t offset, float *out) {
     size_t half = f->k / 2;
     const float *cosines = f->probes->model->rope_cos, *sines = f->probes->model->rope_sin;
-    for (size_t p = 0; p < n; p++) {
-        const float *a = rows + (ids ? (size_t)ids[p] : p) * 2 * f->d + offset, *b = a + half, *c = cosines + p * half, *s = sines + p * half;
-        float *u = out + p * f->k, *v = u + half;
+    for (size_t p = begin; p < end; p++, out += f->k) {
+        const float *a = qk + (ids ? (size_t)ids[p] : p) * 2 * f->d + offset, *b = a + half, *c = cosines + p * half, *s = sines + p * half;
         for (size_t j = 0; j < half; j++) {
-            u[j] = a[j] * c[j] - b[j] * s[j];
-            v[j] = b[j] * c[j] + a[j] * s[j];
+            out[j] = a[j] * c[j] - b[j] * s[j];
+            out[j + half] = b[j] * c[j] + a[j] * s[j];
         }
     }
 }
@@ -88,7 +73,7 @@ static float exponentials(float *row, size_t p, size_t cols) {
 /* Rows begin … begin + rows - 1 of one head. */
 static void attend_block(const bl_folded *f, bl_folded_workspace *w, size_t h, size_t begin, size_t rows, float *sims) {
     size_t cols = begin + rows;
-    float inverse[BLOCK];
+    float inverse[BL_FOLDED_BLOCK];
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)cols, (int)f->k, 1.0F, w->q + begin * f->k, (int)f->k, w->key, (int)f->k, 0.0F,
                 w->scores, (int)cols);
     for (size_t i = 0; i < rows; i++) inverse[i] = exponentials(w->scores + i * cols, begin + i, cols);
@@ -106,10 +91,19 @@ static void attend_block(const bl_folded *f, bl_folded_workspace *w, size_t h, s
     }
 }
 
+double bl_folded_square(const bl_folded *f, const float *x, const float *z) {
+    const float *o = bl_model_layer(f->probes->model, f->probes->layer)->w_o.data;
+    float s = bl_model_attention_scale(f->probes->model);
+    double total = 0;
+    for (size_t i = 0; i < f->d; i++) {
+        double value = (double)x[i] + (double)(s * cblas_sdot((int)f->d, o + i * f->d, 1, z, 1));
+        total += value * value;
+    }
+    return total;
+}
+
 /* Divides each row by the norm of x_mid, from z (see folded_private.h); x is given by its square and by s O^T x. */
 static void divide_by_norm(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, const float *x, size_t n, float *sims) {
-    const bl_layer *l = bl_model_layer(f->probes->model, f->probes->layer);
-    float s = bl_model_attention_scale(f->probes->model);
     size_t d = f->d;
     memcpy(w->rz, w->z, n * d * sizeof *w->rz);
     cblas_strmm(CblasRowMajor, CblasRight, CblasUpper, CblasTrans, CblasNonUnit, (int)n, (int)d, 1.0F, f->r, (int)d, w->rz, (int)d);
@@ -123,13 +117,7 @@ static void divide_by_norm(const bl_folded *f, bl_folded_workspace *w, const int
             square = (double)f->t_square[ids[p]];
         }
         double total = square + 2 * cross + added;
-        if (!ids || total < 1e-3 * (square + added)) { /* no tables, or nearly cancelled: the plain way */
-            total = 0;
-            for (size_t i = 0; i < d; i++) {
-                double value = (double)row[i] + (double)(s * cblas_sdot((int)d, l->w_o.data + i * d, 1, z, 1));
-                total += value * value;
-            }
-        }
+        if (!ids || total < 1e-3 * (square + added)) total = bl_folded_square(f, row, z); /* no tables, or nearly cancelled */
         float scale = (float)(1.0 / sqrt(total / (double)d + 1e-8));
         for (size_t j = 0; j < f->J; j++) sims[p * f->J + j] *= scale;
     }
@@ -146,25 +134,31 @@ static const float *from_activations(const bl_folded *f, bl_folded_workspace *w,
     return x.data;
 }
 
-void bl_folded_similarity(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n, float *sims) {
-    const float *x = NULL, *qk = f->t_qk;
-    if (f->from_tables) {
-        for (size_t p = 0; p < n; p++) {
-            memcpy(w->moved + p * f->moved, f->t_moved + (size_t)ids[p] * f->moved, f->moved * sizeof *w->moved);
-            memcpy(sims + p * f->J, f->t_direct + (size_t)ids[p] * f->J, f->J * sizeof *sims);
-        }
-    } else {
-        x = from_activations(f, w, ids, n, sims);
-        qk = w->qk;
+const float *bl_folded_begin(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n, float *sims, const float **qk, bool *by_token) {
+    *by_token = f->from_tables;
+    *qk = f->from_tables ? f->t_qk : w->qk;
+    if (!f->from_tables) return from_activations(f, w, ids, n, sims);
+    for (size_t p = 0; p < n; p++) {
+        memcpy(w->moved + p * f->moved, f->t_moved + (size_t)ids[p] * f->moved, f->moved * sizeof *w->moved);
+        memcpy(sims + p * f->J, f->t_direct + (size_t)ids[p] * f->J, f->J * sizeof *sims);
     }
+    return NULL;
+}
+
+void bl_folded_similarity(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n, float *sims) {
+    const float *qk;
+    bool by_token;
+    const float *x = bl_folded_begin(f, w, ids, n, sims, &qk, &by_token);
+    const int32_t *rows = by_token ? ids : NULL;
     for (size_t h = 0; h < f->H; h++) {
-        take_rotated(f, qk, x ? NULL : ids, n, h * f->k, w->q);
-        take_rotated(f, qk, x ? NULL : ids, n, f->d + h * f->k, w->key);
-        for (size_t begin = 0; begin < n; begin += BLOCK) attend_block(f, w, h, begin, n - begin < BLOCK ? n - begin : BLOCK, sims);
+        bl_folded_rotated(f, qk, rows, 0, n, h * f->k, w->q);
+        bl_folded_rotated(f, qk, rows, 0, n, f->d + h * f->k, w->key);
+        for (size_t begin = 0; begin < n; begin += BL_FOLDED_BLOCK)
+            attend_block(f, w, h, begin, n - begin < BL_FOLDED_BLOCK ? n - begin : BL_FOLDED_BLOCK, sims);
     }
     if (f->by_values)
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)f->J, (int)f->d, 1.0F, w->z, (int)f->d, f->out, (int)f->d, 1.0F, sims, (int)f->J);
-    if (f->normed) divide_by_norm(f, w, x ? NULL : ids, x, n, sims);
+    if (f->normed) divide_by_norm(f, w, rows, x, n, sims);
     for (size_t p = 0; p < n; p++)
         for (size_t j = 0; j < f->J; j++) sims[p * f->J + j] += f->probes->bias[j];
 }

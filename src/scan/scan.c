@@ -39,7 +39,7 @@ typedef struct work {
     bl_probes probes;
     bl_folded *folded;         /* NULL on the exact path */
     bl_folded_workspace **folded_workspaces; /* [threads] */
-    bl_workspace **workspaces; /* [threads], for the exact path and for contributions */
+    bl_workspace **workspaces; /* [threads] on the exact path */
     float **sims;              /* [threads][n_ctx, J] */
     size_t threads;
     bl_batch batch;
@@ -74,9 +74,10 @@ static bool work_init(work *w, const bl_model *model, const bl_eigen *eigen, con
     if (!bl_mul_size(T, J, &count)) count = SIZE_MAX;
     for (size_t t = 0; t < threads; t++) {
         w->sims[t] = bl_alloc(count, sizeof(float), err);
-        w->workspaces[t] = w->sims[t] ? bl_workspace_new(model, T, err) : NULL;
-        if (!w->workspaces[t]) return false;
-        if (w->folded && !(w->folded_workspaces[t] = bl_folded_workspace_new(w->folded, T, err))) return false;
+        if (!w->sims[t]) return false;
+        if (w->folded) w->folded_workspaces[t] = bl_folded_workspace_new(w->folded, T, err);
+        else w->workspaces[t] = bl_workspace_new(model, T, err);
+        if (!w->folded_workspaces[t] && !w->workspaces[t]) return false;
     }
     return true;
 }
@@ -136,8 +137,21 @@ static bool merge_batch(bl_scan *scan, const work *w, bl_error *err) {
     return true;
 }
 
-/* Contributions of all matches, signed so that their sum is positive. */
-static bool explain(bl_scan *scan, work *w, bl_error *err) {
+/* One match's contributions, signed so that their sum is positive. */
+static bool explain_match(const work *w, size_t j, const float *back, bl_candidate *m, bl_error *err) {
+    size_t thread = (size_t)omp_get_thread_num();
+    m->contributions = bl_alloc(m->position + 1, sizeof *m->contributions, err);
+    if (!m->contributions) return false;
+    if (w->folded) bl_folded_contributions(w->folded, w->folded_workspaces[thread], j, m->ids, m->n_ids, m->position, m->contributions);
+    else if (!bl_contributions(&w->probes, j, back, w->workspaces[thread], m->ids, m->n_ids, m->position, m->contributions, err)) return false;
+    float sign = m->similarity < 0 ? -1.0F : 1.0F;
+    m->bias = sign * w->probes.bias[j];
+    for (size_t p = 0; p <= m->position; p++) m->contributions[p] *= sign;
+    return true;
+}
+
+/* Contributions of all matches, threads over eigenvectors. */
+static bool explain(bl_scan *scan, const work *w, bl_error *err) {
     const bl_config *c = bl_model_config(w->probes.model);
     bool ok = true;
 #pragma omp parallel for schedule(dynamic, 1)
@@ -145,15 +159,7 @@ static bool explain(bl_scan *scan, work *w, bl_error *err) {
         bl_error failure = {0};
         float *back = bl_alloc(c->n_head * c->d_model, sizeof *back, &failure);
         bool done = back && bl_heads_back(w->probes.model, w->probes.layer, w->probes.v + j * c->d_model, back, &failure);
-        for (size_t i = 0; done && i < scan->tops[j].n; i++) {
-            bl_candidate *m = &scan->tops[j].list[i];
-            m->contributions = bl_alloc(m->position + 1, sizeof *m->contributions, &failure);
-            done = m->contributions && bl_contributions(&w->probes, j, back, w->workspaces[omp_get_thread_num()], m->ids, m->n_ids,
-                                                        m->position, m->contributions, &failure);
-            float sign = m->similarity < 0 ? -1.0F : 1.0F;
-            m->bias = sign * w->probes.bias[j];
-            for (size_t p = 0; done && p <= m->position; p++) m->contributions[p] *= sign;
-        }
+        for (size_t i = 0; done && i < scan->tops[j].n; i++) done = explain_match(w, j, back, &scan->tops[j].list[i], &failure);
         free(back);
         if (done) continue;
 #pragma omp critical(bl_scan_failure)

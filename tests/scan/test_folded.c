@@ -1,6 +1,21 @@
 /* The folded scan equals the full forward pass, on every bilinear variant, at every layer, for few vectors (tau) and many (values). */
 #include "support.h"
+#include "decompose/interaction.h"
 #include "scan/folded.h"
+
+/* Every probe's contributions at the first and the last position. */
+static void compare_contributions(const bl_probes *probes, const bl_folded *folded, bl_folded_workspace *fast, bl_workspace *slow, const int32_t *ids,
+                                  size_t n, double *worst) {
+    for (size_t j = 0; j < probes->J; j++)
+        for (size_t p = 0; p < n; p += n > 1 ? n - 1 : 1) {
+            float a[32], b[32], back[2 * 16];
+            bl_error err = {0};
+            assert_true(bl_heads_back(probes->model, probes->layer, probes->v + j * 16, back, &err));
+            assert_true(bl_contributions(probes, j, back, slow, ids, n, p, b, &err));
+            bl_folded_contributions(folded, fast, j, ids, n, p, a);
+            for (size_t i = 0; i <= p; i++) *worst = fmax(*worst, fabs((double)a[i] - (double)b[i]));
+        }
+}
 
 static double compare(const char *name, size_t layer, size_t J, unsigned seed) {
     bl_error err = {0};
@@ -29,6 +44,7 @@ static double compare(const char *name, size_t layer, size_t J, unsigned seed) {
             worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
             largest = fmax(largest, fabs((double)b[i]));
         }
+        compare_contributions(&probes, folded, fast, slow, ids, n, &worst);
     }
     bl_workspace_free(slow);
     bl_folded_workspace_free(fast);

@@ -1,0 +1,49 @@
+/* One match's similarity split by source token, from the folded scan's tables: one row of each head's pattern is all it takes.
+ *
+ *   c_j = sum_h A_h[p, j] tau_h[t_j]  (+ v . x_p at j = p),  all divided by the norm at p */
+#include "base/vexp.h"
+#include "scan/folded_private.h"
+#include <cblas.h>
+#include <math.h>
+#include <string.h>
+
+/* row [p + 1] = softmax of the scores of position p in head h */
+static void pattern_row(const bl_folded *f, bl_folded_workspace *w, const float *qk, const int32_t *rows, size_t h, size_t p, float *row) {
+    float most, sum = 0;
+    bl_folded_rotated(f, qk, rows, p, p + 1, h * f->k, w->q);
+    bl_folded_rotated(f, qk, rows, 0, p + 1, f->d + h * f->k, w->key);
+    for (size_t j = 0; j <= p; j++) row[j] = cblas_sdot((int)f->k, w->q, 1, w->key + j * f->k, 1);
+    most = row[0];
+    for (size_t j = 1; j <= p; j++) most = row[j] > most ? row[j] : most;
+    for (size_t j = 0; j <= p; j++) {
+        row[j] = bl_expf(row[j] - most);
+        sum += row[j];
+    }
+    for (size_t j = 0; j <= p; j++) row[j] /= sum;
+}
+
+void bl_folded_contributions(const bl_folded *f, bl_folded_workspace *w, size_t j, const int32_t *ids, size_t n, size_t p, float *c) {
+    const float *qk;
+    bool by_token;
+    float *sims = w->direct, *row = w->scores;
+    const float *x = bl_folded_begin(f, w, ids, n, sims, &qk, &by_token);
+    memset(c, 0, (p + 1) * sizeof *c);
+    if (f->by_values) memset(w->z, 0, f->d * sizeof *w->z);
+    for (size_t h = 0; h < f->H; h++) {
+        pattern_row(f, w, qk, by_token ? ids : NULL, h, p, row);
+        for (size_t i = 0; i <= p; i++) {
+            const float *moved = w->moved + i * f->moved;
+            if (!f->by_values) {
+                c[i] += row[i] * moved[h * f->J + j];
+            } else {
+                c[i] += row[i] * cblas_sdot((int)f->k, f->out + j * f->d + h * f->k, 1, moved + h * f->k, 1);
+                cblas_saxpy((int)f->k, row[i], moved + h * f->k, 1, w->z + h * f->k, 1);
+            }
+        }
+    }
+    c[p] += sims[p * f->J + j];
+    if (!f->normed) return;
+    const float *x_p = x ? x + p * f->d : bl_model_w_e(f->probes->model).data + (size_t)ids[p] * f->d;
+    float scale = (float)(1.0 / sqrt(bl_folded_square(f, x_p, w->z) / (double)f->d + 1e-8));
+    for (size_t i = 0; i <= p; i++) c[i] *= scale;
+}
