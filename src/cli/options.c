@@ -199,7 +199,7 @@ static int parse_all(int argc, char **argv, const verb *self, common *c, const o
     return -1;
 }
 
-int options_parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats, const char *output_help, bool has_model) {
+static int parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats, const char *output_help, bool has_model) {
     option shared[8];
     size_t n = 0;
     if (output_help) shared[n++] = (option){"o", OPTION_TEXT, &c->output, "PATH", output_help};
@@ -222,4 +222,18 @@ int options_parse(int argc, char **argv, const verb *self, common *c, const opti
     c->width = terminal_width();
     bl_set_threads((int)c->threads);
     return set_format(self, c, formats);
+}
+
+/* The lists that were read before something was found wrong. */
+static void release(const option *table) {
+    for (const option *o = table; o->name; o++) {
+        if (o->kind == OPTION_TOKENS || o->kind == OPTION_FILES) text_list_free(o->target);
+        if (o->kind == OPTION_INDICES) index_list_free(o->target);
+    }
+}
+
+int options_parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats, const char *output_help, bool has_model) {
+    int status = parse(argc, argv, self, c, table, formats, output_help, has_model);
+    if (status >= 0) release(table);
+    return status;
 }

@@ -38,8 +38,9 @@ works() {
 works ./shared "$lib"
 readelf -d shared | grep -q 'NEEDED.*libbilens\.so\.0' || fail "the program does not need libbilens.so.0"
 
+# The whole archive, so that no object of it needs what bilens.pc does not name.
 "$CC" -std=c11 -Wall -Werror "$SOURCE/tests/install/main.c" -o static \
-    $("$PKG_CONFIG" --static --cflags --libs bilens | sed 's/-lbilens/-l:libbilens.a/') || fail "compiling with the archive"
+    $("$PKG_CONFIG" --static --cflags --libs bilens | sed 's/-lbilens/-Wl,--whole-archive -l:libbilens.a -Wl,--no-whole-archive/') || fail "compiling with the archive"
 works ./static
 readelf -d static | grep -q 'NEEDED.*libbilens' && fail "the static program needs a libbilens at run time"
 
