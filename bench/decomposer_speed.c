@@ -21,8 +21,8 @@ static bool batch(const bl_model *model, const float *u, size_t m, size_t k, siz
     bool ok = z && bl_decomposer_run(z, u, m, k, out, err);
     double t2 = now();
     if (ok) {
-        printf("{\"way\": \"%s\", \"directions\": %zu, \"prepare\": %.4f, \"a_direction\": %.6f}\n", bl_decomposer_held(z) ? "B held" : "from L and R", m, t1 - t0,
-               (t2 - t1) / (double)m);
+        printf("{\"way\": \"%s\", \"directions\": %zu, \"prepare\": %.4f, \"a_direction\": %.6f}\n",
+               bl_decomposer_held(z) ? "B held" : "from L and R", m, t1 - t0, (t2 - t1) / (double)m);
         fflush(stdout);
         for (size_t i = 0; i < m; i++) bl_eigen_free(out[i]);
     }

@@ -38,7 +38,8 @@ int main(int argc, char **argv) {
         double t3 = now();
         ok = ok && all && ends && bl_virtual_tokens(model, 0, bl_eigen_vector(all, -1), rows, &err);
         double t4 = now();
-        printf("{\"interaction\": %.6f, \"interaction+eigh\": %.6f, \"interaction+extremes\": %.6f, \"virtual_tokens\": %.6f}\n", t1 - t0, t2 - t1, t3 - t2, t4 - t3);
+        printf("{\"interaction\": %.6f, \"interaction+eigh\": %.6f, \"interaction+extremes\": %.6f, \"virtual_tokens\": %.6f}\n", t1 - t0,
+               t2 - t1, t3 - t2, t4 - t3);
         bl_eigen_free(all);
         bl_eigen_free(ends);
     }

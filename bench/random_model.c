@@ -40,10 +40,11 @@ int main(int argc, char **argv) {
     arrays[n++] = (bl_named_array){"lm_head.weight", draw(&random, V * d), 2, {V, d}};
     char path[4096], config[512];
     size_t length;
-    snprintf(config, sizeof config,
-             "{\"n_vocab\": %zu, \"n_layer\": %zu, \"n_head\": %zu, \"d_model\": %zu, \"d_hidden\": %zu, \"n_ctx\": 256, \"normalization\": null, "
-             "\"noise\": 0.33, \"mlp\": \"blp\", \"mlp_bias\": false, \"modifier\": null}\n",
-             V, layers, size[2], d, h);
+    snprintf(
+        config, sizeof config,
+        "{\"n_vocab\": %zu, \"n_layer\": %zu, \"n_head\": %zu, \"d_model\": %zu, \"d_hidden\": %zu, \"n_ctx\": 256, \"normalization\": null, "
+        "\"noise\": 0.33, \"mlp\": \"blp\", \"mlp_bias\": false, \"modifier\": null}\n",
+        V, layers, size[2], d, h);
     char *tokenizer = bl_file_read(argv[2], (size_t)1 << 28, &length, &err);
     bool ok = tokenizer && bl_make_directories(argv[1], &err);
     snprintf(path, sizeof path, "%s/tokenizer.json", argv[1]);

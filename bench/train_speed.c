@@ -24,7 +24,12 @@ int main(int argc, char **argv) {
     size_t number[10] = {0};
     for (int i = 1; i < 10; i++) number[i] = strtoul(argv[i], NULL, 10);
     size_t stories = number[6], T = number[7], n = T - 1, steps = number[9];
-    bl_config config = {.n_vocab = number[5], .n_layer = number[4], .n_head = number[3], .n_ctx = T, .d_model = number[1], .d_hidden = number[2],
+    bl_config config = {.n_vocab = number[5],
+                        .n_layer = number[4],
+                        .n_head = number[3],
+                        .n_ctx = T,
+                        .d_model = number[1],
+                        .d_hidden = number[2],
                         .noise = strtof(argv[8], NULL)};
     bl_net net;
     bl_error err;

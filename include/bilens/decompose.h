@@ -50,10 +50,10 @@ BL_API void bl_eigen_group(const bl_eigen *eigen, size_t index, size_t *first, s
 typedef struct bl_decomposer bl_decomposer;
 
 typedef struct bl_decomposer_options {
-    bool null_model;    /**< permute the h rows of R and, independently, the h columns of P (SPEC 4): what chance looks like */
-    uint64_t seed;      /**< of the permutations */
-    size_t directions;  /**< how many will be asked for, to choose how: 0 = few */
-    size_t memory;      /**< bytes that B may take; 0 = a quarter of the machine's */
+    bool null_model;      /**< permute the h rows of R and, independently, the h columns of P (SPEC 4): what chance looks like */
+    uint64_t seed;        /**< of the permutations */
+    size_t directions;    /**< how many will be asked for, to choose how: 0 = few */
+    size_t memory;        /**< bytes that B may take; 0 = a quarter of the machine's */
     bl_progress progress; /**< phase "preparing" */
 } bl_decomposer_options;
 

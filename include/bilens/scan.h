@@ -12,7 +12,7 @@ typedef struct bl_scan_options {
     size_t top;         /**< matches an eigenvector, at most one a story; 0 = 8 */
     size_t max_stories; /**< 0 = all */
     bl_progress progress;
-    bool exact_path;     /**< compute the whole forward pass up to the MLP's input, as an oracle of the folded scan (the default) */
+    bool exact_path; /**< compute the whole forward pass up to the MLP's input, as an oracle of the folded scan (the default) */
 } bl_scan_options;
 
 /** One position of one story. */

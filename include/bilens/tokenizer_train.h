@@ -15,9 +15,9 @@ extern "C" {
 #endif
 
 typedef struct bl_wordpiece_options {
-    size_t size;           /**< of the vocabulary, special tokens and single characters included */
+    size_t size;            /**< of the vocabulary, special tokens and single characters included */
     uint64_t min_frequency; /**< a pair of pieces that stands together less often is never joined; 0 and 1: any pair */
-    size_t limit_alphabet; /**< keep only so many characters, the most frequent ones; 0: all */
+    size_t limit_alphabet;  /**< keep only so many characters, the most frequent ones; 0: all */
 } bl_wordpiece_options;
 
 /** What the corpus was made of. */

@@ -32,7 +32,8 @@ bool arrays_write(const char *path, const bl_named_array *arrays, size_t n, bl_e
     if (!ends_with(path, ".npy")) return write_folder(path, arrays, n, err);
     if (n == 1) return bl_npy_write(path, arrays, err);
     err->code = BL_ERR_USAGE;
-    snprintf(err->message, sizeof err->message, "%s: a .npy file holds one array, %zu were asked for: name a folder or FILE.safetensors", path, n);
+    snprintf(err->message, sizeof err->message, "%s: a .npy file holds one array, %zu were asked for: name a folder or FILE.safetensors",
+             path, n);
     return false;
 }
 

@@ -35,7 +35,11 @@ char *default_data(const char *name, bl_error *err) {
         path = existing(self, "/../data", name);
         if (!path) path = existing(self, "/../share/bilens", name);
     }
-    if (!path) set_error(err, BL_ERR_INPUT, "the embedded default '%s' is not here (it is looked for in $BILENS_DATA, beside the build folder and where bilens was installed): name a MODEL and a --corpus", name);
+    if (!path)
+        set_error(
+            err, BL_ERR_INPUT,
+            "the embedded default '%s' is not here (it is looked for in $BILENS_DATA, beside the build folder and where bilens was installed): name a MODEL and a --corpus",
+            name);
     return path;
 }
 
@@ -86,7 +90,8 @@ bool choose_eigs(const bl_model *model, direction_options *options, bl_error *er
         long index = options->eigs.items[i];
         if (index >= -n && index < n) continue;
         err->code = BL_ERR_USAGE;
-        snprintf(err->message, sizeof err->message, "--eigs: eigenvector %ld does not exist; there are %ld: 0 … %ld, or -1 … %ld from the end", index, n, n - 1, -n);
+        snprintf(err->message, sizeof err->message,
+                 "--eigs: eigenvector %ld does not exist; there are %ld: 0 … %ld, or -1 … %ld from the end", index, n, n - 1, -n);
         return false;
     }
     return true;
@@ -103,7 +108,8 @@ bl_eigen *decompose(const bl_model *model, const direction_options *options, boo
     float *u = calloc(bl_model_config(model)->d_model, sizeof *u);
     bl_eigen *eigen = NULL;
     if (!u) set_error(err, BL_ERR_MEMORY, "out of memory%s", "");
-    else if (bl_direction_vector(model, &direction, u, err)) eigen = bl_eigen_new(model, options->layer, u, all || k > n / 8 ? 0 : (size_t)k, err);
+    else if (bl_direction_vector(model, &direction, u, err))
+        eigen = bl_eigen_new(model, options->layer, u, all || k > n / 8 ? 0 : (size_t)k, err);
     free(u);
     return eigen;
 }

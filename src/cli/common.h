@@ -20,12 +20,14 @@ typedef struct direction_options {
     index_list eigs;
 } direction_options;
 
-#define DIRECTION_OPTIONS(d)                                                                                                              \
-    {"token", OPTION_TEXT, &(d).token, "T", "output token: the vocabulary's own string, or its id as #1234"},                             \
-    {"minus", OPTION_TOKENS, &(d).minus, "T,T…", "contrast tokens: their mean is subtracted"},                                            \
-    {"layer", OPTION_COUNT, &(d).layer, "N", "layer whose MLP is decomposed (default 0)"},                                                \
-    {"centre-unembedding", OPTION_FLAG, &(d).centre, NULL, "subtract from each row of W_U its own mean first"},                           \
-    {"eigs", OPTION_INDICES, &(d).eigs, "I,I…", "eigenvectors, by index into the ascending spectrum, negative from the end (default -1,-2,-3,-4,0,1,2,3)"}
+#define DIRECTION_OPTIONS(d)                                                                                          \
+    {"token", OPTION_TEXT, &(d).token, "T", "output token: the vocabulary's own string, or its id as #1234"},         \
+        {"minus", OPTION_TOKENS, &(d).minus, "T,T…", "contrast tokens: their mean is subtracted"},                    \
+        {"layer", OPTION_COUNT, &(d).layer, "N", "layer whose MLP is decomposed (default 0)"},                        \
+        {"centre-unembedding", OPTION_FLAG, &(d).centre, NULL, "subtract from each row of W_U its own mean first"}, { \
+        "eigs", OPTION_INDICES, &(d).eigs, "I,I…",                                                                    \
+            "eigenvectors, by index into the ascending spectrum, negative from the end (default -1,-2,-3,-4,0,1,2,3)" \
+    }
 
 void direction_options_free(direction_options *options);
 /* The eigenvectors asked for, or the default eight (fewer in a smaller model); checked against the spectrum's size. */

@@ -72,7 +72,8 @@ static json_t *entries_json(const bl_model *model, const subject *s, const bl_en
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++) {
         json_t *row = json_array();
-        for (size_t axis = 0; axis < s->array.n_dims; axis++) json_array_append_new(row, label(model, s->axes[axis], entries[i].index[axis]));
+        for (size_t axis = 0; axis < s->array.n_dims; axis++)
+            json_array_append_new(row, label(model, s->axes[axis], entries[i].index[axis]));
         json_array_append_new(row, json_real((double)entries[i].value));
         json_array_append_new(list, row);
     }
@@ -131,8 +132,8 @@ static char *describe(const common *c, const bl_model *model, const describe_opt
         json_array_append_new(shape, json_integer((json_int_t)s->array.shape[i]));
     }
     json_t *json = json_pack("{s:s*, s:s, s:I, s:o, s:o, s:o, s:o}", "model", c->model, "tensor", o->npy ? o->npy : o->tensor, "layer",
-                             (json_int_t)o->direction.layer, "shape", shape, "axes", axes, "top", entries_json(model, s, entries, n), "bottom",
-                             entries_json(model, s, entries + o->k, n));
+                             (json_int_t)o->direction.layer, "shape", shape, "axes", axes, "top", entries_json(model, s, entries, n),
+                             "bottom", entries_json(model, s, entries + o->k, n));
     char *text = NULL;
     if (json && c->format == FORMAT_JSON) {
         char *compact = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
@@ -154,7 +155,8 @@ static int run(int argc, char **argv, const verb *self) {
     common c = {0};
     describe_options o = {.k = 10};
     bl_error err = {0};
-    const option table[] = {{"tensor", OPTION_TEXT, &o.tensor, "NAME", "w_e w_u w_q w_k w_v w_o w_l w_r w_p ov qk ove b, or of a direction: q, virtual_tokens"},
+    const option table[] = {{"tensor", OPTION_TEXT, &o.tensor, "NAME",
+                             "w_e w_u w_q w_k w_v w_o w_l w_r w_p ov qk ove b, or of a direction: q, virtual_tokens"},
                             {"npy", OPTION_TEXT, &o.npy, "FILE", "describe this .npy array instead of a model's tensor"},
                             {"k", OPTION_COUNT, &o.k, "K", "entries at each end (default 10)"},
                             DIRECTION_OPTIONS(o.direction),
@@ -181,9 +183,10 @@ done:
     return status;
 }
 
-const verb verb_describe = {"describe", "the largest and smallest entries of any weight-derived tensor", run,
-                            "Lists the k largest and the k smallest entries with their place: token strings on a vocabulary axis, numbers on the others. Norm weights are\n"
-                            "folded into the matrices that read them.",
-                            "  bilens describe models/ts-1-256 --tensor ov -k 5\n"
-                            "  bilens describe models/ts-1-256 --tensor virtual_tokens --token swim --eigs -1 -k 20\n"
-                            "  bilens describe --npy eigenvectors.npy\n"};
+const verb verb_describe = {
+    "describe", "the largest and smallest entries of any weight-derived tensor", run,
+    "Lists the k largest and the k smallest entries with their place: token strings on a vocabulary axis, numbers on the others. Norm weights are\n"
+    "folded into the matrices that read them.",
+    "  bilens describe models/ts-1-256 --tensor ov -k 5\n"
+    "  bilens describe models/ts-1-256 --tensor virtual_tokens --token swim --eigs -1 -k 20\n"
+    "  bilens describe --npy eigenvectors.npy\n"};

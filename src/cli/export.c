@@ -34,7 +34,8 @@ static bool add(set *s, const bl_model *model, const char *name, size_t layer, b
 }
 
 /* Every name for layers first … last; w_e and w_u once. */
-static bool collect(const common *c, set *s, const bl_model *model, const char *const *names, size_t n, size_t first, size_t last, bl_error *err) {
+static bool collect(const common *c, set *s, const bl_model *model, const char *const *names, size_t n, size_t first, size_t last,
+                    bl_error *err) {
     size_t most = n * (last - first + 1);
     s->weights = calloc(most, sizeof *s->weights);
     s->arrays = calloc(most, sizeof *s->arrays);
@@ -54,10 +55,12 @@ static int run(int argc, char **argv, const verb *self) {
     text_list tensors = {0};
     size_t layer = SIZE_MAX;
     bl_error err = {0};
-    const option table[] = {{"tensors", OPTION_TOKENS, &tensors, "T,T…", "of w_e w_u w_q w_k w_v w_o w_l w_r w_p ov qk (default: these), ove, b"},
+    const option table[] = {{"tensors", OPTION_TOKENS, &tensors, "T,T…",
+                             "of w_e w_u w_q w_k w_v w_o w_l w_r w_p ov qk (default: these), ove, b"},
                             {"layer", OPTION_COUNT, &layer, "N", "this layer only (default: all)"},
                             {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON, "where to: FILE.safetensors, FILE.npy (one array) or a folder for .npy files", true);
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,
+                               "where to: FILE.safetensors, FILE.npy (one array) or a folder for .npy files", true);
     if (status >= 0) return status;
     bl_model *model = NULL;
     set s = {0};
@@ -101,8 +104,9 @@ done:
     return status;
 }
 
-const verb verb_export = {"export", "weights as arrays, for numpy and friends", run,
-                          "Writes weights in float32, norm weights folded in. Shapes: w_e w_u [V, d], w_q w_k w_v [H, k, d], w_o [d, H, k], w_l w_r [h, d], w_p [d, h],\n"
-                          "ov qk [H, d, d], ove [H, V, d], and, only if asked for by name, the third-order tensor b [d, d, d], which is large.",
-                          "  bilens export models/ts-1-256 -o weights.safetensors\n"
-                          "  bilens export models/ts-1-256 --tensors ov --layer 0 -o ov.npy\n"};
+const verb verb_export = {
+    "export", "weights as arrays, for numpy and friends", run,
+    "Writes weights in float32, norm weights folded in. Shapes: w_e w_u [V, d], w_q w_k w_v [H, k, d], w_o [d, H, k], w_l w_r [h, d], w_p [d, h],\n"
+    "ov qk [H, d, d], ove [H, V, d], and, only if asked for by name, the third-order tensor b [d, d, d], which is large.",
+    "  bilens export models/ts-1-256 -o weights.safetensors\n"
+    "  bilens export models/ts-1-256 --tensors ov --layer 0 -o ov.npy\n"};

@@ -6,9 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const verb *const verbs[] = {&verb_report, &verb_info,   &verb_eigen,    &verb_scan, &verb_describe,
-                                    &verb_trace,  &verb_export, &verb_tokenize, &verb_eval, &verb_train,
-                                    &verb_tokenizer};
+static const verb *const verbs[] = {&verb_report, &verb_info,     &verb_eigen, &verb_scan,  &verb_describe, &verb_trace,
+                                    &verb_export, &verb_tokenize, &verb_eval,  &verb_train, &verb_tokenizer};
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 
 static void print_help(FILE *out) {
@@ -17,8 +16,10 @@ static void print_help(FILE *out) {
             "usage: bilens VERB [MODEL] [options]\n\nverbs:\n",
             bl_version());
     for (size_t i = 0; i < N_VERBS; i++) fprintf(out, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
-    fprintf(out, "\n'bilens VERB --help' explains a verb with an example. Exit status: 0 done, 1 failed while working, 2 bad usage or bad input.\n\n"
-                 "example:\n  bilens report models/ts-1-256 --corpus stories.txt --token swim --minus run,climb,eat -o report-swim\n");
+    fprintf(
+        out,
+        "\n'bilens VERB --help' explains a verb with an example. Exit status: 0 done, 1 failed while working, 2 bad usage or bad input.\n\n"
+        "example:\n  bilens report models/ts-1-256 --corpus stories.txt --token swim --minus run,climb,eat -o report-swim\n");
 }
 
 /* Idle OpenMP threads spin by default. Beside any other busy process that costs up to a hundredfold (seen: an eigendecomposition of 0.1 s

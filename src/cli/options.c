@@ -106,27 +106,21 @@ static bool parse_files(int argc, char **argv, int *i, text_list *list) {
 static bool set_option(const option *o, const char *value) {
     char *end;
     switch (o->kind) {
-    case OPTION_TEXT:
-        *(const char **)o->target = value;
-        return true;
-    case OPTION_COUNT:
-        return parse_count(value, o->target);
+    case OPTION_TEXT: *(const char **)o->target = value; return true;
+    case OPTION_COUNT: return parse_count(value, o->target);
     case OPTION_REAL:
         errno = 0;
         *(double *)o->target = strtod(value, &end);
         return end != value && !*end && !errno;
-    case OPTION_TOKENS:
-        return parse_tokens(value, o->target);
-    case OPTION_INDICES:
-        return parse_indices(value, o->target);
-    default:
-        return false;
+    case OPTION_TOKENS: return parse_tokens(value, o->target);
+    case OPTION_INDICES: return parse_indices(value, o->target);
+    default: return false;
     }
 }
 
 static const char *expected(option_kind kind) {
-    static const char *const names[] = {"", "a text", "a whole number from 0", "a number", "tokens separated by commas", "whole numbers separated by commas",
-                                        "files"};
+    static const char *const names[] = {
+        "", "a text", "a whole number from 0", "a number", "tokens separated by commas", "whole numbers separated by commas", "files"};
     return names[kind];
 }
 
@@ -144,12 +138,13 @@ static void print_option(const option *o) {
 }
 
 static void print_help(const verb *self, const option *table, const option *shared, bool has_model) {
-    printf("bilens %s: %s\n\nusage: bilens %s%s [options]\n\n%s\n\noptions:\n", self->name, self->summary, self->name, has_model ? " [MODEL]" : "",
-           self->description);
+    printf("bilens %s: %s\n\nusage: bilens %s%s [options]\n\n%s\n\noptions:\n", self->name, self->summary, self->name,
+           has_model ? " [MODEL]" : "", self->description);
     for (const option *o = table; o->name; o++) print_option(o);
     for (const option *o = shared; o->name; o++) print_option(o);
     if (has_model)
-        printf("\nMODEL is a directory with config.json, model.safetensors and tokenizer.json; without it the model that comes with bilens is used.\n");
+        printf(
+            "\nMODEL is a directory with config.json, model.safetensors and tokenizer.json; without it the model that comes with bilens is used.\n");
     printf("\nexamples:\n%s", self->example);
 }
 
@@ -161,7 +156,8 @@ static int set_format(const verb *self, common *c, int formats) {
             return -1;
         }
     if (!c->format_text) return -1;
-    return fail_usage(self, "--format: '%s' is not one of table%s%s", c->format_text, formats & FORMATS_JSON ? ", json" : "", formats & FORMATS_CSV ? ", csv" : "");
+    return fail_usage(self, "--format: '%s' is not one of table%s%s", c->format_text, formats & FORMATS_JSON ? ", json" : "",
+                      formats & FORMATS_CSV ? ", csv" : "");
 }
 
 static int parse_all(int argc, char **argv, const verb *self, common *c, const option *table, const option *shared, bool has_model) {
@@ -199,13 +195,15 @@ static int parse_all(int argc, char **argv, const verb *self, common *c, const o
     return -1;
 }
 
-static int parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats, const char *output_help, bool has_model) {
+static int parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats, const char *output_help,
+                 bool has_model) {
     option shared[8];
     size_t n = 0;
     if (output_help) shared[n++] = (option){"o", OPTION_TEXT, &c->output, "PATH", output_help};
     if (formats)
         shared[n++] = (option){"format", OPTION_TEXT, &c->format_text, "F",
-                               formats == FORMATS_ALL ? "table (default), json or csv, on standard output" : "table (default) or json, on standard output"};
+                               formats == FORMATS_ALL ? "table (default), json or csv, on standard output"
+                                                      : "table (default) or json, on standard output"};
     shared[n++] = (option){"color", OPTION_TEXT, &c->colour_text, "WHEN", "auto (default), always, 256 or never; NO_COLOR is honoured"};
     shared[n++] = (option){"threads", OPTION_COUNT, &c->threads, "N", "threads to compute with (default: all cores)"};
     shared[n++] = (option){"quiet", OPTION_FLAG, &c->quiet, NULL, "no progress bar, no notes"};
@@ -217,7 +215,8 @@ static int parse(int argc, char **argv, const verb *self, common *c, const optio
         return 0;
     }
     if (status >= 0) return status;
-    if (!terminal_colour(c->colour_text, &c->colour)) return fail_usage(self, "--color: '%s' is not one of auto, always, 256, never", c->colour_text);
+    if (!terminal_colour(c->colour_text, &c->colour))
+        return fail_usage(self, "--color: '%s' is not one of auto, always, 256, never", c->colour_text);
     if (c->threads > 4096) return fail_usage(self, "--threads: at most 4096");
     c->width = terminal_width();
     bl_set_threads((int)c->threads);
@@ -232,7 +231,8 @@ static void release(const option *table) {
     }
 }
 
-int options_parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats, const char *output_help, bool has_model) {
+int options_parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats, const char *output_help,
+                  bool has_model) {
     int status = parse(argc, argv, self, c, table, formats, output_help, has_model);
     if (status >= 0) release(table);
     return status;

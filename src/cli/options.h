@@ -59,7 +59,8 @@ typedef struct verb {
 
 /* Parses argv[0 … argc-1] (after the verb) into `common` and the table, which ends with a NULL name. `formats` are those that the verb
  * knows; `has_output` and `has_model` say whether it takes -o and MODEL. Returns -1 to go on, else the exit status (help shown, or bad usage). */
-int options_parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats, const char *output_help, bool has_model);
+int options_parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats, const char *output_help,
+                  bool has_model);
 void common_free(common *c);
 void text_list_free(text_list *list);
 void index_list_free(index_list *list);

@@ -74,18 +74,22 @@ static int run(int argc, char **argv, const verb *self) {
     report_options o = {.top = 8};
     bl_error err = {0};
     const option table[] = {DIRECTION_OPTIONS(o.direction),
-                            {"corpus", OPTION_FILES, &o.corpora, "FILE…", "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
+                            {"corpus", OPTION_FILES, &o.corpora, "FILE…",
+                             "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
                             {"top", OPTION_COUNT, &o.top, "N", "matches an eigenvector, at most one a story (default 8)"},
                             {"stories", OPTION_COUNT, &o.stories, "N", "read at most N stories"},
-                            {"exact-path", OPTION_FLAG, &o.exact, NULL, "compute the whole forward pass: slow, to check the folded scan with"},
-            {"from", OPTION_TEXT, &o.from, "FILE", "render this report.json again: no model, no corpus needed"},
+                            {"exact-path", OPTION_FLAG, &o.exact, NULL,
+                             "compute the whole forward pass: slow, to check the folded scan with"},
+                            {"from", OPTION_TEXT, &o.from, "FILE", "render this report.json again: no model, no corpus needed"},
                             {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON, "folder to write (default: report-TOKEN; with --from: the file's own)", true);
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,
+                               "folder to write (default: report-TOKEN; with --from: the file's own)", true);
     if (status >= 0) return status;
     bl_eigen *eigen = NULL;
     char *json = NULL, *folder = NULL;
     if (!o.from && !o.direction.token) status = fail_usage(self, "--token is missing: which output token is the report about?");
-    else if (o.from && (o.direction.token || o.corpora.n || c.model)) status = fail_usage(self, "--from renders a finished report: MODEL, --token and --corpus do not go with it");
+    else if (o.from && (o.direction.token || o.corpora.n || c.model))
+        status = fail_usage(self, "--from renders a finished report: MODEL, --token and --corpus do not go with it");
     else if (o.top < 1 || o.top > 1000) status = fail_usage(self, "--top must be from 1 to 1000");
     if (status >= 0) goto done;
 

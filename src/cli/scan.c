@@ -18,10 +18,12 @@ static int run(int argc, char **argv, const verb *self) {
     bool exact = false;
     bl_error err = {0};
     const option table[] = {DIRECTION_OPTIONS(d),
-                            {"corpus", OPTION_FILES, &corpora, "FILE…", "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
+                            {"corpus", OPTION_FILES, &corpora, "FILE…",
+                             "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
                             {"top", OPTION_COUNT, &top, "N", "matches an eigenvector, at most one a story (default 8)"},
                             {"stories", OPTION_COUNT, &stories, "N", "read at most N stories"},
-                            {"exact-path", OPTION_FLAG, &exact, NULL, "compute the whole forward pass: slow, to check the folded scan with"},
+                            {"exact-path", OPTION_FLAG, &exact, NULL,
+                             "compute the whole forward pass: slow, to check the folded scan with"},
                             {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, "write to this file instead of standard output", true);
     if (status >= 0) return status;

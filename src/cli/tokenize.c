@@ -135,8 +135,9 @@ static bool tokenize(FILE *out, const common *c, const tokenize_options *o, cons
     char *input = o->text ? strdup(o->text) : read_stdin(err);
     if (!input) return false;
     bl_ids ids = {0};
-    bool ok = o->decode ? decode(out, tokenizer, input, c->format, err)
-                        : bl_tokenizer_encode(tokenizer, input, strlen(input), &ids, err) && print_story(out, c->format, tokenizer, 0, &ids);
+    bool ok = o->decode
+                ? decode(out, tokenizer, input, c->format, err)
+                : bl_tokenizer_encode(tokenizer, input, strlen(input), &ids, err) && print_story(out, c->format, tokenizer, 0, &ids);
     bl_ids_free(&ids);
     free(input);
     return ok;
@@ -164,7 +165,8 @@ static int run(int argc, char **argv, const verb *self) {
     else model = load_model(&c, &err);
     const bl_tokenizer *tokenizer = own ? own : model ? bl_model_tokenizer(model) : NULL;
     if (!tokenizer || !tokenize(stdout, &c, &o, tokenizer, &err) || fflush(stdout) != 0) {
-        if (err.code == BL_OK) err.code = BL_ERR_IO, snprintf(err.message, sizeof err.message, "writing to standard output failed: %s", strerror(errno));
+        if (err.code == BL_OK)
+            err.code = BL_ERR_IO, snprintf(err.message, sizeof err.message, "writing to standard output failed: %s", strerror(errno));
         status = fail_with(self, &err);
     } else {
         status = 0;
@@ -177,9 +179,10 @@ done:
     return status;
 }
 
-const verb verb_tokenize = {"tokenize", "text to token ids and back", run,
-                            "Gives exactly the ids of the Hugging Face library, [BOS] included, truncating nothing. The table shows id:token, a line a story; --format json\n"
-                            "prints one object a line, which --decode reads back.",
-                            "  bilens tokenize models/ts-1-256 --text \"Tom likes to swim.\"\n"
-                            "  bilens tokenize --tokenizer tokenizer.json --corpus stories.txt --format json > ids.jsonl\n"
-                            "  bilens tokenize models/ts-1-256 --decode --text \"1 771 1331 33\"\n"};
+const verb verb_tokenize = {
+    "tokenize", "text to token ids and back", run,
+    "Gives exactly the ids of the Hugging Face library, [BOS] included, truncating nothing. The table shows id:token, a line a story; --format json\n"
+    "prints one object a line, which --decode reads back.",
+    "  bilens tokenize models/ts-1-256 --text \"Tom likes to swim.\"\n"
+    "  bilens tokenize --tokenizer tokenizer.json --corpus stories.txt --format json > ids.jsonl\n"
+    "  bilens tokenize models/ts-1-256 --decode --text \"1 771 1331 33\"\n"};

@@ -57,10 +57,12 @@ static int run(int argc, char **argv, const verb *self) {
     text_list points = {0};
     bl_error err = {0};
     const option table[] = {{"text", OPTION_TEXT, &text, "TEXT", "the text (default: standard input)"},
-                            {"points", OPTION_TOKENS, &points, "P,P…", "resid_pre attn_in q k v scores pattern attn_out resid_mid mlp_in mlp_hidden mlp_out resid_post "
-                                                                         "(.layer), logits; default all"},
+                            {"points", OPTION_TOKENS, &points, "P,P…",
+                             "resid_pre attn_in q k v scores pattern attn_out resid_mid mlp_in mlp_hidden mlp_out resid_post "
+                             "(.layer), logits; default all"},
                             {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON, "where to: FILE.safetensors, FILE.npy (one point) or a folder for .npy files", true);
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,
+                               "where to: FILE.safetensors, FILE.npy (one point) or a folder for .npy files", true);
     if (status >= 0) return status;
     bl_model *model = NULL;
     if (!c.output) {
@@ -80,8 +82,9 @@ done:
     return status;
 }
 
-const verb verb_trace = {"trace", "activations at named points for a text, as safetensors or npy", run,
-                         "Runs the model on one text and keeps what is asked for. Shapes: q k v [H, T, k] (q, k after rotary), scores pattern [H, T, T], mlp_hidden [T, h],\n"
-                         "logits [T, V], all others [T, d]. attn_in and mlp_in are normed without the norm's weight, which is folded into the weights.",
-                         "  bilens trace models/ts-1-256 --text \"Tom likes to swim\" --points mlp_in,pattern.0 -o trace.safetensors\n"
-                         "  bilens trace models/ts-1-256 --text \"Tom likes to swim\" --points logits -o logits.npy\n"};
+const verb verb_trace = {
+    "trace", "activations at named points for a text, as safetensors or npy", run,
+    "Runs the model on one text and keeps what is asked for. Shapes: q k v [H, T, k] (q, k after rotary), scores pattern [H, T, T], mlp_hidden [T, h],\n"
+    "logits [T, V], all others [T, d]. attn_in and mlp_in are normed without the norm's weight, which is folded into the weights.",
+    "  bilens trace models/ts-1-256 --text \"Tom likes to swim\" --points mlp_in,pattern.0 -o trace.safetensors\n"
+    "  bilens trace models/ts-1-256 --text \"Tom likes to swim\" --points logits -o logits.npy\n"};

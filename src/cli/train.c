@@ -15,7 +15,8 @@
 typedef struct choices {
     text_list corpus;
     const char *valid, *tokenizer, *preset, *generation, *gate, *norm, *schedule, *store, *time;
-    size_t layers, heads, d_model, d_hidden, ctx, vocabulary, batch, accumulate, warmup, seed, steps, tokens, eval_every, eval_stories, sample, checkpoint_every;
+    size_t layers, heads, d_model, d_hidden, ctx, vocabulary, batch, accumulate, warmup, seed, steps, tokens, eval_every, eval_stories,
+        sample, checkpoint_every;
     double noise, lr, lr_end, beta1, beta2, epsilon, decay, clip, epochs;
     bool plain, bias, tied, resume, overwrite;
 } choices;
@@ -28,11 +29,14 @@ typedef struct screen {
 } screen;
 
 static void from_options(choices *c, const bl_train_options *o) {
-    c->layers = o->model.n_layer, c->heads = o->model.n_head, c->d_model = o->model.d_model, c->d_hidden = o->model.d_hidden, c->ctx = o->model.n_ctx;
+    c->layers = o->model.n_layer, c->heads = o->model.n_head, c->d_model = o->model.d_model, c->d_hidden = o->model.d_hidden,
+    c->ctx = o->model.n_ctx;
     c->noise = round((double)o->model.noise * 1e6) / 1e6;
     c->batch = o->batch, c->accumulate = o->accumulate, c->warmup = o->warmup, c->seed = o->seed;
-    c->lr = o->lr, c->lr_end = o->lr_end, c->beta1 = o->beta1, c->beta2 = o->beta2, c->epsilon = o->epsilon, c->decay = o->decay, c->clip = o->clip;
-    c->eval_every = o->eval_every, c->eval_stories = o->eval_stories, c->sample = o->sample_tokens, c->checkpoint_every = o->checkpoint_every;
+    c->lr = o->lr, c->lr_end = o->lr_end, c->beta1 = o->beta1, c->beta2 = o->beta2, c->epsilon = o->epsilon, c->decay = o->decay,
+    c->clip = o->clip;
+    c->eval_every = o->eval_every, c->eval_stories = o->eval_stories, c->sample = o->sample_tokens,
+    c->checkpoint_every = o->checkpoint_every;
 }
 
 /* Index of `text` among `names` (NULL-terminated); -1 if it is none of them. */
@@ -89,16 +93,20 @@ static int apply(const verb *self, const common *com, const choices *c, bl_train
     o->corpus = c->corpus.items, o->n_corpus = c->corpus.n, o->valid = c->valid, o->tokenizer = c->tokenizer, o->output = com->output;
     o->resume = c->resume, o->overwrite = c->overwrite;
     bl_config *m = &o->model;
-    m->n_layer = c->layers, m->n_head = c->heads, m->d_model = c->d_model, m->d_hidden = c->d_hidden, m->n_ctx = c->ctx, m->n_vocab = c->vocabulary;
+    m->n_layer = c->layers, m->n_head = c->heads, m->d_model = c->d_model, m->d_hidden = c->d_hidden, m->n_ctx = c->ctx,
+    m->n_vocab = c->vocabulary;
     m->noise = (float)c->noise;
     m->plain = m->plain || c->plain;
     m->tied = m->tied || c->tied;
     if (c->bias) m->bias_w = true, m->bias_p = m->generation == BL_GENERATION_LATER;
     o->batch = c->batch, o->accumulate = c->accumulate, o->warmup = c->warmup, o->seed = c->seed;
-    o->lr = c->lr, o->lr_end = c->lr_end, o->beta1 = c->beta1, o->beta2 = c->beta2, o->epsilon = c->epsilon, o->decay = c->decay, o->clip = c->clip;
-    if (c->steps || c->epochs > 0 || c->tokens || seconds > 0) o->steps = c->steps, o->epochs = c->epochs, o->tokens = c->tokens, o->seconds = seconds;
+    o->lr = c->lr, o->lr_end = c->lr_end, o->beta1 = c->beta1, o->beta2 = c->beta2, o->epsilon = c->epsilon, o->decay = c->decay,
+    o->clip = c->clip;
+    if (c->steps || c->epochs > 0 || c->tokens || seconds > 0)
+        o->steps = c->steps, o->epochs = c->epochs, o->tokens = c->tokens, o->seconds = seconds;
     else if (o->epochs == 0) o->epochs = 1;
-    o->eval_every = c->eval_every, o->eval_stories = c->eval_stories, o->sample_tokens = c->sample, o->checkpoint_every = c->checkpoint_every;
+    o->eval_every = c->eval_every, o->eval_stories = c->eval_stories, o->sample_tokens = c->sample,
+    o->checkpoint_every = c->checkpoint_every;
     return -1;
 }
 
@@ -157,13 +165,18 @@ static int show_result(const verb *self, const common *c, const bl_train_result 
     char text[1024], valid[64] = "", none[] = "null";
     if (isfinite(r->valid_loss)) snprintf(valid, sizeof valid, "%.6f", r->valid_loss);
     if (c->format == FORMAT_JSON)
-        snprintf(text, sizeof text, "{\"steps\": %llu, \"tokens\": %llu, \"parameters\": %llu, \"loss\": %.6f, \"valid_loss\": %s, \"seconds\": %.1f, \"tokens_per_second\": %.0f}\n",
-                 (unsigned long long)r->step, (unsigned long long)r->tokens, (unsigned long long)r->parameters, r->loss, *valid ? valid : none, r->seconds,
-                 (double)r->tokens / r->seconds);
+        snprintf(
+            text, sizeof text,
+            "{\"steps\": %llu, \"tokens\": %llu, \"parameters\": %llu, \"loss\": %.6f, \"valid_loss\": %s, \"seconds\": %.1f, \"tokens_per_second\": %.0f}\n",
+            (unsigned long long)r->step, (unsigned long long)r->tokens, (unsigned long long)r->parameters, r->loss, *valid ? valid : none,
+            r->seconds, (double)r->tokens / r->seconds);
     else
-        snprintf(text, sizeof text, "model        %s (%llu parameters)\ntrained      %llu steps, %llu tokens in %.0f s (%.1fk tokens/s)\nloss         %.4f (last steps)%s%s%s\n",
-                 o->output, (unsigned long long)r->parameters, (unsigned long long)r->step, (unsigned long long)r->tokens, r->seconds,
-                 (double)r->tokens / r->seconds / 1e3, r->loss, *valid ? "\nvalidation   " : "", valid, *valid ? " (all of it, with the weights as stored)" : "");
+        snprintf(
+            text, sizeof text,
+            "model        %s (%llu parameters)\ntrained      %llu steps, %llu tokens in %.0f s (%.1fk tokens/s)\nloss         %.4f (last steps)%s%s%s\n",
+            o->output, (unsigned long long)r->parameters, (unsigned long long)r->step, (unsigned long long)r->tokens, r->seconds,
+            (double)r->tokens / r->seconds / 1e3, r->loss, *valid ? "\nvalidation   " : "", valid,
+            *valid ? " (all of it, with the weights as stored)" : "");
     return write_stdout(self, text);
 }
 
@@ -270,7 +283,8 @@ static int run(int argc, char **argv, const verb *self) {
         {"resume", OPTION_FLAG, &c.resume, NULL, "continue from the checkpoint in -o DIR, to the same bits as if never stopped"},
         {"overwrite", OPTION_FLAG, &c.overwrite, NULL, "replace the run that is in -o DIR"},
         {0}};
-    int status = options_parse(argc, argv, self, &com, table, FORMATS_TABLE | FORMATS_JSON, "model directory to make (checkpoint and log.jsonl live there too)", false);
+    int status = options_parse(argc, argv, self, &com, table, FORMATS_TABLE | FORMATS_JSON,
+                               "model directory to make (checkpoint and log.jsonl live there too)", false);
     if (status < 0) status = apply(self, &com, &c, &o);
     if (status < 0) status = train(self, &com, &o);
     text_list_free(&c.corpus);
@@ -278,10 +292,11 @@ static int run(int argc, char **argv, const verb *self) {
     return status;
 }
 
-const verb verb_train = {"train", "train a model on text", run,
-                         "Trains a transformer of the bilinear family on stories and saves it in the Hugging Face layout, ready for every other verb. Ctrl-C finishes "
-                         "the step and writes\na checkpoint; the same command with --resume continues. Started by mpirun, the ranks share every batch.",
-                         "  bilens tokenizer train --corpus stories.txt --size 4096 -o tokenizer.json\n"
-                         "  bilens train --preset stories-1-256 --corpus stories.txt --valid valid.txt --tokenizer tokenizer.json -o my-model\n"
-                         "  bilens train --corpus stories.txt --tokenizer tokenizer.json --layers 2 --norm rms --lr 1e-3 --time 20m --epochs 3 -o my-model\n"
-                         "  mpirun -n 2 bilens train --preset stories-1-256 --corpus stories.txt --tokenizer tokenizer.json --threads 1 -o my-model\n"};
+const verb verb_train = {
+    "train", "train a model on text", run,
+    "Trains a transformer of the bilinear family on stories and saves it in the Hugging Face layout, ready for every other verb. Ctrl-C finishes "
+    "the step and writes\na checkpoint; the same command with --resume continues. Started by mpirun, the ranks share every batch.",
+    "  bilens tokenizer train --corpus stories.txt --size 4096 -o tokenizer.json\n"
+    "  bilens train --preset stories-1-256 --corpus stories.txt --valid valid.txt --tokenizer tokenizer.json -o my-model\n"
+    "  bilens train --corpus stories.txt --tokenizer tokenizer.json --layers 2 --norm rms --lr 1e-3 --time 20m --epochs 3 -o my-model\n"
+    "  mpirun -n 2 bilens train --preset stories-1-256 --corpus stories.txt --tokenizer tokenizer.json --threads 1 -o my-model\n"};

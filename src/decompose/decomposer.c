@@ -25,9 +25,9 @@
 struct bl_decomposer {
     const bl_model *model;
     size_t layer, d, h, n;
-    size_t packed;       /* N = n(n+1)/2 */
+    size_t packed;        /* N = n(n+1)/2 */
     size_t *left, *right; /* [h] which rows of L and R meet column g of P */
-    float *b;            /* [d, N], or NULL */
+    float *b;             /* [d, N], or NULL */
 };
 
 /* 0 … n-1 in random order (Fisher & Yates). */
@@ -67,7 +67,8 @@ static void form_panel(const bl_decomposer *z, size_t j, size_t i, size_t width,
         for (size_t g = 0; g < z->h; g++) {
             size_t gl = z->left[g], gr = z->right[g];
             const float *restrict a = l->w_l.data + gl * l->w_l.stride, *restrict b = l->w_r.data + gr * l->w_r.stride;
-            float *restrict out = s + g * width + at, aj = 0.5F * extended(a, l->b_l, gl, z->d, j), bj = 0.5F * extended(b, l->b_r, gr, z->d, j);
+            float *restrict out = s + g * width + at, aj = 0.5F * extended(a, l->b_l, gl, z->d, j),
+                            bj = 0.5F * extended(b, l->b_r, gr, z->d, j);
             for (size_t t = 0; t < inner; t++) out[t] = a[i + t] * bj + b[i + t] * aj;
             if (inner < run) out[inner] = l->b_l[gl] * bj + l->b_r[gr] * aj; /* the constant coordinate */
         }
@@ -96,7 +97,8 @@ static bool expand(const bl_decomposer *z, const float *a, size_t m, size_t firs
             if (!s) continue;
             locate(z->n, c, &j, &i);
             form_panel(z, j, i, width, s);
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)width, (int)z->h, 1.0F, a, (int)z->h, s, (int)width, 0.0F, out + c, (int)z->packed);
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)width, (int)z->h, 1.0F, a, (int)z->h, s, (int)width, 0.0F,
+                        out + c, (int)z->packed);
         }
         if (!s)
 #pragma omp critical(bl_decomposer_failure)
@@ -128,7 +130,8 @@ static bool hold_b(bl_decomposer *z, const bl_progress *progress, bl_error *err)
 static bool worth_holding(const bl_decomposer *z, const bl_decomposer_options *options) {
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     size_t room = options->memory ? options->memory : pages > 0 && page > 0 ? (size_t)pages / 4 * (size_t)page : 0;
-    return z->h > z->d && (double)options->directions * (double)(z->h - z->d) > (double)z->d * (double)z->h && z->packed <= room / sizeof(float) / z->d;
+    return z->h > z->d && (double)options->directions * (double)(z->h - z->d) > (double)z->d * (double)z->h &&
+           z->packed <= room / sizeof(float) / z->d;
 }
 
 bl_decomposer *bl_decomposer_new(const bl_model *model, size_t layer, const bl_decomposer_options *options, bl_error *err) {
@@ -175,8 +178,8 @@ static bool interactions(const bl_decomposer *z, const float *u, size_t m, float
 #pragma omp parallel for schedule(dynamic, 1)
         for (size_t p = 0; p < panels; p++) {
             size_t c = p * PANEL, width = z->packed - c < PANEL ? z->packed - c : PANEL;
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)width, (int)z->d, 1.0F, u, (int)z->d, z->b + c, (int)z->packed, 0.0F, q + c,
-                        (int)z->packed);
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)width, (int)z->d, 1.0F, u, (int)z->d, z->b + c,
+                        (int)z->packed, 0.0F, q + c, (int)z->packed);
         }
         return true;
     }
@@ -188,8 +191,8 @@ static bool interactions(const bl_decomposer *z, const float *u, size_t m, float
 #pragma omp parallel for schedule(static)
         for (size_t i = 0; i < (m + 63) / 64; i++) {
             size_t rows = m - i * 64 < 64 ? m - i * 64 : 64;
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)z->h, (int)z->d, 1.0F, u + i * 64 * z->d, (int)z->d, l->w_p.data,
-                        (int)l->w_p.stride, 0.0F, hidden + i * 64 * z->h, (int)z->h);
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)z->h, (int)z->d, 1.0F, u + i * 64 * z->d, (int)z->d,
+                        l->w_p.data, (int)l->w_p.stride, 0.0F, hidden + i * 64 * z->h, (int)z->h);
         }
         ok = expand(z, hidden, m, 0, panels, q, err);
     }
@@ -206,8 +209,8 @@ static bool unpack(const bl_decomposer *z, const float *half, float *full, bl_er
         for (size_t i = 0; i < z->n - j; i++) sum += fabs((double)row[i]);
         half += z->n - j;
     }
-    return isfinite(sum) || bl_fail(err, BL_ERR_NUMERIC, "%s: an interaction matrix holds NaN or infinity: so do the weights of layer %zu", bl_model_name(z->model),
-                                    z->layer);
+    return isfinite(sum) || bl_fail(err, BL_ERR_NUMERIC, "%s: an interaction matrix holds NaN or infinity: so do the weights of layer %zu",
+                                    bl_model_name(z->model), z->layer);
 }
 
 bool bl_decomposer_run(const bl_decomposer *z, const float *u, size_t m, size_t k, bl_eigen **out, bl_error *err) {

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 
 /* a comes after b in the list of the largest: smaller, or equal and later. */
-static bool worse(const bl_entry *a, const bl_entry *b) { return a->value < b->value || (a->value == b->value && a->index[0] > b->index[0]); }
+static bool worse(const bl_entry *a, const bl_entry *b) {
+    return a->value < b->value || (a->value == b->value && a->index[0] > b->index[0]);
+}
 
 /* Restores the heap (worst on top) downwards from i. */
 static void sift(bl_entry *heap, size_t n, size_t i) {

@@ -23,7 +23,8 @@ bool bl_direction_vector(const bl_model *model, const bl_direction *direction, f
         const char *token = i ? direction->minus[i - 1] : direction->token;
         int32_t id = bl_tokenizer_find(tokenizer, token, err);
         if (id < 0) return false;
-        if ((size_t)id >= w_u.rows) return bl_fail(err, BL_ERR_USAGE, "token '%s' has id %d, but the model's vocabulary has %zu", token, (int)id, w_u.rows);
+        if ((size_t)id >= w_u.rows)
+            return bl_fail(err, BL_ERR_USAGE, "token '%s' has id %d, but the model's vocabulary has %zu", token, (int)id, w_u.rows);
         add_row(u, w_u.data + (size_t)id * w_u.stride, d, direction->centre_unembedding, i ? -1.0F / (float)direction->n_minus : 1.0F);
     }
     for (size_t i = 0; i < d; i++)

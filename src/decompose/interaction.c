@@ -18,13 +18,15 @@ size_t bl_interaction_size(const bl_model *model) {
 
 bool bl_check_decomposable(const bl_model *model, size_t layer, bl_error *err) {
     const bl_config *c = bl_model_config(model);
-    if (layer >= c->n_layer) return bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model's layers are 0 … %zu", layer, c->n_layer - 1);
+    if (layer >= c->n_layer)
+        return bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model's layers are 0 … %zu", layer, c->n_layer - 1);
     if (bl_config_is_bilinear(c)) return true;
-    return bl_fail(err, BL_ERR_UNSUPPORTED,
-                   "%s: its MLP is %s%s%s, which is no quadratic form of its input: an interaction matrix and its eigenvectors would not "
-                   "describe it. info, describe, trace, export, tokenize and eval work for this model; eigen, scan and report need a bilinear MLP",
-                   bl_model_name(model), c->plain ? "plain, P g(W x)" : "gated, P (g(L x) * (R x))", c->gate != BL_GATE_NONE ? " with g = " : "",
-                   c->gate != BL_GATE_NONE ? bl_gate_name(c->gate) : "");
+    return bl_fail(
+        err, BL_ERR_UNSUPPORTED,
+        "%s: its MLP is %s%s%s, which is no quadratic form of its input: an interaction matrix and its eigenvectors would not "
+        "describe it. info, describe, trace, export, tokenize and eval work for this model; eigen, scan and report need a bilinear MLP",
+        bl_model_name(model), c->plain ? "plain, P g(W x)" : "gated, P (g(L x) * (R x))", c->gate != BL_GATE_NONE ? " with g = " : "",
+        c->gate != BL_GATE_NONE ? bl_gate_name(c->gate) : "");
 }
 
 /* out [h, n] = [weight bias] with row r scaled by scale[r] (NULL: 1) */
@@ -46,7 +48,8 @@ static void symmetrise(float *q, size_t n) {
     for (size_t a = 0; a < tiles; a++)
         for (size_t b = 0; b <= a; b++)
             for (size_t i = a * TILE; i < n && i < (a + 1) * TILE; i++)
-                for (size_t j = b * TILE; j < i && j < (b + 1) * TILE; j++) q[i * n + j] = q[j * n + i] = 0.5F * (q[i * n + j] + q[j * n + i]);
+                for (size_t j = b * TILE; j < i && j < (b + 1) * TILE; j++)
+                    q[i * n + j] = q[j * n + i] = 0.5F * (q[i * n + j] + q[j * n + i]);
 }
 
 bool bl_interaction_matrix(const bl_model *model, size_t layer, const float *u, float *q, bl_error *err) {
@@ -69,7 +72,9 @@ bool bl_interaction_matrix(const bl_model *model, size_t layer, const float *u, 
     symmetrise(q, n);
     ok = true;
     for (size_t i = 0; i < n * n && ok; i++)
-        if (!isfinite(q[i])) ok = bl_fail(err, BL_ERR_NUMERIC, "%s: the interaction matrix holds NaN or infinity: so do the weights of layer %zu", bl_model_name(model), layer);
+        if (!isfinite(q[i]))
+            ok = bl_fail(err, BL_ERR_NUMERIC, "%s: the interaction matrix holds NaN or infinity: so do the weights of layer %zu",
+                         bl_model_name(model), layer);
 done:
     free(weight);
     free(left);

@@ -15,7 +15,8 @@
 #define REFLECTOR_BLOCK 128
 
 bool bl_lapack_failed(int info, const char *routine, bl_error *err) {
-    if (info == LAPACK_WORK_MEMORY_ERROR || info == LAPACK_TRANSPOSE_MEMORY_ERROR) return !bl_fail(err, BL_ERR_MEMORY, "out of memory in LAPACK's %s", routine);
+    if (info == LAPACK_WORK_MEMORY_ERROR || info == LAPACK_TRANSPOSE_MEMORY_ERROR)
+        return !bl_fail(err, BL_ERR_MEMORY, "out of memory in LAPACK's %s", routine);
     if (info) return !bl_fail(err, BL_ERR_NUMERIC, "LAPACK's %s did not converge (info %d)", routine, info);
     return false;
 }
@@ -47,8 +48,8 @@ bool bl_tridiagonal_back(const bl_tridiagonal *t, float *z, size_t columns, bl_e
         info = LAPACKE_slarft_work(LAPACK_COL_MAJOR, 'F', 'C', rows, count, w, (lapack_int)n, t->tau + begin, triangle, nb);
         omp_set_num_threads(threads);
         if (info == 0)
-            info = LAPACKE_slarfb_work(LAPACK_COL_MAJOR, 'L', 'N', 'F', 'C', rows, (lapack_int)columns, count, w, (lapack_int)n, triangle, nb, z + begin + 1,
-                                       (lapack_int)n, work, (lapack_int)columns);
+            info = LAPACKE_slarfb_work(LAPACK_COL_MAJOR, 'L', 'N', 'F', 'C', rows, (lapack_int)columns, count, w, (lapack_int)n, triangle,
+                                       nb, z + begin + 1, (lapack_int)n, work, (lapack_int)columns);
         end = begin;
     }
     free(work);

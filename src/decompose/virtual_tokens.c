@@ -28,15 +28,16 @@ bool bl_heads_back(const bl_model *model, size_t layer, const float *v, float *b
 bool bl_virtual_tokens(const bl_model *model, size_t layer, const float *v, float *out, bl_error *err) {
     bl_error_clear(err);
     const bl_config *c = bl_model_config(model);
-    if (layer >= c->n_layer) return bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model's layers are 0 … %zu", layer, c->n_layer - 1);
+    if (layer >= c->n_layer)
+        return bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model's layers are 0 … %zu", layer, c->n_layer - 1);
     size_t d = c->d_model, rows = 1 + c->n_head;
     float *readers = bl_alloc(rows * d, sizeof *readers, err); /* [1 + H, d] */
     bool ok = readers && bl_heads_back(model, layer, v, readers + d, err);
     if (ok) {
         bl_view w_e = bl_model_w_e(model);
         memcpy(readers, v, d * sizeof *readers);
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)w_e.rows, (int)d, 1.0F, readers, (int)d, w_e.data, (int)w_e.stride, 0.0F, out,
-                    (int)w_e.rows);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)w_e.rows, (int)d, 1.0F, readers, (int)d, w_e.data,
+                    (int)w_e.stride, 0.0F, out, (int)w_e.rows);
     }
     free(readers);
     return ok;

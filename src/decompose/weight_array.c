@@ -31,7 +31,8 @@ static const kind kinds[] = {
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
 const char *const *bl_weight_array_names(void) {
-    static const char *const names[N_KINDS + 1] = {"w_e", "w_u", "w_q", "w_k", "w_v", "w_o", "w_l", "w_r", "w_p", "ov", "qk", "ove", "b", NULL};
+    static const char *const names[N_KINDS + 1] = {"w_e", "w_u", "w_q", "w_k", "w_v", "w_o", "w_l",
+                                                   "w_r", "w_p", "ov",  "qk",  "ove", "b",   NULL};
     return names;
 }
 
@@ -105,8 +106,8 @@ static bool compute_ove(const bl_model *model, const bl_layer *l, float *out, bl
     if (!ov) return false;
     compute_ov(model, l, ov);
     for (size_t h = 0; h < c->n_head; h++)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)c->n_vocab, (int)d, (int)d, 1.0F, bl_model_w_e(model).data, (int)d, ov + h * d * d, (int)d,
-                    0.0F, out + h * c->n_vocab * d, (int)d);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)c->n_vocab, (int)d, (int)d, 1.0F, bl_model_w_e(model).data, (int)d,
+                    ov + h * d * d, (int)d, 0.0F, out + h * c->n_vocab * d, (int)d);
     free(ov);
     return true;
 }
@@ -131,8 +132,11 @@ bool bl_weight_array_get(const bl_model *model, const char *name, size_t layer, 
     const bl_config *c = bl_model_config(model);
     const kind *k = find_kind(name);
     size_t count;
-    if (!k) return bl_fail(err, BL_ERR_USAGE, "unknown tensor '%.60s'; there are w_e, w_u, w_q, w_k, w_v, w_o, w_l, w_r, w_p, ov, qk, ove, b", name);
-    if (layer >= c->n_layer) return bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model's layers are 0 … %zu", layer, c->n_layer - 1);
+    if (!k)
+        return bl_fail(err, BL_ERR_USAGE, "unknown tensor '%.60s'; there are w_e, w_u, w_q, w_k, w_v, w_o, w_l, w_r, w_p, ov, qk, ove, b",
+                       name);
+    if (layer >= c->n_layer)
+        return bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model's layers are 0 … %zu", layer, c->n_layer - 1);
     if (strcmp(name, "w_r") == 0 && c->plain) return bl_fail(err, BL_ERR_UNSUPPORTED, "a plain MLP, P g(W x), has no w_r; its W is w_l");
     if (strcmp(name, "b") == 0 && !bl_check_decomposable(model, layer, err)) return false;
     if (!shape_of(model, k, &out->array, &count)) return bl_fail(err, BL_ERR_MEMORY, "tensor '%s' is too large for memory", name);

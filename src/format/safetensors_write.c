@@ -69,10 +69,11 @@ static bool add_entry(json_t *header, const bl_named_array *array, bl_store stor
     fits = fits && bl_add_size(*offset, bytes, &end);
     if (!made || !fits) {
         json_decref(shape);
-        return bl_fail(err, made ? BL_ERR_INPUT : BL_ERR_MEMORY, made ? "%s: array '%s' is too large" : "%s: out of memory at the header's array '%s'", path,
-                       array->name);
+        return bl_fail(err, made ? BL_ERR_INPUT : BL_ERR_MEMORY,
+                       made ? "%s: array '%s' is too large" : "%s: out of memory at the header's array '%s'", path, array->name);
     }
-    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", names[store], "shape", shape, "data_offsets", (json_int_t)*offset, (json_int_t)end);
+    json_t *entry =
+        json_pack("{s:s, s:o, s:[I, I]}", "dtype", names[store], "shape", shape, "data_offsets", (json_int_t)*offset, (json_int_t)end);
     *offset = end;
     if (entry && json_object_set_new(header, array->name, entry) == 0) return true;
     return bl_fail(err, BL_ERR_MEMORY, "%s: out of memory while the header was built", path);

@@ -16,8 +16,16 @@ bl_folded_workspace *bl_folded_workspace_new(const bl_folded *f, size_t T, bl_er
     bl_folded_workspace *w = bl_alloc_zero(1, sizeof *w, err);
     if (!w) return NULL;
     float **parts[] = {&w->q, &w->key, &w->moved, &w->scores, &w->part, &w->z, &w->rz, &w->qk, &w->y, &w->direct};
-    const size_t widths[] = {f->k, f->k, f->moved, BL_FOLDED_BLOCK, 0, f->by_values ? f->d : 0, f->normed ? f->d : 0, f->from_tables ? 0 : 2 * f->d,
-                             f->from_tables ? 0 : f->d, f->J};
+    const size_t widths[] = {f->k,
+                             f->k,
+                             f->moved,
+                             BL_FOLDED_BLOCK,
+                             0,
+                             f->by_values ? f->d : 0,
+                             f->normed ? f->d : 0,
+                             f->from_tables ? 0 : 2 * f->d,
+                             f->from_tables ? 0 : f->d,
+                             f->J};
     bool ok = true;
     for (size_t i = 0; ok && i < sizeof parts / sizeof *parts; i++) {
         size_t count;
@@ -74,18 +82,18 @@ static float exponentials(float *row, size_t p, size_t cols) {
 static void attend_block(const bl_folded *f, bl_folded_workspace *w, size_t h, size_t begin, size_t rows, float *sims) {
     size_t cols = begin + rows;
     float inverse[BL_FOLDED_BLOCK];
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)cols, (int)f->k, 1.0F, w->q + begin * f->k, (int)f->k, w->key, (int)f->k, 0.0F,
-                w->scores, (int)cols);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)cols, (int)f->k, 1.0F, w->q + begin * f->k, (int)f->k, w->key,
+                (int)f->k, 0.0F, w->scores, (int)cols);
     for (size_t i = 0; i < rows; i++) inverse[i] = exponentials(w->scores + i * cols, begin + i, cols);
     if (f->by_values) {
         float *z = w->z + begin * f->d + h * f->k;
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)f->k, (int)cols, 1.0F, w->scores, (int)cols, w->moved + h * f->k,
-                    (int)f->moved, 0.0F, z, (int)f->d);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)f->k, (int)cols, 1.0F, w->scores, (int)cols,
+                    w->moved + h * f->k, (int)f->moved, 0.0F, z, (int)f->d);
         for (size_t i = 0; i < rows; i++)
             for (size_t j = 0; j < f->k; j++) z[i * f->d + j] *= inverse[i];
     } else {
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)f->J, (int)cols, 1.0F, w->scores, (int)cols, w->moved + h * f->J,
-                    (int)f->moved, 0.0F, w->part, (int)f->J);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)f->J, (int)cols, 1.0F, w->scores, (int)cols,
+                    w->moved + h * f->J, (int)f->moved, 0.0F, w->part, (int)f->J);
         for (size_t i = 0; i < rows; i++)
             for (size_t j = 0; j < f->J; j++) sims[(begin + i) * f->J + j] += inverse[i] * w->part[i * f->J + j];
     }
@@ -129,12 +137,14 @@ static const float *from_activations(const bl_folded *f, bl_folded_workspace *w,
     bl_view x = bl_forward_resid_pre(f->probes->model, w->forward, ids, n, f->probes->layer);
     bl_forward_norm(f->probes->model, w->y, x.data, n);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, 2 * d, d, 1.0F, w->y, d, f->w_qk, d, 0.0F, w->qk, 2 * d);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, (int)f->moved, d, 1.0F, w->y, d, f->w_moved, d, 0.0F, w->moved, (int)f->moved);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, (int)f->moved, d, 1.0F, w->y, d, f->w_moved, d, 0.0F, w->moved,
+                (int)f->moved);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, (int)f->J, d, 1.0F, x.data, d, f->probes->v, d, 0.0F, sims, (int)f->J);
     return x.data;
 }
 
-const float *bl_folded_begin(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n, float *sims, const float **qk, bool *by_token) {
+const float *bl_folded_begin(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n, float *sims, const float **qk,
+                             bool *by_token) {
     *by_token = f->from_tables;
     *qk = f->from_tables ? f->t_qk : w->qk;
     if (!f->from_tables) return from_activations(f, w, ids, n, sims);
@@ -157,7 +167,8 @@ void bl_folded_similarity(const bl_folded *f, bl_folded_workspace *w, const int3
             attend_block(f, w, h, begin, n - begin < BL_FOLDED_BLOCK ? n - begin : BL_FOLDED_BLOCK, sims);
     }
     if (f->by_values)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)f->J, (int)f->d, 1.0F, w->z, (int)f->d, f->out, (int)f->d, 1.0F, sims, (int)f->J);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)f->J, (int)f->d, 1.0F, w->z, (int)f->d, f->out, (int)f->d, 1.0F,
+                    sims, (int)f->J);
     if (f->normed) divide_by_norm(f, w, rows, x, n, sims);
     for (size_t p = 0; p < n; p++)
         for (size_t j = 0; j < f->J; j++) sims[p * f->J + j] += f->probes->bias[j];

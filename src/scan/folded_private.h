@@ -10,10 +10,10 @@ struct bl_folded {
     bool by_values;   /* z = A V is formed, because norms need it or because J > k makes it cheaper than tau */
     bool normed;
     /* Linear maps of a normed activation y [d], one a row. */
-    float *w_qk;      /* [2d, d] queries scaled by 1/sqrt(k), then keys */
-    float *w_moved;   /* [H J, d] tau; or [d, d] values */
-    size_t moved;     /* H J or d */
-    float *out;       /* [J, d] by_values: s v^T O */
+    float *w_qk;    /* [2d, d] queries scaled by 1/sqrt(k), then keys */
+    float *w_moved; /* [H J, d] tau; or [d, d] values */
+    size_t moved;   /* H J or d */
+    float *out;     /* [J, d] by_values: s v^T O */
     /* The same over the vocabulary, from_tables only. */
     float *t_qk;     /* [V, 2d] */
     float *t_moved;  /* [V, moved] */
@@ -41,7 +41,8 @@ struct bl_folded_workspace {
 
 /* What a story's kernel begins with: the direct part in sims [n, J], tau or values in w->moved, and the source of queries and keys:
  * *qk with a row a token (*by_token) or a row a position. Returns x [n, d] for deeper layers, NULL for the first. */
-const float *bl_folded_begin(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n, float *sims, const float **qk, bool *by_token);
+const float *bl_folded_begin(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n, float *sims, const float **qk,
+                             bool *by_token);
 /* Queries or keys of one head, positions begin … end - 1, rotated, into out [end - begin, k]; `offset` is the head's first column in qk. */
 void bl_folded_rotated(const bl_folded *f, const float *qk, const int32_t *ids, size_t begin, size_t end, size_t offset, float *out);
 /* |x_mid|^2 from z, the plain way: |x + s O z|^2. */

@@ -43,7 +43,8 @@ static bool make_maps(bl_folded *f, bl_error *err) {
     memcpy(f->w_moved, l->w_v.data, d * d * sizeof *f->w_moved);
     f->out = product_alloc(f->J, d, err);
     if (!f->out) return false;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)f->J, (int)d, (int)d, s, f->probes->v, (int)d, l->w_o.data, (int)d, 0.0F, f->out, (int)d);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)f->J, (int)d, (int)d, s, f->probes->v, (int)d, l->w_o.data, (int)d, 0.0F,
+                f->out, (int)d);
     return true;
 }
 
@@ -66,7 +67,8 @@ static bool make_r(bl_folded *f, bl_error *err) {
 static float *over_vocabulary(const bl_folded *f, const float *in, const float *map, size_t rows, bl_error *err) {
     float *out = product_alloc(f->V, rows, err);
     if (out)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)f->V, (int)rows, (int)f->d, 1.0F, in, (int)f->d, map, (int)f->d, 0.0F, out, (int)rows);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)f->V, (int)rows, (int)f->d, 1.0F, in, (int)f->d, map, (int)f->d, 0.0F,
+                    out, (int)rows);
     return out;
 }
 
@@ -76,8 +78,8 @@ static bool make_norm_tables(bl_folded *f, bl_error *err) {
     f->t_cross = product_alloc(f->V, f->d, err);
     f->t_square = bl_alloc(f->V, sizeof *f->t_square, err);
     if (!f->t_cross || !f->t_square) return false;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)f->V, (int)f->d, (int)f->d, bl_model_attention_scale(f->probes->model), w_e, (int)f->d,
-                l->w_o.data, (int)f->d, 0.0F, f->t_cross, (int)f->d);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)f->V, (int)f->d, (int)f->d, bl_model_attention_scale(f->probes->model), w_e,
+                (int)f->d, l->w_o.data, (int)f->d, 0.0F, f->t_cross, (int)f->d);
     for (size_t t = 0; t < f->V; t++) {
         double sum = 0;
         for (size_t i = 0; i < f->d; i++) sum += (double)w_e[t * f->d + i] * (double)w_e[t * f->d + i];

@@ -37,10 +37,10 @@ typedef struct best {
 /* What the threads of one scan work with. */
 typedef struct work {
     bl_probes probes;
-    bl_folded *folded;         /* NULL on the exact path */
+    bl_folded *folded;                       /* NULL on the exact path */
     bl_folded_workspace **folded_workspaces; /* [threads] */
-    bl_workspace **workspaces; /* [threads] on the exact path */
-    float **sims;              /* [threads][n_ctx, J] */
+    bl_workspace **workspaces;               /* [threads] on the exact path */
+    float **sims;                            /* [threads][n_ctx, J] */
     size_t threads;
     bl_batch batch;
     best *found; /* [BATCH_STORIES, J] */
@@ -61,7 +61,8 @@ static void work_free(work *w) {
     bl_probes_free(&w->probes);
 }
 
-static bool work_init(work *w, const bl_model *model, const bl_eigen *eigen, const long *indices, size_t J, bool exact_path, bl_error *err) {
+static bool work_init(work *w, const bl_model *model, const bl_eigen *eigen, const long *indices, size_t J, bool exact_path,
+                      bl_error *err) {
     size_t T = bl_model_config(model)->n_ctx, count, threads = (size_t)bl_threads();
     if (!bl_probes_init(&w->probes, model, eigen, indices, J, err)) return false;
     if (!exact_path && !(w->folded = bl_folded_new(&w->probes, err))) return false;
@@ -143,7 +144,8 @@ static bool explain_match(const work *w, size_t j, const float *back, bl_candida
     m->contributions = bl_alloc(m->position + 1, sizeof *m->contributions, err);
     if (!m->contributions) return false;
     if (w->folded) bl_folded_contributions(w->folded, w->folded_workspaces[thread], j, m->ids, m->n_ids, m->position, m->contributions);
-    else if (!bl_contributions(&w->probes, j, back, w->workspaces[thread], m->ids, m->n_ids, m->position, m->contributions, err)) return false;
+    else if (!bl_contributions(&w->probes, j, back, w->workspaces[thread], m->ids, m->n_ids, m->position, m->contributions, err))
+        return false;
     float sign = m->similarity < 0 ? -1.0F : 1.0F;
     m->bias = sign * w->probes.bias[j];
     for (size_t p = 0; p <= m->position; p++) m->contributions[p] *= sign;

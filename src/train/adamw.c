@@ -37,7 +37,8 @@ double bl_gradient_norm(const bl_params *params, const float *gradient) {
     return sqrt(total);
 }
 
-static void update(const bl_adamw *a, float decay, float *restrict w, const float *restrict g, float *restrict m, float *restrict v, size_t n) {
+static void update(const bl_adamw *a, float decay, float *restrict w, const float *restrict g, float *restrict m, float *restrict v,
+                   size_t n) {
     float b1 = a->beta1, b2 = a->beta2, scale = a->gradient_scale, epsilon = a->epsilon, keep = 1.0F - a->lr * decay;
     float rate = (float)((double)a->lr / (1.0 - pow((double)b1, (double)a->step)));
     float root = (float)(1.0 / sqrt(1.0 - pow((double)b2, (double)a->step)));

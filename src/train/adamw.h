@@ -5,7 +5,7 @@
 
 typedef struct bl_adamw {
     float lr, beta1, beta2, epsilon, decay;
-    uint64_t step; /* 1 for the first */
+    uint64_t step;        /* 1 for the first */
     float gradient_scale; /* clipping: what the gradient is multiplied by */
 } bl_adamw;
 

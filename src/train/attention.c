@@ -57,7 +57,8 @@ static void forward_task(const bl_attention *a, size_t story, size_t head, const
 }
 
 void bl_attention_forward(const bl_attention *a, const float *qkv, float *z, float *lse) {
-    size_t tasks = a->n_stories * a->n_head, per_thread = bl_attention_scratch(a->longest, a->d_model, a->n_head), N = a->start[a->n_stories];
+    size_t tasks = a->n_stories * a->n_head, per_thread = bl_attention_scratch(a->longest, a->d_model, a->n_head),
+           N = a->start[a->n_stories];
 #pragma omp parallel for schedule(dynamic)
     for (size_t t = 0; t < tasks; t++) {
         size_t head = t % a->n_head;
@@ -109,7 +110,8 @@ static void backward_task(const bl_attention *a, size_t story, size_t head, floa
 }
 
 void bl_attention_backward(const bl_attention *a, float *qkv, const float *z, const float *lse, const float *dz) {
-    size_t tasks = a->n_stories * a->n_head, per_thread = bl_attention_scratch(a->longest, a->d_model, a->n_head), N = a->start[a->n_stories];
+    size_t tasks = a->n_stories * a->n_head, per_thread = bl_attention_scratch(a->longest, a->d_model, a->n_head),
+           N = a->start[a->n_stories];
 #pragma omp parallel for schedule(dynamic)
     for (size_t t = 0; t < tasks; t++) {
         size_t head = t % a->n_head;

@@ -19,20 +19,29 @@ static bool positive(double x) { return x > 0 && isfinite(x); }
 static bool share(double x) { return x >= 0 && x < 1; }
 
 static bool check_options(const bl_train_options *o, bl_error *err) {
-    if (!o->n_corpus || !o->tokenizer || !o->output) return bl_fail(err, BL_ERR_USAGE, "a corpus, a tokenizer and an output directory are needed");
+    if (!o->n_corpus || !o->tokenizer || !o->output)
+        return bl_fail(err, BL_ERR_USAGE, "a corpus, a tokenizer and an output directory are needed");
     for (size_t i = 0; i < o->n_corpus; i++)
-        if (strcmp(o->corpus[i], "-") == 0) return bl_fail(err, BL_ERR_USAGE, "standard input cannot be trained on: a resumed run could not read it again");
+        if (strcmp(o->corpus[i], "-") == 0)
+            return bl_fail(err, BL_ERR_USAGE, "standard input cannot be trained on: a resumed run could not read it again");
     if (o->batch < 1 || o->accumulate < 1 || o->batch > 1 << 20 || o->accumulate > 1 << 20)
         return bl_fail(err, BL_ERR_USAGE, "batch and accumulate must be between 1 and %d", 1 << 20);
-    if (!positive(o->lr) || !(o->lr_end >= 0 && o->lr_end <= 1)) return bl_fail(err, BL_ERR_USAGE, "the learning rate must be above 0, its end a share from 0 to 1");
-    if (!share(o->beta1) || !share(o->beta2) || !positive(o->epsilon)) return bl_fail(err, BL_ERR_USAGE, "beta1 and beta2 must be from 0 to below 1, epsilon above 0");
-    if (!(o->decay >= 0) || !(o->clip >= 0) || !isfinite(o->decay) || !isfinite(o->clip)) return bl_fail(err, BL_ERR_USAGE, "decay and clip must be 0 or more");
-    if (o->epochs < 0 || !isfinite(o->epochs) || o->seconds < 0 || !isfinite(o->seconds)) return bl_fail(err, BL_ERR_USAGE, "epochs and time must be 0 or more");
+    if (!positive(o->lr) || !(o->lr_end >= 0 && o->lr_end <= 1))
+        return bl_fail(err, BL_ERR_USAGE, "the learning rate must be above 0, its end a share from 0 to 1");
+    if (!share(o->beta1) || !share(o->beta2) || !positive(o->epsilon))
+        return bl_fail(err, BL_ERR_USAGE, "beta1 and beta2 must be from 0 to below 1, epsilon above 0");
+    if (!(o->decay >= 0) || !(o->clip >= 0) || !isfinite(o->decay) || !isfinite(o->clip))
+        return bl_fail(err, BL_ERR_USAGE, "decay and clip must be 0 or more");
+    if (o->epochs < 0 || !isfinite(o->epochs) || o->seconds < 0 || !isfinite(o->seconds))
+        return bl_fail(err, BL_ERR_USAGE, "epochs and time must be 0 or more");
     if (o->steps > INT64_MAX / 2 || o->tokens > INT64_MAX / 2 || o->seed > INT64_MAX || o->warmup > INT64_MAX / 2)
         return bl_fail(err, BL_ERR_USAGE, "steps, tokens, warmup or seed is too large");
-    if (o->steps == 0 && o->epochs == 0 && o->tokens == 0 && o->seconds == 0) return bl_fail(err, BL_ERR_USAGE, "how long? give steps, epochs, tokens or time");
+    if (o->steps == 0 && o->epochs == 0 && o->tokens == 0 && o->seconds == 0)
+        return bl_fail(err, BL_ERR_USAGE, "how long? give steps, epochs, tokens or time");
     if (o->steps == 0 && o->epochs == 0 && o->tokens == 0 && o->schedule != BL_SCHEDULE_CONSTANT)
-        return bl_fail(err, BL_ERR_USAGE, "a cosine or linear schedule needs to know its end: give steps, epochs or tokens beside the time, or the schedule constant");
+        return bl_fail(
+            err, BL_ERR_USAGE,
+            "a cosine or linear schedule needs to know its end: give steps, epochs or tokens beside the time, or the schedule constant");
     return true;
 }
 
@@ -77,7 +86,8 @@ static bool prepare_directory(bl_trainer *t, bl_error *err) {
     if (access(o->output, W_OK) != 0) return bl_fail(err, BL_ERR_INPUT, "%s: no permission to write there", o->output);
     bool used = bl_file_exists(t->config_path) || bl_file_exists(t->checkpoint_path) || bl_file_exists(t->log_path);
     if (used && !o->resume && !o->overwrite)
-        return bl_fail(err, BL_ERR_USAGE, "%s: holds a model or a run already: resume it, overwrite it, or choose another directory", o->output);
+        return bl_fail(err, BL_ERR_USAGE, "%s: holds a model or a run already: resume it, overwrite it, or choose another directory",
+                       o->output);
     if (o->overwrite && !o->resume) {
         unlink(t->config_path);
         unlink(t->checkpoint_path);
@@ -99,7 +109,8 @@ static bool count_steps(bl_trainer *t, bl_error *err) {
         bl_order order;
         uint64_t position = 0, tokens = 0;
         if (!bl_order_init(&order, t->train.n, o->seed, err)) return false;
-        for (; tokens < o->tokens && position / each < steps; position++) tokens += bl_dataset_length(&t->train, bl_order_story(&order, position));
+        for (; tokens < o->tokens && position / each < steps; position++)
+            tokens += bl_dataset_length(&t->train, bl_order_story(&order, position));
         bl_order_free(&order);
         uint64_t wanted = (position + each - 1) / each;
         if (wanted < steps) steps = wanted;
@@ -117,14 +128,19 @@ static bool read_text(bl_trainer *t, bl_error *err) {
     size_t size = bl_tokenizer_size(t->tokenizer);
     if (config.n_vocab == 0) config.n_vocab = size;
     if (config.n_vocab < size)
-        return bl_fail(err, BL_ERR_USAGE, "%s: has %zu tokens, more than the model's vocabulary of %zu", o->tokenizer, size, config.n_vocab);
-    if (!bl_dataset_read(&t->train, o->corpus, o->n_corpus, t->tokenizer, config.n_vocab, config.n_ctx, "tokenizing the corpus", &progress, err)) return false;
-    if (o->valid && !bl_dataset_read(&t->valid, &o->valid, 1, t->tokenizer, config.n_vocab, config.n_ctx, "tokenizing the validation text", &progress, err))
+        return bl_fail(err, BL_ERR_USAGE, "%s: has %zu tokens, more than the model's vocabulary of %zu", o->tokenizer, size,
+                       config.n_vocab);
+    if (!bl_dataset_read(&t->train, o->corpus, o->n_corpus, t->tokenizer, config.n_vocab, config.n_ctx, "tokenizing the corpus", &progress,
+                         err))
+        return false;
+    if (o->valid && !bl_dataset_read(&t->valid, &o->valid, 1, t->tokenizer, config.n_vocab, config.n_ctx, "tokenizing the validation text",
+                                     &progress, err))
         return false;
     if (t->train.n < o->batch * o->accumulate)
-        return bl_fail(err, BL_ERR_INPUT, "%s: has only %zu stories, one step needs %zu: give more text or a smaller batch", o->corpus[0], t->train.n,
-                       o->batch * o->accumulate);
-    if (o->batch < (size_t)t->ranks.size) return bl_fail(err, BL_ERR_USAGE, "a batch of %zu stories cannot be shared by %d ranks", o->batch, t->ranks.size);
+        return bl_fail(err, BL_ERR_INPUT, "%s: has only %zu stories, one step needs %zu: give more text or a smaller batch", o->corpus[0],
+                       t->train.n, o->batch * o->accumulate);
+    if (o->batch < (size_t)t->ranks.size)
+        return bl_fail(err, BL_ERR_USAGE, "a batch of %zu stories cannot be shared by %d ranks", o->batch, t->ranks.size);
     return count_steps(t, err) && bl_order_init(&t->order, t->train.n, o->seed, err) && bl_net_init(&t->net, &config, err);
 }
 
@@ -140,8 +156,8 @@ static void tell_about_text(bl_trainer *t) {
     if (occurs && 2 * seen < V)
         bl_trainer_note(t, "the vocabulary is much larger than the corpus: %zu of its tokens never occur and stay untrained", V - seen);
     if (d->cut)
-        bl_trainer_note(t, "%llu of the stories (%.1f %%) are longer than the context of %zu tokens and were cut", (unsigned long long)d->cut,
-                        100.0 * (double)d->cut / (double)(d->n + d->empty), t->net.config.n_ctx);
+        bl_trainer_note(t, "%llu of the stories (%.1f %%) are longer than the context of %zu tokens and were cut",
+                        (unsigned long long)d->cut, 100.0 * (double)d->cut / (double)(d->n + d->empty), t->net.config.n_ctx);
     if (d->empty) bl_trainer_note(t, "%llu stories have fewer than two tokens and were left out", (unsigned long long)d->empty);
     free(occurs);
 }
@@ -154,8 +170,9 @@ static bool open_log(bl_trainer *t, bl_error *err) {
         return bl_fail(err, BL_ERR_USAGE, "%s: another process is training into this directory", t->options->output);
     off_t size = lseek(fileno(t->log), 0, SEEK_END);
     if (size < 0 || (uint64_t)size < t->state.log_bytes)
-        return bl_fail(err, BL_ERR_INPUT, "%s: has %lld bytes, but the checkpoint was written after %llu: the log was changed or is of another run", t->log_path,
-                       (long long)size, (unsigned long long)t->state.log_bytes);
+        return bl_fail(err, BL_ERR_INPUT,
+                       "%s: has %lld bytes, but the checkpoint was written after %llu: the log was changed or is of another run",
+                       t->log_path, (long long)size, (unsigned long long)t->state.log_bytes);
     if (ftruncate(fileno(t->log), (off_t)t->state.log_bytes) != 0) return bl_fail(err, BL_ERR_IO, "%s: cannot be cut back", t->log_path);
     return true;
 }
@@ -180,7 +197,8 @@ static bool restore(bl_trainer *t, bl_error *err) {
 
 bool bl_trainer_begin(bl_trainer *t, const bl_train_options *options, bl_error *err) {
     *t = (bl_trainer){.options = options, .ranks = {0, 1}, .state = {.valid_loss = (double)NAN}};
-    if (!check_options(options, err) || !bl_config_check(&options->model, err) || !bl_ranks_join(&t->ranks, options->distributed, err)) return false;
+    if (!check_options(options, err) || !bl_config_check(&options->model, err) || !bl_ranks_join(&t->ranks, options->distributed, err))
+        return false;
     bool ok = (t->log_path = bl_path_join(options->output, "log.jsonl", err)) != NULL;
     ok = ok && (t->checkpoint_path = bl_path_join(options->output, "checkpoint", err)) != NULL;
     ok = ok && (t->config_path = bl_path_join(options->output, "config.json", err)) != NULL;

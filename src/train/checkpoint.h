@@ -6,12 +6,12 @@
 
 /* Where a run stands. Order of stories and noise follow from seed, position and step: there is no other random state. */
 typedef struct bl_train_state {
-    uint64_t step;        /* optimiser steps done */
-    uint64_t position;    /* stories taken from the endless sequence of epochs */
+    uint64_t step;     /* optimiser steps done */
+    uint64_t position; /* stories taken from the endless sequence of epochs */
     uint64_t tokens, predictions;
-    uint64_t log_bytes;   /* length of log.jsonl */
+    uint64_t log_bytes; /* length of log.jsonl */
     double seconds;
-    double valid_loss;    /* the last one */
+    double valid_loss; /* the last one */
 } bl_train_state;
 
 /* The three flat arrays [total] of a net and its optimiser. */
@@ -23,7 +23,8 @@ typedef struct bl_train_arrays {
 /* Everything that decides a run's numbers, as a JSON object. `steps`: the schedule's length; `hash` of the corpus. */
 json_t *bl_run_description(const bl_train_options *options, const bl_config *model, uint64_t steps, uint64_t hash);
 
-bool bl_checkpoint_write(const char *path, const json_t *description, const bl_train_state *state, const bl_train_arrays *arrays, bl_error *err);
+bool bl_checkpoint_write(const char *path, const json_t *description, const bl_train_state *state, const bl_train_arrays *arrays,
+                         bl_error *err);
 
 /* Reads into `state` and the arrays. BL_ERR_USAGE, naming the first difference, when it was made by a run with another description;
  * BL_ERR_INPUT when it is damaged. */

@@ -54,8 +54,8 @@ static bool append(bl_dataset *data, const bl_ids *ids, size_t vocabulary, size_
     return true;
 }
 
-bool bl_dataset_read(bl_dataset *data, const char *const *paths, size_t n_paths, const bl_tokenizer *tokenizer, size_t vocabulary, size_t n_ctx,
-                     const char *phase, const bl_progress *progress, bl_error *err) {
+bool bl_dataset_read(bl_dataset *data, const char *const *paths, size_t n_paths, const bl_tokenizer *tokenizer, size_t vocabulary,
+                     size_t n_ctx, const char *phase, const bl_progress *progress, bl_error *err) {
     bl_batch batch = {0};
     bool ok = false;
     *data = (bl_dataset){.hash = UINT64_C(0xcbf29ce484222325)};

@@ -30,20 +30,20 @@ static inline bl_range bl_block(bl_range range, size_t size, size_t i) {
 }
 
 /* c [m, n] = alpha a [m, k] b^T + beta c, b [n, k]. */
-static inline void bl_gemm_nt(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c,
-                              size_t ldc) {
+static inline void bl_gemm_nt(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta,
+                              float *c, size_t ldc) {
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
 }
 
 /* c [m, n] = alpha a [m, k] b + beta c, b [k, n]. */
-static inline void bl_gemm_nn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c,
-                              size_t ldc) {
+static inline void bl_gemm_nn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta,
+                              float *c, size_t ldc) {
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
 }
 
 /* c [m, n] = alpha a^T b + beta c, a [k, m], b [k, n]. */
-static inline void bl_gemm_tn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c,
-                              size_t ldc) {
+static inline void bl_gemm_tn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta,
+                              float *c, size_t ldc) {
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
 }
 #endif

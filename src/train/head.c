@@ -78,7 +78,8 @@ void bl_head_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, co
             bl_range slab = bl_my_part(V);
             float beta = c > 0 || pass->accumulate || net->config.tied ? 1.0F : 0.0F;
             if (pass->backward)
-                bl_gemm_tn(slab.end - slab.begin, d, n, 1, net->logits + slab.begin, V, t.y + chunk.begin * d, d, beta, dw + slab.begin * d, d);
+                bl_gemm_tn(slab.end - slab.begin, d, n, 1, net->logits + slab.begin, V, t.y + chunk.begin * d, d, beta, dw + slab.begin * d,
+                           d);
 #pragma omp barrier
         }
         bl_add_in_order(pass->backward ? dnorm : NULL, dweight, d);

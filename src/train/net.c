@@ -211,8 +211,8 @@ static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, 
 }
 
 /* dx [n, d] += N'(dy W), y = N(x), dy [n, width], W [width, d]. `scratch` [n d + 2 d]. */
-static void through_norm(const bl_norm *norm, const float *dy, const float *w, size_t width, const float *x, const float *y, size_t n, size_t d,
-                         float *dx, float *dweight, float *scratch) {
+static void through_norm(const bl_norm *norm, const float *dy, const float *w, size_t width, const float *x, const float *y, size_t n,
+                         size_t d, float *dx, float *dweight, float *scratch) {
     if (bl_norm_is_identity(norm)) {
         bl_gemm_nn(n, d, width, 1, dy, width, w, d, 1, dx, d);
         return;
@@ -269,12 +269,14 @@ static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, const bl_n
     const bl_config *c = &net->config;
     bl_layer_state *s = &net->layers[layer];
     size_t d = c->d_model, h = c->d_hidden, w = c->plain ? h : 2 * h;
-    float *dp = bl_net_gradient(net, BL_PARAM_P, layer), *dw = bl_net_gradient(net, BL_PARAM_W, layer), *d_o = bl_net_gradient(net, BL_PARAM_O, layer);
+    float *dp = bl_net_gradient(net, BL_PARAM_P, layer), *dw = bl_net_gradient(net, BL_PARAM_W, layer),
+          *d_o = bl_net_gradient(net, BL_PARAM_O, layer);
 #pragma omp parallel
     {
         bl_range of_h = bl_my_part(h), of_w = bl_my_part(w), of_d = bl_my_part(d);
         bl_gemm_tn(d, of_h.end - of_h.begin, N, 1, net->g, d, net->hidden + of_h.begin, h, beta, dp + of_h.begin, h);
-        bl_gemm_tn(of_w.end - of_w.begin, d, N, 1, s->pre + of_w.begin, w, bl_norm_is_identity(n2) ? s->mid : s->mlp_in, d, beta, dw + of_w.begin * d, d);
+        bl_gemm_tn(of_w.end - of_w.begin, d, N, 1, s->pre + of_w.begin, w, bl_norm_is_identity(n2) ? s->mid : s->mlp_in, d, beta,
+                   dw + of_w.begin * d, d);
         bl_gemm_tn(of_d.end - of_d.begin, d, N, net->attention_scale, net->g_mid + of_d.begin, d, s->z, d, beta, d_o + of_d.begin * d, d);
         sum_columns(s->pre, N, w, of_w, bl_net_gradient(net, BL_PARAM_W_BIAS, layer));
         sum_columns(net->g, N, d, of_d, bl_net_gradient(net, BL_PARAM_P_BIAS, layer));
@@ -300,7 +302,8 @@ static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, c
                          net->g_mid + r.begin * d, dweight, scratch);
         }
 #pragma omp barrier
-        bl_gemm_tn(slab.end - slab.begin, d, N, 1, s->qkv + slab.begin, 3 * d, bl_norm_is_identity(n1) ? s->x : s->attn_in, d, beta, dw + slab.begin * d, d);
+        bl_gemm_tn(slab.end - slab.begin, d, N, 1, s->qkv + slab.begin, 3 * d, bl_norm_is_identity(n1) ? s->x : s->attn_in, d, beta,
+                   dw + slab.begin * d, d);
         bl_add_in_order(dn1, dweight, d);
     }
 }

@@ -30,13 +30,13 @@ typedef struct bl_layer_state {
 typedef struct bl_net {
     bl_config config;
     bl_params params;
-    float *weights, *gradient; /* [params.total] */
-    float attention_scale;     /* s_i */
+    float *weights, *gradient;  /* [params.total] */
+    float attention_scale;      /* s_i */
     float *rope_cos, *rope_sin; /* [n_ctx, k/2] */
     /* Workspace, made for at most `rows` rows with stories of at most `longest`, by `threads` threads. */
     size_t rows, longest;
     int threads;
-    bl_layer_state *layers; /* [n_layer] */
+    bl_layer_state *layers;  /* [n_layer] */
     float *final, *final_in; /* x_L and N_f(x_L) [N, d] */
     float *hidden;           /* [N, h] of the layer at hand */
     float *logits;           /* [threads * BL_HEAD_ROWS, V] */

@@ -12,7 +12,8 @@ static uint64_t mix64(uint64_t x) {
 }
 
 uint64_t bl_noise_key(uint64_t seed, uint64_t step, uint64_t site) {
-    return mix64(mix64(mix64(seed + UINT64_C(0x9e3779b97f4a7c15)) + step * UINT64_C(0xd1342543de82ef95)) + site * UINT64_C(0xda942042e4dd58b5));
+    return mix64(mix64(mix64(seed + UINT64_C(0x9e3779b97f4a7c15)) + step * UINT64_C(0xd1342543de82ef95)) +
+                 site * UINT64_C(0xda942042e4dd58b5));
 }
 
 static inline uint32_t mix32(uint32_t x) {

@@ -40,7 +40,8 @@ void bl_ranks_leave(const bl_ranks *ranks) {
 bool bl_ranks_sum(const bl_ranks *ranks, float *x, size_t n, bl_error *err) {
     bool ok = true;
     for (size_t i = 0; ranks->size > 1 && ok && i < n; i += PIECE)
-        ok = check(MPI_Allreduce(MPI_IN_PLACE, x + i, (int)(n - i < PIECE ? n - i : PIECE), MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD), "adding gradients", err);
+        ok = check(MPI_Allreduce(MPI_IN_PLACE, x + i, (int)(n - i < PIECE ? n - i : PIECE), MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD),
+                   "adding gradients", err);
     return ok;
 }
 
@@ -52,7 +53,8 @@ bool bl_ranks_sum_double(const bl_ranks *ranks, double *x, size_t n, bl_error *e
 bool bl_ranks_share(const bl_ranks *ranks, void *data, size_t bytes, bl_error *err) {
     bool ok = true;
     for (size_t i = 0; ranks->size > 1 && ok && i < bytes; i += PIECE)
-        ok = check(MPI_Bcast((char *)data + i, (int)(bytes - i < PIECE ? bytes - i : PIECE), MPI_BYTE, 0, MPI_COMM_WORLD), "sharing the state", err);
+        ok = check(MPI_Bcast((char *)data + i, (int)(bytes - i < PIECE ? bytes - i : PIECE), MPI_BYTE, 0, MPI_COMM_WORLD),
+                   "sharing the state", err);
     return ok;
 }
 
@@ -70,8 +72,9 @@ bool bl_train_has_mpi(void) { return false; }
 
 bool bl_ranks_join(bl_ranks *ranks, bool distributed, bl_error *err) {
     *ranks = (bl_ranks){0, 1};
-    return !distributed || bl_fail(err, BL_ERR_UNSUPPORTED, "this bilens was built without MPI: install Open MPI's development files (Debian: libopenmpi-dev) "
-                                                            "and build it again, or start it without mpirun");
+    return !distributed || bl_fail(err, BL_ERR_UNSUPPORTED,
+                                   "this bilens was built without MPI: install Open MPI's development files (Debian: libopenmpi-dev) "
+                                   "and build it again, or start it without mpirun");
 }
 
 void bl_ranks_leave(const bl_ranks *ranks) { (void)ranks; }

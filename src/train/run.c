@@ -31,7 +31,9 @@ static bool write_checkpoint(bl_trainer *t, bl_error *err) {
         if (!ok) log_failed(t, err);
         t->state.log_bytes = (uint64_t)(size < 0 ? 0 : size);
         ok = ok && bl_checkpoint_write(t->checkpoint_path, t->description, &t->state, &arrays, err);
-        if (ok) bl_trainer_report(t, &(bl_train_event){.kind = BL_TRAIN_CHECKPOINT, .step = t->state.step, .steps = t->steps, .text = t->checkpoint_path});
+        if (ok)
+            bl_trainer_report(
+                t, &(bl_train_event){.kind = BL_TRAIN_CHECKPOINT, .step = t->state.step, .steps = t->steps, .text = t->checkpoint_path});
     }
     return bl_ranks_agree(&t->ranks, ok, err);
 }
@@ -49,14 +51,19 @@ static bool log_line(bl_trainer *t, json_t *line, bl_error *err) {
 static bool evaluate(bl_trainer *t, size_t stories, bool final, bl_error *err) {
     if (t->valid.n && !bl_trainer_evaluate(t, stories, &t->state.valid_loss, err)) return false;
     if (t->ranks.rank > 0) return true;
-    char *sample = t->options->sample_tokens ? bl_net_sample(&t->net, t->tokenizer, t->options->sample_tokens, t->options->seed, err) : NULL;
+    char *sample =
+        t->options->sample_tokens ? bl_net_sample(&t->net, t->tokenizer, t->options->sample_tokens, t->options->seed, err) : NULL;
     if (t->options->sample_tokens && !sample) return false;
     json_t *line = json_pack("{s:I}", "step", (json_int_t)t->state.step);
     if (t->valid.n) json_object_set_new(line, "valid_loss", json_real(t->state.valid_loss));
     if (sample) json_object_set_new(line, "sample", json_string(sample));
     if (final) json_object_set_new(line, "final", json_true());
     bool ok = log_line(t, line, err);
-    bl_trainer_report(t, &(bl_train_event){.kind = BL_TRAIN_EVAL, .text = sample, .step = t->state.step, .steps = t->steps, .valid_loss = t->state.valid_loss});
+    bl_trainer_report(t, &(bl_train_event){.kind = BL_TRAIN_EVAL,
+                                           .text = sample,
+                                           .step = t->state.step,
+                                           .steps = t->steps,
+                                           .valid_loss = t->state.valid_loss});
     free(sample);
     return ok;
 }
@@ -70,8 +77,9 @@ static bool one_step(bl_trainer *t, bl_error *err) {
     t->recent[t->state.step % 100] = loss;
     if (t->ranks.rank > 0) return true;
     double mean = (double)(t->state.tokens - tokens) / (double)(t->options->batch * t->options->accumulate);
-    json_t *line = json_pack("{s:I, s:f, s:f, s:f, s:I, s:f, s:f}", "step", (json_int_t)t->state.step, "loss", loss, "gradient_norm", norm, "lr", lr, "tokens",
-                             (json_int_t)t->state.tokens, "seconds", round(t->state.seconds * 1e3) / 1e3, "tokens_per_second", round(speed));
+    json_t *line =
+        json_pack("{s:I, s:f, s:f, s:f, s:I, s:f, s:f}", "step", (json_int_t)t->state.step, "loss", loss, "gradient_norm", norm, "lr", lr,
+                  "tokens", (json_int_t)t->state.tokens, "seconds", round(t->state.seconds * 1e3) / 1e3, "tokens_per_second", round(speed));
     bl_train_event event = {.kind = BL_TRAIN_STEP,
                             .step = t->state.step,
                             .steps = t->steps,
@@ -103,7 +111,8 @@ static bool train(bl_trainer *t, bl_error *err) {
         bool due = o->checkpoint_every && t->state.step % o->checkpoint_every == 0;
         if ((due || t->cancelled) && !write_checkpoint(t, err)) return false;
         if (t->cancelled)
-            return bl_fail(err, BL_ERR_CANCELLED, "stopped after step %llu; a checkpoint was written, resume to continue", (unsigned long long)t->state.step);
+            return bl_fail(err, BL_ERR_CANCELLED, "stopped after step %llu; a checkpoint was written, resume to continue",
+                           (unsigned long long)t->state.step);
     }
     return true;
 }

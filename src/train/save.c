@@ -12,21 +12,26 @@
 bool bl_config_check(const bl_config *c, bl_error *err) {
     const char *name = bl_generation_name(c->generation);
     bool later = c->generation == BL_GENERATION_LATER, first = c->generation == BL_GENERATION_2024_05;
-    if (c->n_layer < 1 || c->n_head < 1 || c->d_model < 1 || c->d_hidden < 1) return bl_fail(err, BL_ERR_USAGE, "layers, heads, d-model and d-hidden must be at least 1");
+    if (c->n_layer < 1 || c->n_head < 1 || c->d_model < 1 || c->d_hidden < 1)
+        return bl_fail(err, BL_ERR_USAGE, "layers, heads, d-model and d-hidden must be at least 1");
     if (c->n_ctx < 2) return bl_fail(err, BL_ERR_USAGE, "a context of %zu tokens leaves nothing to predict: at least 2", c->n_ctx);
     if (c->n_layer > 4096 || c->n_ctx > 1 << 20 || c->d_model > 1 << 20 || c->d_hidden > 1 << 20)
         return bl_fail(err, BL_ERR_USAGE, "layers, ctx, d-model or d-hidden is beyond anything that can be trained here");
     if (c->d_model % c->n_head) return bl_fail(err, BL_ERR_USAGE, "%zu heads do not divide d-model %zu", c->n_head, c->d_model);
     if (c->d_model / c->n_head % 2)
-        return bl_fail(err, BL_ERR_USAGE, "d-model / heads = %zu is odd: rotary position embedding needs an even head width", c->d_model / c->n_head);
+        return bl_fail(err, BL_ERR_USAGE, "d-model / heads = %zu is odd: rotary position embedding needs an even head width",
+                       c->d_model / c->n_head);
     if (!(c->noise >= 0 && c->noise < 1000)) return bl_fail(err, BL_ERR_USAGE, "noise %g is not between 0 and 1000", (double)c->noise);
     if (c->norm_weights && (!c->normalization || later))
         return bl_fail(err, BL_ERR_USAGE, "norm weights need norms, and a generation before \"later\", whose norms have none");
     if (first && c->plain && (c->gate != BL_GATE_GELU || !c->bias_w))
-        return bl_fail(err, BL_ERR_USAGE, "a plain MLP of generation 2024-05 has the gate gelu and a bias; choose another generation for others");
+        return bl_fail(err, BL_ERR_USAGE,
+                       "a plain MLP of generation 2024-05 has the gate gelu and a bias; choose another generation for others");
     if (first && !c->plain && c->gate != BL_GATE_NONE && c->gate != BL_GATE_GELU)
-        return bl_fail(err, BL_ERR_USAGE, "generation 2024-05 knows the gates none and gelu only: choose generation 2024-06 (relu) or later");
-    if (c->generation == BL_GENERATION_2024_06 && (c->bias_w || c->bias_p)) return bl_fail(err, BL_ERR_USAGE, "generation 2024-06 has no biases");
+        return bl_fail(err, BL_ERR_USAGE,
+                       "generation 2024-05 knows the gates none and gelu only: choose generation 2024-06 (relu) or later");
+    if (c->generation == BL_GENERATION_2024_06 && (c->bias_w || c->bias_p))
+        return bl_fail(err, BL_ERR_USAGE, "generation 2024-06 has no biases");
     if (c->generation == BL_GENERATION_2024_06 && c->gate != BL_GATE_NONE && c->gate != BL_GATE_RELU)
         return bl_fail(err, BL_ERR_USAGE, "generation 2024-06 knows the gates none and relu only");
     if (!later && c->bias_p) return bl_fail(err, BL_ERR_USAGE, "only the later generation has a bias on the MLP's output, not %s", name);
@@ -40,19 +45,24 @@ static json_t *config_json(const bl_config *c) {
     json_decref(noise);
     if (!number) number = json_null();
     json_t *json = json_pack("{s:[s], s:s}", "architectures", "Transformer", "torch_dtype", "float32");
-    json_t *sizes = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "n_vocab", (json_int_t)c->n_vocab, "n_layer", (json_int_t)c->n_layer, "n_head",
-                              (json_int_t)c->n_head, "n_ctx", (json_int_t)c->n_ctx, "d_model", (json_int_t)c->d_model, "d_hidden", (json_int_t)c->d_hidden,
-                              "noise", number);
+    json_t *sizes = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "n_vocab", (json_int_t)c->n_vocab, "n_layer", (json_int_t)c->n_layer,
+                              "n_head", (json_int_t)c->n_head, "n_ctx", (json_int_t)c->n_ctx, "d_model", (json_int_t)c->d_model, "d_hidden",
+                              (json_int_t)c->d_hidden, "noise", number);
     json_t *rest = NULL;
     if (c->generation == BL_GENERATION_2024_05)
-        rest = json_pack("{s:s, s:b, s:s?, s:b, s:n, s:f, s:f, s:f, s:f}", "mlp", c->plain ? "mlp" : c->gate == BL_GATE_GELU ? "glp" : "blp", "mlp_bias", c->bias_w,
-                         "normalization", c->normalization ? "rms" : NULL, "norm_bias", 0, "modifier", "attn_dropout", 0.0, "resid_dropout", 0.0,
-                         "embed_dropout", 0.0, "mlp_dropout", 0.0);
+        rest = json_pack("{s:s, s:b, s:s?, s:b, s:n, s:f, s:f, s:f, s:f}", "mlp",
+                         c->plain                  ? "mlp"
+                         : c->gate == BL_GATE_GELU ? "glp"
+                                                   : "blp",
+                         "mlp_bias", c->bias_w, "normalization", c->normalization ? "rms" : NULL, "norm_bias", 0, "modifier",
+                         "attn_dropout", 0.0, "resid_dropout", 0.0, "embed_dropout", 0.0, "mlp_dropout", 0.0);
     else if (c->generation == BL_GENERATION_2024_06)
-        rest = json_pack("{s:b, s:b, s:b, s:n}", "bilinear", !c->plain, "gate", c->gate == BL_GATE_RELU, "normalization", c->normalization, "modifier");
+        rest = json_pack("{s:b, s:b, s:b, s:n}", "bilinear", !c->plain, "gate", c->gate == BL_GATE_RELU, "normalization", c->normalization,
+                         "modifier");
     else
-        rest = json_pack("{s:b, s:s?, s:b, s:b, s:n, s:n}", "bilinear", !c->plain, "gate", c->gate == BL_GATE_NONE ? NULL : bl_gate_name(c->gate), "bias", c->bias_w,
-                         "normalization", c->normalization, "tokenizer", "repo");
+        rest = json_pack("{s:b, s:s?, s:b, s:b, s:n, s:n}", "bilinear", !c->plain, "gate",
+                         c->gate == BL_GATE_NONE ? NULL : bl_gate_name(c->gate), "bias", c->bias_w, "normalization", c->normalization,
+                         "tokenizer", "repo");
     if (json && sizes && rest && json_object_update(json, sizes) == 0 && json_object_update(json, rest) == 0) {
         json_decref(sizes);
         json_decref(rest);
@@ -77,7 +87,10 @@ static bool save_weights(const bl_net *net, const char *path, bl_store store, bl
     if (!arrays) return false;
     for (size_t i = 0; i < net->params.n; i++) {
         const bl_param *param = &net->params.list[i];
-        arrays[i] = (bl_named_array){.name = param->name, .data = net->weights + param->offset, .n_dims = param->n_dims, .shape = {param->rows, param->cols}};
+        arrays[i] = (bl_named_array){.name = param->name,
+                                     .data = net->weights + param->offset,
+                                     .n_dims = param->n_dims,
+                                     .shape = {param->rows, param->cols}};
     }
     bool ok = bl_safetensors_write_as(path, arrays, net->params.n, store, err);
     free(arrays);

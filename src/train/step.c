@@ -29,8 +29,14 @@ static bool micro_batch(bl_trainer *t, size_t a, uint64_t predictions, double *l
     size_t n = mine.end - mine.begin;
     double part;
     for (size_t i = 0; i < n; i++) t->stories[i] = bl_order_story(&t->order, t->state.position + first + i);
-    bl_pass pass = {.backward = true, .accumulate = a > 0, .scale = (float)(1.0 / (double)predictions), .noise = true, .seed = o->seed, .step = t->state.step};
-    if (!bl_packer_fill(&t->packer, &t->train, t->stories, n, first, t->net.config.n_ctx, err) || !bl_net_run(&t->net, &t->packer.batch, &pass, &part, err))
+    bl_pass pass = {.backward = true,
+                    .accumulate = a > 0,
+                    .scale = (float)(1.0 / (double)predictions),
+                    .noise = true,
+                    .seed = o->seed,
+                    .step = t->state.step};
+    if (!bl_packer_fill(&t->packer, &t->train, t->stories, n, first, t->net.config.n_ctx, err) ||
+        !bl_net_run(&t->net, &t->packer.batch, &pass, &part, err))
         return false;
     *loss += part;
     return true;
@@ -49,9 +55,11 @@ bool bl_trainer_step(bl_trainer *t, double *loss, double *norm, double *lr, bl_e
     *norm = bl_gradient_norm(&t->net.params, t->net.gradient);
     *lr = bl_learning_rate(o, t->state.step, t->steps);
     if (!isfinite(*loss) || !isfinite(*norm))
-        return bl_fail(err, BL_ERR_NUMERIC, "step %llu: the %s is not finite (learning rate %.3g); nothing was updated. Try a lower learning rate, a longer warm-up, "
-                                            "or clipping",
-                       (unsigned long long)t->state.step + 1, isfinite(*loss) ? "gradient" : "loss", *lr);
+        return bl_fail(
+            err, BL_ERR_NUMERIC,
+            "step %llu: the %s is not finite (learning rate %.3g); nothing was updated. Try a lower learning rate, a longer warm-up, "
+            "or clipping",
+            (unsigned long long)t->state.step + 1, isfinite(*loss) ? "gradient" : "loss", *lr);
     bl_adamw adamw = {.lr = (float)*lr,
                       .beta1 = (float)o->beta1,
                       .beta2 = (float)o->beta2,
@@ -77,7 +85,8 @@ bool bl_trainer_evaluate(bl_trainer *t, size_t stories, double *loss, bl_error *
         size_t count_here = mine.end - i < EVAL_BATCH ? mine.end - i : EVAL_BATCH;
         double part = 0;
         for (size_t j = 0; j < count_here; j++) batch[j] = i + j;
-        ok = bl_packer_fill(&t->packer, &t->valid, batch, count_here, 0, t->net.config.n_ctx, err) && bl_net_run(&t->net, &t->packer.batch, &pass, &part, err);
+        ok = bl_packer_fill(&t->packer, &t->valid, batch, count_here, 0, t->net.config.n_ctx, err) &&
+             bl_net_run(&t->net, &t->packer.batch, &pass, &part, err);
         sums[0] += part;
         sums[1] += (double)t->packer.batch.n_rows;
     }

@@ -19,12 +19,12 @@ typedef struct bl_trainer {
     float *m, *v; /* [params.total] */
     json_t *description;
     bl_train_state state;
-    uint64_t steps; /* in all; 0: until the time is over */
-    double peak;    /* of the whole run, flop/s; 0: not measured */
+    uint64_t steps;                 /* in all; 0: until the time is over */
+    double peak;                    /* of the whole run, flop/s; 0: not measured */
     double started, seconds_before; /* omp_get_wtime at the start, and what earlier parts took */
     char *log_path, *checkpoint_path, *config_path;
-    FILE *log;      /* rank 0 */
-    bool cancelled; /* the report said stop */
+    FILE *log;           /* rank 0 */
+    bool cancelled;      /* the report said stop */
     uint64_t first_step; /* where this process began */
     double recent[100];  /* losses of its last steps */
 } bl_trainer;

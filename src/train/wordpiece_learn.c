@@ -156,7 +156,8 @@ static bool join_in_word(learner *self, uint32_t w, uint32_t left, uint32_t righ
             ok = ok && bl_pairs_change(&self->pairs, s[out - 1], left, w, -count, err) &&
                  bl_pairs_change(&self->pairs, s[out - 1], piece, w, count, err);
         if (i + 2 < n)
-            ok = ok && bl_pairs_change(&self->pairs, right, s[i + 2], w, -count, err) && bl_pairs_change(&self->pairs, piece, s[i + 2], w, count, err);
+            ok = ok && bl_pairs_change(&self->pairs, right, s[i + 2], w, -count, err) &&
+                 bl_pairs_change(&self->pairs, piece, s[i + 2], w, count, err);
         s[out++] = piece;
         i++;
     }
@@ -180,16 +181,17 @@ static bool join(learner *self, bl_pair *pair, bl_error *err) {
 static bool learn(learner *self, const bl_wordpiece_options *options, bl_progress progress, bl_wordpiece_summary *summary, bl_error *err) {
     size_t characters = self->pieces->n - BL_WORDPIECE_SPECIAL;
     if (self->pieces->n > options->size)
-        return bl_fail(err, BL_ERR_USAGE,
-                       "a vocabulary of %zu is too small: the corpus has %zu characters, which make %zu pieces (some only begin words), and with the %d special "
-                       "tokens that is %zu; choose at least so many, or keep fewer characters",
-                       options->size, self->n_alphabet, characters, BL_WORDPIECE_SPECIAL, self->pieces->n);
+        return bl_fail(
+            err, BL_ERR_USAGE,
+            "a vocabulary of %zu is too small: the corpus has %zu characters, which make %zu pieces (some only begin words), and with the %d special "
+            "tokens that is %zu; choose at least so many, or keep fewer characters",
+            options->size, self->n_alphabet, characters, BL_WORDPIECE_SPECIAL, self->pieces->n);
     if (!spell_words(self, err) || !count_pairs(self, err)) return false;
     while (self->pieces->n < options->size) {
         bl_pair *pair = bl_pairs_pop(&self->pairs);
         if (!pair || (uint64_t)pair->count < options->min_frequency)
-            return bl_fail(err, BL_ERR_INPUT, "the corpus gives a vocabulary of %zu, not of %zu: choose at most so many%s, or add text", self->pieces->n,
-                           options->size, pair ? ", or a lower minimum frequency" : "");
+            return bl_fail(err, BL_ERR_INPUT, "the corpus gives a vocabulary of %zu, not of %zu: choose at most so many%s, or add text",
+                           self->pieces->n, options->size, pair ? ", or a lower minimum frequency" : "");
         summary->least = (uint64_t)pair->count;
         if (!join(self, pair, err)) return false;
         if (!bl_progress_step(&progress, "joining pieces", self->pieces->n, options->size, err)) return false;
@@ -203,7 +205,8 @@ static bool learn(learner *self, const bl_wordpiece_options *options, bl_progres
 bool bl_wordpiece_learn(const bl_word_count *words, const bl_wordpiece_options *options, bl_progress progress, bl_string_table *pieces,
                         bl_wordpiece_summary *summary, bl_error *err) {
     learner self = {.words = words, .pieces = pieces};
-    bool ok = find_alphabet(&self, options->limit_alphabet, err) && enter_characters(&self, err) && learn(&self, options, progress, summary, err);
+    bool ok =
+        find_alphabet(&self, options->limit_alphabet, err) && enter_characters(&self, err) && learn(&self, options, progress, summary, err);
     bl_pairs_free(&self.pairs);
     free(self.alphabet);
     free(self.symbols);

@@ -42,15 +42,17 @@ bool bl_wordpiece_write(const bl_string_table *pieces, const char *path, bl_erro
         bl_buffer_print(&out, "    {\n      \"id\": %zu,\n      \"content\": ", i);
         const char *text = bl_string_table_text(pieces, i, &length);
         add_string(&out, text, length);
-        bl_buffer_print(&out,
-                        ",\n      \"single_word\": false,\n      \"lstrip\": false,\n      \"rstrip\": false,\n      \"normalized\": false,\n"
-                        "      \"special\": true\n    }%s\n",
-                        i + 1 < BL_WORDPIECE_SPECIAL ? "," : "");
+        bl_buffer_print(
+            &out,
+            ",\n      \"single_word\": false,\n      \"lstrip\": false,\n      \"rstrip\": false,\n      \"normalized\": false,\n"
+            "      \"special\": true\n    }%s\n",
+            i + 1 < BL_WORDPIECE_SPECIAL ? "," : "");
     }
     bl_buffer_text(&out, "  ],\n");
     bl_buffer_text(&out, before_vocabulary);
-    bl_buffer_print(&out, "  \"model\": {\n    \"type\": \"WordPiece\",\n    \"unk_token\": \"[UNK]\",\n    \"continuing_subword_prefix\": \"%s\",\n",
-                    BL_WORDPIECE_PREFIX);
+    bl_buffer_print(
+        &out, "  \"model\": {\n    \"type\": \"WordPiece\",\n    \"unk_token\": \"[UNK]\",\n    \"continuing_subword_prefix\": \"%s\",\n",
+        BL_WORDPIECE_PREFIX);
     bl_buffer_print(&out, "    \"max_input_chars_per_word\": %d,\n    \"vocab\": {", BL_WORDPIECE_LONGEST);
     for (size_t i = 0; i < pieces->n; i++) {
         const char *text = bl_string_table_text(pieces, i, &length);

@@ -43,8 +43,9 @@ static void has_keys(const json_t *json, const char *keys) {
         if (kind) *kind++ = '\0';
         const json_t *value = json_object_get(json, word);
         if (!value) fail_msg("key '%s' is missing", word);
-        bool ok = !kind || (*kind == 'i' && json_is_integer(value)) || (*kind == 'n' && json_is_number(value)) || (*kind == 's' && json_is_string(value)) ||
-                  (*kind == 'a' && json_is_array(value)) || (*kind == 'o' && json_is_object(value));
+        bool ok = !kind || (*kind == 'i' && json_is_integer(value)) || (*kind == 'n' && json_is_number(value)) ||
+                  (*kind == 's' && json_is_string(value)) || (*kind == 'a' && json_is_array(value)) ||
+                  (*kind == 'o' && json_is_object(value));
         if (!ok) fail_msg("key '%s' is not of kind %s", word, kind);
     }
 }
@@ -87,8 +88,10 @@ static void test_eigen(void **state) {
             assert_int_equal(json_array_size(top), 10);
             assert_int_equal(json_array_size(bottom), 10);
             for (size_t r = 1; r < 10; r++) {
-                assert_true(json_number_value(json_array_get(json_array_get(top, r - 1), 1)) >= json_number_value(json_array_get(json_array_get(top, r), 1)));
-                assert_true(json_number_value(json_array_get(json_array_get(bottom, r - 1), 1)) <= json_number_value(json_array_get(json_array_get(bottom, r), 1)));
+                assert_true(json_number_value(json_array_get(json_array_get(top, r - 1), 1)) >=
+                            json_number_value(json_array_get(json_array_get(top, r), 1)));
+                assert_true(json_number_value(json_array_get(json_array_get(bottom, r - 1), 1)) <=
+                            json_number_value(json_array_get(json_array_get(bottom, r), 1)));
             }
             sources++;
         }
@@ -120,10 +123,12 @@ static void test_scan(void **state) {
             assert_int_equal(json_array_size(json_object_get(match, "contributions")), n);
             assert_int_equal(json_array_size(json_object_get(match, "tokens")), n);
             assert_true(json_array_size(json_object_get(match, "next")) <= 3);
-            assert_string_equal(json_string_value(json_array_get(json_object_get(match, "tokens"), n - 1)), json_string_value(json_object_get(match, "token")));
+            assert_string_equal(json_string_value(json_array_get(json_object_get(match, "tokens"), n - 1)),
+                                json_string_value(json_object_get(match, "token")));
             for (size_t p = 0; p < n; p++) sum += json_number_value(json_array_get(json_object_get(match, "contributions"), p));
             assert_near(sum, fabs(similarity), 1e-4, fabs(similarity) + 1);
-            assert_near(json_number_value(json_object_get(match, "activation")), json_number_value(json_object_get(vector, "eigenvalue")) * similarity * similarity, 1e-5,
+            assert_near(json_number_value(json_object_get(match, "activation")),
+                        json_number_value(json_object_get(vector, "eigenvalue")) * similarity * similarity, 1e-5,
                         fabs(similarity * similarity) + 0.01);
         }
     }
@@ -204,11 +209,12 @@ static void test_report(void **state) {
     json_decref(json);
     free(run_text("report --from report/report.json -o again"));
     char command[600];
-    snprintf(command, sizeof command,
-             "cd %s && cmp report/index.html again/index.html && cmp report/report.json again/report.json && cmp report/figures/spectrum.svg again/figures/spectrum.svg && "
-             "test -s report/figures/spectrum.pdf && test -s report/figures/spectrum.png && test -s report/eigenvectors.npy && ls report/tables/*.csv > /dev/null && "
-             "! grep -qE 'https?://[^ ]*\\.(js|css|woff)' report/index.html",
-             support_temporary());
+    snprintf(
+        command, sizeof command,
+        "cd %s && cmp report/index.html again/index.html && cmp report/report.json again/report.json && cmp report/figures/spectrum.svg again/figures/spectrum.svg && "
+        "test -s report/figures/spectrum.pdf && test -s report/figures/spectrum.png && test -s report/eigenvectors.npy && ls report/tables/*.csv > /dev/null && "
+        "! grep -qE 'https?://[^ ]*\\.(js|css|woff)' report/index.html",
+        support_temporary());
     assert_int_equal(system(command), 0);
     bl_named_array array;
     float *data;
@@ -243,7 +249,9 @@ int main(void) {
         fprintf(stderr, "set BILENS to the program\n");
         return 1;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_info),           cmocka_unit_test(test_eigen),  cmocka_unit_test(test_scan),   cmocka_unit_test(test_small_verbs),
-                                       cmocka_unit_test(test_tokenize_lines), cmocka_unit_test(test_arrays), cmocka_unit_test(test_report), cmocka_unit_test(test_help)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_info),           cmocka_unit_test(test_eigen),
+                                       cmocka_unit_test(test_scan),           cmocka_unit_test(test_small_verbs),
+                                       cmocka_unit_test(test_tokenize_lines), cmocka_unit_test(test_arrays),
+                                       cmocka_unit_test(test_report),         cmocka_unit_test(test_help)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,7 +52,8 @@ static void compare_eigen(const char *model) {
     const json_t *values = json_object_get(ours, "eigenvalues"), *wanted_values = json_object_get(wanted, "eigenvalues");
     size_t n = json_array_size(wanted_values), i;
     assert_int_equal(json_array_size(values), n);
-    double scale = fmax(fabs(json_number_value(json_array_get(wanted_values, 0))), fabs(json_number_value(json_array_get(wanted_values, n - 1))));
+    double scale =
+        fmax(fabs(json_number_value(json_array_get(wanted_values, 0))), fabs(json_number_value(json_array_get(wanted_values, n - 1))));
     for (i = 0; i < n; i++) {
         double a = json_number_value(json_array_get(values, i)), b = json_number_value(json_array_get(wanted_values, i));
         worst_eigenvalue = fmax(worst_eigenvalue, fabs(a - b) / scale);
@@ -106,7 +107,8 @@ static void compare_match(const json_t *mine, const json_t *match) {
 
 static void compare_scan(const char *model) {
     char arguments[512];
-    snprintf(arguments, sizeof arguments, "scan " SHARED "/models/%s --corpus " SHARED "/corpus/valid.txt --stories 256 --token swim --minus " MINUS, model);
+    snprintf(arguments, sizeof arguments,
+             "scan " SHARED "/models/%s --corpus " SHARED "/corpus/valid.txt --stories 256 --token swim --minus " MINUS, model);
     json_t *ours = bilens(arguments), *wanted = golden(model, "scan"), *vector, *match;
     size_t i, j;
     assert_int_equal(json_integer_value(json_object_get(ours, "stories")), 256);
@@ -138,10 +140,11 @@ static void test_analysis(void **state) {
         lists = swapped = 0;
         compare_eigen(models[i]);
         compare_scan(models[i]);
-        fprintf(stderr,
-                "%s: worst eigenvalue %.1e, virtual token %.1e, similarity %.1e, contribution %.1e (each relative to the largest); %zu token lists and "
-                "64 matches compared, %zu places swapped among equals\n",
-                models[i], worst_eigenvalue, worst_token, worst_similarity, worst_contribution, lists, swapped);
+        fprintf(
+            stderr,
+            "%s: worst eigenvalue %.1e, virtual token %.1e, similarity %.1e, contribution %.1e (each relative to the largest); %zu token lists and "
+            "64 matches compared, %zu places swapped among equals\n",
+            models[i], worst_eigenvalue, worst_token, worst_similarity, worst_contribution, lists, swapped);
     }
 }
 

@@ -163,6 +163,7 @@ static void test_refusals(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equals_single), cmocka_unit_test(test_null_model), cmocka_unit_test(test_threads), cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equals_single), cmocka_unit_test(test_null_model),
+                                       cmocka_unit_test(test_threads), cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

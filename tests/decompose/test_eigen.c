@@ -21,8 +21,10 @@ static double *slow_interaction(const bl_model *model, size_t layer, const float
             double weight = (double)u[o] * (double)l->w_p.data[o * l->w_p.stride + r];
             for (size_t i = 0; i < n; i++)
                 for (size_t j = 0; j < n; j++) {
-                    double li = i < d ? (double)l->w_l.data[r * d + i] : (double)l->b_l[r], lj = j < d ? (double)l->w_l.data[r * d + j] : (double)l->b_l[r];
-                    double ri = i < d ? (double)l->w_r.data[r * d + i] : (double)l->b_r[r], rj = j < d ? (double)l->w_r.data[r * d + j] : (double)l->b_r[r];
+                    double li = i < d ? (double)l->w_l.data[r * d + i] : (double)l->b_l[r],
+                           lj = j < d ? (double)l->w_l.data[r * d + j] : (double)l->b_l[r];
+                    double ri = i < d ? (double)l->w_r.data[r * d + i] : (double)l->b_r[r],
+                           rj = j < d ? (double)l->w_r.data[r * d + j] : (double)l->b_r[r];
                     q[i * n + j] += 0.5 * weight * (li * rj + ri * lj);
                 }
         }
@@ -128,7 +130,8 @@ static void compare_list(const bl_model *model, const float *row, const json_t *
         const json_t *pair = json_array_get(wanted, i);
         double value = json_number_value(json_array_get(pair, 1));
         assert_near((double)entries[i].value, value, 1e-5, scale);
-        assert_string_equal(bl_tokenizer_token(bl_model_tokenizer(model), (int32_t)entries[i].index[0]), json_string_value(json_array_get(pair, 0)));
+        assert_string_equal(bl_tokenizer_token(bl_model_tokenizer(model), (int32_t)entries[i].index[0]),
+                            json_string_value(json_array_get(pair, 0)));
     }
 }
 
@@ -188,7 +191,8 @@ static void test_virtual_tokens_slow(void **state) {
             double a = 0, b = 0;
             for (size_t i = 0; i < 16; i++) {
                 a += (double)v[i] * (double)ove.array.data[(head * V + t) * 16 + i];
-                for (size_t j = 0; j < 16; j++) b += (double)v[i] * (double)ov.array.data[(head * 16 + i) * 16 + j] * (double)w_e.data[t * 16 + j];
+                for (size_t j = 0; j < 16; j++)
+                    b += (double)v[i] * (double)ov.array.data[(head * 16 + i) * 16 + j] * (double)w_e.data[t * 16 + j];
             }
             assert_near((double)fast[(1 + head) * V + t], a, 1e-5, 1);
             assert_near((double)fast[(1 + head) * V + t], b, 1e-5, 1);
@@ -302,8 +306,10 @@ static void test_describe(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_invariants), cmocka_unit_test(test_quadratic_form), cmocka_unit_test(test_golden),
-                                       cmocka_unit_test(test_virtual_tokens_slow), cmocka_unit_test(test_b), cmocka_unit_test(test_centring),
-                                       cmocka_unit_test(test_groups), cmocka_unit_test(test_refusals), cmocka_unit_test(test_describe)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_invariants), cmocka_unit_test(test_quadratic_form),
+                                       cmocka_unit_test(test_golden),     cmocka_unit_test(test_virtual_tokens_slow),
+                                       cmocka_unit_test(test_b),          cmocka_unit_test(test_centring),
+                                       cmocka_unit_test(test_groups),     cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_describe)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

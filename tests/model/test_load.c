@@ -42,13 +42,16 @@ static void write_part(const char *path, const bl_safetensors *source, const cha
         if (c->without && strcmp(t->name, c->without) == 0) continue;
         char entry[300], shape[64];
         snprintf(shape, sizeof shape, t->n_dims == 1 ? "%zu" : "%zu,%zu", t->shape[0], t->shape[1]);
-        snprintf(entry, sizeof entry, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%zu,%zu]}", t->name, c->dtype, shape, offset, offset + t->count * width);
+        snprintf(entry, sizeof entry, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%zu,%zu]}", t->name, c->dtype, shape,
+                 offset, offset + t->count * width);
         strcat(header, entry);
         offset += t->count * width;
     }
     if (c->rotary && begin == 0) {
         char entry[200];
-        snprintf(entry, sizeof entry, ",\"transformer.h.0.attn.rotary.inv_freq\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[%zu,%zu]}", offset, offset + 16);
+        snprintf(entry, sizeof entry,
+                 ",\"transformer.h.0.attn.rotary.inv_freq\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[%zu,%zu]}", offset,
+                 offset + 16);
         strcat(header, entry);
     }
     strcat(header, "}");
@@ -93,7 +96,8 @@ static const char *make(const char *name, const change *c) {
             size_t begin = source->n * s / c->shards, end = source->n * (s + 1) / c->shards;
             snprintf(path, sizeof path, "%s/part-%zu.safetensors", folder, s);
             write_part(path, source, c, begin, end);
-            for (size_t i = begin; i < end; i++) fprintf(index, "%s\"%s\": \"part-%zu.safetensors\"", i ? ", " : "", source->tensors[i].name, s);
+            for (size_t i = begin; i < end; i++)
+                fprintf(index, "%s\"%s\": \"part-%zu.safetensors\"", i ? ", " : "", source->tensors[i].name, s);
         }
         fprintf(index, "}}\n");
         fclose(index);
@@ -199,7 +203,7 @@ static void test_mapped(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_types), cmocka_unit_test(test_half), cmocka_unit_test(test_tied), cmocka_unit_test(test_folding),
-                                       cmocka_unit_test(test_mapped)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_types), cmocka_unit_test(test_half), cmocka_unit_test(test_tied),
+                                       cmocka_unit_test(test_folding), cmocka_unit_test(test_mapped)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,10 +4,10 @@
 #include "scan/folded.h"
 
 /* Every probe's contributions at the first and the last position. */
-static void compare_contributions(const bl_probes *probes, const bl_folded *folded, bl_folded_workspace *fast, bl_workspace *slow, const int32_t *ids,
-                                  size_t n, double *worst) {
+static void compare_contributions(const bl_probes *probes, const bl_folded *folded, bl_folded_workspace *fast, bl_workspace *slow,
+                                  const int32_t *ids, size_t n, double *worst) {
     for (size_t j = 0; j < probes->J; j++)
-        for (size_t p = 0; p < n; p += n > 1 ? n - 1 : 1) {
+        for (size_t p = 0; p<n; p += n> 1 ? n - 1 : 1) {
             float a[32], b[32], back[2 * 16];
             bl_error err = {0};
             assert_true(bl_heads_back(probes->model, probes->layer, probes->v + j * 16, back, &err));

@@ -34,10 +34,12 @@ static void compare_match(const bl_model *model, bl_match m, const json_t *wante
         assert_near((double)m.similarity, similarity, 1e-6, fabs(similarity));
         return;
     }
-    assert_string_equal(bl_tokenizer_token(bl_model_tokenizer(model), m.ids[m.position]), json_string_value(json_object_get(wanted, "token")));
+    assert_string_equal(bl_tokenizer_token(bl_model_tokenizer(model), m.ids[m.position]),
+                        json_string_value(json_object_get(wanted, "token")));
     const json_t *contributions = json_object_get(wanted, "contributions");
     assert_int_equal(json_array_size(contributions), m.position + 1);
-    for (size_t j = 0; j <= m.position; j++) assert_near((double)m.contributions[j], json_number_value(json_array_get(contributions, j)), 1e-5, 1);
+    for (size_t j = 0; j <= m.position; j++)
+        assert_near((double)m.contributions[j], json_number_value(json_array_get(contributions, j)), 1e-5, 1);
 }
 
 static void test_golden(void **state) {
@@ -167,7 +169,8 @@ static void test_few_stories(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_contributions_sum), cmocka_unit_test(test_ties_and_threads),
-                                       cmocka_unit_test(test_refusals), cmocka_unit_test(test_few_stories)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_contributions_sum),
+                                       cmocka_unit_test(test_ties_and_threads), cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_few_stories)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

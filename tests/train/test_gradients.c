@@ -34,7 +34,8 @@ static void set_up(fixture *f, const bl_config *config) {
     for (size_t i = 0; i < f->net.params.n; i++) {
         const bl_param *param = &f->net.params.list[i];
         bool norm = param->kind == BL_PARAM_N1 || param->kind == BL_PARAM_N2 || param->kind == BL_PARAM_NF;
-        for (size_t j = 0; j < param->count; j++) f->net.weights[param->offset + j] = (float)(0.3 * bl_random_normal(&random)) + (norm ? 1.0F : 0.0F);
+        for (size_t j = 0; j < param->count; j++)
+            f->net.weights[param->offset + j] = (float)(0.3 * bl_random_normal(&random)) + (norm ? 1.0F : 0.0F);
     }
     const size_t start[STORIES + 1] = {0, 10, 11, ROWS};
     memcpy(f->start, start, sizeof start);
@@ -207,8 +208,12 @@ static void test_accumulation(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bilinear), cmocka_unit_test(test_norms),           cmocka_unit_test(test_noise),
-        cmocka_unit_test(test_gates),    cmocka_unit_test(test_biases_and_scale), cmocka_unit_test(test_tied_head),
+        cmocka_unit_test(test_bilinear),
+        cmocka_unit_test(test_norms),
+        cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_gates),
+        cmocka_unit_test(test_biases_and_scale),
+        cmocka_unit_test(test_tied_head),
         cmocka_unit_test(test_accumulation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,7 +74,8 @@ static void compare(const bl_net *net, const float *values, const char *path) {
             worst = fmaxf(worst, fabsf(expected[i] - values[param->offset + i]));
         }
         print_message("  %-34s largest %.4g, worst difference %.2g of it\n", param->name, (double)largest, (double)(worst / largest));
-        if (!(worst <= 1e-4F * largest)) fail_msg("%s: %s differs by %.3g of its largest entry", path, param->name, (double)(worst / largest));
+        if (!(worst <= 1e-4F * largest))
+            fail_msg("%s: %s differs by %.3g of its largest entry", path, param->name, (double)(worst / largest));
         free(expected);
     }
     bl_safetensors_free(file);
@@ -97,7 +98,8 @@ static void check_model(const char *name) {
     float *m = calloc(net.params.total, sizeof *m), *v = calloc(net.params.total, sizeof *v);
     for (size_t i = 0; i < STEPS; i++) {
         const json_t *step = json_array_get(json_object_get(golden, "steps"), i);
-        double loss, expected = json_real_value(json_object_get(step, "loss")), expected_norm = json_real_value(json_object_get(step, "gradient_norm"));
+        double loss, expected = json_real_value(json_object_get(step, "loss")),
+                     expected_norm = json_real_value(json_object_get(step, "gradient_norm"));
         bl_minibatch batch = pack(s.ids + EACH * i);
         bl_pass pass = {.backward = true, .scale = 1.0F / (float)batch.n_rows};
         assert_true(bl_net_run(&net, &batch, &pass, &loss, &err));

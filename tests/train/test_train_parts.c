@@ -67,7 +67,7 @@ static void test_order(void **state) {
         same += story == bl_order_story(&order, p < 50 ? p + 50 : p - 50);
     }
     for (size_t i = 0; i < 50; i++) assert_int_equal(seen[i], 2);
-    assert_true(same < 20); /* epochs differ */
+    assert_true(same < 20);                                                     /* epochs differ */
     assert_int_equal(bl_order_story(&resumed, 73), bl_order_story(&order, 73)); /* without having seen what came before */
     bl_order_free(&order);
     bl_order_free(&resumed);
@@ -121,8 +121,9 @@ static void test_sixteen_bits(void **state) {
     bl_error err = {0};
     char path[256];
     snprintf(path, sizeof path, "%s/half.safetensors", support_temporary());
-    for (size_t i = 0; i < N; i++) x[i] = i < 9 ? exact[i] : (float)(((double)(i * 2654435761U % 65536) / 32768 - 1) * pow(2, (double)(i % 40) - 26));
-    x[9] = 1.00048828125F; /* half way between two: to the even one, 1 */
+    for (size_t i = 0; i < N; i++)
+        x[i] = i < 9 ? exact[i] : (float)(((double)(i * 2654435761U % 65536) / 32768 - 1) * pow(2, (double)(i % 40) - 26));
+    x[9] = 1.00048828125F;  /* half way between two: to the even one, 1 */
     x[10] = 1.00146484375F; /* half way: to 1.001953125 */
     bl_named_array array = {.name = "x", .data = x, .n_dims = 1, .shape = {N}};
     for (bl_store store = BL_STORE_F32; store <= BL_STORE_BF16; store++) {
@@ -133,7 +134,8 @@ static void test_sixteen_bits(void **state) {
         double bits = store == BL_STORE_F32 ? 40 : store == BL_STORE_F16 ? 11 : 8;
         for (size_t i = 0; i < N; i++) {
             double tolerance = fmax(ldexp(fabs((double)x[i]), (int)-bits), store == BL_STORE_F16 ? 0x1p-25 : 0);
-            if (!(fabs((double)back[i] - (double)x[i]) <= tolerance)) fail_msg("store %d: %.9g came back as %.9g", store, (double)x[i], (double)back[i]);
+            if (!(fabs((double)back[i] - (double)x[i]) <= tolerance))
+                fail_msg("store %d: %.9g came back as %.9g", store, (double)x[i], (double)back[i]);
         }
         for (size_t i = 0; i < 9 && store == BL_STORE_F16; i++) assert_true(back[i] == exact[i]);
         if (store == BL_STORE_F16) assert_true(back[9] == 1 && back[10] == 1.001953125F);
@@ -175,8 +177,8 @@ static void test_saving(void **state) {
         if (!model) fail_msg("config %zu: %s", i, err.message);
         const bl_config *back = bl_model_config(model);
         assert_true(back->generation == c.generation && back->gate == c.gate && back->plain == c.plain && back->bias_w == c.bias_w &&
-                    back->bias_p == c.bias_p && back->normalization == c.normalization && back->norm_weights == c.norm_weights && back->tied == c.tied &&
-                    back->noise == c.noise && back->n_ctx == 32 && back->n_vocab == 104);
+                    back->bias_p == c.bias_p && back->normalization == c.normalization && back->norm_weights == c.norm_weights &&
+                    back->tied == c.tied && back->noise == c.noise && back->n_ctx == 32 && back->n_vocab == 104);
         int32_t ids[9] = {1, 5, 9, 13, 60, 61, 99, 3, 3};
         float logits[104];
         const char *name = "logits";
@@ -196,10 +198,14 @@ static void test_saving(void **state) {
 static void test_unsayable(void **state) {
     (void)state;
     static const bl_config configs[] = {
-        {.generation = BL_GENERATION_2024_05, .gate = BL_GATE_SILU},  {.generation = BL_GENERATION_2024_05, .plain = true},
-        {.generation = BL_GENERATION_2024_05, .bias_p = true},        {.generation = BL_GENERATION_2024_06, .bias_w = true},
-        {.generation = BL_GENERATION_2024_06, .gate = BL_GATE_GELU},  {.generation = BL_GENERATION_LATER, .bias_w = true},
-        {.generation = BL_GENERATION_LATER, .norm_weights = true, .normalization = true}, {.generation = BL_GENERATION_2024_05, .norm_weights = true},
+        {.generation = BL_GENERATION_2024_05, .gate = BL_GATE_SILU},
+        {.generation = BL_GENERATION_2024_05, .plain = true},
+        {.generation = BL_GENERATION_2024_05, .bias_p = true},
+        {.generation = BL_GENERATION_2024_06, .bias_w = true},
+        {.generation = BL_GENERATION_2024_06, .gate = BL_GATE_GELU},
+        {.generation = BL_GENERATION_LATER, .bias_w = true},
+        {.generation = BL_GENERATION_LATER, .norm_weights = true, .normalization = true},
+        {.generation = BL_GENERATION_2024_05, .norm_weights = true},
     };
     for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
         bl_config c = configs[i];
@@ -281,8 +287,10 @@ static void test_run(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_schedule),     cmocka_unit_test(test_noise_is_normal), cmocka_unit_test(test_order),     cmocka_unit_test(test_packing),
-        cmocka_unit_test(test_sixteen_bits), cmocka_unit_test(test_saving),          cmocka_unit_test(test_unsayable), cmocka_unit_test(test_run),
+        cmocka_unit_test(test_schedule),     cmocka_unit_test(test_noise_is_normal),
+        cmocka_unit_test(test_order),        cmocka_unit_test(test_packing),
+        cmocka_unit_test(test_sixteen_bits), cmocka_unit_test(test_saving),
+        cmocka_unit_test(test_unsayable),    cmocka_unit_test(test_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
