@@ -1,8 +1,8 @@
 /* Eigenpairs of Q_u (SPEC 4), judged in the tests by invariants: residual, orthonormality, reconstruction.
  *
- *   Q = H T H^T (ssytrd, once), T = Z Lambda Z^T, V = H Z
+ *   Q = H T H^T (tridiagonal.c, once), T = Z Lambda Z^T, V = H Z
  *
- * The spectrum always comes whole, from T. All vectors: divide and conquer on T (sstedc). Only the k lowest and k highest: bisection
+ * The spectrum always comes whole, from T. All vectors: divide and conquer on T (divide.c). Only the k lowest and k highest: bisection
  * and inverse iteration would not keep them orthogonal, MRRR (dstemr) does, over an index range at each end of the same T.
  *
  * Float32 throughout: the error of an eigenvalue is about 1e-6 of the largest, that of an eigenvector about 1e-6 / relative gap; inside
@@ -26,14 +26,6 @@ struct bl_eigen {
     float *vectors;   /* [low + high, n], one a row */
     float constant;
 };
-
-/* All eigenvectors of T by divide and conquer, into eigen->vectors. */
-static bool solve_all(bl_eigen *eigen, const bl_tridiagonal *t, bl_error *err) {
-    lapack_int n = (lapack_int)eigen->n;
-    memcpy(eigen->values, t->diagonal, eigen->n * sizeof *eigen->values);
-    lapack_int info = LAPACKE_sstedc(LAPACK_COL_MAJOR, 'I', n, eigen->values, t->off, eigen->vectors, n);
-    return !bl_lapack_failed(info, "sstedc", err);
-}
 
 /* Eigenvectors first … last (0-based) of T, given in float64, into `vectors`, one a row. */
 static bool solve_range(size_t size, const double *diagonal, const double *off, size_t first, size_t last, float *vectors, bl_error *err) {
@@ -78,6 +70,7 @@ static bool solve_ends(bl_eigen *eigen, const bl_tridiagonal *t, bl_error *err) 
 
 /* The largest-magnitude component becomes positive; of equal ones the first counts. */
 static void fix_signs(bl_eigen *eigen) {
+#pragma omp parallel for schedule(static)
     for (size_t r = 0; r < eigen->low + eigen->high; r++) {
         float *v = eigen->vectors + r * eigen->n, most = 0;
         for (size_t i = 0; i < eigen->n; i++)
@@ -90,7 +83,7 @@ static void fix_signs(bl_eigen *eigen) {
 static bool decompose(bl_eigen *eigen, float *q, bl_error *err) {
     bl_tridiagonal t;
     bool ok = bl_tridiagonal_reduce(&t, q, eigen->n, err);
-    if (ok) ok = eigen->low == eigen->n ? solve_all(eigen, &t, err) : solve_ends(eigen, &t, err);
+    if (ok) ok = eigen->low == eigen->n ? bl_tridiagonal_solve(&t, eigen->values, eigen->vectors, err) : solve_ends(eigen, &t, err);
     if (ok) ok = bl_tridiagonal_back(&t, eigen->vectors, eigen->low + eigen->high, err);
     if (ok) fix_signs(eigen);
     bl_tridiagonal_free(&t);

@@ -11,6 +11,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define CHUNK ((size_t)512) /* hidden units at a time: scaled copies of L stay in cache */
+
 size_t bl_interaction_size(const bl_model *model) {
     const bl_config *c = bl_model_config(model);
     return c->d_model + (c->bias_w ? 1 : 0);
@@ -29,14 +31,14 @@ bool bl_check_decomposable(const bl_model *model, size_t layer, bl_error *err) {
         c->gate != BL_GATE_NONE ? bl_gate_name(c->gate) : "");
 }
 
-/* out [h, n] = [weight bias] with row r scaled by scale[r] (NULL: 1) */
-static void extended(float *out, bl_view weight, const float *bias, const float *scale) {
+/* out [rows, n] = rows begin … of [weight bias], row r scaled by scale[r] (NULL: 1) */
+static void extended(float *out, bl_view weight, const float *bias, const float *scale, size_t begin, size_t rows) {
     size_t n = weight.cols + (bias ? 1 : 0);
 #pragma omp parallel for schedule(static)
-    for (size_t r = 0; r < weight.rows; r++) {
-        float s = scale ? scale[r] : 1.0F;
-        for (size_t c = 0; c < weight.cols; c++) out[r * n + c] = s * weight.data[r * weight.stride + c];
-        if (bias) out[r * n + weight.cols] = s * bias[r];
+    for (size_t r = begin; r < begin + rows; r++) {
+        float s = scale ? scale[r] : 1.0F, *row = out + (r - begin) * n;
+        for (size_t c = 0; c < weight.cols; c++) row[c] = s * weight.data[r * weight.stride + c];
+        if (bias) row[weight.cols] = s * bias[r];
     }
 }
 
@@ -52,29 +54,38 @@ static void symmetrise(float *q, size_t n) {
                     q[i * n + j] = q[j * n + i] = 0.5F * (q[i * n + j] + q[j * n + i]);
 }
 
+/* The sum is NaN or infinite if any entry is; float64 sums of float32 numbers do not overflow. */
+static bool all_finite(const float *q, size_t count) {
+    double sum = 0;
+#pragma omp parallel for simd reduction(+ : sum)
+    for (size_t i = 0; i < count; i++) sum += (double)q[i];
+    return isfinite(sum);
+}
+
 bool bl_interaction_matrix(const bl_model *model, size_t layer, const float *u, float *q, bl_error *err) {
     bl_error_clear(err);
     if (!bl_check_decomposable(model, layer, err)) return false;
     const bl_layer *l = bl_model_layer(model, layer);
-    size_t n = bl_interaction_size(model), h = l->w_l.rows, d = l->w_l.cols, count = 0;
-    float *left = NULL, *right = NULL, *weight = bl_alloc(h, sizeof *weight, err);
+    size_t n = bl_interaction_size(model), h = l->w_l.rows, d = l->w_l.cols;
+    float *weight = bl_alloc(h, sizeof *weight, err), *left = NULL, *right = NULL;
     bool ok = false;
     if (!weight) return false;
-    if (!bl_mul_size(h, n, &count)) count = SIZE_MAX;
-    left = bl_alloc(count, sizeof *left, err);
-    if (left && l->b_r) right = bl_alloc(count, sizeof *right, err);
+    left = bl_alloc(CHUNK * n, sizeof *left, err);
+    if (left && l->b_r) right = bl_alloc(CHUNK * n, sizeof *right, err);
     if (!left || (l->b_r && !right)) goto done;
     cblas_sgemv(CblasRowMajor, CblasTrans, (int)d, (int)h, 1.0F, l->w_p.data, (int)l->w_p.stride, u, 1, 0.0F, weight, 1); /* P^T u */
-    extended(left, l->w_l, l->b_l, weight);
-    if (right) extended(right, l->w_r, l->b_r, NULL);
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)n, (int)n, (int)h, 1.0F, left, (int)n, right ? right : l->w_r.data,
-                right ? (int)n : (int)l->w_r.stride, 0.0F, q, (int)n);
+    for (size_t begin = 0; begin < h; begin += CHUNK) {
+        size_t rows = h - begin < CHUNK ? h - begin : CHUNK;
+        extended(left, l->w_l, l->b_l, weight, begin, rows);
+        if (right) extended(right, l->w_r, l->b_r, NULL, begin, rows);
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)n, (int)n, (int)rows, 1.0F, left, (int)n,
+                    right ? right : l->w_r.data + begin * l->w_r.stride, right ? (int)n : (int)l->w_r.stride, begin ? 1.0F : 0.0F, q,
+                    (int)n);
+    }
     symmetrise(q, n);
-    ok = true;
-    for (size_t i = 0; i < n * n && ok; i++)
-        if (!isfinite(q[i]))
-            ok = bl_fail(err, BL_ERR_NUMERIC, "%s: the interaction matrix holds NaN or infinity: so do the weights of layer %zu",
-                         bl_model_name(model), layer);
+    ok = all_finite(q, n * n) ||
+         bl_fail(err, BL_ERR_NUMERIC, "%s: the interaction matrix holds NaN or infinity: so do the weights of layer %zu",
+                 bl_model_name(model), layer);
 done:
     free(weight);
     free(left);

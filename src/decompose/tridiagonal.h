@@ -6,12 +6,14 @@
 typedef struct bl_tridiagonal {
     size_t n;
     float *diagonal, *off; /* [n], [n - 1] */
-    float *tau;            /* [n - 1] the reflectors' factors; their vectors are in q below the diagonal */
+    float *tau;            /* [n - 1] the reflectors' factors; reflector j is q[j, j+1 …] */
     const float *q;        /* [n, n] the caller's */
 } bl_tridiagonal;
 
-/* Reduces q [n, n], of which one triangle is read and which is overwritten with the reflectors; keeps a pointer to it. */
+/* Reduces q [n, n], of which the lower triangle is read and which is overwritten with the reflectors; keeps a pointer to it. */
 bool bl_tridiagonal_reduce(bl_tridiagonal *t, float *q, size_t n, bl_error *err);
+/* All eigenvalues [n] of T, ascending, and its eigenvectors [n, n], one a row. */
+bool bl_tridiagonal_solve(const bl_tridiagonal *t, float *values, float *vectors, bl_error *err);
 /* z [columns, n], one eigenvector of T a row, becomes eigenvectors of Q. */
 bool bl_tridiagonal_back(const bl_tridiagonal *t, float *z, size_t columns, bl_error *err);
 void bl_tridiagonal_free(bl_tridiagonal *t);
