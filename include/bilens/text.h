@@ -47,6 +47,11 @@ BL_API int32_t bl_tokenizer_eos(const bl_tokenizer *tokenizer);
  *  An id outside the vocabulary is BL_ERR_INPUT. */
 BL_API char *bl_tokenizer_decode(const bl_tokenizer *tokenizer, const int32_t *ids, size_t n, bl_error *err);
 
+/** The same as a reader expects it: pieces glued, no blank before punctuation, quotation marks opened and closed, no [BOS] and [EOS]. With
+ *  `capitals` sentences begin with one, and so does "i" (names cannot be known). The words are the same: text -> ids -> prose -> ids comes
+ *  back to the same ids. Free with bl_free. An id outside the vocabulary is BL_ERR_INPUT. */
+BL_API char *bl_tokenizer_prose(const bl_tokenizer *tokenizer, const int32_t *ids, size_t n, bool capitals, bl_error *err);
+
 /** A stream of stories from one or more files. Not to be shared between threads. */
 typedef struct bl_corpus bl_corpus;
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 static const verb *const verbs[] = {&verb_report, &verb_info,     &verb_eigen, &verb_scan,  &verb_describe, &verb_trace,
-                                    &verb_export, &verb_tokenize, &verb_eval,  &verb_train, &verb_tokenizer};
+                                    &verb_export, &verb_tokenize, &verb_eval,  &verb_train, &verb_tokenizer, &verb_generate};
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 
 static void print_help(FILE *out) {

@@ -161,7 +161,7 @@ static void attention_block(const bl_model *model, bl_workspace *w, size_t n, si
     tap_rows(tap, BL_POINT_MLP_IN, layer, w->y, n, d);
 }
 
-static void apply_gate(bl_gate gate, float *x, size_t n) {
+void bl_forward_gate(bl_gate gate, float *x, size_t n) {
     for (size_t i = 0; i < n; i++) {
         if (gate == BL_GATE_RELU) x[i] = x[i] > 0 ? x[i] : 0;
         if (gate == BL_GATE_SILU) x[i] = x[i] / (1.0F + expf(-x[i]));
@@ -175,7 +175,7 @@ static void mlp_block(const bl_model *model, bl_workspace *w, size_t n, size_t l
     const bl_layer *l = &model->layers[layer];
     linear(w->left, w->y, n, l->w_l);
     add_bias(w->left, n, h, l->b_l);
-    if (model->config.gate != BL_GATE_NONE) apply_gate(model->config.gate, w->left, n * h);
+    if (model->config.gate != BL_GATE_NONE) bl_forward_gate(model->config.gate, w->left, n * h);
     if (l->w_r.data) {
         linear(w->right, w->y, n, l->w_r);
         add_bias(w->right, n, h, l->b_r);

@@ -41,6 +41,9 @@ bl_view bl_forward_resid_pre(const bl_model *model, bl_workspace *workspace, con
 /* N(x) of n rows [n, d] (the identity where the model has no norms); out may not be in. */
 void bl_forward_norm(const bl_model *model, float *out, const float *in, size_t n);
 
+/* x becomes g(x), n numbers. */
+void bl_forward_gate(bl_gate gate, float *x, size_t n);
+
 /* Runs everything: logits [n, V]; data NULL with BL_ERR_MEMORY when there is no room for them. */
 bl_view bl_forward_logits(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n, const bl_tap *tap, bl_error *err);
 
