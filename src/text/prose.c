@@ -242,18 +242,29 @@ char *bl_tokenizer_prose(const bl_tokenizer *tokenizer, const int32_t *ids, size
     return prose;
 }
 
+/* Adds a token to the word that it ends or continues, kept as far as a title is long. */
+static void extend_word(const bl_tokenizer *tokenizer, const char *token, char word[8]) {
+    const char *prefix = tokenizer->decoder.prefix ? tokenizer->decoder.prefix : "##";
+    size_t prefix_n = strlen(prefix), n = strlen(word);
+    if (prefix_n && strncmp(token, prefix, prefix_n) == 0) token += prefix_n;
+    else n = 0;
+    while (*token && n < 7) word[n++] = *token++;
+    word[n] = '\0';
+}
+
 size_t bl_prose_whole(const bl_tokenizer *tokenizer, const int32_t *ids, size_t n, size_t least) {
     size_t end = n;
     bool open = false, ended = false;
-    const char *before = "";
+    char word[8] = ""; /* before the token */
     for (size_t i = 0; i < n; i++) {
         const char *token = bl_tokenizer_token(tokenizer, ids[i]);
-        bool quote = token && strcmp(token, "\"") == 0, stop = token && token[0] && !token[1] && strchr(".!?", token[0]);
-        bool title = strcmp(before, "mr") == 0 || strcmp(before, "mrs") == 0 || strcmp(before, "dr") == 0;
+        if (!token) token = "";
+        bool quote = strcmp(token, "\"") == 0, stop = token[0] && !token[1] && strchr(".!?", token[0]);
+        bool title = strcmp(word, "mr") == 0 || strcmp(word, "mrs") == 0 || strcmp(word, "ms") == 0 || strcmp(word, "dr") == 0;
         if (quote) open = !open;
         ended = (stop && !title) || (quote && !open && ended); /* or: the sentence ended inside of the quotation */
         if (ended && !open && i + 1 >= least) end = i + 1;
-        before = token ? token : "";
+        extend_word(tokenizer, token, word);
     }
     return end;
 }
