@@ -243,28 +243,28 @@ char *bl_tokenizer_prose(const bl_tokenizer *tokenizer, const int32_t *ids, size
 }
 
 /* Adds a token to the word that it ends or continues, kept as far as a title is long. */
-static void extend_word(const bl_tokenizer *tokenizer, const char *token, char word[8]) {
+static void extend_word(const bl_tokenizer *tokenizer, const char *token, char last[8]) {
     const char *prefix = tokenizer->decoder.prefix ? tokenizer->decoder.prefix : "##";
-    size_t prefix_n = strlen(prefix), n = strlen(word);
+    size_t prefix_n = strlen(prefix), n = strlen(last);
     if (prefix_n && strncmp(token, prefix, prefix_n) == 0) token += prefix_n;
     else n = 0;
-    while (*token && n < 7) word[n++] = *token++;
-    word[n] = '\0';
+    while (*token && n < 7) last[n++] = *token++;
+    last[n] = '\0';
 }
 
 size_t bl_prose_whole(const bl_tokenizer *tokenizer, const int32_t *ids, size_t n, size_t least) {
     size_t end = n;
     bool open = false, ended = false;
-    char word[8] = ""; /* before the token */
+    char last[8] = ""; /* before the token */
     for (size_t i = 0; i < n; i++) {
         const char *token = bl_tokenizer_token(tokenizer, ids[i]);
         if (!token) token = "";
         bool quote = strcmp(token, "\"") == 0, stop = token[0] && !token[1] && strchr(".!?", token[0]);
-        bool title = strcmp(word, "mr") == 0 || strcmp(word, "mrs") == 0 || strcmp(word, "ms") == 0 || strcmp(word, "dr") == 0;
+        bool title = strcmp(last, "mr") == 0 || strcmp(last, "mrs") == 0 || strcmp(last, "ms") == 0 || strcmp(last, "dr") == 0;
         if (quote) open = !open;
         ended = (stop && !title) || (quote && !open && ended); /* or: the sentence ended inside of the quotation */
         if (ended && !open && i + 1 >= least) end = i + 1;
-        extend_word(tokenizer, token, word);
+        extend_word(tokenizer, token, last);
     }
     return end;
 }
