@@ -42,7 +42,7 @@ asan: ## the whole test suite under the address and undefined-behaviour sanitize
 	@tools/deps.sh --check check || tools/deps.sh check
 	@JOBS=$(JOBS) tools/asan.sh
 
-valgrind: ## the whole test suite under valgrind's memcheck (slow)
+valgrind: ## the tests, without the slow ones, under valgrind's memcheck (a quarter of an hour)
 	@tools/deps.sh --check valgrind || tools/deps.sh valgrind
 	@JOBS=$(JOBS) tools/valgrind.sh
 
