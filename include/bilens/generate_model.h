@@ -20,9 +20,9 @@ typedef struct bl_generate_options {
     size_t top_k;       /**< draw among the k most probable tokens; 0: all */
     double top_p;       /**< draw among the fewest tokens that together have this probability; 0 or 1: all */
     uint64_t seed;
-    size_t max_tokens;  /**< new ones at most; 0: until the context is full */
-    bool capitals;      /**< bl_tokenizer_prose's */
-    bool whole;         /**< drop the last sentence if it has no end */
+    size_t max_tokens; /**< new ones at most; 0: until the context is full */
+    bool capitals;     /**< bl_tokenizer_prose's */
+    bool whole;        /**< drop the last sentence if it has no end */
 } bl_generate_options;
 
 /** Why a text ended. */
@@ -46,8 +46,8 @@ BL_API void bl_generate_defaults(bl_generate_options *options);
 
 /** Continues `prompt` (UTF-8, may be empty). The same model, prompt and options give the same text, whatever the number of threads.
  *  BL_ERR_USAGE for a prompt that leaves no room in the context, or for senseless options; BL_ERR_NUMERIC when the weights hold NaN. */
-BL_API bool bl_generate(const bl_model *model, const char *prompt, const bl_generate_options *options, bl_generated *story, bl_progress progress,
-                        bl_error *err);
+BL_API bool bl_generate(const bl_model *model, const char *prompt, const bl_generate_options *options, bl_generated *story,
+                        bl_progress progress, bl_error *err);
 
 /** Takes story i of many, in order, from the calling thread; `story` is freed after the call. Return false with `err` filled in to stop. */
 typedef bool (*bl_story_fn)(void *context, size_t i, const bl_generated *story, bl_error *err);

@@ -59,9 +59,11 @@ static void tell(const common *c, const writing *w, const bl_model *model, doubl
         if (w->stops[BL_STOP_CONTEXT]) note(c, "(ended because the model's context of %zu tokens is full)", n_ctx);
         return;
     }
-    note(c, "%zu stories, %zu tokens in %.1f s (%.0f a second); %zu ended by themselves, %zu at --max-tokens, %zu where the context of %zu tokens was full",
-         w->n, w->steps, seconds, seconds > 0 ? (double)w->steps / seconds : 0, w->stops[BL_STOP_END], w->stops[BL_STOP_TOKENS], w->stops[BL_STOP_CONTEXT],
-         n_ctx);
+    note(
+        c,
+        "%zu stories, %zu tokens in %.1f s (%.0f a second); %zu ended by themselves, %zu at --max-tokens, %zu where the context of %zu tokens was full",
+        w->n, w->steps, seconds, seconds > 0 ? (double)w->steps / seconds : 0, w->stops[BL_STOP_END], w->stops[BL_STOP_TOKENS],
+        w->stops[BL_STOP_CONTEXT], n_ctx);
 }
 
 static double now(void) {
@@ -81,7 +83,8 @@ static int generate(const verb *self, common *c, const generate_options *o, cons
     options.max_tokens = o->max_tokens, options.capitals = o->capitals, options.whole = o->whole;
     writing w = {.format = c->format, .corpus = o->stories > 0, .out = c->output ? open_memstream(&text, &size) : stdout};
     double begin = now();
-    bool ok = w.out ? bl_generate_stories(model, o->prompt, &options, o->stories ? o->stories : 1, take, &w, progress_bar(c->quiet), &err) : write_failed(&err);
+    bool ok = w.out ? bl_generate_stories(model, o->prompt, &options, o->stories ? o->stories : 1, take, &w, progress_bar(c->quiet), &err)
+                    : write_failed(&err);
     double seconds = now() - begin;
     progress_end();
     if (c->output && w.out && fclose(w.out) != 0 && ok) ok = write_failed(&err);
@@ -98,7 +101,8 @@ static int run(int argc, char **argv, const verb *self) {
     bl_error err = {0};
     const option table[] = {
         {"prompt", OPTION_TEXT, &o.prompt, "TEXT", "how the text begins (default: nothing, the model begins)"},
-        {"temperature", OPTION_REAL, &o.temperature, "T", "0: always the most probable token; 1: the model's own probabilities (default 0.8)"},
+        {"temperature", OPTION_REAL, &o.temperature, "T",
+         "0: always the most probable token; 1: the model's own probabilities (default 0.8)"},
         {"top-k", OPTION_COUNT, &o.top_k, "K", "draw among the K most probable tokens (default 0: all)"},
         {"top-p", OPTION_REAL, &o.top_p, "P", "draw among the fewest tokens that together have probability P (default 0: all)"},
         {"seed", OPTION_COUNT, &o.seed, "N", "another number, another text (default 0)"},
@@ -107,7 +111,8 @@ static int run(int argc, char **argv, const verb *self) {
         {"capitals", OPTION_FLAG, &o.capitals, NULL, "capitals at the beginning of sentences and for \"I\" (names cannot be known)"},
         {"whole-sentences", OPTION_FLAG, &o.whole, NULL, "drop a last sentence that has no end"},
         {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON, "write to this file instead of standard output", true);
+    int status =
+        options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON, "write to this file instead of standard output", true);
     if (status >= 0) return status;
     bl_model *model = load_model(&c, &err);
     status = model ? generate(self, &c, &o, model) : fail_with(self, &err);
@@ -116,10 +121,11 @@ static int run(int argc, char **argv, const verb *self) {
     return status;
 }
 
-const verb verb_generate = {"generate", "let a model write", run,
-                            "Continues the prompt token by token until the model gives [EOS], --max-tokens, or the context is full. The words are joined as a reader expects: pieces\n"
-                            "glued, no blank before punctuation, quotation marks opened and closed. The same options give the same text, whatever the number of threads;\n"
-                            "of --stories each has a seed of its own made from --seed, and the first is the one that comes without --stories.",
-                            "  bilens generate models/ts-1-256 --prompt \"Once upon a time\" --capitals\n"
-                            "  bilens generate --temperature 0 --max-tokens 40 --prompt \"Tom likes to\" --format json\n"
-                            "  bilens generate models/ts-1-256 --stories 1000 --top-p 0.95 --seed 7 --whole-sentences -o stories.txt\n"};
+const verb verb_generate = {
+    "generate", "let a model write", run,
+    "Continues the prompt token by token until the model gives [EOS], --max-tokens, or the context is full. The words are joined as a reader expects: pieces\n"
+    "glued, no blank before punctuation, quotation marks opened and closed. The same options give the same text, whatever the number of threads;\n"
+    "of --stories each has a seed of its own made from --seed, and the first is the one that comes without --stories.",
+    "  bilens generate models/ts-1-256 --prompt \"Once upon a time\" --capitals\n"
+    "  bilens generate --temperature 0 --max-tokens 40 --prompt \"Tom likes to\" --format json\n"
+    "  bilens generate models/ts-1-256 --stories 1000 --top-p 0.95 --seed 7 --whole-sentences -o stories.txt\n"};

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const verb *const verbs[] = {&verb_report, &verb_info,     &verb_eigen, &verb_scan,  &verb_describe, &verb_trace,
+static const verb *const verbs[] = {&verb_report, &verb_info,     &verb_eigen, &verb_scan,  &verb_describe,  &verb_trace,
                                     &verb_export, &verb_tokenize, &verb_eval,  &verb_train, &verb_tokenizer, &verb_generate};
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 

@@ -12,7 +12,7 @@ struct bl_cached {
     const bl_model *model;
     size_t slots, T;
     size_t length[BL_CACHED_SLOTS];
-    float *keys, *values; /* [slots, n_layer, T, d]; keys after rotary */
+    float *keys, *values;   /* [slots, n_layer, T, d]; keys after rotary */
     float *x, *y, *z, *out; /* [slots, d] residual stream, normalised, heads' outputs, what is added */
     float *qkv;             /* [slots, 3d] */
     float *left, *right;    /* [slots, h] */
@@ -22,7 +22,8 @@ struct bl_cached {
 
 size_t bl_cached_bytes(const bl_model *model, size_t T) {
     size_t n;
-    bool fits = bl_mul_size(model->config.d_model, T, &n) && bl_mul_size(n, model->config.n_layer, &n) && bl_mul_size(n, 2 * sizeof(float), &n);
+    bool fits =
+        bl_mul_size(model->config.d_model, T, &n) && bl_mul_size(n, model->config.n_layer, &n) && bl_mul_size(n, 2 * sizeof(float), &n);
     return fits ? n : SIZE_MAX;
 }
 
@@ -62,7 +63,7 @@ bl_cached *bl_cached_new(const bl_model *model, size_t slots, size_t T, bl_error
 
 void bl_cached_free(bl_cached *self) {
     if (!self) return;
-    float *parts[] = {self->keys, self->values, self->x,    self->y,      self->z,     self->out,
+    float *parts[] = {self->keys, self->values, self->x,     self->y,      self->z,     self->out,
                       self->qkv,  self->left,   self->right, self->scores, self->logits};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     free(self);
@@ -138,8 +139,7 @@ static void layer_step(bl_cached *self, size_t layer, const bl_cached_input *inp
 void bl_cached_step(bl_cached *self, bl_cached_input *inputs, size_t n) {
     const bl_model *model = self->model;
     size_t d = model->config.d_model, wanted = 0;
-    for (size_t i = 0; i < n; i++)
-        memcpy(self->x + i * d, model->w_e.data + (size_t)inputs[i].id * model->w_e.stride, d * sizeof *self->x);
+    for (size_t i = 0; i < n; i++) memcpy(self->x + i * d, model->w_e.data + (size_t)inputs[i].id * model->w_e.stride, d * sizeof *self->x);
     for (size_t layer = 0; layer < model->config.n_layer; layer++) layer_step(self, layer, inputs, n);
     for (size_t i = 0; i < n; i++) {
         self->length[inputs[i].slot]++;

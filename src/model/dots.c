@@ -10,8 +10,8 @@ enum { LANES = 16, AT_ONCE = 4 };
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 
 /* out[b] = w . x_b for `count` vectors x_b, `stride` apart; inlined with `count` known. */
-__attribute__((always_inline)) static inline void dots(float *out, size_t out_stride, const float *w, const float *x, size_t stride, size_t n,
-                                                       size_t count) {
+__attribute__((always_inline)) static inline void dots(float *out, size_t out_stride, const float *w, const float *x, size_t stride,
+                                                       size_t n, size_t count) {
     lanes sum[AT_ONCE] = {0};
     float tail[AT_ONCE] = {0};
     size_t whole = n - n % LANES;

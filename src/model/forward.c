@@ -25,7 +25,7 @@ struct bl_workspace {
 };
 
 const char *bl_point_name(bl_point point) {
-    static const char *const names[] = {"resid_pre", "attn_in", "q",      "k",          "v",       "scores",     "pattern",
+    static const char *const names[] = {"resid_pre", "attn_in",   "q",      "k",          "v",       "scores",     "pattern",
                                         "attn_out",  "resid_mid", "mlp_in", "mlp_hidden", "mlp_out", "resid_post", "logits"};
     return names[point];
 }
@@ -58,8 +58,8 @@ void bl_workspace_free(bl_workspace *w) {
 
 /* out [n, rows] = in [n, cols] . weight^T, weight [rows, cols] */
 static void linear(float *out, const float *in, size_t n, bl_view weight) {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)weight.rows, (int)weight.cols, 1.0F, in, (int)weight.cols, weight.data,
-                (int)weight.stride, 0.0F, out, (int)weight.rows);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)weight.rows, (int)weight.cols, 1.0F, in, (int)weight.cols,
+                weight.data, (int)weight.stride, 0.0F, out, (int)weight.rows);
 }
 
 static void add_bias(float *out, size_t n, size_t width, const float *bias) {
@@ -132,8 +132,8 @@ static void attend(const bl_model *model, bl_workspace *w, size_t n, size_t laye
         }
         causal_softmax(w->pattern, n);
         if (tap) tap->take(tap->context, BL_POINT_PATTERN, layer, h, (bl_view){w->pattern, n, n, n});
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)k, (int)n, 1.0F, w->pattern, (int)n, value, stride, 0.0F, w->z + h * k,
-                    (int)d);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)k, (int)n, 1.0F, w->pattern, (int)n, value, stride, 0.0F,
+                    w->z + h * k, (int)d);
     }
 }
 

@@ -54,7 +54,8 @@ void bl_generated_free(bl_generated *story) {
 }
 
 static bool check_options(const bl_generate_options *o, bl_error *err) {
-    if (!(o->temperature >= 0) || !isfinite(o->temperature)) return bl_fail(err, BL_ERR_USAGE, "a temperature is 0 or more, not %g", o->temperature);
+    if (!(o->temperature >= 0) || !isfinite(o->temperature))
+        return bl_fail(err, BL_ERR_USAGE, "a temperature is 0 or more, not %g", o->temperature);
     if (!(o->top_p >= 0 && o->top_p <= 1)) return bl_fail(err, BL_ERR_USAGE, "top_p is a probability, 0 to 1, not %g", o->top_p);
     return true;
 }
@@ -67,10 +68,12 @@ static bool encode_prompt(job *j, const char *prompt, bl_error *err) {
     j->prompt.n -= tokenizer->after.n;
     if (j->prompt.n == 0 && !bl_ids_push(&j->prompt, tokenizer->eos >= 0 ? tokenizer->eos : 0, err)) return false;
     if (j->prompt.n >= c->n_ctx)
-        return bl_fail(err, BL_ERR_USAGE, "the prompt has %zu tokens, which leaves no room in the model's context of %zu: shorten it", j->prompt.n, c->n_ctx);
+        return bl_fail(err, BL_ERR_USAGE, "the prompt has %zu tokens, which leaves no room in the model's context of %zu: shorten it",
+                       j->prompt.n, c->n_ctx);
     for (size_t i = 0; i < j->prompt.n; i++)
         if ((size_t)j->prompt.data[i] >= c->n_vocab)
-            return bl_fail(err, BL_ERR_INPUT, "the tokenizer gives id %d, beyond the model's vocabulary of %zu", (int)j->prompt.data[i], c->n_vocab);
+            return bl_fail(err, BL_ERR_INPUT, "the tokenizer gives id %d, beyond the model's vocabulary of %zu", (int)j->prompt.data[i],
+                           c->n_vocab);
     size_t room = c->n_ctx - j->prompt.n, most = j->options->max_tokens;
     j->limit = j->prompt.n + (most && most < room ? most : room);
     return true;
@@ -229,8 +232,8 @@ static bool run_portion(job *j, bl_story_fn take, void *context, bl_error *err) 
     return ok;
 }
 
-bool bl_generate_stories(const bl_model *model, const char *prompt, const bl_generate_options *options, size_t n, bl_story_fn take, void *context,
-                         bl_progress progress, bl_error *err) {
+bool bl_generate_stories(const bl_model *model, const char *prompt, const bl_generate_options *options, size_t n, bl_story_fn take,
+                         void *context, bl_progress progress, bl_error *err) {
     bl_error_clear(err);
     job j = {.model = model, .options = options, .n = n, .progress = progress};
     if (n == 0) return true;

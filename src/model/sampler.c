@@ -71,7 +71,7 @@ int32_t bl_sampler_draw(bl_sampler *self, const float *logits, bl_random *random
         self->choices[i].value = (float)exp(((double)self->choices[i].value - (double)best.value) / o->temperature);
         sum += (double)self->choices[i].value;
     }
-    bool some_k = o->top_k > 0 && o->top_k < n, some_p = o->top_p > 0 && o->top_p < 1;
+    bool some_k = o->top_k > 0 && o->top_k<n, some_p = o->top_p> 0 && o->top_p < 1;
     if (!some_k && !some_p) return draw(self->choices, n, sum, random);
     size_t most = some_k ? o->top_k : n, kept = 0;
     for (size_t i = n / 2; i-- > 0;) sink(self->choices, n, i);

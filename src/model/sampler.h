@@ -12,7 +12,7 @@ typedef struct bl_sampler {
     struct bl_choice {
         float value; /* logit, then weight */
         int32_t id;
-    } *choices; /* [V] */
+    } * choices; /* [V] */
 } bl_sampler;
 
 bool bl_sampler_init(bl_sampler *sampler, const bl_generate_options *options, const bool *allowed, size_t V, bl_error *err);

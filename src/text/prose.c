@@ -32,13 +32,36 @@ typedef struct words {
 
 static kind kind_of(uint32_t point) {
     switch (point) {
-    case '.': case '!': case '?': case 0x2026: return END;
-    case ',': case ';': case ':': return PAUSE;
-    case ')': case ']': case '}': case '%': case 0x201D: case 0xBB: return CLOSER;
-    case '(': case '[': case '{': case '$': case '#': case 0xA3: case 0x20AC: case 0x201C: case 0x2018: case 0xAB: return OPENER;
+    case '.':
+    case '!':
+    case '?':
+    case 0x2026: return END;
+    case ',':
+    case ';':
+    case ':': return PAUSE;
+    case ')':
+    case ']':
+    case '}':
+    case '%':
+    case 0x201D:
+    case 0xBB: return CLOSER;
+    case '(':
+    case '[':
+    case '{':
+    case '$':
+    case '#':
+    case 0xA3:
+    case 0x20AC:
+    case 0x201C:
+    case 0x2018:
+    case 0xAB: return OPENER;
     case '"': return QUOTE;
-    case '\'': case 0x2019: return APOSTROPHE;
-    case '-': case '/': case 0x2013: case 0x2014: return DASH;
+    case '\'':
+    case 0x2019: return APOSTROPHE;
+    case '-':
+    case '/':
+    case 0x2013:
+    case 0x2014: return DASH;
     default: break;
     }
     unsigned class = bl_unicode_class(point);
@@ -60,8 +83,9 @@ static bool is_kind(const words *all, size_t i, kind wanted) { return i < all->n
 static bool is_wordlike(const words *all, size_t i) { return is_kind(all, i, WORD) || is_kind(all, i, DIGIT); }
 
 static bool is_saying(const words *all, size_t i) {
-    static const char *const verbs[] = {"said",  "says",    "asked",  "replied",   "shouted",   "cried",    "yelled",   "called",
-                                        "added", "thought", "smiled", "exclaimed", "whispered", "answered", "screamed", "explained", NULL};
+    static const char *const verbs[] = {"said",      "says",     "asked",    "replied",   "shouted", "cried",
+                                        "yelled",    "called",   "added",    "thought",   "smiled",  "exclaimed",
+                                        "whispered", "answered", "screamed", "explained", NULL};
     return is_one_of(all, i, verbs);
 }
 
@@ -159,7 +183,8 @@ static void set_apostrophe(words *all, size_t i, bool *open) {
 
 /* A hyphen inside a word, or (before a word that begins a clause, unless as in "hide-and-seek") a dash between words. */
 static void set_dash(words *all, size_t i) {
-    static const char *const clause[] = {"it", "he", "she", "they", "we", "i", "you", "a", "an", "the", "and", "but", "or", "as", "had", "was", NULL};
+    static const char *const clause[] = {"it",  "he",  "she", "they", "we", "i",   "you", "a", "an",
+                                         "the", "and", "but", "or",   "as", "had", "was", NULL};
     word *w = &all->list[i];
     bool dash = is_one_of(all, i + 1, clause) && !is_kind(all, i + 2, DASH);
     bool between = is_wordlike(all, i - 1) && is_wordlike(all, i + 1) && !dash, em = w->point == 0x2014;

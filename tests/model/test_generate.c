@@ -101,7 +101,8 @@ static void test_dots(void **state) {
     bl_random_seed(&random, 5);
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         size_t rows = sizes[k][0], cols = sizes[k][1], n = sizes[k][2];
-        float *w = malloc(rows * cols * sizeof *w), *x = malloc(n * cols * sizeof *x), *out = malloc(n * rows * sizeof *out), *bias = malloc(rows * sizeof *bias);
+        float *w = malloc(rows * cols * sizeof *w), *x = malloc(n * cols * sizeof *x), *out = malloc(n * rows * sizeof *out),
+              *bias = malloc(rows * sizeof *bias);
         for (size_t i = 0; i < rows * cols; i++) w[i] = (float)bl_random_normal(&random);
         for (size_t i = 0; i < n * cols; i++) x[i] = (float)bl_random_normal(&random);
         for (size_t i = 0; i < rows; i++) bias[i] = (float)bl_random_normal(&random);
@@ -148,13 +149,17 @@ static void test_sampler(void **state) {
     (void)state;
     const double e1 = exp(1), e2 = exp(2), e3 = exp(3), all = e1 + e3 + exp(-1) + 2 * e2, half = exp(0.5) + exp(1.5) + exp(-0.5) + 2 * e1;
     check_frequencies(&(bl_generate_options){.temperature = 1}, (double[]){e1 / all, e3 / all, exp(-1) / all, e2 / all, 0, e2 / all});
-    check_frequencies(&(bl_generate_options){.temperature = 2}, (double[]){exp(0.5) / half, exp(1.5) / half, exp(-0.5) / half, e1 / half, 0, e1 / half});
-    check_frequencies(&(bl_generate_options){.temperature = 1, .top_k = 2}, (double[]){0, e3 / (e3 + e2), 0, e2 / (e3 + e2), 0, 0}); /* of equals the lower id */
-    check_frequencies(&(bl_generate_options){.temperature = 1, .top_k = 100}, (double[]){e1 / all, e3 / all, exp(-1) / all, e2 / all, 0, e2 / all});
+    check_frequencies(&(bl_generate_options){.temperature = 2},
+                      (double[]){exp(0.5) / half, exp(1.5) / half, exp(-0.5) / half, e1 / half, 0, e1 / half});
+    check_frequencies(&(bl_generate_options){.temperature = 1, .top_k = 2},
+                      (double[]){0, e3 / (e3 + e2), 0, e2 / (e3 + e2), 0, 0}); /* of equals the lower id */
+    check_frequencies(&(bl_generate_options){.temperature = 1, .top_k = 100},
+                      (double[]){e1 / all, e3 / all, exp(-1) / all, e2 / all, 0, e2 / all});
     /* 0.529 for the first, 0.195 for each of the next two, 0.072 for the fourth */
     check_frequencies(&(bl_generate_options){.temperature = 1, .top_p = 0.5}, (double[]){0, 1, 0, 0, 0, 0});
     check_frequencies(&(bl_generate_options){.temperature = 1, .top_p = 0.7}, (double[]){0, e3 / (e3 + e2), 0, e2 / (e3 + e2), 0, 0});
-    check_frequencies(&(bl_generate_options){.temperature = 1, .top_p = 0.9}, (double[]){0, e3 / (e3 + 2 * e2), 0, e2 / (e3 + 2 * e2), 0, e2 / (e3 + 2 * e2)});
+    check_frequencies(&(bl_generate_options){.temperature = 1, .top_p = 0.9},
+                      (double[]){0, e3 / (e3 + 2 * e2), 0, e2 / (e3 + 2 * e2), 0, e2 / (e3 + 2 * e2)});
     /* of the two that top_k leaves the first alone has 0.73 */
     check_frequencies(&(bl_generate_options){.temperature = 1, .top_k = 2, .top_p = 0.7}, (double[]){0, 1, 0, 0, 0, 0});
     check_frequencies(&(bl_generate_options){.temperature = 0}, (double[]){0, 1, 0, 0, 0, 0});
@@ -241,7 +246,8 @@ static void free_collection(collection *c) {
 static void test_seeds(void **state) {
     (void)state;
     bl_model *model = support_model("norm");
-    collection one = stories(model, 50, 1, 3), three = stories(model, 50, 3, 3), few = stories(model, 5, 2, 3), other = stories(model, 5, 1, 4);
+    collection one = stories(model, 50, 1, 3), three = stories(model, 50, 3, 3), few = stories(model, 5, 2, 3),
+               other = stories(model, 5, 1, 4);
     size_t different = 0;
     for (size_t i = 0; i < 50; i++) assert_string_equal(one.texts[i], three.texts[i]);
     for (size_t i = 0; i < 5; i++) assert_string_equal(one.texts[i], few.texts[i]);
@@ -311,8 +317,8 @@ static void test_cancel(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cache),      cmocka_unit_test(test_neighbours), cmocka_unit_test(test_dots),
-                                       cmocka_unit_test(test_sampler),    cmocka_unit_test(test_not_finite), cmocka_unit_test(test_greedy),
-                                       cmocka_unit_test(test_seeds),      cmocka_unit_test(test_refusals),   cmocka_unit_test(test_cancel)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cache),   cmocka_unit_test(test_neighbours), cmocka_unit_test(test_dots),
+                                       cmocka_unit_test(test_sampler), cmocka_unit_test(test_not_finite), cmocka_unit_test(test_greedy),
+                                       cmocka_unit_test(test_seeds),   cmocka_unit_test(test_refusals),   cmocka_unit_test(test_cancel)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,9 @@ static int make_tokenizer(void **state) {
     FILE *out = fopen(corpus, "w");
     for (char first = 'a'; first <= 'z'; first++)
         for (char second = 'a'; second <= 'z'; second++) fprintf(out, "%c%c ", first, second);
-    fprintf(out, "0 1 2 3 4 5 6 7 8 9 . , ; : ! ? \" ' - / ( ) [ ] $ %% # * + \xe2\x80\x9c \xe2\x80\x9d \xe2\x80\x99 \xe2\x80\x94 \xe2\x80\xa6 \xe2\x82\xac the the the\n");
+    fprintf(
+        out,
+        "0 1 2 3 4 5 6 7 8 9 . , ; : ! ? \" ' - / ( ) [ ] $ %% # * + \xe2\x80\x9c \xe2\x80\x9d \xe2\x80\x99 \xe2\x80\x94 \xe2\x80\xa6 \xe2\x82\xac the the the\n");
     fclose(out);
     bl_corpus *stream = bl_corpus_open(corpora, 1, &err);
     bl_wordpiece_options options = {.size = 100};
@@ -66,7 +68,11 @@ static void test_print(void **state) {
     comes_back("12 and 345.");
     comes_back("It is 1 * 2 + 3.");
     expect("Tom and Lily saw I Spy.", false, "tom and lily saw i spy.");
-    expect("It costs \xe2\x82\xac" "5 \xe2\x82\xac + .", true, "It costs \xe2\x82\xac" "5 \xe2\x82\xac +.");
+    expect("It costs \xe2\x82\xac"
+           "5 \xe2\x82\xac + .",
+           true,
+           "It costs \xe2\x82\xac"
+           "5 \xe2\x82\xac +.");
 }
 
 /* A mark that a model forgot turns only what is next to it. */
