@@ -27,3 +27,7 @@ set_target_properties(bilens_shared PROPERTIES EXPORT_NAME bilens)
 install(EXPORT bilens FILE bilensConfig.cmake NAMESPACE bilens:: DESTINATION ${package})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/bilensConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/bilensConfigVersion.cmake DESTINATION ${package})
+
+# The embedded default: commands without MODEL or --corpus look for it here (src/cli/common.c).
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/data/stories-1-256 DESTINATION ${CMAKE_INSTALL_DATADIR}/bilens)
+install(FILES ${PROJECT_SOURCE_DIR}/data/stories.txt ${PROJECT_SOURCE_DIR}/data/README.md DESTINATION ${CMAKE_INSTALL_DATADIR}/bilens)
