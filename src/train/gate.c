@@ -27,17 +27,17 @@ static inline float apply(bl_gate gate, float x, float *slope) {
 }
 
 /* The loops once for every gate, so that the compiler sees which one it is. */
-static inline void forward(bl_gate gate, bool plain, const float *pre, size_t n, size_t h, float *hidden) {
+static inline void forward(bl_gate gate, bool plain, const float *pre, size_t ld, size_t n, size_t h, float *hidden) {
     for (size_t r = 0; r < n; r++) {
-        const float *left = pre + r * (plain ? h : 2 * h), *right = left + (plain ? 0 : h);
+        const float *left = pre + r * ld, *right = left + (plain ? 0 : h);
         float *restrict out = hidden + r * h, slope;
         for (size_t i = 0; i < h; i++) out[i] = apply(gate, left[i], &slope) * (plain ? 1.0F : right[i]);
     }
 }
 
-static inline void backward(bl_gate gate, bool plain, float *pre, size_t n, size_t h, const float *dhidden, float *hidden) {
+static inline void backward(bl_gate gate, bool plain, float *pre, size_t ld, size_t n, size_t h, const float *dhidden, float *hidden) {
     for (size_t r = 0; r < n; r++) {
-        float *restrict left = pre + r * (plain ? h : 2 * h), *restrict right = left + h, *restrict out = hidden + r * h;
+        float *restrict left = pre + r * ld, *restrict right = left + h, *restrict out = hidden + r * h;
         const float *restrict g = dhidden + r * h;
         if (plain) {
             for (size_t i = 0; i < h; i++) {
@@ -56,20 +56,20 @@ static inline void backward(bl_gate gate, bool plain, float *pre, size_t n, size
     }
 }
 
-void bl_gate_forward(bl_gate gate, bool plain, const float *pre, size_t n, size_t h, float *hidden) {
+void bl_gate_forward(bl_gate gate, bool plain, const float *pre, size_t ld, size_t n, size_t h, float *hidden) {
     switch (gate) {
-    case BL_GATE_NONE: forward(BL_GATE_NONE, plain, pre, n, h, hidden); break;
-    case BL_GATE_RELU: forward(BL_GATE_RELU, plain, pre, n, h, hidden); break;
-    case BL_GATE_SILU: forward(BL_GATE_SILU, plain, pre, n, h, hidden); break;
-    case BL_GATE_GELU: forward(BL_GATE_GELU, plain, pre, n, h, hidden); break;
+    case BL_GATE_NONE: forward(BL_GATE_NONE, plain, pre, ld, n, h, hidden); break;
+    case BL_GATE_RELU: forward(BL_GATE_RELU, plain, pre, ld, n, h, hidden); break;
+    case BL_GATE_SILU: forward(BL_GATE_SILU, plain, pre, ld, n, h, hidden); break;
+    case BL_GATE_GELU: forward(BL_GATE_GELU, plain, pre, ld, n, h, hidden); break;
     }
 }
 
-void bl_gate_backward(bl_gate gate, bool plain, float *pre, size_t n, size_t h, const float *dhidden, float *hidden) {
+void bl_gate_backward(bl_gate gate, bool plain, float *pre, size_t ld, size_t n, size_t h, const float *dhidden, float *hidden) {
     switch (gate) {
-    case BL_GATE_NONE: backward(BL_GATE_NONE, plain, pre, n, h, dhidden, hidden); break;
-    case BL_GATE_RELU: backward(BL_GATE_RELU, plain, pre, n, h, dhidden, hidden); break;
-    case BL_GATE_SILU: backward(BL_GATE_SILU, plain, pre, n, h, dhidden, hidden); break;
-    case BL_GATE_GELU: backward(BL_GATE_GELU, plain, pre, n, h, dhidden, hidden); break;
+    case BL_GATE_NONE: backward(BL_GATE_NONE, plain, pre, ld, n, h, dhidden, hidden); break;
+    case BL_GATE_RELU: backward(BL_GATE_RELU, plain, pre, ld, n, h, dhidden, hidden); break;
+    case BL_GATE_SILU: backward(BL_GATE_SILU, plain, pre, ld, n, h, dhidden, hidden); break;
+    case BL_GATE_GELU: backward(BL_GATE_GELU, plain, pre, ld, n, h, dhidden, hidden); break;
     }
 }

@@ -1,28 +1,24 @@
 /* The head fused with its loss: logits exist for threads * BL_HEAD_ROWS rows at a time only.
  *
- *   loss_r = log sum_v exp(l_rv) - l_r,target,   dloss/dl_rv = scale (softmax_v - [v = target])
+ *   loss_r = log sum_v exp(l_rv) - l_r,target,   dloss/dl_rv = scale (softmax_v - [v = target]) = factor_r e_rv
  *
- * Each thread makes the logits of its own rows, turns them into their gradient in place while they are in its cache, and multiplies by
- * W_U; then, with all rows of the chunk, by slabs of the vocabulary, dW_U += dlogits^T N_f(x). */
+ * Each thread makes the logits of its own rows, turns them into e in place while they are in its cache, and multiplies by W_U; then,
+ * with all rows of the chunk, by slabs of the vocabulary, dW_U += e^T (factor N_f(x)). net->dz and net->g_mid are free until the last layer's
+ * backward pass and serve as scratch. */
 #include "train/gemm.h"
 #include "train/net.h"
 #include "train/softmax.h"
 #include <string.h>
 
-#ifndef SOFTMAX_ROWS
-#define SOFTMAX_ROWS ((size_t)128)
-#endif
+#define SOFTMAX_ROWS ((size_t)60) /* rows of logits that are worked on while they are in cache; a multiple of a tile's */
 
-/* One row: the loss; with `gradient`, l becomes scale * (softmax - onehot). A logit that is NaN makes the loss NaN. */
-static double cross_entropy(float *l, size_t V, int32_t target, bool gradient, float scale) {
+/* One row [V]: the loss. l becomes exp(l - max) - [v = target] sum, which is the loss's gradient up to the factor scale / sum; that is left
+ * to the caller, who has shorter rows to multiply by it. A logit that is NaN makes the loss NaN. */
+static double cross_entropy(float *l, size_t V, int32_t target, float scale, float *factor) {
     float chosen = l[target], max = bl_row_max(l, V), sum = bl_row_exp(l, V, max);
-    double loss = log((double)sum) + (double)max - (double)chosen;
-    if (!gradient) return loss;
-    float factor = scale / sum;
-#pragma omp simd
-    for (size_t i = 0; i < V; i++) l[i] *= factor;
-    l[target] -= scale;
-    return loss;
+    l[target] -= sum;
+    *factor = scale / sum;
+    return log((double)sum) + (double)max - (double)chosen;
 }
 
 typedef struct task {
@@ -31,30 +27,37 @@ typedef struct task {
     const bl_pass *pass;
     const bl_norm *norm;
     const float *y; /* [N, d] N_f(x) */
-    const float *w; /* [V, d] */
 } task;
 
-/* Rows `rows` (absolute), whose logits [rows, V] stand at `logits`. */
+/* to [n, d] = from, each row times its factor. */
+static void scale_rows(const float *from, const float *factor, size_t n, size_t d, float *to) {
+    for (size_t r = 0; r < n; r++)
+        for (size_t i = 0; i < d; i++) to[r * d + i] = from[r * d + i] * factor[r];
+}
+
+/* Rows `rows` (absolute), whose logits [rows, V] stand at `logits`: the losses, and dloss/dx in net->g. */
 static void own_rows(const task *t, bl_range rows, float *logits, float *dweight, float *scratch) {
     bl_net *net = t->net;
-    size_t V = net->config.n_vocab, d = net->config.d_model, n = rows.end - rows.begin;
+    size_t V = net->config.n_vocab, d = net->config.d_model, ld = net->ld_logits, n = rows.end - rows.begin;
     const float *x = net->final + rows.begin * d, *y = t->y + rows.begin * d;
+    float factor[BL_HEAD_ROWS], *g = net->g + rows.begin * d;
     if (!bl_norm_is_identity(t->norm)) bl_norm_forward(t->norm, x, t->batch->row + rows.begin, n, d, net->final_in + rows.begin * d);
     for (size_t b = 0; b < bl_blocks(rows, SOFTMAX_ROWS); b++) {
         bl_range block = bl_block((bl_range){0, n}, SOFTMAX_ROWS, b);
-        bl_gemm_nt(block.end - block.begin, V, d, 1, y + block.begin * d, d, t->w, d, 0, logits + block.begin * V, V);
+        bl_multiply(&net->head_t, block.end - block.begin, 1, y + block.begin * d, d, false, logits + block.begin * ld, ld);
         for (size_t r = block.begin; r < block.end; r++)
-            net->row_loss[rows.begin + r] =
-                cross_entropy(logits + r * V, V, t->batch->target[rows.begin + r], t->pass->backward, t->pass->scale);
+            net->row_loss[rows.begin + r] = cross_entropy(logits + r * ld, V, t->batch->target[rows.begin + r], t->pass->scale, &factor[r]);
     }
     if (!t->pass->backward) return;
-    float *g = net->g + rows.begin * d;
+    scale_rows(y, factor, n, d, net->g_mid + rows.begin * d);
     if (bl_norm_is_identity(t->norm)) {
-        bl_gemm_nn(n, d, V, 1, logits, V, t->w, d, 0, g, d);
+        bl_multiply(&net->head_n, n, 1, logits, ld, false, g, d);
+        scale_rows(g, factor, n, d, g);
         return;
     }
-    float *dy = net->dz + rows.begin * d; /* free until the last layer's backward pass */
-    bl_gemm_nn(n, d, V, 1, logits, V, t->w, d, 0, dy, d);
+    float *dy = net->dz + rows.begin * d;
+    bl_multiply(&net->head_n, n, 1, logits, ld, false, dy, d);
+    scale_rows(dy, factor, n, d, dy);
     memset(g, 0, n * d * sizeof *g);
     bl_norm_backward(t->norm, x, y, dy, n, d, g, dweight, scratch);
 }
@@ -63,7 +66,7 @@ void bl_head_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, co
     size_t V = net->config.n_vocab, d = net->config.d_model, N = batch->n_rows;
     bl_param_kind kind = net->config.tied ? BL_PARAM_WTE : BL_PARAM_HEAD;
     float *dw = bl_net_gradient(net, kind, 0), *dnorm = bl_net_gradient(net, BL_PARAM_NF, 0);
-    task t = {net, batch, pass, norm, bl_norm_is_identity(norm) ? net->final : net->final_in, bl_net_weight(net, kind, 0)};
+    task t = {net, batch, pass, norm, bl_norm_is_identity(norm) ? net->final : net->final_in};
     bl_range all = {0, N};
     size_t chunk_rows = BL_HEAD_ROWS * (size_t)net->threads;
 #pragma omp parallel
@@ -73,13 +76,14 @@ void bl_head_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, co
         for (size_t c = 0; c < bl_blocks(all, chunk_rows); c++) {
             bl_range chunk = bl_block(all, chunk_rows, c), mine = bl_my_part(chunk.end - chunk.begin);
             size_t n = chunk.end - chunk.begin;
-            own_rows(&t, (bl_range){chunk.begin + mine.begin, chunk.begin + mine.end}, net->logits + mine.begin * V, dweight, scratch);
+            own_rows(&t, (bl_range){chunk.begin + mine.begin, chunk.begin + mine.end}, net->logits + mine.begin * net->ld_logits, dweight,
+                     scratch);
 #pragma omp barrier
             bl_range slab = bl_my_part(V);
             float beta = c > 0 || pass->accumulate || net->config.tied ? 1.0F : 0.0F;
             if (pass->backward)
-                bl_gemm_tn(slab.end - slab.begin, d, n, 1, net->logits + slab.begin, V, t.y + chunk.begin * d, d, beta, dw + slab.begin * d,
-                           d);
+                bl_gemm_tn(slab.end - slab.begin, d, n, 1, net->logits + slab.begin, net->ld_logits, net->g_mid + chunk.begin * d, d, beta,
+                           dw + slab.begin * d, d);
 #pragma omp barrier
         }
         bl_add_in_order(pass->backward ? dnorm : NULL, dweight, d);

@@ -16,9 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef BLOCK_ROWS
-#define BLOCK_ROWS ((size_t)256)
-#endif
+#define BLOCK_ROWS ((size_t)252) /* a multiple of a tile's rows */
 
 static float *find(const bl_net *net, float *base, bl_param_kind kind, size_t layer) {
     size_t i = bl_params_find(&net->params, kind, layer);
@@ -34,6 +32,9 @@ float *bl_zeros(size_t n, bl_error *err) {
     return x;
 }
 
+/* A row's length rounded up to an odd number of cache lines. */
+static size_t padded(size_t n) { return ((n + 15) / 16 | 1) * 16; }
+
 bool bl_net_init(bl_net *net, const bl_config *config, bl_error *err) {
     *net = (bl_net){.config = *config};
     size_t half = config->d_model / config->n_head / 2, T = config->n_ctx;
@@ -44,6 +45,8 @@ bool bl_net_init(bl_net *net, const bl_config *config, bl_error *err) {
     net->rope_cos = net->layers ? bl_alloc(T * half, sizeof(float), err) : NULL;
     net->rope_sin = net->rope_cos ? bl_alloc(T * half, sizeof(float), err) : NULL;
     if (!net->rope_sin) return false;
+    net->ld_pre = padded(config->plain ? config->d_hidden : 2 * config->d_hidden);
+    net->ld_logits = padded(config->n_vocab);
     net->attention_scale = config->generation == BL_GENERATION_LATER ? 1.0F / sqrtf(2.0F * (float)config->n_layer) : 1.0F;
     for (size_t p = 0; p < T; p++)
         for (size_t j = 0; j < half; j++) {
@@ -62,6 +65,7 @@ void bl_net_free(bl_net *net) {
     free(net->rope_cos);
     free(net->rope_sin);
     free(net->block);
+    free(net->panels);
     *net = (bl_net){0};
 }
 
@@ -97,12 +101,12 @@ static size_t lay_out(bl_net *net, float *base) {
         s->z = take(base, &used, N * d);
         s->mid = take(base, &used, N * d);
         s->mlp_in = changed ? take(base, &used, N * d) : s->mid;
-        s->pre = take(base, &used, N * (c->plain ? h : 2 * h));
+        s->pre = take(base, &used, N * net->ld_pre);
     }
     net->final = take(base, &used, N * d);
     net->final_in = changed ? take(base, &used, N * d) : net->final;
     net->hidden = take(base, &used, N * h);
-    net->logits = take(base, &used, threads * BL_HEAD_ROWS * c->n_vocab);
+    net->logits = take(base, &used, threads * BL_HEAD_ROWS * net->ld_logits);
     net->g = take(base, &used, N * d);
     net->g_mid = take(base, &used, N * d);
     net->dz = take(base, &used, N * d);
@@ -129,6 +133,48 @@ bool bl_net_reserve(bl_net *net, size_t rows, size_t longest, bl_error *err) {
     return true;
 }
 
+/* Lists one weight [rows, cols] as a factor both ways; `panels` NULL: only counts. */
+static size_t list_factor(bl_factor *t, bl_factor *n, const float *w, size_t rows, size_t cols, float *panels) {
+    size_t first = bl_factor_size(cols, rows);
+    *t = (bl_factor){w, panels, cols, rows, true};
+    *n = (bl_factor){w, panels ? panels + first : NULL, rows, cols, false};
+    return first + bl_factor_size(rows, cols);
+}
+
+/* Lists all factors; returns the floats that their panels take. */
+static size_t list_factors(bl_net *net, float *panels) {
+    const bl_config *c = &net->config;
+    size_t d = c->d_model, h = c->d_hidden, used = 0;
+    for (size_t i = 0; i < c->n_layer; i++) {
+        bl_layer_state *s = &net->layers[i];
+        used += list_factor(&s->qkv_t, &s->qkv_n, bl_net_weight(net, BL_PARAM_QKV, i), 3 * d, d, panels ? panels + used : NULL);
+        used += list_factor(&s->o_t, &s->o_n, bl_net_weight(net, BL_PARAM_O, i), d, d, panels ? panels + used : NULL);
+        used += list_factor(&s->w_t, &s->w_n, bl_net_weight(net, BL_PARAM_W, i), c->plain ? h : 2 * h, d, panels ? panels + used : NULL);
+        used += list_factor(&s->p_t, &s->p_n, bl_net_weight(net, BL_PARAM_P, i), d, h, panels ? panels + used : NULL);
+    }
+    const float *head = bl_net_weight(net, c->tied ? BL_PARAM_WTE : BL_PARAM_HEAD, 0);
+    return used + list_factor(&net->head_t, &net->head_n, head, c->n_vocab, d, panels ? panels + used : NULL);
+}
+
+bool bl_net_pack(bl_net *net, bool backward, bl_error *err) {
+    if (!net->panels) {
+        net->panels = bl_alloc(list_factors(net, NULL), sizeof(float), err);
+        if (!net->panels) return false;
+        list_factors(net, net->panels);
+    }
+#pragma omp parallel
+    {
+        for (size_t i = 0; i < net->config.n_layer; i++) {
+            const bl_layer_state *s = &net->layers[i];
+            const bl_factor *const all[] = {&s->qkv_t, &s->o_t, &s->w_t, &s->p_t, &s->qkv_n, &s->o_n, &s->w_n, &s->p_n};
+            for (size_t j = 0; j < (backward ? 8 : 4); j++) bl_factor_pack(all[j]);
+        }
+        bl_factor_pack(&net->head_t);
+        if (backward) bl_factor_pack(&net->head_n);
+    }
+    return true;
+}
+
 double bl_net_flops(const bl_config *c, double T) {
     double d = (double)c->d_model, h = (double)c->d_hidden, layers = (double)c->n_layer;
     double weights = layers * (4 * d * d + (c->plain ? 2 : 3) * h * d) + (double)c->n_vocab * d;
@@ -151,9 +197,9 @@ static const float *normed(const bl_norm *norm, const float *x, const uint64_t *
     return out;
 }
 
-static void add_bias(float *y, const float *bias, size_t n, size_t width) {
+static void add_bias(float *y, size_t ld, const float *bias, size_t n, size_t width) {
     for (size_t r = 0; bias && r < n; r++)
-        for (size_t i = 0; i < width; i++) y[r * width + i] += bias[i];
+        for (size_t i = 0; i < width; i++) y[r * ld + i] += bias[i];
 }
 
 static bl_attention attention_of(const bl_net *net, const bl_minibatch *batch) {
@@ -170,12 +216,10 @@ static bl_attention attention_of(const bl_net *net, const bl_minibatch *batch) {
 static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_pass *pass) {
     const bl_config *c = &net->config;
     bl_layer_state *s = &net->layers[layer];
-    size_t d = c->d_model, h = c->d_hidden, w = c->plain ? h : 2 * h, N = batch->n_rows;
+    size_t d = c->d_model, h = c->d_hidden, w = c->plain ? h : 2 * h, ld = net->ld_pre, N = batch->n_rows;
     float *next = layer + 1 < c->n_layer ? net->layers[layer + 1].x : net->final;
     bl_norm n1 = norm_at(net, pass, BL_PARAM_N1, layer), n2 = norm_at(net, pass, BL_PARAM_N2, layer);
     bl_attention attention = attention_of(net, batch);
-    const float *w_qkv = bl_net_weight(net, BL_PARAM_QKV, layer), *w_o = bl_net_weight(net, BL_PARAM_O, layer);
-    const float *w_w = bl_net_weight(net, BL_PARAM_W, layer), *w_p = bl_net_weight(net, BL_PARAM_P, layer);
     const float *b_w = bl_net_weight(net, BL_PARAM_W_BIAS, layer), *b_p = bl_net_weight(net, BL_PARAM_P_BIAS, layer);
 #pragma omp parallel
     {
@@ -184,7 +228,7 @@ static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, 
             bl_range r = bl_block(mine, BLOCK_ROWS, b);
             size_t n = r.end - r.begin;
             const float *in = normed(&n1, s->x + r.begin * d, batch->row + r.begin, n, d, s->attn_in + r.begin * d);
-            bl_gemm_nt(n, 3 * d, d, 1, in, d, w_qkv, d, 0, s->qkv + r.begin * 3 * d, 3 * d);
+            bl_multiply(&s->qkv_t, n, 1, in, d, false, s->qkv + r.begin * 3 * d, 3 * d);
             bl_rotate(&attention, batch->position, r.begin, r.end, false, s->qkv);
         }
     }
@@ -196,28 +240,28 @@ static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, 
         for (size_t b = 0; b < bl_blocks(mine, BLOCK_ROWS); b++) {
             bl_range r = bl_block(mine, BLOCK_ROWS, b);
             size_t n = r.end - r.begin;
-            float *mid = s->mid + r.begin * d, *pre = s->pre + r.begin * w, *out = next + r.begin * d;
+            float *mid = s->mid + r.begin * d, *pre = s->pre + r.begin * ld, *out = next + r.begin * d;
             memcpy(mid, s->x + r.begin * d, n * d * sizeof *mid);
-            bl_gemm_nt(n, d, d, net->attention_scale, s->z + r.begin * d, d, w_o, d, 1, mid, d);
+            bl_multiply(&s->o_t, n, net->attention_scale, s->z + r.begin * d, d, true, mid, d);
             const float *in = normed(&n2, mid, batch->row + r.begin, n, d, s->mlp_in + r.begin * d);
-            bl_gemm_nt(n, w, d, 1, in, d, w_w, d, 0, pre, w);
-            add_bias(pre, b_w, n, w);
-            bl_gate_forward(c->gate, c->plain, pre, n, h, hidden);
+            bl_multiply(&s->w_t, n, 1, in, d, false, pre, ld);
+            add_bias(pre, ld, b_w, n, w);
+            bl_gate_forward(c->gate, c->plain, pre, ld, n, h, hidden);
             memcpy(out, mid, n * d * sizeof *out);
-            bl_gemm_nt(n, d, h, 1, hidden, h, w_p, h, 1, out, d);
-            add_bias(out, b_p, n, d);
+            bl_multiply(&s->p_t, n, 1, hidden, h, true, out, d);
+            add_bias(out, d, b_p, n, d);
         }
     }
 }
 
 /* dx [n, d] += N'(dy W), y = N(x), dy [n, width], W [width, d]. `scratch` [n d + 2 d]. */
-static void through_norm(const bl_norm *norm, const float *dy, const float *w, size_t width, const float *x, const float *y, size_t n,
+static void through_norm(const bl_norm *norm, const float *dy, size_t ld, const bl_factor *w, const float *x, const float *y, size_t n,
                          size_t d, float *dx, float *dweight, float *scratch) {
     if (bl_norm_is_identity(norm)) {
-        bl_gemm_nn(n, d, width, 1, dy, width, w, d, 1, dx, d);
+        bl_multiply(w, n, 1, dy, ld, true, dx, d);
         return;
     }
-    bl_gemm_nn(n, d, width, 1, dy, width, w, d, 0, scratch, d);
+    bl_multiply(w, n, 1, dy, ld, false, scratch, d);
     bl_norm_backward(norm, x, y, scratch, n, d, dx, dweight, scratch + n * d);
 }
 
@@ -230,19 +274,17 @@ void bl_add_in_order(float *total, const float *part, size_t d) {
     }
 }
 
-/* sum [width] += column sums of y [n, width], columns `slab` only. */
-static void sum_columns(const float *y, size_t n, size_t width, bl_range slab, float *sum) {
+/* sum += column sums of y, n rows ld apart, columns `slab` only. */
+static void sum_columns(const float *y, size_t n, size_t ld, bl_range slab, float *sum) {
     for (size_t r = 0; sum && r < n; r++)
-        for (size_t i = slab.begin; i < slab.end; i++) sum[i] += y[r * width + i];
+        for (size_t i = slab.begin; i < slab.end; i++) sum[i] += y[r * ld + i];
 }
 
 /* The MLP's and the output projection's part: g -> g_mid, dz, dpre (in place of pre), hidden. */
 static void backward_mlp_rows(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_norm *n2) {
     const bl_config *c = &net->config;
     bl_layer_state *s = &net->layers[layer];
-    size_t d = c->d_model, h = c->d_hidden, w = c->plain ? h : 2 * h;
-    const float *w_w = bl_net_weight(net, BL_PARAM_W, layer), *w_p = bl_net_weight(net, BL_PARAM_P, layer);
-    const float *w_o = bl_net_weight(net, BL_PARAM_O, layer);
+    size_t d = c->d_model, h = c->d_hidden, ld = net->ld_pre;
     float *dn2 = bl_net_gradient(net, BL_PARAM_N2, layer);
 #pragma omp parallel
     {
@@ -253,12 +295,12 @@ static void backward_mlp_rows(bl_net *net, size_t layer, const bl_minibatch *bat
         for (size_t b = 0; b < bl_blocks(mine, BLOCK_ROWS); b++) {
             bl_range r = bl_block(mine, BLOCK_ROWS, b);
             size_t n = r.end - r.begin;
-            float *g = net->g + r.begin * d, *g_mid = net->g_mid + r.begin * d, *pre = s->pre + r.begin * w;
-            bl_gemm_nn(n, h, d, 1, g, d, w_p, h, 0, dhidden, h);
-            bl_gate_backward(c->gate, c->plain, pre, n, h, dhidden, net->hidden + r.begin * h);
+            float *g = net->g + r.begin * d, *g_mid = net->g_mid + r.begin * d, *pre = s->pre + r.begin * ld;
+            bl_multiply(&s->p_n, n, 1, g, d, false, dhidden, h);
+            bl_gate_backward(c->gate, c->plain, pre, ld, n, h, dhidden, net->hidden + r.begin * h);
             memcpy(g_mid, g, n * d * sizeof *g);
-            through_norm(n2, pre, w_w, w, s->mid + r.begin * d, s->mlp_in + r.begin * d, n, d, g_mid, dweight, rest);
-            bl_gemm_nn(n, d, d, net->attention_scale, g_mid, d, w_o, d, 0, net->dz + r.begin * d, d);
+            through_norm(n2, pre, ld, &s->w_n, s->mid + r.begin * d, s->mlp_in + r.begin * d, n, d, g_mid, dweight, rest);
+            bl_multiply(&s->o_n, n, net->attention_scale, g_mid, d, false, net->dz + r.begin * d, d);
         }
         bl_add_in_order(dn2, dweight, d);
     }
@@ -275,10 +317,10 @@ static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, const bl_n
     {
         bl_range of_h = bl_my_part(h), of_w = bl_my_part(w), of_d = bl_my_part(d);
         bl_gemm_tn(d, of_h.end - of_h.begin, N, 1, net->g, d, net->hidden + of_h.begin, h, beta, dp + of_h.begin, h);
-        bl_gemm_tn(of_w.end - of_w.begin, d, N, 1, s->pre + of_w.begin, w, bl_norm_is_identity(n2) ? s->mid : s->mlp_in, d, beta,
+        bl_gemm_tn(of_w.end - of_w.begin, d, N, 1, s->pre + of_w.begin, net->ld_pre, bl_norm_is_identity(n2) ? s->mid : s->mlp_in, d, beta,
                    dw + of_w.begin * d, d);
         bl_gemm_tn(of_d.end - of_d.begin, d, N, net->attention_scale, net->g_mid + of_d.begin, d, s->z, d, beta, d_o + of_d.begin * d, d);
-        sum_columns(s->pre, N, w, of_w, bl_net_gradient(net, BL_PARAM_W_BIAS, layer));
+        sum_columns(s->pre, N, net->ld_pre, of_w, bl_net_gradient(net, BL_PARAM_W_BIAS, layer));
         sum_columns(net->g, N, d, of_d, bl_net_gradient(net, BL_PARAM_P_BIAS, layer));
     }
 }
@@ -287,7 +329,6 @@ static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, const bl_n
 static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_norm *n1, float beta) {
     bl_layer_state *s = &net->layers[layer];
     size_t d = net->config.d_model, N = batch->n_rows;
-    const float *w_qkv = bl_net_weight(net, BL_PARAM_QKV, layer);
     float *dw = bl_net_gradient(net, BL_PARAM_QKV, layer), *dn1 = bl_net_gradient(net, BL_PARAM_N1, layer);
     bl_attention attention = attention_of(net, batch);
 #pragma omp parallel
@@ -298,7 +339,7 @@ static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, c
         for (size_t b = 0; b < bl_blocks(mine, BLOCK_ROWS); b++) {
             bl_range r = bl_block(mine, BLOCK_ROWS, b);
             bl_rotate(&attention, batch->position, r.begin, r.end, true, s->qkv);
-            through_norm(n1, s->qkv + r.begin * 3 * d, w_qkv, 3 * d, s->x + r.begin * d, s->attn_in + r.begin * d, r.end - r.begin, d,
+            through_norm(n1, s->qkv + r.begin * 3 * d, 3 * d, &s->qkv_n, s->x + r.begin * d, s->attn_in + r.begin * d, r.end - r.begin, d,
                          net->g_mid + r.begin * d, dweight, scratch);
         }
 #pragma omp barrier
@@ -355,7 +396,7 @@ static void clear_sums(bl_net *net) {
 
 bool bl_net_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, double *loss, bl_error *err) {
     *loss = 0;
-    if (!bl_net_reserve(net, batch->n_rows, batch->longest, err)) return false;
+    if (!bl_net_reserve(net, batch->n_rows, batch->longest, err) || !bl_net_pack(net, pass->backward, err)) return false;
     if (pass->backward && !pass->accumulate) clear_sums(net);
     embed(net, batch, net->layers[0].x);
     for (size_t i = 0; i < net->config.n_layer; i++) forward_layer(net, i, batch, pass);
@@ -380,8 +421,7 @@ bool bl_net_next(bl_net *net, const int32_t *ids, size_t n, float *logits, bl_er
         for (size_t i = 0; i < net->config.n_layer; i++) forward_layer(net, i, &batch, &pass);
         bl_norm nf = norm_at(net, &pass, BL_PARAM_NF, 0);
         const float *y = normed(&nf, net->final + (n - 1) * d, NULL, 1, d, net->final_in);
-        bl_gemm_nt(1, net->config.n_vocab, d, 1, y, d, bl_net_weight(net, net->config.tied ? BL_PARAM_WTE : BL_PARAM_HEAD, 0), d, 0, logits,
-                   net->config.n_vocab);
+        bl_multiply(&net->head_t, 1, 1, y, d, false, logits, net->config.n_vocab);
     }
     free(position);
     return ok;

@@ -7,6 +7,7 @@
 #include "model/params.h"
 #include "train/attention.h"
 #include "train/norm.h"
+#include "train/product.h"
 
 typedef struct bl_minibatch {
     const int32_t *input, *target; /* [N] */
@@ -19,12 +20,14 @@ typedef struct bl_minibatch {
 /* One layer's activations; pointers into the net's workspace. Where a pass has N(x) = x, attn_in and mlp_in are not
  * written: x and mid stand for them. */
 typedef struct bl_layer_state {
-    float *x, *attn_in;  /* [N, d] */
-    float *qkv;          /* [N, 3d], q and k rotated; the backward pass turns it into its gradient */
-    float *lse;          /* [H, N] */
-    float *z;            /* [N, d] heads' outputs */
-    float *mid, *mlp_in; /* [N, d] */
-    float *pre;          /* [N, 2h] (plain: [N, h]); the backward pass turns it into its gradient */
+    float *x, *attn_in;             /* [N, d] */
+    float *qkv;                     /* [N, 3d], q and k rotated; the backward pass turns it into its gradient */
+    float *lse;                     /* [H, N] */
+    float *z;                       /* [N, d] heads' outputs */
+    float *mid, *mlp_in;            /* [N, d] */
+    float *pre;                     /* [N, 2h] (plain: [N, h]), rows net->ld_pre apart; the backward pass turns it into its gradient */
+    bl_factor qkv_t, o_t, w_t, p_t; /* the weights as right-hand factors, transposed: forward */
+    bl_factor qkv_n, o_n, w_n, p_n; /* as they are: backward */
 } bl_layer_state;
 
 typedef struct bl_net {
@@ -36,12 +39,15 @@ typedef struct bl_net {
     /* Workspace, made for at most `rows` rows with stories of at most `longest`, by `threads` threads. */
     size_t rows, longest;
     int threads;
-    bl_layer_state *layers;  /* [n_layer] */
-    float *final, *final_in; /* x_L and N_f(x_L) [N, d] */
-    float *hidden;           /* [N, h] of the layer at hand */
-    float *logits;           /* [threads * BL_HEAD_ROWS, V] */
-    float *g, *g_mid, *dz;   /* [N, d] gradients with respect to the residual stream, and to z */
-    float *scratch;          /* [threads, scratch_size] */
+    bl_layer_state *layers;   /* [n_layer] */
+    float *final, *final_in;  /* x_L and N_f(x_L) [N, d] */
+    float *hidden;            /* [N, h] of the layer at hand */
+    float *logits;            /* [threads * BL_HEAD_ROWS, V], rows ld_logits apart */
+    size_t ld_pre, ld_logits; /* off the powers of two, which would put all rows of a tile into one set of the cache */
+    bl_factor head_t, head_n;
+    float *panels;         /* of all factors */
+    float *g, *g_mid, *dz; /* [N, d] gradients with respect to the residual stream, and to z */
+    float *scratch;        /* [threads, scratch_size] */
     size_t scratch_size;
     double *row_loss; /* [N] */
     void *block;      /* what all of the above point into */
@@ -66,7 +72,10 @@ void bl_net_randomize(bl_net *net, uint64_t seed);
 /* The sum of the losses of all rows; with pass->backward also the gradient of pass->scale times it. Grows the workspace as needed. */
 bool bl_net_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, double *loss, bl_error *err);
 
-/* Logits [V] of the token that follows ids [n], n <= n_ctx, without noise. */
+/* Packs the weights for products; bl_net_run does it by itself. `backward`: for the backward pass, too. */
+bool bl_net_pack(bl_net *net, bool backward, bl_error *err);
+
+/* Logits [V] of the token that follows ids [n], n <= n_ctx, without noise. The weights must have been packed since they changed. */
 bool bl_net_next(bl_net *net, const int32_t *ids, size_t n, float *logits, bl_error *err);
 
 /* Rough count of floating-point operations of forward and backward a token, in stories of T tokens:
@@ -77,9 +86,7 @@ double bl_net_flops(const bl_config *config, double T);
 float *bl_zeros(size_t n, bl_error *err);
 
 /* Private to the room: */
-#ifndef BL_HEAD_ROWS
-#define BL_HEAD_ROWS ((size_t)512)
-#endif
+#define BL_HEAD_ROWS ((size_t)480) /* rows a thread has logits for at a time; a multiple of a tile's */
 
 /* A parameter's weights or gradient; NULL if the model has none such. */
 float *bl_net_weight(const bl_net *net, bl_param_kind kind, size_t layer);

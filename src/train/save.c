@@ -39,12 +39,13 @@ bool bl_config_check(const bl_config *c, bl_error *err) {
     return true;
 }
 
-static json_t *config_json(const bl_config *c) {
-    json_t *noise = c->noise > 0 ? json_sprintf("%.9g", (double)c->noise) : NULL, *number = NULL;
+static json_t *config_json(const bl_config *c, bl_store store) {
+    static const char *const dtypes[] = {"float32", "float16", "bfloat16"};
+    json_t *noise = c->noise > 0 ? json_sprintf("%.7g", (double)c->noise) : NULL, *number = NULL;
     if (noise) number = json_real(strtod(json_string_value(noise), NULL)); /* 0.33, not 0.330000013 */
     json_decref(noise);
     if (!number) number = json_null();
-    json_t *json = json_pack("{s:[s], s:s}", "architectures", "Transformer", "torch_dtype", "float32");
+    json_t *json = json_pack("{s:[s], s:s}", "architectures", "Transformer", "torch_dtype", dtypes[store]);
     json_t *sizes = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "n_vocab", (json_int_t)c->n_vocab, "n_layer", (json_int_t)c->n_layer,
                               "n_head", (json_int_t)c->n_head, "n_ctx", (json_int_t)c->n_ctx, "d_model", (json_int_t)c->d_model, "d_hidden",
                               (json_int_t)c->d_hidden, "noise", number);
@@ -100,7 +101,7 @@ static bool save_weights(const bl_net *net, const char *path, bl_store store, bl
 bool bl_net_save(const bl_net *net, const char *directory, const char *tokenizer, bl_store store, bl_error *err) {
     char *to_tokenizer = bl_path_join(directory, "tokenizer.json", err), *to_weights = bl_path_join(directory, "model.safetensors", err);
     char *to_config = bl_path_join(directory, "config.json", err), *text = NULL;
-    json_t *json = config_json(&net->config);
+    json_t *json = config_json(&net->config, store);
     bool ok = to_tokenizer && to_weights && to_config && (text = bl_json_text(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9), err)) != NULL;
     ok = ok && copy_file(tokenizer, to_tokenizer, err) && save_weights(net, to_weights, store, err);
     if (ok) {

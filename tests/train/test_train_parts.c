@@ -182,7 +182,7 @@ static void test_saving(void **state) {
         int32_t ids[9] = {1, 5, 9, 13, 60, 61, 99, 3, 3};
         float logits[104];
         const char *name = "logits";
-        assert_true(bl_net_next(&net, ids, 9, logits, &err));
+        assert_true(bl_net_pack(&net, false, &err) && bl_net_next(&net, ids, 9, logits, &err));
         bl_trace *trace = bl_trace_run(model, ids, 9, &name, 1, &err);
         assert_non_null(trace);
         const float *expected = bl_trace_array(trace, 0).data + 8 * 104;
