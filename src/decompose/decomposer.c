@@ -1,6 +1,6 @@
 /* Eigenpairs of many directions of one layer, or of its null model.
  *
- * Q_u is symmetric: n(n+1)/2 numbers, packed by rows of the upper triangle, c = (j, i >= j). With
+ * Q_u is symmetric: n(n+1)/2 numbers, packed by rows of the lower triangle, c = (j, i <= j). With
  *
  *   S[g, c] = 1/2 (L[g, i] R[g, j] + R[g, i] L[g, j])        [h, n(n+1)/2], formed a panel of columns at a time
  *
@@ -62,8 +62,8 @@ static inline float extended(const float *row, const float *bias, size_t g, size
 /* Columns first … first + width - 1 of S, of which the first is (j, i): s [h, width] */
 static void form_panel(const bl_decomposer *z, size_t j, size_t i, size_t width, float *s) {
     const bl_layer *l = bl_model_layer(z->model, z->layer);
-    for (size_t at = 0; at < width; j++, i = j) {
-        size_t run = z->n - i < width - at ? z->n - i : width - at, inner = i + run > z->d ? z->d - (i < z->d ? i : z->d) : run;
+    for (size_t at = 0; at < width; j++, i = 0) {
+        size_t run = j + 1 - i < width - at ? j + 1 - i : width - at, inner = i + run > z->d ? z->d - (i < z->d ? i : z->d) : run;
         for (size_t g = 0; g < z->h; g++) {
             size_t gl = z->left[g], gr = z->right[g];
             const float *restrict a = l->w_l.data + gl * l->w_l.stride, *restrict b = l->w_r.data + gr * l->w_r.stride;
@@ -77,11 +77,11 @@ static void form_panel(const bl_decomposer *z, size_t j, size_t i, size_t width,
 }
 
 /* Where column c of the packed half lies: (j, i). */
-static void locate(size_t n, size_t c, size_t *j, size_t *i) {
+static void locate(size_t c, size_t *j, size_t *i) {
     size_t row = 0;
-    while (c >= n - row) c -= n - row++;
+    while (c > row) c -= ++row;
     *j = row;
-    *i = row + c;
+    *i = c;
 }
 
 /* Panels first … last - 1 of out [m, N] = a [m, h] S */
@@ -95,7 +95,7 @@ static bool expand(const bl_decomposer *z, const float *a, size_t m, size_t firs
         for (size_t p = first; p < last; p++) {
             size_t c = p * PANEL, width = z->packed - c < PANEL ? z->packed - c : PANEL, i, j;
             if (!s) continue;
-            locate(z->n, c, &j, &i);
+            locate(c, &j, &i);
             form_panel(z, j, i, width, s);
             cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)width, (int)z->h, 1.0F, a, (int)z->h, s, (int)width, 0.0F,
                         out + c, (int)z->packed);
@@ -200,14 +200,14 @@ static bool interactions(const bl_decomposer *z, const float *u, size_t m, float
     return ok;
 }
 
-/* The upper triangle of full [n, n] from its packed half. */
+/* The lower triangle of full [n, n] from its packed half. */
 static bool unpack(const bl_decomposer *z, const float *half, float *full, bl_error *err) {
     double sum = 0;
     for (size_t j = 0; j < z->n; j++) {
-        float *row = full + j * z->n + j;
-        memcpy(row, half, (z->n - j) * sizeof *row);
-        for (size_t i = 0; i < z->n - j; i++) sum += fabs((double)row[i]);
-        half += z->n - j;
+        float *row = full + j * z->n;
+        memcpy(row, half, (j + 1) * sizeof *row);
+        for (size_t i = 0; i <= j; i++) sum += fabs((double)row[i]);
+        half += j + 1;
     }
     return isfinite(sum) || bl_fail(err, BL_ERR_NUMERIC, "%s: an interaction matrix holds NaN or infinity: so do the weights of layer %zu",
                                     bl_model_name(z->model), z->layer);
