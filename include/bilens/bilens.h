@@ -13,11 +13,13 @@
  *
  *  base.h: errors, progress. format.h: array files. text.h: tokenizers and corpora. model.h: checkpoints and the forward pass.
  *  decompose.h: interaction matrices, eigenvectors, virtual tokens. scan.h: top-activating inputs. report.h: JSON, tables, pages.
+ *  atlas.h: every direction in one database.
  *  train.h: training a model of one's own. tokenizer_train.h: a vocabulary for it.
  *  generate_model.h: letting a model write.
  */
 #ifndef BILENS_H
 #define BILENS_H
+#include <bilens/atlas.h>
 #include <bilens/base.h>
 #include <bilens/decompose.h>
 #include <bilens/format.h>

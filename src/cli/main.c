@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const verb *const verbs[] = {&verb_report, &verb_info,     &verb_eigen, &verb_scan,  &verb_describe,  &verb_trace,
-                                    &verb_export, &verb_tokenize, &verb_eval,  &verb_train, &verb_tokenizer, &verb_generate};
+static const verb *const verbs[] = {&verb_report,   &verb_info, &verb_eigen, &verb_scan,      &verb_describe, &verb_trace, &verb_export,
+                                    &verb_tokenize, &verb_eval, &verb_train, &verb_tokenizer, &verb_generate, &verb_atlas};
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 
 static void print_help(FILE *out) {

@@ -1,0 +1,16 @@
+# The atlas (src/atlas) is one SQLite file; without SQLite absent.c stands for the room and says so when it is asked.
+option(BILENS_ATLAS "Atlases, where SQLite is found" ON)
+if(BILENS_ATLAS)
+  pkg_check_modules(SQLITE IMPORTED_TARGET sqlite3)
+endif()
+file(GLOB BILENS_ATLAS_SOURCES CONFIGURE_DEPENDS src/atlas/*.c)
+set(BILENS_ATLAS_MODULE "") # for bilens.pc
+if(BILENS_ATLAS AND SQLITE_FOUND)
+  list(FILTER BILENS_ATLAS_SOURCES EXCLUDE REGEX "/absent\\.c$")
+  list(APPEND BILENS_LIBRARIES PkgConfig::SQLITE)
+  set(BILENS_ATLAS_MODULE sqlite3)
+else()
+  message(STATUS "SQLite: not found or not wanted (Debian: libsqlite3-dev); bilens atlas will say so")
+  set(BILENS_ATLAS_SOURCES ${PROJECT_SOURCE_DIR}/src/atlas/absent.c)
+endif()
+list(APPEND BILENS_SOURCES ${BILENS_ATLAS_SOURCES})

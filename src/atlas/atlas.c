@@ -1,0 +1,75 @@
+/* One run of the atlas: open or make the file, then the phases that are not finished. */
+#include "atlas/atlas_private.h"
+#include "base/error.h"
+#include "base/file.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MOST 1000000 /* a sane bound for counts that are options */
+
+static bool set_options(bl_atlas *a, const bl_atlas_options *options, bl_error *err) {
+    static const bl_atlas_options defaults = {0};
+    bl_atlas_options *o = &a->options;
+    *o = options ? *options : defaults;
+    if (!o->pairs) o->pairs = 4;
+    if (!o->top) o->top = 8;
+    if (!o->virtual_tokens) o->virtual_tokens = 5;
+    if (o->tokens && o->frequent) return bl_fail(err, BL_ERR_USAGE, "either a list of tokens or the most frequent ones, not both");
+    if (o->pairs > MOST || o->top > MOST || o->virtual_tokens > MOST)
+        return bl_fail(err, BL_ERR_USAGE, "pairs, top and virtual tokens must be at most %d", MOST);
+    return true;
+}
+
+/* A file that is no database is not overwritten, whatever the option says. */
+static bool remove_old(const char *path, bl_error *err) {
+    char magic[16] = "";
+    FILE *file = fopen(path, "rb");
+    if (!file) return errno == ENOENT || bl_fail(err, BL_ERR_INPUT, "%s: %s", path, strerror(errno));
+    size_t n = fread(magic, 1, sizeof magic, file);
+    fclose(file);
+    if (n > 0 && (n != sizeof magic || memcmp(magic, "SQLite format 3", 16) != 0))
+        return bl_fail(err, BL_ERR_INPUT, "%s: no database; it is not overwritten", path);
+    return unlink(path) == 0 || bl_fail(err, BL_ERR_INPUT, "%s: %s", path, strerror(errno));
+}
+
+static bool run_phases(bl_atlas *a, bl_error *err) {
+    if (!bl_atlas_read(a, err) || !bl_atlas_choose(a, err)) return false;
+    if (a->phase == BL_PHASE_DECOMPOSE && !bl_atlas_decompose(a, false, err)) return false;
+    if (a->phase == BL_PHASE_NULL && !bl_atlas_decompose(a, true, err)) return false;
+    if (a->phase == BL_PHASE_SCAN && !bl_atlas_scan(a, err)) return false;
+    return a->phase != BL_PHASE_EXPLAIN || bl_atlas_explain(a, err);
+}
+
+bool bl_atlas_run(const bl_model *model, bl_corpus *corpus, const char *path, const bl_atlas_options *options, bl_atlas_summary *summary,
+                  bl_error *err) {
+    bl_error_clear(err);
+    const bl_config *c = bl_model_config(model);
+    bl_atlas a = {
+        .model = model, .corpus = corpus, .path = path, .V = c->n_vocab, .d = c->d_model, .n = bl_interaction_size(model), .H = c->n_head};
+    struct stat info;
+    bool ok = false, resumed = false;
+    if (!set_options(&a, options, err)) return false;
+    bl_decomposer *probe =
+        bl_decomposer_new(model, a.options.layer, NULL, err); /* refuses what cannot be decomposed before a file is made */
+    if (!probe) return false;
+    bl_decomposer_free(probe);
+    if (a.options.overwrite && !remove_old(path, err)) return false;
+    bool there = bl_file_exists(path);
+    a.db = bl_database_open(path, true, err);
+    ok = a.db && bl_atlas_prepare(&a, &resumed, err) && run_phases(&a, err);
+    sqlite3_close(a.db);
+    if (!ok && !there && !resumed && a.phase == BL_PHASE_READ && a.done == 0) unlink(path); /* nothing was achieved */
+    if (ok && summary)
+        *summary = (bl_atlas_summary){.directions = a.n_directions,
+                                      .pairs = a.J,
+                                      .stories = a.stories,
+                                      .positions = a.positions,
+                                      .resumed = resumed,
+                                      .bytes = stat(path, &info) == 0 ? (uint64_t)info.st_size : 0};
+    free(a.directions);
+    return ok;
+}

@@ -1,0 +1,57 @@
+/* One run of the atlas: what its phases share. */
+#ifndef BL_ATLAS_PRIVATE_H
+#define BL_ATLAS_PRIVATE_H
+#include "atlas/database.h"
+#include "atlas/sweep.h"
+#include "atlas/words.h"
+#include <bilens/atlas.h>
+
+/* In this order; meta's `phase` is the first that is not finished, `done` how much of it is. */
+typedef enum bl_phase { BL_PHASE_READ, BL_PHASE_DECOMPOSE, BL_PHASE_NULL, BL_PHASE_SCAN, BL_PHASE_EXPLAIN, BL_PHASE_DONE } bl_phase;
+
+typedef struct bl_atlas {
+    const bl_model *model;
+    bl_corpus *corpus;
+    const char *path;
+    bl_atlas_options options; /* defaults filled in */
+    sqlite3 *db;
+    size_t V, d, n, H;
+    size_t K, N;            /* pairs an end, virtual tokens an end; as many as there can be */
+    int32_t *directions;    /* [n_directions] token ids, ascending */
+    size_t n_directions, J; /* J = n_directions * 2K vectors */
+    bl_phase phase;
+    uint64_t done;
+    uint64_t stories, positions;
+} bl_atlas;
+
+/* Tables, views, identity (schema.c). Fails when the file holds another atlas. *resumed: some of this one was there. */
+bool bl_atlas_prepare(bl_atlas *atlas, bool *resumed, bl_error *err);
+/* Within a transaction: where the run stands. */
+bool bl_atlas_mark(bl_atlas *atlas, bl_phase phase, uint64_t done, bl_error *err);
+
+/* The phases. Each goes on at atlas->done, in transactions, and ends by marking the next one. */
+bool bl_atlas_read(bl_atlas *atlas, bl_error *err);   /* stories, frequencies; compares the corpus when that is done already */
+bool bl_atlas_choose(bl_atlas *atlas, bl_error *err); /* directions, K, N, J */
+bool bl_atlas_decompose(bl_atlas *atlas, bool null_model, bl_error *err);
+bool bl_atlas_scan(bl_atlas *atlas, bl_error *err);
+bool bl_atlas_explain(bl_atlas *atlas, bl_error *err);
+
+/* v [J, n] from the table eigenpair, to be freed. */
+float *bl_atlas_vectors(bl_atlas *atlas, bl_error *err);
+/* The text of a token, "#12" (in `space`) where the tokenizer has none. */
+const char *bl_atlas_token(const bl_model *model, int32_t id, char space[24]);
+
+/* Stories out of the table, one after the other; zero-initialise. */
+typedef struct bl_story_reader {
+    sqlite3_stmt *statement;
+    int32_t *ids; /* [length] of the current story */
+    size_t length, capacity;
+    uint64_t story;
+    bool ended; /* one step further and SQLite would begin again */
+} bl_story_reader;
+/* Stories from `first` on. */
+bool bl_story_reader_open(bl_story_reader *reader, const bl_atlas *atlas, uint64_t first, bl_error *err);
+/* The next story: true; false at the end (err->code BL_OK) or on failure. */
+bool bl_story_reader_next(bl_story_reader *reader, const bl_atlas *atlas, bl_error *err);
+void bl_story_reader_close(bl_story_reader *reader);
+#endif

@@ -1,0 +1,169 @@
+/* The atlas's tables (docs/atlas.md), and whether a file that is there is the atlas of this run.
+ *
+ * What makes an atlas the same: model, options and corpus. The first two are compared here, as text under the keys of `identity`; the
+ * corpus when it is read (corpus.c). */
+#include "atlas/atlas_private.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FORMAT "bilens atlas 1"
+#define SUMMARY " largest REAL NOT NULL, highest REAL NOT NULL, lowest REAL NOT NULL, effective_rank REAL NOT NULL, share REAL NOT NULL"
+#define EXTREMES " direct_max REAL NOT NULL, direct_min REAL NOT NULL, head_max REAL NOT NULL, head_min REAL NOT NULL"
+
+static const char *const tables =
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "CREATE TABLE token (id INTEGER PRIMARY KEY, text TEXT NOT NULL, count INTEGER NOT NULL);"
+    "CREATE TABLE story (id INTEGER PRIMARY KEY, length INTEGER NOT NULL, tokens BLOB NOT NULL);"
+    "CREATE TABLE direction (token INTEGER PRIMARY KEY," SUMMARY ", constant REAL NOT NULL);"
+    "CREATE TABLE null_direction (token INTEGER PRIMARY KEY," SUMMARY ");"
+    "CREATE TABLE eigenpair (id INTEGER PRIMARY KEY, token INTEGER NOT NULL, idx INTEGER NOT NULL, eigenvalue REAL NOT NULL," EXTREMES
+    ", vector BLOB NOT NULL);"
+    "CREATE TABLE null_eigenpair (id INTEGER PRIMARY KEY, token INTEGER NOT NULL, idx INTEGER NOT NULL, eigenvalue REAL NOT NULL," EXTREMES
+    ");"
+    "CREATE TABLE virtual_token (pair INTEGER, source INTEGER, rank INTEGER, token INTEGER NOT NULL, value REAL NOT NULL,"
+    " PRIMARY KEY (pair, source, rank)) WITHOUT ROWID;"
+    "CREATE TABLE top_input (pair INTEGER, rank INTEGER, story INTEGER NOT NULL, position INTEGER NOT NULL, token INTEGER NOT NULL, similarity REAL NOT NULL,"
+    " activation REAL NOT NULL, bias REAL NOT NULL, scale REAL NOT NULL, contributions BLOB NOT NULL, PRIMARY KEY (pair, rank)) WITHOUT ROWID;"
+    "CREATE TABLE scan_state (id INTEGER PRIMARY KEY, hits BLOB NOT NULL);"
+    "CREATE VIEW directions AS SELECT t.text AS token, t.id AS id, t.count AS count, d.largest, d.highest, d.lowest, d.effective_rank, d.share, d.constant,"
+    " n.largest AS null_largest, n.highest AS null_highest, n.lowest AS null_lowest, n.effective_rank AS null_effective_rank, n.share AS null_share,"
+    " d.largest / n.largest AS excess FROM direction d JOIN token t ON t.id = d.token LEFT JOIN null_direction n ON n.token = d.token;"
+    "CREATE VIEW eigenpairs AS SELECT t.text AS token, e.idx AS idx, e.id AS pair, e.eigenvalue, e.direct_max, e.direct_min, e.head_max, e.head_min,"
+    " n.eigenvalue AS null_eigenvalue, n.direct_max AS null_direct_max, n.direct_min AS null_direct_min, n.head_max AS null_head_max, n.head_min AS null_head_min"
+    " FROM eigenpair e JOIN token t ON t.id = e.token LEFT JOIN null_eigenpair n ON n.id = e.id;"
+    "CREATE VIEW virtual_tokens AS SELECT t.text AS token, e.idx AS idx, CASE v.source WHEN 0 THEN 'direct' ELSE 'head ' || (v.source - 1) END AS source,"
+    " v.rank AS rank, w.text AS word, v.value AS value FROM virtual_token v JOIN eigenpair e ON e.id = v.pair JOIN token t ON t.id = e.token JOIN token w ON w.id = v.token;"
+    "CREATE VIEW top_inputs AS SELECT t.text AS token, e.idx AS idx, m.rank AS rank, m.story AS story, m.position AS position, w.text AS word, m.similarity, m.activation"
+    " FROM top_input m JOIN eigenpair e ON e.id = m.pair JOIN token t ON t.id = e.token JOIN token w ON w.id = m.token;"
+    "CREATE INDEX token_text ON token (text);"
+    "CREATE INDEX eigenpair_token ON eigenpair (token, idx);";
+
+static uint64_t hash_view(uint64_t hash, bl_view view) {
+    for (size_t r = 0; view.data && r < view.rows; r++) hash = bl_hash(hash, view.data + r * view.stride, view.cols * sizeof *view.data);
+    return hash;
+}
+
+/* Everything that the numbers depend on. */
+static uint64_t hash_model(const bl_model *model) {
+    const bl_config *c = bl_model_config(model);
+    const uint64_t shape[] = {c->n_vocab, c->n_layer,  c->n_head,        c->n_ctx,
+                              c->d_model, c->d_hidden, c->normalization, (uint64_t)(1e6F * bl_model_attention_scale(model))};
+    uint64_t hash = bl_hash(0, shape, sizeof shape);
+    hash = hash_view(hash_view(hash, bl_model_w_e(model)), bl_model_w_u(model));
+    for (size_t i = 0; i < c->n_layer; i++) {
+        const bl_layer *l = bl_model_layer(model, i);
+        const bl_view views[] = {l->w_q, l->w_k, l->w_v, l->w_o, l->w_l, l->w_r, l->w_p};
+        const float *const biases[] = {l->b_l, l->b_r, l->b_p};
+        for (size_t j = 0; j < sizeof views / sizeof *views; j++) hash = hash_view(hash, views[j]);
+        for (size_t j = 0; j < 3; j++)
+            if (biases[j]) hash = bl_hash(hash, biases[j], (j < 2 ? c->d_hidden : c->d_model) * sizeof(float));
+    }
+    for (size_t id = 0; id < bl_tokenizer_size(bl_model_tokenizer(model)); id++) {
+        const char *text = bl_tokenizer_token(bl_model_tokenizer(model), (int32_t)id);
+        hash = bl_hash(hash, text ? text : "", text ? strlen(text) : 0);
+    }
+    return hash;
+}
+
+typedef struct identity {
+    const char *key, *meaning;
+    char value[64];
+} identity;
+
+enum { N_IDENTITY = 10 };
+
+static void identify(const bl_atlas *a, identity out[N_IDENTITY]) {
+    const bl_atlas_options *o = &a->options;
+    const identity keys[N_IDENTITY] = {{"format", "the format", FORMAT},
+                                       {"model_hash", "the model", ""},
+                                       {"layer", "the layer", ""},
+                                       {"pairs", "--pairs", ""},
+                                       {"top", "--top", ""},
+                                       {"virtual_tokens", "--virtual", ""},
+                                       {"contrast", "--raw", ""},
+                                       {"selection", "the selection of tokens", ""},
+                                       {"seed", "--seed", ""},
+                                       {"max_stories", "--stories", ""}};
+    memcpy(out, keys, sizeof keys);
+    snprintf(out[1].value, 64, "%016" PRIx64, hash_model(a->model));
+    snprintf(out[2].value, 64, "%zu", o->layer);
+    snprintf(out[3].value, 64, "%zu", o->pairs);
+    snprintf(out[4].value, 64, "%zu", o->top);
+    snprintf(out[5].value, 64, "%zu", o->virtual_tokens);
+    snprintf(out[6].value, 64, "%s%s", o->raw ? "none" : "mean unembedding", o->centre_unembedding ? ", centred" : "");
+    uint64_t hash = 0;
+    for (size_t i = 0; i < o->n_tokens; i++) hash = bl_hash(hash, o->tokens[i], strlen(o->tokens[i]));
+    if (o->tokens) snprintf(out[7].value, 64, "%zu tokens %016" PRIx64, o->n_tokens, hash);
+    else if (o->frequent) snprintf(out[7].value, 64, "the %zu most frequent", o->frequent);
+    else snprintf(out[7].value, 64, "all");
+    snprintf(out[8].value, 64, "%" PRIu64, o->seed);
+    snprintf(out[9].value, 64, "%zu", o->max_stories);
+}
+
+bool bl_atlas_mark(bl_atlas *a, bl_phase phase, uint64_t done, bl_error *err) {
+    if (!bl_meta_set_number(a->db, "phase", (uint64_t)phase, err) || !bl_meta_set_number(a->db, "done", done, err)) return false;
+    a->phase = phase;
+    a->done = done;
+    return true;
+}
+
+static bool create(bl_atlas *a, const identity keys[N_IDENTITY], bl_error *err) {
+    if (!bl_database_begin(a->db, err)) return false;
+    bool ok = bl_database_run(a->db, tables, err) && bl_meta_set(a->db, "model", bl_model_name(a->model), err) &&
+              bl_meta_set_number(a->db, "d_model", a->d, err) && bl_meta_set_number(a->db, "size", a->n, err) &&
+              bl_meta_set_number(a->db, "heads", a->H, err);
+    for (size_t i = 0; ok && i < N_IDENTITY; i++) ok = bl_meta_set(a->db, keys[i].key, keys[i].value, err);
+    ok = ok && bl_atlas_mark(a, BL_PHASE_READ, 0, err);
+    return bl_database_commit(a->db, ok, err);
+}
+
+/* False with BL_ERR_INPUT when the file is the atlas of something else. */
+static bool compare(bl_atlas *a, const identity keys[N_IDENTITY], bl_error *err) {
+    for (size_t i = 0; i < N_IDENTITY; i++) {
+        bl_error failure = {0};
+        char *found = bl_meta_get(a->db, keys[i].key, &failure);
+        bool same = found && strcmp(found, keys[i].value) == 0;
+        if (!same && i == 0) bl_fail(err, BL_ERR_INPUT, "%s: a database, but no %s: name another file", a->path, FORMAT);
+        else if (!same && failure.code) bl_fail(err, failure.code, "%s", failure.message);
+        else if (!same)
+            bl_fail(
+                err, BL_ERR_INPUT,
+                "%s: an atlas of something else: %s differs (there '%.60s', here '%s'). Name another file, give the options it was made with to go on with it, or --overwrite it",
+                a->path, keys[i].meaning, found ? found : "", keys[i].value);
+        free(found);
+        if (!same) return false;
+    }
+    uint64_t phase;
+    if (!bl_meta_get_number(a->db, "phase", &phase, err) || !bl_meta_get_number(a->db, "done", &a->done, err)) return false;
+    if (phase > BL_PHASE_DONE)
+        return bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: phase %" PRIu64 " does not exist", a->path, phase);
+    a->phase = (bl_phase)phase;
+    return true;
+}
+
+/* Whether the database holds any table. */
+static bool is_empty(sqlite3 *db, bool *empty, bl_error *err) {
+    bl_error failure = {0};
+    sqlite3_stmt *s = bl_database_prepare(db, "SELECT 1 FROM sqlite_master LIMIT 1", &failure);
+    *empty = s && !bl_database_row(s, &failure);
+    sqlite3_finalize(s);
+    return failure.code == BL_OK || bl_fail(err, failure.code, "%s", failure.message);
+}
+
+bool bl_atlas_prepare(bl_atlas *a, bool *resumed, bl_error *err) {
+    identity keys[N_IDENTITY];
+    bool empty;
+    identify(a, keys);
+    *resumed = false;
+    if (!is_empty(a->db, &empty, err)) return false;
+    if (empty) return create(a, keys, err);
+    if (!compare(a, keys, err)) return false;
+    *resumed = true;
+    return true;
+}

@@ -1,0 +1,161 @@
+/* Top inputs of thousands of vectors (SPEC 6).
+ *
+ *   S = V X^T,   V [J, d] eigenvectors, X [positions, d] mlp_in of a chunk of stories
+ *
+ * X is made once a chunk, a story a thread. Then tiles of S, VECTORS x about POSITIONS with whole stories, are one sgemm each by one thread,
+ * and every (vector, story) run of a tile is reduced to its best position while it is still in cache, so that all goes at the speed of
+ * sgemm. A tile of vectors belongs to one thread: its lists need no lock, and stories come in order, so equal ones stay behind. */
+#include "atlas/sweep.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "model/forward.h"
+#include <cblas.h>
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VECTORS 256
+#define POSITIONS 1024
+#define CHUNK 8192
+
+struct bl_sweep {
+    const bl_model *model;
+    size_t layer, d, n, J, T, threads;
+    const float *v;
+    bl_workspace **workspaces; /* [threads] */
+    float **tiles;             /* [threads][VECTORS, POSITIONS + T] */
+    float *x;                  /* [CHUNK + T, d] */
+};
+
+bool bl_hits_init(bl_hits *hits, size_t J, size_t top, bl_error *err) {
+    size_t count;
+    if (!bl_mul_size(J, top, &count)) count = SIZE_MAX;
+    *hits = (bl_hits){.J = J, .top = top};
+    hits->list = bl_alloc_zero(count, sizeof *hits->list, err);
+    hits->have = bl_alloc_zero(J, sizeof *hits->have, err);
+    if (hits->list && hits->have) return true;
+    bl_hits_free(hits);
+    return false;
+}
+
+void bl_hits_free(bl_hits *hits) {
+    free(hits->list);
+    free(hits->have);
+    *hits = (bl_hits){0};
+}
+
+size_t bl_sweep_chunk(void) { return CHUNK; }
+
+bl_sweep *bl_sweep_new(const bl_model *model, size_t layer, const float *v, size_t J, bl_error *err) {
+    const bl_config *c = bl_model_config(model);
+    bl_sweep *w = bl_alloc_zero(1, sizeof *w, err);
+    if (!w) return NULL;
+    *w = (bl_sweep){.model = model,
+                    .layer = layer,
+                    .d = c->d_model,
+                    .n = bl_interaction_size(model),
+                    .J = J,
+                    .T = c->n_ctx,
+                    .v = v,
+                    .threads = (size_t)bl_threads()};
+    size_t rows, count;
+    if (!bl_add_size(CHUNK, w->T, &rows) || !bl_mul_size(rows, w->d, &count)) count = SIZE_MAX;
+    w->x = bl_alloc(count, sizeof *w->x, err);
+    w->workspaces = bl_alloc_zero(w->threads, sizeof(bl_workspace *), err);
+    w->tiles = bl_alloc_zero(w->threads, sizeof(float *), err);
+    bool ok = w->x && w->workspaces && w->tiles;
+    for (size_t t = 0; ok && t < w->threads; t++) {
+        w->workspaces[t] = bl_workspace_new(model, w->T, err);
+        w->tiles[t] = bl_alloc(VECTORS * (POSITIONS + w->T), sizeof(float), err);
+        ok = w->workspaces[t] && w->tiles[t];
+    }
+    if (ok) return w;
+    bl_sweep_free(w);
+    return NULL;
+}
+
+void bl_sweep_free(bl_sweep *w) {
+    if (!w) return;
+    for (size_t t = 0; t < w->threads; t++) {
+        if (w->workspaces) bl_workspace_free(w->workspaces[t]);
+        if (w->tiles) free(w->tiles[t]);
+    }
+    free(w->workspaces);
+    free(w->tiles);
+    free(w->x);
+    free(w);
+}
+
+/* Offers one run of similarities s [n] (+ bias) of one story to a list. */
+static void offer(bl_hit *list, uint32_t *have, size_t top, uint32_t story, const float *restrict s, size_t n, float bias) {
+    float most = 0;
+#pragma omp simd reduction(max : most)
+    for (size_t p = 0; p < n; p++) {
+        float square = (s[p] + bias) * (s[p] + bias);
+        most = square > most ? square : most;
+    }
+    size_t at = *have, p = 0;
+    while (at > 0 && most > list[at - 1].similarity * list[at - 1].similarity) at--;
+    if (at == top) return;
+    while (p + 1 < n && (s[p] + bias) * (s[p] + bias) < most) p++;
+    if (*have < top) ++*have;
+    memmove(list + at + 1, list + at, (*have - 1 - at) * sizeof *list);
+    list[at] = (bl_hit){story, (uint32_t)p, s[p] + bias};
+}
+
+typedef struct chunk {
+    uint32_t first;
+    const size_t *lengths;
+    const size_t *begin; /* [count + 1] rows of x */
+    size_t count;
+} chunk;
+
+/* Vectors j0 … j0 + rows - 1 against the whole chunk, by one thread. */
+static void sweep_tile(const bl_sweep *w, const chunk *c, size_t j0, size_t rows, bl_hits *hits) {
+    float *tile = w->tiles[omp_get_thread_num()];
+    for (size_t a = 0, b; a < c->count; a = b) {
+        for (b = a; b < c->count && (b == a || c->begin[b + 1] - c->begin[a] <= POSITIONS);) b++;
+        size_t base = c->begin[a], cols = c->begin[b] - base;
+        if (cols == 0) continue;
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)cols, (int)w->d, 1.0F, w->v + j0 * w->n, (int)w->n,
+                    w->x + base * w->d, (int)w->d, 0.0F, tile, (int)cols);
+        for (size_t r = 0; r < rows; r++) {
+            size_t j = j0 + r;
+            float bias = w->n > w->d ? w->v[j * w->n + w->d] : 0;
+            for (size_t i = a; i < b; i++)
+                if (c->lengths[i])
+                    offer(hits->list + j * hits->top, &hits->have[j], hits->top, c->first + (uint32_t)i,
+                          tile + r * cols + c->begin[i] - base, c->lengths[i], bias);
+        }
+    }
+}
+
+bool bl_sweep_run(bl_sweep *w, uint32_t first, const int32_t *const *ids, const size_t *lengths, size_t count, bl_hits *hits,
+                  bl_error *err) {
+    size_t *begin = bl_alloc(count + 1, sizeof *begin, err), bad = 0;
+    if (!begin) return false;
+    begin[0] = 0;
+    for (size_t i = 0; i < count; i++) begin[i + 1] = begin[i] + lengths[i];
+#pragma omp parallel for schedule(dynamic, 1) reduction(+ : bad)
+    for (size_t i = 0; i < count; i++) {
+        if (!lengths[i]) continue;
+        bl_view x = bl_forward_mlp_in(w->model, w->workspaces[omp_get_thread_num()], ids[i], lengths[i], w->layer, NULL);
+        float *out = w->x + begin[i] * w->d;
+        double sum = 0;
+        for (size_t p = 0; p < x.rows; p++) memcpy(out + p * w->d, x.data + p * x.stride, w->d * sizeof *out);
+        for (size_t e = 0; e < x.rows * w->d; e++) sum += fabs((double)out[e]);
+        bad += isfinite(sum) ? 0 : 1;
+    }
+    if (bad) {
+        free(begin);
+        return bl_fail(err, BL_ERR_NUMERIC, "an activation is not finite: the weights hold NaN or infinity");
+    }
+    chunk c = {first, lengths, begin, count};
+    size_t tiles = (w->J + VECTORS - 1) / VECTORS;
+#pragma omp parallel for schedule(dynamic, 1)
+    for (size_t t = 0; t < tiles; t++) sweep_tile(w, &c, t * VECTORS, w->J - t * VECTORS < VECTORS ? w->J - t * VECTORS : VECTORS, hits);
+    free(begin);
+    return true;
+}

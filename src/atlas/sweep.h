@@ -1,0 +1,32 @@
+/* Top inputs of thousands of vectors: a matrix product over mlp_in, and bounded lists (SPEC 6). */
+#ifndef BL_ATLAS_SWEEP_H
+#define BL_ATLAS_SWEEP_H
+#include <bilens/scan.h>
+
+/* A story's best position for one vector. */
+typedef struct bl_hit {
+    uint32_t story, position;
+    float similarity;
+} bl_hit;
+
+/* The lists: [J, top] hits, best first, `have` [J] of them there. */
+typedef struct bl_hits {
+    bl_hit *list;
+    uint32_t *have;
+    size_t J, top;
+} bl_hits;
+
+bool bl_hits_init(bl_hits *hits, size_t J, size_t top, bl_error *err);
+void bl_hits_free(bl_hits *hits);
+
+typedef struct bl_sweep bl_sweep;
+/* v [J, n] is kept by pointer, n = bl_interaction_size. */
+bl_sweep *bl_sweep_new(const bl_model *model, size_t layer, const float *v, size_t J, bl_error *err);
+void bl_sweep_free(bl_sweep *sweep);
+/* Positions after which a chunk of stories should be closed. */
+size_t bl_sweep_chunk(void);
+/* Offers all positions of `count` consecutive stories to all vectors: story first + i has ids[i] [lengths[i]], lengths <= n_ctx, in all
+ * fewer than bl_sweep_chunk() + n_ctx positions. Stories must come in order. */
+bool bl_sweep_run(bl_sweep *sweep, uint32_t first, const int32_t *const *ids, const size_t *lengths, size_t count, bl_hits *hits,
+                  bl_error *err);
+#endif

@@ -1,0 +1,169 @@
+/* bilens atlas: every direction into one database; bilens atlas query: looking things up in it. */
+#include "cli/common.h"
+#include "cli/terminal.h"
+#include "cli/verbs.h"
+#include <bilens/atlas.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One token a line; empty lines are skipped. The text is kept in `list`. */
+static bool read_tokens(const char *path, text_list *list, bl_error *err) {
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
+    char *line = NULL;
+    size_t capacity = 0;
+    bool ok = file != NULL;
+    if (!ok) snprintf(err->message, sizeof err->message, "--tokens: %s cannot be read", path);
+    for (ssize_t n; ok && (n = getline(&line, &capacity, file)) >= 0;) {
+        while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r')) line[--n] = '\0';
+        if (n == 0) continue;
+        const char **grown = realloc(list->items, (list->n + 1) * sizeof *grown);
+        if (grown) list->items = grown;
+        char *copy = grown ? strdup(line) : NULL;
+        if (copy) list->items[list->n++] = copy;
+        ok = copy != NULL;
+        if (!ok) snprintf(err->message, sizeof err->message, "out of memory");
+    }
+    if (ok && list->n == 0) {
+        ok = false;
+        snprintf(err->message, sizeof err->message, "--tokens: %s names no token", path);
+    }
+    free(line);
+    if (file && file != stdin) fclose(file);
+    if (!ok) err->code = BL_ERR_INPUT;
+    return ok;
+}
+
+static void free_tokens(text_list *list) {
+    for (size_t i = 0; i < list->n; i++) free((void *)(uintptr_t)list->items[i]);
+    text_list_free(list);
+}
+
+static char *describe(const common *c, const bl_atlas_summary *s) {
+    char *text = NULL;
+    static const char *const forms[] = {
+        "%s: %llu directions, %llu eigenpairs, %llu stories, %llu positions, %.1f MB%s\n",
+        "{\"file\": \"%s\", \"directions\": %llu, \"eigenpairs\": %llu, \"stories\": %llu, \"positions\": %llu, \"megabytes\": %.1f, \"resumed\": %s}\n"};
+    int n = asprintf(&text, forms[c->format == FORMAT_JSON], c->output, (unsigned long long)s->directions, (unsigned long long)s->pairs,
+                     (unsigned long long)s->stories, (unsigned long long)s->positions, (double)s->bytes / 1e6,
+                     c->format == FORMAT_JSON ? (s->resumed ? "true" : "false") : (s->resumed ? ", resumed" : ""));
+    return n < 0 ? NULL : text;
+}
+
+static int make(int argc, char **argv, const verb *self) {
+    common c = {0};
+    text_list corpora = {0}, tokens = {0};
+    bl_atlas_options o = {.pairs = 4, .top = 8, .virtual_tokens = 5};
+    const char *tokens_file = NULL;
+    size_t seed = 0;
+    bl_error err = {0};
+    const option table[] = {
+        {"corpus", OPTION_FILES, &corpora, "FILE…", "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst"},
+        {"layer", OPTION_COUNT, &o.layer, "N", "layer whose MLP is decomposed (default 0)"},
+        {"tokens", OPTION_TEXT, &tokens_file, "FILE", "only these output tokens, one a line"},
+        {"frequent", OPTION_COUNT, &o.frequent, "N", "only the N tokens that the corpus has most often"},
+        {"pairs", OPTION_COUNT, &o.pairs, "N", "eigenpairs at each end of the spectrum (default 4)"},
+        {"top", OPTION_COUNT, &o.top, "N", "top inputs an eigenvector, at most one a story (default 8)"},
+        {"virtual", OPTION_COUNT, &o.virtual_tokens, "N", "highest and lowest virtual tokens of each source (default 5)"},
+        {"raw", OPTION_FLAG, &o.raw, NULL, "directions W_U[token] as they are, without subtracting the mean unembedding"},
+        {"centre-unembedding", OPTION_FLAG, &o.centre_unembedding, NULL, "subtract from each row of W_U its own mean first"},
+        {"seed", OPTION_COUNT, &seed, "N", "of the null model (default 0)"},
+        {"stories", OPTION_COUNT, &o.max_stories, "N", "read at most N stories"},
+        {"overwrite", OPTION_FLAG, &o.overwrite, NULL, "begin anew where an atlas is"},
+        {0}};
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON, "the database (required)", true);
+    if (status >= 0) return status;
+    bl_model *model = NULL;
+    bl_corpus *corpus = NULL;
+    bl_atlas_summary summary;
+    bool ok = false;
+    char *text = NULL;
+    if (!c.output) status = fail_usage(self, "-o FILE is missing: where the database is to be written");
+    else if (!o.pairs || !o.top || !o.virtual_tokens) status = fail_usage(self, "--pairs, --top and --virtual must be at least 1");
+    else if (tokens_file && o.frequent) status = fail_usage(self, "--tokens and --frequent exclude each other");
+    if (status >= 0) goto done;
+    if (tokens_file && !read_tokens(tokens_file, &tokens, &err)) goto failed;
+    o.tokens = tokens_file ? tokens.items : NULL;
+    o.n_tokens = tokens.n;
+    o.seed = seed;
+    corpus = open_corpus(&corpora, &err);
+    if (corpus) model = load_model(&c, &err);
+    o.progress = progress_bar(c.quiet);
+    ok = model && bl_atlas_run(model, corpus, c.output, &o, &summary, &err);
+    progress_end();
+failed:
+    if (ok) text = describe(&c, &summary);
+    if (!ok && err.code == BL_ERR_CANCELLED)
+        note(&c, "bilens: atlas: %s keeps what was finished: give the same command again to go on", c.output);
+    status = text ? write_stdout(self, text) : fail_with(self, &err);
+done:
+    free(text);
+    bl_model_free(model);
+    bl_corpus_free(corpus);
+    free_tokens(&tokens);
+    text_list_free(&corpora);
+    common_free(&c);
+    return status;
+}
+
+/* One KEY=VALUE of a query; -1 to go on, else the exit status. */
+static int parse_condition(const verb *self, const char *text, bl_atlas_query *query) {
+    const char *value = strchr(text, '=');
+    char *end;
+    if (!value) return fail_usage(self, "query: '%s' is no KEY=VALUE: token=swim, sort=largest, limit=20, order=ascending", text);
+    size_t length = (size_t)(value++ - text);
+    if (length == 5 && strncmp(text, "token", 5) == 0) {
+        query->token = value;
+    } else if (length == 4 && strncmp(text, "sort", 4) == 0) {
+        query->sort = value;
+    } else if (length == 5 && strncmp(text, "limit", 5) == 0) {
+        unsigned long long limit = strtoull(value, &end, 10);
+        if (*value < '0' || *value > '9' || *end || limit == 0 || limit > 1000000000)
+            return fail_usage(self, "query: limit=%s is no number from 1", value);
+        query->limit = (size_t)limit;
+    } else if (length == 5 && strncmp(text, "order", 5) == 0) {
+        query->ascending = strcmp(value, "ascending") == 0;
+        if (!query->ascending && strcmp(value, "descending") != 0)
+            return fail_usage(self, "query: order is ascending or descending, not '%s'", value);
+    } else {
+        return fail_usage(self, "query: there is no key '%.*s'; there are token, sort, limit, order", (int)length, text);
+    }
+    return -1;
+}
+
+static int query_atlas(int argc, char **argv, const verb *self) {
+    common c = {0};
+    bl_atlas_query query = {0};
+    const option table[] = {{0}};
+    int words = 0;
+    bl_error err = {0};
+    while (words < argc && argv[words][0] != '-') words++;
+    int status =
+        options_parse(argc - words, argv + words, self, &c, table, FORMATS_ALL, "write to this file instead of standard output", false);
+    if (status >= 0) return status;
+    if (words == 0) status = fail_usage(self, "query: which atlas? bilens atlas query FILE.db [token=swim | sort=largest limit=20]");
+    for (int i = 1; i < words && status < 0; i++) status = parse_condition(self, argv[i], &query);
+    if (status < 0) {
+        bl_atlas_form form = c.format == FORMAT_JSON ? BL_ATLAS_JSON : c.format == FORMAT_CSV ? BL_ATLAS_CSV : BL_ATLAS_TABLE;
+        status = write_result(self, &c, bl_atlas_answer(argv[0], &query, form, &err), &err);
+    }
+    common_free(&c);
+    return status;
+}
+
+static int run(int argc, char **argv, const verb *self) {
+    if (argc > 0 && strcmp(argv[0], "query") == 0) return query_atlas(argc - 1, argv + 1, self);
+    return make(argc, argv, self);
+}
+
+const verb verb_atlas = {
+    "atlas", "decompose and scan every direction into one database; look things up in it", run,
+    "For every token of the vocabulary: the eigenpairs at both ends of its direction's spectrum, their virtual tokens and their top inputs with the words that\n"
+    "did it, beside the same figures of a null model whose hidden units were permuted, so that structure can be told from chance. One SQLite file; its tables\n"
+    "stand in docs/atlas.md. Stopped at any time, the same command goes on where it was.\n\n"
+    "bilens atlas query FILE.db [KEY=VALUE…] [--format table|json|csv] looks things up: token=swim is all about one direction; sort=largest limit=20 is a list\n"
+    "(also count, highest, lowest, effective_rank, share, excess = largest over the null model's, each with order=ascending).",
+    "  bilens atlas models/ts-1-256 --corpus stories.txt -o atlas.db\n"
+    "  bilens atlas query atlas.db token=swim\n"
+    "  bilens atlas query atlas.db sort=excess limit=50 --format csv\n"
+    "  sqlite3 atlas.db \"SELECT word, value FROM virtual_tokens WHERE token = 'swim' AND idx = -1 AND source = 'direct'\"\n"};

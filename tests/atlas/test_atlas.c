@@ -1,0 +1,156 @@
+/* An atlas against the single decomposition and the oracle scan, on every kind of bilinear model. */
+#include "support.h"
+#include <sqlite3.h>
+
+static char path[256];
+
+static sqlite3 *make(const bl_model *model, const bl_atlas_options *options) {
+    const char *corpus_path = TEST_DATA "/models/stories.txt";
+    bl_error err = {0};
+    bl_atlas_summary summary;
+    sqlite3 *db;
+    snprintf(path, sizeof path, "%s/atlas.db", support_temporary());
+    unlink(path);
+    bl_corpus *corpus = bl_corpus_open(&corpus_path, 1, &err);
+    if (!bl_atlas_run(model, corpus, path, options, &summary, &err)) fail_msg("%s", err.message);
+    assert_int_equal(summary.stories, 12);
+    assert_false(summary.resumed);
+    bl_corpus_free(corpus);
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    return db;
+}
+
+static sqlite3_stmt *ask(sqlite3 *db, const char *sql) {
+    sqlite3_stmt *s;
+    if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK) fail_msg("%s", sqlite3_errmsg(db));
+    return s;
+}
+
+/* Eigenvalues, virtual tokens and top inputs of one token, beside what eigen and the exact scan say. */
+static void check_token(const bl_model *model, sqlite3 *db, size_t layer, int token) {
+    size_t d = bl_model_config(model)->d_model, V = bl_model_config(model)->n_vocab, H = bl_model_config(model)->n_head;
+    char name[24];
+    const char *const corpus_path = TEST_DATA "/models/stories.txt";
+    const long indices[] = {-1, -2, -3, -4, 0, 1, 2, 3};
+    bl_error err = {0};
+    float u[64], *virtual = calloc((1 + H) * V, sizeof *virtual);
+    snprintf(name, sizeof name, "#%d", token);
+    bl_direction direction = {.token = name};
+    assert_true(bl_direction_vector(model, &direction, u, &err));
+    bl_eigen *eigen = bl_eigen_new(model, layer, u, 4, &err);
+    bl_corpus *corpus = bl_corpus_open(&corpus_path, 1, &err);
+    bl_scan_options options = {.top = 3, .exact_path = true};
+    bl_scan *scan = bl_scan_run(model, eigen, indices, 8, corpus, &options, &err);
+    assert_non_null(scan);
+    double scale = fmax(fabs((double)bl_eigen_values(eigen)[0]), fabs((double)bl_eigen_values(eigen)[bl_eigen_size(eigen) - 1]));
+    sqlite3_stmt *pairs = ask(db, "SELECT id, eigenvalue FROM eigenpair WHERE token = ? ORDER BY id");
+    sqlite3_bind_int(pairs, 1, token);
+    for (size_t j = 0; j < 8; j++) {
+        assert_int_equal(sqlite3_step(pairs), SQLITE_ROW);
+        size_t at = indices[j] < 0 ? bl_eigen_size(eigen) - (size_t)-indices[j] : (size_t)indices[j];
+        assert_near(sqlite3_column_double(pairs, 1), (double)bl_eigen_values(eigen)[at], 5e-6, scale);
+        assert_true(bl_virtual_tokens(model, layer, bl_eigen_vector(eigen, indices[j]), virtual, &err));
+        sqlite3_stmt *words = ask(db, "SELECT source, token, value FROM virtual_token WHERE pair = ?");
+        sqlite3_bind_int64(words, 1, sqlite3_column_int64(pairs, 0));
+        size_t n = 0;
+        for (; sqlite3_step(words) == SQLITE_ROW; n++)
+            assert_near(sqlite3_column_double(words, 2),
+                        (double)virtual[(size_t)sqlite3_column_int(words, 0) * V + (size_t)sqlite3_column_int(words, 1)], 2e-3, 1);
+        assert_int_equal(n, (1 + H) * 2 * 5);
+        sqlite3_finalize(words);
+        sqlite3_stmt *inputs =
+            ask(db, "SELECT story, position, similarity, scale, contributions, bias FROM top_input WHERE pair = ? ORDER BY rank");
+        sqlite3_bind_int64(inputs, 1, sqlite3_column_int64(pairs, 0));
+        for (size_t i = 0; i < 3; i++) {
+            bl_match m = bl_scan_match(scan, j, i);
+            assert_int_equal(sqlite3_step(inputs), SQLITE_ROW);
+            double similarity = sqlite3_column_double(inputs, 2), sum = sqlite3_column_double(inputs, 5),
+                   limit = 2e-3 * (1 + fabs(similarity));
+            assert_near(fabs(similarity), fabs((double)m.similarity), limit, 1);
+            const int16_t *shares = sqlite3_column_blob(inputs, 4);
+            size_t count = (size_t)sqlite3_column_bytes(inputs, 4) / sizeof *shares;
+            assert_int_equal(count, sqlite3_column_int(inputs, 1) + 1);
+            for (size_t p = 0; p < count; p++) sum += shares[p] * sqlite3_column_double(inputs, 3);
+            assert_near(sum, fabs(similarity), 2e-3, 1 + fabs(similarity));
+            if ((size_t)sqlite3_column_int(inputs, 0) != m.story || (size_t)sqlite3_column_int(inputs, 1) != m.position)
+                continue; /* as good as equal */
+            for (size_t p = 0; p < count; p++)
+                assert_near(shares[p] * sqlite3_column_double(inputs, 3), (double)m.contributions[p], limit, 1);
+        }
+        sqlite3_finalize(inputs);
+    }
+    sqlite3_finalize(pairs);
+    bl_scan_free(scan);
+    bl_corpus_free(corpus);
+    bl_eigen_free(eigen);
+    free(virtual);
+    (void)d;
+}
+
+static void test_equals_single(void **state) {
+    (void)state;
+    const char *const models[] = {"plain", "norm", "bias", "june", "later-bilinear"};
+    for (size_t i = 0; i < 5; i++) {
+        bl_model *model = support_model(models[i]);
+        size_t layer = bl_model_config(model)->n_layer - 1;
+        bl_atlas_options options = {.layer = layer, .raw = true, .top = 3};
+        sqlite3 *db = make(model, &options);
+        check_token(model, db, layer, 62);
+        check_token(model, db, layer, 0);
+        sqlite3_stmt *s =
+            ask(db, "SELECT (SELECT count(*) FROM direction), (SELECT count(*) FROM null_direction), (SELECT sum(count) FROM token)");
+        assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+        assert_int_equal(sqlite3_column_int(s, 0), bl_model_config(model)->n_vocab);
+        assert_int_equal(sqlite3_column_int(s, 1), bl_model_config(model)->n_vocab);
+        assert_int_equal(sqlite3_column_int(s, 2), 146);
+        sqlite3_finalize(s);
+        sqlite3_close(db);
+        bl_model_free(model);
+    }
+}
+
+/* Each list is in order, one match a story, and no better one was left out (against the whole table of one vector's stories). */
+static void test_order(void **state) {
+    (void)state;
+    bl_model *model = support_model("plain");
+    bl_atlas_options options = {.top = 100, .frequent = 7};
+    sqlite3 *db = make(model, &options);
+    sqlite3_stmt *s = ask(db, "SELECT pair, rank, story, abs(similarity) FROM top_input ORDER BY pair, rank");
+    double last = 0;
+    size_t rows = 0;
+    for (; sqlite3_step(s) == SQLITE_ROW; rows++) {
+        if (sqlite3_column_int(s, 1) > 0) assert_true(sqlite3_column_double(s, 3) <= last);
+        last = sqlite3_column_double(s, 3);
+    }
+    assert_int_equal(rows, 7 * 8 * 12); /* every story once */
+    sqlite3_finalize(s);
+    s = ask(db, "SELECT count(*) FROM (SELECT DISTINCT pair, story FROM top_input)");
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    assert_int_equal(sqlite3_column_int(s, 0), rows);
+    sqlite3_finalize(s);
+    sqlite3_close(db);
+    bl_model_free(model);
+}
+
+static void test_refusals(void **state) {
+    (void)state;
+    const char *corpus_path = TEST_DATA "/models/stories.txt", *unknown = "swum";
+    bl_error err = {0};
+    bl_model *gated = support_model("gelu"), *model = support_model("plain");
+    bl_corpus *corpus = bl_corpus_open(&corpus_path, 1, &err);
+    snprintf(path, sizeof path, "%s/refused.db", support_temporary());
+    assert_false(bl_atlas_run(gated, corpus, path, NULL, NULL, &err));
+    assert_error(err, BL_ERR_UNSUPPORTED, "need a bilinear MLP");
+    assert_int_equal(access(path, F_OK), -1); /* no file for nothing */
+    bl_atlas_options options = {.tokens = &unknown, .n_tokens = 1};
+    assert_false(bl_atlas_run(model, corpus, path, &options, NULL, &err));
+    assert_error(err, BL_ERR_USAGE, "swim");
+    bl_corpus_free(corpus);
+    bl_model_free(gated);
+    bl_model_free(model);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equals_single), cmocka_unit_test(test_order), cmocka_unit_test(test_refusals)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

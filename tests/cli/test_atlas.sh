@@ -1,0 +1,91 @@
+#!/bin/bash
+# bilens atlas as a user runs it: killed at random moments and resumed to the same rows, threads, another model or corpus, a read-only
+# folder, a full disk, a story of one token, a token that never occurs, queries. ctest: slow
+set -eu
+"$BILENS" atlas query /nonexistent.db 2>&1 | grep -q "built without SQLite" && { echo "SKIPPED: built without SQLite" >&2; exit 77; }
+folder=$(mktemp -d)
+trap 'mountpoint -q "$folder/small" && umount "$folder/small"; rm -rf "$folder"' EXIT
+fail() { echo "FAILED: $*" >&2; exit 1; }
+models=$TEST_DATA/models
+cat "$models/stories.txt" >"$folder/stories.txt"
+printf '\n<|endoftext|>\nswim\n' >>"$folder/stories.txt" # [BOS] swim: short
+make() { "$BILENS" atlas "$models/plain" --corpus "$folder/stories.txt" --quiet -o "$@"; }
+dump() { "$BILENS" atlas query "$1" limit=1000 --format csv; for t in swim the t '##w13'; do "$BILENS" atlas query "$1" "token=$t" --format json | tail -n +2; done; }
+refused() { # STATUS TEXT COMMAND…
+    local status=0
+    "${@:3}" >"$folder/stdout" 2>"$folder/stderr" || status=$?
+    [ "$status" = "$1" ] || fail "${*:3}: status $status, expected $1: $(cat "$folder/stderr")"
+    grep -q -- "$2" "$folder/stderr" || fail "${*:3}: no '$2' in: $(cat "$folder/stderr")"
+}
+
+make "$folder/whole.db" --threads 2 | grep -q "104 directions, 832 eigenpairs, 13 stories" || fail "a plain run"
+[ "$(ls "$folder")" = "$(printf 'stories.txt\nwhole.db')" ] || fail "files are left: $(ls "$folder")"
+dump "$folder/whole.db" >"$folder/whole.txt"
+make "$folder/one.db" --threads 1 >/dev/null
+cmp "$folder/whole.db" "$folder/one.db" || fail "the number of threads changes the atlas"
+
+# SIGKILL at twenty random moments.
+RANDOM=7
+kills=0
+rounds=0
+while [ "$kills" -lt 20 ] && [ "$rounds" -lt 400 ]; do
+    rounds=$((rounds + 1))
+    "$BILENS" atlas "$models/plain" --corpus "$folder/stories.txt" --quiet -o "$folder/killed.db" >/dev/null 2>"$folder/stderr" &
+    child=$!
+    sleep "0.$(printf '%03d' $((RANDOM % 120 + 5)))"
+    kill -KILL "$child" 2>/dev/null && kills=$((kills + 1))
+    wait "$child" 2>/dev/null || true
+    if "$BILENS" atlas query "$folder/killed.db" limit=1 2>/dev/null | grep -q plain && ! "$BILENS" atlas query "$folder/killed.db" limit=1 2>/dev/null | grep -q unfinished; then
+        dump "$folder/killed.db" | cmp - "$folder/whole.txt" || fail "after $kills kills the rows differ"
+        rm -f "$folder/killed.db"*
+    fi
+done
+[ "$kills" = 20 ] || fail "only $kills kills"
+make "$folder/killed.db" >/dev/null || fail "resuming after the kills"
+dump "$folder/killed.db" | cmp - "$folder/whole.txt" || fail "the killed run's rows differ"
+
+# A file of something else is refused and left as it is.
+before=$(md5sum <"$folder/whole.db")
+refused 2 "the model differs" "$BILENS" atlas "$models/norm" --corpus "$folder/stories.txt" -o "$folder/whole.db"
+refused 2 "another corpus" "$BILENS" atlas "$models/plain" --corpus "$models/stories.txt" -o "$folder/whole.db"
+refused 2 "--top differs" make "$folder/whole.db" --top 3
+refused 2 "no SQLite database" make "$folder/stories.txt"
+refused 2 "no database" make "$folder/stories.txt" --overwrite
+refused 2 "-o FILE is missing" "$BILENS" atlas "$models/plain"
+[ "$before" = "$(md5sum <"$folder/whole.db")" ] || fail "a refused run changed the atlas"
+[ -s "$folder/stories.txt" ] || fail "the corpus was overwritten"
+refused 2 "unable to open" make "$folder/nowhere/atlas.db"
+make "$folder/one.db" --top 3 --overwrite >/dev/null || fail "--overwrite"
+
+# A story of one token, a token that never occurs.
+printf 'Home.\n<|endoftext|>\n' >"$folder/short.txt"
+printf 'swim\nfly\n\nswim\n' >"$folder/tokens.txt"
+"$BILENS" atlas "$models/plain" --corpus "$folder/short.txt" --tokens "$folder/tokens.txt" --quiet -o "$folder/short.db" | grep -q "2 directions, 16 eigenpairs, 1 stories" ||
+    fail "a short story"
+"$BILENS" atlas query "$folder/short.db" token=swim --format json | grep -q '"count": 0' || fail "a token that never occurs"
+printf 'swum\n' >"$folder/tokens.txt"
+refused 2 "swim" "$BILENS" atlas "$models/plain" --corpus "$folder/short.txt" --tokens "$folder/tokens.txt" --quiet -o "$folder/unknown.db"
+
+# Queries.
+[ "$("$BILENS" atlas query "$folder/whole.db" sort=largest limit=3 --format csv | wc -l)" = 4 ] || fail "a list of three"
+refused 2 "cannot sort by" "$BILENS" atlas query "$folder/whole.db" sort=beauty
+refused 2 "no direction" "$BILENS" atlas query "$folder/whole.db" token=swum
+refused 2 "there is no key" "$BILENS" atlas query "$folder/whole.db" colour=red
+refused 2 "unable to open" "$BILENS" atlas query "$folder/nothing.db"
+refused 2 "no SQLite database" "$BILENS" atlas query "$folder/stories.txt"
+
+# A full disk, then room: it resumes. A read-only folder.
+mkdir "$folder/small"
+if mount -t tmpfs -o size=600k tmpfs "$folder/small" 2>/dev/null; then
+    refused 1 "disk is full" make "$folder/small/atlas.db"
+    mount -o remount,size=20m "$folder/small"
+    make "$folder/small/atlas.db" >/dev/null || fail "resuming after a full disk"
+    dump "$folder/small/atlas.db" | sed "s,$folder/small/atlas.db,$folder/whole.db," | cmp - "$folder/whole.txt" || fail "a full disk changed the rows"
+    mount -o remount,ro "$folder/small"
+    "$BILENS" atlas query "$folder/small/atlas.db" token=swim >/dev/null || fail "reading in a read-only folder"
+    refused 2 "" make "$folder/small/new.db"
+    umount "$folder/small"
+else
+    echo "no right to mount a small file system: the full disk and the read-only folder were not tried" >&2
+fi
+echo "atlas: killed, resumed, refused, queried: fine"
