@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VECTORS 256
-#define POSITIONS 1024
+#define VECTORS 512
+#define POSITIONS 512
 #define CHUNK 8192
 
 struct bl_sweep {
