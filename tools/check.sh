@@ -27,7 +27,7 @@ clang() { compile build-clang -DCMAKE_C_COMPILER=clang -DBILENS_TESTS=ON; }
 tidy() {
     configure build-clang -DCMAKE_C_COMPILER=clang -DBILENS_TESTS=ON || return 1
     find src -name '*.c' | xargs ls -S | xargs -P "$jobs" -n 1 clang-tidy --quiet -p build-clang 2>&1 | grep -v ' warnings\? generated\.$'
-    return "${PIPESTATUS[0]}"
+    return "${PIPESTATUS[2]}" # clang-tidy's, by way of xargs
 }
 tests() { ctest --test-dir "$1" --output-on-failure --no-tests=error -j "$jobs" "${@:2}"; }
 

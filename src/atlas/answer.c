@@ -16,7 +16,7 @@
 
 static void json_text(bl_buffer *out, const char *text) {
     bl_buffer_add(out, "\"", 1);
-    for (; *text; text++) {
+    for (; text && *text; text++) { /* NULL: the database gave none */
         unsigned char c = (unsigned char)*text;
         if (c == '"' || c == '\\') bl_buffer_print(out, "\\%c", c);
         else if (c < 0x20) bl_buffer_print(out, "\\u%04x", c);
@@ -80,7 +80,7 @@ static void csv_head(bl_buffer *out, sqlite3_stmt *s) {
 
 /* Control characters would command the terminal. */
 static void plain_text(bl_buffer *out, const char *text) {
-    for (; *text; text++) bl_buffer_add(out, (unsigned char)*text < 0x20 || *text == 0x7f ? "?" : text, 1);
+    for (; text && *text; text++) bl_buffer_add(out, (unsigned char)*text < 0x20 || *text == 0x7f ? "?" : text, 1);
 }
 
 static bool sort_is_known(const char *sort) {

@@ -48,7 +48,7 @@ static bool store(bl_atlas *a, const bl_batch *batch, uint64_t hash, bl_error *e
     bool ok = s != NULL;
     for (size_t i = 0; ok && i < batch->n; i++) {
         const bl_ids *ids = &batch->ids[i];
-        sqlite3_bind_int64(s, 1, (sqlite3_int64)(a->done + i));
+        sqlite3_bind_int64(s, 1, (sqlite3_int64)a->done + (sqlite3_int64)i);
         sqlite3_bind_int64(s, 2, (sqlite3_int64)ids->n);
         sqlite3_bind_blob64(s, 3, ids->n ? (const void *)ids->data : "", ids->n * sizeof *ids->data, SQLITE_STATIC);
         ok = bl_database_step(s, err);

@@ -136,7 +136,7 @@ static bool write_pair(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size_
     long index = index_of(a, at);
     double extremes[4];
     extremes_of(a, b, vector, extremes);
-    sqlite3_bind_int64(s, 1, (sqlite3_int64)(b->first * 2 * a->K + vector));
+    sqlite3_bind_int64(s, 1, (sqlite3_int64)b->first * 2 * (sqlite3_int64)a->K + (sqlite3_int64)vector);
     sqlite3_bind_int(s, 2, a->directions[b->first + i]);
     sqlite3_bind_int64(s, 3, index);
     sqlite3_bind_double(s, 4, (double)bl_eigen_values(b->eigens[i])[index < 0 ? n - (size_t)-index : (size_t)index]);
@@ -151,7 +151,7 @@ static bool write_words(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size
         const bl_word *top = b->extremes + ((vector * (1 + a->H) + source) * 2) * b->N, *bottom = top + b->N;
         for (size_t r = 0; ok && r < 2 * b->N; r++) { /* ranks -N … -1, 0 … N-1: the table's own order */
             const bl_word *word = r < b->N ? &bottom[b->N - 1 - r] : &top[r - b->N];
-            sqlite3_bind_int64(s, 1, (sqlite3_int64)(b->first * 2 * a->K + vector));
+            sqlite3_bind_int64(s, 1, (sqlite3_int64)b->first * 2 * (sqlite3_int64)a->K + (sqlite3_int64)vector);
             sqlite3_bind_int64(s, 2, (sqlite3_int64)source);
             sqlite3_bind_int64(s, 3, (sqlite3_int64)r - (sqlite3_int64)b->N);
             sqlite3_bind_int(s, 4, word->token);

@@ -110,22 +110,24 @@ double bl_folded_square(const bl_folded *f, const float *x, const float *z) {
     return total;
 }
 
-/* Divides each row by the norm of x_mid, from z (see folded_private.h); x is given by its square and by s O^T x. */
+/* Divides each row by the norm of x_mid, from z (see folded_private.h). x [n, d] is given, or else the tokens whose tables have its square
+ * and s O^T x. */
 static void divide_by_norm(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, const float *x, size_t n, float *sims) {
+    const float *w_e = bl_model_w_e(f->probes->model).data;
     size_t d = f->d;
     memcpy(w->rz, w->z, n * d * sizeof *w->rz);
     cblas_strmm(CblasRowMajor, CblasRight, CblasUpper, CblasTrans, CblasNonUnit, (int)n, (int)d, 1.0F, f->r, (int)d, w->rz, (int)d);
     for (size_t p = 0; p < n; p++) {
-        const float *z = w->z + p * d, *rz = w->rz + p * d, *row = x ? x + p * d : bl_model_w_e(f->probes->model).data + (size_t)ids[p] * d;
+        const float *z = w->z + p * d, *rz = w->rz + p * d, *row = x ? x + p * d : w_e + (size_t)ids[p] * d;
         double added = 0, cross = 0, square = 0;
         for (size_t i = 0; i < d; i++) added += (double)rz[i] * (double)rz[i];
-        if (ids) {
+        if (!x) {
             const float *t_cross = f->t_cross + (size_t)ids[p] * d;
             for (size_t i = 0; i < d; i++) cross += (double)t_cross[i] * (double)z[i];
             square = (double)f->t_square[ids[p]];
         }
         double total = square + 2 * cross + added;
-        if (!ids || total < 1e-3 * (square + added)) total = bl_folded_square(f, row, z); /* no tables, or nearly cancelled */
+        if (x || total < 1e-3 * (square + added)) total = bl_folded_square(f, row, z); /* no tables, or nearly cancelled */
         float scale = (float)(1.0 / sqrt(total / (double)d + 1e-8));
         for (size_t j = 0; j < f->J; j++) sims[p * f->J + j] *= scale;
     }
@@ -169,7 +171,7 @@ void bl_folded_similarity(const bl_folded *f, bl_folded_workspace *w, const int3
     if (f->by_values)
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)f->J, (int)f->d, 1.0F, w->z, (int)f->d, f->out, (int)f->d, 1.0F,
                     sims, (int)f->J);
-    if (f->normed) divide_by_norm(f, w, rows, x, n, sims);
+    if (f->normed) divide_by_norm(f, w, ids, x, n, sims);
     for (size_t p = 0; p < n; p++)
         for (size_t j = 0; j < f->J; j++) sims[p * f->J + j] += f->probes->bias[j];
 }
