@@ -57,9 +57,10 @@ static int by_value(const void *a, const void *b) {
 /* The frame: from the lowest loss to what 95 % of the steps stay below, with some air. */
 static bool find_range(curve *c, bl_error *err) {
     double *sorted = bl_alloc(c->n, sizeof *sorted, err);
-    if (!sorted || c->n == 0) {
+    if (!sorted) return false;
+    if (c->n == 0) {
         free(sorted);
-        return false;
+        return bl_fail(err, BL_ERR_INPUT, "the log has no step to draw");
     }
     for (size_t i = 0; i < c->n; i++) sorted[i] = c->step[i].loss;
     qsort(sorted, c->n, sizeof *sorted, by_value);
