@@ -193,6 +193,29 @@ static bool same_file(const char *a, const char *b, const char *name) {
     return same;
 }
 
+static bool learn_vocabulary(const work *w, bl_error *err) {
+    const char *path = w->corpus;
+    char out[300];
+    snprintf(out, sizeof out, "%s/tokenizer.json", w->out);
+    bl_corpus *corpus = bl_corpus_open(&path, 1, err);
+    bool ok = corpus && bl_tokenizer_train(corpus, &(bl_wordpiece_options){.size = 34}, out, (bl_progress){0}, NULL, err);
+    bl_corpus_free(corpus);
+    return ok;
+}
+
+static bool take_text(void *context, size_t i, const bl_generated *story, bl_error *err) {
+    (void)context, (void)i, (void)err;
+    return story->text != NULL;
+}
+
+static bool generate(const work *w, bl_error *err) {
+    bl_generate_options options = {.temperature = 1, .top_k = 5, .capitals = true, .whole = true};
+    bl_generated story;
+    bool ok = bl_generate(w->model, "", &options, &story, (bl_progress){0}, err);
+    if (ok) bl_generated_free(&story);
+    return ok && bl_generate_stories(w->model, "", &options, 3, take_text, NULL, (bl_progress){0}, err);
+}
+
 /* The first time into `page`, the reference, later into `out`. */
 static bool render(const work *w, bl_error *err) {
     char path[300];
@@ -252,6 +275,8 @@ static void test_every_allocation(void **state) {
         exhaust("weight arrays", &w, weights, false, 1);
         exhaust("npy and safetensors", &w, files, false, 1);
         exhaust("eval", &w, evaluate, false, 1);
+        exhaust("vocabulary", &w, learn_vocabulary, false, 1);
+        exhaust("generate", &w, generate, false, 1);
         w.json = report_json(&w, &err);
         if (!w.json) fail_msg("%s", err.message);
         exhaust("scan and JSON", &w, scan_and_report, true, 1);
