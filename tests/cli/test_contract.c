@@ -145,6 +145,16 @@ static void test_small_verbs(void **state) {
     assert_string_equal(json_string_value(json_array_get(json_object_get(json, "tokens"), 0)), "[BOS]");
     assert_string_equal(json_string_value(json_array_get(json_object_get(json, "tokens"), 4)), "swim");
     json_decref(json);
+    json = run_json("generate " MODEL " --prompt 'Tom likes' --max-tokens 5");
+    has_keys(json, "text:s ids:a stop:s");
+    assert_string_equal(json_string_value(json_object_get(json, "stop")), "max-tokens");
+    assert_int_equal(json_array_size(json_object_get(json, "ids")), 8);
+    assert_true(strncmp(json_string_value(json_object_get(json, "text")), "tom likes", 9) == 0);
+    json_decref(json);
+    json = run_json("tokenizer train --corpus " CORPUS " --size 60 -o tokenizer.json");
+    has_keys(json, "file:s size:i stories:i words:i distinct_words:i alphabet:i characters:i least_count:i");
+    assert_int_equal(json_integer_value(json_object_get(json, "size")), 60);
+    json_decref(json);
     json = run_json("trace " MODEL " --text 'Tom likes to swim.' --points mlp_in,pattern.0 -o t.safetensors");
     has_keys(json, "file:s points:a");
     has_keys(json_array_get(json_object_get(json, "points"), 0), "name:s shape:a");
@@ -228,7 +238,7 @@ static void test_report(void **state) {
 /* Every verb explains itself with an example. */
 static void test_help(void **state) {
     (void)state;
-    const char *const verbs[] = {"report", "info", "eigen", "scan", "describe", "trace", "export", "tokenize", "eval"};
+    const char *const verbs[] = {"report", "info", "eigen", "scan", "describe", "trace", "export", "tokenize", "eval", "train", "tokenizer", "generate"};
     char *text = run_text("--help");
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         char arguments[64], example[64];
