@@ -149,6 +149,34 @@ def bench_report(args, model, paths):
                      high=max(seconds), target="60 s, 1 GB", bilens_mb=mb, peer_mb=None, note=""))
 
 
+def bench_train(args):
+    """Whole AdamW steps on the same weights and batch, bilens and PyTorch in turn; both must arrive at the same loss."""
+    import shutil
+    start = os.path.join(work, "train.bin")
+    for d, h, stories, ratio, share in ((256, 768, 16, "1.5", "0.55"), (512, 1536, 8, "1.2", "0.70")):
+        for noise in ("0.33", "0"):
+            shape = [d, h, 8, 1, 4096, stories, 256, noise, 12, start]
+            ours, theirs, shares = [], [], []
+            for _ in range(args.repetitions):
+                theirs.append(json.loads(run(python, os.path.join(here, "train_reference.py"), *shape)[2]))
+                ours.append(json.loads(run(os.path.join(work, "train_speed"), *shape)[2]))
+                shares.append(ours[-1]["share_of_peak"])
+            if abs(ours[-1]["loss"] / theirs[-1]["loss"] - 1) > (1e-4 if noise == "0" else 1e-2):
+                sys.exit(f"bench: after the same steps the loss is {ours[-1]['loss']}, the peer's {theirs[-1]['loss']}")
+            name = f"training step, d {d}, {stories} x 256 tokens, " + ("noise 0.33 (the seed's recipe)" if noise != "0" else "no noise")
+            rate = lambda runs: f"{statistics.median(r['tokens_per_second'] for r in runs) / 1e3:.1f}k tokens/s"
+            add(name, [r["seconds_per_step"] for r in ours], [r["seconds_per_step"] for r in theirs], ratio, note=f"{rate(ours)} against {rate(theirs)}")
+            rows.append(dict(work=f"{name}: {rate(ours)} against {rate(theirs)}; share of sgemm peak", bilens_s=rows[-1]["bilens_s"], peer_s=None,
+                             ratio=statistics.median(shares), low=min(shares), high=max(shares), target=share, bilens_mb=None, peer_mb=None, note=""))
+            print(f"  {rate(ours)} against {rate(theirs)}, {statistics.median(shares):.0%} of the sgemm peak", flush=True)
+        if shutil.which("cc") or shutil.which("gcc"):
+            try:
+                compiled = json.loads(run(python, os.path.join(here, "train_reference.py"), d, h, 8, 1, 4096, stories, 256, "0.33", 12, start, "compile")[2])
+                add(f"training step, d {d}, against torch.compile, noise 0.33", [ours[-1]["seconds_per_step"]], [compiled["seconds_per_step"]], "")
+            except SystemExit:
+                print("  torch.compile does not work here", flush=True)
+
+
 def write_results(peak):
     with open(os.path.join(work, "results.csv"), "w", newline="") as f:
         writer = csv.DictWriter(f, list(rows[0]))
@@ -179,7 +207,7 @@ def main():
     parser.add_argument("--stories", type=int, default=16384)
     parser.add_argument("--peer-stories", type=int, default=200)
     parser.add_argument("--corpus")
-    parser.add_argument("--only", default="eigen,scan,report")
+    parser.add_argument("--only", default="eigen,scan,report,train")
     args = parser.parse_args()
     model, paths, ids = make_inputs(args)
     peak = float(run(os.path.join(work, "peak"))[2])
@@ -191,6 +219,8 @@ def main():
         bench_scan(args, model, paths, ids)
     if "report" in only:
         bench_report(args, model, paths)
+    if "train" in only:
+        bench_train(args)
     write_results(peak)
 
 

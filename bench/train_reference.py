@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 """The other side of the training benchmark: the same model and batch in PyTorch, as a careful user would write it.
 
-    train_reference.py D_MODEL D_HIDDEN HEADS LAYERS VOCAB STORIES CONTEXT NOISE STEPS [compile]
+    train_reference.py D_MODEL D_HIDDEN HEADS LAYERS VOCAB STORIES CONTEXT NOISE STEPS FILE [compile]
 
 Bilinear transformer without norms (the seed's recipe), scaled_dot_product_attention, cross_entropy, gradient clipping, fused AdamW.
-Prints one JSON line: {"tokens_per_second", "seconds_per_step", "loss", "torch"}. The time is the median of STEPS steps after three.
+Writes the initial weights and the batch to FILE (flat float32 in the checkpoint's order of tensors, then int32 ids [STORIES, CONTEXT]), so that
+train_speed.c starts from the same. Prints one JSON line; the time is the median of STEPS steps after three, all on the one batch.
 """
 import json, statistics, sys, time
 import torch
 import torch.nn.functional as F
 
 d, h, H, L, V, B, T = map(int, sys.argv[1:8])
-noise, steps, compiled = float(sys.argv[8]), int(sys.argv[9]), "compile" in sys.argv[10:]
+noise, steps, path, compiled = float(sys.argv[8]), int(sys.argv[9]), sys.argv[10], "compile" in sys.argv[11:]
 torch.manual_seed(0)
 
 
@@ -63,11 +64,17 @@ class Model(torch.nn.Module):
 
 
 model = Model()
+ids = torch.randint(0, V, (B, T), dtype=torch.int32)
+with open(path, "wb") as f:
+    parts = [model.wte.weight] + [w for l in model.layers for w in (l.qkv.weight, l.o.weight, l.w.weight, l.p.weight)] + [model.head.weight]
+    for part in parts:
+        f.write(part.detach().numpy().tobytes())
+    f.write(ids.numpy().tobytes())
+ids = ids.long()
 run = torch.compile(model) if compiled else model
 optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1, fused=True)
 times, loss = [], None
 for step in range(steps + 3):
-    ids = torch.randint(0, V, (B, T))
     start = time.perf_counter()
     loss = run(ids)
     loss.backward()
@@ -76,5 +83,5 @@ for step in range(steps + 3):
     optimiser.zero_grad(set_to_none=True)
     times.append(time.perf_counter() - start)
 seconds = statistics.median(times[3:])
-print(json.dumps(dict(tokens_per_second=B * T / seconds, seconds_per_step=seconds, loss=float(loss), torch=torch.__version__,
+print(json.dumps(dict(tokens_per_second=B * T / seconds, seconds_per_step=seconds, loss=loss.item(), torch=torch.__version__,
                       threads=torch.get_num_threads())))

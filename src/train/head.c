@@ -71,7 +71,7 @@ void bl_head_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, co
     size_t chunk_rows = BL_HEAD_ROWS * (size_t)net->threads;
 #pragma omp parallel
     {
-        float *scratch = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size, *dweight = scratch + 2 * d;
+        float *scratch = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size, *dweight = scratch + net->scratch_size - d;
         memset(dweight, 0, d * sizeof *dweight);
         for (size_t c = 0; c < bl_blocks(all, chunk_rows); c++) {
             bl_range chunk = bl_block(all, chunk_rows, c), mine = bl_my_part(chunk.end - chunk.begin);
@@ -80,10 +80,10 @@ void bl_head_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, co
                      scratch);
 #pragma omp barrier
             bl_range slab = bl_my_part(V);
-            float beta = c > 0 || pass->accumulate || net->config.tied ? 1.0F : 0.0F;
+            bool add = c > 0 || pass->accumulate || net->config.tied;
             if (pass->backward)
-                bl_gemm_tn(slab.end - slab.begin, d, n, 1, net->logits + slab.begin, net->ld_logits, net->g_mid + chunk.begin * d, d, beta,
-                           dw + slab.begin * d, d);
+                bl_multiply_tn(slab.end - slab.begin, d, n, 1, net->logits + slab.begin, net->ld_logits, net->g_mid + chunk.begin * d, d,
+                               add, dw + slab.begin * d, d, scratch);
 #pragma omp barrier
         }
         bl_add_in_order(pass->backward ? dnorm : NULL, dweight, d);

@@ -111,8 +111,10 @@ static size_t lay_out(bl_net *net, float *base) {
     net->g_mid = take(base, &used, N * d);
     net->dz = take(base, &used, N * d);
     net->row_loss = (double *)(void *)take(base, &used, 2 * N);
-    size_t rows = BLOCK_ROWS * (h + d) + 8 * d, attention = bl_attention_scratch(net->longest, d, c->n_head);
-    net->scratch_size = ((rows > attention ? rows : attention) + 63) / 16 * 16;
+    size_t most = bl_attention_scratch(net->longest, d, c->n_head), rows = BLOCK_ROWS * (h + d) + 2 * d; /* what different stages need */
+    if (most < rows) most = rows;
+    if (most < BL_PRODUCT_SCRATCH) most = BL_PRODUCT_SCRATCH;
+    net->scratch_size = (most + d + 79) / 16 * 16; /* and, at the end, a norm weight's gradient */
     net->scratch = take(base, &used, threads * net->scratch_size);
     return used;
 }
@@ -307,7 +309,7 @@ static void backward_mlp_rows(bl_net *net, size_t layer, const bl_minibatch *bat
 }
 
 /* Gradients of P, W, O and the biases. */
-static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, const bl_norm *n2, float beta) {
+static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, const bl_norm *n2, bool add) {
     const bl_config *c = &net->config;
     bl_layer_state *s = &net->layers[layer];
     size_t d = c->d_model, h = c->d_hidden, w = c->plain ? h : 2 * h;
@@ -316,17 +318,19 @@ static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, const bl_n
 #pragma omp parallel
     {
         bl_range of_h = bl_my_part(h), of_w = bl_my_part(w), of_d = bl_my_part(d);
-        bl_gemm_tn(d, of_h.end - of_h.begin, N, 1, net->g, d, net->hidden + of_h.begin, h, beta, dp + of_h.begin, h);
-        bl_gemm_tn(of_w.end - of_w.begin, d, N, 1, s->pre + of_w.begin, net->ld_pre, bl_norm_is_identity(n2) ? s->mid : s->mlp_in, d, beta,
-                   dw + of_w.begin * d, d);
-        bl_gemm_tn(of_d.end - of_d.begin, d, N, net->attention_scale, net->g_mid + of_d.begin, d, s->z, d, beta, d_o + of_d.begin * d, d);
+        float *scratch = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size;
+        bl_multiply_tn(d, of_h.end - of_h.begin, N, 1, net->g, d, net->hidden + of_h.begin, h, add, dp + of_h.begin, h, scratch);
+        bl_multiply_tn(of_w.end - of_w.begin, d, N, 1, s->pre + of_w.begin, net->ld_pre, bl_norm_is_identity(n2) ? s->mid : s->mlp_in, d,
+                       add, dw + of_w.begin * d, d, scratch);
+        bl_multiply_tn(of_d.end - of_d.begin, d, N, net->attention_scale, net->g_mid + of_d.begin, d, s->z, d, add, d_o + of_d.begin * d, d,
+                       scratch);
         sum_columns(s->pre, N, net->ld_pre, of_w, bl_net_gradient(net, BL_PARAM_W_BIAS, layer));
         sum_columns(net->g, N, d, of_d, bl_net_gradient(net, BL_PARAM_P_BIAS, layer));
     }
 }
 
 /* dqkv (in place of qkv, still rotated) -> g_mid becomes the layer's dx, and W_qkv's gradient. */
-static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_norm *n1, float beta) {
+static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_norm *n1, bool add) {
     bl_layer_state *s = &net->layers[layer];
     size_t d = net->config.d_model, N = batch->n_rows;
     float *dw = bl_net_gradient(net, BL_PARAM_QKV, layer), *dn1 = bl_net_gradient(net, BL_PARAM_N1, layer);
@@ -343,21 +347,20 @@ static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, c
                          net->g_mid + r.begin * d, dweight, scratch);
         }
 #pragma omp barrier
-        bl_gemm_tn(slab.end - slab.begin, d, N, 1, s->qkv + slab.begin, 3 * d, bl_norm_is_identity(n1) ? s->x : s->attn_in, d, beta,
-                   dw + slab.begin * d, d);
+        bl_multiply_tn(slab.end - slab.begin, d, N, 1, s->qkv + slab.begin, 3 * d, bl_norm_is_identity(n1) ? s->x : s->attn_in, d, add,
+                       dw + slab.begin * d, d, scratch);
         bl_add_in_order(dn1, dweight, d);
     }
 }
 
 static void backward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_pass *pass) {
     bl_layer_state *s = &net->layers[layer];
-    float beta = pass->accumulate ? 1.0F : 0.0F;
     bl_norm n1 = norm_at(net, pass, BL_PARAM_N1, layer), n2 = norm_at(net, pass, BL_PARAM_N2, layer);
     bl_attention attention = attention_of(net, batch);
     backward_mlp_rows(net, layer, batch, &n2);
-    backward_mlp_weights(net, layer, batch->n_rows, &n2, beta);
+    backward_mlp_weights(net, layer, batch->n_rows, &n2, pass->accumulate);
     bl_attention_backward(&attention, s->qkv, s->z, s->lse, net->dz);
-    backward_qkv(net, layer, batch, &n1, beta);
+    backward_qkv(net, layer, batch, &n1, pass->accumulate);
     float *swap = net->g;
     net->g = net->g_mid;
     net->g_mid = swap;

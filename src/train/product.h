@@ -15,6 +15,10 @@
 #define BL_TILE_ROWS 6
 #endif
 #define BL_PANEL ((size_t)32)
+#define BL_PRODUCT_DEPTH ((size_t)512)  /* steps of k at a time */
+#define BL_PRODUCT_WIDTH ((size_t)512)  /* columns of b, and … */
+#define BL_PRODUCT_HEIGHT ((size_t)252) /* … of a that bl_multiply_tn packs at a time; a multiple of a tile's rows */
+#define BL_PRODUCT_SCRATCH (BL_PRODUCT_DEPTH * (BL_PRODUCT_WIDTH + BL_PRODUCT_HEIGHT + 16))
 
 /* A right-hand factor B [K, N] that stands for the matrix `w`: w itself, [K, N], or w [N, K] transposed. */
 typedef struct bl_factor {
@@ -32,4 +36,8 @@ void bl_factor_pack(const bl_factor *f);
 
 /* c [m, N] = alpha a [m, K] B, or c += with `add`. */
 void bl_multiply(const bl_factor *f, size_t m, float alpha, const float *a, size_t lda, bool add, float *c, size_t ldc);
+
+/* c [m, n] = alpha a^T b, or c += with `add`; a [k, m], b [k, n]. `scratch`: BL_PRODUCT_SCRATCH floats of the thread's own. */
+void bl_multiply_tn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb, bool add, float *c,
+                    size_t ldc, float *scratch);
 #endif
