@@ -72,12 +72,14 @@ static void test_library(void **state) {
         assert_int_equal(bl_tokenizer_size(tokenizer), json_array_size(wanted));
         assert_int_equal(summary.size, json_array_size(wanted));
         json_array_foreach(wanted, k, piece)
-            if (bl_tokenizer_id(tokenizer, json_string_value(piece)) < 0) fail_msg("case %zu: '%s' is missing", i, json_string_value(piece));
+            if (bl_tokenizer_id(tokenizer, json_string_value(piece)) < 0)
+                fail_msg("case %zu: '%s' is missing", i, json_string_value(piece));
         bl_tokenizer_free(tokenizer);
         if (!options.min_frequency) continue;
         options.size++; /* the library stops short; we say so */
         assert_false(train(corpus, options, path_of("no.json"), &summary, &err));
-        assert_error(err, BL_ERR_INPUT, "the corpus gives a vocabulary of 278, not of 279: choose at most so many, or a lower minimum frequency");
+        assert_error(err, BL_ERR_INPUT,
+                     "the corpus gives a vocabulary of 278, not of 279: choose at most so many, or a lower minimum frequency");
         assert_int_not_equal(access(path_of("no.json"), F_OK), 0);
     }
     json_decref(cases);
@@ -210,12 +212,14 @@ static void test_file(void **state) {
     (void)state;
     bl_error err = {0};
     size_t n;
-    const char text[] = "\"a\" \\ b\x01" "c na\xc3\xafve \xe6\x97\xa5\xe6\x9c\xac 12\n";
+    const char text[] = "\"a\" \\ b\x01"
+                        "c na\xc3\xafve \xe6\x97\xa5\xe6\x9c\xac 12\n";
     const char *corpus = write_file("odd.txt", text, sizeof text - 1);
     if (!train(corpus, (bl_wordpiece_options){.size = 24}, path_of("odd.json"), NULL, &err)) fail_msg("%s", err.message);
     char *written = read_file(path_of("odd.json"), &n);
     json_t *a = support_json(path_of("odd.json")), *b = support_json(TEST_DATA "/tokenizer/tokenizer.json");
-    static const char *const keys[] = {"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder"};
+    static const char *const keys[] = {"version",    "truncation",    "padding",        "added_tokens",
+                                       "normalizer", "pre_tokenizer", "post_processor", "decoder"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (!json_object_get(b, keys[i])) continue;
         if (!json_equal(json_object_get(a, keys[i]), json_object_get(b, keys[i]))) fail_msg("\"%s\" is not the seed's", keys[i]);
@@ -234,8 +238,9 @@ static void test_refusals(void **state) {
     bl_error err = {0};
     const char *good = write_file("good.txt", "ab ab abc", 9), *out = path_of("none.json");
     assert_false(train(good, (bl_wordpiece_options){.size = 7}, out, NULL, &err));
-    assert_error(err, BL_ERR_USAGE, "a vocabulary of 7 is too small: the corpus has 3 characters, which make 5 pieces (some only begin words), and with the 3 "
-                                    "special tokens that is 8");
+    assert_error(err, BL_ERR_USAGE,
+                 "a vocabulary of 7 is too small: the corpus has 3 characters, which make 5 pieces (some only begin words), and with the 3 "
+                 "special tokens that is 8");
     assert_false(train(good, (bl_wordpiece_options){.size = 0}, out, NULL, &err));
     assert_error(err, BL_ERR_USAGE, "too small");
     assert_false(train(good, (bl_wordpiece_options){.size = 11}, out, NULL, &err));
@@ -284,7 +289,8 @@ static void test_cancel(void **state) {
     for (size_t i = 0; i < 2; i++) {
         bl_error err = {0};
         bl_corpus *corpus = bl_corpus_open(&path, 1, &err);
-        assert_false(bl_tokenizer_train(corpus, &(bl_wordpiece_options){.size = 300}, path_of("cancelled.json"), (bl_progress){stop, phases[i]}, NULL, &err));
+        assert_false(bl_tokenizer_train(corpus, &(bl_wordpiece_options){.size = 300}, path_of("cancelled.json"),
+                                        (bl_progress){stop, phases[i]}, NULL, &err));
         assert_error(err, BL_ERR_CANCELLED, "interrupted");
         assert_int_not_equal(access(path_of("cancelled.json"), F_OK), 0);
         bl_corpus_free(corpus);
@@ -292,7 +298,8 @@ static void test_cancel(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_library),  cmocka_unit_test(test_plain),      cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_file),
-                                       cmocka_unit_test(test_refusals), cmocka_unit_test(test_long_words), cmocka_unit_test(test_cancel)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_library), cmocka_unit_test(test_plain),    cmocka_unit_test(test_same_bytes),
+                                       cmocka_unit_test(test_file),    cmocka_unit_test(test_refusals), cmocka_unit_test(test_long_words),
+                                       cmocka_unit_test(test_cancel)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
