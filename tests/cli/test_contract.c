@@ -238,7 +238,8 @@ static void test_report(void **state) {
 /* Every verb explains itself with an example. */
 static void test_help(void **state) {
     (void)state;
-    const char *const verbs[] = {"report", "info", "eigen", "scan", "describe", "trace", "export", "tokenize", "eval", "train", "tokenizer", "generate"};
+    const char *const verbs[] = {"report", "info",     "eigen", "scan",  "describe",  "trace",
+                                 "export", "tokenize", "eval",  "train", "tokenizer", "generate"};
     char *text = run_text("--help");
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         char arguments[64], example[64];
