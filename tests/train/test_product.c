@@ -1,0 +1,83 @@
+/* Products against sums in double, for sizes on both sides of every block's edge: tiles, panels, depths. */
+#include "support.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "train/product.h"
+
+static float *numbers(size_t n, uint64_t seed) {
+    bl_random random;
+    bl_random_seed(&random, seed);
+    float *x = malloc(n * sizeof *x);
+    for (size_t i = 0; i < n; i++) x[i] = (float)bl_random_normal(&random);
+    return x;
+}
+
+/* c [m, n] against alpha a b + old, element (i, k) of a at a[i * row + k * step], (k, j) of b at b[k * b_row + j * b_step]. */
+static void check(const float *c, const float *old, float alpha, const float *a, size_t row, size_t step, const float *b, size_t b_row,
+                  size_t b_step, size_t m, size_t n, size_t depth) {
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j++) {
+            double sum = old ? (double)old[i * n + j] : 0, size = fabs(sum);
+            for (size_t k = 0; k < depth; k++) {
+                double term = (double)alpha * (double)a[i * row + k * step] * (double)b[k * b_row + j * b_step];
+                sum += term;
+                size += fabs(term);
+            }
+            assert_near((double)c[i * n + j], sum, 1e-6, size + 1e-3);
+        }
+}
+
+static void check_multiply(size_t m, size_t n, size_t depth, bool transposed, bool add) {
+    bl_error err = {0};
+    float *a = numbers(m * depth, 1), *w = numbers(n * depth, 2), *old = numbers(m * n, 3), *c = malloc(m * n * sizeof *c);
+    bl_factor f = {w, bl_alloc(bl_factor_size(depth, n), sizeof(float), &err), depth, n, transposed};
+    memcpy(c, old, m * n * sizeof *c);
+    bl_factor_pack(&f);
+    bl_multiply(&f, m, 0.7F, a, depth, add, c, n);
+    check(c, add ? old : NULL, 0.7F, a, depth, 1, w, transposed ? 1 : n, transposed ? depth : 1, m, n, depth);
+    free(f.panels);
+    free(a), free(w), free(old), free(c);
+}
+
+static void check_tn(size_t m, size_t n, size_t depth, bool add) {
+    bl_error err = {0};
+    float *a = numbers(m * depth, 4), *b = numbers(n * depth, 5), *old = numbers(m * n, 6), *c = malloc(m * n * sizeof *c);
+    float *scratch = bl_alloc(BL_PRODUCT_SCRATCH, sizeof *scratch, &err);
+    memcpy(c, old, m * n * sizeof *c);
+    bl_multiply_tn(m, n, depth, 1.3F, a, m, b, n, add, c, n, scratch);
+    check(c, add ? old : NULL, 1.3F, a, 1, m, b, n, 1, m, n, depth);
+    free(scratch);
+    free(a), free(b), free(old), free(c);
+}
+
+static void test_sizes(void **state) {
+    (void)state;
+    static const size_t m[] = {1, 2, 5, 7, 11, 12, 13, 25, 37}, n[] = {1, 15, 16, 17, 31, 32, 33, 70}, depth[] = {1, 3, 16, 40};
+    for (size_t i = 0; i < sizeof m / sizeof *m; i++)
+        for (size_t j = 0; j < sizeof n / sizeof *n; j++)
+            for (size_t k = 0; k < sizeof depth / sizeof *depth; k++)
+                for (int kind = 0; kind < 4; kind++) {
+                    check_multiply(m[i], n[j], depth[k], kind & 1, kind & 2);
+                    if (kind & 1) check_tn(m[i], n[j], depth[k], kind & 2);
+                }
+}
+
+static void test_beyond_blocks(void **state) {
+    (void)state;
+    check_multiply(14, 34, 1100, true, false);
+    check_multiply(14, 34, 512, false, true);
+    check_tn(260, 33, 520, true);
+    check_tn(13, 530, 513, false);
+}
+
+static void test_nothing(void **state) {
+    (void)state;
+    float c = 5, scratch;
+    bl_multiply_tn(0, 1, 0, 1, &c, 1, &c, 1, false, &c, 1, &scratch);
+    assert_true(c == 5);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes), cmocka_unit_test(test_beyond_blocks), cmocka_unit_test(test_nothing)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
