@@ -40,7 +40,7 @@ static void own_rows(const task *t, bl_range rows, float *logits, float *dweight
     bl_net *net = t->net;
     size_t V = net->config.n_vocab, d = net->config.d_model, ld = net->ld_logits, n = rows.end - rows.begin;
     const float *x = net->final + rows.begin * d, *y = t->y + rows.begin * d;
-    float factor[BL_HEAD_ROWS], *g = net->g + rows.begin * d;
+    float factor[BL_HEAD_ROWS] = {0}, *g = net->g + rows.begin * d;
     if (!bl_norm_is_identity(t->norm)) bl_norm_forward(t->norm, x, t->batch->row + rows.begin, n, d, net->final_in + rows.begin * d);
     for (size_t b = 0; b < bl_blocks(rows, SOFTMAX_ROWS); b++) {
         bl_range block = bl_block((bl_range){0, n}, SOFTMAX_ROWS, b);

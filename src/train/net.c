@@ -138,8 +138,9 @@ bool bl_net_reserve(bl_net *net, size_t rows, size_t longest, bl_error *err) {
 /* Lists one weight [rows, cols] as a factor both ways; `panels` NULL: only counts. */
 static size_t list_factor(bl_factor *t, bl_factor *n, const float *w, size_t rows, size_t cols, float *panels) {
     size_t first = bl_factor_size(cols, rows);
-    *t = (bl_factor){w, panels, cols, rows, true};
-    *n = (bl_factor){w, panels ? panels + first : NULL, rows, cols, false};
+    *t = (bl_factor){w, NULL, cols, rows, true};
+    *n = (bl_factor){w, NULL, rows, cols, false};
+    if (panels) t->panels = panels, n->panels = panels + first;
     return first + bl_factor_size(rows, cols);
 }
 
