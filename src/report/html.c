@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Embedded files, NUL-terminated (cmake/embed.cmake). */
-extern const unsigned char bl_page_html[], bl_page_css[], bl_page_js[];
+extern const unsigned char bl_page_html[], bl_page_js[], bl_look_css[], bl_levels_css[], bl_look_js[], bl_spectrum_js[];
 
 enum { MINUS_SHOWN = 40, FILES_SHOWN = 20 };
 
@@ -35,24 +35,18 @@ static void put_title(bl_buffer *out, const bl_doc *doc) {
     bl_buffer_text(out, " \xC2\xB7 bilens report");
 }
 
+/* The explorer's look, and one class a level of RdBu: .c0 … .c255. */
 static void put_css(bl_buffer *out, const bl_doc *doc) {
     (void)doc;
-    bl_buffer_text(out, (const char *)bl_page_css);
+    bl_buffer_text(out, (const char *)bl_look_css);
+    bl_buffer_text(out, (const char *)bl_levels_css);
 }
 
 static void put_js(bl_buffer *out, const bl_doc *doc) {
     (void)doc;
+    bl_buffer_text(out, (const char *)bl_look_js);
+    bl_buffer_text(out, (const char *)bl_spectrum_js);
     bl_buffer_text(out, (const char *)bl_page_js);
-}
-
-/* One class a level of RdBu: .c0 … .c255. */
-static void put_levels(bl_buffer *out, const bl_doc *doc) {
-    (void)doc;
-    for (unsigned i = 0; i < BL_RDBU_LEVELS; i++) {
-        bl_rgb colour = bl_rdbu(i);
-        bl_buffer_print(out, ".c%u{background:#%02x%02x%02x;color:#%s}%s", i, colour.r, colour.g, colour.b,
-                        bl_wants_white_text(colour) ? "fff" : "000", i % 8 == 7 ? "\n" : "");
-    }
 }
 
 static void put_token(bl_buffer *out, const bl_doc *doc) { bl_html_token(out, doc->eigen->subject.token); }
@@ -199,10 +193,21 @@ static void put_footer(bl_buffer *out, const bl_doc *doc) {
 static const struct {
     const char *name;
     void (*put)(bl_buffer *out, const bl_doc *doc);
-} places[] = {{"program", put_program},       {"title", put_title},         {"css", put_css},         {"js", put_js},
-              {"levels", put_levels},         {"token", put_token},         {"heading", put_heading}, {"chips", put_chips},
-              {"kicker", put_kicker},         {"minus", put_minus},         {"facts", put_facts},     {"direction", put_direction},
-              {"spectrum", bl_html_spectrum}, {"vectors", bl_html_vectors}, {"model", bl_html_model}, {"footer", put_footer}};
+} places[] = {{"program", put_program},
+              {"title", put_title},
+              {"css", put_css},
+              {"js", put_js},
+              {"token", put_token},
+              {"heading", put_heading},
+              {"chips", put_chips},
+              {"kicker", put_kicker},
+              {"minus", put_minus},
+              {"facts", put_facts},
+              {"direction", put_direction},
+              {"spectrum", bl_html_spectrum},
+              {"vectors", bl_html_vectors},
+              {"model", bl_html_model},
+              {"footer", put_footer}};
 
 char *bl_html_page(const bl_doc *doc, bl_error *err) {
     bl_buffer out = {0};

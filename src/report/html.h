@@ -1,4 +1,5 @@
-/* The report's page: a template (page.html, embedded with page.css and page.js) whose {{places}} are filled from a document.
+/* The report's page: a template (page.html) whose {{places}} are filled from a document, page.js, and what it shares
+ * with the explorer: web/look.css, levels.css, look.js, spectrum.js; all embedded.
  * Every string of a model or corpus goes through bl_visible_html; the page refers to nothing outside its own folder. */
 #ifndef BL_REPORT_HTML_H
 #define BL_REPORT_HTML_H

@@ -3,6 +3,8 @@
 #include "report_support.h"
 #include "report/colour.h"
 
+extern const unsigned char bl_levels_css[];
+
 static void test_every_level(void **state) {
     (void)state;
     FILE *file = fopen(TEST_DATA "/report/rdbu.txt", "r");
@@ -16,6 +18,20 @@ static void test_every_level(void **state) {
     }
     fclose(file);
     assert_memory_equal((&(bl_rgb){5, 48, 97}), (&(bl_rgb){bl_rdbu(999).r, bl_rdbu(999).g, bl_rdbu(999).b}), sizeof(bl_rgb));
+}
+
+/* The page's classes: web/levels.css. */
+static void test_style_sheet(void **state) {
+    (void)state;
+    const char *css = (const char *)bl_levels_css;
+    for (unsigned i = 0; i < BL_RDBU_LEVELS; i++) {
+        char rule[80];
+        bl_rgb colour = bl_rdbu(i);
+        snprintf(rule, sizeof rule, ".c%u{background:#%02x%02x%02x;color:#%s}", i, colour.r, colour.g, colour.b,
+                 bl_wants_white_text(colour) ? "fff" : "000");
+        if (count_of(css, rule) != 1) fail_msg("web/levels.css lacks %s", rule);
+    }
+    assert_int_equal(count_of(css, "{"), BL_RDBU_LEVELS);
 }
 
 static void test_levels_of_values(void **state) {
@@ -63,7 +79,8 @@ static void test_xterm(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_level), cmocka_unit_test(test_levels_of_values),
-                                       cmocka_unit_test(test_text_colour), cmocka_unit_test(test_xterm)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_level), cmocka_unit_test(test_style_sheet),
+                                       cmocka_unit_test(test_levels_of_values), cmocka_unit_test(test_text_colour),
+                                       cmocka_unit_test(test_xterm)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
