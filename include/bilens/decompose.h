@@ -8,15 +8,22 @@
 extern "C" {
 #endif
 
-/** An output direction as a user gives it. */
+/** An output direction as a user gives it: by a token or a contrast of tokens, or as a vector of one's own (a probe, a feature of a sparse
+ *  autoencoder, a steering vector). */
 typedef struct bl_direction {
-    const char *token;        /**< the vocabulary's own string, or "#1234" */
+    const char *token;        /**< the vocabulary's own string, or "#1234"; NULL with `vector` */
     const char *const *minus; /**< contrast tokens: u = W_U[token] - mean(W_U[minus]) */
     size_t n_minus;
     bool centre_unembedding; /**< subtract from each row of W_U its own mean over d first */
+    const float *vector;     /**< u [d] itself, finite, instead of all of the above; the caller's */
+    const char *name;        /**< of `vector`, for results to call it by; NULL = "direction" */
 } bl_direction;
 
-/** u [d] of `direction`. */
+/** Reads u [d] from a file that bl_array_read knows. Its shape may have axes of length 1 besides the one of length d.
+ *  BL_ERR_INPUT when the shape is another or a value is NaN or infinite. */
+BL_API bool bl_direction_read(const char *source, size_t d, float *u, bl_error *err);
+
+/** u [d] of `direction`. BL_ERR_USAGE when it has neither or both of token and vector, or the vector a contrast or centring. */
 BL_API bool bl_direction_vector(const bl_model *model, const bl_direction *direction, float *u, bl_error *err);
 
 /** Rows of Q: d, or d+1 for an MLP with biases, whose last coordinate is the constant 1. */

@@ -24,6 +24,10 @@ BL_API bool bl_npy_write(const char *path, const bl_named_array *array, bl_error
 /** Reads a .npy file ("<f4" or "<f8", C order) into float32. On success `*data` is to be freed with bl_free; name is NULL. */
 BL_API bool bl_npy_read(const char *path, bl_named_array *array, float **data, bl_error *err);
 
+/** Reads one array from `source`: FILE.npy; FILE.safetensors that holds one tensor; FILE.safetensors:TENSOR. Any float type, to float32.
+ *  On success `*data` is to be freed with bl_free; name is NULL. BL_ERR_INPUT lists the tensors when it is unclear which is meant. */
+BL_API bool bl_array_read(const char *source, bl_named_array *array, float **data, bl_error *err);
+
 /** Writes a text file atomically: a temporary name beside it, fsync, rename. A pipe or device is written directly. */
 BL_API bool bl_text_write(const char *path, const char *text, bl_error *err);
 

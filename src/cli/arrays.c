@@ -1,4 +1,5 @@
 #include "cli/arrays.h"
+#include "cli/common.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,10 @@ static bool ends_with(const char *text, const char *suffix) {
     size_t n = strlen(text), m = strlen(suffix);
     return n >= m && strcmp(text + n - m, suffix) == 0;
 }
+
+bool arrays_single(const char *path) { return path && ends_with(path, ".npy"); }
+
+bool arrays_named(const char *path) { return path && (ends_with(path, ".npy") || ends_with(path, ".safetensors")); }
 
 static bool write_folder(const char *path, const bl_named_array *arrays, size_t n, bl_error *err) {
     struct stat status;
@@ -64,4 +69,15 @@ char *json_line(const json_t *json) {
     if (compact && asprintf(&line, "%s\n", compact) < 0) line = NULL;
     free(compact);
     return line;
+}
+
+int arrays_tell(const verb *self, const common *c, const bl_named_array *arrays, size_t n) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++) json_array_append_new(list, array_json(&arrays[i]));
+    json_t *json = json_pack("{s:s, s:o}", "file", c->output, "arrays", list);
+    char *text = c->format == FORMAT_JSON ? json_line(json) : array_lines(c->output, arrays, n);
+    int status = text ? write_stdout(self, text) : 1;
+    json_decref(json);
+    free(text);
+    return status;
 }

@@ -65,10 +65,33 @@ bl_corpus *open_corpus(const text_list *paths, bl_error *err) {
 void direction_options_free(direction_options *options) {
     text_list_free(&options->minus);
     index_list_free(&options->eigs);
+    free(options->vector);
+}
+
+int check_direction(const verb *self, const direction_options *options, const char *question) {
+    if (!options->token && !options->file) return fail_usage(self, "--token is missing: %s (Or --direction FILE)", question);
+    if (!options->file) return -1;
+    if (options->token) return fail_usage(self, "--token and --direction: a direction is one or the other");
+    if (options->minus.n) return fail_usage(self, "--minus goes with --token; a --direction is taken as it is");
+    if (options->centre) return fail_usage(self, "--centre-unembedding goes with --token; a --direction is taken as it is");
+    return -1;
+}
+
+bool read_direction(const bl_model *model, direction_options *options, bl_error *err) {
+    if (!options->file || options->vector) return true;
+    size_t d = bl_model_config(model)->d_model;
+    options->vector = calloc(d, sizeof *options->vector);
+    if (!options->vector) set_error(err, BL_ERR_MEMORY, "out of memory%s", "");
+    return options->vector && bl_direction_read(options->file, d, options->vector, err);
 }
 
 bl_direction as_direction(const direction_options *options) {
-    return (bl_direction){options->token, options->minus.items, options->minus.n, options->centre};
+    return (bl_direction){.token = options->token,
+                          .minus = options->minus.items,
+                          .n_minus = options->minus.n,
+                          .centre_unembedding = options->centre,
+                          .vector = options->vector,
+                          .name = options->file};
 }
 
 bool choose_eigs(const bl_model *model, direction_options *options, bl_error *err) {
@@ -97,13 +120,14 @@ bool choose_eigs(const bl_model *model, direction_options *options, bl_error *er
     return true;
 }
 
-bl_eigen *decompose(const bl_model *model, const direction_options *options, bool all, bl_error *err) {
+bl_eigen *decompose(const bl_model *model, direction_options *options, bool all, bl_error *err) {
     long n = (long)bl_interaction_size(model), k = 1;
     for (size_t i = 0; i < options->eigs.n; i++) {
         long at = options->eigs.items[i] < 0 ? options->eigs.items[i] + n : options->eigs.items[i];
         long from_end = n - at < at + 1 ? n - at : at + 1;
         if (from_end > k) k = from_end;
     }
+    if (!read_direction(model, options, err)) return NULL;
     bl_direction direction = as_direction(options);
     float *u = calloc(bl_model_config(model)->d_model, sizeof *u);
     bl_eigen *eigen = NULL;

@@ -19,8 +19,9 @@ typedef struct subject {
     const char *axes[BL_MAX_DIMS];
 } subject;
 
-static bool get_interaction(const bl_model *model, const direction_options *d, subject *s, bl_error *err) {
+static bool get_interaction(const bl_model *model, direction_options *d, subject *s, bl_error *err) {
     size_t n = bl_interaction_size(model);
+    if (!read_direction(model, d, err)) return false;
     bl_direction direction = as_direction(d);
     float *u = calloc(bl_model_config(model)->d_model, sizeof *u);
     s->data = calloc(n * n, sizeof *s->data);
@@ -49,7 +50,7 @@ static bool get_subject(const bl_model *model, describe_options *o, subject *s, 
     static const char *const plain[] = {"axis 0", "axis 1", "axis 2", "axis 3", "axis 4", "axis 5", "axis 6", "axis 7"};
     if (o->npy) {
         for (size_t i = 0; i < BL_MAX_DIMS; i++) s->axes[i] = plain[i];
-        return bl_npy_read(o->npy, &s->array, &s->data, err);
+        return bl_array_read(o->npy, &s->array, &s->data, err);
     }
     if (!o->tensor) return false;
     if (strcmp(o->tensor, "q") == 0) return get_interaction(model, &o->direction, s, err);
@@ -157,7 +158,8 @@ static int run(int argc, char **argv, const verb *self) {
     bl_error err = {0};
     const option table[] = {{"tensor", OPTION_TEXT, &o.tensor, "NAME",
                              "w_e w_u w_q w_k w_v w_o w_l w_r w_p ov qk ove b, or of a direction: q, virtual_tokens"},
-                            {"npy", OPTION_TEXT, &o.npy, "FILE", "describe this .npy array instead of a model's tensor"},
+                            {"npy", OPTION_TEXT, &o.npy, "FILE",
+                             "describe this array instead of a model's tensor: FILE.npy or FILE.safetensors[:TENSOR]"},
                             {"k", OPTION_COUNT, &o.k, "K", "entries at each end (default 10)"},
                             DIRECTION_OPTIONS(o.direction),
                             {0}};
@@ -167,8 +169,8 @@ static int run(int argc, char **argv, const verb *self) {
     subject s = {0};
     bool directed = o.tensor && (strcmp(o.tensor, "q") == 0 || strcmp(o.tensor, "virtual_tokens") == 0);
     if (!o.tensor == !o.npy) status = fail_usage(self, "give one of --tensor NAME and --npy FILE");
-    else if (directed && !o.direction.token) status = fail_usage(self, "--tensor %s is a direction's: --token is missing", o.tensor);
-    else if (o.k < 1 || o.k > 1000000) status = fail_usage(self, "-k must be from 1 to 1000000");
+    else if (directed) status = check_direction(self, &o.direction, "q and virtual_tokens are a direction's.");
+    if (status < 0 && (o.k < 1 || o.k > 1000000)) status = fail_usage(self, "-k must be from 1 to 1000000");
     if (status >= 0) goto done;
     if (!o.npy) model = load_model(&c, &err);
     bool ok = (o.npy || model) && get_subject(model, &o, &s, &err);

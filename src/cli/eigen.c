@@ -1,6 +1,9 @@
+#include "cli/arrays.h"
 #include "cli/common.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
+#include <stdlib.h>
+#include <string.h>
 
 /* JSON text to what was asked for; frees `json`. */
 static char *render(const common *c, char *json, bl_error *err) {
@@ -11,20 +14,50 @@ static char *render(const common *c, char *json, bl_error *err) {
     return text;
 }
 
+/* direction [d], eigenvalues [n], eigenvectors [J, n] and virtual_tokens [J, 1 + H, V] in the order of --eigs; of a .npy the eigenvectors
+ * alone. Tells what was written. */
+static int write_arrays(const verb *self, const common *c, const bl_model *model, const direction_options *d, const bl_eigen *eigen,
+                        bl_error *err) {
+    const bl_config *config = bl_model_config(model);
+    size_t n = bl_eigen_size(eigen), count = d->eigs.n, sources = 1 + config->n_head, cells = sources * config->n_vocab;
+    bl_direction direction = as_direction(d);
+    float *u = calloc(config->d_model, sizeof *u), *vectors = calloc(count * n, sizeof *vectors);
+    float *tokens = calloc(count * cells, sizeof *tokens);
+    bool ok = u && vectors && tokens && bl_direction_vector(model, &direction, u, err);
+    for (size_t j = 0; ok && j < count; j++) {
+        const float *v = bl_eigen_vector(eigen, d->eigs.items[j]);
+        memcpy(vectors + j * n, v, n * sizeof *v);
+        ok = bl_virtual_tokens(model, d->layer, v, tokens + j * cells, err);
+    }
+    const bl_named_array arrays[] = {{"eigenvectors", vectors, 2, {count, n}},
+                                     {"eigenvalues", bl_eigen_values(eigen), 1, {n}},
+                                     {"direction", u, 1, {config->d_model}},
+                                     {"virtual_tokens", tokens, 3, {count, sources, config->n_vocab}}};
+    size_t written = arrays_single(c->output) ? 1 : sizeof arrays / sizeof *arrays;
+    ok = ok && arrays_write(c->output, arrays, written, err);
+    if (!ok && err->code == BL_OK) err->code = BL_ERR_MEMORY, snprintf(err->message, sizeof err->message, "out of memory");
+    int status = ok ? arrays_tell(self, c, arrays, written) : fail_with(self, err);
+    free(u);
+    free(vectors);
+    free(tokens);
+    return status;
+}
+
 static int run(int argc, char **argv, const verb *self) {
     common c = {0};
     direction_options d = {0};
     const char *plot = NULL;
     bl_error err = {0};
     const option table[] = {DIRECTION_OPTIONS(d), {"plot", OPTION_TEXT, &plot, "FILE", "also draw the spectrum: .svg, .png or .pdf"}, {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, "write to this file instead of standard output", true);
+    int status =
+        options_parse(argc, argv, self, &c, table, FORMATS_ALL,
+                      "write to this file instead of standard output; FILE.npy: the eigenvectors [J, n]; FILE.safetensors: all arrays",
+                      true);
     if (status >= 0) return status;
     bl_model *model = NULL;
     bl_eigen *eigen = NULL;
-    if (!d.token) {
-        status = fail_usage(self, "--token is missing: which output token's interaction matrix?");
-        goto done;
-    }
+    status = check_direction(self, &d, "which output token's interaction matrix?");
+    if (status >= 0) goto done;
     model = load_model(&c, &err);
     if (model && choose_eigs(model, &d, &err)) eigen = decompose(model, &d, false, &err);
     bl_direction direction = as_direction(&d);
@@ -34,7 +67,8 @@ static int run(int argc, char **argv, const verb *self) {
         bl_free(json);
         json = NULL;
     }
-    status = write_result(self, &c, json ? render(&c, json, &err) : NULL, &err);
+    if (json && arrays_named(c.output)) status = write_arrays(self, &c, model, &d, eigen, &err), bl_free(json);
+    else status = write_result(self, &c, json ? render(&c, json, &err) : NULL, &err);
 done:
     bl_eigen_free(eigen);
     bl_model_free(model);
@@ -49,4 +83,5 @@ const verb verb_eigen = {
     "the embedding (direct) and every attention head deliver: the ten highest and the ten lowest. A positive eigenvalue is evidence for the token,\n"
     "a negative one against it; an eigenvector's sign is arbitrary (its largest component is made positive).",
     "  bilens eigen models/ts-1-256 --token swim --minus run,climb,eat,see,smell,walk,fly,sit,sleep\n"
-    "  bilens eigen models/ts-1-256 --token swim --eigs -1,0 --format json --plot spectrum.pdf\n"};
+    "  bilens eigen models/ts-1-256 --token swim --eigs -1,0 --format json --plot spectrum.pdf\n"
+    "  bilens eigen models/ts-1-256 --direction probes.safetensors:water -o water.safetensors\n"};

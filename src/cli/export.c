@@ -89,13 +89,7 @@ static int run(int argc, char **argv, const verb *self) {
         status = fail_with(self, &err);
         goto done;
     }
-    json_t *list = json_array();
-    for (size_t i = 0; i < s.n; i++) json_array_append_new(list, array_json(&s.arrays[i]));
-    json_t *json = json_pack("{s:s, s:o}", "file", c.output, "arrays", list);
-    char *text = c.format == FORMAT_JSON ? json_line(json) : array_lines(c.output, s.arrays, s.n);
-    status = text ? write_stdout(self, text) : 1;
-    json_decref(json);
-    free(text);
+    status = arrays_tell(self, &c, s.arrays, s.n);
 done:
     set_free(&s);
     bl_model_free(model);

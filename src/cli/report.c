@@ -23,9 +23,9 @@ static char *analyse(common *c, report_options *o, bl_eigen **eigen, bl_error *e
     bl_scan *scan = NULL;
     char *info = NULL, *eigen_text = NULL, *scan_text = NULL, *report = NULL;
     direction_options *d = &o->direction;
+    if (!model || !read_direction(model, d, err) || !choose_eigs(model, d, err)) goto done;
     bl_direction direction = as_direction(d);
     bl_subject subject = {model, &direction, d->layer};
-    if (!model || !choose_eigs(model, d, err)) goto done;
     *eigen = decompose(model, d, true, err);
     if (!*eigen) goto done;
     bl_scan_options options = {.top = o->top, .max_stories = o->stories, .progress = progress_bar(c->quiet), .exact_path = o->exact};
@@ -83,21 +83,21 @@ static int run(int argc, char **argv, const verb *self) {
                             {"from", OPTION_TEXT, &o.from, "FILE", "render this report.json again: no model, no corpus needed"},
                             {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,
-                               "folder to write (default: report-TOKEN; with --from: the file's own)", true);
+                               "folder to write (default: report-TOKEN or report-FILE; with --from: the file's own)", true);
     if (status >= 0) return status;
     bl_eigen *eigen = NULL;
     char *json = NULL, *folder = NULL;
-    if (!o.from && !o.direction.token) status = fail_usage(self, "--token is missing: which output token is the report about?");
-    else if (o.from && (o.direction.token || o.corpora.n || c.model))
-        status = fail_usage(self, "--from renders a finished report: MODEL, --token and --corpus do not go with it");
-    else if (o.top < 1 || o.top > 1000) status = fail_usage(self, "--top must be from 1 to 1000");
+    if (!o.from) status = check_direction(self, &o.direction, "which output token is the report about?");
+    else if (o.direction.token || o.direction.file || o.corpora.n || c.model)
+        status = fail_usage(self, "--from renders a finished report: MODEL, --token, --direction and --corpus do not go with it");
+    if (status < 0 && (o.top < 1 || o.top > 1000)) status = fail_usage(self, "--top must be from 1 to 1000");
     if (status >= 0) goto done;
 
     if (c.output) folder = strdup(c.output);
     else if (o.from) folder = folder_of(o.from);
-    else if (asprintf(&folder, "report-%s", o.direction.token) < 0) folder = NULL;
+    else if (asprintf(&folder, "report-%s", o.direction.token ? o.direction.token : o.direction.file) < 0) folder = NULL;
     for (char *at = folder && !c.output && !o.from ? folder : NULL; at && *at; at++)
-        if (*at == '/') *at = '_'; /* a token is no path */
+        if (*at == '/') *at = '_'; /* a token or file's name is no path */
     json = o.from ? bl_text_read(o.from, REPORT_LIMIT, &err) : analyse(&c, &o, &eigen, &err);
     status = json && folder ? render(self, &c, json, eigen, folder) : fail_with(self, &err);
 done:
@@ -116,4 +116,5 @@ const verb verb_report = {
     "tokens, and finds the corpus positions that excite each of them. Writes index.html (self-contained), figures/spectrum.{svg,png,pdf}, tables/*.csv,\n"
     "eigenvalues.npy, eigenvectors.npy and report.json, from which alone the page can be rendered again.",
     "  bilens report models/ts-1-256 --corpus valid.txt --token swim --minus run,climb,eat,see,smell,walk,fly,sit,sleep -o report-swim\n"
+    "  bilens report models/ts-1-256 --corpus valid.txt --direction probe.npy -o report-probe\n"
     "  bilens report --from report-swim/report.json\n"};

@@ -32,10 +32,9 @@ static int run(int argc, char **argv, const verb *self) {
     bl_corpus *corpus = NULL;
     bl_scan *scan = NULL;
     char *json = NULL;
-    if (!d.token || top < 1 || top > 100000) {
-        status = fail_usage(self, d.token ? "--top must be from 1 to 100000" : "--token is missing: which output token's eigenvectors?");
-        goto done;
-    }
+    status = check_direction(self, &d, "which output token's eigenvectors?");
+    if (status < 0 && (top < 1 || top > 100000)) status = fail_usage(self, "--top must be from 1 to 100000");
+    if (status >= 0) goto done;
     corpus = open_corpus(&corpora, &err);
     if (corpus) model = load_model(&c, &err);
     if (model && choose_eigs(model, &d, &err)) eigen = decompose(model, &d, false, &err);
@@ -62,4 +61,5 @@ const verb verb_scan = {
     "For every eigenvector v the positions of largest (v . x)^2, x being the MLP's input, at most one a story. Each match's similarity v . x is split by\n"
     "source word: blue words push towards it, red ones against; the word in brackets is the position.",
     "  bilens scan models/ts-1-256 --corpus valid.txt --token swim --minus run,climb,eat --eigs -1,0\n"
+    "  bilens scan models/ts-1-256 --corpus valid.txt --direction probe.npy\n"
     "  zcat stories.txt.gz | bilens scan models/ts-1-256 --corpus - --token swim --stories 1000 --format json > scan.json\n"};

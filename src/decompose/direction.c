@@ -1,7 +1,10 @@
-/* Output directions (SPEC 4): u = W_U[token] - mean(W_U[minus]), rows optionally centred. */
+/* Output directions (SPEC 4): u = W_U[token] - mean(W_U[minus]), rows optionally centred; or a vector from elsewhere. */
 #include "base/error.h"
+#include "base/memory.h"
 #include <bilens/decompose.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* u += weight * (row - its mean if centred) */
@@ -12,11 +15,58 @@ static void add_row(float *u, const float *row, size_t d, bool centre, float wei
     for (size_t i = 0; i < d; i++) u[i] += weight * (row[i] - shift);
 }
 
+/* "[3, 256]" */
+static const char *shape_text(const bl_named_array *array, char out[200]) {
+    size_t n = 1;
+    out[0] = '[';
+    for (size_t i = 0; i < array->n_dims; i++) n += (size_t)snprintf(out + n, 200 - n, "%s%zu", i ? ", " : "", array->shape[i]);
+    snprintf(out + n, 200 - n, "]");
+    return out;
+}
+
+static bool check_direction(const bl_named_array *array, size_t d, const char *source, bl_error *err) {
+    char shape[200];
+    size_t count = 1, longest = 0;
+    for (size_t i = 0; i < array->n_dims; i++) {
+        if (!bl_mul_size(count, array->shape[i], &count)) count = SIZE_MAX;
+        if (array->shape[i] > longest) longest = array->shape[i];
+    }
+    if (array->n_dims == 0 || count != d || longest != d)
+        return bl_fail(err, BL_ERR_INPUT, "%s: its shape is %s, but a direction of this model is [%zu], d_model numbers", source,
+                       shape_text(array, shape), d);
+    for (size_t i = 0; i < d; i++)
+        if (!isfinite(array->data[i]))
+            return bl_fail(err, BL_ERR_INPUT, "%s: element %zu is %s, which is no direction", source, i,
+                           isnan(array->data[i]) ? "NaN" : "infinite");
+    return true;
+}
+
+bool bl_direction_read(const char *source, size_t d, float *u, bl_error *err) {
+    bl_named_array array;
+    float *data = NULL;
+    bl_error_clear(err);
+    bool ok = bl_array_read(source, &array, &data, err) && check_direction(&array, d, source, err);
+    if (ok) memcpy(u, data, d * sizeof *u);
+    free(data);
+    return ok;
+}
+
+static bool copy_vector(const bl_direction *direction, size_t d, float *u, bl_error *err) {
+    const char *name = direction->name ? direction->name : "direction";
+    if (direction->token || direction->n_minus || direction->centre_unembedding)
+        return bl_fail(err, BL_ERR_USAGE, "%s: a direction that is a vector has no token, no contrast and no centring", name);
+    for (size_t i = 0; i < d; i++)
+        if (!isfinite(direction->vector[i])) return bl_fail(err, BL_ERR_USAGE, "%s: element %zu is NaN or infinite", name, i);
+    memmove(u, direction->vector, d * sizeof *u);
+    return true;
+}
+
 bool bl_direction_vector(const bl_model *model, const bl_direction *direction, float *u, bl_error *err) {
     bl_error_clear(err);
     const bl_tokenizer *tokenizer = bl_model_tokenizer(model);
     bl_view w_u = bl_model_w_u(model);
     size_t d = w_u.cols;
+    if (direction->vector) return copy_vector(direction, d, u, err);
     if (!direction->token || !*direction->token) return bl_fail(err, BL_ERR_USAGE, "a direction needs a token");
     memset(u, 0, d * sizeof *u);
     for (size_t i = 0; i <= direction->n_minus; i++) {

@@ -36,11 +36,21 @@ void bl_doc_free(bl_doc *doc) {
     bl_reader_release(held.blocks); /* the document itself among them */
 }
 
+/* "token", or "direction" where token is null: of a path its last part. */
+static bool read_name(bl_reader *reader, const json_t *json, bl_doc_subject *subject) {
+    subject->vector = json_is_null(json_object_get(json, "token"));
+    if (!subject->vector) return bl_reader_text(reader, json, "token", &subject->token);
+    if (!bl_reader_text(reader, json, "direction", &subject->token)) return false;
+    const char *end = subject->token + strcspn(subject->token, ":");
+    for (const char *at = subject->token; at + 1 < end; at++)
+        if (*at == '/') subject->token = at + 1;
+    return true;
+}
+
 bool bl_doc_read_subject(bl_reader *reader, const json_t *json, bl_doc_subject *subject) {
     json_int_t layer = 0;
     bool ok = bl_reader_text(reader, json, "model", &subject->model) && bl_reader_integer(reader, json, "layer", 0, 65535, &layer) &&
-              bl_reader_text(reader, json, "token", &subject->token) &&
-              bl_reader_texts(reader, json, "minus", 1 << 20, &subject->minus, &subject->n_minus);
+              read_name(reader, json, subject) && bl_reader_texts(reader, json, "minus", 1 << 20, &subject->minus, &subject->n_minus);
     subject->layer = (size_t)layer;
     return ok;
 }
@@ -68,7 +78,8 @@ const char *bl_doc_setting_value(const bl_doc_info *info, const char *key) {
 /* The scan of a report must speak of the decomposition of the same report. */
 static bool check_agreement(bl_reader *reader, const bl_doc_eigen *eigen, const bl_doc_scan *scan) {
     size_t before = bl_reader_enter(reader, "scan");
-    if (strcmp(eigen->subject.token, scan->subject.token) != 0 || eigen->subject.layer != scan->subject.layer)
+    if (strcmp(eigen->subject.token, scan->subject.token) != 0 || eigen->subject.vector != scan->subject.vector ||
+        eigen->subject.layer != scan->subject.layer)
         return bl_reader_fail(reader, "token and layer differ from those of eigen");
     double largest = fmax(fabs(eigen->values[0]), fabs(eigen->values[eigen->size - 1]));
     for (size_t i = 0; i < scan->n_vectors; i++) {

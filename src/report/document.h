@@ -35,9 +35,10 @@ typedef struct bl_doc_run {
     size_t first, last;
 } bl_doc_run;
 
-/* What eigen and scan results both name. */
+/* What eigen and scan results both name. A direction that was given as a vector has its name as `token`, and `vector` set. */
 typedef struct bl_doc_subject {
     const char *model, *token;
+    bool vector;
     size_t layer, n_minus;
     const char *const *minus;
 } bl_doc_subject;

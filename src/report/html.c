@@ -49,6 +49,8 @@ static void put_js(bl_buffer *out, const bl_doc *doc) {
     bl_buffer_text(out, (const char *)bl_page_js);
 }
 
+static void put_what(bl_buffer *out, const bl_doc *doc) { bl_buffer_text(out, doc->eigen->subject.vector ? "direction" : "token"); }
+
 static void put_token(bl_buffer *out, const bl_doc *doc) { bl_html_token(out, doc->eigen->subject.token); }
 
 static void put_heading(bl_buffer *out, const bl_doc *doc) {
@@ -115,9 +117,9 @@ static void put_facts(bl_buffer *out, const bl_doc *doc) {
 static void put_formula(bl_buffer *out, const bl_doc_eigen *eigen) {
     const bl_doc_subject *subject = &eigen->subject;
     bool biased = eigen->size > eigen->d_model;
-    bl_buffer_text(out, "<div class=\"formula\"><div><i>u</i> = <i>W</i><sub>U</sub>[");
+    bl_buffer_print(out, "<div class=\"formula\"><div><i>u</i> = %s", subject->vector ? "" : "<i>W</i><sub>U</sub>[");
     bl_html_token(out, subject->token);
-    bl_buffer_text(out, "]");
+    if (!subject->vector) bl_buffer_text(out, "]");
     if (subject->n_minus > 0) {
         bl_buffer_text(out, " \xE2\x88\x92 mean <i>W</i><sub>U</sub>[");
         put_names(out, subject->minus, subject->n_minus, 4, "span", false);
@@ -136,7 +138,8 @@ static void put_formula(bl_buffer *out, const bl_doc_eigen *eigen) {
 static void put_direction(bl_buffer *out, const bl_doc *doc) {
     const bl_doc_eigen *eigen = doc->eigen;
     const char *layers = bl_doc_setting_value(doc->info, "n_layer"), *norm = bl_doc_setting_value(doc->info, "normalization");
-    bl_buffer_text(out, "<p class=\"prose\">The direction <i>u</i> is the row of the unembedding that scores ");
+    bl_buffer_print(out, "<p class=\"prose\">The direction <i>u</i> is %s ",
+                    eigen->subject.vector ? "a vector of the residual stream that was given:" : "the row of the unembedding that scores");
     bl_html_token(out, eigen->subject.token);
     if (eigen->subject.n_minus > 0)
         bl_buffer_print(out, ", less the average of the %zu row%s that it is compared with", eigen->subject.n_minus,
@@ -207,7 +210,8 @@ static const struct {
               {"spectrum", bl_html_spectrum},
               {"vectors", bl_html_vectors},
               {"model", bl_html_model},
-              {"footer", put_footer}};
+              {"footer", put_footer},
+              {"what", put_what}};
 
 char *bl_html_page(const bl_doc *doc, bl_error *err) {
     bl_buffer out = {0};

@@ -154,7 +154,8 @@ static void put_inputs(bl_buffer *out, const bl_doc_hits *hits) {
 
 static void put_meaning(bl_buffer *out, const bl_doc_eigen *eigen, const bl_doc_vector *vector) {
     const char *verb = vector->eigenvalue > 0 ? "raises" : vector->eigenvalue < 0 ? "lowers" : "leaves alone";
-    bl_buffer_print(out, "<p class=\"note\">Whatever excites this eigenvector, in either sense, %s the score of ", verb);
+    bl_buffer_print(out, "<p class=\"note\">Whatever excites this eigenvector, in either sense, %s the %s ", verb,
+                    eigen->subject.vector ? "MLP\xE2\x80\x99s output along" : "score of");
     bl_html_token(out, eigen->subject.token);
     if (eigen->subject.n_minus > 0) bl_buffer_text(out, " against the others");
     bl_buffer_print(out, ". Index %zu of the ascending spectrum", vector->position);

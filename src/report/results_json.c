@@ -1,5 +1,5 @@
 /* Results as JSON: the contract of the command line. Compact, keys in the contract's order, numbers with nine significant digits (a float32
- * survives), never a NaN or an infinity. Keys beyond the contract: architecture; size, effective_rank, constant, centred, groups, position,
+ * survives), never a NaN or an infinity. Keys beyond the contract: direction; architecture; size, effective_rank, constant, centred, groups, position,
  * group, sources.bias; bias. */
 #include "base/error.h"
 #include "base/memory.h"
@@ -121,14 +121,17 @@ char *bl_info_json(const bl_model *model, bl_error *err) {
     return finish(&b, root);
 }
 
-/* "model", "layer", "token", "minus". */
+/* "model", "layer", "token", "minus"; of a vector token null and its name in "direction". */
 static void set_subject(builder *b, json_t *root, const bl_subject *subject) {
+    const float *vector = subject->direction->vector;
+    const char *name = subject->direction->name;
     json_t *minus = made(b, json_array());
     for (size_t i = 0; i < subject->direction->n_minus; i++) append(b, minus, text(b, subject->direction->minus[i]));
     set(b, root, "model", text(b, bl_model_name(subject->model)));
     set(b, root, "layer", integer(b, subject->layer));
-    set(b, root, "token", text(b, subject->direction->token));
+    set(b, root, "token", vector ? json_null() : text(b, subject->direction->token));
     set(b, root, "minus", minus);
+    if (vector) set(b, root, "direction", text(b, name ? name : "direction"));
 }
 
 static json_t *run(builder *b, size_t first, size_t last) {

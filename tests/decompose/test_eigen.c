@@ -2,7 +2,7 @@
 #include "support.h"
 
 static const char *const minus[] = {"run", "climb", "eat"};
-static const bl_direction swim = {"swim", minus, 3, false};
+static const bl_direction swim = {.token = "swim", .minus = minus, .n_minus = 3};
 
 static void random_vector(float *x, size_t n, unsigned seed) {
     for (size_t i = 0; i < n; i++) {

@@ -35,6 +35,8 @@ static const damage damages[] = {
     {"eigen/size", "24", "size: 24"},
     {"eigen/layer", "-1", "eigen.layer"},
     {"eigen/token", "[1]", "eigen.token"},
+    {"eigen/token", "null", "eigen.direction: missing"},
+    {"scan/token", "null", "scan.direction: missing"},
     {"eigen/minus", "\"run\"", "eigen.minus"},
     {"eigen/minus/1", "2", "eigen.minus[1]"},
     {"eigen/centred", "1", "eigen: centred"},

@@ -2,7 +2,7 @@
 #include "support.h"
 
 static const char *const minus[] = {"run", "climb", "eat"};
-static const bl_direction swim = {"swim", minus, 3, false};
+static const bl_direction swim = {.token = "swim", .minus = minus, .n_minus = 3};
 static const long eigs[] = {-1, -2, -3, -4, 0, 1, 2, 3};
 
 static bl_eigen *decompose(const bl_model *model, size_t layer) {

@@ -1,0 +1,75 @@
+#!/bin/bash
+# --direction FILE instead of --token: the same numbers from the same vector, wherever a direction is taken, and clear words for a file
+# that holds none.
+set -eu
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+model=$TEST_DATA/models/plain corpus=$TEST_DATA/models/stories.txt
+fail() { echo "FAILED: $*" >&2; exit 1; }
+run() {
+    local wanted=$1 status=0
+    shift
+    "$BILENS" "$@" >stdout 2>stderr </dev/null || status=$?
+    [ "$status" = "$wanted" ] || fail "bilens $*: status $status, expected $wanted: $(cat stderr)"
+}
+# refused ARGUMENTS… -- PART: status 2, PART in the message, nothing on standard output.
+refused() {
+    local arguments=()
+    while [ "$1" != -- ]; do arguments+=("$1"); shift; done
+    run 2 "${arguments[@]}"
+    grep -qF -e "$2" stderr || fail "bilens ${arguments[*]}: no word of '$2': $(cat stderr)"
+    [ ! -s stdout ] || fail "bilens ${arguments[*]}: an error, and text on standard output"
+}
+# What a result says besides the name of its direction.
+unnamed() { sed -e 's/"token":[^,]*,"minus":\[[^]]*\],/SUBJECT/' -e 's/SUBJECT"direction":"[^"]*",/SUBJECT/' -e 's/"centred":[a-z]*,//' stdout; }
+
+# Arrays out, and the direction among them in again.
+run 0 eigen "$model" --token swim --minus run,big --eigs -1,0 -o all.safetensors
+grep -q 'eigenvectors *\[2, ' stdout && grep -q 'virtual_tokens *\[2, ' stdout || fail "arrays not listed: $(cat stdout)"
+run 0 eigen "$model" --token swim --minus run,big --eigs -1,0 -o vectors.npy --format json
+grep -q '"file":"vectors.npy","arrays":\[{"name":"eigenvectors"' stdout || fail "no JSON of what was written: $(cat stdout)"
+for form in json csv; do
+    run 0 eigen "$model" --token swim --minus run,big --format $form
+    unnamed >token
+    run 0 eigen "$model" --direction all.safetensors:direction --format $form
+    unnamed | cmp - token || fail "eigen --format $form: the vector and the tokens give different numbers"
+    run 0 scan "$model" --corpus "$corpus" --token swim --minus run,big --format $form
+    unnamed >token
+    run 0 scan "$model" --corpus "$corpus" --direction all.safetensors:direction --format $form
+    unnamed | cmp - token || fail "scan --format $form: the vector and the tokens give different numbers"
+done
+run 0 describe "$model" --tensor q --token swim --minus run,big
+cp stdout token
+run 0 describe "$model" --tensor q --direction all.safetensors:direction
+cmp stdout token || fail "describe: the vector and the tokens give different numbers"
+
+# What names the direction: JSON, terminal, page; and a report renders again from its file.
+run 0 eigen "$model" --direction all.safetensors:direction --format json
+grep -q '"token":null,"minus":\[\],"direction":"all.safetensors:direction"' stdout || fail "JSON: $(head -c 300 stdout)"
+run 0 eigen "$model" --direction all.safetensors:direction
+grep -q 'Eigenvalues for "all.safetensors:direction"' stdout || fail "table: $(head -2 stdout)"
+run 0 scan "$model" --corpus "$corpus" --direction "$folder/all.safetensors:direction"
+grep -q 'for "all.safetensors:direction"' stdout || fail "the path is no name: $(head -5 stdout)"
+run 0 report "$model" --corpus "$corpus" --direction all.safetensors:direction --quiet
+[ -f report-all.safetensors:direction/index.html ] || fail "the report's own folder: $(ls)"
+grep -q 'a vector of the residual stream that was given' report-all.safetensors:direction/index.html || fail "the page speaks of tokens"
+grep -q '<sub>U</sub>\[' report-all.safetensors:direction/index.html && fail "the page's formula speaks of the unembedding"
+run 0 report --from report-all.safetensors:direction/report.json -o again --quiet
+cmp again/index.html report-all.safetensors:direction/index.html || fail "--from gave another page"
+
+refused eigen "$model" --direction all.safetensors -- "which of its 4 tensors"
+refused eigen "$model" --direction all.safetensors:probe -- "there is no tensor 'probe' in it, only: "
+refused eigen "$model" --direction vectors.npy -- "its shape is [2, "
+refused scan "$model" --corpus "$corpus" --direction all.safetensors:virtual_tokens -- "a direction of this model is ["
+refused report "$model" --corpus "$corpus" --direction missing.npy -- "missing.npy"
+refused report "$model" --corpus "$corpus" --direction missing.safetensors:a -- "missing.safetensors:a"
+refused eigen "$model" --direction vectors.npy:x -- "one array without a name"
+refused eigen "$model" --direction "$corpus" -- "not a whole safetensors file"
+refused eigen "$model" --direction all.safetensors:direction --token swim -- "one or the other"
+refused eigen "$model" --direction all.safetensors:direction --minus swim -- "--minus goes with --token"
+refused eigen "$model" --direction all.safetensors:direction --centre-unembedding -- "goes with --token"
+refused eigen "$model" -- "--direction FILE"
+refused report --from again/report.json --direction all.safetensors:direction -- "--direction"
+refused eigen "$model" --token swim -o no/such/folder.npy -- "no/such/folder.npy"
+echo "directions from files: fine"
