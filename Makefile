@@ -12,7 +12,7 @@ CONFIGURE = cmake -S . -G Ninja
 PRODUCT = bilens_shared bilens_static $(if $(wildcard src/cli/main.c),bilens)
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build demo check bench asan valgrind fuzz lint format install clean
+.PHONY: help deps build demo check bench asan valgrind fuzz lint format reference deb install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/    make \1\t\2/p' Makefile | expand -t 20
@@ -62,5 +62,16 @@ install: build ## into $(DESTDIR)$(PREFIX)
 	@cmake --build $(BUILD) -j $(JOBS) --target $(PRODUCT)
 	@DESTDIR=$(DESTDIR) cmake --install $(BUILD)
 
+uninstall: ## remove what `make install` put into $(DESTDIR)$(PREFIX), by the build folder's list
+	@BUILD=$(BUILD) DESTDIR=$(DESTDIR) tools/uninstall.sh
+
+reference: ## the C library's reference manual (Doxygen) in build/reference/html
+	@tools/deps.sh --check reference || tools/deps.sh reference
+	@BUILD=$(BUILD) tools/reference.sh
+
+deb: ## Debian packages in build-deb/, checked by lintian
+	@tools/deps.sh --check deb || tools/deps.sh deb
+	@JOBS=$(JOBS) tools/deb.sh
+
 clean: ## remove the build folders and the demo's report
-	rm -rf $(BUILD) build-clang build-asan build-valgrind build-fuzz report-swim
+	rm -rf $(BUILD) build-clang build-asan build-valgrind build-fuzz build-deb report-swim

@@ -31,3 +31,5 @@ install(FILES ${PROJECT_BINARY_DIR}/bilensConfigVersion.cmake DESTINATION ${pack
 # The embedded default: commands without MODEL or --corpus look for it here (src/cli/common.c).
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/data/stories-1-256 DESTINATION ${CMAKE_INSTALL_DATADIR}/bilens)
 install(FILES ${PROJECT_SOURCE_DIR}/data/stories.txt ${PROJECT_SOURCE_DIR}/data/README.md DESTINATION ${CMAKE_INSTALL_DATADIR}/bilens)
+
+include(cmake/man.cmake)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Debian packages that bilens needs, and installing those that are missing.
 #
-#   tools/deps.sh [--check|--list] [GROUP…]      GROUP: build (default), check, fuzz, valgrind; each includes build
+#   tools/deps.sh [--check|--list] [GROUP…]      GROUP: build (default), check, fuzz, valgrind, reference, deb; each includes build
 #
 # --check   says nothing: exit status 0 when everything is there, 1 when something is missing (offline, some milliseconds)
 # --list    prints the packages
@@ -15,6 +15,8 @@ libcairo2-dev zlib1g-dev libzstd-dev libsqlite3-dev libopenmpi-dev'
 check='libcmocka-dev clang clang-format clang-tidy libomp-dev zstd gzip'
 fuzz='clang libomp-dev libclang-rt-dev'
 valgrind='libcmocka-dev valgrind zstd gzip'
+reference='doxygen'
+deb='debhelper lintian dpkg-dev fakeroot'
 
 mode=install
 case ${1-} in
@@ -29,7 +31,9 @@ for group in "$@"; do
     check) packages="$packages $check" ;;
     fuzz) packages="$packages $fuzz" ;;
     valgrind) packages="$packages $valgrind" ;;
-    *) echo "deps: unknown group '$group' (build, check, fuzz, valgrind)" >&2; exit 2 ;;
+    reference) packages="$packages $reference" ;;
+    deb) packages="$packages $deb" ;;
+    *) echo "deps: unknown group '$group' (build, check, fuzz, valgrind, reference, deb)" >&2; exit 2 ;;
     esac
 done
 packages=$(printf '%s\n' $packages | LC_ALL=C sort -u)

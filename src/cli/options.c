@@ -1,3 +1,4 @@
+#include "cli/help.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include <errno.h>
@@ -130,24 +131,6 @@ static const option *find(const option *table, const char *name, size_t length) 
     return NULL;
 }
 
-static void print_option(const option *o) {
-    char left[64];
-    const char *dashes = strlen(o->name) == 1 ? "-" : "--";
-    snprintf(left, sizeof left, "%s%s%s%s", dashes, o->name, o->argument ? " " : "", o->argument ? o->argument : "");
-    printf("  %-26s %s\n", left, o->help);
-}
-
-static void print_help(const verb *self, const option *table, const option *shared, bool has_model) {
-    printf("bilens %s: %s\n\nusage: bilens %s%s [options]\n\n%s\n\noptions:\n", self->name, self->summary, self->name,
-           has_model ? " [MODEL]" : "", self->description);
-    for (const option *o = table; o->name; o++) print_option(o);
-    for (const option *o = shared; o->name; o++) print_option(o);
-    if (has_model)
-        printf(
-            "\nMODEL is a directory with config.json, model.safetensors and tokenizer.json; without it the model that comes with bilens is used.\n");
-    printf("\nexamples:\n%s", self->example);
-}
-
 static int set_format(const verb *self, common *c, int formats) {
     static const char *const names[] = {"table", "json", "csv"};
     for (int f = 0; c->format_text && f < 3; f++)
@@ -175,6 +158,10 @@ static int parse_all(int argc, char **argv, const verb *self, common *c, const o
         if (!o) o = find(shared, name, length);
         if (!o && strcmp(argument, "-h") == 0) o = find(shared, "help", 4);
         if (!o) return fail_usage(self, "unknown option '%s'", argument);
+        if (o->target == &c->help && equals && help_form_find(equals + 1, &c->help_form)) {
+            c->help = true;
+            continue;
+        }
         if (o->kind == OPTION_FLAG) {
             if (equals) return fail_usage(self, "%.*s takes no value", (int)(equals - argument), argument);
             *(bool *)o->target = true;
@@ -211,7 +198,7 @@ static int parse(int argc, char **argv, const verb *self, common *c, const optio
     shared[n] = (option){0};
     int status = parse_all(argc, argv, self, c, table, shared, has_model);
     if (c->help) {
-        print_help(self, table, shared, has_model);
+        help_verb(c->help_form, self, table, shared, has_model);
         return 0;
     }
     if (status >= 0) return status;

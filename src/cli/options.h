@@ -35,11 +35,19 @@ typedef struct option {
 typedef enum output_format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV } output_format;
 enum { FORMATS_TABLE = 1, FORMATS_JSON = 2, FORMATS_CSV = 4, FORMATS_ALL = 7, FORMATS_NONE = 0 };
 
+/* What --help gives: see help.h. */
+typedef enum help_form {
+    HELP_TEXT,   /* --help */
+    HELP_MAN,    /* --help=man: roff */
+    HELP_OPTIONS /* --help=options: a line an option, "--name TAB kind TAB help"; kind is flag, value or file */
+} help_form;
+
 /* What every verb has. */
 typedef struct common {
     const char *model; /* the positional MODEL, NULL if absent */
     size_t threads;
     bool quiet, help;
+    help_form help_form;     /* of --help=FORM */
     const char *output;      /* -o */
     const char *format_text; /* --format */
     const char *colour_text; /* --color */

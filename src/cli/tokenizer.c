@@ -36,7 +36,7 @@ static char *render(const common *c, const bl_wordpiece_summary *s, bl_error *er
 static int run(int argc, char **argv, const verb *outer) {
     verb here = *outer, *self = &here; /* messages and usage name the sub-verb */
     if (argc < 1 || strcmp(argv[0], "train") != 0) {
-        bool asks = argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
+        bool asks = argc > 0 && (strncmp(argv[0], "--help", 6) == 0 || strcmp(argv[0], "-h") == 0);
         if (!asks)
             return fail_usage(self, argc < 1 ? "what to do is missing: train" : "'%s' is nothing it can do; there is: train",
                               argc < 1 ? "" : argv[0]);
