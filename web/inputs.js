@@ -1,0 +1,169 @@
+/* Coloured text: the inputs that excite an eigenvector, as the report draws them; a word's tip tells which heads carried it, and a table on demand
+ * tells the same for every word. A match's "heads", when there: one row for the direct path, one a head, [position + 1] each, in sum "contributions". */
+"use strict";
+(function () {
+  const BILENS = globalThis.BILENS;
+  const { h } = BILENS;
+  const BEFORE = 20,
+    IN_TIP = 6;
+
+  const pathName = row => (row === 0 ? "direct" : "head " + (row - 1));
+
+  /* The paths that carried most of word j, for its tip. */
+  function carriers(match, j) {
+    if (!match.heads) return [];
+    const paths = match.heads.map((row, i) => ({ name: pathName(i), value: row[j] })).filter(path => path.value !== 0);
+    paths.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
+    const largest = Math.max(...match.contributions.map(Math.abs)),
+      most = Math.abs(paths.length ? paths[0].value : 1);
+    const rows = paths.slice(0, IN_TIP).map(path => {
+      const fill = h("span", { class: "fill c" + BILENS.level(path.value, largest) });
+      fill.style.width = ((50 * Math.abs(path.value)) / most).toFixed(2) + "%";
+      return h(
+        "div",
+        { class: "path" },
+        h("span", {}, path.name),
+        h("span", { class: "lane " + (path.value < 0 ? "left" : "right") }, fill),
+        h("span", { class: "v" }, BILENS.signed(path.value, largest))
+      );
+    });
+    if (paths.length > IN_TIP) rows.push(h("div", { class: "path rest" }, `and ${paths.length - IN_TIP} smaller`));
+    return rows;
+  }
+
+  function word(match, j, largest, here) {
+    const value = match.contributions[j],
+      token = BILENS.visible(match.tokens[j]);
+    const element = h(
+      "span",
+      { class: (here ? "at " : "") + "c" + BILENS.level(value, largest), "data-tip": BILENS.signed(value, largest) },
+      here ? `[${token}]` : token + " "
+    );
+    element.tipParts = () => carriers(match, j);
+    return element;
+  }
+
+  /* The words of one match. `all`: from the first word, not from the twentieth before. */
+  BILENS.words = (match, all) => {
+    const largest = Math.max(0, ...match.contributions.map(Math.abs)),
+      at = match.position,
+      first = all ? 0 : Math.max(0, at - BEFORE);
+    const line = h("p", { class: "words" });
+    if (first > 0) {
+      const sum = match.contributions.slice(0, first).reduce((a, b) => a + b, 0);
+      line.append(h("span", { class: "more", "data-tip": `${first} earlier tokens, ${BILENS.signed(sum, largest)} together` }, "… "));
+    }
+    for (let j = first; j <= at; j++) line.append(word(match, j, largest, j === at));
+    line.append(
+      h(
+        "span",
+        { class: "next" },
+        (match.next || []).map(token => " " + BILENS.visible(token))
+      )
+    );
+    if (match.bias)
+      line.append(h("span", { class: "share c" + BILENS.level(match.bias, largest) }, "constant " + BILENS.signed(match.bias, largest)));
+    return line;
+  };
+
+  /* Every word by every path; words that carried next to nothing are left out. */
+  BILENS.byHead = match => {
+    const n = match.position + 1,
+      largest = Math.max(...match.contributions.map(Math.abs), ...match.heads.flat().map(Math.abs));
+    let shown = Array.from({ length: n }, (_, j) => j);
+    if (n > 24)
+      shown = shown.filter(
+        j =>
+          Math.abs(match.contributions[j]) >= 0.02 * largest || j === n - 1 || match.heads.some(row => Math.abs(row[j]) >= 0.05 * largest)
+      );
+    const line = (name, row, total) =>
+      h(
+        "tr",
+        { class: total ? "total" : null },
+        h("th", { scope: "row" }, name),
+        shown.map(j => h("td", { class: "c" + BILENS.level(row[j], largest) }, row[j] === 0 ? "" : BILENS.number(row[j], 2))),
+        h(
+          "td",
+          { class: "v sum" },
+          BILENS.number(
+            row.reduce((a, b) => a + b, 0),
+            2
+          )
+        )
+      );
+    return h(
+      "div",
+      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Contributions by word and head" },
+      h(
+        "table",
+        { class: "heads" },
+        h(
+          "caption",
+          {},
+          "Contributions to v·x by word and path",
+          shown.length < n ? `; ${n - shown.length} words that carried little are left out, not from the sums` : ""
+        ),
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            h("td"),
+            shown.map(j => h("th", { scope: "col" }, BILENS.visible(match.tokens[j]))),
+            h("th", { scope: "col", class: "v" }, "sum")
+          )
+        ),
+        h(
+          "tbody",
+          {},
+          match.heads.map((row, i) => line(pathName(i), row, false)),
+          line("all", match.contributions, true)
+        )
+      )
+    );
+  };
+
+  BILENS.activationText = value => BILENS.number(value, Math.abs(value) >= 0.1 ? 2 : BILENS.decimals(Math.abs(value)));
+
+  /* The list of a vector's inputs; "by head" opens a table under a line. */
+  BILENS.inputs = (hits, tools) => {
+    const head = h("div", { class: "over" }, h("h3", {}, "Top inputs"), tools || null, BILENS.legend("against", "towards"));
+    if (!hits || hits.matches.length === 0)
+      return [head, h("p", { class: "none" }, hits ? "The corpus holds none." : "None were looked for.")];
+    return [
+      head,
+      h(
+        "ol",
+        { class: "inputs" },
+        hits.matches.map(match => {
+          const item = h(
+            "li",
+            {},
+            h(
+              "div",
+              { class: "act" },
+              h("b", {}, BILENS.activationText(match.activation)),
+              h("span", {}, `story ${match.story}, position ${match.position}`)
+            ),
+            BILENS.words(match)
+          );
+          if (match.heads) {
+            const open = BILENS.button(
+              "by head",
+              () => {
+                const shown = item.querySelector(".scroll");
+                if (shown) shown.remove();
+                else item.append(BILENS.byHead(match));
+                open.setAttribute("aria-expanded", String(!shown));
+              },
+              { class: "button small", "aria-expanded": "false" }
+            );
+            item.append(open);
+          }
+          return item;
+        })
+      )
+    ];
+  };
+})();

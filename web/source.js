@@ -1,0 +1,98 @@
+/* Where the numbers come from. BILENS.source is a running explorer (this file: its API under /api, docs/api.md) or, when BILENS_SITE describes one, a static
+ * site (site_source.js). Both answer with promises of the same shapes:
+ *
+ *     info()  tokens({ q, sort, ascending, limit, offset })
+ *     eigen(subject, { eigs, none })  scan(subject, { eigs, top })
+ *     sentence(text)  excited(text, position)  contributions(text, position, subject, index)
+ *
+ * A subject is { token, minus: […], layer, contrast: "mean" | "none" | undefined }. */
+"use strict";
+(function () {
+  const BILENS = globalThis.BILENS;
+  const KEPT = 96;
+
+  /* Answers by their question, the latest KEPT of them: going back draws at once. Failures are not kept. */
+  BILENS.remembering = ask => {
+    const kept = new Map();
+    return key => {
+      let answer = kept.get(key);
+      if (answer) kept.delete(key);
+      else answer = ask(key);
+      kept.set(key, answer);
+      answer.catch(() => kept.delete(key));
+      if (kept.size > KEPT) kept.delete(kept.keys().next().value);
+      return answer;
+    };
+  };
+
+  /* Parameters of a direction as the API and the page's address both have them. */
+  BILENS.subjectQuery = (subject, fallback) => {
+    const query = new URLSearchParams({ token: subject.token });
+    for (const token of subject.minus) query.append("minus", token);
+    if (subject.layer !== undefined) query.set("layer", subject.layer);
+    if (!subject.minus.length && (subject.contrast || fallback) === "mean") query.set("contrast", "mean");
+    return query;
+  };
+
+  async function answerOf(response) {
+    let body = null;
+    try {
+      body = await response.json();
+    } catch (e) {
+      /* not ours: the status has to do */
+    }
+    if (response.ok && body) return body;
+    const error = new Error(body && body.error ? body.error.message : `the server answered ${response.status} ${response.statusText}`);
+    Object.assign(error, { status: response.status, nearest: body && body.error ? body.error.nearest : undefined });
+    throw error;
+  }
+  async function reach(address, options) {
+    try {
+      return await fetch(address, options);
+    } catch (e) {
+      throw new Error("the explorer does not answer any more: is bilens serve still running?");
+    }
+  }
+
+  BILENS.serverSource = () => {
+    const get = BILENS.remembering(async address => answerOf(await reach(address)));
+    const post = BILENS.remembering(async key => {
+      const [address, body] = key.split("\n");
+      return answerOf(await reach(address, { method: "POST", headers: { "content-type": "application/x-www-form-urlencoded" }, body }));
+    });
+    const source = { server: true, contrast: "none" };
+    source.info = async () => {
+      const info = await get("api/info");
+      source.contrast = info.contrast_default;
+      return info;
+    };
+    source.tokens = ({ q, sort, ascending, limit, offset }) => {
+      const query = new URLSearchParams({ limit: limit || 50, offset: offset || 0 });
+      if (q) query.set("q", q);
+      if (sort) query.set("sort", sort);
+      if (ascending) query.set("ascending", 1);
+      return get("api/tokens?" + query);
+    };
+    source.eigen = (subject, { eigs, none } = {}) => {
+      const query = BILENS.subjectQuery(subject, source.contrast);
+      for (const index of eigs || []) query.append("eigs", index);
+      if (none) query.set("null", 1);
+      return get("api/eigen?" + query);
+    };
+    source.scan = (subject, { eigs, top }) => {
+      const query = BILENS.subjectQuery(subject, source.contrast);
+      for (const index of eigs) query.append("eigs", index);
+      query.set("top", top || 8);
+      query.set("heads", 1);
+      return get("api/scan?" + query);
+    };
+    source.sentence = text => post("api/sentence\n" + new URLSearchParams({ text }));
+    source.excited = (text, position) => post("api/sentence/excited\n" + new URLSearchParams({ text, position, limit: 24 }));
+    source.contributions = (text, position, subject, index) => {
+      const query = BILENS.subjectQuery(subject, source.contrast);
+      for (const [key, value] of Object.entries({ text, position, index })) query.set(key, value);
+      return post("api/sentence/contributions\n" + query);
+    };
+    return source;
+  };
+})();

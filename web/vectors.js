@@ -1,0 +1,173 @@
+/* One eigenvector: what its sign means, and its virtual tokens as the report's table (src/report/html_vectors.c) or as bars. */
+"use strict";
+(function () {
+  const BILENS = globalThis.BILENS;
+  const { h } = BILENS;
+  const PER_TABLE = 9;
+
+  const heading = name => name.slice(0, 1).toUpperCase() + name.slice(1);
+  const valueHeading = name => (name.startsWith("head ") ? "Value " + name.slice(5) : "Value");
+  const isSingle = source => source.value !== undefined;
+
+  BILENS.largestOf = vector => {
+    let largest = 0;
+    for (const source of Object.values(vector.sources))
+      for (const [, value] of isSingle(source) ? [["", source.value]] : [...source.top, ...source.bottom])
+        largest = Math.max(largest, Math.abs(value));
+    return largest;
+  };
+
+  /* Row r of a source: highest first, then down to the lowest of all. */
+  function entryAt(source, row, tops, bottoms) {
+    if (row < tops) return source.top[row];
+    return source.bottom[tops + bottoms - 1 - row];
+  }
+  function cells(entry, largest) {
+    if (!entry) return [h("td", { class: "t" }), h("td")];
+    return [
+      h("td", { class: "t" }, BILENS.visible(entry[0])),
+      h("td", { class: "v c" + BILENS.level(entry[1], largest) }, BILENS.among(entry[1], largest))
+    ];
+  }
+  function table(sources, largest) {
+    const tops = Math.max(...sources.map(([, s]) => s.top.length)),
+      bottoms = Math.max(...sources.map(([, s]) => s.bottom.length));
+    const rows = Array.from({ length: tops + bottoms }, (_, row) =>
+      h(
+        "tr",
+        { class: row === tops && row > 0 ? "low" : null },
+        h("th", { scope: "row" }, String(row)),
+        sources.map(([, source]) => cells(entryAt(source, row, tops, bottoms), largest))
+      )
+    );
+    return h(
+      "div",
+      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Virtual tokens" },
+      h(
+        "table",
+        { class: "vt" },
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            h("th"),
+            sources.map(([name]) => [
+              h("th", { class: "t", scope: "col" }, heading(name)),
+              h("th", { class: "v", scope: "col" }, valueHeading(name))
+            ])
+          )
+        ),
+        h("tbody", {}, rows)
+      )
+    );
+  }
+  function tables(several, largest) {
+    const n = Math.ceil(several.length / Math.ceil(several.length / PER_TABLE)),
+      out = [];
+    for (let first = 0; first < several.length; first += n) out.push(table(several.slice(first, first + n), largest));
+    return out;
+  }
+
+  /* Bars grow from the middle of their column: to the right the values above zero, to the left those below. */
+  function bar([token, value], largest) {
+    const fill = h("span", { class: "fill c" + BILENS.level(value, largest) });
+    fill.style.width = ((50 * Math.abs(value)) / largest).toFixed(2) + "%";
+    return h(
+      "li",
+      {},
+      h("span", { class: "t" }, BILENS.visible(token)),
+      h("span", { class: "lane " + (value < 0 ? "left" : "right"), "aria-hidden": "true" }, fill),
+      h("span", { class: "v" }, BILENS.among(value, largest))
+    );
+  }
+  const bars = (several, largest) =>
+    h(
+      "div",
+      { class: "bars" },
+      several.map(([name, source]) =>
+        h(
+          "section",
+          { class: "source", "aria-label": heading(name) },
+          h("h4", {}, heading(name)),
+          h(
+            "ol",
+            {},
+            source.top.map(entry => bar(entry, largest))
+          ),
+          h(
+            "ol",
+            { class: "low" },
+            [...source.bottom].reverse().map(entry => bar(entry, largest))
+          )
+        )
+      )
+    );
+
+  /* `way`: "table" or "bars". */
+  BILENS.virtualTokens = (vector, way, tools) => {
+    const largest = BILENS.largestOf(vector),
+      sources = Object.entries(vector.sources),
+      several = sources.filter(([, s]) => !isSingle(s));
+    return [
+      h(
+        "div",
+        { class: "over" },
+        h("h3", {}, "Virtual tokens"),
+        tools || null,
+        BILENS.legend(BILENS.among(-largest, largest), BILENS.among(largest, largest))
+      ),
+      several.length ? (way === "bars" ? bars(several, largest) : tables(several, largest)) : null,
+      sources
+        .filter(([, s]) => isSingle(s))
+        .map(([name, source]) =>
+          h(
+            "p",
+            { class: "note" },
+            h("b", {}, heading(name)),
+            " (the constant 1) ",
+            h("span", { class: "single c" + BILENS.level(source.value, largest) }, BILENS.among(source.value, largest))
+          )
+        )
+    ];
+  };
+
+  /* "Eigenvector -1  λ = 1.98  evidence for swim", and what that means. */
+  BILENS.vectorHead = (eigen, vector, total) => {
+    const values = eigen.eigenvalues,
+      tone = vector.eigenvalue < 0 ? "against-ink" : "for",
+      value = vector.eigenvalue;
+    const largest = Math.max(Math.abs(values[0]), Math.abs(values[values.length - 1]));
+    const share = total > 0 ? `; ${BILENS.number((100 * Math.abs(value)) / total, 1)}\u00a0% of Σ|λ|` : "";
+    return [
+      h(
+        "h2",
+        {},
+        `Eigenvector ${BILENS.number(vector.index, 0)} `,
+        h("span", { class: "lambda " + tone }, "λ = " + BILENS.among(value, largest)),
+        h(
+          "span",
+          { class: "badge " + tone },
+          value > 0 ? "evidence for " : value < 0 ? "evidence against " : "no evidence about ",
+          BILENS.token(eigen.token)
+        )
+      ),
+      h(
+        "p",
+        { class: "note" },
+        `Whatever excites this eigenvector, in either sense, ${value > 0 ? "raises" : value < 0 ? "lowers" : "leaves alone"} the score of `,
+        BILENS.token(eigen.token),
+        eigen.minus && eigen.minus.length ? " against the others" : "",
+        `. Index ${vector.position} of the ascending spectrum${share}.`
+      ),
+      vector.group
+        ? h(
+            "p",
+            { class: "note warn" },
+            `Degenerate with indices ${vector.group[0]}–${vector.group[1]}: only the span of this group means anything, not this vector by itself.`
+          )
+        : null
+    ];
+  };
+})();
