@@ -61,5 +61,26 @@ private=$(comm -13 declared exported)
 
 if [ -e "$prefix/bin/bilens" ]; then
     "$prefix/bin/bilens" --version | grep -q "$version" || fail "the installed program does not say its version"
+    "$prefix/bin/bilens" info --quiet >log || fail "the installed program does not find its own model"
+    verbs=$("$prefix/bin/bilens" --help=options | cut -f1)
+    [ "$(wc -w <<<"$verbs")" -ge 13 ] || fail "--help=options lists only $verbs"
+    for page in bilens $(printf 'bilens-%s ' $verbs); do
+        file=$prefix/share/man/man1/$page.1
+        grep -q '^\.SH EXAMPLES' "$file" || fail "$file is no manual page"
+        if command -v groff >/dev/null; then
+            warnings=$(groff -Kutf8 -Tutf8 -man -ww -z "$file" 2>&1)
+            [ -z "$warnings" ] || fail "$file: $warnings"
+        fi
+    done
+    for verb in $verbs; do # completion knows what --help says
+        [ "$verb" = tokenizer ] && continue
+        "$prefix/bin/bilens" "$verb" --help=options | grep -q -P '^--quiet\tflag\t' || fail "bilens $verb --help=options"
+    done
+    PATH=$prefix/bin:$PATH bash -euc 'source "$0/share/bash-completion/completions/bilens"; COMP_WORDS=(bilens scan --stor); COMP_CWORD=2; _bilens; [ "${COMPREPLY[*]}" = --stories ]' "$prefix" || fail "bash completion"
 fi
+# What was installed is taken away again, and nothing else.
+touch "$prefix/bin/other"
+BUILD=$BUILD "$SOURCE/tools/uninstall.sh" >log || fail "uninstall: $(cat log)"
+left=$(cd "$prefix" && find . -type f -o -type l)
+[ "$left" = ./bin/other ] || fail "uninstall left" $left
 echo "install: shared, static and CMake programs work; $(wc -l <exported) functions exported, all declared"
