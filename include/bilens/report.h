@@ -24,6 +24,8 @@ BL_API char *bl_info_json(const bl_model *model, bl_error *err);
 BL_API char *bl_eigen_json(const bl_subject *subject, const bl_eigen *eigen, const long *indices, size_t n_indices, bl_error *err);
 BL_API char *bl_scan_json(const bl_subject *subject, const bl_eigen *eigen, const bl_scan *scan, const long *indices, size_t n_indices,
                           bl_error *err);
+/** One match, as in bl_scan_json's "matches". */
+BL_API char *bl_match_json(const bl_model *model, const bl_match *match, bl_error *err);
 /** The report's JSON: {"format": "bilens report 1", "version", "info": {…}, "eigen": {…}, "scan": {…}, "corpus": […]}. */
 BL_API char *bl_report_json(const char *info, const char *eigen, const char *scan, const char *const *corpus, size_t n_corpus,
                             bl_error *err);

@@ -263,9 +263,23 @@ static json_t *match(builder *b, const bl_model *model, const bl_match *from) {
     set(b, out, "similarity", number(b, from->similarity));
     set(b, out, "bias", number(b, from->bias));
     set(b, out, "contributions", shares);
+    if (from->heads) {
+        json_t *rows = made(b, json_array());
+        for (size_t h = 0; h <= from->n_heads; h++) {
+            json_t *row = made(b, json_array());
+            for (size_t i = 0; i <= from->position; i++) append(b, row, number(b, from->heads[h * (from->position + 1) + i]));
+            append(b, rows, row);
+        }
+        set(b, out, "heads", rows);
+    }
     set(b, out, "tokens", tokens);
     set(b, out, "next", next);
     return out;
+}
+
+char *bl_match_json(const bl_model *model, const bl_match *found, bl_error *err) {
+    builder b = {err, false};
+    return finish(&b, match(&b, model, found));
 }
 
 char *bl_scan_json(const bl_subject *subject, const bl_eigen *eigen, const bl_scan *scan, const long *indices, size_t n_indices,

@@ -22,28 +22,30 @@ static void pattern_row(const bl_folded *f, bl_folded_workspace *w, const float 
     for (size_t j = 0; j <= p; j++) row[j] /= sum;
 }
 
-void bl_folded_contributions(const bl_folded *f, bl_folded_workspace *w, size_t j, const int32_t *ids, size_t n, size_t p, float *c) {
+void bl_folded_contributions(const bl_folded *f, bl_folded_workspace *w, size_t j, const int32_t *ids, size_t n, size_t p, float *c,
+                             float *heads) {
     const float *qk;
     bool by_token;
     float *sims = w->direct, *row = w->scores;
     const float *x = bl_folded_begin(f, w, ids, n, sims, &qk, &by_token);
     memset(c, 0, (p + 1) * sizeof *c);
+    if (heads) memset(heads, 0, (p + 1) * sizeof *heads);
     if (f->by_values) memset(w->z, 0, f->d * sizeof *w->z);
     for (size_t h = 0; h < f->H; h++) {
         pattern_row(f, w, qk, by_token ? ids : NULL, h, p, row);
         for (size_t i = 0; i <= p; i++) {
             const float *moved = w->moved + i * f->moved;
-            if (!f->by_values) {
-                c[i] += row[i] * moved[h * f->J + j];
-            } else {
-                c[i] += row[i] * cblas_sdot((int)f->k, f->out + j * f->d + h * f->k, 1, moved + h * f->k, 1);
-                cblas_saxpy((int)f->k, row[i], moved + h * f->k, 1, w->z + h * f->k, 1);
-            }
+            float tau = f->by_values ? cblas_sdot((int)f->k, f->out + j * f->d + h * f->k, 1, moved + h * f->k, 1) : moved[h * f->J + j];
+            if (f->by_values) cblas_saxpy((int)f->k, row[i], moved + h * f->k, 1, w->z + h * f->k, 1);
+            c[i] += row[i] * tau;
+            if (heads) heads[(1 + h) * (p + 1) + i] = row[i] * tau;
         }
     }
     c[p] += sims[p * f->J + j];
+    if (heads) heads[p] = sims[p * f->J + j];
     if (!f->normed) return;
     const float *x_p = x ? x + p * f->d : bl_model_w_e(f->probes->model).data + (size_t)ids[p] * f->d;
     float scale = (float)(1.0 / sqrt(bl_folded_square(f, x_p, w->z) / (double)f->d + 1e-8));
     for (size_t i = 0; i <= p; i++) c[i] *= scale;
+    for (size_t i = 0; heads && i < (1 + f->H) * (p + 1); i++) heads[i] *= scale;
 }

@@ -24,7 +24,7 @@
 struct bl_scan {
     bl_top *tops;  /* [J] */
     float *values; /* [J] eigenvalues */
-    size_t J;
+    size_t J, H;   /* H = 0 unless contributions are split by head */
     uint64_t stories, positions;
 };
 
@@ -42,7 +42,10 @@ typedef struct work {
     bl_workspace **workspaces;               /* [threads] on the exact path */
     float **sims;                            /* [threads][n_ctx, J] */
     size_t threads;
-    bl_batch batch;
+    bl_batch batch;                 /* of a corpus … */
+    const bl_token_stories *tokens; /* … or stories first … first + n - 1 of these */
+    size_t first, n;
+    bool heads;
     best *found; /* [BATCH_STORIES, J] */
 } work;
 
@@ -96,22 +99,29 @@ static bool find_best(const float *sims, size_t n, size_t J, best *found) {
     return finite;
 }
 
+/* Tokens of story i of the batch. */
+static bl_ids story_ids(const work *w, size_t i) {
+    if (!w->tokens) return w->batch.ids[i];
+    const size_t *begin = w->tokens->begin + w->first + i;
+    return (bl_ids){.data = (int32_t *)(uintptr_t)(w->tokens->ids + begin[0]), .n = begin[1] - begin[0]};
+}
+
 static bool scan_story(work *w, size_t i, bl_error *err) {
     size_t thread = (size_t)omp_get_thread_num(), J = w->probes.J;
     const bl_model *model = w->probes.model;
-    if (!bl_batch_encode(&w->batch, i, bl_model_tokenizer(model), bl_model_config(model)->n_ctx, err)) return false;
-    const bl_ids *ids = &w->batch.ids[i];
-    if (ids->n == 0) return true;
-    if (w->folded) bl_folded_similarity(w->folded, w->folded_workspaces[thread], ids->data, ids->n, w->sims[thread]);
-    else bl_similarity(&w->probes, w->workspaces[thread], ids->data, ids->n, w->sims[thread]);
-    if (find_best(w->sims[thread], ids->n, J, w->found + i * J)) return true;
+    if (!w->tokens && !bl_batch_encode(&w->batch, i, bl_model_tokenizer(model), bl_model_config(model)->n_ctx, err)) return false;
+    bl_ids ids = story_ids(w, i);
+    if (ids.n == 0) return true;
+    if (w->folded) bl_folded_similarity(w->folded, w->folded_workspaces[thread], ids.data, ids.n, w->sims[thread]);
+    else bl_similarity(&w->probes, w->workspaces[thread], ids.data, ids.n, w->sims[thread]);
+    if (find_best(w->sims[thread], ids.n, J, w->found + i * J)) return true;
     return bl_fail(err, BL_ERR_NUMERIC, "a similarity is not finite: the weights hold NaN or infinity");
 }
 
 static bool scan_batch(work *w, bl_error *err) {
     bool ok = true;
 #pragma omp parallel for schedule(dynamic, 1)
-    for (size_t i = 0; i < w->batch.n; i++) {
+    for (size_t i = 0; i < w->n; i++) {
         bl_error failure = {0};
         if (scan_story(w, i, &failure)) continue;
 #pragma omp critical(bl_scan_failure)
@@ -124,16 +134,15 @@ static bool scan_batch(work *w, bl_error *err) {
 }
 
 static bool merge_batch(bl_scan *scan, const work *w, bl_error *err) {
-    for (size_t i = 0; i < w->batch.n; i++) {
-        const bl_ids *ids = &w->batch.ids[i];
-        for (size_t j = 0; j < scan->J && ids->n; j++) {
+    for (size_t i = 0; i < w->n; i++) {
+        bl_ids ids = story_ids(w, i);
+        for (size_t j = 0; j < scan->J && ids.n; j++) {
             best b = w->found[i * scan->J + j];
             size_t n = (size_t)b.position + 1 + TOKENS_AFTER;
-            if (!bl_top_offer(&scan->tops[j], scan->stories, b.position, b.similarity, ids->data, n < ids->n ? n : ids->n, err))
-                return false;
+            if (!bl_top_offer(&scan->tops[j], scan->stories, b.position, b.similarity, ids.data, n < ids.n ? n : ids.n, err)) return false;
         }
         scan->stories++;
-        scan->positions += ids->n;
+        scan->positions += ids.n;
     }
     return true;
 }
@@ -142,13 +151,17 @@ static bool merge_batch(bl_scan *scan, const work *w, bl_error *err) {
 static bool explain_match(const work *w, size_t j, const float *back, bl_candidate *m, bl_error *err) {
     size_t thread = (size_t)omp_get_thread_num();
     m->contributions = bl_alloc(m->position + 1, sizeof *m->contributions, err);
-    if (!m->contributions) return false;
-    if (w->folded) bl_folded_contributions(w->folded, w->folded_workspaces[thread], j, m->ids, m->n_ids, m->position, m->contributions);
-    else if (!bl_contributions(&w->probes, j, back, w->workspaces[thread], m->ids, m->n_ids, m->position, m->contributions, err))
+    size_t rows = w->heads ? 1 + bl_model_config(w->probes.model)->n_head : 0;
+    if (rows) m->heads = bl_alloc((m->position + 1) * rows, sizeof *m->heads, err);
+    if (!m->contributions || (rows && !m->heads)) return false;
+    if (w->folded)
+        bl_folded_contributions(w->folded, w->folded_workspaces[thread], j, m->ids, m->n_ids, m->position, m->contributions, m->heads);
+    else if (!bl_contributions(&w->probes, j, back, w->workspaces[thread], m->ids, m->n_ids, m->position, m->contributions, m->heads, err))
         return false;
     float sign = m->similarity < 0 ? -1.0F : 1.0F;
     m->bias = sign * w->probes.bias[j];
     for (size_t p = 0; p <= m->position; p++) m->contributions[p] *= sign;
+    for (size_t i = 0; i < rows * (m->position + 1); i++) m->heads[i] *= sign;
     return true;
 }
 
@@ -180,17 +193,52 @@ static bool read_all(bl_scan *scan, work *w, bl_corpus *corpus, const bl_scan_op
         if (!bl_progress_step(&options->progress, "scanning", read, total, err)) return false;
         size_t left = options->max_stories ? options->max_stories - (size_t)scan->stories : BATCH_STORIES;
         if (!bl_batch_read(&w->batch, corpus, left < BATCH_STORIES ? left : BATCH_STORIES, err)) return false;
-        if (w->batch.n == 0) return true;
+        w->n = w->batch.n;
+        if (w->n == 0) return true;
         if (!scan_batch(w, err) || !merge_batch(scan, w, err)) return false;
     }
 }
 
-bl_scan *bl_scan_run(const bl_model *model, const bl_eigen *eigen, const long *indices, size_t n_indices, bl_corpus *corpus,
-                     const bl_scan_options *options, bl_error *err) {
+static bool read_tokens(bl_scan *scan, work *w, const bl_scan_options *options, bl_error *err) {
+    size_t n = w->tokens->n;
+    if (options->max_stories && options->max_stories < n) n = options->max_stories;
+    for (w->first = 0; w->first < n; w->first += w->n) {
+        w->n = n - w->first < BATCH_STORIES ? n - w->first : BATCH_STORIES;
+        if (!bl_progress_step(&options->progress, "scanning", w->first, n, err)) return false;
+        if (!scan_batch(w, err) || !merge_batch(scan, w, err)) return false;
+    }
+    return true;
+}
+
+/* Places become matches as they are. */
+static bool take_places(bl_scan *scan, work *w, const bl_place *places, size_t n, bl_error *err) {
+    for (size_t i = 0; i < n; i++) {
+        const bl_place *p = &places[i];
+        size_t kept = p->position + 1 + TOKENS_AFTER < p->n_ids ? p->position + 1 + TOKENS_AFTER : p->n_ids;
+        if (p->j >= scan->J || p->position >= p->n_ids || p->n_ids > bl_model_config(w->probes.model)->n_ctx)
+            return bl_fail(err, BL_ERR_USAGE, "place %zu is not in its text, or of no eigenvector that was asked for", i);
+        if (w->folded) bl_folded_similarity(w->folded, w->folded_workspaces[0], p->ids, p->n_ids, w->sims[0]);
+        else bl_similarity(&w->probes, w->workspaces[0], p->ids, p->n_ids, w->sims[0]);
+        if (!bl_top_append(&scan->tops[p->j], p->story, p->position, w->sims[0][p->position * scan->J + p->j], p->ids, kept, err))
+            return false;
+    }
+    return true;
+}
+
+/* What is looked for where: exactly one of corpus, tokens, places. */
+typedef struct source {
+    bl_corpus *corpus;
+    const bl_token_stories *tokens;
+    const bl_place *places;
+    size_t n_places;
+} source;
+
+static bl_scan *run(const bl_model *model, const bl_eigen *eigen, const long *indices, size_t n_indices, const source *from,
+                    const bl_scan_options *options, bl_error *err) {
     static const bl_scan_options defaults = {0};
     bl_error_clear(err);
     if (!options) options = &defaults;
-    work w = {0};
+    work w = {.tokens = from->tokens, .heads = options->heads};
     bl_scan *scan = bl_alloc_zero(1, sizeof *scan, err);
     bool ok = false;
     if (!scan || !work_init(&w, model, eigen, indices, n_indices, options->exact_path, err)) goto done;
@@ -198,17 +246,35 @@ bl_scan *bl_scan_run(const bl_model *model, const bl_eigen *eigen, const long *i
     scan->values = bl_alloc(n_indices, sizeof *scan->values, err);
     if (!scan->tops || !scan->values) goto done;
     scan->J = n_indices;
+    scan->H = options->heads ? bl_model_config(model)->n_head : 0;
     for (size_t j = 0; j < n_indices; j++) {
-        size_t n = bl_eigen_size(eigen);
+        size_t n = bl_eigen_size(eigen), most = options->top ? options->top : DEFAULT_TOP;
         scan->values[j] = bl_eigen_values(eigen)[indices[j] < 0 ? n - (size_t)-indices[j] : (size_t)indices[j]];
-        if (!bl_top_init(&scan->tops[j], options->top ? options->top : DEFAULT_TOP, err)) goto done;
+        if (!bl_top_init(&scan->tops[j], from->places ? from->n_places : most, err)) goto done;
     }
-    ok = read_all(scan, &w, corpus, options, err) && explain(scan, &w, err);
+    if (from->places) ok = take_places(scan, &w, from->places, from->n_places, err);
+    else ok = from->tokens ? read_tokens(scan, &w, options, err) : read_all(scan, &w, from->corpus, options, err);
+    ok = ok && explain(scan, &w, err);
 done:
     work_free(&w);
     if (ok) return scan;
     bl_scan_free(scan);
     return NULL;
+}
+
+bl_scan *bl_scan_run(const bl_model *model, const bl_eigen *eigen, const long *indices, size_t n_indices, bl_corpus *corpus,
+                     const bl_scan_options *options, bl_error *err) {
+    return run(model, eigen, indices, n_indices, &(source){.corpus = corpus}, options, err);
+}
+
+bl_scan *bl_scan_run_tokens(const bl_model *model, const bl_eigen *eigen, const long *indices, size_t n_indices,
+                            const bl_token_stories *stories, const bl_scan_options *options, bl_error *err) {
+    return run(model, eigen, indices, n_indices, &(source){.tokens = stories}, options, err);
+}
+
+bl_scan *bl_scan_places(const bl_model *model, const bl_eigen *eigen, const long *indices, size_t n_indices, const bl_place *places,
+                        size_t n_places, const bl_scan_options *options, bl_error *err) {
+    return run(model, eigen, indices, n_indices, &(source){.places = places, .n_places = n_places}, options, err);
 }
 
 void bl_scan_free(bl_scan *scan) {
@@ -231,6 +297,8 @@ bl_match bl_scan_match(const bl_scan *scan, size_t j, size_t i) {
                       .activation = scan->values[j] * m->similarity * m->similarity,
                       .bias = m->bias,
                       .contributions = m->contributions,
+                      .heads = m->heads,
+                      .n_heads = m->heads ? scan->H : 0,
                       .ids = m->ids,
                       .n_ids = m->n_ids};
 }

@@ -55,6 +55,7 @@ typedef struct split {
     size_t d, H;
     float *moved;  /* [n, H] v^T s O_h V_h y_j */
     float *c;      /* [p + 1] */
+    float *heads;  /* [1 + H, p + 1] or NULL */
     float *direct; /* v . x_p */
     double square; /* |x_mid(p)|^2 */
 } split;
@@ -69,17 +70,22 @@ static void take(void *context, bl_point point, size_t layer, size_t head, bl_vi
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)value.rows, (int)s->H, (int)s->d, 1.0F, value.data, (int)value.stride,
                     s->back, (int)s->d, 0.0F, s->moved, (int)s->H);
     if (point == BL_POINT_PATTERN)
-        for (size_t j = 0; j <= s->p; j++) s->c[j] += row[j] * s->moved[j * s->H + head];
+        for (size_t j = 0; j <= s->p; j++) {
+            float share = row[j] * s->moved[j * s->H + head];
+            s->c[j] += share;
+            if (s->heads) s->heads[(1 + head) * (s->p + 1) + j] = share;
+        }
     if (point == BL_POINT_RESID_MID)
         for (size_t i = 0; i < s->d; i++) s->square += (double)row[i] * (double)row[i];
 }
 
 bool bl_contributions(const bl_probes *probes, size_t j, const float *back, bl_workspace *workspace, const int32_t *ids, size_t n, size_t p,
-                      float *c, bl_error *err) {
+                      float *c, float *heads, bl_error *err) {
     const bl_config *config = bl_model_config(probes->model);
     float direct = 0, *moved = bl_alloc(n * config->n_head, sizeof *moved, err);
     if (!moved) return false;
     memset(c, 0, (p + 1) * sizeof *c);
+    if (heads) memset(heads, 0, (p + 1) * sizeof *heads);
     split s = {.layer = probes->layer,
                .p = p,
                .v = probes->v + j * config->d_model,
@@ -88,12 +94,15 @@ bool bl_contributions(const bl_probes *probes, size_t j, const float *back, bl_w
                .H = config->n_head,
                .moved = moved,
                .c = c,
+               .heads = heads,
                .direct = &direct};
     bl_tap tap = {take, &s};
     bl_forward_mlp_in(probes->model, workspace, ids, n, probes->layer, &tap);
     c[p] += direct;
+    if (heads) heads[p] = direct;
     float scale = config->normalization ? (float)(1.0 / sqrt(s.square / (double)s.d + 1e-8)) : 1.0F;
     for (size_t i = 0; i <= p; i++) c[i] *= scale;
+    for (size_t i = 0; heads && i < (1 + s.H) * (p + 1); i++) heads[i] *= scale;
     free(moved);
     return true;
 }

@@ -12,6 +12,7 @@ bool bl_top_init(bl_top *top, size_t most, bl_error *err) {
 static void candidate_free(bl_candidate *candidate) {
     free(candidate->ids);
     free(candidate->contributions);
+    free(candidate->heads);
 }
 
 void bl_top_free(bl_top *top) {
@@ -33,5 +34,13 @@ bool bl_top_offer(bl_top *top, uint64_t story, size_t position, float similarity
     memmove(top->list + at + 1, top->list + at, (top->n - at) * sizeof *top->list);
     top->list[at] = (bl_candidate){.story = story, .position = position, .similarity = similarity, .ids = copy, .n_ids = n_ids};
     top->n++;
+    return true;
+}
+
+bool bl_top_append(bl_top *top, uint64_t story, size_t position, float similarity, const int32_t *ids, size_t n_ids, bl_error *err) {
+    int32_t *copy = bl_alloc(n_ids, sizeof *copy, err);
+    if (!copy) return false;
+    memcpy(copy, ids, n_ids * sizeof *copy);
+    top->list[top->n++] = (bl_candidate){.story = story, .position = position, .similarity = similarity, .ids = copy, .n_ids = n_ids};
     return true;
 }

@@ -10,6 +10,7 @@ typedef struct bl_candidate {
     int32_t *ids; /* [n_ids] owned */
     size_t n_ids;
     float *contributions; /* [position + 1] owned, made at the end */
+    float *heads;         /* [1 + H, position + 1] owned, or NULL */
     float bias;
 } bl_candidate;
 
@@ -22,4 +23,6 @@ bool bl_top_init(bl_top *top, size_t most, bl_error *err);
 void bl_top_free(bl_top *top);
 /* Offers a story's best position, stories in ascending order; keeps a copy of ids if it is good enough. */
 bool bl_top_offer(bl_top *top, uint64_t story, size_t position, float similarity, const int32_t *ids, size_t n_ids, bl_error *err);
+/* Puts a match behind the others, good or not; there must be room for it. */
+bool bl_top_append(bl_top *top, uint64_t story, size_t position, float similarity, const int32_t *ids, size_t n_ids, bl_error *err);
 #endif

@@ -8,12 +8,19 @@ static void compare_contributions(const bl_probes *probes, const bl_folded *fold
                                   const int32_t *ids, size_t n, double *worst) {
     for (size_t j = 0; j < probes->J; j++)
         for (size_t p = 0; p<n; p += n> 1 ? n - 1 : 1) {
-            float a[32], b[32], back[2 * 16];
+            float a[32], b[32], back[2 * 16], by_head[2][3 * 32];
             bl_error err = {0};
             assert_true(bl_heads_back(probes->model, probes->layer, probes->v + j * 16, back, &err));
-            assert_true(bl_contributions(probes, j, back, slow, ids, n, p, b, &err));
-            bl_folded_contributions(folded, fast, j, ids, n, p, a);
-            for (size_t i = 0; i <= p; i++) *worst = fmax(*worst, fabs((double)a[i] - (double)b[i]));
+            assert_true(bl_contributions(probes, j, back, slow, ids, n, p, b, by_head[0], &err));
+            bl_folded_contributions(folded, fast, j, ids, n, p, a, by_head[1]);
+            for (size_t i = 0; i <= p; i++) {
+                double sums[2] = {0};
+                *worst = fmax(*worst, fabs((double)a[i] - (double)b[i]));
+                for (size_t row = 0; row < 3; row++)
+                    for (size_t k = 0; k < 2; k++) sums[k] += (double)by_head[k][row * (p + 1) + i];
+                *worst = fmax(*worst, fmax(fabs(sums[0] - (double)b[i]), fabs(sums[1] - (double)a[i])));
+            }
+            for (size_t i = 0; i < 3 * (p + 1); i++) *worst = fmax(*worst, fabs((double)by_head[0][i] - (double)by_head[1][i]));
         }
 }
 
