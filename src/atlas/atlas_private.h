@@ -26,6 +26,8 @@ typedef struct bl_atlas {
 
 /* Tables, views, identity (schema.c). Fails when the file holds another atlas. *resumed: some of this one was there. */
 bool bl_atlas_prepare(bl_atlas *atlas, bool *resumed, bl_error *err);
+/* Everything of the model that an atlas's numbers depend on. */
+uint64_t bl_atlas_hash_model(const bl_model *model);
 /* Within a transaction: where the run stands. */
 bool bl_atlas_mark(bl_atlas *atlas, bl_phase phase, uint64_t done, bl_error *err);
 

@@ -49,8 +49,7 @@ static uint64_t hash_view(uint64_t hash, bl_view view) {
     return hash;
 }
 
-/* Everything that the numbers depend on. */
-static uint64_t hash_model(const bl_model *model) {
+uint64_t bl_atlas_hash_model(const bl_model *model) {
     const bl_config *c = bl_model_config(model);
     const uint64_t shape[] = {c->n_vocab, c->n_layer,  c->n_head,        c->n_ctx,
                               c->d_model, c->d_hidden, c->normalization, (uint64_t)(1e6F * bl_model_attention_scale(model))};
@@ -91,7 +90,7 @@ static void identify(const bl_atlas *a, identity out[N_IDENTITY]) {
                                        {"seed", "--seed", ""},
                                        {"max_stories", "--stories", ""}};
     memcpy(out, keys, sizeof keys);
-    snprintf(out[1].value, 64, "%016" PRIx64, hash_model(a->model));
+    snprintf(out[1].value, 64, "%016" PRIx64, bl_atlas_hash_model(a->model));
     snprintf(out[2].value, 64, "%zu", o->layer);
     snprintf(out[3].value, 64, "%zu", o->pairs);
     snprintf(out[4].value, 64, "%zu", o->top);

@@ -1,0 +1,110 @@
+/* Looking into an atlas: the inputs that excite an eigenvector most, and the stories. */
+#include "atlas/look_private.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* Tokens behind the position that a match shows. */
+#define AFTER 3
+
+static const char *const match_sql =
+    "SELECT m.story, m.position, m.similarity, m.activation, m.bias, m.scale, m.contributions, s.tokens FROM top_input m"
+    " JOIN story s ON s.id = m.story WHERE m.pair = (SELECT id FROM eigenpair WHERE token = ? AND idx = ?) ORDER BY m.rank LIMIT ?";
+
+/* The row as a match; its contributions and tokens in `memory`, [n_ctx] floats and [n_ctx] ids. */
+static bool read_match(const bl_look *look, sqlite3_stmt *s, float *memory, bl_match *out, bl_error *err) {
+    size_t n_ctx = bl_model_config(look->model)->n_ctx;
+    size_t position = (size_t)sqlite3_column_int64(s, 1), length = (size_t)sqlite3_column_bytes(s, 7) / sizeof(int32_t);
+    const char *shares = sqlite3_column_blob(s, 6), *tokens = sqlite3_column_blob(s, 7);
+    bool ok =
+        shares && tokens && length <= n_ctx && position < length && (size_t)sqlite3_column_bytes(s, 6) == (position + 1) * sizeof(int16_t);
+    size_t n = !ok || length < position + 1 + AFTER ? length : position + 1 + AFTER;
+    int32_t *ids = (int32_t *)(void *)(memory + n_ctx);
+    for (size_t p = 0; ok && p < n; p++) {
+        memcpy(&ids[p], tokens + p * sizeof *ids, sizeof *ids);
+        ok = ids[p] >= 0 && (size_t)ids[p] < look->V;
+    }
+    if (!ok) return bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: a match does not fit its story", look->path);
+    for (size_t p = 0; p <= position; p++) {
+        int16_t share;
+        memcpy(&share, shares + p * sizeof share, sizeof share);
+        memory[p] = (float)(share * sqlite3_column_double(s, 5));
+    }
+    *out = (bl_match){.story = (size_t)sqlite3_column_int64(s, 0),
+                      .position = position,
+                      .similarity = (float)sqlite3_column_double(s, 2),
+                      .activation = (float)sqlite3_column_double(s, 3),
+                      .bias = (float)sqlite3_column_double(s, 4),
+                      .contributions = memory,
+                      .ids = ids,
+                      .n_ids = n};
+    return true;
+}
+
+bool bl_look_get_matches(bl_look *look, int32_t token, long index, size_t top, bl_look_matches *out, bl_error *err) {
+    size_t n_ctx = bl_model_config(look->model)->n_ctx, count;
+    bl_error failure = {0};
+    if (top > look->facts.top) top = (size_t)look->facts.top;
+    if (!bl_mul_size(top, 2 * n_ctx, &count)) count = SIZE_MAX;
+    *out = (bl_look_matches){.list = bl_alloc(top, sizeof *out->list, err), .memory = bl_alloc(count, sizeof(float), err)};
+    bool ok = out->list && out->memory;
+    pthread_mutex_lock(&look->lock);
+    sqlite3_stmt *s = ok ? bl_database_prepare(look->db, match_sql, err) : NULL;
+    ok = s != NULL;
+    if (ok) {
+        sqlite3_bind_int(s, 1, token);
+        sqlite3_bind_int64(s, 2, index);
+        sqlite3_bind_int64(s, 3, (sqlite3_int64)top);
+    }
+    while (ok && out->n < top && bl_database_row(s, &failure)) {
+        ok = read_match(look, s, (float *)out->memory + out->n * 2 * n_ctx, &out->list[out->n], err);
+        out->n += ok;
+    }
+    sqlite3_finalize(s);
+    pthread_mutex_unlock(&look->lock);
+    if (ok && failure.code) ok = bl_fail(err, failure.code, "%s", failure.message);
+    if (!ok) bl_look_matches_free(out);
+    return ok;
+}
+
+void bl_look_matches_free(bl_look_matches *matches) {
+    free(matches->list);
+    free(matches->memory);
+    *matches = (bl_look_matches){0};
+}
+
+bool bl_look_stories(bl_look *look, size_t most, int32_t **ids, size_t **begin, size_t *n, bl_error *err) {
+    size_t n_ctx = bl_model_config(look->model)->n_ctx, used = 0, capacity = 0, room = 0;
+    bl_error failure = {0};
+    *ids = NULL;
+    *begin = NULL;
+    *n = 0;
+    pthread_mutex_lock(&look->lock);
+    sqlite3_stmt *s = bl_database_prepare(look->db, "SELECT tokens FROM story ORDER BY id LIMIT ?", err);
+    bool ok = s && bl_grow(begin, &room, 1, sizeof **begin, err) && bl_grow(ids, &capacity, 1, sizeof **ids, err);
+    if (ok) {
+        (*begin)[0] = 0;
+        sqlite3_bind_int64(s, 1, (sqlite3_int64)most);
+    }
+    while (ok && bl_database_row(s, &failure)) {
+        const void *blob = sqlite3_column_blob(s, 0);
+        size_t length = (size_t)sqlite3_column_bytes(s, 0) / sizeof **ids;
+        ok = length <= n_ctx || bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: a story is longer than the context", look->path);
+        ok = ok && bl_grow(ids, &capacity, used + length + 1, sizeof **ids, err) && bl_grow(begin, &room, *n + 2, sizeof **begin, err);
+        if (ok && length) memcpy(*ids + used, blob, length * sizeof **ids);
+        for (size_t p = used; ok && p < used + length; p++)
+            if ((*ids)[p] < 0 || (size_t)(*ids)[p] >= look->V)
+                ok = bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: a story holds what this model cannot read", look->path);
+        if (ok) (*begin)[++*n] = used += length;
+    }
+    sqlite3_finalize(s);
+    pthread_mutex_unlock(&look->lock);
+    if (ok && failure.code) ok = bl_fail(err, failure.code, "%s", failure.message);
+    if (ok) return true;
+    free(*ids);
+    free(*begin);
+    *ids = NULL;
+    *begin = NULL;
+    return false;
+}
