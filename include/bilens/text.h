@@ -40,6 +40,9 @@ BL_API int32_t bl_tokenizer_id(const bl_tokenizer *tokenizer, const char *token)
  *  suggests the nearest strings (by edit distance), when there is none. */
 BL_API int32_t bl_tokenizer_find(const bl_tokenizer *tokenizer, const char *token, bl_error *err);
 
+/** The ids of the at most `most` <= 3 vocabulary strings nearest to `token` by edit distance, the nearest first; returns how many. */
+BL_API size_t bl_tokenizer_nearest(const bl_tokenizer *tokenizer, const char *token, int32_t *ids, size_t most);
+
 /** The id of the padding/end token ([EOS]), or -1. */
 BL_API int32_t bl_tokenizer_eos(const bl_tokenizer *tokenizer);
 

@@ -91,3 +91,11 @@ int32_t bl_tokenizer_find(const bl_tokenizer *tokenizer, const char *token, bl_e
             (size_t)shown < length ? "…" : "", list);
     return -1;
 }
+
+size_t bl_tokenizer_nearest(const bl_tokenizer *tokenizer, const char *token, int32_t *ids, size_t most) {
+    int32_t found[MAX_SUGGESTIONS];
+    size_t bad, n = bl_utf8_check(token, strlen(token), &bad) ? nearest(tokenizer, token, found) : 0;
+    if (n > most) n = most;
+    for (size_t i = 0; i < n; i++) ids[i] = found[i];
+    return n;
+}
