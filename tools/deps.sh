@@ -11,7 +11,7 @@
 set -u
 
 build='gcc libc6-dev cmake ninja-build pkg-config libopenblas-openmp-dev liblapacke-dev libjansson-dev libutf8proc-dev libpcre2-dev
-libcairo2-dev zlib1g-dev libzstd-dev libsqlite3-dev libopenmpi-dev'
+libcairo2-dev zlib1g-dev libzstd-dev libsqlite3-dev libmicrohttpd-dev libopenmpi-dev'
 check='libcmocka-dev clang clang-format clang-tidy libomp-dev zstd gzip'
 fuzz='clang libomp-dev libclang-rt-dev'
 valgrind='libcmocka-dev valgrind zstd gzip'

@@ -13,7 +13,7 @@
  *
  *  base.h: errors, progress. format.h: array files. text.h: tokenizers and corpora. model.h: checkpoints and the forward pass.
  *  decompose.h: interaction matrices, eigenvectors, virtual tokens. scan.h: top-activating inputs. report.h: JSON, tables, pages.
- *  atlas.h: every direction in one database.
+ *  atlas.h: every direction in one database. serve.h: the explorer.
  *  train.h: training a model of one's own. tokenizer_train.h: a vocabulary for it.
  *  generate_model.h: letting a model write.
  */
@@ -27,6 +27,7 @@
 #include <bilens/model.h>
 #include <bilens/report.h>
 #include <bilens/scan.h>
+#include <bilens/serve.h>
 #include <bilens/text.h>
 #include <bilens/tokenizer_train.h>
 #include <bilens/train.h>

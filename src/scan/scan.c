@@ -159,9 +159,9 @@ static bool explain_match(const work *w, size_t j, const float *back, bl_candida
     else if (!bl_contributions(&w->probes, j, back, w->workspaces[thread], m->ids, m->n_ids, m->position, m->contributions, m->heads, err))
         return false;
     float sign = m->similarity < 0 ? -1.0F : 1.0F;
-    m->bias = sign * w->probes.bias[j];
-    for (size_t p = 0; p <= m->position; p++) m->contributions[p] *= sign;
-    for (size_t i = 0; i < rows * (m->position + 1); i++) m->heads[i] *= sign;
+    m->bias = sign * w->probes.bias[j] + 0.0F; /* a zero is written without a sign */
+    for (size_t p = 0; p <= m->position; p++) m->contributions[p] = sign * m->contributions[p] + 0.0F;
+    for (size_t i = 0; i < rows * (m->position + 1); i++) m->heads[i] = sign * m->heads[i] + 0.0F;
     return true;
 }
 

@@ -1,0 +1,37 @@
+/** @file serve.h  The explorer: a web page and a JSON API over one model (docs/api.md), served by the library itself. */
+#ifndef BILENS_SERVE_H
+#define BILENS_SERVE_H
+
+#include <bilens/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BL_SERVE_PORT 8470  /**< bilens serve's default */
+#define BL_SERVE_BODY 65536 /**< bytes that a request's body may have */
+
+typedef struct bl_serve_options {
+    const char *atlas;       /**< an atlas of this model, or NULL: everything is computed on demand */
+    const char *corpus_name; /**< what to call the corpus */
+    size_t max_stories;      /**< of the corpus, kept as tokens; 0 = 20,000 */
+    const char *address;     /**< NULL: the loopback addresses 127.0.0.1 and, if possible, ::1. Anything else lets others in */
+    unsigned port;           /**< 0 = any that is free */
+} bl_serve_options;
+
+typedef struct bl_server bl_server;
+
+/** Starts serving, in threads of its own. `corpus` may be NULL with an atlas, whose stories are then used; model and corpus must live until
+ *  bl_server_free. Threads to compute with are those of the calling thread (bl_set_threads). BL_ERR_INPUT when the atlas is another
+ *  model's or the port is taken, BL_ERR_UNSUPPORTED where bilens was built without a web server. */
+BL_API bl_server *bl_server_new(const bl_model *model, bl_corpus *corpus, const bl_serve_options *options, bl_error *err);
+/** Ends running work, closes connections, waits for the threads. NULL is allowed. */
+BL_API void bl_server_free(bl_server *server);
+/** "http://127.0.0.1:8470/", owned by the server. */
+BL_API const char *bl_server_url(const bl_server *server);
+BL_API unsigned bl_server_port(const bl_server *server);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,194 @@
+/* Routes, answers, and what all handlers write alike. */
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "format/json.h"
+#include "serve/explorer_private.h"
+#include "serve/subject.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct route {
+    const char *path;
+    bl_effort effort;
+    bool keep; /* answers depend on nothing but the parameters */
+    const char *parameters;
+    char *(*handle)(bl_call *call);
+} route;
+
+static const route routes[] = {
+    {"/api/info", BL_EFFORT_QUICK, false, "", bl_api_info},
+    {"/api/tokens", BL_EFFORT_QUICK, false, "q sort ascending limit offset", bl_api_tokens},
+    {"/api/eigen", BL_EFFORT_MEDIUM, true, BL_TOPIC_PARAMETERS " eigs*", bl_api_eigen},
+    {"/api/scan", BL_EFFORT_LONG, true, BL_TOPIC_PARAMETERS " eigs* top stories heads", bl_api_scan},
+    {"/api/sentence", BL_EFFORT_MEDIUM, true, "text", bl_api_sentence},
+    {"/api/sentence/excited", BL_EFFORT_MEDIUM, true, "text position limit", bl_api_excited},
+    {"/api/sentence/contributions", BL_EFFORT_MEDIUM, true, BL_TOPIC_PARAMETERS " text position index", bl_api_contributions},
+};
+
+static const route *find_route(const char *path) {
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
+        if (strcmp(routes[i].path, path) == 0) return &routes[i];
+    return NULL;
+}
+
+bool bl_explorer_route(const char *path, bl_effort *effort) {
+    const route *r = find_route(path);
+    if (r) *effort = r->effort;
+    return r != NULL;
+}
+
+void *bl_call_refuse(bl_call *call, unsigned status, const char *code, const char *message) {
+    call->status = status;
+    call->code = code;
+    return bl_fail_null(&call->err, BL_ERR_USAGE, "%s", message);
+}
+
+static bool go_on(void *context, const char *phase, uint64_t done, uint64_t total) {
+    const bl_call *call = context;
+    (void)phase, (void)done, (void)total;
+    return !call->cancelled || !call->cancelled(call->context);
+}
+
+bl_progress bl_call_progress(bl_call *call) { return (bl_progress){go_on, call}; }
+
+char *bl_json_more(char *json, const char *more, bl_error *err) {
+    size_t n = json ? strlen(json) : 0, m = strlen(more);
+    if (!json) return NULL;
+    char *out = n > 0 && json[n - 1] == '}' ? bl_alloc(n + m + 2, 1, err) : bl_fail_null(err, BL_ERR_INPUT, "a result is no JSON object");
+    if (out) {
+        memcpy(out, json, n - 1);
+        out[n - 1] = ',';
+        memcpy(out + n, more, m);
+        memcpy(out + n + m, "}", 2);
+    }
+    bl_free(json);
+    return out;
+}
+
+json_t *bl_json_number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+
+json_t *bl_json_token(const bl_explorer *e, int32_t id) {
+    char unnamed[24];
+    if (id >= 0 && (size_t)id < bl_model_config(e->model)->n_vocab) return json_string(e->names[id]);
+    snprintf(unnamed, sizeof unnamed, "#%d", (int)id);
+    return json_string(unnamed);
+}
+
+void bl_json_set(json_t *object, const char *key, json_t *value, bool *ok) {
+    if (!value || json_object_set_new(object, key, value) != 0) *ok = false;
+}
+
+void bl_json_append(json_t *array, json_t *value, bool *ok) {
+    if (!value || json_array_append_new(array, value) != 0) *ok = false;
+}
+
+char *bl_json_take(json_t *json, bool ok, bl_error *err) {
+    char *text = ok ? bl_json_text(json, JSON_COMPACT | JSON_REAL_PRECISION(9), err)
+                    : bl_fail_null(err, BL_ERR_MEMORY, "out of memory while an answer was written as JSON");
+    json_decref(json);
+    return text;
+}
+
+static unsigned status_of(bl_code code) {
+    switch (code) {
+    case BL_ERR_USAGE:
+    case BL_ERR_INPUT: return 400;
+    case BL_ERR_UNSUPPORTED: return 422;
+    case BL_ERR_MEMORY:
+    case BL_ERR_CANCELLED: return 503;
+    default: return 500;
+    }
+}
+
+static void fill_error(bl_answer *answer, unsigned status, const char *code, const char *message, const bl_explorer *e, const char *lost) {
+    bool ok = true;
+    bl_error err = {0};
+    json_t *root = json_object(), *error = json_object();
+    bl_json_set(error, "code", json_string(code), &ok);
+    json_t *text = json_string(message);
+    bl_json_set(error, "message", text ? text : json_string("(a message that is no UTF-8)"), &ok);
+    if (lost) {
+        int32_t ids[3];
+        size_t n = bl_tokenizer_nearest(bl_model_tokenizer(e->model), lost, ids, 3);
+        json_t *nearest = json_array();
+        for (size_t i = 0; i < n; i++) bl_json_append(nearest, bl_json_token(e, ids[i]), &ok);
+        bl_json_set(error, "nearest", nearest, &ok);
+    }
+    bl_json_set(root, "error", error, &ok);
+    *answer = (bl_answer){.status = status, .owned = bl_json_take(root, ok, &err)};
+    answer->text = answer->owned ? answer->owned : "{\"error\": {\"code\": \"memory\", \"message\": \"out of memory\"}}";
+    answer->n = strlen(answer->text);
+}
+
+void bl_answer_error(bl_answer *answer, unsigned status, const char *message) {
+    static const struct {
+        unsigned status;
+        const char *code;
+    } codes[] = {{400, "usage"},     {403, "forbidden"}, {404, "not_found"},  {405, "method"},      {408, "timeout"},
+                 {413, "too_large"}, {414, "too_large"}, {415, "media_type"}, {421, "misdirected"}, {503, "busy"}};
+    const char *code = "error";
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (codes[i].status == status) code = codes[i].code;
+    fill_error(answer, status, code, message, NULL, NULL);
+}
+
+void bl_answer_release(bl_answer *answer) {
+    bl_cache_release(answer->cached);
+    bl_free(answer->owned);
+    *answer = (bl_answer){0};
+}
+
+/* The path with its parameters, as they came. */
+static char *key_of(const bl_request *request, bl_error *err) {
+    bl_buffer out = {0};
+    bl_buffer_text(&out, request->path);
+    for (size_t i = 0; i < request->n; i++) { /* control characters do not occur in names that are known */
+        bl_buffer_print(&out, "\n%s=", request->list[i].name);
+        for (const char *c = request->list[i].value; *c; c++) bl_buffer_add(&out, *c == '\n' ? "\n\n" : c, *c == '\n' ? 2 : 1);
+    }
+    return bl_buffer_take(&out, err);
+}
+
+static void use_cached(bl_answer *answer, bl_cached *cached) {
+    const char *text = bl_cached_value(cached);
+    *answer = (bl_answer){.status = 200, .text = text, .n = strlen(text), .cached = cached};
+}
+
+static void fail(bl_answer *answer, bl_call *call) {
+    unsigned status = call->status ? call->status : status_of(call->err.code);
+    fill_error(answer, status, call->code ? call->code : bl_code_name(call->err.code), call->err.message, call->explorer, call->lost);
+}
+
+void bl_explorer_answer(bl_explorer *explorer, const bl_request *request, bool (*cancelled)(void *context), void *context,
+                        bl_answer *answer) {
+    bl_call call = {.explorer = explorer, .request = request, .cancelled = cancelled, .context = context};
+    const route *r = find_route(request->path);
+    if (!r) {
+        bl_answer_error(answer, 404, "there is no such path");
+        return;
+    }
+    char *key = NULL, *text = NULL;
+    bl_cached *found = NULL;
+    if (!bl_request_check(request, r->parameters, &call.err)) goto failed;
+    if (r->keep) {
+        key = key_of(request, &call.err);
+        if (!key) goto failed;
+        found = bl_cache_find(explorer->answers, key);
+    }
+    if (!found) {
+        text = r->handle(&call);
+        if (!text) goto failed;
+        if (r->keep) found = bl_cache_add(explorer->answers, key, text, strlen(text) + 1, &call.err);
+        else *answer = (bl_answer){.status = 200, .text = text, .n = strlen(text), .owned = text};
+        if (r->keep && !found) goto failed;
+    }
+    if (found) use_cached(answer, found);
+    free(key);
+    return;
+failed:
+    free(key);
+    fail(answer, &call);
+}

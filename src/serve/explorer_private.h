@@ -1,0 +1,62 @@
+/* What the explorer's handlers share. */
+#ifndef BL_SERVE_EXPLORER_PRIVATE_H
+#define BL_SERVE_EXPLORER_PRIVATE_H
+#include "atlas/look.h"
+#include "serve/explorer.h"
+#include "serve/stories.h"
+#include <jansson.h>
+#include <pthread.h>
+
+struct bl_explorer {
+    const bl_model *model;
+    bl_look *atlas; /* NULL: none */
+    bl_stories *stories;
+    char *corpus_name;
+    char *info;                  /* the command line's info JSON */
+    char **names, **folded;      /* [V] a token's text as UTF-8, and without case */
+    float *mean;                 /* [d] of all rows of W_U */
+    bl_cache *eigens;            /* bl_decomposition */
+    bl_cache *answers;           /* text */
+    pthread_mutex_t lock;        /* around null_models */
+    bl_decomposer **null_models; /* [n_layer] made when they are asked for */
+};
+
+/* One request being answered. */
+typedef struct bl_call {
+    bl_explorer *explorer;
+    const bl_request *request;
+    bool (*cancelled)(void *context);
+    void *context;
+    /* Out, for a failure: */
+    unsigned status;  /* 0: what the error's code stands for */
+    const char *code; /* NULL: the error code's name */
+    const char *lost; /* a token that is not in the vocabulary: the nearest ones are named */
+    bl_error err;
+} bl_call;
+
+/* The handlers: JSON text, or NULL with call->err filled in. */
+char *bl_api_info(bl_call *call);
+char *bl_api_tokens(bl_call *call);
+char *bl_api_eigen(bl_call *call);
+char *bl_api_scan(bl_call *call);
+char *bl_api_sentence(bl_call *call);
+char *bl_api_excited(bl_call *call);
+char *bl_api_contributions(bl_call *call);
+
+/* Refuses with a status and a code of its own; returns NULL. */
+void *bl_call_refuse(bl_call *call, unsigned status, const char *code, const char *message);
+/* The work's progress: cancels it when nobody waits. */
+bl_progress bl_call_progress(bl_call *call);
+
+/* json (taken) with more keys: `more` is "\"key\": value, …". NULL stays NULL. */
+char *bl_json_more(char *json, const char *more, bl_error *err);
+/* A real number, null when it is none. */
+json_t *bl_json_number(double value);
+/* The name of a token, also of one beyond the vocabulary. */
+json_t *bl_json_token(const bl_explorer *explorer, int32_t id);
+/* object[key] = value, which it takes; *ok becomes false when there is no memory. */
+void bl_json_set(json_t *object, const char *key, json_t *value, bool *ok);
+void bl_json_append(json_t *array, json_t *value, bool *ok);
+/* The text of `json` (taken). */
+char *bl_json_take(json_t *json, bool ok, bl_error *err);
+#endif

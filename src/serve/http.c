@@ -1,0 +1,93 @@
+/* The web server: libmicrohttpd around the explorer.
+ *
+ * One thread a listening socket does all input and output (epoll). A request is looked at when its headers are there (method, host, origin,
+ * sizes) and refused at once or read to its end; the page's files are answered directly, the API's requests suspended, worked on by the
+ * threads of jobs.h, and resumed with their answer. */
+#include "base/error.h"
+#include "base/memory.h"
+#include "serve/exchange.h"
+#include "serve/guests.h"
+#include "serve/hosts.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MOST_CONNECTIONS 512
+#define CONNECTION_MEMORY ((size_t)64 << 10) /* request line and headers must fit */
+#define SILENCE 15U                          /* seconds without a byte */
+#define PATIENCE 30U                         /* seconds for a whole request */
+
+struct bl_server {
+    bl_service service;
+    struct MHD_Daemon *daemons[2];
+    size_t n_daemons;
+    unsigned port;
+    char url[300];
+};
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **guest, enum MHD_ConnectionNotificationCode what) {
+    bl_service *service = context;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *guest = info ? bl_guest_enter(service->guests, info->connect_fd) : NULL;
+    } else {
+        bl_guest_leave(*guest);
+        *guest = NULL;
+    }
+}
+
+static struct MHD_Daemon *start(bl_server *server, int socket, bool v6, bl_error *err) {
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | (v6 ? MHD_USE_IPv6 : 0U);
+    struct MHD_Daemon *daemon =
+        MHD_start_daemon(flags, 0, NULL, NULL, bl_exchange_handle, &server->service, MHD_OPTION_LISTEN_SOCKET, socket,
+                         MHD_OPTION_URI_LOG_CALLBACK, bl_exchange_begin, &server->service, MHD_OPTION_NOTIFY_COMPLETED, bl_exchange_end,
+                         &server->service, MHD_OPTION_NOTIFY_CONNECTION, on_connection, &server->service, MHD_OPTION_CONNECTION_LIMIT,
+                         (unsigned)MOST_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
+                         SILENCE, MHD_OPTION_END);
+    if (!daemon) bl_fail(err, BL_ERR_IO, "the web server cannot be started");
+    return daemon;
+}
+
+bl_server *bl_server_new(const bl_model *model, bl_corpus *corpus, const bl_serve_options *options, bl_error *err) {
+    static const bl_serve_options defaults = {0};
+    int sockets[2];
+    bool v6[2];
+    bl_error_clear(err);
+    if (!options) options = &defaults;
+    bl_server *server = bl_alloc_zero(1, sizeof *server, err);
+    if (!server) return NULL;
+    bl_service *service = &server->service;
+    service->explorer = bl_explorer_new(model, corpus, options, err);
+    service->jobs = service->explorer ? bl_jobs_new(err) : NULL;
+    service->guests = service->jobs ? bl_guests_new(PATIENCE, err) : NULL;
+    server->port = options->port;
+    size_t n = service->guests ? bl_listen(options->address, &server->port, sockets, v6, &service->hosts, err) : 0;
+    for (size_t i = 0; i < n; i++) {
+        server->daemons[i] = server->n_daemons == i ? start(server, sockets[i], v6[i], err) : NULL;
+        if (server->daemons[i]) server->n_daemons++;
+        else close(sockets[i]);
+    }
+    const char *shown = !options->address || service->hosts.any_number ? "127.0.0.1" : options->address;
+    snprintf(server->url, sizeof server->url, strchr(shown, ':') ? "http://[%.250s]:%u/" : "http://%.250s:%u/", shown, server->port);
+    if (n > 0 && server->n_daemons == n) return server;
+    bl_server_free(server);
+    return NULL;
+}
+
+const char *bl_server_url(const bl_server *server) { return server->url; }
+unsigned bl_server_port(const bl_server *server) { return server->port; }
+
+/* Suspended requests must be resumed before the web server is stopped: what runs is cancelled, what waits is refused. */
+void bl_server_free(bl_server *server) {
+    if (!server) return;
+    bl_service *service = &server->service;
+    atomic_store(&service->stop, true);
+    if (service->explorer) bl_explorer_stop(service->explorer);
+    if (service->jobs) bl_jobs_stop(service->jobs);
+    for (size_t i = 0; i < server->n_daemons; i++) MHD_stop_daemon(server->daemons[i]);
+    bl_guests_free(service->guests);
+    bl_jobs_free(service->jobs);
+    bl_explorer_free(service->explorer);
+    free(server);
+}

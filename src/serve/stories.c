@@ -1,0 +1,157 @@
+#include "serve/stories.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "text/batch.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH 64
+#define MOST_TOKENS ((size_t)32 << 20)
+
+struct bl_stories {
+    const bl_model *model;
+    bl_corpus *corpus;
+    size_t most;
+    pthread_t thread;
+    bool has_thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool ready, stop;
+    bl_error failure;
+    int32_t *ids;
+    size_t *begin; /* [n + 1] */
+    size_t n, ids_capacity, begin_capacity;
+    uint64_t *frequencies; /* [V] */
+};
+
+static bool add_story(bl_stories *s, const bl_ids *ids, size_t V, bl_error *err) {
+    size_t used = s->begin[s->n];
+    for (size_t p = 0; p < ids->n; p++)
+        if (ids->data[p] < 0 || (size_t)ids->data[p] >= V)
+            return bl_fail(err, BL_ERR_INPUT, "%s: the tokenizer gives id %d, but the model's vocabulary has %zu", bl_model_name(s->model),
+                           (int)ids->data[p], V);
+    if (!bl_grow(&s->ids, &s->ids_capacity, used + ids->n + 1, sizeof *s->ids, err) ||
+        !bl_grow(&s->begin, &s->begin_capacity, s->n + 2, sizeof *s->begin, err))
+        return false;
+    if (ids->n) memcpy(s->ids + used, ids->data, ids->n * sizeof *s->ids);
+    for (size_t p = 0; p < ids->n; p++) s->frequencies[ids->data[p]]++;
+    pthread_mutex_lock(&s->lock);
+    s->begin[++s->n] = used + ids->n;
+    pthread_mutex_unlock(&s->lock);
+    return true;
+}
+
+/* One more batch; *more is false at the end. */
+static bool read_batch(bl_stories *s, bl_batch *batch, bool *more, bl_error *err) {
+    const bl_config *c = bl_model_config(s->model);
+    size_t left = s->most - s->n;
+    if (!bl_batch_read(batch, s->corpus, left < BATCH ? left : BATCH, err)) return false;
+    for (size_t i = 0; i < batch->n; i++)
+        if (!bl_batch_encode(batch, i, bl_model_tokenizer(s->model), c->n_ctx, err) || !add_story(s, &batch->ids[i], c->n_vocab, err))
+            return false;
+    pthread_mutex_lock(&s->lock);
+    *more = batch->n > 0 && s->n < s->most && s->begin[s->n] < MOST_TOKENS && !s->stop;
+    pthread_mutex_unlock(&s->lock);
+    return true;
+}
+
+static void *run(void *context) {
+    bl_stories *s = context;
+    bl_batch batch = {0};
+    bl_error failure = {0};
+    bool more = true;
+    while (more && read_batch(s, &batch, &more, &failure)) {}
+    bl_batch_free(&batch);
+    pthread_mutex_lock(&s->lock);
+    s->failure = failure;
+    s->ready = true;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+static bl_stories *make(const bl_model *model, size_t most, bl_error *err) {
+    bl_stories *s = bl_alloc_zero(1, sizeof *s, err);
+    if (!s) return NULL;
+    s->model = model;
+    s->most = most;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->changed, NULL);
+    s->frequencies = bl_alloc_zero(bl_model_config(model)->n_vocab, sizeof *s->frequencies, err);
+    if (s->frequencies && bl_grow(&s->begin, &s->begin_capacity, 1, sizeof *s->begin, err)) {
+        s->begin[0] = 0;
+        return s;
+    }
+    bl_stories_free(s);
+    return NULL;
+}
+
+bl_stories *bl_stories_read(const bl_model *model, bl_corpus *corpus, size_t most, bl_error *err) {
+    bl_stories *s = make(model, most, err);
+    if (!s) return NULL;
+    s->corpus = corpus;
+    s->has_thread = pthread_create(&s->thread, NULL, run, s) == 0;
+    if (s->has_thread) return s;
+    bl_fail(err, BL_ERR_MEMORY, "no thread can be started to read the corpus");
+    bl_stories_free(s);
+    return NULL;
+}
+
+bl_stories *bl_stories_of_atlas(const bl_model *model, bl_look *look, size_t most, bl_error *err) {
+    bl_stories *s = make(model, most, err);
+    if (!s) return NULL;
+    free(s->begin);
+    s->begin = NULL;
+    if (bl_look_stories(look, most, &s->ids, &s->begin, &s->n, err)) {
+        for (size_t p = 0; p < s->begin[s->n]; p++) s->frequencies[s->ids[p]]++;
+        s->ready = true;
+        return s;
+    }
+    bl_stories_free(s);
+    return NULL;
+}
+
+void bl_stories_stop(bl_stories *s) {
+    pthread_mutex_lock(&s->lock);
+    s->stop = true;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void bl_stories_free(bl_stories *s) {
+    if (!s) return;
+    bl_stories_stop(s);
+    if (s->has_thread) pthread_join(s->thread, NULL);
+    pthread_mutex_destroy(&s->lock);
+    pthread_cond_destroy(&s->changed);
+    free(s->ids);
+    free(s->begin);
+    free(s->frequencies);
+    free(s);
+}
+
+bool bl_stories_get(bl_stories *s, bl_token_stories *out, bl_error *err) {
+    pthread_mutex_lock(&s->lock);
+    while (!s->ready && !s->stop) pthread_cond_wait(&s->changed, &s->lock);
+    bool ok = true;
+    if (s->stop) ok = bl_fail(err, BL_ERR_CANCELLED, "the server is being stopped");
+    else if (s->failure.code) ok = bl_fail(err, s->failure.code, "%s", s->failure.message);
+    if (ok) *out = (bl_token_stories){.ids = s->ids, .begin = s->begin, .n = s->n};
+    pthread_mutex_unlock(&s->lock);
+    return ok;
+}
+
+size_t bl_stories_count(bl_stories *s, bool *ready) {
+    pthread_mutex_lock(&s->lock);
+    size_t n = s->n;
+    *ready = s->ready;
+    pthread_mutex_unlock(&s->lock);
+    return n;
+}
+
+const uint64_t *bl_stories_frequencies(bl_stories *s) {
+    bool ready;
+    bl_stories_count(s, &ready);
+    return ready ? s->frequencies : NULL;
+}
