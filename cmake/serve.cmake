@@ -5,11 +5,11 @@ if(BILENS_SERVE)
   pkg_check_modules(MICROHTTPD IMPORTED_TARGET libmicrohttpd>=0.9.73)
 endif()
 file(GLOB BILENS_SERVE_SOURCES CONFIGURE_DEPENDS src/serve/*.c)
-set(BILENS_SERVE_MODULE "") # for bilens.pc
+set(BILENS_SERVE_LIBS "") # for bilens.pc: by name, because its own .pc wants all that GnuTLS was built with
 if(BILENS_SERVE AND MICROHTTPD_FOUND)
   list(FILTER BILENS_SERVE_SOURCES EXCLUDE REGEX "/absent\\.c$")
   list(APPEND BILENS_LIBRARIES PkgConfig::MICROHTTPD)
-  set(BILENS_SERVE_MODULE libmicrohttpd)
+  string(JOIN " " BILENS_SERVE_LIBS ${MICROHTTPD_LDFLAGS})
 else()
   message(STATUS "libmicrohttpd: not found or not wanted (Debian: libmicrohttpd-dev); bilens serve will say so")
   list(FILTER BILENS_SERVE_SOURCES EXCLUDE REGEX "/(http|exchange|jobs|guests|hosts)\\.c$")
