@@ -1,5 +1,6 @@
 /* Tables for spreadsheets: RFC 4180 (header line, CRLF, text always in quotes, quotes doubled). Tokens are given as they are in the
- * vocabulary, so that they can be read back. */
+ * vocabulary, so that they can be read back. The last column of an eigenvalue's rows, "group", is the run of degenerate eigenvalues that
+ * it belongs to, "16-47", or empty: within one, only the span means anything. */
 #include "report/csv.h"
 #include "base/buffer.h"
 #include "report/document.h"
@@ -16,6 +17,13 @@ static void text_field(bl_buffer *out, const char *text) {
 
 static void end_line(bl_buffer *out) { bl_buffer_text(out, "\r\n"); }
 
+/* The last field of a line. */
+static void group_field(bl_buffer *out, size_t first, size_t last) {
+    if (last > first) bl_buffer_print(out, ",\"%zu-%zu\"", first, last); /* in quotes: some spreadsheets take 3-4 for a date */
+    else bl_buffer_text(out, ",");
+    end_line(out);
+}
+
 void bl_csv_tensors(bl_buffer *out, const bl_doc_info *info) {
     bl_buffer_text(out, "name,dtype,shape\r\n");
     for (size_t i = 0; i < info->n_tensors; i++) {
@@ -31,8 +39,13 @@ void bl_csv_tensors(bl_buffer *out, const bl_doc_info *info) {
 }
 
 void bl_csv_spectrum(bl_buffer *out, const bl_doc_eigen *eigen) {
-    bl_buffer_text(out, "index,eigenvalue\r\n");
-    for (size_t i = 0; i < eigen->size; i++) bl_buffer_print(out, "%zu,%.9g\r\n", i, eigen->values[i]);
+    bl_buffer_text(out, "index,eigenvalue,group\r\n");
+    for (size_t i = 0, run = 0; i < eigen->size; i++) {
+        while (run < eigen->n_runs && eigen->runs[run].last < i) run++;
+        bool inside = run < eigen->n_runs && eigen->runs[run].first <= i;
+        bl_buffer_print(out, "%zu,%.9g", i, eigen->values[i]);
+        group_field(out, inside ? eigen->runs[run].first : i, inside ? eigen->runs[run].last : i);
+    }
 }
 
 /* One entry: "side" is top, bottom or, for the constant, value. */
@@ -43,11 +56,11 @@ static void virtual_token(bl_buffer *out, const bl_doc_vector *vector, const cha
     bl_buffer_print(out, ",%s,%zu,", side, rank);
     text_field(out, token);
     bl_buffer_print(out, ",%.9g", value);
-    end_line(out);
+    group_field(out, vector->first, vector->last);
 }
 
 void bl_csv_virtual_tokens(bl_buffer *out, const bl_doc_eigen *eigen) {
-    bl_buffer_text(out, "vector,eigenvalue,source,side,rank,token,value\r\n");
+    bl_buffer_text(out, "vector,eigenvalue,source,side,rank,token,value,group\r\n");
     for (size_t i = 0; i < eigen->n_vectors; i++) {
         const bl_doc_vector *vector = &eigen->vectors[i];
         for (size_t k = 0; k < vector->n_sources; k++) {
@@ -72,12 +85,12 @@ static void match_lines(bl_buffer *out, const bl_doc_hits *hits, size_t rank) {
         bl_buffer_text(out, ",");
         text_field(out, bias ? "" : match->tokens[i]);
         bl_buffer_print(out, ",%.9g", bias ? match->bias : match->contributions[i]);
-        end_line(out);
+        group_field(out, hits->first, hits->last);
     }
 }
 
 void bl_csv_inputs(bl_buffer *out, const bl_doc_scan *scan) {
-    bl_buffer_text(out, "vector,eigenvalue,rank,story,position,activation,similarity,source_position,token,contribution\r\n");
+    bl_buffer_text(out, "vector,eigenvalue,rank,story,position,activation,similarity,source_position,token,contribution,group\r\n");
     for (size_t i = 0; i < scan->n_vectors; i++)
         for (size_t rank = 0; rank < scan->vectors[i].n_matches; rank++) match_lines(out, &scan->vectors[i], rank);
 }

@@ -68,6 +68,7 @@ typedef struct bl_doc_match {
 typedef struct bl_doc_hits {
     long index;
     double eigenvalue;
+    size_t first, last; /* as in bl_doc_vector */
     size_t n_matches;
     const bl_doc_match *matches;
 } bl_doc_hits;

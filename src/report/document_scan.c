@@ -1,5 +1,6 @@
 /* scan: {"model", "layer", "token", "minus", "stories", "positions", "vectors": [{"index", "eigenvalue", "matches": [{"story", "position",
- * "token", "activation", "similarity", "contributions": [position+1], "tokens": [position+1], "next": [<= 3]}]}]}, optionally "bias". */
+ * "token", "activation", "similarity", "contributions": [position+1], "tokens": [position+1], "next": [<= 3]}]}]}, optionally "bias" and, of a vector,
+ * "group": [first, last]. */
 #include "report/document_parts.h"
 #include <math.h>
 #include <string.h>
@@ -33,11 +34,23 @@ static bool read_match(bl_reader *reader, const json_t *json, uint64_t stories, 
     return true;
 }
 
+/* The vector's group of degenerate eigenvalues, where it is in one. */
+static bool read_group(bl_reader *reader, const json_t *json, bl_doc_hits *hits) {
+    const json_t *pair = json_object_get(json, "group");
+    if (!pair) return true;
+    json_int_t first = json_integer_value(json_array_get(pair, 0)), last = json_integer_value(json_array_get(pair, 1));
+    if (json_array_size(pair) != 2 || first < 0 || last <= first || last > 1 << 21)
+        return bl_reader_fail(reader, "group: [first, last] with 0 <= first < last is expected");
+    hits->first = (size_t)first;
+    hits->last = (size_t)last;
+    return true;
+}
+
 static bool read_hits(bl_reader *reader, const json_t *json, uint64_t stories, bl_doc_hits *hits) {
     json_int_t index;
     if (!json_is_object(json)) return bl_reader_fail(reader, "an object is expected");
     if (!bl_reader_integer(reader, json, "index", -(1 << 21), 1 << 21, &index) ||
-        !bl_reader_number(reader, json, "eigenvalue", &hits->eigenvalue))
+        !bl_reader_number(reader, json, "eigenvalue", &hits->eigenvalue) || !read_group(reader, json, hits))
         return false;
     hits->index = (long)index;
     const json_t *array = bl_reader_array(reader, json, "matches", MAX_LIST, &hits->n_matches);

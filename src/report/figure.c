@@ -1,7 +1,8 @@
 /* The spectrum as a figure for a paper: one drawing function, three kinds of file (cairo).
  *
  * As the seed's: ascending eigenvalues, dots joined by a line, "Index" below, "Eigenvalue" beside, the direction in the title. Added: the
- * zero line, and the eigenvectors that are shown, with their indices (blue = evidence for the token, red = against). */
+ * zero line, the eigenvectors that are shown, with their indices (blue = evidence for the token, red = against), and amber bars at the
+ * foot under degenerate eigenvalues. */
 #include "report/figure.h"
 #include "base/buffer.h"
 #include "base/error.h"
@@ -95,6 +96,19 @@ static void draw_marks(cairo_t *on, const bl_plot *plot, const bl_doc_eigen *eig
     }
 }
 
+static void draw_groups(cairo_t *on, const bl_plot *plot, const bl_doc_eigen *eigen) {
+    if (eigen->n_runs == 0) return;
+    bl_ink(on, 217, 119, 6);
+    cairo_set_line_cap(on, CAIRO_LINE_CAP_BUTT);
+    cairo_set_line_width(on, 3);
+    for (size_t i = 0; i < eigen->n_runs; i++) {
+        const bl_doc_run *run = &eigen->runs[i];
+        bl_line(on, bl_plot_x(plot, (double)run->first - 0.5), plot->bottom - 2.5, bl_plot_x(plot, (double)run->last + 0.5),
+                plot->bottom - 2.5);
+    }
+    bl_text_at(on, "bars: degenerate", plot->right, HEIGHT - 12, 1);
+}
+
 /* Eigenvalues for "token" interaction matrix; smaller if the token is long. */
 static void draw_title(cairo_t *on, const bl_doc_eigen *eigen, bl_error *err) {
     bl_buffer title = {0};
@@ -122,6 +136,7 @@ static bool draw(cairo_t *on, const void *context, bl_error *err) {
     cairo_set_font_size(on, TEXT);
     draw_axes(on, &plot);
     draw_curve(on, &plot, eigen);
+    draw_groups(on, &plot, eigen);
     draw_marks(on, &plot, eigen, marks);
     free(marks);
     return true;

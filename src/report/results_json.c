@@ -291,14 +291,16 @@ char *bl_scan_json(const bl_subject *subject, const bl_eigen *eigen, const bl_sc
     set(&b, root, "positions", integer(&b, bl_scan_positions(scan)));
     for (size_t j = 0; j < n_indices && !b.failed; j++) {
         json_t *hits = made(&b, json_object()), *matches = made(&b, json_array());
-        size_t position = 0;
+        size_t position = 0, first, last;
         locate(&b, eigen, indices[j], &position);
+        bl_eigen_group(eigen, position, &first, &last);
         for (size_t i = 0; i < bl_scan_n_matches(scan, j) && !b.failed; i++) {
             bl_match found = bl_scan_match(scan, j, i);
             append(&b, matches, match(&b, subject->model, &found));
         }
         set(&b, hits, "index", made(&b, json_integer(indices[j])));
         set(&b, hits, "eigenvalue", number(&b, bl_eigen_values(eigen)[position]));
+        if (last > first) set(&b, hits, "group", run(&b, first, last));
         set(&b, hits, "matches", matches);
         append(&b, vectors, hits);
     }

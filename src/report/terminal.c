@@ -137,6 +137,14 @@ void bl_page_subject(bl_page *page, const bl_doc_subject *subject, bool centred)
     bl_page_newline(page);
 }
 
+void bl_page_group(bl_page *page, size_t first, size_t last) {
+    char text[160];
+    if (last == first) return;
+    snprintf(text, sizeof text, "degenerate with indices %zu-%zu: only their span means anything, not this vector by itself", first, last);
+    bl_page_words(page, text);
+    bl_page_newline(page);
+}
+
 void bl_page_vector_title(bl_page *page, const bl_doc_subject *subject, long index, double eigenvalue) {
     char number[BL_NUMBER_SIZE];
     bl_page_bold(page);

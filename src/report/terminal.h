@@ -49,6 +49,8 @@ void bl_page_number(bl_page *page, double value, double largest, size_t columns)
 void bl_page_subject(bl_page *page, const bl_doc_subject *subject, bool centred);
 void bl_page_spectrum(bl_page *page, const bl_doc_eigen *eigen);
 void bl_page_vector_title(bl_page *page, const bl_doc_subject *subject, long index, double eigenvalue);
+/* A line for a vector of a group of degenerate eigenvalues; nothing when first == last. */
+void bl_page_group(bl_page *page, size_t first, size_t last);
 void bl_page_match(bl_page *page, const bl_doc_match *match);
 void bl_page_match_legend(bl_page *page);
 #endif

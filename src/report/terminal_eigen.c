@@ -142,13 +142,7 @@ static void print_vector(bl_page *page, const bl_doc_eigen *eigen, const bl_doc_
     bl_page_newline(page);
     bl_page_vector_title(page, &eigen->subject, vector->index, vector->eigenvalue);
     bl_page_newline(page);
-    if (vector->last > vector->first) {
-        char text[160];
-        snprintf(text, sizeof text, "degenerate with indices %zu-%zu: only their span means anything, not this vector by itself",
-                 vector->first, vector->last);
-        bl_page_words(page, text);
-        bl_page_newline(page);
-    }
+    bl_page_group(page, vector->first, vector->last);
     size_t value = value_columns(vector);
     for (size_t first = 0; first < vector->n_sources;) {
         const bl_doc_source *source = &vector->sources[first];

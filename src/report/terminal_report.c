@@ -80,16 +80,11 @@ static void print_sources(bl_page *page, const bl_doc_vector *vector) {
 
 static void print_vector(bl_page *page, const bl_doc *doc, const bl_doc_vector *vector) {
     const bl_doc_hits *hits = bl_doc_find_hits(doc->scan, vector->index);
-    char text[160];
     bl_page_newline(page);
     bl_page_vector_title(page, &doc->eigen->subject, vector->index, vector->eigenvalue);
     bl_page_words(page, vector->eigenvalue > 0 ? " (evidence for)" : vector->eigenvalue < 0 ? " (evidence against)" : " (no evidence)");
     bl_page_newline(page);
-    if (vector->last > vector->first) {
-        snprintf(text, sizeof text, "degenerate with indices %zu-%zu: only their span means anything", vector->first, vector->last);
-        bl_page_words(page, text);
-        bl_page_newline(page);
-    }
+    bl_page_group(page, vector->first, vector->last);
     print_sources(page, vector);
     for (size_t k = 0; hits && k < hits->n_matches && k < INPUTS; k++) bl_page_match(page, &hits->matches[k]);
 }

@@ -107,6 +107,7 @@ char *bl_scan_table(const char *json, const bl_terminal *terminal, bl_error *err
         bl_page_newline(&page);
         bl_page_vector_title(&page, &scan->subject, scan->vectors[i].index, scan->vectors[i].eigenvalue);
         bl_page_newline(&page);
+        bl_page_group(&page, scan->vectors[i].first, scan->vectors[i].last);
         bl_page_newline(&page);
         for (size_t k = 0; k < scan->vectors[i].n_matches; k++) bl_page_match(&page, &scan->vectors[i].matches[k]);
         if (scan->vectors[i].n_matches == 0) bl_page_text(&page, "no match\n");

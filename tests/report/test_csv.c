@@ -64,13 +64,14 @@ static void test_spectrum(void **state) {
     const char *at = csv;
     json_t *root = json_loads(json, 0, NULL), *values = json_object_get(root, "eigenvalues");
     assert_non_null(csv);
-    assert_row(&at, "index,eigenvalue");
+    assert_row(&at, "index,eigenvalue,group");
     for (size_t i = 0; i < json_array_size(values); i++) {
         row got;
         read_row(&at, &got);
-        assert_int_equal(got.n, 2);
+        assert_int_equal(got.n, 3);
         assert_int_equal((size_t)number(got.fields[0]), i);
         assert_near(number(got.fields[1]), json_number_value(json_array_get(values, i)), 1e-8, 1);
+        assert_string_equal(got.fields[2], i == 15 || i == 16 ? "15-16" : ""); /* the fixture's group */
     }
     assert_int_equal(*at, '\0');
     json_decref(root);
@@ -85,13 +86,14 @@ static void check_side(const char **at, json_t *vector, const char *source, cons
     json_array_foreach(entries, i, entry) {
         row got;
         read_row(at, &got);
-        assert_int_equal(got.n, 7);
+        assert_int_equal(got.n, 8);
         assert_int_equal((long)number(got.fields[0]), json_integer_value(json_object_get(vector, "index")));
         assert_string_equal(got.fields[2], source);
         assert_string_equal(got.fields[3], side);
         assert_int_equal((size_t)number(got.fields[4]), i);
         assert_string_equal(got.fields[5], json_string_value(json_array_get(entry, 0)));
         assert_near(number(got.fields[6]), json_number_value(json_array_get(entry, 1)), 1e-8, 1);
+        assert_string_equal(got.fields[7], number(got.fields[0]) == 15 ? "15-16" : "");
     }
 }
 
@@ -102,7 +104,7 @@ static void test_virtual_tokens(void **state) {
     json_t *root = json_loads(json, 0, NULL), *vector, *source;
     size_t i;
     assert_non_null(csv);
-    assert_row(&at, "vector,eigenvalue,source,side,rank,token,value");
+    assert_row(&at, "vector,eigenvalue,source,side,rank,token,value,group");
     json_array_foreach(json_object_get(root, "vectors"), i, vector) {
         json_object_foreach(json_object_get(vector, "sources"), name, source) {
             if (json_object_get(source, "value")) {
@@ -129,18 +131,19 @@ static void test_inputs(void **state) {
     json_t *root = json_loads(json, 0, NULL), *hits, *match, *token;
     size_t i, rank, p;
     assert_non_null(csv);
-    assert_row(&at, "vector,eigenvalue,rank,story,position,activation,similarity,source_position,token,contribution");
+    assert_row(&at, "vector,eigenvalue,rank,story,position,activation,similarity,source_position,token,contribution,group");
     json_array_foreach(json_object_get(root, "vectors"), i, hits) {
         json_array_foreach(json_object_get(hits, "matches"), rank, match) {
             double sum = 0;
             row got;
             json_array_foreach(json_object_get(match, "tokens"), p, token) {
                 read_row(&at, &got);
-                assert_int_equal(got.n, 10);
+                assert_int_equal(got.n, 11);
                 assert_int_equal((size_t)number(got.fields[2]), rank);
                 assert_int_equal((size_t)number(got.fields[7]), p);
                 assert_string_equal(got.fields[8], json_string_value(token));
                 sum += number(got.fields[9]);
+                assert_string_equal(got.fields[10], number(got.fields[0]) == 15 ? "15-16" : "");
             }
             read_row(&at, &got); /* the constant's share */
             assert_string_equal(got.fields[7], "");

@@ -44,6 +44,24 @@ static void test_svg_is_xml(void **state) {
     free(json);
 }
 
+/* Degenerate eigenvalues have amber bars, and no others. */
+static void test_groups(void **state) {
+    (void)state;
+    size_t size;
+    char *json = report_part("eigen"), *svg = draw(json, "groups.svg", &size);
+    assert_non_null(strstr(svg, "85.098")); /* percent: the amber's red */
+    free(svg);
+    json_t *root = json_loads(json, 0, NULL);
+    free(json);
+    json_object_set_new(root, "groups", json_array());
+    json = json_dumps(root, JSON_COMPACT);
+    json_decref(root);
+    svg = draw(json, "groups.svg", &size);
+    assert_null(strstr(svg, "85.098"));
+    free(svg);
+    free(json);
+}
+
 static void test_refusals(void **state) {
     (void)state;
     char *json = report_part("eigen"), path[256];
@@ -159,8 +177,8 @@ static void test_labels(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds),    cmocka_unit_test(test_svg_is_xml), cmocka_unit_test(test_refusals),
-                                       cmocka_unit_test(test_extremes), cmocka_unit_test(test_ticks),      cmocka_unit_test(test_numbers),
-                                       cmocka_unit_test(test_labels)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds),    cmocka_unit_test(test_svg_is_xml), cmocka_unit_test(test_groups),
+                                       cmocka_unit_test(test_refusals), cmocka_unit_test(test_extremes),   cmocka_unit_test(test_ticks),
+                                       cmocka_unit_test(test_numbers),  cmocka_unit_test(test_labels)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

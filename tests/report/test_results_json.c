@@ -15,11 +15,12 @@ typedef struct fixture {
     bl_scan *scan;
 } fixture;
 
-static void fixture_new(fixture *f, const char *name) {
+static void fixture_load(fixture *f, const char *folder) {
     static const char *const minus[] = {"#10", "#11"}, *const corpus_path = STORIES;
-    *f = (fixture){.model = support_model(name), .direction = {.token = "#9", .minus = minus, .n_minus = 2}};
-    f->subject = (bl_subject){f->model, &f->direction, 0};
     bl_error err = {0};
+    *f = (fixture){.model = bl_model_load(folder, &err), .direction = {.token = "#9", .minus = minus, .n_minus = 2}};
+    if (!f->model) fail_msg("%s", err.message);
+    f->subject = (bl_subject){f->model, &f->direction, 0};
     float *u = malloc(sizeof *u * bl_model_config(f->model)->d_model);
     assert_non_null(u);
     assert_true(bl_direction_vector(f->model, &f->direction, u, &err));
@@ -31,6 +32,12 @@ static void fixture_new(fixture *f, const char *name) {
     if (!f->scan) fail_msg("%s", err.message);
     bl_corpus_free(corpus);
     free(u);
+}
+
+static void fixture_new(fixture *f, const char *name) {
+    char folder[512];
+    snprintf(folder, sizeof folder, TEST_DATA "/models/%s", name);
+    fixture_load(f, folder);
 }
 
 static void fixture_free(fixture *f) {
@@ -241,8 +248,60 @@ static void test_refusals(void **state) {
     fixture_free(&f);
 }
 
+/* The model "plain" with one hidden unit left: Q has rank 2, and the other eigenvalues are a group. */
+static void make_poor_model(const char *folder) {
+    char command[400], path[200], *header;
+    snprintf(command, sizeof command, "cp -r '" TEST_DATA "/models/plain' '%s'", folder);
+    assert_int_equal(system(command), 0);
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    FILE *file = fopen(path, "r+b");
+    uint64_t size;
+    assert_non_null(file);
+    assert_int_equal(fread(&size, sizeof size, 1, file), 1);
+    header = calloc(1, size + 1);
+    assert_int_equal(fread(header, 1, size, file), size);
+    json_t *root = json_loads(header, 0, NULL), *tensor = json_object_get(root, "transformer.h.0.mlp.o.weight"); /* P [d, h] */
+    json_t *shape = json_object_get(tensor, "shape");
+    size_t d = (size_t)json_integer_value(json_array_get(shape, 0)), h = (size_t)json_integer_value(json_array_get(shape, 1));
+    long at = (long)(8 + size) + (long)json_integer_value(json_array_get(json_object_get(tensor, "data_offsets"), 0));
+    float *none = calloc(h, sizeof *none);
+    assert_true(d > 0 && h > 1);
+    for (size_t i = 0; i < d; i++) {
+        assert_int_equal(fseek(file, at + (long)((i * h + 1) * sizeof *none), SEEK_SET), 0);
+        assert_int_equal(fwrite(none, sizeof *none, h - 1, file), h - 1);
+    }
+    assert_int_equal(fclose(file), 0);
+    free(none);
+    free(header);
+    json_decref(root);
+}
+
+/* Degenerate eigenvalues: eigen's and scan's vectors name their group, and only those that have one. */
+static void test_groups(void **state) {
+    (void)state;
+    char folder[128];
+    fixture f;
+    snprintf(folder, sizeof folder, "%s/poor", support_temporary());
+    make_poor_model(folder);
+    fixture_load(&f, folder);
+    static const long asked[] = {-1, 5};
+    bl_error err = {0};
+    for (int i = 0; i < 2; i++) {
+        json_t *root =
+            parsed(i == 0 ? bl_eigen_json(&f.subject, f.eigen, asked, 2, &err) : bl_scan_json(&f.subject, f.eigen, f.scan, asked, 2, &err));
+        json_t *vectors = json_object_get(root, "vectors"), *group = json_object_get(json_array_get(vectors, 1), "group");
+        assert_null(json_object_get(json_array_get(vectors, 0), "group"));
+        assert_int_equal(json_array_size(group), 2);
+        assert_int_equal(json_integer_value(json_array_get(group, 0)), 1);
+        assert_int_equal(json_integer_value(json_array_get(group, 1)), bl_eigen_size(f.eigen) - 2);
+        json_decref(root);
+    }
+    fixture_free(&f);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_info),   cmocka_unit_test(test_eigen),  cmocka_unit_test(test_scan),
-                                       cmocka_unit_test(test_digits), cmocka_unit_test(test_report), cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_info),    cmocka_unit_test(test_eigen),  cmocka_unit_test(test_scan),
+                                       cmocka_unit_test(test_digits),  cmocka_unit_test(test_report), cmocka_unit_test(test_groups),
+                                       cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,6 +122,7 @@ static void test_scan_form(void **state) {
     assert_contains(plain, "Eig Idx: -1 for \"swim\"   eigenvalue 1.7500\n\nActivation: 4.18 | ");
     assert_contains(plain, " [<U+202E>gnp.exe] \xE2\x90\x9B[31mred");
     assert_contains(plain, "(constant +0.0500)");
+    assert_int_equal(count_of(plain, "degenerate with indices 15-16: only their span means anything"), 1);
     assert_contains(text, "\033[30;48;2;");
     assert_contains(text, "\033[37;48;2;");
     assert_contains(text, "\033[1;38;5;");
