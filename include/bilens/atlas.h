@@ -21,8 +21,10 @@ typedef struct bl_atlas_options {
     bool centre_unembedding; /**< subtract from each row of W_U its own mean over d first */
     uint64_t seed;           /**< of the null model */
     size_t max_stories;      /**< 0 = all */
-    bool overwrite;          /**< begin anew where an atlas of another model, corpus or options stands */
-    bl_progress progress;    /**< phases "reading", "preparing", "decomposing", "null model", "scanning", "explaining" */
+    bool distributed; /**< started by mpirun: share the work with the other ranks, which make the same call; rank 0 reads the corpus (NULL
+                              *   elsewhere) and writes the file. BL_ERR_UNSUPPORTED where MPI was not built in */
+    bool overwrite;   /**< begin anew where an atlas of another model, corpus or options stands */
+    bl_progress progress; /**< phases "reading", "preparing", "decomposing", "null model", "scanning", "explaining" */
 } bl_atlas_options;
 
 /** What an atlas holds. */
@@ -33,7 +35,7 @@ typedef struct bl_atlas_summary {
 } bl_atlas_summary;
 
 /** Makes the atlas `path`, or goes on where an interrupted run stopped: its content does not depend on how often it was stopped, nor on
- *  the number of threads. BL_ERR_INPUT when `path` holds something else (another model, corpus, options, no atlas) unless `overwrite`;
+ *  the number of threads or ranks. BL_ERR_INPUT when `path` holds something else (another model, corpus, options, no atlas) unless `overwrite`;
  *  BL_ERR_IO when the disk is full, after which the same call resumes. `summary` may be NULL. */
 BL_API bool bl_atlas_run(const bl_model *model, bl_corpus *corpus, const char *path, const bl_atlas_options *options,
                          bl_atlas_summary *summary, bl_error *err);

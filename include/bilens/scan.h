@@ -14,6 +14,9 @@ typedef struct bl_scan_options {
     bl_progress progress;
     bool exact_path; /**< compute the whole forward pass up to the MLP's input, as an oracle of the folded scan (the default) */
     bool heads;      /**< split contributions by head, too */
+    /** Started by mpirun: share the stories with the other ranks, which make the same call; all get the result that one process would get.
+     *  A failure of one is a failure of all, with its message. BL_ERR_UNSUPPORTED where MPI was not built in. bl_scan_run only. */
+    bool distributed;
 } bl_scan_options;
 
 /** One position of one story. */

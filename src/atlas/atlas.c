@@ -2,6 +2,7 @@
 #include "atlas/atlas_private.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,8 +37,32 @@ static bool remove_old(const char *path, bl_error *err) {
     return unlink(path) == 0 || bl_fail(err, BL_ERR_INPUT, "%s: %s", path, strerror(errno));
 }
 
+/* Rank 0: the file, the corpus in it, the directions. Tokens that were named are looked up first: a misspelt one leaves no file. */
+static bool begin(bl_atlas *a, bool *resumed, bl_error *err) {
+    bool named = a->options.tokens != NULL;
+    if (named && !bl_atlas_choose(a, err)) return false;
+    if (a->options.overwrite && !remove_old(a->path, err)) return false;
+    bool there = bl_file_exists(a->path);
+    a->db = bl_database_open(a->path, true, err);
+    bool ok = a->db && bl_atlas_prepare(a, resumed, err) && bl_atlas_read(a, err) && (named || bl_atlas_choose(a, err));
+    if (!ok && !there && !*resumed && a->phase == BL_PHASE_READ && a->done == 0) unlink(a->path); /* nothing was achieved */
+    return ok;
+}
+
+/* What rank 0 found, to all. */
+static bool share_plan(bl_atlas *a, bl_error *err) {
+    uint64_t plan[] = {(uint64_t)a->phase, a->done, a->stories, a->positions, a->n_directions, a->K, a->N, a->J};
+    if (a->ranks.size == 1) return true;
+    if (!bl_ranks_share(&a->ranks, plan, sizeof plan, err)) return false;
+    a->phase = (bl_phase)plan[0];
+    a->done = plan[1], a->stories = plan[2], a->positions = plan[3];
+    a->n_directions = (size_t)plan[4], a->K = (size_t)plan[5], a->N = (size_t)plan[6], a->J = (size_t)plan[7];
+    if (a->ranks.rank > 0) a->directions = bl_alloc(a->n_directions, sizeof *a->directions, err);
+    return bl_ranks_agree(&a->ranks, a->directions != NULL, err) &&
+           bl_ranks_share(&a->ranks, a->directions, a->n_directions * sizeof *a->directions, err);
+}
+
 static bool run_phases(bl_atlas *a, bl_error *err) {
-    if (!bl_atlas_read(a, err) || !bl_atlas_choose(a, err)) return false;
     if (a->phase == BL_PHASE_DECOMPOSE && !bl_atlas_decompose(a, false, err)) return false;
     if (a->phase == BL_PHASE_NULL && !bl_atlas_decompose(a, true, err)) return false;
     if (a->phase == BL_PHASE_SCAN && !bl_atlas_scan(a, err)) return false;
@@ -51,18 +76,16 @@ bool bl_atlas_run(const bl_model *model, bl_corpus *corpus, const char *path, co
     bl_atlas a = {
         .model = model, .corpus = corpus, .path = path, .V = c->n_vocab, .d = c->d_model, .n = bl_interaction_size(model), .H = c->n_head};
     struct stat info;
-    bool ok = false, resumed = false;
-    if (!set_options(&a, options, err)) return false;
+    bool resumed = false;
+    if (!bl_ranks_join(&a.ranks, options && options->distributed, err)) return false;
+    bool ok = set_options(&a, options, err);
     bl_decomposer *probe =
-        bl_decomposer_new(model, a.options.layer, NULL, err); /* refuses what cannot be decomposed before a file is made */
-    if (!probe) return false;
+        ok ? bl_decomposer_new(model, a.options.layer, NULL, err) : NULL; /* refuses what cannot be decomposed before a file is made */
+    ok = bl_ranks_agree(&a.ranks, probe != NULL, err) && bl_atlas_compare_ranks(&a, err);
     bl_decomposer_free(probe);
-    if (a.options.overwrite && !remove_old(path, err)) return false;
-    bool there = bl_file_exists(path);
-    a.db = bl_database_open(path, true, err);
-    ok = a.db && bl_atlas_prepare(&a, &resumed, err) && run_phases(&a, err);
+    if (!ok) return false;
+    ok = bl_ranks_agree(&a.ranks, a.ranks.rank > 0 || begin(&a, &resumed, err), err) && share_plan(&a, err) && run_phases(&a, err);
     sqlite3_close(a.db);
-    if (!ok && !there && !resumed && a.phase == BL_PHASE_READ && a.done == 0) unlink(path); /* nothing was achieved */
     if (ok && summary)
         *summary = (bl_atlas_summary){.directions = a.n_directions,
                                       .pairs = a.J,

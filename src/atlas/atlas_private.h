@@ -4,6 +4,7 @@
 #include "atlas/database.h"
 #include "atlas/sweep.h"
 #include "atlas/words.h"
+#include "base/ranks.h"
 #include <bilens/atlas.h>
 
 /* In this order; meta's `phase` is the first that is not finished, `done` how much of it is. */
@@ -14,7 +15,8 @@ typedef struct bl_atlas {
     bl_corpus *corpus;
     const char *path;
     bl_atlas_options options; /* defaults filled in */
-    sqlite3 *db;
+    bl_ranks ranks;
+    sqlite3 *db; /* rank 0's; NULL on the others */
     size_t V, d, n, H;
     size_t K, N;            /* pairs an end, virtual tokens an end; as many as there can be */
     int32_t *directions;    /* [n_directions] token ids, ascending */
@@ -28,17 +30,20 @@ typedef struct bl_atlas {
 bool bl_atlas_prepare(bl_atlas *atlas, bool *resumed, bl_error *err);
 /* Everything of the model that an atlas's numbers depend on. */
 uint64_t bl_atlas_hash_model(const bl_model *model);
+/* All ranks: false when another rank has another model or other options than rank 0. */
+bool bl_atlas_compare_ranks(const bl_atlas *atlas, bl_error *err);
 /* Within a transaction: where the run stands. */
 bool bl_atlas_mark(bl_atlas *atlas, bl_phase phase, uint64_t done, bl_error *err);
 
-/* The phases. Each goes on at atlas->done, in transactions, and ends by marking the next one. */
+/* The phases. Each goes on at atlas->done, in transactions, and ends by marking the next one. The first two are rank 0's, the others are
+ * all ranks' together: they share the work, rank 0 writes. */
 bool bl_atlas_read(bl_atlas *atlas, bl_error *err);   /* stories, frequencies; compares the corpus when that is done already */
 bool bl_atlas_choose(bl_atlas *atlas, bl_error *err); /* directions, K, N, J */
 bool bl_atlas_decompose(bl_atlas *atlas, bool null_model, bl_error *err);
 bool bl_atlas_scan(bl_atlas *atlas, bl_error *err);
 bool bl_atlas_explain(bl_atlas *atlas, bl_error *err);
 
-/* v [J, n] from the table eigenpair, to be freed. */
+/* v [J, n] from the table eigenpair, on all ranks, to be freed. */
 float *bl_atlas_vectors(bl_atlas *atlas, bl_error *err);
 /* The text of a token, "#12" (in `space`) where the tokenizer has none. */
 const char *bl_atlas_token(const bl_model *model, int32_t id, char space[24]);

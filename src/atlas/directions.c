@@ -1,4 +1,7 @@
-/* Decomposing the directions, of the model and of its null model, batch after batch; each batch is a transaction. */
+/* Decomposing the directions, of the model and of its null model, batch after batch; each batch is a transaction.
+ *
+ * A round is a batch a rank. What a batch found is one block of bytes (`batch`), which goes to rank 0, where it is written while the others
+ * are at the next round. Batches are cut alike in every run, however many ranks there are: so are the bits. */
 #include "atlas/atlas_private.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -9,6 +12,7 @@
 
 #define BATCH 256
 #define BATCH_BYTES ((size_t)256 << 20) /* of packed interaction matrices */
+#define PARTS 16                        /* a small atlas has as many batches, so that ranks can share them */
 
 static int ascending(const void *a, const void *b) {
     int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
@@ -78,22 +82,52 @@ static void direction(const bl_atlas *a, int32_t token, const float *mean, float
     for (size_t i = 0; i < a->d && a->options.centre_unembedding; i++) u[i] -= (float)(own / (double)a->d);
 }
 
-/* What one batch works with. */
+enum { SUMMARY = 5 };
+
+/* What one batch found, as pointers into a block of block_size bytes. */
 typedef struct batch {
-    const bl_decomposer *decomposer;
-    const bl_words *words;
     size_t first, count; /* directions */
-    float *u;            /* [count, d] */
-    bl_eigen **eigens;   /* [count] */
-    float *v;            /* [count * 2K, n] in the order -1, -2 … -K, 0 … K-1 */
+    double *summaries;   /* [count, SUMMARY + 1] with the constant */
+    float *values;       /* [count * 2K] eigenvalues in the order -1, -2 … -K, 0 … K-1 */
+    float *v;            /* [count * 2K, n] */
     bl_word *extremes;   /* [count * 2K, 1 + H, 2, N] */
     size_t N;
 } batch;
 
+/* What a phase works with. */
+typedef struct work {
+    const bl_decomposer *decomposer;
+    const bl_words *words;
+    size_t most;       /* directions of a batch */
+    float *mean, *u;   /* [d], [most, d] */
+    bl_eigen **eigens; /* [most] */
+    char *block;       /* of a batch of `most` */
+    size_t N;
+    bool null_model;
+} work;
+
+static size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/* Bytes of a batch of `count` directions; with `b` its pointers into `block`. Checked for overflow once, for the largest batch. */
+static size_t lay_out(const bl_atlas *a, const work *w, size_t count, char *block, batch *b) {
+    size_t vectors = count * 2 * a->K, summaries = aligned(count * (SUMMARY + 1) * sizeof(double)),
+           values = aligned(vectors * sizeof(float)), v = aligned(vectors * a->n * sizeof(float)),
+           extremes = aligned(vectors * (1 + a->H) * 2 * w->N * sizeof(bl_word));
+    if (b) {
+        b->count = count;
+        b->N = w->N;
+        b->summaries = (double *)(void *)block;
+        b->values = (float *)(void *)(block + summaries);
+        b->v = (float *)(void *)(block + summaries + values);
+        b->extremes = (bl_word *)(void *)(block + summaries + values + v);
+    }
+    return summaries + values + v + extremes;
+}
+
 static long index_of(const bl_atlas *a, size_t i) { return i < a->K ? -(long)i - 1 : (long)(i - a->K); }
 
-/* largest |lambda|, highest, lowest, effective rank, and the share of sum lambda^2 that the K pairs at each end have. */
-static void summarise(const bl_atlas *a, const bl_eigen *eigen, double out[5]) {
+/* largest |lambda|, highest, lowest, effective rank, the share of sum lambda^2 that the K pairs at each end have; and the constant. */
+static void summarise(const bl_atlas *a, const bl_eigen *eigen, double out[SUMMARY + 1]) {
     const float *values = bl_eigen_values(eigen);
     size_t n = bl_eigen_size(eigen);
     double all = 0, kept = 0;
@@ -107,6 +141,7 @@ static void summarise(const bl_atlas *a, const bl_eigen *eigen, double out[5]) {
     out[2] = (double)values[0];
     out[3] = bl_eigen_effective_rank(eigen);
     out[4] = all > 0 ? kept / all : 0;
+    out[SUMMARY] = (double)bl_eigen_constant(eigen);
 }
 
 /* direct_max, direct_min, head_max, head_min of one vector. */
@@ -123,23 +158,19 @@ static void extremes_of(const bl_atlas *a, const batch *b, size_t vector, double
 }
 
 static bool write_direction(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size_t i, bool null_model, bl_error *err) {
-    double summary[5];
-    summarise(a, b->eigens[i], summary);
     sqlite3_bind_int(s, 1, a->directions[b->first + i]);
-    for (int c = 0; c < 5; c++) sqlite3_bind_double(s, 2 + c, summary[c]);
-    if (!null_model) sqlite3_bind_double(s, 7, (double)bl_eigen_constant(b->eigens[i]));
+    for (int c = 0; c < SUMMARY + !null_model; c++) sqlite3_bind_double(s, 2 + c, b->summaries[i * (SUMMARY + 1) + (size_t)c]);
     return bl_database_step(s, err);
 }
 
 static bool write_pair(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size_t vector, bool null_model, bl_error *err) {
-    size_t i = vector / (2 * a->K), at = vector % (2 * a->K), n = bl_eigen_size(b->eigens[i]);
-    long index = index_of(a, at);
+    size_t i = vector / (2 * a->K), n = a->n;
     double extremes[4];
     extremes_of(a, b, vector, extremes);
     sqlite3_bind_int64(s, 1, (sqlite3_int64)b->first * 2 * (sqlite3_int64)a->K + (sqlite3_int64)vector);
     sqlite3_bind_int(s, 2, a->directions[b->first + i]);
-    sqlite3_bind_int64(s, 3, index);
-    sqlite3_bind_double(s, 4, (double)bl_eigen_values(b->eigens[i])[index < 0 ? n - (size_t)-index : (size_t)index]);
+    sqlite3_bind_int64(s, 3, index_of(a, vector % (2 * a->K)));
+    sqlite3_bind_double(s, 4, (double)b->values[vector]);
     for (int c = 0; c < 4; c++) sqlite3_bind_double(s, 5 + c, extremes[c]);
     if (!null_model) sqlite3_bind_blob64(s, 9, b->v + vector * n, n * sizeof *b->v, SQLITE_STATIC);
     return bl_database_step(s, err);
@@ -189,52 +220,93 @@ static bool write_batch(bl_atlas *a, const batch *b, bool null_model, bl_error *
     return bl_database_commit(a->db, ok, err);
 }
 
-static bool run_batch(bl_atlas *a, batch *b, const float *mean, bool null_model, bl_error *err) {
+/* One batch's eigenpairs and words into the block. */
+static bool run_batch(const bl_atlas *a, work *w, batch *b, bl_error *err) {
     size_t width = 2 * a->K;
-    for (size_t i = 0; i < b->count; i++) direction(a, a->directions[b->first + i], mean, b->u + i * a->d);
-    if (!bl_decomposer_run(b->decomposer, b->u, b->count, a->K, b->eigens, err)) return false;
-    for (size_t j = 0; j < b->count * width; j++)
-        memcpy(b->v + j * a->n, bl_eigen_vector(b->eigens[j / width], index_of(a, j % width)), a->n * sizeof *b->v);
-    bool ok = bl_words_extremes(b->words, b->v, b->count * width, b->N, b->extremes, err) && write_batch(a, b, null_model, err);
-    for (size_t i = 0; i < b->count; i++) bl_eigen_free(b->eigens[i]);
+    for (size_t i = 0; i < b->count; i++) direction(a, a->directions[b->first + i], w->mean, w->u + i * a->d);
+    if (!bl_decomposer_run(w->decomposer, w->u, b->count, a->K, w->eigens, err)) return false;
+    for (size_t i = 0; i < b->count; i++) summarise(a, w->eigens[i], b->summaries + i * (SUMMARY + 1));
+    for (size_t j = 0; j < b->count * width; j++) {
+        const bl_eigen *eigen = w->eigens[j / width];
+        long index = index_of(a, j % width);
+        b->values[j] = bl_eigen_values(eigen)[index < 0 ? a->n - (size_t)-index : (size_t)index];
+        memcpy(b->v + j * a->n, bl_eigen_vector(eigen, index), a->n * sizeof *b->v);
+    }
+    for (size_t i = 0; i < b->count; i++) bl_eigen_free(w->eigens[i]);
+    return bl_words_extremes(w->words, b->v, b->count * width, b->N, b->extremes, err);
+}
+
+/* The batch of rank r in the round that begins at direction `at`. */
+static void cut(const bl_atlas *a, const work *w, size_t at, int r, char *block, batch *b) {
+    size_t first = at + (size_t)r * w->most, left = first < a->n_directions ? a->n_directions - first : 0;
+    lay_out(a, w, left < w->most ? left : w->most, block, b);
+    b->first = first;
+}
+
+/* All ranks' batches of a round to rank 0, which writes them in order. */
+static bool write_round(bl_atlas *a, const work *w, size_t at, const batch *mine, bl_error *err) {
+    bl_gathered all = {0};
+    if (a->ranks.size == 1) return write_batch(a, mine, w->null_model, err);
+    bool ok = bl_ranks_gather(&a->ranks, w->block, mine->count ? lay_out(a, w, mine->count, NULL, NULL) : 0, &all, err);
+    for (int r = 0; ok && a->ranks.rank == 0 && r < a->ranks.size; r++) {
+        batch b;
+        cut(a, w, at, r, all.data + all.begin[r], &b);
+        ok = b.count == 0 || write_batch(a, &b, w->null_model, err);
+    }
+    bl_gathered_free(&all);
     return ok;
 }
 
+/* Rounds until all directions are written. Failures of this round's work and of the last one's writing are agreed on together. */
+static bool run_rounds(bl_atlas *a, work *w, bl_error *err) {
+    const char *phase = w->null_model ? "null model" : "decomposing";
+    bool ok = true;
+    for (size_t at = (size_t)a->done;; at += w->most * (size_t)a->ranks.size) {
+        bool more = at < a->n_directions;
+        batch b;
+        cut(a, w, at, a->ranks.rank, w->block, &b);
+        if (more) ok = ok && bl_progress_step(&a->options.progress, phase, at, a->n_directions, err);
+        if (b.count) ok = ok && run_batch(a, w, &b, err);
+        if (!bl_ranks_agree(&a->ranks, ok, err)) return false;
+        if (!more) return true;
+        ok = write_round(a, w, at, &b, err);
+    }
+}
+
+static bool work_init(const bl_atlas *a, work *w, bl_error *err) {
+    size_t half = a->n * (a->n + 1) / 2 * sizeof(float), room = BATCH_BYTES / half < 16 ? 16 : BATCH_BYTES / half,
+           share = (a->n_directions + PARTS - 1) / PARTS, largest = a->n > (1 + a->H) * 2 * w->N ? a->n : (1 + a->H) * 2 * w->N, bound;
+    w->most = room < BATCH ? room : BATCH;
+    if (share < 16) share = 16;
+    if (share < w->most) w->most = share;
+    bool fits = bl_mul_size(w->most * 2 * a->K, largest, &bound) && bound < SIZE_MAX / 64;
+    w->mean = bl_alloc(a->d, sizeof *w->mean, err);
+    w->u = bl_alloc(w->most * a->d, sizeof *w->u, err);
+    w->eigens = bl_alloc(w->most, sizeof(bl_eigen *), err);
+    w->block = bl_alloc(fits ? lay_out(a, w, w->most, NULL, NULL) : SIZE_MAX, fits ? 1 : 64, err);
+    if (!w->mean || !w->u || !w->eigens || !w->block) return false;
+    contrast(a, w->mean);
+    return true;
+}
+
 bool bl_atlas_decompose(bl_atlas *a, bool null_model, bl_error *err) {
-    const char *phase = null_model ? "null model" : "decomposing";
-    size_t half = a->n * (a->n + 1) / 2 * sizeof(float), most = BATCH_BYTES / half < 16 ? 16 : BATCH_BYTES / half, vectors;
-    if (most > BATCH) most = BATCH;
     bl_decomposer_options options = {.null_model = null_model,
                                      .seed = a->options.seed,
                                      .directions = a->n_directions,
                                      .progress = a->options.progress};
+    work w = {.N = null_model ? 1 : a->N, .null_model = null_model};
     bl_decomposer *decomposer = NULL;
     bl_words *words = NULL;
-    batch b = {.N = null_model ? 1 : a->N};
-    bool ok = false;
-    if (!bl_mul_size(most * 2 * a->K, a->n > (1 + a->H) * 2 * b.N ? a->n : (1 + a->H) * 2 * b.N, &vectors)) vectors = SIZE_MAX;
-    float *mean = bl_alloc(a->d, sizeof *mean, err);
-    b.u = bl_alloc(most * a->d, sizeof *b.u, err);
-    b.eigens = bl_alloc(most, sizeof(bl_eigen *), err);
-    b.v = bl_alloc(vectors, sizeof *b.v, err);
-    b.extremes = bl_alloc(vectors, sizeof *b.extremes, err);
-    if (!mean || !b.u || !b.eigens || !b.v || !b.extremes) goto done;
-    contrast(a, mean);
-    b.decomposer = decomposer = bl_decomposer_new(a->model, a->options.layer, &options, err);
-    b.words = words = decomposer ? bl_words_new(a->model, a->options.layer, err) : NULL;
-    ok = words != NULL;
-    for (size_t at = (size_t)a->done; ok && at < a->n_directions; at += most) { /* batches are cut alike in every run */
-        b.first = at;
-        b.count = a->n_directions - at < most ? a->n_directions - at : most;
-        ok = bl_progress_step(&a->options.progress, phase, at, a->n_directions, err) && run_batch(a, &b, mean, null_model, err);
-    }
-done:
+    bool ok = work_init(a, &w, err);
+    w.decomposer = decomposer = ok ? bl_decomposer_new(a->model, a->options.layer, &options, err) : NULL;
+    w.words = words = decomposer ? bl_words_new(a->model, a->options.layer, err) : NULL;
+    ok = bl_ranks_agree(&a->ranks, words != NULL, err) && run_rounds(a, &w, err);
+    if (ok && a->ranks.rank > 0) ok = bl_atlas_mark(a, null_model ? BL_PHASE_SCAN : BL_PHASE_NULL, 0, err); /* as rank 0 did */
     bl_decomposer_free(decomposer);
     bl_words_free(words);
-    free(mean);
-    free(b.u);
-    free(b.eigens);
-    free(b.v);
-    free(b.extremes);
+    free(w.mean);
+    free(w.u);
+    free(w.eigens);
+    free(w.block);
     return ok;
 }

@@ -1,6 +1,11 @@
-/* The atlas's top inputs: the sweep over all stories with its checkpoints, then the contributions of the winners. */
-#include "atlas/atlas_private.h"
+/* The atlas's top inputs: the sweep over all stories with its checkpoints, then the contributions of the winners.
+ *
+ * Ranks share the stories (feed.h). Each keeps lists of its own stories only; whenever they are saved, rank 0 merges them. The winners of a
+ * story are explained by the rank that gets the story, and go to rank 0. */
+#include "atlas/exchange.h"
 #include "atlas/explain.h"
+#include "atlas/feed.h"
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -15,27 +20,32 @@
 #define EXPLAIN_PAIRS 32768 /* vectors whose matches are explained and written in one transaction */
 #define CAUSES 1024         /* matches of a story that one forward pass serves */
 
-float *bl_atlas_vectors(bl_atlas *a, bl_error *err) {
-    size_t count, row = a->n * sizeof(float), j = 0;
-    if (!bl_mul_size(a->J, a->n, &count)) count = SIZE_MAX;
-    float *v = bl_alloc(count, sizeof *v, err);
+static bool read_vectors(const bl_atlas *a, float *v, bl_error *err) {
+    size_t row = a->n * sizeof(float), j = 0;
     bl_error failure = {0};
-    sqlite3_stmt *s = v ? bl_database_prepare(a->db, "SELECT vector FROM eigenpair ORDER BY id", &failure) : NULL;
+    sqlite3_stmt *s = bl_database_prepare(a->db, "SELECT vector FROM eigenpair ORDER BY id", &failure);
     while (s && j < a->J && bl_database_row(s, &failure)) {
         const void *blob = sqlite3_column_blob(s, 0);
         if (!blob || (size_t)sqlite3_column_bytes(s, 0) != row) break;
         memcpy(v + j++ * a->n, blob, row);
     }
     sqlite3_finalize(s);
-    if (v && j == a->J) return v;
-    if (v && failure.code) bl_fail(err, failure.code, "%s", failure.message);
-    else if (v) bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: eigenvector %zu is not there", a->path, j);
+    if (failure.code) return bl_fail(err, failure.code, "%s", failure.message);
+    return j == a->J || bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: eigenvector %zu is not there", a->path, j);
+}
+
+float *bl_atlas_vectors(bl_atlas *a, bl_error *err) {
+    size_t count;
+    if (!bl_mul_size(a->J, a->n, &count)) count = SIZE_MAX;
+    float *v = bl_alloc(count, sizeof *v, err);
+    bool ok = v && (a->ranks.rank > 0 || read_vectors(a, v, err));
+    if (bl_ranks_agree(&a->ranks, ok, err) && bl_ranks_share(&a->ranks, v, count * sizeof *v, err)) return v;
     free(v);
     return NULL;
 }
 
-/* The lists as they stand after `done` stories. */
-static bool save(bl_atlas *a, const bl_hits *hits, uint64_t done, bool complete, bl_error *err) {
+/* Rank 0: the lists as they stand after `done` stories. */
+static bool write_lists(bl_atlas *a, const bl_hits *hits, uint64_t done, bool complete, bl_error *err) {
     if (!bl_database_begin(a->db, err)) return false;
     sqlite3_stmt *s = bl_database_prepare(a->db, "INSERT OR REPLACE INTO scan_state VALUES (?, ?)", err);
     bool ok = s != NULL;
@@ -76,44 +86,15 @@ static bool restore(bl_atlas *a, bl_hits *hits, bl_error *err) {
            bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: its scan_state is not whole", a->path);
 }
 
-/* Stories that are swept together. */
-typedef struct chunk {
-    int32_t *ids; /* [positions], one story behind the other */
-    size_t ids_capacity, positions;
-    const int32_t **stories; /* [count] */
-    size_t *lengths, *begin; /* [count] */
-    size_t stories_capacity, lengths_capacity, begin_capacity, count;
-} chunk;
-
-static void chunk_free(chunk *c) {
-    free(c->ids);
-    free(c->stories);
-    free(c->lengths);
-    free(c->begin);
-}
-
-static bool chunk_add(chunk *c, const bl_story_reader *reader, bl_error *err) {
-    if (!bl_grow(&c->ids, &c->ids_capacity, c->positions + reader->length + 1, sizeof *c->ids, err) ||
-        !bl_grow(&c->stories, &c->stories_capacity, c->count + 1, sizeof(const int32_t *), err) ||
-        !bl_grow(&c->lengths, &c->lengths_capacity, c->count + 1, sizeof *c->lengths, err) ||
-        !bl_grow(&c->begin, &c->begin_capacity, c->count + 1, sizeof *c->begin, err))
-        return false;
-    memcpy(c->ids + c->positions, reader->ids, reader->length * sizeof *c->ids);
-    c->lengths[c->count] = reader->length;
-    c->begin[c->count++] = c->positions;
-    c->positions += reader->length;
-    return true;
-}
-
-/* Reads stories until the chunk is full; count = 0 at the end. Chunks are cut alike in every run. */
-static bool chunk_read(chunk *c, bl_story_reader *reader, const bl_atlas *a, bl_error *err) {
-    bl_error failure = {0};
-    c->count = c->positions = 0;
-    while (c->positions < bl_sweep_chunk() && c->count < bl_sweep_chunk() && bl_story_reader_next(reader, a, &failure))
-        if (!chunk_add(c, reader, err)) return false;
-    if (failure.code) return bl_fail(err, failure.code, "%s", failure.message);
-    for (size_t i = 0; i < c->count; i++) c->stories[i] = c->ids + c->begin[i];
-    return true;
+/* The lists of all ranks, merged and saved. Rank 0 alone may fail in writing. */
+static bool save(bl_atlas *a, const bl_hits *hits, uint64_t done, bool complete, bl_error *err) {
+    bl_hits all = {0};
+    if (a->ranks.size == 1) return write_lists(a, hits, done, complete, err);
+    bool ok = bl_ranks_agree(&a->ranks, a->ranks.rank > 0 || bl_hits_init(&all, hits->J, hits->top, err), err) &&
+              bl_hits_gather(&a->ranks, hits, &all, err);
+    if (ok && a->ranks.rank == 0) ok = write_lists(a, &all, done, complete, err);
+    bl_hits_free(&all);
+    return ok;
 }
 
 static double now(void) {
@@ -122,29 +103,36 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* Sweeps what is left, rounds of a chunk a rank. Failures of a round's work are agreed on when the next one is handed out. */
+static bool sweep_rounds(bl_atlas *a, bl_sweep *sweep, bl_feed *feed, bl_hits *hits, bl_error *err) {
+    bool ok = true;
+    for (double saved = now();;) {
+        bool due = now() - saved > CHECKPOINT_SECONDS; /* by rank 0's clock */
+        ok = ok && bl_progress_step(&a->options.progress, "scanning", feed->next, a->stories, err);
+        if (!bl_feed_next(feed, ok, err) || !bl_ranks_share(&a->ranks, &due, sizeof due, err)) return false;
+        if (feed->ended) return true;
+        const bl_chunk *c = &feed->chunk;
+        if (c->count) ok = bl_sweep_run(sweep, (uint32_t)c->first, c->stories, c->lengths, c->count, hits, err);
+        if (!due) continue;
+        if (!bl_ranks_agree(&a->ranks, ok, err)) return false;
+        ok = save(a, hits, feed->next, false, err);
+        saved = now();
+    }
+}
+
 bool bl_atlas_scan(bl_atlas *a, bl_error *err) {
     bl_hits hits = {0};
     bl_sweep *sweep = NULL;
-    bl_story_reader reader = {0};
-    chunk c = {0};
+    bl_feed feed = {0};
     float *v = bl_atlas_vectors(a, err);
-    uint64_t at = a->done;
-    bool ok =
-        v && bl_hits_init(&hits, a->J, a->options.top, err) && (sweep = bl_sweep_new(a->model, a->options.layer, v, a->J, err)) != NULL;
-    ok = ok && (at == 0 || restore(a, &hits, err)) && bl_story_reader_open(&reader, a, at, err);
-    for (double saved = now(); ok;) {
-        ok = bl_progress_step(&a->options.progress, "scanning", at, a->stories, err) && chunk_read(&c, &reader, a, err);
-        if (!ok || c.count == 0) break;
-        ok = bl_sweep_run(sweep, (uint32_t)at, c.stories, c.lengths, c.count, &hits, err);
-        at += c.count;
-        if (ok && now() - saved > CHECKPOINT_SECONDS) {
-            ok = save(a, &hits, at, false, err);
-            saved = now();
-        }
-    }
-    bl_story_reader_close(&reader);
-    ok = ok && save(a, &hits, at, true, err);
-    chunk_free(&c);
+    if (!v) return false;
+    bool ok = bl_hits_init(&hits, a->J, a->options.top, err) && (sweep = bl_sweep_new(a->model, a->options.layer, v, a->J, err)) != NULL;
+    if (a->ranks.rank == 0) ok = ok && (a->done == 0 || restore(a, &hits, err)); /* what was found before is rank 0's */
+    ok = ok && bl_feed_open(&feed, a, a->done, err);
+    ok = bl_ranks_agree(&a->ranks, ok, err) && sweep_rounds(a, sweep, &feed, &hits, err);
+    bl_feed_close(&feed);
+    ok = ok && bl_ranks_agree(&a->ranks, save(a, &hits, a->stories, true, err), err);
+    if (ok && a->ranks.rank > 0) ok = bl_atlas_mark(a, BL_PHASE_EXPLAIN, 0, err); /* as rank 0 did */
     bl_sweep_free(sweep);
     bl_hits_free(&hits);
     free(v);
@@ -168,12 +156,12 @@ static int by_story(const void *a, const void *b) {
 typedef struct stretch {
     const bl_hits *hits;
     const float *v;
-    size_t first, count; /* vectors */
-    winner *winners;     /* [n] by story, then by slot */
-    size_t n;
+    size_t first, count;       /* vectors */
+    winner *winners;           /* [n] by story, then by slot */
+    size_t n, explained;       /* … by this rank */
     size_t *place;             /* [count * top] where a slot's contributions begin */
     float *c;                  /* contributions of all winners */
-    int32_t *token;            /* [count * top] at the position */
+    int32_t *token;            /* [count * top] at the position; -1: not explained here */
     bl_workspace **workspaces; /* [threads] */
     size_t threads;
 } stretch;
@@ -211,6 +199,7 @@ static bool stretch_collect(stretch *s, size_t first, size_t count, bl_error *er
         for (size_t i = 0; i < s->hits->have[first + j]; i++) {
             const bl_hit *hit = &s->hits->list[(first + j) * top + i];
             s->place[j * top + i] = total;
+            s->token[j * top + i] = -1;
             s->winners[s->n++] = (winner){hit->story, hit->position, j * top + i, total};
             total += (size_t)hit->position + 1;
         }
@@ -245,15 +234,19 @@ static size_t story_end(const stretch *s, size_t i) {
     return end;
 }
 
-static bool explain_chunk(const stretch *s, const bl_atlas *a, const chunk *c, uint64_t first, size_t *at, bl_error *err) {
+/* The winners of the chunk's stories; *at is the first winner of a story not before it. */
+static bool explain_chunk(stretch *s, const bl_atlas *a, const bl_chunk *c, size_t *at, bl_error *err) {
     size_t *begin = bl_alloc(c->count + 1, sizeof *begin, err);
     bool ok = begin != NULL;
     if (!ok) return false;
+    while (*at < s->n && s->winners[*at].story < c->first) ++*at; /* other ranks' */
+    size_t first = *at;
     for (size_t i = 0; i < c->count; i++) {
         begin[i] = *at;
-        if (*at < s->n && s->winners[*at].story == first + i) *at = story_end(s, *at);
+        if (*at < s->n && s->winners[*at].story == c->first + i) *at = story_end(s, *at);
     }
     begin[c->count] = *at;
+    s->explained += *at - first;
 #pragma omp parallel for schedule(dynamic, 1)
     for (size_t i = 0; i < c->count; i++) {
         bl_error failure = {0};
@@ -265,6 +258,46 @@ static bool explain_chunk(const stretch *s, const bl_atlas *a, const chunk *c, u
         }
     }
     free(begin);
+    return ok;
+}
+
+/* What this rank explained, as bytes: for each winner its number, the token, the contributions. */
+static void pack_explained(const stretch *s, bl_buffer *out) {
+    for (size_t i = 0; i < s->n; i++) {
+        const winner *w = &s->winners[i];
+        const uint64_t number = i;
+        if (s->token[w->slot] < 0) continue;
+        bl_buffer_add(out, (const char *)&number, sizeof number);
+        bl_buffer_add(out, (const char *)&s->token[w->slot], sizeof *s->token);
+        bl_buffer_add(out, (const char *)(s->c + w->begin), ((size_t)w->position + 1) * sizeof *s->c);
+    }
+}
+
+static void unpack_explained(stretch *s, const char *data, size_t bytes) {
+    for (const char *end = data + bytes; data < end;) {
+        uint64_t number;
+        memcpy(&number, data, sizeof number);
+        const winner *w = &s->winners[number];
+        size_t shares = ((size_t)w->position + 1) * sizeof *s->c;
+        memcpy(&s->token[w->slot], data + sizeof number, sizeof *s->token);
+        memcpy(s->c + w->begin, data + sizeof number + sizeof *s->token, shares);
+        data += sizeof number + sizeof *s->token + shares;
+        s->explained++;
+    }
+}
+
+/* Rank 0 gets what the others explained. */
+static bool collect_explained(stretch *s, const bl_atlas *a, bl_error *err) {
+    bl_buffer mine = {0};
+    bl_gathered all = {0};
+    if (a->ranks.size == 1) return true;
+    if (a->ranks.rank > 0) pack_explained(s, &mine);
+    bool ok = !mine.failed || bl_fail(err, BL_ERR_MEMORY, "out of memory");
+    ok = bl_ranks_agree(&a->ranks, ok, err) && bl_ranks_gather(&a->ranks, mine.data, mine.n, &all, err);
+    for (int r = 1; ok && a->ranks.rank == 0 && r < a->ranks.size; r++)
+        unpack_explained(s, all.data + all.begin[r], all.begin[r + 1] - all.begin[r]);
+    bl_gathered_free(&all);
+    bl_buffer_free(&mine);
     return ok;
 }
 
@@ -319,33 +352,39 @@ static bool write_stretch(const stretch *s, bl_atlas *a, bl_error *err) {
     return ok;
 }
 
-/* The stretch's stories, in order; the ones in between are read over. */
+/* All stories, in order, a chunk a rank; then rank 0 has the stretch. */
 static bool explain_stretch(stretch *s, bl_atlas *a, bl_error *err) {
-    bl_story_reader reader = {0};
-    chunk c = {0};
+    bl_feed feed = {0};
     size_t at = 0;
-    uint64_t first = 0, parts = (a->J + EXPLAIN_PAIRS - 1) / EXPLAIN_PAIRS, part = s->first / EXPLAIN_PAIRS;
-    bool ok = bl_story_reader_open(&reader, a, 0, err);
-    while (ok && at < s->n) {
-        ok = bl_progress_step(&a->options.progress, "explaining", part * a->stories + first, parts * a->stories, err) &&
-             chunk_read(&c, &reader, a, err);
-        if (!ok || c.count == 0) break;
-        ok = explain_chunk(s, a, &c, first, &at, err);
-        first += c.count;
+    uint64_t parts = (a->J + EXPLAIN_PAIRS - 1) / EXPLAIN_PAIRS, part = s->first / EXPLAIN_PAIRS;
+    bool ok = bl_feed_open(&feed, a, 0, err);
+    s->explained = 0;
+    while (!feed.ended) {
+        ok = ok && bl_progress_step(&a->options.progress, "explaining", part * a->stories + feed.next, parts * a->stories, err);
+        ok = bl_feed_next(&feed, ok, err);
+        if (!ok) break;
+        if (feed.chunk.count) ok = explain_chunk(s, a, &feed.chunk, &at, err);
     }
-    bl_story_reader_close(&reader);
-    chunk_free(&c);
-    return ok && (at == s->n || bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: a story is missing", a->path));
+    bl_feed_close(&feed);
+    ok = ok && collect_explained(s, a, err);
+    return ok && (a->ranks.rank > 0 || s->explained == s->n ||
+                  bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: a story is missing", a->path));
 }
 
 bool bl_atlas_explain(bl_atlas *a, bl_error *err) {
     bl_hits hits = {0};
     stretch s = {0};
     float *v = bl_atlas_vectors(a, err);
-    bool ok = v && bl_hits_init(&hits, a->J, a->options.top, err) && restore(a, &hits, err) && stretch_init(&s, a, &hits, v, err);
-    for (size_t at = (size_t)a->done; ok && at < a->J; at += EXPLAIN_PAIRS)
-        ok = stretch_collect(&s, at, a->J - at < EXPLAIN_PAIRS ? a->J - at : EXPLAIN_PAIRS, err) && explain_stretch(&s, a, err) &&
-             write_stretch(&s, a, err);
+    if (!v) return false;
+    bool ok = bl_hits_init(&hits, a->J, a->options.top, err) && (a->ranks.rank > 0 || restore(a, &hits, err)) &&
+              stretch_init(&s, a, &hits, v, err);
+    ok = bl_ranks_agree(&a->ranks, ok, err) && bl_hits_share(&a->ranks, &hits, err);
+    for (size_t at = (size_t)a->done; ok && at < a->J; at += EXPLAIN_PAIRS) {
+        ok = bl_ranks_agree(&a->ranks, stretch_collect(&s, at, a->J - at < EXPLAIN_PAIRS ? a->J - at : EXPLAIN_PAIRS, err), err) &&
+             explain_stretch(&s, a, err);
+        if (ok && a->ranks.rank == 0) ok = write_stretch(&s, a, err);
+        ok = bl_ranks_agree(&a->ranks, ok, err);
+    }
     stretch_free(&s);
     bl_hits_free(&hits);
     free(v);

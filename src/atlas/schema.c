@@ -105,8 +105,21 @@ static void identify(const bl_atlas *a, identity out[N_IDENTITY]) {
     snprintf(out[9].value, 64, "%zu", o->max_stories);
 }
 
+bool bl_atlas_compare_ranks(const bl_atlas *a, bl_error *err) {
+    identity own[N_IDENTITY], first[N_IDENTITY];
+    if (a->ranks.size == 1) return true;
+    identify(a, own);
+    memcpy(first, own, sizeof own);
+    bool ok = bl_ranks_share(&a->ranks, first, sizeof first, err);
+    for (size_t i = 0; ok && i < N_IDENTITY; i++)
+        if (strcmp(own[i].value, first[i].value) != 0)
+            ok =
+                bl_fail(err, BL_ERR_INPUT, "%s differs from rank 0's: '%s' there, '%s' here", own[i].meaning, first[i].value, own[i].value);
+    return bl_ranks_agree(&a->ranks, ok, err);
+}
+
 bool bl_atlas_mark(bl_atlas *a, bl_phase phase, uint64_t done, bl_error *err) {
-    if (!bl_meta_set_number(a->db, "phase", (uint64_t)phase, err) || !bl_meta_set_number(a->db, "done", done, err)) return false;
+    if (a->db && (!bl_meta_set_number(a->db, "phase", (uint64_t)phase, err) || !bl_meta_set_number(a->db, "done", done, err))) return false;
     a->phase = phase;
     a->done = done;
     return true;

@@ -1,5 +1,6 @@
 /* bilens atlas: every direction into one database; bilens atlas query: looking things up in it. */
 #include "cli/common.h"
+#include "cli/ranks.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include <bilens/atlas.h>
@@ -82,20 +83,21 @@ static int make(int argc, char **argv, const verb *self) {
     else if (!o.pairs || !o.top || !o.virtual_tokens) status = fail_usage(self, "--pairs, --top and --virtual must be at least 1");
     else if (tokens_file && o.frequent) status = fail_usage(self, "--tokens and --frequent exclude each other");
     if (status >= 0) goto done;
-    if (tokens_file && !read_tokens(tokens_file, &tokens, &err)) goto failed;
+    ok = ranks_join(&c, &err) && (!tokens_file || read_tokens(tokens_file, &tokens, &err));
     o.tokens = tokens_file ? tokens.items : NULL;
     o.n_tokens = tokens.n;
     o.seed = seed;
-    corpus = open_corpus(&corpora, &err);
-    if (corpus) model = load_model(&c, &err);
+    o.distributed = ranks_started();
+    if (ok && ranks_first()) ok = (corpus = open_corpus(&corpora, &err)) != NULL;
+    if (ok) model = load_model(&c, &err);
     o.progress = progress_bar(c.quiet);
-    ok = model && bl_atlas_run(model, corpus, c.output, &o, &summary, &err);
+    ok = ranks_agree(model != NULL, &err) && bl_atlas_run(model, corpus, c.output, &o, &summary, &err);
     progress_end();
-failed:
     if (ok) text = describe(&c, &summary);
     if (!ok && err.code == BL_ERR_CANCELLED)
         note(&c, "bilens: atlas: %s keeps what was finished: give the same command again to go on", c.output);
-    status = text ? write_stdout(self, text) : fail_with(self, &err);
+    status = text ? 0 : fail_with(self, &err);
+    if (text && ranks_first()) status = write_stdout(self, text);
 done:
     free(text);
     bl_model_free(model);
@@ -160,10 +162,11 @@ const verb verb_atlas = {
     "atlas", "decompose and scan every direction into one database; look things up in it", run,
     "For every token of the vocabulary: the eigenpairs at both ends of its direction's spectrum, their virtual tokens and their top inputs with the words that\n"
     "did it, beside the same figures of a null model whose hidden units were permuted, so that structure can be told from chance. One SQLite file; its tables\n"
-    "stand in docs/atlas.md. Stopped at any time, the same command goes on where it was.\n\n"
+    "stand in docs/atlas.md. Stopped at any time, the same command goes on where it was. Started by mpirun, the ranks share the work.\n\n"
     "bilens atlas query FILE.db [KEY=VALUE…] [--format table|json|csv] looks things up: token=swim is all about one direction; sort=largest limit=20 is a list\n"
     "(also count, highest, lowest, effective_rank, share, excess = largest over the null model's, each with order=ascending).",
     "  bilens atlas models/ts-1-256 --corpus stories.txt -o atlas.db\n"
+    "  mpirun -n 4 bilens atlas models/ts-1-256 --corpus stories.txt -o atlas.db\n"
     "  bilens atlas query atlas.db token=swim\n"
     "  bilens atlas query atlas.db sort=excess limit=50 --format csv\n"
     "  sqlite3 atlas.db \"SELECT word, value FROM virtual_tokens WHERE token = 'swim' AND idx = -1 AND source = 'direct'\"\n"};

@@ -1,4 +1,5 @@
 #include "cli/common.h"
+#include "cli/ranks.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -53,6 +54,11 @@ bl_model *load_model(common *c, bl_error *err) {
 }
 
 bl_corpus *open_corpus(const text_list *paths, bl_error *err) {
+    for (size_t i = 0; i < paths->n && ranks_started(); i++)
+        if (strcmp(paths->items[i], "-") == 0) {
+            set_error(err, BL_ERR_USAGE, "--corpus -: mpirun gives standard input to one rank only%s", ": name a file");
+            return NULL;
+        }
     if (paths->n) return bl_corpus_open(paths->items, paths->n, err);
     char *path = default_data("stories.txt", err);
     if (!path) return NULL;
@@ -149,7 +155,8 @@ int write_result(const verb *self, const common *c, char *text, const bl_error *
     if (!text) return fail_with(self, made);
     bl_error err = {0};
     int status = 0;
-    if (!c->output) status = write_stdout(self, text);
+    if (!ranks_first()) status = 0;
+    else if (!c->output) status = write_stdout(self, text);
     else if (!bl_text_write(c->output, text, &err)) status = fail_with(self, &err);
     bl_free(text);
     return status;

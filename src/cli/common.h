@@ -8,7 +8,7 @@ bl_model *load_model(common *c, bl_error *err);
 /* A file or folder of the data that comes with bilens ("stories.txt"): in $BILENS_DATA, beside the build folder, or where it was
  * installed. Free with free; NULL with BL_ERR_INPUT. */
 char *default_data(const char *name, bl_error *err);
-/* The corpus that was named, or the embedded default. */
+/* The corpus that was named, or the embedded default; standard input not for several ranks. */
 bl_corpus *open_corpus(const text_list *paths, bl_error *err);
 
 /* Options that give a direction, alike in every verb. */
@@ -43,7 +43,7 @@ bl_eigen *decompose(const bl_model *model, direction_options *options, bool all,
 /* After read_direction or decompose. */
 bl_direction as_direction(const direction_options *options);
 
-/* Writes `text` (freed) to -o if given, else to standard output. Returns the exit status. */
+/* Writes `text` (freed) to -o if given, else to standard output; on rank 0 only. Returns the exit status. */
 int write_result(const verb *self, const common *c, char *text, const bl_error *made);
 /* Prints to standard output, where a failed write is an error too. */
 int write_stdout(const verb *self, const char *text);

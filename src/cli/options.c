@@ -1,5 +1,6 @@
 #include "cli/help.h"
 #include "cli/options.h"
+#include "cli/ranks.h"
 #include "cli/terminal.h"
 #include <errno.h>
 #include <signal.h>
@@ -9,11 +10,13 @@
 #include <string.h>
 
 int fail_with(const verb *self, const bl_error *err) {
+    bool speaks = ranks_first(); /* ranks agree on failures, and rank 0 tells of them */
     if (err->code == BL_ERR_CANCELLED) {
-        fprintf(stderr, "bilens: %s: interrupted; no file was left half-written\n", self->name);
+        if (speaks) fprintf(stderr, "bilens: %s: interrupted; no file was left half-written\n", self->name);
+        ranks_agree(true, NULL); /* mpirun ends the others as soon as one dies: not before this is said */
         interrupt_die();
     }
-    fprintf(stderr, "bilens: %s: %s\n", self->name, err->message);
+    if (speaks) fprintf(stderr, "bilens: %s: %s\n", self->name, err->message);
     return err->code == BL_ERR_USAGE || err->code == BL_ERR_INPUT || err->code == BL_ERR_UNSUPPORTED ? 2 : 1;
 }
 

@@ -1,4 +1,5 @@
 #include "cli/common.h"
+#include "cli/ranks.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include <stdio.h>
@@ -16,19 +17,23 @@ typedef struct report_options {
     bool exact;
 } report_options;
 
-/* Model to report.json's text; *eigen is kept for the .npy files. */
+/* Model to report.json's text, on all ranks; *eigen is kept for the .npy files. */
 static char *analyse(common *c, report_options *o, bl_eigen **eigen, bl_error *err) {
+    if (!ranks_join(c, err)) return NULL;
     bl_corpus *corpus = open_corpus(&o->corpora, err);
     bl_model *model = corpus ? load_model(c, err) : NULL;
     bl_scan *scan = NULL;
     char *info = NULL, *eigen_text = NULL, *scan_text = NULL, *report = NULL;
     direction_options *d = &o->direction;
-    if (!model || !read_direction(model, d, err) || !choose_eigs(model, d, err)) goto done;
+    if (model && read_direction(model, d, err) && choose_eigs(model, d, err)) *eigen = decompose(model, d, true, err);
+    if (!ranks_agree(*eigen != NULL, err)) goto done;
     bl_direction direction = as_direction(d);
     bl_subject subject = {model, &direction, d->layer};
-    *eigen = decompose(model, d, true, err);
-    if (!*eigen) goto done;
-    bl_scan_options options = {.top = o->top, .max_stories = o->stories, .progress = progress_bar(c->quiet), .exact_path = o->exact};
+    bl_scan_options options = {.top = o->top,
+                               .max_stories = o->stories,
+                               .progress = progress_bar(c->quiet),
+                               .exact_path = o->exact,
+                               .distributed = ranks_started()};
     scan = bl_scan_run(model, *eigen, d->eigs.items, d->eigs.n, corpus, &options, err);
     progress_end();
     if (!scan) goto done;
@@ -99,7 +104,8 @@ static int run(int argc, char **argv, const verb *self) {
     for (char *at = folder && !c.output && !o.from ? folder : NULL; at && *at; at++)
         if (*at == '/') *at = '_'; /* a token or file's name is no path */
     json = o.from ? bl_text_read(o.from, REPORT_LIMIT, &err) : analyse(&c, &o, &eigen, &err);
-    status = json && folder ? render(self, &c, json, eigen, folder) : fail_with(self, &err);
+    if (!json || !folder) status = fail_with(self, &err);
+    else status = !ranks_first() ? 0 : render(self, &c, json, eigen, folder);
 done:
     bl_free(json);
     free(folder);
@@ -114,7 +120,7 @@ const verb verb_report = {
     "report", "the main job: everything about one direction as a page, figures, tables and numbers", run,
     "Decomposes the layer's MLP in the direction of a token (or of a contrast), shows the eigenvectors of largest eigenvalue at both ends in virtual\n"
     "tokens, and finds the corpus positions that excite each of them. Writes index.html (self-contained), figures/spectrum.{svg,png,pdf}, tables/*.csv,\n"
-    "eigenvalues.npy, eigenvectors.npy and report.json, from which alone the page can be rendered again.",
+    "eigenvalues.npy, eigenvectors.npy and report.json, from which alone the page can be rendered again. Started by mpirun, the ranks share the stories.",
     "  bilens report models/ts-1-256 --corpus valid.txt --token swim --minus run,climb,eat,see,smell,walk,fly,sit,sleep -o report-swim\n"
     "  bilens report models/ts-1-256 --corpus valid.txt --direction probe.npy -o report-probe\n"
     "  bilens report --from report-swim/report.json\n"};

@@ -1,4 +1,5 @@
 #include "cli/common.h"
+#include "cli/ranks.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 
@@ -35,11 +36,16 @@ static int run(int argc, char **argv, const verb *self) {
     status = check_direction(self, &d, "which output token's eigenvectors?");
     if (status < 0 && (top < 1 || top > 100000)) status = fail_usage(self, "--top must be from 1 to 100000");
     if (status >= 0) goto done;
+    if (!ranks_join(&c, &err)) {
+        status = fail_with(self, &err);
+        goto done;
+    }
     corpus = open_corpus(&corpora, &err);
     if (corpus) model = load_model(&c, &err);
     if (model && choose_eigs(model, &d, &err)) eigen = decompose(model, &d, false, &err);
-    bl_scan_options options = {.top = top, .max_stories = stories, .progress = progress_bar(c.quiet), .exact_path = exact};
-    if (eigen) scan = bl_scan_run(model, eigen, d.eigs.items, d.eigs.n, corpus, &options, &err);
+    bl_scan_options options = {
+        .top = top, .max_stories = stories, .progress = progress_bar(c.quiet), .exact_path = exact, .distributed = ranks_started()};
+    if (ranks_agree(eigen != NULL, &err)) scan = bl_scan_run(model, eigen, d.eigs.items, d.eigs.n, corpus, &options, &err);
     progress_end();
     bl_direction direction = as_direction(&d);
     bl_subject subject = {model, &direction, d.layer};
@@ -59,7 +65,8 @@ done:
 const verb verb_scan = {
     "scan", "the corpus positions that excite a direction's eigenvectors most, and which words did it", run,
     "For every eigenvector v the positions of largest (v . x)^2, x being the MLP's input, at most one a story. Each match's similarity v . x is split by\n"
-    "source word: blue words push towards it, red ones against; the word in brackets is the position.",
+    "source word: blue words push towards it, red ones against; the word in brackets is the position. Started by mpirun, the ranks share the stories.",
     "  bilens scan models/ts-1-256 --corpus valid.txt --token swim --minus run,climb,eat --eigs -1,0\n"
     "  bilens scan models/ts-1-256 --corpus valid.txt --direction probe.npy\n"
-    "  zcat stories.txt.gz | bilens scan models/ts-1-256 --corpus - --token swim --stories 1000 --format json > scan.json\n"};
+    "  zcat stories.txt.gz | bilens scan models/ts-1-256 --corpus - --token swim --stories 1000 --format json > scan.json\n"
+    "  mpirun -n 4 bilens scan models/ts-1-256 --corpus stories.txt --token swim -o scan.txt\n"};

@@ -1,4 +1,5 @@
 #include "cli/terminal.h"
+#include "cli/ranks.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +59,7 @@ void interrupt_die(void) {
 
 /* The bar is the process's own, like the terminal it is drawn on. */
 static struct {
-    bool shown, drawn;
+    bool shown, drawn, lines; /* lines: one now and then instead of a bar, as mpirun's ranks have no terminal */
     struct timespec start, last;
     char phase[32];
 } bar;
@@ -83,6 +84,13 @@ static void draw(const char *phase, uint64_t done, uint64_t total, double second
     bar.drawn = true;
 }
 
+static void print_line(const char *phase, uint64_t done, uint64_t total, double seconds) {
+    double share = total && done < total ? (double)done / (double)total : 1.0;
+    if (!total) fprintf(stderr, "%s %llu\n", phase, (unsigned long long)done);
+    else if (share > 0.01) fprintf(stderr, "%s %.0f %%, %.0f s left\n", phase, 100 * share, seconds / share * (1 - share));
+    else fprintf(stderr, "%s %.0f %%\n", phase, 100 * share);
+}
+
 static bool on_progress(void *context, const char *phase, uint64_t done, uint64_t total) {
     (void)context;
     if (interrupted) return false;
@@ -93,14 +101,17 @@ static bool on_progress(void *context, const char *phase, uint64_t done, uint64_
         bar.last = bar.start;
     }
     double seconds = seconds_since(&bar.start);
-    if (seconds < 0.5 || seconds_since(&bar.last) < 0.1) return true;
+    if (seconds < 0.5 || seconds_since(&bar.last) < (bar.lines ? 5 : 0.1)) return true;
     clock_gettime(CLOCK_MONOTONIC, &bar.last);
-    draw(phase, done, total, seconds);
+    if (bar.lines) print_line(phase, done, total, seconds);
+    else draw(phase, done, total, seconds);
     return true;
 }
 
 bl_progress progress_bar(bool quiet) {
-    bar.shown = !quiet && isatty(STDERR_FILENO);
+    bool terminal = isatty(STDERR_FILENO);
+    bar.shown = !quiet && (terminal || ranks_started());
+    bar.lines = !terminal;
     bar.phase[0] = '\0';
     return (bl_progress){on_progress, NULL};
 }

@@ -15,7 +15,8 @@ bool interrupt_requested(void);
 /* Ends the process as the signal would have. */
 _Noreturn void interrupt_die(void);
 
-/* A progress bar on standard error, if that is a terminal and not `quiet`; it appears once the work takes longer than half a second.
+/* A progress bar on standard error, if that is a terminal and not `quiet`; it appears once the work takes longer than half a second. Under
+ * mpirun, where there is no terminal, a line every five seconds.
  * Without it the callback still answers Ctrl-C. */
 bl_progress progress_bar(bool quiet);
 /* Wipes the bar. */

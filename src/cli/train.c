@@ -1,5 +1,6 @@
 /* bilens train: options into bl_train_options, events into a progress line. */
 #include "cli/common.h"
+#include "cli/ranks.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include <errno.h>
@@ -199,22 +200,22 @@ static bool draw_figures(const char *output, bl_error *err) {
     return ok;
 }
 
-static int train(const verb *self, const common *c, bl_train_options *o) {
+static int train(const verb *self, common *c, bl_train_options *o) {
     screen s = {.quiet = c->quiet, .terminal = isatty(STDERR_FILENO) != 0, .bar = progress_bar(c->quiet)};
     bl_train_result result;
     bl_error err = {0};
-    const char *ranks = getenv("OMPI_COMM_WORLD_SIZE"), *rank = getenv("OMPI_COMM_WORLD_RANK");
-    bool first = !rank || strcmp(rank, "0") == 0;
-    o->distributed = ranks && strtol(ranks, NULL, 10) > 1;
+    if (!ranks_join(c, &err)) return fail_with(self, &err);
+    s.quiet = c->quiet;
+    o->distributed = ranks_started();
     o->report = on_event;
     o->context = &s;
     signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a failed write like a full disk */
     bool ok = bl_train_run(o, &result, &err);
     progress_end();
     if (s.drawn) fputc('\n', stderr);
-    if (!ok && err.code == BL_ERR_CANCELLED) fprintf(stderr, "%s\n", err.message);
+    if (!ok && err.code == BL_ERR_CANCELLED && ranks_first()) fprintf(stderr, "%s\n", err.message);
     if (!ok) return fail_with(self, &err);
-    if (!first) return 0;
+    if (!ranks_first()) return 0;
     if (!draw_figures(o->output, &err)) return fail_with(self, &err);
     if (result.finished_before) {
         note(c, "%s is finished already", o->output);

@@ -4,11 +4,17 @@
  *
  * Stories are read in batches and tokenised and computed by threads, one story a thread; each leaves its best position for every
  * eigenvector, and the batch is merged in story order. So memory does not grow with the corpus and the result does not depend on the
- * number of threads. Contributions are computed at the end, for the winners only. */
+ * number of threads. Contributions are computed at the end, for the winners only.
+ *
+ * Several ranks read the whole corpus each and take turns with its batches, which are cut as one process cuts them; their lists are merged
+ * at the end (exchange.h), and the winners' contributions shared out once more. */
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "base/threads.h"
 #include "decompose/interaction.h"
+#include "scan/exchange.h"
 #include "scan/folded.h"
 #include "scan/similarity.h"
 #include "scan/top.h"
@@ -20,6 +26,7 @@
 #define BATCH_STORIES 256
 #define TOKENS_AFTER 3
 #define DEFAULT_TOP 8
+#define ROUNDS 16 /* after so many batches the ranks look whether all are well */
 
 struct bl_scan {
     bl_top *tops;  /* [J] */
@@ -36,6 +43,7 @@ typedef struct best {
 
 /* What the threads of one scan work with. */
 typedef struct work {
+    bl_ranks ranks;
     bl_probes probes;
     bl_folded *folded;                       /* NULL on the exact path */
     bl_folded_workspace **folded_workspaces; /* [threads] */
@@ -64,10 +72,15 @@ static void work_free(work *w) {
     bl_probes_free(&w->probes);
 }
 
-static bool work_init(work *w, const bl_model *model, const bl_eigen *eigen, const long *indices, size_t J, bool exact_path,
-                      bl_error *err) {
+/* Rank 0's vectors for all: another number of threads may have given other last bits. */
+static bool init_probes(work *w, const bl_model *model, const bl_eigen *eigen, const long *indices, size_t J, bl_error *err) {
+    bool ok = bl_ranks_agree(&w->ranks, bl_probes_init(&w->probes, model, eigen, indices, J, err), err);
+    return ok && bl_ranks_share(&w->ranks, w->probes.v, J * bl_model_config(model)->d_model * sizeof *w->probes.v, err) &&
+           bl_ranks_share(&w->ranks, w->probes.bias, J * sizeof *w->probes.bias, err);
+}
+
+static bool work_init(work *w, const bl_model *model, size_t J, bool exact_path, bl_error *err) {
     size_t T = bl_model_config(model)->n_ctx, count, threads = (size_t)bl_threads();
-    if (!bl_probes_init(&w->probes, model, eigen, indices, J, err)) return false;
     if (!exact_path && !(w->folded = bl_folded_new(&w->probes, err))) return false;
     w->workspaces = bl_alloc_zero(threads, sizeof(bl_workspace *), err);
     w->folded_workspaces = bl_alloc_zero(threads, sizeof(bl_folded_workspace *), err);
@@ -133,15 +146,16 @@ static bool scan_batch(work *w, bl_error *err) {
     return ok;
 }
 
+/* The batch's stories begin with scan->stories. */
 static bool merge_batch(bl_scan *scan, const work *w, bl_error *err) {
     for (size_t i = 0; i < w->n; i++) {
         bl_ids ids = story_ids(w, i);
         for (size_t j = 0; j < scan->J && ids.n; j++) {
             best b = w->found[i * scan->J + j];
             size_t n = (size_t)b.position + 1 + TOKENS_AFTER;
-            if (!bl_top_offer(&scan->tops[j], scan->stories, b.position, b.similarity, ids.data, n < ids.n ? n : ids.n, err)) return false;
+            if (!bl_top_offer(&scan->tops[j], scan->stories + i, b.position, b.similarity, ids.data, n < ids.n ? n : ids.n, err))
+                return false;
         }
-        scan->stories++;
         scan->positions += ids.n;
     }
     return true;
@@ -165,12 +179,12 @@ static bool explain_match(const work *w, size_t j, const float *back, bl_candida
     return true;
 }
 
-/* Contributions of all matches, threads over eigenvectors. */
+/* Contributions of this rank's share of the eigenvectors, threads over them. */
 static bool explain(bl_scan *scan, const work *w, bl_error *err) {
     const bl_config *c = bl_model_config(w->probes.model);
     bool ok = true;
 #pragma omp parallel for schedule(dynamic, 1)
-    for (size_t j = 0; j < scan->J; j++) {
+    for (size_t j = (size_t)w->ranks.rank; j < scan->J; j += (size_t)w->ranks.size) {
         bl_error failure = {0};
         float *back = bl_alloc(c->n_head * c->d_model, sizeof *back, &failure);
         bool done = back && bl_heads_back(w->probes.model, w->probes.layer, w->probes.v + j * c->d_model, back, &failure);
@@ -186,17 +200,43 @@ static bool explain(bl_scan *scan, const work *w, bl_error *err) {
     return ok;
 }
 
+/* All ranks together: is every one well, and has it read what rank 0 has read? */
+static bool look_around(const bl_ranks *ranks, bool ok, uint64_t hash, bool ended, bl_error *err) {
+    uint64_t state[2] = {hash, ended};
+    if (ranks->size == 1) return ok;
+    ok = bl_ranks_share(ranks, state, sizeof state, err) && ok;
+    if (ok && (state[0] != hash || state[1] != ended)) ok = bl_fail(err, BL_ERR_INPUT, "the corpus is not the one that rank 0 reads");
+    return bl_ranks_agree(ranks, ok, err);
+}
+
+/* The next batch, whose stories begin with scan->stories; ended = true when there is none. */
+static bool next_batch(bl_scan *scan, work *w, bl_corpus *corpus, const bl_scan_options *options, bool mine, bool *ended, bl_error *err) {
+    uint64_t read, total;
+    bl_corpus_position(corpus, &read, &total);
+    size_t left = options->max_stories ? options->max_stories - (size_t)scan->stories : BATCH_STORIES;
+    if (!bl_progress_step(&options->progress, "scanning", read, total, err) ||
+        !bl_batch_read(&w->batch, corpus, left < BATCH_STORIES ? left : BATCH_STORIES, err))
+        return false;
+    w->n = w->batch.n;
+    *ended = w->n == 0;
+    if (mine && !*ended && (!scan_batch(w, err) || !merge_batch(scan, w, err))) return false;
+    scan->stories += w->n;
+    return true;
+}
+
 static bool read_all(bl_scan *scan, work *w, bl_corpus *corpus, const bl_scan_options *options, bl_error *err) {
-    for (;;) {
-        uint64_t read, total;
-        bl_corpus_position(corpus, &read, &total);
-        if (!bl_progress_step(&options->progress, "scanning", read, total, err)) return false;
-        size_t left = options->max_stories ? options->max_stories - (size_t)scan->stories : BATCH_STORIES;
-        if (!bl_batch_read(&w->batch, corpus, left < BATCH_STORIES ? left : BATCH_STORIES, err)) return false;
-        w->n = w->batch.n;
-        if (w->n == 0) return true;
-        if (!scan_batch(w, err) || !merge_batch(scan, w, err)) return false;
+    size_t size = (size_t)w->ranks.size, rank = (size_t)w->ranks.rank;
+    uint64_t hash = 0;
+    bool ok = true, ended = false;
+    for (size_t b = 0; ok && !ended; b++) {
+        ok = next_batch(scan, w, corpus, options, b % size == rank, &ended, err);
+        if (ok && !ended && size > 1) hash = bl_hash(hash, w->batch.text, w->batch.begin[w->batch.n]);
+        if (!ok || ended || (b + 1) % (size * ROUNDS) == 0) ok = look_around(&w->ranks, ok, hash, ended, err);
     }
+    double positions = (double)scan->positions; /* whole numbers, exact */
+    ok = ok && bl_ranks_sum_double(&w->ranks, &positions, 1, err);
+    scan->positions = (uint64_t)positions;
+    return ok;
 }
 
 static bool read_tokens(bl_scan *scan, work *w, const bl_scan_options *options, bl_error *err) {
@@ -206,6 +246,7 @@ static bool read_tokens(bl_scan *scan, work *w, const bl_scan_options *options, 
         w->n = n - w->first < BATCH_STORIES ? n - w->first : BATCH_STORIES;
         if (!bl_progress_step(&options->progress, "scanning", w->first, n, err)) return false;
         if (!scan_batch(w, err) || !merge_batch(scan, w, err)) return false;
+        scan->stories += w->n;
     }
     return true;
 }
@@ -233,6 +274,20 @@ typedef struct source {
     size_t n_places;
 } source;
 
+static bool scan_init(bl_scan *scan, const bl_eigen *eigen, const long *indices, size_t n_indices, const source *from,
+                      const bl_scan_options *options, bl_error *err) {
+    scan->tops = bl_alloc_zero(n_indices, sizeof *scan->tops, err);
+    scan->values = bl_alloc(n_indices, sizeof *scan->values, err);
+    if (!scan->tops || !scan->values) return false;
+    scan->J = n_indices;
+    for (size_t j = 0; j < n_indices; j++) {
+        size_t n = bl_eigen_size(eigen), most = options->top ? options->top : DEFAULT_TOP;
+        scan->values[j] = bl_eigen_values(eigen)[indices[j] < 0 ? n - (size_t)-indices[j] : (size_t)indices[j]];
+        if (!bl_top_init(&scan->tops[j], from->places ? from->n_places : most, err)) return false;
+    }
+    return true;
+}
+
 static bl_scan *run(const bl_model *model, const bl_eigen *eigen, const long *indices, size_t n_indices, const source *from,
                     const bl_scan_options *options, bl_error *err) {
     static const bl_scan_options defaults = {0};
@@ -241,20 +296,16 @@ static bl_scan *run(const bl_model *model, const bl_eigen *eigen, const long *in
     work w = {.tokens = from->tokens, .heads = options->heads};
     bl_scan *scan = bl_alloc_zero(1, sizeof *scan, err);
     bool ok = false;
-    if (!scan || !work_init(&w, model, eigen, indices, n_indices, options->exact_path, err)) goto done;
-    scan->tops = bl_alloc_zero(n_indices, sizeof *scan->tops, err);
-    scan->values = bl_alloc(n_indices, sizeof *scan->values, err);
-    if (!scan->tops || !scan->values) goto done;
-    scan->J = n_indices;
-    scan->H = options->heads ? bl_model_config(model)->n_head : 0;
-    for (size_t j = 0; j < n_indices; j++) {
-        size_t n = bl_eigen_size(eigen), most = options->top ? options->top : DEFAULT_TOP;
-        scan->values[j] = bl_eigen_values(eigen)[indices[j] < 0 ? n - (size_t)-indices[j] : (size_t)indices[j]];
-        if (!bl_top_init(&scan->tops[j], from->places ? from->n_places : most, err)) goto done;
-    }
-    if (from->places) ok = take_places(scan, &w, from->places, from->n_places, err);
-    else ok = from->tokens ? read_tokens(scan, &w, options, err) : read_all(scan, &w, from->corpus, options, err);
-    ok = ok && explain(scan, &w, err);
+    if (!bl_ranks_join(&w.ranks, from->corpus && options->distributed, err)) goto done;
+    ok = bl_ranks_agree(&w.ranks, scan != NULL, err) && scan && init_probes(&w, model, eigen, indices, n_indices, err);
+    if (!ok) goto done;
+    ok = scan_init(scan, eigen, indices, n_indices, from, options, err) && work_init(&w, model, n_indices, options->exact_path, err);
+    ok = bl_ranks_agree(&w.ranks, ok, err) && bl_ranks_share(&w.ranks, scan->values, n_indices * sizeof *scan->values, err);
+    if (from->places) ok = ok && take_places(scan, &w, from->places, from->n_places, err);
+    else if (from->tokens) ok = ok && read_tokens(scan, &w, options, err);
+    else ok = ok && read_all(scan, &w, from->corpus, options, err) && bl_tops_merge(&w.ranks, scan->tops, scan->J, err);
+    ok = ok && bl_ranks_agree(&w.ranks, explain(scan, &w, err), err) &&
+         bl_tops_share_contributions(&w.ranks, scan->tops, scan->J, scan->H ? 1 + scan->H : 0, err);
 done:
     work_free(&w);
     if (ok) return scan;

@@ -24,8 +24,11 @@ void bl_top_free(bl_top *top) {
 bool bl_top_offer(bl_top *top, uint64_t story, size_t position, float similarity, const int32_t *ids, size_t n_ids, bl_error *err) {
     float square = similarity * similarity;
     size_t at = top->n;
-    /* stories come in order, so an equal one stays behind */
-    while (at > 0 && square > top->list[at - 1].similarity * top->list[at - 1].similarity) at--;
+    for (; at > 0; at--) {
+        const bl_candidate *other = &top->list[at - 1];
+        float others = other->similarity * other->similarity;
+        if (square < others || (square == others && story > other->story)) break;
+    }
     if (at == top->most) return true;
     int32_t *copy = bl_alloc(n_ids, sizeof *copy, err);
     if (!copy) return false;

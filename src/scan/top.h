@@ -21,7 +21,7 @@ typedef struct bl_top {
 
 bool bl_top_init(bl_top *top, size_t most, bl_error *err);
 void bl_top_free(bl_top *top);
-/* Offers a story's best position, stories in ascending order; keeps a copy of ids if it is good enough. */
+/* Offers a story's best position; keeps a copy of ids if it is good enough. The order of the offers does not matter. */
 bool bl_top_offer(bl_top *top, uint64_t story, size_t position, float similarity, const int32_t *ids, size_t n_ids, bl_error *err);
 /* Puts a match behind the others, good or not; there must be room for it. */
 bool bl_top_append(bl_top *top, uint64_t story, size_t position, float similarity, const int32_t *ids, size_t n_ids, bl_error *err);

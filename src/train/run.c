@@ -167,6 +167,8 @@ static bool is_finished(const char *output) {
     return finished;
 }
 
+bool bl_train_has_mpi(void) { return bl_ranks_possible(); }
+
 bool bl_train_run(const bl_train_options *options, bl_train_result *result, bl_error *err) {
     bl_error_clear(err);
     *result = (bl_train_result){.valid_loss = (double)NAN};
@@ -177,7 +179,6 @@ bool bl_train_run(const bl_train_options *options, bl_train_result *result, bl_e
     bl_trainer *t = bl_alloc_zero(1, sizeof *t, err);
     if (!t) return false;
     bool ok = bl_trainer_begin(t, options, err) && train(t, err) && finish(t, result, err);
-    bl_ranks_leave(&t->ranks);
     bl_trainer_end(t);
     free(t);
     return ok;

@@ -1,10 +1,10 @@
 /* One run of training: everything that lives from its first step to its last. Private to the room. */
 #ifndef BL_TRAIN_TRAINER_H
 #define BL_TRAIN_TRAINER_H
+#include "base/ranks.h"
 #include "train/checkpoint.h"
 #include "train/data.h"
 #include "train/net.h"
-#include "train/ranks.h"
 #include <stdio.h>
 
 typedef struct bl_trainer {

@@ -1,0 +1,11 @@
+# Several processes as one (src/base/ranks.c) need an MPI; without one the same code stands alone and says so when it is asked to join.
+option(BILENS_MPI "Training, scanning and atlases on several ranks, where an MPI is found" ON)
+if(BILENS_MPI)
+  find_package(MPI QUIET COMPONENTS C)
+  if(MPI_C_FOUND)
+    list(APPEND BILENS_LIBRARIES MPI::MPI_C)
+    set_source_files_properties(src/base/ranks.c PROPERTIES COMPILE_DEFINITIONS BILENS_MPI)
+  else()
+    message(STATUS "MPI: none found (Debian: libopenmpi-dev); bilens runs on one machine only")
+  endif()
+endif()
