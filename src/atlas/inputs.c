@@ -378,7 +378,7 @@ bool bl_atlas_explain(bl_atlas *a, bl_error *err) {
     if (!v) return false;
     bool ok = bl_hits_init(&hits, a->J, a->options.top, err) && (a->ranks.rank > 0 || restore(a, &hits, err)) &&
               stretch_init(&s, a, &hits, v, err);
-    ok = bl_ranks_agree(&a->ranks, ok, err) && bl_hits_share(&a->ranks, &hits, err);
+    ok = bl_ranks_agree(&a->ranks, ok, err) && s.hits && bl_hits_share(&a->ranks, &hits, err);
     for (size_t at = (size_t)a->done; ok && at < a->J; at += EXPLAIN_PAIRS) {
         ok = bl_ranks_agree(&a->ranks, stretch_collect(&s, at, a->J - at < EXPLAIN_PAIRS ? a->J - at : EXPLAIN_PAIRS, err), err) &&
              explain_stretch(&s, a, err);

@@ -81,7 +81,7 @@ static bool set_begins(const bl_ranks *ranks, size_t bytes, bl_gathered *out, bl
     size_t n = (size_t)ranks->size;
     uint64_t mine = bytes, *sizes = bl_alloc_zero(n, sizeof *sizes, err);
     out->begin = bl_alloc_zero(n + 1, sizeof *out->begin, err);
-    bool ok = bl_ranks_agree(ranks, sizes && out->begin, err) &&
+    bool ok = bl_ranks_agree(ranks, sizes && out->begin, err) && sizes &&
               check(MPI_Allgather(&mine, 1, MPI_UINT64_T, sizes, 1, MPI_UINT64_T, MPI_COMM_WORLD), "gathering sizes", err);
     for (size_t r = 0; ok && r < n; r++) out->begin[r + 1] = out->begin[r] + (size_t)sizes[r];
     free(sizes);
@@ -106,7 +106,7 @@ static bool gather(const bl_ranks *ranks, const void *data, size_t bytes, bool a
     if (!ok) return false;
     if (all || ranks->rank == 0) out->data = bl_alloc(out->begin[n], 1, err);
     if (!bl_ranks_agree(ranks, out->data || (!all && ranks->rank > 0), err)) return false;
-    if (ranks->rank == 0 && bytes) memcpy(out->data, data, bytes);
+    if (ranks->rank == 0 && bytes && out->data) memcpy(out->data, data, bytes);
     for (int r = 1; ok && r < ranks->size; r++)
         if (ranks->rank == 0 || ranks->rank == r)
             ok = move(ranks, r, data, out->data ? out->data + out->begin[r] : NULL, out->begin[r + 1] - out->begin[r], err);

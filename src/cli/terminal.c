@@ -8,6 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* mpirun gives its ranks a terminal of its own, whatever its own output goes to. */
+static bool on_terminal(void) { return isatty(STDOUT_FILENO) && !ranks_started(); }
+
 bool terminal_colour(const char *when, bl_colour *colour) {
     const char *term = getenv("TERM"), *deep = getenv("COLORTERM"), *no = getenv("NO_COLOR");
     *colour = BL_COLOUR_NONE;
@@ -19,7 +22,7 @@ bool terminal_colour(const char *when, bl_colour *colour) {
     bool always = when && strcmp(when, "always") == 0;
     if (when && !always && strcmp(when, "auto") != 0) return false;
     if (always) *colour = BL_COLOUR_24BIT;
-    if (always || (no && *no) || !isatty(STDOUT_FILENO) || !term || strcmp(term, "dumb") == 0) return true;
+    if (always || (no && *no) || !on_terminal() || !term || strcmp(term, "dumb") == 0) return true;
     bool direct = strstr(term, "direct") != NULL || (deep && (strcmp(deep, "truecolor") == 0 || strcmp(deep, "24bit") == 0));
     bool many = strstr(term, "256color") != NULL;
     *colour = direct ? BL_COLOUR_24BIT : many ? BL_COLOUR_256 : BL_COLOUR_NONE;
@@ -29,7 +32,7 @@ bool terminal_colour(const char *when, bl_colour *colour) {
 size_t terminal_width(void) {
     struct winsize size;
     const char *columns = getenv("COLUMNS");
-    if (!isatty(STDOUT_FILENO)) return 0;
+    if (!on_terminal()) return 0;
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
     long n = columns ? strtol(columns, NULL, 10) : 0;
     return n > 0 && n < 100000 ? (size_t)n : 80;
@@ -45,7 +48,8 @@ static void on_interrupt(int number) {
 void interrupt_catch(void) {
     signal(SIGINT, on_interrupt);
     signal(SIGTERM, on_interrupt);
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is seen as a failed write */
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is seen as a failed write, */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a limit on the size of files */
 }
 
 bool interrupt_requested(void) { return interrupted != 0; }

@@ -5,7 +5,6 @@
 #include "cli/verbs.h"
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,7 +208,6 @@ static int train(const verb *self, common *c, bl_train_options *o) {
     o->distributed = ranks_started();
     o->report = on_event;
     o->context = &s;
-    signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a failed write like a full disk */
     bool ok = bl_train_run(o, &result, &err);
     progress_end();
     if (s.drawn) fputc('\n', stderr);

@@ -56,7 +56,7 @@ bool bl_tops_merge(const bl_ranks *ranks, bl_top *tops, size_t J, bl_error *err)
     if (ok && mine.failed) ok = bl_fail(err, BL_ERR_MEMORY, "out of memory");
     ok = bl_ranks_agree(ranks, ok, err) && bl_ranks_gather_all(ranks, mine.data, mine.n, &all, err);
     for (int r = 0; ok && r < ranks->size; r++) ok = offer_all(merged, J, all.data + all.begin[r], err);
-    ok = bl_ranks_agree(ranks, ok, err);
+    ok = bl_ranks_agree(ranks, ok, err) && merged;
     for (size_t j = 0; ok && j < J; j++) {
         bl_top old = tops[j];
         tops[j] = merged[j];

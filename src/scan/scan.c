@@ -299,6 +299,7 @@ static bl_scan *run(const bl_model *model, const bl_eigen *eigen, const long *in
     if (!bl_ranks_join(&w.ranks, from->corpus && options->distributed, err)) goto done;
     ok = bl_ranks_agree(&w.ranks, scan != NULL, err) && scan && init_probes(&w, model, eigen, indices, n_indices, err);
     if (!ok) goto done;
+    scan->H = options->heads ? bl_model_config(model)->n_head : 0;
     ok = scan_init(scan, eigen, indices, n_indices, from, options, err) && work_init(&w, model, n_indices, options->exact_path, err);
     ok = bl_ranks_agree(&w.ranks, ok, err) && bl_ranks_share(&w.ranks, scan->values, n_indices * sizeof *scan->values, err);
     if (from->places) ok = ok && take_places(scan, &w, from->places, from->n_places, err);

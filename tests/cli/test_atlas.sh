@@ -1,6 +1,6 @@
 #!/bin/bash
-# bilens atlas as a user runs it: killed at random moments and resumed to the same rows, threads, another model or corpus, a read-only
-# folder, a full disk, a story of one token, a token that never occurs, queries. ctest: slow
+# bilens atlas as a user runs it: threads, another model or corpus, files that are damaged or something else, a read-only folder, a full disk,
+# a story of one token, a token that never occurs, queries. Kills are test_atlas_kill.c's, ranks test_ranks.sh's. ctest: slow
 set -eu
 "$BILENS" atlas query /nonexistent.db 2>&1 | grep -q "built without SQLite" && { echo "SKIPPED: built without SQLite" >&2; exit 77; }
 folder=$(mktemp -d)
@@ -24,26 +24,6 @@ dump "$folder/whole.db" >"$folder/whole.txt"
 make "$folder/one.db" --threads 1 >/dev/null
 cmp "$folder/whole.db" "$folder/one.db" || fail "the number of threads changes the atlas"
 
-# SIGKILL at twenty random moments.
-RANDOM=7
-kills=0
-rounds=0
-while [ "$kills" -lt 20 ] && [ "$rounds" -lt 400 ]; do
-    rounds=$((rounds + 1))
-    "$BILENS" atlas "$models/plain" --corpus "$folder/stories.txt" --quiet -o "$folder/killed.db" >/dev/null 2>"$folder/stderr" &
-    child=$!
-    sleep "0.$(printf '%03d' $((RANDOM % 120 + 5)))"
-    kill -KILL "$child" 2>/dev/null && kills=$((kills + 1))
-    wait "$child" 2>/dev/null || true
-    if "$BILENS" atlas query "$folder/killed.db" limit=1 2>/dev/null | grep -q plain && ! "$BILENS" atlas query "$folder/killed.db" limit=1 2>/dev/null | grep -q unfinished; then
-        dump "$folder/killed.db" | cmp - "$folder/whole.txt" || fail "after $kills kills the rows differ"
-        rm -f "$folder/killed.db"*
-    fi
-done
-[ "$kills" = 20 ] || fail "only $kills kills"
-make "$folder/killed.db" >/dev/null || fail "resuming after the kills"
-dump "$folder/killed.db" | cmp - "$folder/whole.txt" || fail "the killed run's rows differ"
-
 # A file of something else is refused and left as it is.
 before=$(md5sum <"$folder/whole.db")
 refused 2 "the model differs" "$BILENS" atlas "$models/norm" --corpus "$folder/stories.txt" -o "$folder/whole.db"
@@ -53,6 +33,27 @@ refused 2 "no SQLite database" make "$folder/stories.txt"
 refused 2 "no database" make "$folder/stories.txt" --overwrite
 refused 2 "-o FILE is missing" "$BILENS" atlas "$models/plain"
 [ "$before" = "$(md5sum <"$folder/whole.db")" ] || fail "a refused run changed the atlas"
+# A database of something else, of another format, cut short, damaged within: refused, by queries too, and left as it is.
+broken() { # NAME TEXT
+    before=$(md5sum <"$folder/$1.db")
+    refused 2 "$2" make "$folder/$1.db"
+    refused 2 "" "$BILENS" atlas query "$folder/$1.db" token=swim
+    [ "$before" = "$(md5sum <"$folder/$1.db")" ] || fail "$1: a refused run changed it"
+}
+LC_ALL=C sed 's/meta/mfta/g' "$folder/whole.db" >"$folder/other.db"
+LC_ALL=C sed 's/bilens atlas 1/bilens atlas 0/g' "$folder/whole.db" >"$folder/older.db"
+head -c 200000 "$folder/whole.db" >"$folder/short.db"
+head -c 50 "$folder/whole.db" >"$folder/shorter.db"
+{ head -c 4096 "$folder/whole.db"; head -c 400000 /dev/zero | tr '\0' 'x'; } >"$folder/junk.db"
+broken other "a database, but no bilens atlas"
+broken older "a database, but no bilens atlas"
+broken short "damaged"
+broken shorter "no SQLite database, or a damaged one"
+broken junk "damaged"
+: >"$folder/empty.db"
+make "$folder/empty.db" >/dev/null || fail "an empty file is a place to write"
+cmp "$folder/empty.db" "$folder/whole.db" || fail "an empty file before it changes the atlas"
+rm "$folder/"{other,older,short,shorter,junk,empty}.db
 [ -s "$folder/stories.txt" ] || fail "the corpus was overwritten"
 refused 2 "unable to open" make "$folder/nowhere/atlas.db"
 make "$folder/one.db" --top 3 --overwrite >/dev/null || fail "--overwrite"
@@ -63,8 +64,16 @@ printf 'swim\nfly\n\nswim\n' >"$folder/tokens.txt"
 "$BILENS" atlas "$models/plain" --corpus "$folder/short.txt" --tokens "$folder/tokens.txt" --quiet -o "$folder/short.db" | grep -q "2 directions, 16 eigenpairs, 1 stories" ||
     fail "a short story"
 "$BILENS" atlas query "$folder/short.db" token=swim --format json | grep '"count": 0' >/dev/null || fail "a token that never occurs"
+printf '\xcc\x81\n<|endoftext|>\nswim\n' >"$folder/accent.txt" # an accent on nothing is stripped: [BOS] alone
+"$BILENS" atlas "$models/plain" --corpus "$folder/accent.txt" --tokens "$folder/tokens.txt" --quiet -o "$folder/accent.db" | grep -q "2 stories, 3 positions" ||
+    fail "a story of one token"
+"$BILENS" atlas query "$folder/accent.db" token=swim --format json | grep '"story": 0, "position": 0' >/dev/null || fail "the story of one token is no match"
 printf 'swum\n' >"$folder/tokens.txt"
-refused 2 "swim" "$BILENS" atlas "$models/plain" --corpus "$folder/short.txt" --tokens "$folder/tokens.txt" --quiet -o "$folder/unknown.db"
+refused 2 "nearest: .*swim" "$BILENS" atlas "$models/plain" --corpus "$folder/short.txt" --tokens "$folder/tokens.txt" --quiet -o "$folder/unknown.db"
+[ ! -e "$folder/unknown.db" ] || fail "a misspelt token left a file"
+: >"$folder/tokens.txt"
+refused 2 "names no token" "$BILENS" atlas "$models/plain" --tokens "$folder/tokens.txt" -o "$folder/unknown.db"
+refused 2 "nowhere.txt" "$BILENS" atlas "$models/plain" --tokens "$folder/nowhere.txt" -o "$folder/unknown.db"
 
 # Queries.
 [ "$("$BILENS" atlas query "$folder/whole.db" sort=largest limit=3 --format csv | wc -l)" = 4 ] || fail "a list of three"
@@ -74,7 +83,10 @@ refused 2 "there is no key" "$BILENS" atlas query "$folder/whole.db" colour=red
 refused 2 "unable to open" "$BILENS" atlas query "$folder/nothing.db"
 refused 2 "no SQLite database" "$BILENS" atlas query "$folder/stories.txt"
 
-# A full disk, then room: it resumes. A read-only folder.
+# A limit on the size of files, a full disk, then room: it resumes. A read-only folder.
+(ulimit -f 600; refused 1 "File too large" make "$folder/limited.db") || exit 1
+make "$folder/limited.db" >/dev/null || fail "resuming after the file size limit"
+dump "$folder/limited.db" | sed "s,$folder/limited.db,$folder/whole.db," | cmp - "$folder/whole.txt" || fail "the file size limit changed the rows"
 mkdir "$folder/small"
 if mount -t tmpfs -o size=600k tmpfs "$folder/small" 2>/dev/null; then
     refused 1 "disk is full" make "$folder/small/atlas.db"
@@ -86,6 +98,8 @@ if mount -t tmpfs -o size=600k tmpfs "$folder/small" 2>/dev/null; then
     refused 2 "" make "$folder/small/new.db"
     umount "$folder/small"
 else
-    echo "no right to mount a small file system: the full disk and the read-only folder were not tried" >&2
+    echo "no right to mount a small file system: the full disk was not tried" >&2
+    mkdir "$folder/locked" && chmod 555 "$folder/locked"
+    [ -w "$folder/locked" ] || refused 2 "unable to open" make "$folder/locked/new.db"
 fi
-echo "atlas: killed, resumed, refused, queried: fine"
+echo "atlas: refused, resumed, queried: fine"
