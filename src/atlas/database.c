@@ -21,9 +21,9 @@ bool bl_database_fail(sqlite3 *db, bl_error *err) {
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_PERM: return bl_fail(err, BL_ERR_INPUT, "%s: %s", path, text);
-    case SQLITE_IOERR:
-        return bl_fail(err, BL_ERR_IO, "%s: %s (%s); what was finished is kept: the same command goes on", path, text,
-                       strerror(sqlite3_system_errno(db)));
+    case SQLITE_IOERR: /* SQLite keeps errno to itself */
+        return bl_fail(err, BL_ERR_IO, "%s: %s (a limit on the size of files?); what was finished is kept: the same command goes on", path,
+                       text);
     default: return bl_fail(err, BL_ERR_IO, "%s: %s", path, text);
     }
 }

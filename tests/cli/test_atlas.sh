@@ -84,7 +84,7 @@ refused 2 "unable to open" "$BILENS" atlas query "$folder/nothing.db"
 refused 2 "no SQLite database" "$BILENS" atlas query "$folder/stories.txt"
 
 # A limit on the size of files, a full disk, then room: it resumes. A read-only folder.
-(ulimit -f 600; refused 1 "File too large" make "$folder/limited.db") || exit 1
+(ulimit -f 600; refused 1 "limit on the size" make "$folder/limited.db") || exit 1
 make "$folder/limited.db" >/dev/null || fail "resuming after the file size limit"
 dump "$folder/limited.db" | sed "s,$folder/limited.db,$folder/whole.db," | cmp - "$folder/whole.txt" || fail "the file size limit changed the rows"
 mkdir "$folder/small"

@@ -6,6 +6,7 @@ command -v mpirun >/dev/null || { echo "SKIPPED: no mpirun here" >&2; exit 77; }
 set -m
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+trap 'echo "FAILED: line $LINENO: $(tail -n 20 "$folder/stderr")" >&2' ERR
 fail() { echo "FAILED: $*" >&2; exit 1; }
 mpi=(mpirun --oversubscribe)
 [ "$(id -u)" != 0 ] || mpi+=(--allow-run-as-root)
@@ -87,8 +88,8 @@ stop_when_begun() { # SIGNAL to one rank (KILL) or to mpirun (INT) once work has
         sleep 0.02
     done
     sleep 0.3
-    ranks=$(pgrep -P "$starter")
-    if [ "$signal" = INT ]; then kill -INT "$starter" || true; else kill -KILL "$(echo "$ranks" | tail -1)" || true; fi
+    ranks=$(pgrep -P "$starter" || true)
+    if [ "$signal" = INT ]; then kill -INT "$starter" || true; else kill -KILL "$(echo "$ranks" | tail -n 1)" || true; fi
     wait "$starter" || status=$?
     [ "$status" != 0 ] || echo "too quick to be stopped by $signal" >&2
     for p in $ranks; do # the last one may outlive mpirun by a moment
