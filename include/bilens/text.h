@@ -72,6 +72,8 @@ typedef struct bl_story {
  *  and wherever the name does not tell, the content decides (compression by magic bytes; jsonl if it begins with `{`).
  *  A missing file fails here; a corpus with no story at all fails at the first bl_corpus_next with BL_ERR_INPUT. */
 BL_API bl_corpus *bl_corpus_open(const char *const *paths, size_t n_paths, bl_error *err);
+/** One file's content that is in memory already, and stays there as long as the corpus; the suffix of `name` says what it is. */
+BL_API bl_corpus *bl_corpus_open_memory(const char *name, const void *data, size_t size, bl_error *err);
 BL_API void bl_corpus_free(bl_corpus *corpus);
 
 /** The next story: true and `*story`; false at the end (err->code BL_OK) or on failure (err->code set).

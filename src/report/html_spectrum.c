@@ -68,13 +68,19 @@ static void put_mark(bl_buffer *out, const bl_doc_vector *vector, const bl_mark 
     bl_buffer_text(out, "</a>\n");
 }
 
-/* The <svg> tag: what the script needs to map an index to a place. */
-static void put_opening(bl_buffer *out, const bl_doc_eigen *eigen, const bl_plot *plot) {
+/* The <svg> tag; of a page with what its script needs to map an index to a place. */
+static void put_opening(bl_buffer *out, const bl_doc_eigen *eigen, const bl_plot *plot, bool page) {
     double dx = eigen->size > 1 ? bl_plot_x(plot, 1) - bl_plot_x(plot, 0) : 1;
-    bl_buffer_print(out, "<svg id=\"plot\" viewBox=\"0 0 %.0f %.0f\" role=\"group\" aria-label=\"Eigenvalues for ", WIDTH, HEIGHT);
+    bl_buffer_print(out, "<svg%s viewBox=\"0 0 %.0f %.0f\" role=\"group\" aria-label=\"Eigenvalues for ", page ? " id=\"plot\"" : "", WIDTH,
+                    HEIGHT);
     bl_html_number(out, (double)eigen->size, 1e4);
-    bl_buffer_print(out, " indices, ascending\" data-x0=\"%.6g\" data-dx=\"%.9g\" data-y0=\"%.6g\" data-dy=\"%.9g\" data-runs=\"",
-                    bl_plot_x(plot, 0), dx, bl_plot_y(plot, 0), (plot->bottom - plot->top) / (plot->high - plot->low));
+    bl_buffer_text(out, " indices, ascending\"");
+    if (!page) {
+        bl_buffer_text(out, ">\n");
+        return;
+    }
+    bl_buffer_print(out, " data-x0=\"%.6g\" data-dx=\"%.9g\" data-y0=\"%.6g\" data-dy=\"%.9g\" data-runs=\"", bl_plot_x(plot, 0), dx,
+                    bl_plot_y(plot, 0), (plot->bottom - plot->top) / (plot->high - plot->low));
     for (size_t i = 0; i < eigen->n_runs; i++)
         bl_buffer_print(out, "%s%zu-%zu", i > 0 ? " " : "", eigen->runs[i].first, eigen->runs[i].last);
     bl_buffer_text(out, "\" data-values=\"");
@@ -82,7 +88,7 @@ static void put_opening(bl_buffer *out, const bl_doc_eigen *eigen, const bl_plot
     bl_buffer_text(out, "\">\n");
 }
 
-static void put_runs(bl_buffer *out, const bl_doc_eigen *eigen) {
+void bl_html_runs(bl_buffer *out, const bl_doc_eigen *eigen) {
     enum { SHOWN = 12 };
     if (eigen->n_runs == 0) {
         bl_buffer_text(out, "<p class=\"note\">No two eigenvalues are degenerate: each lies at least 10<sup>\xE2\x88\x92"
@@ -102,8 +108,7 @@ static void put_runs(bl_buffer *out, const bl_doc_eigen *eigen) {
     bl_buffer_text(out, eigen->n_runs > SHOWN ? ", \xE2\x80\xA6</p>" : ".</p>");
 }
 
-void bl_html_spectrum(bl_buffer *out, const bl_doc *doc) {
-    const bl_doc_eigen *eigen = doc->eigen;
+void bl_html_spectrum_figure(bl_buffer *out, const bl_doc_eigen *eigen, bool page) {
     bl_mark *marks = bl_alloc_zero(eigen->n_vectors, sizeof *marks, NULL);
     if (!marks) {
         out->failed = true;
@@ -112,8 +117,7 @@ void bl_html_spectrum(bl_buffer *out, const bl_doc *doc) {
     bl_plot plot = bl_plot_new(eigen, 74, 16, WIDTH - 16, HEIGHT - 52);
     double largest = fmax(fabs(eigen->values[0]), fabs(eigen->values[eigen->size - 1]));
     bl_plot_marks(&plot, eigen, 19, 52, marks);
-    bl_buffer_text(out, "<div class=\"spectrum\">\n");
-    put_opening(out, eigen, &plot);
+    put_opening(out, eigen, &plot, page);
     put_axes(out, &plot);
     put_curve(out, &plot, eigen);
     for (size_t i = 0; i < eigen->n_vectors; i++) put_mark(out, &eigen->vectors[i], &marks[i], largest);
@@ -121,11 +125,17 @@ void bl_html_spectrum(bl_buffer *out, const bl_doc *doc) {
                     "<path d=\"M0 0\"/><line class=\"hair\" y1=\"%.1f\" y2=\"%.1f\" visibility=\"hidden\"/>"
                     "<circle class=\"spot\" r=\"6\" visibility=\"hidden\"/>\n</svg>\n",
                     plot.top, plot.bottom);
+    free(marks);
+}
+
+void bl_html_spectrum(bl_buffer *out, const bl_doc *doc) {
+    const bl_doc_eigen *eigen = doc->eigen;
+    bl_buffer_text(out, "<div class=\"spectrum\">\n");
+    bl_html_spectrum_figure(out, eigen, true);
     bl_buffer_print(out,
                     "<div id=\"probe\" class=\"probe\" tabindex=\"0\" role=\"slider\" aria-label=\"Eigenvalue by index\" "
                     "aria-valuemin=\"0\" aria-valuemax=\"%zu\" aria-valuenow=\"0\" hidden>"
                     "<b>Point at the curve</b><span>or focus this line and use the arrow keys</span></div>\n</div>\n",
                     eigen->size - 1);
-    put_runs(out, eigen);
-    free(marks);
+    bl_html_runs(out, eigen);
 }

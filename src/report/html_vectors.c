@@ -70,7 +70,7 @@ static void put_table(bl_buffer *out, const bl_doc_source *sources, size_t n, do
 }
 
 /* Tables of at most nine sources (direct and eight heads, as the seed's), so that they fit paper; above them the scale, one for all. */
-static void put_virtual_tokens(bl_buffer *out, const bl_doc_vector *vector) {
+void bl_html_virtual_tokens(bl_buffer *out, const bl_doc_vector *vector) {
     bl_buffer_text(out, "<div class=\"over\"><h3>Virtual tokens</h3><div class=\"legend\"><span>");
     bl_html_number(out, -vector->largest, vector->largest);
     bl_buffer_text(out, "</span><span class=\"ramp\"></span><span>");
@@ -131,7 +131,7 @@ static void put_words(bl_buffer *out, const bl_doc_match *match) {
     }
 }
 
-static void put_inputs(bl_buffer *out, const bl_doc_hits *hits) {
+void bl_html_inputs(bl_buffer *out, const bl_doc_hits *hits) {
     bl_buffer_text(out, "<div class=\"over\"><h3>Top inputs</h3>"
                         "<div class=\"legend\"><span>against</span><span class=\"ramp\"></span><span>towards</span></div></div>\n");
     if (!hits || hits->n_matches == 0) {
@@ -168,22 +168,27 @@ static void put_meaning(bl_buffer *out, const bl_doc_eigen *eigen, const bl_doc_
                         vector->first, vector->last);
 }
 
+void bl_html_vector_title(bl_buffer *out, const bl_doc_subject *subject, long index, double eigenvalue, double largest) {
+    char text[BL_NUMBER_SIZE];
+    const char *tone = eigenvalue < 0 ? "against-ink" : "for";
+    bl_buffer_print(out, "Eigenvector %s <span class=\"lambda %s\">\xCE\xBB = ", bl_number(text, (double)index, 0, BL_MINUS), tone);
+    bl_html_number(out, eigenvalue, largest);
+    bl_buffer_print(out, "</span><span class=\"badge %s\">", tone);
+    bl_buffer_text(out, eigenvalue > 0 ? "evidence for " : eigenvalue < 0 ? "evidence against " : "no evidence about ");
+    bl_html_token(out, subject->token);
+    bl_buffer_text(out, "</span>");
+}
+
 static void put_vector(bl_buffer *out, const bl_doc *doc, const bl_doc_vector *vector) {
-    char index[BL_NUMBER_SIZE];
-    const char *tone = vector->eigenvalue < 0 ? "against-ink" : "for";
     bl_buffer_text(out, "<section class=\"vector\" id=\"");
     bl_html_vector_id(out, vector->index);
-    bl_buffer_print(out,
-                    "\">\n<h2>Eigenvector %s <span class=\"lambda %s\">\xCE\xBB = ", bl_number(index, (double)vector->index, 0, BL_MINUS),
-                    tone);
-    bl_html_number(out, vector->eigenvalue, fmax(fabs(doc->eigen->values[0]), fabs(doc->eigen->values[doc->eigen->size - 1])));
-    bl_buffer_print(out, "</span><span class=\"badge %s\">", tone);
-    bl_buffer_text(out, vector->eigenvalue > 0 ? "evidence for " : vector->eigenvalue < 0 ? "evidence against " : "no evidence about ");
-    bl_html_token(out, doc->eigen->subject.token);
-    bl_buffer_text(out, "</span></h2>\n");
+    bl_buffer_text(out, "\">\n<h2>");
+    bl_html_vector_title(out, &doc->eigen->subject, vector->index, vector->eigenvalue,
+                         fmax(fabs(doc->eigen->values[0]), fabs(doc->eigen->values[doc->eigen->size - 1])));
+    bl_buffer_text(out, "</h2>\n");
     put_meaning(out, doc->eigen, vector);
-    put_virtual_tokens(out, vector);
-    put_inputs(out, bl_doc_find_hits(doc->scan, vector->index));
+    bl_html_virtual_tokens(out, vector);
+    bl_html_inputs(out, bl_doc_find_hits(doc->scan, vector->index));
     bl_buffer_text(out, "</section>\n\n");
 }
 

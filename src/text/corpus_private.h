@@ -25,9 +25,6 @@ struct bl_corpus {
     bl_error failure; /* the first one: it stays */
 };
 
-/* bl_corpus_open of one file whose content is in memory that outlives the corpus; the name's suffix counts. */
-bl_corpus *bl_corpus_open_memory(const char *name, const void *data, size_t size, bl_error *err);
-
 /* The open file's next story: *got is false when it has no more. */
 bool bl_read_txt_story(bl_corpus *corpus, bl_story *story, bool *got, bl_error *err);
 bool bl_read_jsonl_story(bl_corpus *corpus, bl_story *story, bool *got, bl_error *err);

@@ -227,6 +227,30 @@ static bool render(const work *w, bl_error *err) {
     return false;
 }
 
+/* A notebook's pieces, and a direction from a file. */
+static bool notebook(const work *w, bl_error *err) {
+    const long indices[] = {-1, 0};
+    const float *u = bl_eigen_values(w->eigen);
+    float again[16];
+    char path[300];
+    size_t d = bl_model_config(w->model)->d_model;
+    snprintf(path, sizeof path, "%s/u.safetensors", w->directory);
+    if (access(path, F_OK) != 0 && !bl_safetensors_write(path, &(bl_named_array){"u", u, 1, {d}}, 1, err)) return false;
+    if (!bl_direction_read(path, d, again, err)) return false;
+    const bl_direction probe = {.vector = again, .name = "probe"};
+    const bl_subject subject = {w->model, &probe, bl_eigen_layer(w->eigen)};
+    char *eigen = bl_eigen_json(&subject, w->eigen, indices, 2, err);
+    char *spectrum = eigen ? bl_spectrum_html(eigen, err) : NULL, *tokens = spectrum ? bl_virtual_tokens_html(eigen, err) : NULL;
+    char *info = tokens ? bl_info_json(w->model, err) : NULL, *shown = info ? bl_info_html(info, err) : NULL;
+    bool ok = shown != NULL;
+    bl_free(eigen);
+    bl_free(spectrum);
+    bl_free(tokens);
+    bl_free(info);
+    bl_free(shown);
+    return ok;
+}
+
 static char *table(const work *w, bl_error *err) {
     const bl_terminal terminal = {BL_COLOUR_24BIT, 80, false};
     return bl_report_table(w->json, &terminal, err);
@@ -284,6 +308,7 @@ static void test_every_allocation(void **state) {
         if (!w.table) fail_msg("%s", err.message);
         exhaust("terminal", &w, show, true, 1);
         exhaust("render", &w, render, true, 17);
+        exhaust("notebook", &w, notebook, true, 1);
         bl_free(w.json);
         bl_free(w.table);
         bl_eigen_free(eigen);
