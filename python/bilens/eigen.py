@@ -1,0 +1,195 @@
+"""One direction's spectrum, eigenvectors and virtual tokens."""
+import ctypes as c
+import json
+import os
+import tempfile
+
+import numpy as np
+
+from . import _structs as s
+from ._arrays import floats, view
+from ._calls import call, call_text, longs, strings, text_argument
+from ._library import lib
+from .errors import UsageError
+from .tables import token_table
+
+DEFAULT_INDICES = (-1, -2, -3, -4, 0, 1, 2, 3)
+
+
+class Direction:
+    """An output direction u [d] and how it came about: a token, a contrast, or a vector of one's own. Made by ``model.direction``."""
+
+    def __init__(self, model, token, minus, centre, name):
+        self.token = token if isinstance(token, str) else None
+        self.minus = [minus] if isinstance(minus, str) else list(minus)
+        self.centre = bool(centre)
+        self.name = name
+        self._vector = None
+        self._given = floats(token, [model.config.d_model], "direction") if self.token is None else None
+        self._c = s.Direction()
+        self._keep = [text_argument(t, "minus") for t in self.minus]
+        self._keep.append(strings(self._keep))
+        self._c.token = text_argument(token, "token") if self.token is not None else None
+        self._c.minus, self._c.n_minus = self._keep[-1], len(self.minus)
+        self._c.centre_unembedding = self.centre
+        if self._given is not None:
+            self._c.vector = self._given.ctypes.data
+            self._c.name = text_argument(name or "direction", "name")
+        u = np.empty(model.config.d_model, np.float32)
+        call(lib.bl_direction_vector, model._handle, c.byref(self._c), u.ctypes.data)
+        u.flags.writeable = False
+        self.vector = u
+
+    @property
+    def label(self):
+        """What tables call it."""
+        return self.token if self.token is not None else self.name or "direction"
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.vector, dtype=dtype, copy=True if copy is None else copy)
+
+    def __repr__(self):
+        against = f" against {', '.join(self.minus)}" if self.minus else ""
+        return f"<bilens direction {self.label!r}{against}>"
+
+
+class _Handle:
+    """Owns the bl_eigen."""
+
+    def __init__(self, pointer):
+        self.pointer = pointer
+
+    def __del__(self):
+        lib.bl_eigen_free(self.pointer)
+
+
+class Figure:
+    """The spectrum as a picture: a notebook shows it; ``save("spectrum.pdf")`` writes .svg, .png or .pdf."""
+
+    def __init__(self, text):
+        self._json = text
+
+    def save(self, path):
+        """Writes the file atomically; returns its path."""
+        call(lib.bl_spectrum_figure, self._json, os.fsencode(path))
+        return path
+
+    def _repr_png_(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "spectrum.png")
+            self.save(path)
+            with open(path, "rb") as file:
+                return file.read()
+
+
+class Eigen:
+    """The eigendecomposition of one layer's interaction matrix: u . MLP(x) = sum_n values[n] (vectors[:, n] . x)^2, plus `constant` with biases.
+
+    n = d_model, or d_model + 1 with biases, whose last coordinate is the constant 1. An eigenvector's sign is arbitrary: its component of
+    largest magnitude is positive."""
+
+    def __init__(self, model, direction, layer, k):
+        self.model, self.direction, self.layer = model, direction, layer
+        self._owner = _Handle(call(lib.bl_eigen_new, model._handle, layer, direction.vector.ctypes.data, k))
+        self._pointer = self._owner.pointer
+        self._complete = k == 0
+
+    def __len__(self):
+        return lib.bl_eigen_size(self._pointer)
+
+    @property
+    def values(self):
+        """[n] eigenvalues, ascending: a read-only view."""
+        return view(lib.bl_eigen_values(self._pointer), [len(self)], self._owner)
+
+    @property
+    def vectors(self):
+        """[n, n] eigenvectors in columns, as numpy.linalg.eigh gives them: a read-only view (its rows in memory are the eigenvectors)."""
+        if not self._complete:
+            raise UsageError("vectors: only the outermost eigenvectors were computed (k): take vector(index), or m.eigen(…) without k")
+        n = len(self)
+        return view(lib.bl_eigen_vector(self._pointer, 0), [n, n], self._owner).T
+
+    def _position(self, index):
+        n = len(self)
+        if isinstance(index, bool) or not isinstance(index, (int, np.integer)) or not -n <= index < n:
+            raise UsageError(f"eigenvector {index!r} does not exist; there are {n}: 0 … {n - 1}, or -1 … {-n} from the end")
+        return int(index)
+
+    def vector(self, index):
+        """[n] eigenvector by index into the ascending spectrum, negative from the end: a read-only view."""
+        address = lib.bl_eigen_vector(self._pointer, self._position(index))
+        if not address:
+            raise UsageError(f"eigenvector {index} was not computed: ask m.eigen for more pairs (k), or for all without k")
+        return view(address, [len(self)], self._owner)
+
+    @property
+    def effective_rank(self):
+        """(sum |values|)^2 / sum values^2."""
+        return lib.bl_eigen_effective_rank(self._pointer)
+
+    @property
+    def constant(self):
+        """u . p: what the MLP's output bias adds whatever the input; 0 without biases."""
+        return lib.bl_eigen_constant(self._pointer)
+
+    def group(self, index):
+        """(first, last): the run of nearly equal eigenvalues around one (positions from 0). Within it only the span means anything."""
+        first, last = c.c_size_t(), c.c_size_t()
+        position = self._position(index) % len(self)
+        lib.bl_eigen_group(self._pointer, position, c.byref(first), c.byref(last))
+        return first.value, last.value
+
+    def sources(self, index):
+        """[1 + H, V] values of every token for eigenvector `index`: row 0 direct, row 1 + h as head h moves it."""
+        return self.model.virtual_tokens(self.vector(index), self.layer)
+
+    def virtual_tokens(self, index, k=10):
+        """The k highest and then the k lowest tokens of every source, descending throughout: a table with the columns Direct, Value, Head 0,
+        Value 0, … (a pandas DataFrame where pandas is installed). A notebook shows it in colour."""
+        rows = self.sources(index)
+        columns = {}
+        for source, row in enumerate(rows):
+            top, bottom = self.model._extremes(row, k)
+            entries = top + bottom[::-1]
+            name = "Direct" if source == 0 else f"Head {source - 1}"
+            columns[name] = [self.model._token(i[0]) for _, i in entries]
+            columns["Value" if source == 0 else f"Value {source - 1}"] = np.array([v for v, _ in entries], np.float32)
+        return token_table(columns, lambda: self.html([index]))
+
+    def json(self, indices=DEFAULT_INDICES):
+        """The result as a dict, with the keys of ``bilens eigen --format json``."""
+        return json.loads(self._json(indices))
+
+    def _subject(self):
+        return s.Subject(self.model._handle, c.pointer(self.direction._c), self.layer)
+
+    def _json(self, indices):
+        indices = [self._position(i) for i in indices]
+        return call_text(lib.bl_eigen_json, c.byref(self._subject()), self._pointer, longs(indices), len(indices)).encode()
+
+    def default_indices(self):
+        """The four highest and the four lowest (fewer of a small spectrum): what is shown unless others are asked for."""
+        n = len(self)
+        shown = [i for i in DEFAULT_INDICES if (-i <= (n + 1) // 2 if i < 0 else i < n // 2)]
+        return [i for i in shown if lib.bl_eigen_vector(self._pointer, i)]
+
+    def html(self, indices=None):
+        """The report's coloured tables of virtual tokens, for a notebook."""
+        return call_text(lib.bl_virtual_tokens_html, self._json(self.default_indices() if indices is None else indices))
+
+    def plot(self, indices=None):
+        """The spectrum as a Figure, with these eigenvectors marked."""
+        return Figure(self._json(self.default_indices() if indices is None else indices))
+
+    def table(self, indices=None):
+        """What ``bilens eigen`` prints."""
+        return call_text(lib.bl_eigen_table, self._json(self.default_indices() if indices is None else indices), None)
+
+    def _repr_html_(self):
+        return call_text(lib.bl_spectrum_html, self._json(self.default_indices()))
+
+    def __repr__(self):
+        values = self.values
+        return (f"<bilens eigen of {self.direction.label!r}, layer {self.layer}: {len(self)} eigenvalues from {values[0]:.4g} to {values[-1]:.4g}, "
+                f"effective rank {self.effective_rank:.1f}>")

@@ -1,0 +1,359 @@
+"""A model: its weights as arrays, and everything that is asked of it."""
+import ctypes as c
+import json
+import os
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from . import _data
+from . import _structs as s
+from ._arrays import floats, matrix, view
+from ._calls import LongCall, call, call_text, strings, text_argument
+from ._library import lib
+from .corpus import opened
+from .eigen import Direction, Eigen
+from .errors import UsageError
+from .scan import Scan
+from .tables import table
+from .tokenizer import Tokenizer
+from .trace import Trace
+
+
+@dataclass(frozen=True)
+class Config:
+    """A model's architecture, from config.json and the presence of tensors."""
+
+    generation: str
+    n_vocab: int
+    n_layer: int
+    n_head: int
+    n_ctx: int
+    d_model: int
+    d_hidden: int
+    gate: str  #: "none", "relu", "silu" or "gelu"
+    plain: bool  #: a plain MLP P g(W y)
+    bias_w: bool
+    bias_p: bool
+    normalization: bool
+    norm_weights: bool
+    tied: bool
+    noise: float  #: in training only
+    bilinear: bool  #: every layer's MLP can be decomposed exactly
+
+
+class Layer(NamedTuple):
+    """One layer's weights, norm weights folded into what reads them: read-only views."""
+
+    w_q: np.ndarray  #: [H, k, d]
+    w_k: np.ndarray  #: [H, k, d]
+    w_v: np.ndarray  #: [H, k, d]
+    w_o: np.ndarray  #: [d, H, k]
+    w_l: np.ndarray  #: [h, d]
+    w_r: "np.ndarray | None"  #: [h, d]; None for a plain MLP
+    w_p: np.ndarray  #: [d, h]
+    b_l: "np.ndarray | None"  #: [h]
+    b_r: "np.ndarray | None"  #: [h]
+    b_p: "np.ndarray | None"  #: [d]
+
+
+class Loss(NamedTuple):
+    """Mean cross-entropy of the next token (natural logarithm)."""
+
+    loss: float
+    predictions: int
+    stories: int
+
+
+class Story(str):
+    """A generated text, with the ids that it was made of."""
+
+    ids: np.ndarray  #: [T] the template's beginning, the prompt, and what follows
+    n_prompt: int  #: how many of them were given
+    stop: str  #: why it ended: "end", "tokens" or "context"
+
+
+STOPS = ("end", "tokens", "context")
+
+
+def _story(made):
+    story = Story(c.string_at(made.text).decode("utf-8", "replace"))
+    story.ids = np.frombuffer(c.string_at(made.ids.data, 4 * made.ids.n), np.int32).copy()
+    story.n_prompt, story.stop = made.n_prompt, STOPS[made.stop]
+    return story
+
+
+class _Handle:
+    """Owns the bl_model; arrays of its weights refer to it."""
+
+    def __init__(self, pointer):
+        self.pointer = pointer
+
+    def __del__(self):
+        lib.bl_model_free(self.pointer)
+
+
+class _Weights:
+    """Owns a bl_weight_array, and the model that it may point into."""
+
+    def __init__(self, struct, model):
+        self.struct, self.model = struct, model
+
+    def __del__(self):
+        lib.bl_weight_array_free(c.byref(self.struct))
+
+
+class Model:
+    """A bilinear language model. ``bilens.load`` makes it; it is immutable, and may be used from several threads.
+
+    V vocabulary, d d_model, h d_hidden, H heads, k = d / H head width, T positions."""
+
+    def __init__(self, directory):
+        self._owner = _Handle(call(lib.bl_model_load, os.fsencode(directory)))
+        self._handle = self._owner.pointer
+        raw = lib.bl_model_config(self._handle).contents
+        names = dict(generation=lib.bl_generation_name(raw.generation).decode(), gate=lib.bl_gate_name(raw.gate).decode(),
+                     bilinear=lib.bl_config_is_bilinear(c.byref(raw)))
+        self.config = Config(**{f: names.get(f, getattr(raw, f, None)) for f in Config.__dataclass_fields__})
+        self.tokenizer = Tokenizer(self)
+
+    @property
+    def name(self):
+        """The directory, as it was given."""
+        return os.fsdecode(lib.bl_model_name(self._handle))
+
+    @property
+    def parameters(self):
+        """Number of parameters, a tied head once."""
+        return lib.bl_model_parameters(self._handle)
+
+    # -- weights ------------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def w_e(self):
+        """[V, d] embedding: a read-only view of the mapped file."""
+        return matrix(lib.bl_model_w_e(self._handle), self._owner)
+
+    @property
+    def w_u(self):
+        """[V, d] unembedding, the final norm's weight folded: a read-only view."""
+        return matrix(lib.bl_model_w_u(self._handle), self._owner)
+
+    def _layer_index(self, layer):
+        n = self.config.n_layer
+        if isinstance(layer, bool) or not isinstance(layer, (int, np.integer)) or not 0 <= layer < n:
+            raise UsageError(f"layer {layer!r} does not exist; there are {n}: 0 … {n - 1}")
+        return int(layer)
+
+    def layer(self, layer=0):
+        """The weights of one layer as a Layer of read-only views."""
+        raw = lib.bl_model_layer(self._handle, self._layer_index(layer)).contents
+        d, h, heads = self.config.d_model, self.config.d_hidden, self.config.n_head
+        k, own = d // heads, self._owner
+        heads_of = lambda v: matrix(v, own, (heads, k, d), (k * v.stride, v.stride, 1))  # noqa: E731
+        bias = lambda address, n: view(address, [n], own) if address else None  # noqa: E731
+        return Layer(heads_of(raw.w_q), heads_of(raw.w_k), heads_of(raw.w_v), matrix(raw.w_o, own, (d, heads, k), (raw.w_o.stride, k, 1)),
+                     matrix(raw.w_l, own), matrix(raw.w_r, own) if raw.w_r.data else None, matrix(raw.w_p, own), bias(raw.b_l, h),
+                     bias(raw.b_r, h), bias(raw.b_p, d))
+
+    def tensor(self, name, layer=0):
+        """A weight-derived tensor by name: w_e w_u [V, d]; w_q w_k w_v [H, k, d]; w_o [d, H, k]; w_l w_r [h, d]; w_p [d, h]; ov qk [H, d, d];
+        ove [H, V, d]; b [d, n, n], which is large (``tensor_bytes`` says how large)."""
+        return self._weights(name, layer)[0]
+
+    def tensor_bytes(self, name):
+        """Bytes that ``tensor(name)`` would take."""
+        return lib.bl_weight_array_bytes(self._handle, text_argument(name, "tensor"))
+
+    def _weights(self, name, layer):
+        out = s.WeightArray()
+        call(lib.bl_weight_array_get, self._handle, text_argument(name, "tensor"), self._layer_index(layer), c.byref(out))
+        owner = _Weights(out, self._owner)
+        n = out.array.n_dims
+        return view(out.array.data, out.array.shape[:n], owner), [out.axes[i].decode() for i in range(n)]
+
+    def ov(self, layer=0):
+        """[H, d, d] OV_h = s O_h V_h: what head h writes for what it reads, the attention scale s included."""
+        return self.tensor("ov", layer)
+
+    def qk(self, layer=0):
+        """[H, d, d] Q_h^T K_h / sqrt(k), without rotary."""
+        return self.tensor("qk", layer)
+
+    def ove(self, layer=0):
+        """[H, V, d] the embedding as head h moves it."""
+        return self.tensor("ove", layer)
+
+    def b(self, layer=0):
+        """[d, n, n] the third-order tensor, B[o] symmetric: 4 d n^2 bytes. ``interaction`` and ``eigen`` never need it."""
+        return self.tensor("b", layer)
+
+    # -- decomposition ------------------------------------------------------------------------------------------------------------------
+
+    def direction(self, token, minus=(), centre=False, name=None):
+        """An output direction u [d].
+
+        `token`: a token's string or "#1234"; or a vector [d] of one's own (a probe, an SAE feature), called `name` in tables.
+        `minus`: contrast tokens, whose mean is subtracted. `centre`: subtract from each row of W_U its own mean first."""
+        return token if isinstance(token, Direction) else Direction(self, token, minus, centre, name)
+
+    def read_direction(self, source):
+        """The same from a file: FILE.npy, or FILE.safetensors:TENSOR."""
+        u = np.empty(self.config.d_model, np.float32)
+        call(lib.bl_direction_read, os.fsencode(source), len(u), u.ctypes.data)
+        return Direction(self, u, (), False, os.fsdecode(source))
+
+    def interaction(self, token, minus=(), layer=0, centre=False):
+        """[n, n] interaction matrix Q of a direction (as ``direction`` takes it): u . MLP(x) = x^T Q x. n = d, or d + 1 with biases."""
+        u = self.direction(token, minus, centre)
+        n = lib.bl_interaction_size(self._handle)
+        q = np.empty((n, n), np.float32)
+        call(lib.bl_interaction_matrix, self._handle, self._layer_index(layer), u.vector.ctypes.data, q.ctypes.data)
+        return q
+
+    def eigen(self, token, minus=(), layer=0, k=0, centre=False, name=None):
+        """The eigendecomposition of a direction's interaction matrix (see Eigen). `k`: only the k lowest and k highest eigenvectors (the
+        spectrum is complete either way); 0: all."""
+        if isinstance(k, bool) or k != int(k) or k < 0:
+            raise UsageError(f"k: {k!r}, 0 (all) or a number of eigenvectors is expected")
+        return Eigen(self, self.direction(token, minus, centre, name), self._layer_index(layer), int(k))
+
+    def virtual_tokens(self, v, layer=0):
+        """[1 + H, V] of a vector v [n] on the MLP's input side: row 0 W_E v, row 1 + h as head h moves the tokens."""
+        v = floats(v, [lib.bl_interaction_size(self._handle)], "v")
+        out = np.empty((1 + self.config.n_head, self.config.n_vocab), np.float32)
+        call(lib.bl_virtual_tokens, self._handle, self._layer_index(layer), v.ctypes.data, out.ctypes.data)
+        return out
+
+    def _token(self, id):
+        name = self.tokenizer.token(id)
+        return f"#{id}" if name is None else name
+
+    @staticmethod
+    def _extremes(array, k):
+        """([(value, index tuple)] of the k largest, descending; of the k smallest, ascending)"""
+        if isinstance(k, bool) or k != int(k) or k < 1:
+            raise UsageError(f"k: {k!r}, 1 or more is expected")
+        k = min(int(k), array.size)
+        raw = s.NamedArray(None, array.ctypes.data, array.ndim, (s.Size * s.MAX_DIMS)(*array.shape))
+        top, bottom = (s.Entry * max(1, k))(), (s.Entry * max(1, k))()
+        n = lib.bl_describe(c.byref(raw), k, top, bottom)
+        entries = lambda side: [(e.value, tuple(e.index[:array.ndim])) for e in side[:n]]  # noqa: E731
+        return entries(top), entries(bottom)
+
+    def describe(self, tensor, k=10, axes=None, layer=0):
+        """The k largest and then the k smallest entries of a tensor, descending throughout: a table with one column an axis and Value.
+
+        `tensor`: an array, or a name that ``tensor`` knows. `axes`: names of an array's axes; one called "token" shows the vocabulary's
+        strings, as those of named tensors do. NaN entries are left out."""
+        if isinstance(tensor, str):
+            array, named = self._weights(tensor, layer)
+            axes = named if axes is None else list(axes)
+        else:
+            array = floats(tensor, None, "tensor")
+            axes = [f"Dim {i}" for i in range(array.ndim)] if axes is None else list(axes)
+        if array.ndim > s.MAX_DIMS or len(axes) != array.ndim:
+            raise UsageError(f"axes: {len(axes)} names for an array of {array.ndim} dimensions (at most {s.MAX_DIMS})")
+        top, bottom = self._extremes(array, k)
+        rows = top + bottom[::-1]
+        label = lambda axis, i: self._token(i) if axis == "token" else i  # noqa: E731
+        columns, seen = {}, {}
+        for i, axis in enumerate(axes):
+            seen[axis] = seen.get(axis, 0) + 1
+            columns[axis if seen[axis] == 1 else f"{axis} {seen[axis]}"] = [label(axis, index[i]) for _, index in rows]
+        columns["Value"] = np.array([value for value, _ in rows], np.float32)
+        return table(columns)
+
+    # -- text -------------------------------------------------------------------------------------------------------------------------
+
+    def scan(self, corpus, eigen, indices=None, top=8, stories=0, exact_path=False, progress=None):
+        """The positions of a corpus that excite eigenvectors most, at most one a story (see Scan).
+
+        `corpus`: a path, a list of paths, bilens.Stories, or None for the stories that come with bilens. `indices`: eigenvectors of `eigen`,
+        by default the four highest and four lowest. `stories`: read at most so many; 0: all. `progress`: see bilens.load's page in the docs."""
+        if not isinstance(eigen, Eigen):
+            raise TypeError(f"scan: an Eigen is expected after the corpus, not {type(eigen).__name__}")
+        if eigen.model is not self:
+            raise UsageError("scan: this Eigen belongs to another model")
+        return Scan(self, eigen, corpus, indices, int(top), int(stories), bool(exact_path), progress)
+
+    def trace(self, text, points=None):
+        """Activations of a text (or of ids [T]) at named points (see Trace); None: all points. A text is cut to n_ctx tokens."""
+        if isinstance(text, str):
+            ids = self.tokenizer.encode(text)[:self.config.n_ctx]
+        else:
+            ids = self.tokenizer._ids(text)
+        return Trace(self, ids, points)
+
+    def eval(self, corpus=None, stories=0, progress=None):
+        """Mean loss over a corpus: Loss(loss, predictions, stories)."""
+        out = s.Loss()
+        with opened(corpus) as handle, LongCall(progress) as work:
+            call(lib.bl_model_eval, self._handle, handle, int(stories), work.progress, c.byref(out))
+        return Loss(out.loss, out.predictions, out.stories)
+
+    def generate(self, prompt="", n=None, temperature=0.8, top_k=0, top_p=0.0, seed=0, max_tokens=0, capitals=False, whole=False, progress=None):
+        """A text that continues `prompt`: a Story, which is a str with ids; with `n` a list of so many, each with a seed of its own."""
+        options = s.GenerateOptions(temperature, top_k, top_p, seed, max_tokens, capitals, whole)
+        stories = []
+
+        def take(_context, _i, made, _err):
+            stories.append(_story(made.contents))
+            return True
+
+        callback = s.StoryFunction(take)
+        with LongCall(progress) as work:
+            call(lib.bl_generate_stories, self._handle, text_argument(prompt, "prompt"), c.byref(options), 1 if n is None else int(n), callback, None,
+                 work.progress)
+        return stories[0] if n is None else stories
+
+    # -- results ------------------------------------------------------------------------------------------------------------------------
+
+    def report(self, scan, directory):
+        """Writes everything about a Scan's direction into `directory`, as ``bilens report`` does: index.html, figures, tables, report.json.
+        Returns the path of the page."""
+        if not isinstance(scan, Scan) or scan.model is not self:
+            raise UsageError("report: a Scan of this model is expected: m.report(m.scan(corpus, e), directory)")
+        eigen, files = scan.eigen, [os.fsencode(name) for name in scan.corpus_names]
+        text = call_text(lib.bl_report_json, self._info(), eigen._json(scan.indices), scan._text().encode(), strings(files), len(files))
+        call(lib.bl_report_render, text.encode(), eigen._pointer, os.fsencode(directory))
+        return os.path.join(os.fspath(directory), "index.html")
+
+    def _info(self):
+        return call_text(lib.bl_info_json, self._handle).encode()
+
+    def info(self):
+        """The model as a dict, with the keys of ``bilens info --format json``."""
+        return json.loads(self._info())
+
+    def _repr_html_(self):
+        return call_text(lib.bl_info_html, self._info())
+
+    def __repr__(self):
+        f = self.config
+        return (f"<bilens model {self.name}: generation {f.generation}, n_layer {f.n_layer}, d_model {f.d_model}, d_hidden {f.d_hidden}, "
+                f"n_head {f.n_head}, n_vocab {f.n_vocab}, {self.parameters:,} parameters>")
+
+
+def load(model=None):
+    """Loads a model directory (config.json, model.safetensors, tokenizer.json); without one, the model that comes with bilens.
+
+    float32 weights are mapped, not read: loading takes milliseconds, and processes share the memory."""
+    return Model(_data.find("stories-1-256") if model is None else model)
+
+
+def set_threads(threads=0):
+    """Threads for the library and its BLAS; 0: all cores. Returns the number in force."""
+    return lib.bl_set_threads(int(threads))
+
+
+def read_array(source):
+    """An array from FILE.npy or FILE.safetensors[:TENSOR] as float32."""
+    array, data = s.NamedArray(), c.c_void_p()
+    call(lib.bl_array_read, os.fsencode(source), c.byref(array), c.byref(data))
+    try:
+        shape = array.shape[:array.n_dims]
+        return np.array(view(array.data, shape, None))
+    finally:
+        lib.bl_free(data)

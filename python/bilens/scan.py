@@ -1,0 +1,145 @@
+"""The places of a corpus that excite eigenvectors most."""
+import ctypes as c
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _structs as s
+from ._arrays import view
+from ._calls import LongCall, call, call_text, longs
+from ._library import lib
+from .corpus import names, opened
+from .errors import UsageError
+from .tables import table
+
+
+@dataclass(frozen=True)
+class Match:
+    """One position of one story."""
+
+    story: int  #: 0-based, in the order of the corpus
+    position: int  #: 0 is [BOS]
+    token: str  #: the one at the position
+    activation: float  #: eigenvalue * similarity^2
+    similarity: float  #: v . mlp_in(position), signed
+    bias: float  #: the constant coordinate's share of |similarity|; 0 without biases
+    contributions: np.ndarray  #: [position + 1] shares of every token in |similarity|: a view
+    tokens: list  #: [position + 1] strings
+    next: list  #: up to three tokens that follow, for the reader
+    ids: np.ndarray  #: [position + 1 + len(next)] ids: a view
+
+
+class Hits(Sequence):
+    """The matches of one eigenvector, best first. A notebook shows them in colour."""
+
+    def __init__(self, scan, j):
+        self._scan, self._j = scan, j
+        self.index = scan.indices[j]
+        self.eigenvalue = float(scan.eigen.values[self.index])
+        self._matches = [scan._match(j, i) for i in range(lib.bl_scan_n_matches(scan._pointer, j))]
+
+    def __getitem__(self, i):
+        return self._matches[i]
+
+    def __len__(self):
+        return len(self._matches)
+
+    def _repr_html_(self):
+        return self._scan._html(json.loads(self._scan._text()), [self._j])
+
+    def __repr__(self):
+        lines = [f"  {m.activation:9.3f}  story {m.story}, position {m.position}: {' '.join(m.tokens[-12:-1])} [{m.token}] {' '.join(m.next)}"
+                 for m in self]
+        return f"<eigenvector {self.index}, eigenvalue {self.eigenvalue:.4g}>\n" + "\n".join(lines)
+
+
+class _Handle:
+    """Owns the bl_scan."""
+
+    def __init__(self, pointer):
+        self.pointer = pointer
+
+    def __del__(self):
+        lib.bl_scan_free(self.pointer)
+
+
+class Scan(Sequence):
+    """``model.scan(corpus, e)``: for every eigenvector asked for the matches, in the order of ``indices``; ``of(-1)`` by index."""
+
+    def __init__(self, model, eigen, corpus, indices, top, stories, exact_path, progress):
+        self.model, self.eigen, self.corpus_names = model, eigen, names(corpus)
+        self.indices = [eigen._position(i) for i in (eigen.default_indices() if indices is None else indices)]
+        if not 1 <= top <= 100000:
+            raise UsageError(f"top: {top}, from 1 to 100000 is expected")
+        if stories < 0:
+            raise UsageError(f"stories: {stories}, 0 (all) or more is expected")
+        for index in self.indices:
+            eigen.vector(index)
+        with opened(corpus) as handle, LongCall(progress) as work:
+            options = s.ScanOptions(top, stories, work.progress, exact_path)
+            self._owner = _Handle(call(lib.bl_scan_run, model._handle, eigen._pointer, longs(self.indices), len(self.indices), handle,
+                                       c.byref(options)))
+        self._pointer = self._owner.pointer
+        self.stories, self.positions = lib.bl_scan_stories(self._pointer), lib.bl_scan_positions(self._pointer)
+        self._hits = [Hits(self, j) for j in range(len(self.indices))]
+
+    def _match(self, j, i):
+        match = lib.bl_scan_match(self._pointer, j, i)
+        ids = view(match.ids, [match.n_ids], self._owner, np.int32)
+        tokens = [self.model._token(id) for id in ids]
+        cut = match.position + 1
+        return Match(match.story, match.position, tokens[match.position], match.activation, match.similarity, match.bias,
+                     view(match.contributions, [cut], self._owner), tokens[:cut], tokens[cut:], ids)
+
+    def __getitem__(self, j):
+        return self._hits[j]
+
+    def __len__(self):
+        return len(self._hits)
+
+    def of(self, index):
+        """The hits of eigenvector `index` (as it was asked for, or the same one counted from the other end)."""
+        n = len(self.eigen)
+        for hits in self._hits:
+            if hits.index % n == self.eigen._position(index) % n:
+                return hits
+        raise UsageError(f"eigenvector {index} was not scanned for; these were: {', '.join(map(str, self.indices))}")
+
+    @property
+    def similarity(self):
+        """[J, top] similarities, NaN where there are fewer matches."""
+        out = np.full((len(self), max([len(h) for h in self] + [0])), np.nan, np.float32)
+        for row, hits in zip(out, self):
+            row[:len(hits)] = [m.similarity for m in hits]
+        return out
+
+    def frame(self):
+        """All matches as one table: index, eigenvalue, rank, story, position, token, activation, similarity."""
+        rows = [(h.index, h.eigenvalue, rank, m.story, m.position, m.token, m.activation, m.similarity) for h in self for rank, m in enumerate(h)]
+        head = ["index", "eigenvalue", "rank", "story", "position", "token", "activation", "similarity"]
+        return table({name: [row[i] for row in rows] for i, name in enumerate(head)})
+
+    def _text(self):
+        return call_text(lib.bl_scan_json, c.byref(self.eigen._subject()), self.eigen._pointer, self._pointer, longs(self.indices),
+                         len(self.indices))
+
+    def json(self):
+        """The result as a dict, with the keys of ``bilens scan --format json``."""
+        return json.loads(self._text())
+
+    @staticmethod
+    def _html(result, which):
+        result["vectors"] = [result["vectors"][j] for j in which]
+        return call_text(lib.bl_scan_html, json.dumps(result).encode())
+
+    def table(self):
+        """What ``bilens scan`` prints."""
+        return call_text(lib.bl_scan_table, self._text().encode(), None)
+
+    def _repr_html_(self):
+        return call_text(lib.bl_scan_html, self._text().encode())
+
+    def __repr__(self):
+        return f"<bilens scan of {self.stories:,} stories, {self.positions:,} positions>\n" + "\n".join(map(repr, self))

@@ -1,0 +1,154 @@
+"""Decomposition: numpy's numbers, the command line's, and what a notebook shows."""
+import bilens
+import numpy as np
+import pytest
+from conftest import MINUS, TOP, close, python
+
+
+def test_invariants(model):
+    """Q v = lambda v, V orthonormal, and u . MLP(x) = sum lambda (v . x)^2 + constant on real activations."""
+    for layer in range(model.config.n_layer):
+        e = model.eigen("swim", minus=["run", "big"], layer=layer)
+        q = model.interaction("swim", ["run", "big"], layer)
+        scale = np.abs(e.values).max()
+        assert np.array_equal(q, q.T) and (np.diff(e.values) >= 0).all()
+        assert np.abs(q @ e.vectors - e.vectors * e.values).max() < 2e-5 * scale
+        assert np.abs(e.vectors.T @ e.vectors - np.eye(len(e))).max() < 2e-5
+        close(e.values, np.linalg.eigvalsh(q.astype(float)), 2e-5)
+        trace = model.trace("Tom likes to swim and the big dog")
+        x = trace[f"mlp_in.{layer}"]
+        if len(e) > x.shape[1]:
+            x = np.column_stack([x, np.ones(len(x), np.float32)])
+        close((x @ e.vectors) ** 2 @ e.values + e.constant, trace[f"mlp_out.{layer}"] @ e.direction.vector, 1e-4)
+        assert e.effective_rank == pytest.approx(np.abs(e.values).sum() ** 2 / (e.values**2).sum(), rel=1e-5)
+
+
+def test_command_line(model, run):
+    e = model.eigen("swim", minus=["run", "big"])
+    theirs = run("eigen", model.name, "--token", "swim", "--minus", "run,big", "--eigs", "-1,0")
+    for vector, ours in zip(theirs["vectors"], e.json([-1, 0])["vectors"]):
+        assert vector["sources"].keys() == ours["sources"].keys()
+    close(e.values, theirs["eigenvalues"], 2e-6)
+    table = e.virtual_tokens(-1)
+    direct = theirs["vectors"][0]["sources"]["direct"]
+    close(table["Value"], [v for _, v in direct["top"] + direct["bottom"][::-1]], 2e-5)
+    assert e.table([-1]).startswith('Eigenvalues for "swim"')
+
+
+def test_same_bits(default, run):
+    """The same library with the same threads gives the same JSON as the program does, all eigenpairs and few."""
+    model = TOP / "data" / "stories-1-256"
+    few = [-1, 0]
+    theirs = run("eigen", model, "--token", "swim", "--minus", ",".join(MINUS), "--eigs", "-1,0")
+    ours = default.eigen("swim", MINUS, k=1).json(few)
+    close(ours["eigenvalues"], theirs["eigenvalues"], 1e-6)
+    for a, b in zip(ours["vectors"], theirs["vectors"]):
+        for source in b["sources"]:
+            for side in ("top", "bottom"):
+                assert [t for t, _ in a["sources"][source][side]] == [t for t, _ in b["sources"][source][side]]
+                close([v for _, v in a["sources"][source][side]], [v for _, v in b["sources"][source][side]], 1e-5)
+
+
+def test_virtual_tokens(default, swim):
+    """The seed's einsum over the embedding and OV, and the table that shows its ends."""
+    v = swim.vectors[:, -1]
+    expected = np.concatenate([(default.w_e @ v)[None], np.einsum("d,hde,te->ht", v, default.ov(), default.w_e, optimize=True)])
+    close(swim.sources(-1), expected, 1e-5)
+    table = swim.virtual_tokens(-1)
+    assert list(table.columns) == [c for h in range(-1, 8) for c in (["Direct", "Value"] if h < 0 else [f"Head {h}", f"Value {h}"])]
+    assert len(table) == 20 and len(swim.virtual_tokens(-1, k=3)) == 6
+    order = np.sort(expected[3])[::-1]
+    close(table["Value 2"], np.concatenate([order[:10], order[-10:]]), 1e-5)
+    ids = default.tokenizer[list(table["Head 2"])]
+    close(expected[3][ids], table["Value 2"], 1e-5)
+    html = table._repr_html_()
+    assert html.startswith('<div class="bilens">') and html.count("<td") >= 20 * 18 and "evidence for" in html and "<script" not in html
+    assert type(table[["Direct"]]) is not type(table) and "<table" in table[["Direct"]]._repr_html_()
+    assert table.iloc[:2].shape == (2, 18) and "Direct" in str(table)
+    assert (table["Value"].dtype == np.float32) and table.copy().equals(table)
+
+
+def test_extremes_only(swim, default):
+    e = default.eigen("swim", MINUS, k=2)
+    close(e.values, swim.values, 1e-5)
+    for index in (-1, -2, 0, 1):
+        assert abs(abs(e.vector(index) @ swim.vector(index)) - 1) < 1e-4
+    assert e.default_indices() == [-1, -2, 0, 1] and "<svg" in e._repr_html_()
+    with pytest.raises(bilens.UsageError, match="not computed"):
+        e.vector(5)
+    with pytest.raises(bilens.UsageError, match="outermost"):
+        e.vectors
+
+
+def test_directions(default, swim, tmp_path):
+    """A token, a contrast, a vector, a file: u is what it should be."""
+    t = default.tokenizer
+    u = default.w_u[t["swim"]] - default.w_u[t[MINUS]].mean(0)
+    close(swim.direction.vector, u, 1e-6)
+    vector = default.eigen(swim.direction.vector, name="probe")
+    assert np.array_equal(vector.values, swim.values) and np.array_equal(vector.vectors, swim.vectors)
+    result = vector.json([-1])
+    assert result["token"] is None and result["direction"] == "probe" and "probe" in vector._repr_html_() and "probe" in repr(vector)
+    np.save(tmp_path / "probe.npy", u)
+    read = default.read_direction(tmp_path / "probe.npy")
+    assert np.array_equal(read.vector, u) and np.array_equal(bilens.read_array(tmp_path / "probe.npy"), u)
+    assert np.array_equal(default.eigen(read).direction.vector, u) and np.array_equal(np.asarray(read), u)
+    centred = default.direction("swim", centre=True).vector
+    row = default.w_u[t["swim"]]
+    close(centred, row - row.mean(), 1e-5)
+    assert np.array_equal(default.direction("#7").vector, default.w_u[7])
+    close(default.eigen(list(map(float, u))).values, swim.values, 1e-5)
+
+
+def test_figure(swim, tmp_path):
+    figure = swim.plot([-1, 2])
+    for name, magic in (("s.svg", b"<?xml"), ("s.png", b"\x89PNG"), ("s.pdf", b"%PDF")):
+        assert (tmp_path / name).parent == figure.save(tmp_path / name).parent
+        assert (tmp_path / name).read_bytes().startswith(magic)
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    with pytest.raises(bilens.BilensError, match="svg"):
+        figure.save(tmp_path / "s.gif")
+    html = swim._repr_html_()
+    assert "<svg" in html and "effective rank" in html and " id=" not in html
+
+
+def test_bad_input(default, swim):
+    nan = np.full(256, np.nan)
+    for what, part in ((lambda: default.eigen("swimm"), "swim"), (lambda: default.eigen(""), "token"), (lambda: default.eigen(np.zeros(7)), "[7]"),
+                       (lambda: default.eigen(nan), "NaN"), (lambda: default.eigen("swim", layer=1), "layer 1"), (lambda: default.eigen("swim", layer=-1), "layer"),
+                       (lambda: default.eigen("swim", minus=["nope!"]), "nope"), (lambda: default.eigen("swim", k=-1), "k:"),
+                       (lambda: default.eigen(np.zeros(256), minus=["run"]), "contrast"), (lambda: default.eigen("a\0b"), "NUL"),
+                       (lambda: swim.vector(256), "does not exist"), (lambda: swim.vector(-257), "does not exist"), (lambda: swim.vector(1.5), "does not exist"),
+                       (lambda: swim.virtual_tokens(-1, k=0), "k:"), (lambda: swim.json([999]), "does not exist"),
+                       (lambda: default.virtual_tokens(np.zeros(3)), "[3]"), (lambda: default.eigen(object()), "numbers"),
+                       (lambda: default.eigen("swim", layer=True), "layer")):
+        with pytest.raises(ValueError) as caught:
+            what()
+        assert isinstance(caught.value, bilens.UsageError) and part in str(caught.value), str(caught.value)
+
+
+def test_gated_is_refused():
+    from conftest import DATA
+    gated = bilens.load(DATA / "models" / "gelu")
+    assert not gated.config.bilinear and gated.config.gate == "gelu"
+    with pytest.raises(bilens.UnsupportedError):
+        gated.eigen("swim")
+    assert gated.eval(DATA / "models" / "stories.txt").loss > 0
+    plain = bilens.load(DATA / "models" / "mlp")
+    assert plain.config.plain and plain.layer().w_r is None
+
+
+def test_without_pandas():
+    """numpy alone is enough."""
+    code = """
+import sys
+sys.modules["pandas"] = None
+import bilens
+e = bilens.load(sys.argv[1]).eigen("swim")
+t = e.virtual_tokens(-1)
+assert t.columns[:2] == ["Direct", "Value"] and len(t["Value 0"]) == 20 and "bilens" in t._repr_html_() and len(str(t).splitlines()) == 21
+assert len(e.model.describe("w_e", k=2)) == 4
+assert len(e.model.scan(None, e, stories=3, progress=False).frame()["story"]) == 24
+"""
+    out = python(code, TOP / "data" / "stories-1-256")
+    assert out.returncode == 0, out.stderr
