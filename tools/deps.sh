@@ -11,10 +11,10 @@
 set -u
 
 build='gcc libc6-dev cmake ninja-build pkg-config libopenblas-openmp-dev liblapacke-dev libjansson-dev libutf8proc-dev libpcre2-dev
-libcairo2-dev zlib1g-dev libzstd-dev libsqlite3-dev libmicrohttpd-dev libopenmpi-dev'
-check='libcmocka-dev clang clang-format clang-tidy libomp-dev zstd gzip'
+libcairo2-dev zlib1g-dev libzstd-dev libsqlite3-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev libopenmpi-dev'
+check='libcmocka-dev clang clang-format clang-tidy libomp-dev zstd gzip python3 openssl'
 fuzz='clang libomp-dev libclang-rt-dev'
-valgrind='libcmocka-dev valgrind zstd gzip'
+valgrind='libcmocka-dev valgrind zstd gzip python3 openssl'
 reference='doxygen'
 deb='debhelper lintian dpkg-dev fakeroot'
 

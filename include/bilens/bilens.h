@@ -13,7 +13,7 @@
  *
  *  base.h: errors, progress. format.h: array files. text.h: tokenizers and corpora. model.h: checkpoints and the forward pass.
  *  decompose.h: interaction matrices, eigenvectors, virtual tokens. scan.h: top-activating inputs. report.h: JSON, tables, pages.
- *  atlas.h: every direction in one database. serve.h: the explorer.
+ *  atlas.h: every direction in one database. serve.h: the explorer. hub.h: models and data sets by their names on the Hugging Face hub.
  *  train.h: training a model of one's own. tokenizer_train.h: a vocabulary for it.
  *  generate_model.h: letting a model write.
  */
@@ -24,6 +24,7 @@
 #include <bilens/decompose.h>
 #include <bilens/format.h>
 #include <bilens/generate_model.h>
+#include <bilens/hub.h>
 #include <bilens/model.h>
 #include <bilens/report.h>
 #include <bilens/scan.h>

@@ -62,11 +62,13 @@ typedef struct bl_model bl_model;
 /** Loads a model directory: `config.json`, `model.safetensors` (or shards), `tokenizer.json`. F32 weights are memory-mapped
  *  and not copied unless a norm weight is folded into them. Fails with a message that names the file and the tensor or key. */
 BL_API bl_model *bl_model_load(const char *directory, bl_error *err);
+/** The same, under another name in messages and results: "tdooms/TinyStories-1-1024-i5n" for a folder of the hub's cache. */
+BL_API bl_model *bl_model_load_as(const char *directory, const char *name, bl_error *err);
 BL_API void bl_model_free(bl_model *model);
 
 BL_API const bl_config *bl_model_config(const bl_model *model);
 BL_API const bl_tokenizer *bl_model_tokenizer(const bl_model *model);
-/** The directory's name as it was given. */
+/** The directory's name as it was given, or the name given to bl_model_load_as. */
 BL_API const char *bl_model_name(const bl_model *model);
 /** config.json as it was read (JSON text). */
 BL_API const char *bl_model_config_json(const bl_model *model);

@@ -1,4 +1,5 @@
 #include "cli/common.h"
+#include "cli/hub.h"
 #include "cli/ranks.h"
 #include <errno.h>
 #include <limits.h>
@@ -50,7 +51,7 @@ bl_model *load_model(common *c, bl_error *err) {
         if (!c->default_model) return NULL;
         c->model = c->default_model;
     }
-    return bl_model_load(c->model, err);
+    return is_hub_model(c->model) ? load_hub_model(c, err) : bl_model_load(c->model, err);
 }
 
 bl_corpus *open_corpus(const text_list *paths, bl_error *err) {

@@ -3,7 +3,7 @@
 #define BL_CLI_COMMON_H
 #include "cli/options.h"
 
-/* The model that was named, or the embedded default. NULL with the error filled in. */
+/* The model that was named, a directory or a name on the hub, or the embedded default. NULL with the error filled in. */
 bl_model *load_model(common *c, bl_error *err);
 /* A file or folder of the data that comes with bilens ("stories.txt"): in $BILENS_DATA, beside the build folder, or where it was
  * installed. Free with free; NULL with BL_ERR_INPUT. */

@@ -7,8 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const verb *const verbs[] = {&verb_report,   &verb_info, &verb_eigen, &verb_scan,      &verb_describe, &verb_trace, &verb_export,
-                                    &verb_tokenize, &verb_eval, &verb_train, &verb_tokenizer, &verb_generate, &verb_atlas, &verb_serve};
+static const verb *const verbs[] = {&verb_report,    &verb_info,     &verb_eigen,    &verb_scan,  &verb_describe,
+                                    &verb_trace,     &verb_export,   &verb_tokenize, &verb_eval,  &verb_train,
+                                    &verb_tokenizer, &verb_generate, &verb_atlas,    &verb_serve, &verb_fetch};
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 
 /* Idle OpenMP threads spin by default. Beside any other busy process that costs up to a hundredfold (seen: an eigendecomposition of 0.1 s

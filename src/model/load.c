@@ -306,6 +306,18 @@ bl_model *bl_model_load(const char *directory, bl_error *err) {
     return NULL;
 }
 
+bl_model *bl_model_load_as(const char *directory, const char *name, bl_error *err) {
+    bl_model *model = bl_model_load(directory, err);
+    char *copy = model ? bl_strdup(name, err) : NULL;
+    if (copy) {
+        free(model->name);
+        model->name = copy;
+        return model;
+    }
+    bl_model_free(model);
+    return NULL;
+}
+
 void bl_model_free(bl_model *model) {
     if (!model) return;
     for (size_t i = 0; i < model->n_owned; i++) free(model->owned[i]);

@@ -1,0 +1,132 @@
+#include "cli/hub.h"
+#include "base/file.h"
+#include "cli/terminal.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define UNASKED ((uint64_t)8 << 30) /* bytes that a MODEL may bring with it; `bilens fetch` knows no such limit */
+
+/* The first of the variables that is set to something. */
+static const char *variable(const char *a, const char *b, const char *c) {
+    const char *names[] = {a, b, c};
+    for (size_t i = 0; i < 3; i++) {
+        const char *value = names[i] ? getenv(names[i]) : NULL;
+        if (value && *value) return value;
+    }
+    return NULL;
+}
+
+static bool is_true(const char *value) {
+    static const char *const words[] = {"1", "on", "yes", "true"};
+    for (size_t i = 0; value && i < 4; i++)
+        if (strcasecmp(value, words[i]) == 0) return true;
+    return false;
+}
+
+/* "folder/rest", with ~ at the beginning for the home directory. */
+static char *expand(const char *folder, const char *rest) {
+    const char *home = getenv("HOME");
+    bool tilde = folder[0] == '~' && (!folder[1] || folder[1] == '/') && home;
+    char *path = NULL;
+    return asprintf(&path, "%s%s%s", tilde ? home : "", folder + (tilde ? 1 : 0), rest) < 0 ? NULL : path;
+}
+
+/* A folder or file of the hub's home: `own` names it alone, otherwise it is HF_HOME/rest. */
+static char *place(const char *own, const char *rest) {
+    const char *home = variable("HF_HOME", NULL, NULL), *cache = variable("XDG_CACHE_HOME", NULL, NULL);
+    char inner[64];
+    if (own) return expand(own, "");
+    if (home) return expand(home, rest);
+    snprintf(inner, sizeof inner, "/huggingface%s", rest);
+    return expand(cache ? cache : "~/.cache", inner);
+}
+
+/* The token without white space around it; NULL when there is none. A file that is there but cannot be read is an error. */
+static bool read_token(char **token, bl_error *err) {
+    const char *given = variable("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", NULL);
+    char *text = NULL;
+    *token = NULL;
+    if (given) {
+        text = strdup(given);
+    } else if (!is_true(getenv("HF_HUB_DISABLE_IMPLICIT_TOKEN"))) {
+        char *path = place(variable("HF_TOKEN_PATH", NULL, NULL), "/token");
+        bool there = path && bl_file_exists(path);
+        if (there) text = bl_text_read(path, 65536, err);
+        bool failed = there && !text;
+        free(path);
+        if (failed) return false;
+    }
+    if (!text) return true;
+    const char *begin = text + strspn(text, " \t\r\n");
+    size_t n = strcspn(begin, " \t\r\n");
+    if (begin[n] && begin[n + strspn(begin + n, " \t\r\n")]) {
+        err->code = BL_ERR_INPUT;
+        snprintf(err->message, sizeof err->message, "the hub's token has white space within it (HF_TOKEN, HF_TOKEN_PATH)");
+        free(text);
+        return false;
+    }
+    if (n > 0) *token = strndup(begin, n);
+    free(text);
+    return true;
+}
+
+bool hub_settings_read(hub_settings *s, bool quiet, bl_error *err) {
+    *s = (hub_settings){0};
+    s->cache = place(variable("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", NULL), "/hub");
+    if (!s->cache) {
+        err->code = BL_ERR_MEMORY;
+        snprintf(err->message, sizeof err->message, "out of memory");
+        return false;
+    }
+    if (!read_token(&s->token, err)) return false;
+    s->options.cache = s->cache;
+    s->options.token = s->token;
+    s->options.endpoint = variable("HF_ENDPOINT", NULL, NULL);
+    s->options.ca_file = variable("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE");
+    s->options.offline = is_true(variable("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", NULL));
+    s->options.progress = progress_bar(quiet);
+    return true;
+}
+
+void hub_settings_free(hub_settings *s) {
+    free(s->cache);
+    free(s->token);
+    *s = (hub_settings){0};
+}
+
+bool is_hub_model(const char *text) { return !bl_is_directory(text) && bl_hub_is_name(text); }
+
+/* The error as it concerns a MODEL: the user may have meant a folder. */
+static void explain(const char *model, bl_error *err) {
+    char text[sizeof err->message];
+    if (err->code == BL_ERR_CANCELLED || err->code == BL_ERR_MEMORY) return;
+    snprintf(text, sizeof text, "%s", err->message);
+    snprintf(err->message, sizeof err->message, "no such model directory: '%.200s'; as a name on the hub: %.700s", model, text);
+}
+
+bl_model *load_hub_model(const common *c, bl_error *err) {
+    bl_hub_name name;
+    hub_settings settings = {0};
+    bl_hub_snapshot *snapshot = NULL;
+    bl_model *model = NULL;
+    char shown[sizeof name.repository + sizeof name.revision + 2];
+    if (bl_hub_parse(c->model, &name, err) && hub_settings_read(&settings, c->quiet, err)) {
+        bl_hub_request request = {.name = name.repository, .revision = name.revision};
+        settings.options.prefer_cache = true;
+        settings.options.max_bytes = UNASKED;
+        snapshot = bl_hub_fetch(&request, &settings.options, err);
+        progress_end();
+    }
+    if (!snapshot) {
+        explain(c->model, err);
+    } else {
+        snprintf(shown, sizeof shown, "%s%s%s", name.repository, name.revision[0] ? "@" : "", name.revision);
+        model = bl_model_load_as(bl_hub_snapshot_directory(snapshot), shown, err);
+    }
+    bl_hub_snapshot_free(snapshot);
+    hub_settings_free(&settings);
+    return model;
+}
