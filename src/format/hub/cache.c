@@ -26,14 +26,13 @@
 
 static char *print(bl_error *err, const char *format, ...) BL_PRINTF(2, 3);
 static char *print(bl_error *err, const char *format, ...) {
-    va_list arguments;
+    va_list arguments, again;
     va_start(arguments, format);
+    va_copy(again, arguments);
     int n = vsnprintf(NULL, 0, format, arguments);
-    va_end(arguments);
     char *text = n < 0 ? NULL : bl_alloc((size_t)n + 1, 1, err);
-    if (!text) return NULL;
-    va_start(arguments, format);
-    vsnprintf(text, (size_t)n + 1, format, arguments);
+    if (text) vsnprintf(text, (size_t)n + 1, format, again);
+    va_end(again);
     va_end(arguments);
     return text;
 }

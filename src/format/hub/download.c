@@ -107,14 +107,21 @@ static bool check_hub_headers(const transfer *t, const bl_hub_answer *a, bl_erro
     return true;
 }
 
+/* True for "bytes FIRST-…/WHOLE". WHOLE may be a star, where the server does not know it. */
+static bool is_range(const char *text, uint64_t first, uint64_t whole) {
+    char begin[64], end[64];
+    snprintf(begin, sizeof begin, "bytes %llu-", (unsigned long long)first);
+    snprintf(end, sizeof end, "/%llu", (unsigned long long)whole);
+    const char *slash = strchr(text, '/');
+    return strncmp(text, begin, strlen(begin)) == 0 && slash && (strcmp(slash, end) == 0 || strcmp(slash, "/*") == 0);
+}
+
 /* The headers have come: is it what was asked for, and does it go on or begin anew? */
 static bool on_begin(void *context, const bl_hub_answer *a, bl_error *err) {
     transfer *t = context;
-    unsigned long long first = 0, last = 0, whole = t->file->size;
     if (!check_hub_headers(t, a, err)) return false;
     if (a->status == 206) {
-        int n = sscanf(a->range, "bytes %llu-%llu/%llu", &first, &last, &whole);
-        if (n < 2 || first != t->at || whole != t->file->size)
+        if (!is_range(a->range, t->at, t->file->size))
             return bl_fail(err, BL_ERR_IO, "%s: asked for the bytes from %llu of %llu, the server sends '%s'", t->file->name,
                            (unsigned long long)t->at, (unsigned long long)t->file->size, a->range);
     } else if (t->at && !restart(t, err)) { /* the server knows no ranges */

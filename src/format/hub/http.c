@@ -22,14 +22,23 @@ typedef struct response {
     const bl_hub_question *question;
     bl_hub_answer *answer;
     bl_buffer body;
-    bool ours;   /* from the endpoint itself */
-    bool begun;  /* the sink has seen the headers */
-    bool halted; /* err is filled in by a callback */
+    bool ours;       /* from the endpoint itself */
+    bool begun;      /* the sink has seen the headers */
+    bool halted;     /* err is filled in by a callback */
+    bool silent;     /* … because nothing came any more */
+    curl_off_t seen; /* bytes, up and down, */
+    double since;    /* and when they were that many */
     bl_error *err;
 } response;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static void global_init(void) { (void)curl_global_init(CURL_GLOBAL_DEFAULT); }
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
 
 bool bl_hub_line_open(bl_hub_line *line, bl_hub_crew *crew, bool asks, bl_error *err) {
     pthread_once(&once, global_init);
@@ -53,13 +62,9 @@ bool bl_hub_goes_on(bl_hub_line *line, bl_error *err) {
 }
 
 bool bl_hub_sleep(bl_hub_line *line, double seconds, bl_error *err) {
-    const double step = 0.05;
-    for (; seconds > 0; seconds -= step) {
-        double now = seconds < step ? seconds : step;
-        struct timespec wait = {0, (long)(now * 1e9)};
+    const struct timespec step = {0, 50000000};
+    for (double end = now() + seconds; now() < end; nanosleep(&step, NULL))
         if (!bl_hub_goes_on(line, err)) return false;
-        nanosleep(&wait, NULL);
-    }
     return bl_hub_goes_on(line, err);
 }
 
@@ -187,19 +192,28 @@ static size_t on_body(char *data, size_t one, size_t n, void *context) {
     return r->body.failed ? 0 : n;
 }
 
-static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
-    (void)a, (void)b, (void)c, (void)d;
+static double timeout_of(const bl_hub_line *line) { return line->job->options->timeout > 0 ? line->job->options->timeout : 30; }
+
+/* Called at least every second. */
+static int on_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up) {
+    (void)down_total, (void)up_total;
     response *r = context;
-    if (bl_hub_goes_on(r->line, r->err)) return 0;
-    r->halted = true;
-    return 1;
+    double time = now();
+    if (r->halted) return 1;
+    if (down + up != r->seen) {
+        r->seen = down + up;
+        r->since = time;
+    }
+    r->silent = time - r->since > timeout_of(r->line);
+    r->halted = r->silent || !bl_hub_goes_on(r->line, r->err);
+    if (r->silent) bl_fail(r->err, BL_ERR_IO, "%.300s fell silent: no byte in %g seconds", r->question->url, timeout_of(r->line));
+    return r->halted ? 1 : 0;
 }
 
 /* Sets the handle up for one hop; the headers to be freed after it. */
 static struct curl_slist *set_up(bl_hub_line *line, const char *url, response *r, char *detail) {
     CURL *curl = line->curl;
     const bl_hub_options *o = line->job->options;
-    double timeout = o->timeout > 0 ? o->timeout : 30;
     char range[64];
     struct curl_slist *headers = curl_slist_append(NULL, "Accept-Encoding: identity"); /* sizes and ranges are those of the file */
     curl_easy_reset(curl);
@@ -208,9 +222,7 @@ static struct curl_slist *set_up(bl_hub_line *line, const char *url, response *r
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "bilens/" BILENS_VERSION);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(timeout * 1000));
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 64L); /* bytes a second */
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, timeout < 1 ? 1L : (long)timeout);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(timeout_of(line) * 1000));
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, r);
@@ -248,7 +260,7 @@ static bool hop(bl_hub_line *line, const char *url, response *r, bool *passing) 
     a->retry_after = retry > 0 ? (double)retry : 0;
     curl_easy_setopt(line->curl, CURLOPT_HTTPHEADER, NULL);
     curl_slist_free_all(headers);
-    *passing = false;
+    *passing = r->silent;
     if (r->halted) return false;
     if (r->body.failed) return bl_fail(r->err, BL_ERR_MEMORY, "out of memory while %.300s was read", url);
     if (code != CURLE_OK) return bl_hub_broken(url, code, detail, passing, r->err);
@@ -259,11 +271,16 @@ static bool hop(bl_hub_line *line, const char *url, response *r, bool *passing) 
 bool bl_hub_ask_once(bl_hub_line *line, const bl_hub_question *question, bl_hub_answer *answer, bool *passing, bl_error *err) {
     bool ok = false;
     char *url = bl_strdup(question->url, err);
-    *answer = (bl_hub_answer){.length = -1};
+    memset(answer, 0, sizeof *answer);
+    answer->length = -1;
     *passing = false;
     for (int redirects = 0; url; redirects++) {
-        response r = {
-            .line = line, .question = question, .answer = answer, .err = err, .ours = bl_hub_same_origin(url, line->job->endpoint)};
+        response r = {.line = line,
+                      .question = question,
+                      .answer = answer,
+                      .err = err,
+                      .since = now(),
+                      .ours = bl_hub_same_origin(url, line->job->endpoint)};
         ok = hop(line, url, &r, passing);
         bool moved = ok && answer->status >= 301 && answer->status <= 308 && answer->status != 304 && answer->location[0];
         if (!moved) {

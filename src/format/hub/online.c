@@ -133,7 +133,8 @@ static void *work(void *context) {
         if (bl_hub_have(crew->job, crew->snapshot->commit, file, &line->err)) continue;
         ok = bl_hub_goes_on(line, &line->err) && bl_hub_download(line, file, &line->err);
     }
-    if (!ok) atomic_store(&crew->stop, true);
+    if (ok) bl_error_clear(&line->err); /* what passed has left its words there */
+    else atomic_store(&crew->stop, true);
     bl_hub_line_close(line);
     atomic_fetch_add(&crew->ended, 1);
     return NULL;

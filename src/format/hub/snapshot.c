@@ -66,10 +66,15 @@ const char *bl_hub_unanswered(const bl_hub_job *job, const bl_hub_snapshot *snap
     return NULL;
 }
 
-static void not_cached(const bl_hub_job *job, const char *what, bl_error *err) {
-    bl_fail(err, BL_ERR_INPUT, "%s%s%s is not in the cache %s, and the hub may not be asked (offline): %s", what, *what ? " of " : "",
-            job->name, job->options->cache,
-            job->options->prefer_cache ? "without HF_HUB_OFFLINE it would be fetched" : "fetch it where there is a network");
+/* `thing` of the kind `of` ("revision ", "") is missing; NULL: everything is. */
+static void not_cached(const bl_hub_job *job, const char *of, const char *thing, bl_error *err) {
+    const char *advice = job->options->prefer_cache ? "without HF_HUB_OFFLINE it would be fetched" : "fetch it where there is a network";
+    if (thing)
+        bl_fail(err, BL_ERR_INPUT, "%s'%s' of %s is not in the cache %s, and the hub may not be asked (offline): %s", of, thing, job->name,
+                job->options->cache, advice);
+    else
+        bl_fail(err, BL_ERR_INPUT, "%s is not in the cache %s, and the hub may not be asked (offline): %s", job->name, job->options->cache,
+                advice);
 }
 
 /* What the cache has. `*whole` says whether nothing that was asked for is missing; if not, `err` names it. Wildcards can be answered by
@@ -78,9 +83,7 @@ static bool look(const bl_hub_job *job, bl_hub_snapshot *snapshot, bool *whole, 
     bl_error found = {0};
     *whole = false;
     if (!bl_hub_cached_commit(job, snapshot->commit)) {
-        char what[300] = "";
-        if (strcmp(job->revision, "main") != 0) snprintf(what, sizeof what, "revision '%s'", job->revision);
-        not_cached(job, what, err);
+        not_cached(job, "revision ", strcmp(job->revision, "main") == 0 ? NULL : job->revision, err);
         return true;
     }
     snapshot->directory = bl_hub_snapshot_path(job, snapshot->commit, NULL, err);
@@ -97,7 +100,7 @@ static bool look(const bl_hub_job *job, bl_hub_snapshot *snapshot, bool *whole, 
     }
     *whole = !pattern && !lacks && found.code == BL_OK;
     if (found.code != BL_OK && err) *err = found;
-    else if (!*whole) not_cached(job, pattern ? pattern : lacks, err);
+    else if (!*whole) not_cached(job, "", pattern ? pattern : lacks, err);
     free(lacks);
     return true;
 }
