@@ -236,6 +236,19 @@ class Names(Case):
         self.assertEqual(self.asked(), [])
         self.assertFalse(os.path.exists(self.folder + "/home"), "nothing is made for a bad name")
 
+    def test_the_documentation(self):
+        """Every command of docs/hub.md and of --help, as it stands there."""
+        for name in (NAME, "tdooms/TinyStories-1-512-i"):
+            self.hub.add(name, model_files())
+        self.hub.add("tdooms/TinyStories-tokenized-4096", {"README.md": b"#", "data/validation-0.parquet": b"v"}, "datasets")
+        shell = 'bilens() { "%s" "$@"; }; export -f bilens; set -e; ' % BILENS
+        page = text(os.path.dirname(os.path.abspath(__file__)) + "/../../docs/hub.md") + self.done("fetch", "--help").partition("examples:")[2]
+        commands = re.findall(r"^ +((?:[A-Z_]+=\S+ )?bilens .*)$", page, re.M)
+        self.assertGreaterEqual(len(commands), 12)
+        for command in commands:
+            r = subprocess.run(["bash", "-c", shell + command.replace("=1 bilens", "=1 bash -c 'bilens \"$@\"' bilens")], env=self.env, capture_output=True, text=True, cwd=self.folder)
+            self.assertEqual(r.returncode, 0, command + ": " + r.stderr)
+
     def test_where_the_cache_is(self):
         self.hub.add(NAME, model_files())
         home, base = self.folder + "/nobody", {k: v for k, v in self.env.items() if k != "HF_HOME"}
