@@ -28,6 +28,12 @@
     return [parts.join(" · ")];
   };
 
+  /* The direction that stands out most, for a view that was asked for none; null when the vocabulary is empty. */
+  BILENS.firstToken = async () => {
+    const { tokens } = await BILENS.source.tokens({ sort: BILENS.info.atlas ? "excess" : "token", limit: 1 });
+    return tokens.length ? tokens[0].token : null;
+  };
+
   async function route() {
     if (location.hash && !location.hash.startsWith("#/")) return;
     const [path, query] = (location.hash.slice(2) || "find").split(/\?(.*)/s),
@@ -99,7 +105,10 @@
     const search = BILENS.combobox({
       label: "Find a token",
       placeholder: "Find a token",
-      choose: token => BILENS.goTo(BILENS.directionLink(token), false)
+      choose: token => {
+        main.focus({ preventScroll: true });
+        BILENS.goTo(BILENS.directionLink(token), false);
+      }
     });
     document.getElementById("search").append(search, h("kbd", { "aria-hidden": "true" }, "/"));
     try {

@@ -103,22 +103,19 @@
     }
     input.addEventListener("input", look);
     input.addEventListener("blur", close);
+    function walk(step) {
+      if (list.hidden) look();
+      else if (found.length) mark((marked + step + found.length) % found.length);
+    }
+    /* Escape closes the list; with no list open the page has it, and leaves the field. */
     input.addEventListener("keydown", event => {
+      const open = !list.hidden;
       if (event.key === "Enter") enter();
-      else if (event.key === "Escape") {
-        if (list.hidden) input.value = "";
-        close();
-      } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-        if (list.hidden) {
-          look();
-          event.preventDefault();
-          return;
-        }
-        const n = found.length,
-          step = event.key === "ArrowDown" ? 1 : -1;
-        if (n) mark((marked + step + n) % n);
-      } else return;
-      if (event.key !== "Escape") event.preventDefault();
+      else if (event.key === "ArrowDown") walk(1);
+      else if (event.key === "ArrowUp") walk(-1);
+      else if (event.key === "Escape" && open) close();
+      else return;
+      event.preventDefault();
       event.stopPropagation();
     });
     box.input = input;

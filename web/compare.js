@@ -1,187 +1,178 @@
-/* Compare: two directions side by side, or a direction and the null model, on one axis. */
+/* Compare: two directions side by side on one axis, or a direction and the null model. */
 "use strict";
 (function () {
   const BILENS = globalThis.BILENS;
   const { h } = BILENS;
+  const INPUTS = 4;
 
-  /* One side. `change(subject)`, `href(index)`. */
-  function side(options) {
-    const title = h("h2"),
-      line = h("div"),
-      facts = h("div"),
-      problem = h("div"),
-      picker = h("div", { class: "picker" }),
-      vector = h("section", { class: "vector" });
-    const spectrum = BILENS.spectrumPart({
-      pick: index => BILENS.goTo(options.href(index), true),
-      href: options.href,
-      nameless: options.none
-    });
-    const element = h("section", { class: "side", "aria-label": options.name }, title, line, problem, facts, spectrum, picker, vector);
-    element.head = (subject, chooser) => {
-      title.replaceChildren(...(options.none ? ["null model of ", BILENS.token(subject.token)] : [BILENS.token(subject.token || "…")]));
-      line.replaceChildren(
-        chooser || "",
-        options.none
+  /* One side. Options: `name`, `none` (it shows the null model), `change(subject)`, `href(index)`. */
+  class Side {
+    key = null;
+
+    constructor(options) {
+      this.options = options;
+      for (const name of ["line", "facts", "problem", "picker"]) this[name] = h("div", { class: name === "picker" ? name : null });
+      this.heading = h("h2");
+      this.vector = h("section", { class: "vector" });
+      this.spectrum = BILENS.spectrumPart({
+        pick: index => BILENS.goTo(options.href(index), true),
+        href: options.href,
+        nameless: options.none
+      });
+      this.element = h(
+        "section",
+        { class: "side", "aria-label": options.name },
+        this.heading,
+        this.line,
+        this.problem,
+        this.facts,
+        this.spectrum,
+        this.picker,
+        this.vector
+      );
+    }
+    drawHead(subject, chooser) {
+      const { none, change } = this.options;
+      this.heading.replaceChildren(none ? "null model of " : "", subject.token ? BILENS.token(subject.token) : "…");
+      this.line.replaceChildren(
+        chooser,
+        none
           ? h(
               "p",
               { class: "note" },
               "The same layer with the rows of R and the columns of P permuted: every norm kept, every alignment lost."
             )
           : subject.token
-            ? BILENS.subjectLine(subject, options.change)
+            ? BILENS.subjectLine(subject, change)
             : ""
       );
-    };
-    element.fail = error => {
-      problem.replaceChildren(error ? BILENS.failure(error) : "");
-      for (const part of [facts, spectrum, picker, vector]) part.hidden = Boolean(error);
-    };
-    element.draw = (eigen, range) => {
-      facts.replaceChildren(BILENS.facts(eigen));
-      spectrum.draw(eigen, null, range);
-    };
-    element.show = async (subject, eigen, index, stillWanted) => {
-      if (!eigen.vectors || !eigen.vectors.length) return vector.replaceChildren();
-      const found = await (options.none ? nullVector(subject, eigen, index) : BILENS.vectorOf(subject, eigen, index));
-      if (!stillWanted()) return;
-      picker.replaceChildren(BILENS.pickers(eigen, index, options.href));
-      spectrum.choose(BILENS.positionOf(index, eigen.eigenvalues.length));
-      vector.replaceChildren(
-        ...BILENS.vectorHead(
-          eigen,
-          found,
-          eigen.eigenvalues.reduce((a, b) => a + Math.abs(b), 0)
-        ).filter(Boolean),
-        ...BILENS.virtualTokens(
-          found,
-          "table",
-          BILENS.copyButton("the virtual tokens", () => BILENS.csvVector(found))
-        )
-          .flat()
-          .filter(Boolean)
+    }
+    fail(error) {
+      this.problem.replaceChildren(error ? BILENS.failure(error) : "");
+      for (const part of [this.facts, this.spectrum, this.picker, this.vector]) part.hidden = Boolean(error);
+    }
+    /* `key` says whether the spectrum is drawn already; `wanted()` whether all this is still asked for. */
+    async draw(subject, eigen, index, range, key, wanted) {
+      const { none, href } = this.options;
+      if (this.key !== key) {
+        this.key = key;
+        this.facts.replaceChildren(BILENS.facts(eigen));
+        this.spectrum.draw(eigen, null, range);
+      }
+      if (!eigen.vectors.length) return;
+      const vector = await BILENS.vectorOf(subject, eigen, index, none);
+      if (!wanted()) return;
+      const total = eigen.eigenvalues.reduce((sum, value) => sum + Math.abs(value), 0),
+        tools = BILENS.copyButton("the virtual tokens", () => BILENS.csvVector(vector));
+      this.picker.replaceChildren(BILENS.pickers(eigen.vectors, index, href));
+      this.spectrum.choose(BILENS.positionOf(index, eigen.eigenvalues.length));
+      this.vector.replaceChildren(...BILENS.vectorHead(eigen, vector, total), ...BILENS.virtualTokens(vector, "table", tools));
+      if (none) return;
+      const scan = await BILENS.source.scan(subject, { eigs: [index], top: INPUTS });
+      if (wanted()) this.vector.append(...BILENS.inputs(scan.vectors[0]));
+    }
+  }
+
+  class Compare {
+    title = "Compare";
+    turn = 0;
+    none = null; /* is the second side the null model? */
+
+    constructor(main) {
+      this.pair = h("div", { class: "pair" });
+      main.replaceChildren(
+        h(
+          "header",
+          { class: "head" },
+          h("p", { class: "kicker" }, BILENS.kicker()),
+          h("h1", {}, "Compare"),
+          h("p", { class: "lede" }, "Two directions on one axis, or a direction beside its null model.")
+        ),
+        this.pair
       );
-      if (options.none) return;
-      const scan = await BILENS.source.scan(subject, { eigs: [index], top: 4 });
-      if (stillWanted()) vector.append(...BILENS.inputs(scan.vectors[0]));
-    };
-    return element;
-  }
-  async function nullVector(subject, eigen, index) {
-    const n = eigen.eigenvalues.length,
-      there = eigen.vectors.find(v => BILENS.positionOf(v.index, n) === BILENS.positionOf(index, n));
-    return there || (await BILENS.source.eigen(subject, { eigs: [index], none: true })).vectors[0];
-  }
-
-  BILENS.views.compare = main => {
-    let params,
-      turn = 0,
-      sides = null,
-      kind = null,
-      keys = [];
-    const head = h(
-      "header",
-      { class: "head" },
-      h("p", { class: "kicker" }, BILENS.kicker()),
-      h("h1", {}, "Compare"),
-      h("p", { class: "lede" }, "Two directions on one axis, or a direction beside its null model.")
-    );
-    const pair = h("div", { class: "pair" });
-    main.replaceChildren(head, pair);
-
-    const go = (change, replace) => {
-      const p = new URLSearchParams(params);
-      change(p);
-      BILENS.go("compare", p, replace);
-    };
-    const hrefOf = name => index => {
-      const p = new URLSearchParams(params);
-      p.set(name, index);
-      return "#/compare?" + p;
-    };
-    function build(none) {
-      keys = [];
-      kind = none;
-      sides = [
-        side({ name: "First", change: s => go(p => BILENS.writeSubject(p, s)), href: hrefOf("eig") }),
-        side({ name: "Second", none, change: s => go(p => BILENS.writeSubject(p, s, "2")), href: hrefOf("eig2") })
-      ];
-      pair.replaceChildren(...sides);
     }
-    function chooser(suffix, none) {
-      const box = BILENS.combobox({
-        label: suffix ? "The second token" : "The first token",
-        placeholder: "another token",
-        choose: token =>
-          go(p => {
-            if (suffix) p.delete("with");
-            BILENS.writeSubject(p, { ...BILENS.readSubject(p, suffix), token }, suffix);
-          })
-      });
-      const other =
-        suffix && !none
-          ? BILENS.button(
-              "null model",
-              () =>
-                go(p => {
-                  p.set("with", "null");
-                  BILENS.writeSubject(p, { minus: [] }, "2");
-                }),
-              { class: "button small" }
-            )
-          : null;
-      return h("div", { class: "subject" }, box, other);
+    go(change, replace) {
+      const params = new URLSearchParams(this.params);
+      change(params);
+      BILENS.go("compare", params, replace);
     }
-    async function draw(subjects, indices, none) {
-      const mine = ++turn,
-        wanted = () => mine === turn;
-      subjects.forEach((subject, i) => sides[i].head(subject, chooser(i ? "2" : "", none)));
+    side(name, suffix, none) {
+      const href = index => {
+        const params = new URLSearchParams(this.params);
+        params.set("eig" + suffix, index);
+        return "#/compare?" + params;
+      };
+      return new Side({ name, none, href, change: subject => this.go(params => BILENS.writeSubject(params, subject, suffix)) });
+    }
+    chooser(suffix) {
+      const choose = token =>
+        this.go(params => {
+          if (suffix) params.delete("with");
+          BILENS.writeSubject(params, { ...BILENS.readSubject(params, suffix), token }, suffix);
+        });
+      const toNull = () =>
+        this.go(params => {
+          params.set("with", "null");
+          BILENS.writeSubject(params, { token: "", minus: [] }, "2");
+          params.delete("eig2");
+        });
+      return h(
+        "div",
+        { class: "subject" },
+        BILENS.combobox({
+          label: suffix ? "The second token" : "The first token",
+          placeholder: suffix && this.none ? "a token instead" : "another token",
+          choose
+        }),
+        suffix && !this.none ? BILENS.button("null model", toNull, { class: "button small" }) : null
+      );
+    }
+
+    async draw(subjects, indices) {
+      const turn = ++this.turn,
+        wanted = () => turn === this.turn;
+      subjects.forEach((subject, i) => this.sides[i].drawHead(subject, this.chooser(i ? "2" : "")));
       const answers = await Promise.all(
-        subjects.map((subject, i) => (subject.token ? BILENS.source.eigen(subject, { none: i === 1 && none }).catch(error => error) : null))
+        subjects.map((subject, i) => BILENS.source.eigen(subject, { none: i === 1 && this.none }).catch(error => error))
       );
       if (!wanted()) return;
       const eigens = answers.map((answer, i) =>
-        answer instanceof Error || !answer ? null : { token: subjects[i].token, minus: subjects[i].minus, vectors: [], ...answer }
+        answer instanceof Error ? null : { vectors: [], ...answer, token: subjects[i].token, minus: subjects[i].minus }
       );
-      const ends = eigens.filter(Boolean).flatMap(e => [e.eigenvalues[0], e.eigenvalues[e.eigenvalues.length - 1]]),
-        range = [Math.min(...ends), Math.max(...ends)];
-      const now = JSON.stringify([subjects, range]);
+      const ends = eigens.filter(Boolean).flatMap(eigen => [eigen.eigenvalues[0], eigen.eigenvalues[eigen.eigenvalues.length - 1]]);
+      const range = [Math.min(...ends), Math.max(...ends)],
+        key = JSON.stringify([subjects, range]);
       await Promise.all(
-        eigens.map((eigen, i) => {
-          sides[i].fail(answers[i] instanceof Error ? answers[i] : null);
-          if (!eigen) return null;
-          if (keys[i] !== now) sides[i].draw(eigen, range);
-          keys[i] = now;
-          return sides[i].show(subjects[i], eigen, indices[i], wanted).catch(error => {
-            if (wanted()) sides[i].fail(error);
-          });
+        this.sides.map((side, i) => {
+          side.fail(eigens[i] ? null : answers[i]);
+          return eigens[i]
+            ? side.draw(subjects[i], eigens[i], indices[i], range, key, wanted).catch(error => wanted() && side.fail(error))
+            : null;
         })
       );
     }
-
-    return {
-      title: "Compare",
-      async update(now) {
-        params = now;
-        const first = BILENS.readSubject(params),
-          none = params.get("with") === "null" || !params.get("token2");
-        if (!first.token) {
-          const found = await BILENS.source.tokens({ sort: BILENS.info.atlas ? "excess" : "id", limit: 1 });
-          if (found.tokens.length)
-            go(p => {
-              p.set("token", found.tokens[0].token);
+    async update(params) {
+      this.params = params;
+      const first = BILENS.readSubject(params),
+        none = params.get("with") === "null" || !params.get("token2");
+      if (!first.token) {
+        const token = await BILENS.firstToken();
+        return token === null
+          ? null
+          : this.go(p => {
+              p.set("token", token);
               p.set("with", "null");
             }, true);
-          return;
-        }
-        if (!sides || kind !== none) build(none);
-        const second = none ? first : BILENS.readSubject(params, "2");
-        return draw(
-          [first, second],
-          [BILENS.readIndex(params.get("eig")), BILENS.readIndex(params.get(none && !params.get("eig2") ? "eig" : "eig2"))],
-          none
-        );
       }
-    };
-  };
+      if (this.none !== none) {
+        this.none = none;
+        this.sides = [this.side("First", "", false), this.side("Second", "2", none)];
+        this.pair.replaceChildren(...this.sides.map(side => side.element));
+      }
+      const second = none ? first : BILENS.readSubject(params, "2"),
+        index = BILENS.readIndex(params.get("eig"));
+      return this.draw([first, second], [index, params.has("eig2") ? BILENS.readIndex(params.get("eig2")) : index]);
+    }
+  }
+  BILENS.views.compare = main => new Compare(main);
 })();

@@ -4,285 +4,170 @@
   const BILENS = globalThis.BILENS;
   const { h } = BILENS;
 
-  /* A spectrum with its tools; the null model is drawn behind as soon as it is there. `title` names files. */
-  BILENS.spectrumPart = options => {
-    const part = h("div", { class: "spectrum-part" });
-    let box = null,
-      chosen = null;
-    part.draw = (eigen, none, range) => {
-      const focused = box && box.contains(document.activeElement);
-      const token = BILENS.visible(eigen.token),
-        title = `spectrum of ${token}`;
-      box = BILENS.spectrum(eigen, {
-        none: none ? none.eigenvalues : null,
-        range,
-        pick: position => options.pick(BILENS.indexOf(position, eigen.eigenvalues.length)),
-        href: options.href,
-        name: `${eigen.eigenvalues.length} eigenvalues for ${token}, ascending`
+  class Direction {
+    title = "A direction";
+    /* The direction that is drawn, as a query; a turn is one state of the address: what comes too late for it is dropped. */
+    key = null;
+    turn = 0;
+
+    constructor(main) {
+      this.main = main;
+      for (const part of ["heading:h1", "kicker:p", "line:div", "facts:div", "problem:div", "picker:div", "vector:section", "inputs:div"]) {
+        const [name, tag] = part.split(":");
+        this[name] = h(tag, {
+          class: ["heading", "line", "facts", "problem"].includes(name) ? null : name === "inputs" ? "inputs-part" : name
+        });
+      }
+      this.compare = h("a", { class: "button small" }, "compare");
+      this.spectrum = BILENS.spectrumPart({
+        pick: index => this.select(index),
+        href: index => this.href(index),
+        tools: this.compare,
+        height: 310
       });
-      part.replaceChildren(
-        box,
-        h(
-          "div",
-          { class: "tools" },
-          h("span", { class: "key" }, h("i", { class: "swatch model" }), options.nameless ? "null model" : token),
-          none ? h("span", { class: "key" }, h("i", { class: "swatch null" }), "null model") : null,
-          h("span", { class: "grow" }),
-          BILENS.copyButton("the spectrum", () => BILENS.csvSpectrum(eigen, none ? none.eigenvalues : null)),
-          BILENS.figureButtons(title, () => box.querySelector("svg")),
-          options.tools || null
-        )
+      main.replaceChildren(
+        h("header", { class: "head" }, this.kicker, this.heading, this.line),
+        this.problem,
+        h("div", { class: "drawn" }, this.facts, this.spectrum, BILENS.guide(), this.picker, this.vector)
       );
-      if (chosen !== null) box.choose(chosen);
-      if (focused) box.querySelector(".probe").focus();
-    };
-    part.choose = position => {
-      chosen = position;
-      if (box) box.choose(position);
-    };
-    return part;
-  };
-
-  /* An index as it is written: from the end in the upper half. */
-  BILENS.indexOf = (position, n) => (position >= Math.floor(n / 2) ? position - n : position);
-  BILENS.positionOf = (index, n) => (index < 0 ? index + n : index);
-
-  BILENS.vectorOf = async (subject, eigen, index) => {
-    const n = eigen.eigenvalues.length,
-      position = BILENS.positionOf(index, n);
-    if (position < 0 || position >= n) throw new Error(`eigenvector ${index}: indices from ${-n} to ${n - 1} exist`);
-    const there = eigen.vectors.find(v => BILENS.positionOf(v.index, n) === position);
-    return there || (await BILENS.source.eigen(subject, { eigs: [index] })).vectors[0];
-  };
-
-  BILENS.pickers = (eigen, index, href) =>
-    h(
-      "nav",
-      { class: "chips", "aria-label": "Eigenvectors" },
-      eigen.vectors.map(v =>
-        h(
-          "a",
-          {
-            class: v.eigenvalue < 0 ? "neg" : "pos",
-            href: href(v.index),
-            "aria-current": v.index === index ? "true" : null,
-            "aria-label": `eigenvector ${v.index}`
-          },
-          BILENS.number(v.index, 0)
-        )
-      )
-    );
-
-  const guide = () =>
-    h(
-      "details",
-      { class: "guide" },
-      h("summary", {}, "How to read this"),
-      h(
-        "div",
-        { class: "columns" },
-        h(
-          "div",
-          { class: "read" },
-          h(
-            "p",
-            {},
-            h("b", {}, "Spectrum. "),
-            "Each dot is one eigenvector of the interaction matrix, its height the eigenvalue: above zero whatever excites it speaks for the token, below zero against. Grey is the null model: what it reaches too is chance."
-          ),
-          h(
-            "p",
-            {},
-            h("b", {}, "Virtual tokens. "),
-            "What each word would add to v·x, directly and through each head. Blue and red are the two ends of one axis, not good and bad: (v·x)² forgets the sign. Words of one colour work together, of different colours cancel. Only the sign of the eigenvalue says for or against."
-          )
-        ),
-        h(
-          "div",
-          { class: "read" },
-          h(
-            "p",
-            {},
-            h("b", {}, "Top inputs. "),
-            "Where (v·x)² is largest in the corpus, at most once a story. The activation λ(v·x)² is what this eigenvector adds to the score at the word in [brackets]; the background is each word’s share: ",
-            h("span", { class: "toward" }, "blue towards"),
-            " the sum, ",
-            h("span", { class: "against" }, "red against"),
-            " it. Point at a word for the heads that carried it."
-          )
-        )
-      )
-    );
-
-  BILENS.views.direction = main => {
-    let params,
-      subject,
-      index,
-      key = null,
-      eigen = null,
-      none = null,
-      turn = 0;
-    const title = h("h1"),
-      kicker = h("p", { class: "kicker" }),
-      line = h("div"),
-      facts = h("div"),
-      problem = h("div");
-    const compare = h("a", { class: "button small" }, "compare");
-    const href = (i, more) => {
-      const p = new URLSearchParams(params);
-      p.set("eig", i);
-      p.delete("top");
-      for (const [k, v] of Object.entries(more || {})) p.set(k, v);
-      return "#/direction?" + p;
-    };
-    const select = i => BILENS.goTo(href(i), false);
-    const spectrum = BILENS.spectrumPart({ pick: select, href, tools: compare });
-    const picker = h("div", { class: "picker" }),
-      vector = h("section", { class: "vector" }),
-      inputs = h("div", { class: "inputs-part" });
-    main.replaceChildren(
-      h("header", { class: "head" }, kicker, title, line),
-      problem,
-      h("div", { class: "drawn" }, facts, spectrum, guide(), picker, vector)
-    );
-
-    const change = next => BILENS.go("direction", BILENS.writeSubject(new URLSearchParams(params), next), false);
-    function drawHead() {
-      kicker.replaceChildren(...BILENS.kicker());
-      title.replaceChildren("“", BILENS.visible(subject.token), "”");
-      line.replaceChildren(BILENS.subjectLine(subject, change));
     }
-    function drawSpectrum() {
-      const other = BILENS.writeSubject(new URLSearchParams({ with: "null", eig: index }), subject);
-      compare.href = "#/compare?" + other;
-      spectrum.draw(eigen, none);
-      facts.replaceChildren(BILENS.facts(eigen, none));
+    name() {
+      return BILENS.visible(this.subject.token);
+    }
+    /* The address of another eigenvector of this direction. */
+    href(index, change = {}) {
+      const params = new URLSearchParams(this.params);
+      params.delete("top");
+      params.set("eig", index);
+      for (const [name, value] of Object.entries(change)) params.set(name, value);
+      return "#/direction?" + params;
+    }
+    select(index) {
+      BILENS.goTo(this.href(index), false);
+    }
+    /* The next eigenvector up or down. */
+    step(by) {
+      if (!this.eigen) return;
+      const n = this.eigen.eigenvalues.length,
+        to = BILENS.positionOf(this.index, n) + by;
+      if (to < 0 || to >= n) return;
+      this.index = BILENS.indexOf(to, n); /* at once: the next key may come before the address has changed */
+      this.select(this.index);
     }
 
-    async function drawInputs(mine, found) {
-      const top = Math.min(256, Math.max(1, +params.get("top") || 8));
-      inputs.setAttribute("aria-busy", "true");
+    drawHead() {
+      const change = next => BILENS.go("direction", BILENS.writeSubject(new URLSearchParams(this.params), next), false);
+      this.kicker.replaceChildren(BILENS.kicker());
+      this.heading.replaceChildren("“", BILENS.visible(this.subject.token), "”");
+      this.line.replaceChildren(BILENS.subjectLine(this.subject, change));
+    }
+    drawSpectrum() {
+      this.spectrum.draw(this.eigen, this.none);
+      this.facts.replaceChildren(BILENS.facts(this.eigen, this.none));
+    }
+    /* False when it failed or came too late. */
+    async drawDirection(key) {
+      const turn = this.turn;
+      this.key = key;
+      this.main.setAttribute("aria-busy", "true");
+      this.drawHead();
       try {
-        const scan = await BILENS.source.scan(subject, { eigs: [found.index], top });
-        if (mine !== turn) return;
+        const eigen = await BILENS.source.eigen(this.subject);
+        if (turn !== this.turn) return false;
+        Object.assign(this, { eigen, none: null });
+        this.problem.replaceChildren();
+        this.drawSpectrum();
+        this.drawNull(key);
+      } catch (error) {
+        if (turn !== this.turn) return false;
+        this.key = this.eigen = null;
+        this.problem.replaceChildren(BILENS.failure(error, BILENS.directionLink));
+      }
+      this.main.classList.toggle("failed", !this.key);
+      this.main.removeAttribute("aria-busy");
+      return this.key !== null;
+    }
+    async drawNull(key) {
+      try {
+        const none = await BILENS.source.eigen(this.subject, { none: true });
+        if (key !== this.key || !none) return;
+        this.none = none;
+        this.drawSpectrum();
+      } catch (error) {
+        BILENS.say("no null model: " + error.message);
+      }
+    }
+
+    async drawVector() {
+      const { turn, subject, eigen, index } = this;
+      let vector;
+      try {
+        vector = await BILENS.vectorOf(subject, eigen, index);
+      } catch (error) {
+        if (turn === this.turn) this.vector.replaceChildren(BILENS.failure(error));
+        return;
+      }
+      if (turn !== this.turn) return;
+      const way = this.params.get("show") === "bars" ? "bars" : "table",
+        total = eigen.eigenvalues.reduce((sum, value) => sum + Math.abs(value), 0);
+      this.compare.href = "#/compare?" + BILENS.writeSubject(new URLSearchParams({ with: "null", eig: index }), subject);
+      this.picker.replaceChildren(BILENS.pickers(eigen.vectors, index, i => this.href(i)));
+      this.spectrum.choose(BILENS.positionOf(index, eigen.eigenvalues.length));
+      const shown = `${this.key} ${index}`;
+      if (this.vector.dataset.shown !== shown) this.inputs.replaceChildren();
+      Object.assign(this.vector.dataset, { index, shown });
+      const tools = [this.toggle(way), BILENS.copyButton("the virtual tokens", () => BILENS.csvVector(vector))];
+      this.vector.replaceChildren(...BILENS.vectorHead(eigen, vector, total), ...BILENS.virtualTokens(vector, way, tools), this.inputs);
+      await this.drawInputs(vector.index);
+    }
+    toggle(way) {
+      return BILENS.toggle("Show as", ["table", "bars"], way, show => BILENS.goTo(this.href(this.index, { show }), true));
+    }
+
+    async drawInputs(index) {
+      const { turn } = this,
+        top = Math.min(256, Math.max(1, +this.params.get("top") || 8));
+      this.inputs.setAttribute("aria-busy", "true");
+      try {
+        const scan = await BILENS.source.scan(this.subject, { eigs: [index], top });
+        if (turn !== this.turn) return;
         const hits = scan.vectors[0];
-        inputs.replaceChildren(
+        this.inputs.replaceChildren(
           ...BILENS.inputs(
             hits,
             BILENS.copyButton("the inputs", () => BILENS.csvInputs(hits))
           )
         );
-        if (hits.matches.length >= top && BILENS.source.server)
-          inputs.append(
+        if (hits.matches.length >= top && top < 256 && BILENS.source.server)
+          this.inputs.append(
             h(
               "div",
               { class: "after" },
-              BILENS.button("Show more", () => BILENS.goTo(href(index, { top: 2 * top }), true))
+              BILENS.button("Show more", () => BILENS.goTo(this.href(this.index, { top: 2 * top }), true))
             )
           );
-        inputs.append(
+        this.inputs.append(
           h("p", { class: "note" }, `Of ${BILENS.grouped(scan.stories)} stories, ${BILENS.grouped(scan.positions)} positions.`)
         );
       } catch (error) {
-        if (mine === turn) inputs.replaceChildren(BILENS.failure(error));
+        if (turn === this.turn) this.inputs.replaceChildren(BILENS.failure(error));
       }
-      inputs.removeAttribute("aria-busy");
-    }
-    async function drawVector(mine) {
-      let found;
-      try {
-        found = await BILENS.vectorOf(subject, eigen, index);
-      } catch (error) {
-        if (mine === turn) vector.replaceChildren(BILENS.failure(error));
-        return;
-      }
-      if (mine !== turn) return;
-      const way = params.get("show") === "bars" ? "bars" : "table",
-        total = eigen.eigenvalues.reduce((a, b) => a + Math.abs(b), 0);
-      picker.replaceChildren(BILENS.pickers(eigen, index, href));
-      spectrum.choose(BILENS.positionOf(index, eigen.eigenvalues.length));
-      const toggle = h(
-        "div",
-        { class: "toggle", role: "group", "aria-label": "Show as" },
-        ["table", "bars"].map(w =>
-          h(
-            "button",
-            { type: "button", "aria-pressed": String(w === way), on: { click: () => BILENS.goTo(href(index, { show: w }), true) } },
-            w
-          )
-        )
-      );
-      vector.dataset.index = index;
-      if (vector.dataset.shown !== `${key} ${index}`) inputs.replaceChildren();
-      vector.dataset.shown = `${key} ${index}`;
-      vector.replaceChildren(
-        ...BILENS.vectorHead(eigen, found, total).filter(Boolean),
-        ...BILENS.virtualTokens(found, way, [toggle, BILENS.copyButton("the virtual tokens", () => BILENS.csvVector(found))])
-          .flat()
-          .filter(Boolean),
-        inputs
-      );
-      await drawInputs(mine, found);
-    }
-    async function drawNull(mine) {
-      try {
-        const answer = await BILENS.source.eigen(subject, { none: true });
-        if (mine !== key || !answer) return;
-        none = answer;
-        drawSpectrum();
-      } catch (error) {
-        BILENS.say("no null model: " + error.message);
-      }
-    }
-    async function drawAll() {
-      const mine = ++turn,
-        now = BILENS.subjectQuery(subject, BILENS.source.contrast).toString(),
-        fresh = now !== key;
-      if (fresh) {
-        main.setAttribute("aria-busy", "true");
-        key = now;
-        drawHead();
-        try {
-          const answer = await BILENS.source.eigen(subject);
-          if (mine !== turn) return;
-          eigen = answer;
-          none = null;
-          problem.replaceChildren();
-          main.classList.remove("failed");
-          drawSpectrum();
-          drawNull(now);
-        } catch (error) {
-          if (mine !== turn) return;
-          key = null;
-          main.classList.add("failed");
-          problem.replaceChildren(BILENS.failure(error, BILENS.directionLink));
-          return;
-        } finally {
-          if (mine === turn) main.removeAttribute("aria-busy");
-        }
-      }
-      await drawVector(mine);
+      this.inputs.removeAttribute("aria-busy");
     }
 
-    return {
-      title: "A direction",
-      step(by) {
-        if (eigen) {
-          const at = BILENS.positionOf(index, eigen.eigenvalues.length) + by,
-            n = eigen.eigenvalues.length;
-          if (at >= 0 && at < n) select(BILENS.indexOf(at, n));
-        }
-      },
-      async update(now) {
-        params = now;
-        subject = BILENS.readSubject(params);
-        index = BILENS.readIndex(params.get("eig"));
-        if (subject.token) return drawAll();
-        /* None was asked for: the one that stands out most. */
-        const first = await BILENS.source.tokens({ sort: BILENS.info.atlas ? "excess" : "id", limit: 1 });
-        if (first.tokens.length) BILENS.goTo(BILENS.directionLink(first.tokens[0].token), true);
-      },
-      name: () => BILENS.visible(subject.token)
-    };
-  };
+    async update(params) {
+      this.params = params;
+      this.subject = BILENS.readSubject(params);
+      this.index = BILENS.readIndex(params.get("eig"));
+      this.turn++;
+      if (!this.subject.token) {
+        const token = await BILENS.firstToken();
+        return token === null ? null : BILENS.goTo(BILENS.directionLink(token), true);
+      }
+      const key = BILENS.subjectQuery(this.subject, BILENS.source.contrast).toString();
+      if (key !== this.key && !(await this.drawDirection(key))) return null;
+      return this.drawVector();
+    }
+  }
+  BILENS.views.direction = main => new Direction(main);
 })();

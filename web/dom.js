@@ -85,6 +85,18 @@
   BILENS.button = (text, does, attributes) =>
     BILENS.h("button", { class: "button", type: "button", ...attributes, on: { click: does } }, text);
 
+  /* Two or more buttons of which one is pressed; the focus stays on them when they are drawn again. */
+  BILENS.toggle = (label, names, pressed, choose) => {
+    const old = document.activeElement.closest && document.activeElement.closest(".toggle"),
+      focused = old && old.getAttribute("aria-label") === label;
+    const buttons = names.map(name => {
+      const press = { click: () => choose(name) };
+      return BILENS.h("button", { type: "button", "aria-pressed": String(name === pressed), on: press }, name);
+    });
+    if (focused) setTimeout(() => buttons[names.indexOf(pressed)].focus());
+    return BILENS.h("div", { class: "toggle", role: "group", "aria-label": label }, buttons);
+  };
+
   /* What is shown when something fails: the message, and tokens that are nearest to the one that is unknown. */
   BILENS.failure = (error, link) =>
     BILENS.h(

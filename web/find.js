@@ -5,173 +5,163 @@
   const { h } = BILENS;
   const PAGE = 50;
 
-  /* Columns: the API's sort key, heading, explanation, how a row shows it. */
+  /* The API's sort key, heading, explanation, how a row shows it, its class. */
   const columns = [
     ["token", "Token", "the token of the direction"],
     [null, "Spectrum", "the outermost eigenvalues; grey: the null model's"],
-    ["excess", "Beside chance", "largest |λ| over the null model's", row => (row.excess ? BILENS.number(row.excess, 2) + "×" : "–")],
-    ["largest", "Largest |λ|", "the strongest eigenvalue, whatever its sign", row => BILENS.short(row.largest)],
-    ["highest", "Highest", "the strongest evidence for the token", row => BILENS.short(row.highest)],
-    ["lowest", "Lowest", "the strongest evidence against the token", row => BILENS.short(row.lowest)],
+    ["excess", "Beside chance", "largest |λ| over the null model's", row => (row.excess ? BILENS.number(row.excess, 2) + "×" : "–"), "v"],
+    ["largest", "Largest |λ|", "the strongest eigenvalue, whatever its sign", row => BILENS.short(row.largest), "v"],
+    ["highest", "Highest", "the strongest evidence for the token", row => BILENS.short(row.highest), "v for"],
+    ["lowest", "Lowest", "the strongest evidence against the token", row => BILENS.short(row.lowest), "v against-ink"],
     [
       "effective_rank",
       "Effective rank",
       "how many equally large eigenvalues would weigh as much",
-      row => BILENS.number(row.effective_rank, 1)
+      row => BILENS.number(row.effective_rank, 1),
+      "v"
     ],
-    [
-      "count",
-      "In the corpus",
-      "how often the corpus has the token",
-      row => (row.count === undefined || row.count === null ? "–" : BILENS.grouped(row.count))
-    ]
+    ["count", "In the corpus", "how often the corpus has the token", row => BILENS.grouped(row.count), "v"]
   ];
+  const keys = columns.map(column => column[0]).filter(Boolean);
+  const known = value => value !== undefined && value !== null;
 
   function line(row, scale) {
-    const drawn = row.largest !== undefined && row.largest !== null;
+    const drawn = known(row.largest);
     return h(
       "tr",
       {},
       h("th", { scope: "row" }, h("a", { href: BILENS.directionLink(row.token) }, BILENS.token(row.token))),
       h("td", { class: "s" }, drawn ? BILENS.spark(row, scale) : null),
-      columns
-        .slice(2)
-        .map(([key, , , show]) =>
-          h(
-            "td",
-            { class: "v" + (key === "highest" ? " for" : key === "lowest" ? " against-ink" : "") },
-            drawn || key === "count" ? show(row) : "–"
-          )
-        )
+      columns.slice(2).map(([key, , , show, type]) => h("td", { class: type }, known(row[key]) ? show(row) : "–"))
     );
   }
+  /* One scale for the whole list, or small spectra would not compare; the few largest may be cut. */
+  function scaleOf(rows) {
+    const sizes = rows
+      .map(row => Math.max(row.largest || 0, ...(row.null_values || []).map(Math.abs)))
+      .filter(Boolean)
+      .sort((a, b) => a - b);
+    return sizes.length ? sizes[Math.floor(0.98 * (sizes.length - 1))] : 1;
+  }
 
-  BILENS.views.find = main => {
-    const info = BILENS.info,
-      atlas = info.atlas,
-      heads = h("tr"),
-      body = h("tbody"),
-      status = h("p", { class: "note", role: "status" });
-    const filter = h("input", {
-      type: "search",
-      "aria-label": "Only tokens with",
-      placeholder: "only tokens with …",
-      autocomplete: "off",
-      spellcheck: "false"
-    });
-    const more = BILENS.button("Show more", () => load(true));
-    let state = {},
-      rows = [],
-      total = 0,
-      turn = 0,
-      scale = 1;
+  class Find {
+    title = "Find";
+    rows = [];
+    turn = 0;
 
-    const go = change =>
-      BILENS.go(
-        "find",
-        new URLSearchParams(Object.entries({ q: state.q, sort: state.sort, asc: state.asc ? 1 : "", ...change }).filter(([, v]) => v)),
-        true
+    constructor(main) {
+      const figures = Boolean(BILENS.info.atlas);
+      this.figures = figures;
+      this.heads = h("tr");
+      this.body = h("tbody");
+      this.status = h("div", { class: "note", role: "status" });
+      this.more = BILENS.button("Show more", () => this.load(true), { class: "button", hidden: true });
+      this.filter = h("input", {
+        type: "search",
+        "aria-label": "Only tokens with",
+        placeholder: "only tokens with …",
+        autocomplete: "off",
+        spellcheck: "false"
+      });
+      this.filter.addEventListener("input", () => this.go({ q: this.filter.value }));
+      main.replaceChildren(
+        h(
+          "header",
+          { class: "head" },
+          h("p", { class: "kicker" }, BILENS.kicker()),
+          h("h1", {}, "Every direction"),
+          h(
+            "p",
+            { class: "lede" },
+            "Each token of the vocabulary is a direction of the MLP’s output, and each direction has a spectrum: few eigenvalues that stand far out are few things that the layer knows about the token. ",
+            figures
+              ? "The null model, the same weights with every alignment shuffled away, tells how far out chance alone gets."
+              : "Without an atlas the list has no figures: make one with bilens atlas and serve it with --atlas."
+          )
+        ),
+        h(
+          "div",
+          { class: "tools" },
+          this.filter,
+          h("span", { class: "grow" }),
+          BILENS.copyButton("the list", () => BILENS.csvTokens(this.rows))
+        ),
+        h(
+          "div",
+          { class: "scroll", tabindex: 0, role: "region", "aria-label": "Directions" },
+          h("table", { class: "list" }, h("thead", {}, this.heads), this.body)
+        ),
+        h("div", { class: "after" }, this.status, this.more)
       );
-    filter.addEventListener("input", () => go({ q: filter.value }));
+    }
+    go(change) {
+      const { q, sort, asc } = this.state,
+        all = { q, sort, asc: asc ? "1" : "0", ...change };
+      BILENS.go("find", new URLSearchParams(Object.entries(all).filter(([, value]) => value)), true);
+    }
 
-    function drawHeads() {
-      heads.replaceChildren(
-        ...columns.map(([key, name, meaning]) => {
-          const sortable = key && (atlas || key === "token" || key === "count"),
-            on = key && key === state.sort;
+    drawHeads() {
+      const { sort, asc } = this.state,
+        focused = this.heads.contains(document.activeElement);
+      this.heads.replaceChildren(
+        ...columns.map(([key, name, meaning, , type]) => {
+          const on = key !== null && key === sort,
+            ascending = on ? !asc : key === "token" || key === "lowest";
+          const button = h(
+            "button",
+            { type: "button", title: meaning, on: { click: () => this.go({ sort: key, asc: ascending ? "1" : "0" }) } },
+            on ? h("span", { class: "arrow", "aria-hidden": "true" }, asc ? "↑" : "↓") : null,
+            name
+          );
+          const sortable = key !== null && (this.figures || key === "token");
           return h(
             "th",
-            { scope: "col", class: key && key !== "token" ? "v" : null, "aria-sort": on ? (state.asc ? "ascending" : "descending") : null },
-            sortable
-              ? h(
-                  "button",
-                  {
-                    type: "button",
-                    title: meaning,
-                    on: { click: () => go({ sort: key, asc: (on ? !state.asc : key === "token" || key === "lowest") ? 1 : "" }) }
-                  },
-                  on ? h("span", { class: "arrow", "aria-hidden": "true" }, state.asc ? "↑" : "↓") : null,
-                  name
-                )
-              : name
+            {
+              scope: "col",
+              class: type ? "v" : null,
+              title: sortable ? null : meaning,
+              "aria-sort": on ? (asc ? "ascending" : "descending") : null
+            },
+            sortable ? button : name
           );
         })
       );
+      if (focused) this.heads.querySelector("[aria-sort] button").focus();
     }
-    async function load(further) {
-      const mine = ++turn;
+    async load(further) {
+      const turn = ++this.turn,
+        { q, sort, asc } = this.state;
+      this.body.setAttribute("aria-busy", "true");
       try {
-        const answer = await BILENS.source.tokens({
-          q: state.q,
-          sort: state.sort,
-          ascending: state.asc,
-          limit: PAGE,
-          offset: further ? rows.length : 0
-        });
-        if (mine !== turn) return;
-        rows = further ? [...rows, ...answer.tokens] : answer.tokens;
-        total = answer.total;
-        /* One scale for the whole list, or small spectra would not compare. */
-        const sizes = rows
-          .map(row => Math.max(row.largest || 0, ...(row.null_values || []).map(Math.abs)))
-          .filter(Boolean)
-          .sort((a, b) => a - b);
-        scale = sizes.length ? sizes[Math.floor(0.98 * (sizes.length - 1))] : 1;
-        body.replaceChildren(...rows.map(row => line(row, scale)));
-        status.textContent = total ? `${BILENS.grouped(rows.length)} of ${BILENS.grouped(total)} directions` : "No token is like that.";
-        more.hidden = rows.length >= total;
+        const answer = await BILENS.source.tokens({ q, sort, ascending: asc, limit: PAGE, offset: further ? this.rows.length : 0 });
+        if (turn !== this.turn) return;
+        this.rows = further ? [...this.rows, ...answer.tokens] : answer.tokens;
+        const scale = scaleOf(this.rows);
+        this.body.replaceChildren(...this.rows.map(row => line(row, scale)));
+        this.status.textContent = answer.total
+          ? `${BILENS.grouped(this.rows.length)} of ${BILENS.grouped(answer.total)} directions`
+          : "No token is like that.";
+        this.more.hidden = this.rows.length >= answer.total;
       } catch (error) {
-        if (mine === turn) {
-          body.replaceChildren();
-          status.replaceChildren(BILENS.failure(error));
-          more.hidden = true;
-        }
+        if (turn !== this.turn) return;
+        this.body.replaceChildren();
+        this.status.replaceChildren(BILENS.failure(error));
+        this.more.hidden = true;
       }
+      this.body.removeAttribute("aria-busy");
     }
-
-    main.replaceChildren(
-      h(
-        "header",
-        { class: "head" },
-        h("p", { class: "kicker" }, BILENS.kicker()),
-        h("h1", {}, "Every direction"),
-        h(
-          "p",
-          { class: "lede" },
-          "Each token of the vocabulary is a direction of the MLP’s output, and each direction has a spectrum: few eigenvalues that stand far out are few things that the layer knows about the token. ",
-          atlas
-            ? "The null model, the same weights with every alignment shuffled away, tells how far out chance alone gets."
-            : "Without an atlas the list has no figures; make one with bilens atlas and serve it with --atlas."
-        )
-      ),
-      h(
-        "div",
-        { class: "tools" },
-        filter,
-        h("span", { class: "grow" }),
-        BILENS.copyButton("the list", () => BILENS.csvTokens(rows))
-      ),
-      h(
-        "div",
-        { class: "scroll" },
-        h("table", { class: "list" }, h("caption", { class: "unseen" }, "Directions"), h("thead", {}, heads), body)
-      ),
-      h("div", { class: "after" }, status, more)
-    );
-
-    return {
-      title: "Find",
-      update(params) {
-        const sorts = columns.map(c => c[0]).filter(Boolean);
-        state = {
-          q: params.get("q") || "",
-          sort: sorts.includes(params.get("sort")) ? params.get("sort") : atlas ? "excess" : "token",
-          asc: params.get("asc") === "1" || (!atlas && !params.get("sort"))
-        };
-        if (filter.value !== state.q) filter.value = state.q;
-        drawHeads();
-        return load(false);
-      }
-    };
-  };
+    update(params) {
+      const usual = this.figures ? "excess" : "token",
+        sort = keys.includes(params.get("sort")) ? params.get("sort") : usual;
+      this.state = {
+        q: params.get("q") || "",
+        sort,
+        asc: params.has("asc") ? params.get("asc") === "1" : sort === "token" || sort === "lowest"
+      };
+      if (this.filter.value !== this.state.q) this.filter.value = this.state.q;
+      this.drawHeads();
+      return this.load(false);
+    }
+  }
+  BILENS.views.find = main => new Find(main);
 })();

@@ -3,8 +3,7 @@
 (function () {
   const BILENS = globalThis.BILENS;
   const { svg, h } = BILENS;
-  const WIDTH = 1000,
-    HEIGHT = 400;
+  const WIDTH = 1000;
 
   /* Ticks first, first + step, …: at most `most`, steps of 1, 2, 2.5 or 5 times a power of ten. */
   function niceTicks(low, high, most, whole) {
@@ -25,8 +24,8 @@
   }
 
   /* Where data lie on paper. `low`, `high`: of the eigenvalues, of both spectra when two share an axis. */
-  function layout(n, low, high) {
-    const plot = { left: 74, top: 16, right: WIDTH - 16, bottom: HEIGHT - 52, n };
+  function layout(n, low, high, height) {
+    const plot = { left: 74, top: 16, right: WIDTH - 16, bottom: height - 52, height, n };
     low = Math.min(low, 0);
     high = Math.max(high, 0);
     const air = (high - low) * 0.06 || 1;
@@ -61,7 +60,7 @@
     parts.push(
       svg("path", { class: "zero", d: `M${f1(plot.left)} ${f1(plot.y(0))}H${f1(plot.right)}` }),
       svg("rect", { class: "frame", x: plot.left, y: plot.top, width: plot.right - plot.left, height: plot.bottom - plot.top }),
-      svg("text", { x: f1((plot.left + plot.right) / 2), y: HEIGHT - 10, "text-anchor": "middle" }, "Index"),
+      svg("text", { x: f1((plot.left + plot.right) / 2), y: plot.height - 10, "text-anchor": "middle" }, "Index"),
       svg("text", { transform: `translate(18 ${f1((plot.top + plot.bottom) / 2)}) rotate(-90)`, "text-anchor": "middle" }, "Eigenvalue")
     );
     return parts;
@@ -139,20 +138,20 @@
     return parts;
   }
 
-  /* Options: `none`, the null model's eigenvalues; `range` [low, high] of a shared axis; `href(index)` where a mark leads; `pick(position)` what a click
+  /* Options: `none`, the null model's eigenvalues; `height`, when not the report's; `range` [low, high] of a shared axis; `href(index)` where a mark leads; `pick(position)` what a click
    * on any eigenvalue does; `name`, for those who do not see it. */
   BILENS.spectrum = (eigen, options) => {
     const values = eigen.eigenvalues,
       n = values.length,
       none = options.none && options.none.length === n ? options.none : null;
     const range = options.range || [Math.min(values[0], none ? none[0] : 0), Math.max(values[n - 1], none ? none[n - 1] : 0)];
-    const plot = layout(n, range[0], range[1]),
+    const plot = layout(n, range[0], range[1], options.height || 400),
       largest = Math.max(Math.abs(values[0]), Math.abs(values[n - 1]));
     const runs = eigen.groups || [];
     const figure = svg(
       "svg",
       {
-        viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+        viewBox: `0 0 ${WIDTH} ${plot.height}`,
         role: "group",
         "aria-label": options.name,
         "data-x0": plot.x(0),
@@ -213,25 +212,20 @@
     return box;
   };
 
-  /* A small spectrum: bars of the eigenvalues that are kept, ticks where the null model's end. `largest` is the whole list's scale. */
+  /* A small spectrum: bars of the eigenvalues that are kept; behind them, wider and grey, the null model's. `largest` is the whole list's scale. */
   BILENS.spark = (row, largest) => {
     const values = row.values || [],
-      none = row.null_values || [],
-      n = Math.max(values.length, 1),
-      step = 104 / n;
-    const y = value => 15 - 14 * Math.max(-1, Math.min(1, value / largest));
-    const parts = values.map((value, i) =>
-      svg("rect", {
-        class: value < 0 ? "neg" : "pos",
-        x: f1(i * step + 1.5),
-        width: f1(step - 3),
-        y: f2(Math.min(15, y(value))),
-        height: f2(Math.max(0.5, Math.abs(15 - y(value))))
-      })
-    );
-    none.forEach((value, i) =>
-      parts.push(svg("path", { class: "null-tick", d: `M${f1(i * step + 0.5)} ${f2(y(value))}h${f1(step - 1)}` }))
-    );
+      step = 104 / Math.max(values.length, 1);
+    const bar = (value, i, margin, type) => {
+      const height = 14 * Math.min(1, Math.abs(value / largest));
+      return svg("rect", {
+        class: type,
+        x: f1(i * step + margin),
+        width: f1(step - 2 * margin),
+        y: f2(value < 0 ? 15 : 15 - height),
+        height: f2(height)
+      });
+    };
     return svg(
       "svg",
       {
@@ -240,8 +234,9 @@
         role: "img",
         "aria-label": `from ${BILENS.short(row.lowest)} to ${BILENS.short(row.highest)}`
       },
-      svg("path", { class: "zero", d: "M0 15H104" }),
-      parts
+      (row.null_values || []).map((value, i) => bar(value, i, 0.5, "null")),
+      values.map((value, i) => bar(value, i, 3.5, value < 0 ? "neg" : "pos")),
+      svg("path", { class: "zero", d: "M0 15H104" })
     );
   };
 })();

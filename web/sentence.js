@@ -5,102 +5,12 @@
   const BILENS = globalThis.BILENS;
   const { h } = BILENS;
   const EXAMPLE = "Once upon a time there was a little girl who loved to swim in the big pool. One day she saw a";
+  const PAUSE = 350; /* ms without a key before a text is read */
+  const MOST = 40; /* lines of what a word excites */
+  const OUTERMOST = [-1, -2, -3, -4, 0, 1, 2, 3];
 
-  const percent = p => (p >= 0.0995 ? BILENS.number(100 * p, 0) : BILENS.number(100 * p, 1)) + "\u00a0%";
-
-  /* A word under the pointer and the arrow keys; below it, how sure the model was of it. */
-  function wordButton(sentence, j, at, select) {
-    const before = j > 0 ? sentence.predictions[j - 1].next : null,
-      bar = h("span", { class: "sure", "aria-hidden": "true" });
-    bar.style.width = (before ? Math.max(2, 100 * before.probability) : 0) + "%";
-    const word = BILENS.visible(sentence.tokens[j]);
-    return h(
-      "button",
-      {
-        type: "button",
-        class: "word",
-        tabindex: j === at ? 0 : -1,
-        "aria-current": j === at ? "true" : null,
-        "data-tip": before
-          ? `expected with ${percent(before.probability)}` + (before.rank !== undefined ? `, rank ${before.rank + 1}` : "")
-          : null,
-        "aria-label": `${word}, position ${j}`,
-        on: { click: () => select(j) }
-      },
-      word,
-      h("span", { class: "rail" }, bar)
-    );
-  }
-
-  function predictionList(prediction, link) {
-    const rows = prediction.top.map(([token, p]) => {
-      const bar = h("span", { class: "sure", "aria-hidden": "true" });
-      bar.style.width = (100 * p) / prediction.top[0][1] + "%";
-      const came = prediction.next && prediction.next.token === token;
-      return h(
-        "li",
-        { class: came ? "came" : null },
-        h("a", { href: link(token) }, BILENS.token(token)),
-        h("span", { class: "rail" }, bar),
-        h("span", { class: "v" }, percent(p))
-      );
-    });
-    return [
-      h("ol", { class: "predictions" }, rows),
-      prediction.next
-        ? h(
-            "p",
-            { class: "note" },
-            "It goes on with ",
-            BILENS.token(prediction.next.token),
-            `: ${percent(prediction.next.probability)}, rank ${prediction.next.rank + 1}.`
-          )
-        : null
-    ];
-  }
-
-  function excitedTable(directions, chosen, link) {
-    const largest = Math.max(...directions.map(d => Math.abs(d.activation)));
-    return h(
-      "div",
-      { class: "scroll" },
-      h(
-        "table",
-        { class: "excited" },
-        h(
-          "thead",
-          {},
-          h(
-            "tr",
-            {},
-            ["Direction", "Eigenvector", "λ", "v·x", "λ(v·x)²"].map((name, i) => h("th", { scope: "col", class: i ? "v" : null }, name))
-          )
-        ),
-        h(
-          "tbody",
-          {},
-          directions.map(d =>
-            h(
-              "tr",
-              { "aria-current": chosen(d) ? "true" : null },
-              h("th", { scope: "row" }, h("a", { href: link(d.token, d.index) }, BILENS.token(d.token))),
-              h("td", { class: "v" }, BILENS.number(d.index, 0)),
-              h("td", { class: "v " + (d.eigenvalue < 0 ? "against-ink" : "for") }, BILENS.short(d.eigenvalue)),
-              h("td", { class: "v" }, BILENS.short(d.similarity)),
-              h(
-                "td",
-                { class: "v" },
-                h("span", { class: "single c" + BILENS.level(d.activation, largest) }, BILENS.activationText(d.activation))
-              )
-            )
-          )
-        )
-      )
-    );
-  }
-
-  BILENS.views.sentence = main => {
-    const head = h(
+  const head = () =>
+    h(
       "header",
       { class: "head" },
       h("p", { class: "kicker" }, BILENS.kicker()),
@@ -108,204 +18,205 @@
       h(
         "p",
         { class: "lede" },
-        "Type a text. Choose a word: on the left what the model expects after it, on the right which eigenvectors, of all directions, the word excites. Choose one of these to see the words and heads that did it."
+        "Type a text and choose a word: on the left what the model expects after it, on the right which eigenvectors, of all directions, the word excites. Choose one of these to see the words and heads that did it."
       )
     );
-    if (!BILENS.source.server) {
+
+  class Sentence {
+    title = "A sentence";
+    turn = 0;
+    timer = null;
+
+    constructor(main) {
+      this.main = main;
+      this.area = h("textarea", { rows: 3, "aria-label": "Text", spellcheck: "false", placeholder: "Once upon a time …" });
+      this.words = h("div", { class: "sentence", role: "toolbar", "aria-label": "Words" });
+      this.problem = h("div");
+      for (const name of ["next", "excited", "shares"]) this[name] = h("section", { class: name === "shares" ? "shares" : null });
       main.replaceChildren(
-        head,
-        h(
-          "div",
-          { class: "failure" },
-          h(
-            "p",
-            {},
-            "Reading a sentence runs the model, and this is a static site. With a running explorer it works: ",
-            h("code", {}, "bilens serve MODEL --atlas atlas.db")
-          )
-        )
+        head(),
+        this.area,
+        this.problem,
+        this.words,
+        h("div", { class: "columns two" }, this.next, this.excited),
+        this.shares
       );
-      return { title: "A sentence", update() {} };
-    }
-    let params,
-      sentence = null,
-      text = "",
-      at = 0,
-      turn = 0,
-      timer = null,
-      subject = null,
-      index = -1;
-    const area = h("textarea", { rows: 3, "aria-label": "Text", spellcheck: "false", placeholder: "Once upon a time …" });
-    const words = h("div", { class: "sentence", role: "toolbar", "aria-label": "Words" }),
-      problem = h("div"),
-      next = h("section"),
-      excited = h("section"),
-      shares = h("section", { class: "shares" });
-    main.replaceChildren(
-      head,
-      h("div", { class: "entry" }, area),
-      problem,
-      words,
-      h("div", { class: "columns two" }, next, excited),
-      shares
-    );
-
-    const go = (change, replace) => {
-      const p = new URLSearchParams(params);
-      for (const [k, v] of Object.entries(change))
-        if (v === null) p.delete(k);
-        else p.set(k, v);
-      BILENS.go("sentence", p, replace);
-    };
-    const link = (token, i) => {
-      const p = BILENS.writeSubject(new URLSearchParams(params), { token, minus: [] });
-      p.set("at", at);
-      p.set("eig", i === undefined ? -1 : i);
-      return "#/sentence?" + p;
-    };
-    const read = () => {
-      clearTimeout(timer);
-      if (area.value !== text) go({ text: area.value, at: null }, true);
-    };
-    area.addEventListener("input", () => {
-      clearTimeout(timer);
-      timer = setTimeout(read, 350);
-    });
-    area.addEventListener("keydown", event => {
-      if (event.key === "Enter" && !event.shiftKey) {
+      this.area.addEventListener("input", () => {
+        clearTimeout(this.timer);
+        this.timer = setTimeout(() => this.read(), PAUSE);
+      });
+      this.area.addEventListener("keydown", event => {
+        if (event.key !== "Enter" || event.shiftKey) return;
         event.preventDefault();
-        read();
-      }
-    });
-    words.addEventListener("keydown", event => {
-      const to = {
-        ArrowRight: at + 1,
-        ArrowDown: at + 1,
-        ArrowLeft: at - 1,
-        ArrowUp: at - 1,
-        Home: 0,
-        End: sentence ? sentence.tokens.length - 1 : 0
-      }[event.key];
-      if (to === undefined || !sentence || to < 0 || to >= sentence.tokens.length) return;
+        this.read();
+      });
+      this.words.addEventListener("keydown", event => this.walk(event));
+    }
+    read() {
+      clearTimeout(this.timer);
+      if (this.area.value !== this.text) this.go({ text: this.area.value, at: null });
+    }
+    walk(event) {
+      if (!this.sentence) return;
+      const last = this.sentence.tokens.length - 1,
+        at = this.at;
+      const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: last }[event.key];
+      if (to === undefined) return;
       event.preventDefault();
-      go({ at: to }, true);
-    });
+      if (to >= 0 && to <= last) this.go({ at: to });
+    }
+    go(change) {
+      const params = new URLSearchParams(this.params);
+      for (const [name, value] of Object.entries(change))
+        if (value === null) params.delete(name);
+        else params.set(name, value);
+      BILENS.go("sentence", params, true);
+    }
+    /* The address in which an eigenvector is chosen. */
+    link(token, index = -1) {
+      const params = BILENS.writeSubject(new URLSearchParams(this.params), { token, minus: [] });
+      params.set("at", this.at);
+      params.set("eig", index);
+      return "#/sentence?" + params;
+    }
+    here() {
+      return `“${BILENS.visible(this.sentence.tokens[this.at])}”`;
+    }
 
-    function drawWords() {
-      const focused = words.contains(document.activeElement);
-      words.replaceChildren(...sentence.tokens.map((_, j) => wordButton(sentence, j, at, position => go({ at: position }, true))));
-      if (focused) words.children[at].focus();
-    }
-    const here = () => `“${BILENS.visible(sentence.tokens[at])}”`;
-    function drawNext() {
-      next.replaceChildren(
-        h("h3", {}, "After ", here()),
-        ...predictionList(sentence.predictions[at], token => link(token)).filter(Boolean)
+    drawWords() {
+      const focused = this.words.contains(document.activeElement);
+      this.words.replaceChildren(
+        ...this.sentence.tokens.map((_, j) => BILENS.wordButton(this.sentence, j, this.at, at => this.go({ at })))
       );
+      if (focused) this.words.children[this.at].focus();
     }
-    async function drawExcited(mine) {
-      excited.setAttribute("aria-busy", "true");
+    async drawExcited() {
+      const { turn } = this;
+      this.excited.setAttribute("aria-busy", "true");
+      const title = h("h3", {}, this.here(), " excites");
       try {
-        const answer = await BILENS.source.excited(text, at);
-        if (mine !== turn) return;
-        const chosen = d => d.token === subject.token && d.index === index;
-        excited.replaceChildren(h("h3", {}, here(), " excites"), excitedTable(answer.directions, chosen, link));
-        if (!subject.token && answer.directions.length) {
-          subject = { token: answer.directions[0].token, minus: [] };
-          index = answer.directions[0].index;
+        const { directions } = await BILENS.source.excited(this.text, this.at);
+        if (turn !== this.turn) return;
+        if (!this.subject.token && directions.length) {
+          this.subject = { token: directions[0].token, minus: [] };
+          this.index = directions[0].index;
         }
-      } catch (error) {
-        if (mine === turn) excited.replaceChildren(h("h3", {}, here(), " excites"), BILENS.failure(error));
-      } finally {
-        if (mine === turn) excited.removeAttribute("aria-busy");
-      }
-    }
-    async function drawShares(mine) {
-      if (!subject.token) return shares.replaceChildren();
-      try {
-        const match = await BILENS.source.contributions(text, at, subject, index);
-        if (mine !== turn) return;
-        const p = new URLSearchParams({ token: subject.token, eig: index });
-        const others = [-1, -2, -3, -4, 0, 1, 2, 3];
-        shares.replaceChildren(
-          h("h2", {}, "Why ", here(), " excites ", BILENS.token(subject.token), ` ${BILENS.number(index, 0)}`),
-          h(
-            "p",
-            { class: "note" },
-            "λ(v·x)² = ",
-            h("b", {}, BILENS.activationText(match.activation)),
-            ", v·x = ",
-            BILENS.short(match.similarity),
-            match.activation < 0 ? ": evidence against " : ": evidence for ",
-            BILENS.token(subject.token),
-            " as the next word. ",
-            h("a", { href: "#/direction?" + p }, "The whole direction")
-          ),
-          h(
-            "nav",
-            { class: "chips", "aria-label": "Eigenvectors" },
-            others.map(i =>
-              h(
-                "a",
-                { href: link(subject.token, i), "aria-current": i === index ? "true" : null, "aria-label": `eigenvector ${i}` },
-                BILENS.number(i, 0)
-              )
-            )
-          ),
-          h(
-            "div",
-            { class: "over" },
-            h("h3", {}, "By word"),
-            match.heads ? BILENS.copyButton("the contributions", () => BILENS.csvHeads(match)) : null,
-            BILENS.legend("against", "towards")
-          ),
-          BILENS.words(match, true),
-          ...(match.heads ? [h("h3", {}, "By word and head"), BILENS.byHead(match)] : [])
+        const way = ["for", "against"].includes(this.params.get("only")) ? this.params.get("only") : "all";
+        const wanted = directions.filter(d => way === "all" || d.activation > 0 === (way === "for")).slice(0, MOST);
+        const chosen = d => d.token === this.subject.token && d.index === this.index;
+        const toggle = BILENS.toggle("Evidence", ["all", "for", "against"], way, only => this.go({ only }));
+        this.excited.replaceChildren(
+          h("div", { class: "over" }, title, toggle),
+          wanted.length
+            ? BILENS.excitedTable(wanted, chosen, (token, index) => this.link(token, index))
+            : h("p", { class: "none" }, "Nothing.")
         );
       } catch (error) {
-        if (mine === turn) shares.replaceChildren(BILENS.failure(error));
+        if (turn === this.turn) this.excited.replaceChildren(title, BILENS.failure(error));
       }
+      if (turn === this.turn) this.excited.removeAttribute("aria-busy");
     }
-    async function draw() {
-      const mine = ++turn;
-      main.setAttribute("aria-busy", "true");
+    async drawShares() {
+      const { turn, subject, index } = this;
+      if (!subject.token) return this.shares.replaceChildren();
       try {
-        const answer = await BILENS.source.sentence(text);
-        if (mine !== turn) return;
-        sentence = answer;
+        const match = await BILENS.source.contributions(this.text, this.at, subject, index);
+        if (turn !== this.turn) return null;
+        this.shares.replaceChildren(...this.why(match));
       } catch (error) {
-        if (mine === turn) {
-          problem.replaceChildren(BILENS.failure(error));
-          main.removeAttribute("aria-busy");
-        }
-        return;
+        if (turn === this.turn) this.shares.replaceChildren(BILENS.failure(error));
       }
-      problem.replaceChildren();
-      const last = sentence.tokens.length - 1,
-        asked = params.get("at");
-      at = /^\d{1,6}$/.test(asked || "") ? Math.min(+asked, last) : last;
-      drawWords();
-      drawNext();
-      main.removeAttribute("aria-busy");
-      /* With a direction chosen its words need not wait for the list. */
-      if (subject.token) drawShares(mine);
-      const chosen = subject.token;
-      await drawExcited(mine);
-      if (mine === turn && !chosen) await drawShares(mine);
+      return null;
+    }
+    why(match) {
+      const { token } = this.subject,
+        whole = BILENS.writeSubject(new URLSearchParams({ eig: this.index }), this.subject);
+      return [
+        h("h2", {}, "Why ", this.here(), " excites ", BILENS.token(token), ` ${BILENS.number(this.index, 0)}`),
+        h(
+          "p",
+          { class: "note" },
+          "λ(v·x)² = ",
+          h("b", {}, BILENS.activationText(match.activation)),
+          ", v·x = ",
+          BILENS.short(match.similarity),
+          match.activation < 0 ? ": evidence against " : ": evidence for ",
+          BILENS.token(token),
+          " as the next word. ",
+          h("a", { href: "#/direction?" + whole }, "The whole direction")
+        ),
+        BILENS.pickers(
+          OUTERMOST.map(i => ({ index: i })),
+          this.index,
+          i => this.link(token, i)
+        ),
+        h(
+          "div",
+          { class: "over" },
+          h("h3", {}, "By word"),
+          match.heads ? BILENS.copyButton("the contributions", () => BILENS.csvHeads(match)) : null,
+          BILENS.legend("against", "towards")
+        ),
+        BILENS.words(match, true),
+        ...(match.heads ? [h("h3", {}, "By word and head"), BILENS.byHead(match)] : [])
+      ];
     }
 
-    return {
-      title: "A sentence",
-      async update(now) {
-        params = now;
-        text = params.get("text") ?? EXAMPLE;
-        subject = BILENS.readSubject(params);
-        index = BILENS.readIndex(params.get("eig"));
-        if (document.activeElement !== area || !area.value) area.value = text;
-        if (text.trim()) return draw();
-        turn++;
-        for (const part of [words, next, excited, shares, problem]) part.replaceChildren();
+    async draw() {
+      const turn = ++this.turn;
+      this.main.setAttribute("aria-busy", "true");
+      try {
+        const sentence = await BILENS.source.sentence(this.text);
+        if (turn !== this.turn) return;
+        this.sentence = sentence;
+        this.problem.replaceChildren();
+      } catch (error) {
+        if (turn === this.turn) this.problem.replaceChildren(BILENS.failure(error));
+        return;
+      } finally {
+        if (turn === this.turn) this.main.removeAttribute("aria-busy");
       }
-    };
-  };
+      const last = this.sentence.tokens.length - 1,
+        asked = this.params.get("at");
+      this.at = /^\d{1,6}$/.test(asked || "") ? Math.min(+asked, last) : last;
+      this.drawWords();
+      this.next.replaceChildren(
+        h("h3", {}, "After ", this.here()),
+        ...BILENS.predictionList(this.sentence.predictions[this.at], token => this.link(token))
+      );
+      /* With a direction chosen its words need not wait for the list. */
+      const chosen = Boolean(this.subject.token);
+      await Promise.all([this.drawExcited(), chosen ? this.drawShares() : null]);
+      if (turn === this.turn && !chosen) await this.drawShares();
+    }
+    async update(params) {
+      this.params = params;
+      this.text = params.get("text") ?? EXAMPLE;
+      this.subject = BILENS.readSubject(params);
+      this.index = BILENS.readIndex(params.get("eig"));
+      if (document.activeElement !== this.area || !this.area.value) this.area.value = this.text;
+      if (this.text.trim()) return this.draw();
+      this.turn++;
+      for (const part of [this.words, this.next, this.excited, this.shares, this.problem]) part.replaceChildren();
+      return null;
+    }
+  }
+
+  function closed(main) {
+    main.replaceChildren(
+      head(),
+      h(
+        "div",
+        { class: "failure" },
+        h(
+          "p",
+          {},
+          "Reading a sentence runs the model, and this is a static site. With a running explorer it works: ",
+          h("code", {}, "bilens serve MODEL --atlas atlas.db")
+        )
+      )
+    );
+    return { title: "A sentence", update() {} };
+  }
+  BILENS.views.sentence = main => (BILENS.source.server ? new Sentence(main) : closed(main));
 })();

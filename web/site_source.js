@@ -27,22 +27,32 @@
       })
   );
 
-  const inWords = (value, what) => {
+  const refuse = (value, what) => {
     if (value) throw new Error(`${what} needs a running explorer: bilens serve`);
   };
 
   BILENS.siteSource = site => {
     const source = { server: false, contrast: site.contrast_default };
     const rows = async () => (await load("tokens")).tokens;
+    let names = null; /* [V], by id */
+    const unpacked = BILENS.remembering(async id => {
+      const list = await rows();
+      if (!names) {
+        names = [];
+        for (const row of list) names[row.id] = row.token;
+      }
+      const shard = await load(String(Math.floor(id / site.shard)).padStart(4, "0"));
+      const row = list.find(r => r.id === id);
+      return BILENS.unpackDirection(shard.directions[id], { ...row, values: [...row.values] }, shard.stories, names, site);
+    });
 
     async function direction(subject) {
-      inWords(subject.minus.length, "a contrast of your own");
-      inWords(subject.contrast && subject.contrast !== source.contrast, "another contrast");
-      inWords(subject.layer !== undefined && site.atlas && subject.layer !== site.atlas.layer, "another layer");
+      refuse(subject.minus.length, "a contrast of your own");
+      refuse(subject.contrast && subject.contrast !== source.contrast, "another contrast");
+      refuse(subject.layer !== undefined && subject.layer !== site.atlas.layer, "another layer");
       const row = (await rows()).find(r => r.token === subject.token || "#" + r.id === subject.token);
-      if (!row) throw new Error(`'${subject.token}': no direction of this atlas`);
-      const shard = await load(String(Math.floor(row.id / site.shard)).padStart(4, "0"));
-      return shard.directions[row.id];
+      if (!row || row.largest === undefined) throw new Error(`'${subject.token}': no direction of this atlas`);
+      return unpacked(row.id);
     }
     /* Only what is stored; asked for by index, or all. */
     function pick(vectors, eigs, size) {
@@ -58,21 +68,23 @@
     }
 
     source.info = async () => site;
+    /* Ascending by a key; a token without that figure stays at the end, whichever way. */
+    function sorted(list, key, way) {
+      const has = row => row[key] !== undefined && row[key] !== null;
+      const compare = (a, b) => (a[key] < b[key] ? -way : a[key] > b[key] ? way : a.id - b.id);
+      return [...list.filter(has).sort(compare), ...list.filter(row => !has(row))];
+    }
     source.tokens = async ({ q, sort, ascending, limit, offset }) => {
-      const word = (q || "").toLowerCase();
+      const word = (q || "").toLowerCase(),
+        begins = row => row.token.toLowerCase().startsWith(word);
       let found = (await rows()).filter(row => row.token.toLowerCase().includes(word));
-      const compare = sort === "token" ? (a, b) => (a.token < b.token ? -1 : a.token > b.token ? 1 : 0) : (a, b) => a[sort] - b[sort];
-      if (sort) found.sort((a, b) => (ascending ? 1 : -1) * compare(a, b) || a.id - b.id);
-      if (word)
-        found = [
-          ...found.filter(row => row.token.toLowerCase().startsWith(word)),
-          ...found.filter(row => !row.token.toLowerCase().startsWith(word))
-        ];
+      if (sort) found = sorted(found, sort, ascending ? 1 : -1);
+      if (word) found = [...found.filter(begins), ...found.filter(row => !begins(row))];
       return { total: found.length, tokens: found.slice(offset || 0, (offset || 0) + (limit || 50)) };
     };
     source.eigen = async (subject, { eigs, none } = {}) => {
       const found = await direction(subject);
-      if (none) return found.null;
+      if (none) return found.none;
       return { ...found.eigen, vectors: pick(found.eigen.vectors, eigs, found.eigen.eigenvalues.length) };
     };
     source.scan = async (subject, { eigs, top }) => {
@@ -80,7 +92,7 @@
       const vectors = pick(found.scan.vectors, eigs, found.eigen.eigenvalues.length);
       return { ...found.scan, vectors: vectors.map(v => ({ ...v, matches: v.matches.slice(0, top || 8) })) };
     };
-    source.sentence = source.excited = source.contributions = async () => inWords(true, "reading a sentence");
+    source.sentence = source.excited = source.contributions = async () => refuse(true, "reading a sentence");
     return source;
   };
 })();

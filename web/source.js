@@ -87,7 +87,7 @@
       return get("api/scan?" + query);
     };
     source.sentence = text => post("api/sentence\n" + new URLSearchParams({ text }));
-    source.excited = (text, position) => post("api/sentence/excited\n" + new URLSearchParams({ text, position, limit: 24 }));
+    source.excited = (text, position) => post("api/sentence/excited\n" + new URLSearchParams({ text, position, limit: 200 }));
     source.contributions = (text, position, subject, index) => {
       const query = BILENS.subjectQuery(subject, source.contrast);
       for (const [key, value] of Object.entries({ text, position, index })) query.set(key, value);

@@ -118,7 +118,7 @@
         tools || null,
         BILENS.legend(BILENS.among(-largest, largest), BILENS.among(largest, largest))
       ),
-      several.length ? (way === "bars" ? bars(several, largest) : tables(several, largest)) : null,
+      several.length ? (way === "bars" ? bars(several, largest) : tables(several, largest)) : [],
       sources
         .filter(([, s]) => isSingle(s))
         .map(([name, source]) =>
@@ -130,7 +130,7 @@
             h("span", { class: "single c" + BILENS.level(source.value, largest) }, BILENS.among(source.value, largest))
           )
         )
-    ];
+    ].flat();
   };
 
   /* "Eigenvector -1  λ = 1.98  evidence for swim", and what that means. */
@@ -167,7 +167,7 @@
             { class: "note warn" },
             `Degenerate with indices ${vector.group[0]}–${vector.group[1]}: only the span of this group means anything, not this vector by itself.`
           )
-        : null
+        : ""
     ];
   };
 })();
