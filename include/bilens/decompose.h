@@ -73,6 +73,8 @@ BL_API size_t bl_decomposer_held(const bl_decomposer *decomposer);
 /** Decomposes the m directions u [m, d] into out [m], each as bl_eigen_new with `k`, to be freed by the caller. On failure nothing is
  *  left in `out`. Takes 2 m n(n+1) bytes. Threads over directions; the result does not depend on their number. */
 BL_API bool bl_decomposer_run(const bl_decomposer *decomposer, const float *u, size_t m, size_t k, bl_eigen **out, bl_error *err);
+/** One direction u [d], as bl_eigen_new: for the few that are asked for at any time, without B. */
+BL_API bl_eigen *bl_decomposer_one(const bl_decomposer *decomposer, const float *u, size_t k, bl_error *err);
 
 /** Virtual tokens of v [n] at `layer` (SPEC 5): out [1 + H, V], row 0 direct, row 1 + h head h. */
 BL_API bool bl_virtual_tokens(const bl_model *model, size_t layer, const float *v, float *out, bl_error *err);

@@ -246,3 +246,13 @@ bool bl_decomposer_run(const bl_decomposer *z, const float *u, size_t m, size_t 
     }
     return ok;
 }
+
+bl_eigen *bl_decomposer_one(const bl_decomposer *z, const float *u, size_t k, bl_error *err) {
+    bl_error_clear(err);
+    bl_eigen *eigen = NULL;
+    float *q = bl_alloc(z->n * z->n, sizeof *q, err);
+    if (q && bl_interaction_of_units(z->model, z->layer, u, z->left, z->right, q, err))
+        eigen = bl_eigen_of_matrix(q, z->n, z->layer, k, bl_direction_constant(z->model, z->layer, u), err);
+    free(q);
+    return eigen;
+}

@@ -31,12 +31,13 @@ bool bl_check_decomposable(const bl_model *model, size_t layer, bl_error *err) {
         c->gate != BL_GATE_NONE ? bl_gate_name(c->gate) : "");
 }
 
-/* out [rows, n] = rows begin … of [weight bias], row r scaled by scale[r] (NULL: 1) */
-static void extended(float *out, bl_view weight, const float *bias, const float *scale, size_t begin, size_t rows) {
+/* out [rows, n] = rows from[begin] … (NULL: begin …) of [weight bias], the one of unit g scaled by scale[g] (NULL: 1) */
+static void extended(float *out, bl_view weight, const float *bias, const size_t *from, const float *scale, size_t begin, size_t rows) {
     size_t n = weight.cols + (bias ? 1 : 0);
 #pragma omp parallel for schedule(static)
-    for (size_t r = begin; r < begin + rows; r++) {
-        float s = scale ? scale[r] : 1.0F, *row = out + (r - begin) * n;
+    for (size_t g = begin; g < begin + rows; g++) {
+        size_t r = from ? from[g] : g;
+        float s = scale ? scale[g] : 1.0F, *row = out + (g - begin) * n;
         for (size_t c = 0; c < weight.cols; c++) row[c] = s * weight.data[r * weight.stride + c];
         if (bias) row[weight.cols] = s * bias[r];
     }
@@ -62,7 +63,8 @@ static bool all_finite(const float *q, size_t count) {
     return isfinite(sum);
 }
 
-bool bl_interaction_matrix(const bl_model *model, size_t layer, const float *u, float *q, bl_error *err) {
+bool bl_interaction_of_units(const bl_model *model, size_t layer, const float *u, const size_t *from_l, const size_t *from_r, float *q,
+                             bl_error *err) {
     bl_error_clear(err);
     if (!bl_check_decomposable(model, layer, err)) return false;
     const bl_layer *l = bl_model_layer(model, layer);
@@ -71,13 +73,13 @@ bool bl_interaction_matrix(const bl_model *model, size_t layer, const float *u, 
     bool ok = false;
     if (!weight) return false;
     left = bl_alloc(CHUNK * n, sizeof *left, err);
-    if (left && l->b_r) right = bl_alloc(CHUNK * n, sizeof *right, err);
-    if (!left || (l->b_r && !right)) goto done;
+    if (left && (l->b_r || from_r)) right = bl_alloc(CHUNK * n, sizeof *right, err);
+    if (!left || ((l->b_r || from_r) && !right)) goto done;
     cblas_sgemv(CblasRowMajor, CblasTrans, (int)d, (int)h, 1.0F, l->w_p.data, (int)l->w_p.stride, u, 1, 0.0F, weight, 1); /* P^T u */
     for (size_t begin = 0; begin < h; begin += CHUNK) {
         size_t rows = h - begin < CHUNK ? h - begin : CHUNK;
-        extended(left, l->w_l, l->b_l, weight, begin, rows);
-        if (right) extended(right, l->w_r, l->b_r, NULL, begin, rows);
+        extended(left, l->w_l, l->b_l, from_l, weight, begin, rows);
+        if (right) extended(right, l->w_r, l->b_r, from_r, NULL, begin, rows);
         cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)n, (int)n, (int)rows, 1.0F, left, (int)n,
                     right ? right : l->w_r.data + begin * l->w_r.stride, right ? (int)n : (int)l->w_r.stride, begin ? 1.0F : 0.0F, q,
                     (int)n);
@@ -91,4 +93,8 @@ done:
     free(left);
     free(right);
     return ok;
+}
+
+bool bl_interaction_matrix(const bl_model *model, size_t layer, const float *u, float *q, bl_error *err) {
+    return bl_interaction_of_units(model, layer, u, NULL, NULL, q, err);
 }

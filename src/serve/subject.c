@@ -140,7 +140,7 @@ static decomposition *decompose(bl_explorer *e, const bl_topic *t, size_t k, bl_
             out->eigen = bl_eigen_new(e->model, t->layer, u, k, err);
         } else {
             const bl_decomposer *z = null_model(e, t->layer, err);
-            if (z && !bl_decomposer_run(z, u, 1, k, &out->eigen, err)) out->eigen = NULL;
+            out->eigen = z ? bl_decomposer_one(z, u, k, err) : NULL;
         }
         out->k = k;
     }

@@ -107,6 +107,10 @@ static void test_null_model(void **state) {
         }
         assert_near(sum, trace, 1e-5, sqrt(square));
         assert_near(squares, square, 1e-5, square);
+        bl_eigen *one = bl_decomposer_one(z, u, 2, &err);
+        assert_non_null(one);
+        same(eigen, one);
+        bl_eigen_free(one);
         bl_eigen_free(eigen);
         bl_decomposer_free(z);
         bl_decomposer_free(again);
