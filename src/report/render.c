@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/staging.h"
 #include "report/csv.h"
 #include "report/document.h"
 #include "report/figure.h"
@@ -17,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const folders[] = {"figures", "tables"};
@@ -155,45 +155,9 @@ static bool move_all(const char *staging, const char *directory, bl_error *err) 
     return ok;
 }
 
-/* A new folder for staging: DIR/.bilens.tmp-XXXXXX if DIR exists, PARENT/.NAME.tmp-XXXXXX otherwise. `directory` has
- * no slash at its end. */
-static char *make_staging(const char *directory, bool exists, bl_error *err) {
-    const char *slash = strrchr(directory, '/');
-    size_t parent = slash ? (size_t)(slash - directory) : 0, size = strlen(directory) + 64;
-    char *staging = bl_alloc(size, 1, err);
-    if (!staging) return NULL;
-    if (exists) {
-        snprintf(staging, size, "%s/.bilens.tmp-XXXXXX", directory);
-    } else if (slash) {
-        snprintf(staging, size, "%.*s", (int)(parent > 0 ? parent : 1), directory);
-        if (!bl_make_directories(staging, err)) goto fail;
-        snprintf(staging, size, "%.*s/.%s.tmp-XXXXXX", (int)parent, directory, slash + 1);
-    } else {
-        snprintf(staging, size, ".%s.tmp-XXXXXX", directory);
-    }
-    if (mkdtemp(staging)) {
-        mode_t mask = umask(0);
-        umask(mask);
-        (void)chmod(staging, 0777 & ~mask);
-        return staging;
-    }
-    bl_fail(err, BL_ERR_INPUT, "%s: the report cannot be written there: %s", directory, strerror(errno));
-fail:
-    free(staging);
-    return NULL;
-}
-
-/* `directory` without slashes at its end. */
-static char *trimmed(const char *directory, bl_error *err) {
-    size_t n = strlen(directory);
-    while (n > 1 && directory[n - 1] == '/') n--;
-    if (n == 0) return bl_fail_null(err, BL_ERR_USAGE, "the report's folder has no name");
-    return bl_strndup(directory, n, err);
-}
-
 bool bl_report_render(const char *json, const bl_eigen *eigen, const char *directory, bl_error *err) {
     bool ok = false, exists = false;
-    char *staging = NULL, *path = trimmed(directory, err);
+    char *staging = NULL, *path = bl_trim_slashes(directory, "the report", err);
     bl_doc *doc = path ? bl_doc_read(json, BL_DOC_REPORT, err) : NULL;
     if (!doc) goto done;
     exists = bl_file_exists(path);
@@ -201,7 +165,7 @@ bool bl_report_render(const char *json, const bl_eigen *eigen, const char *direc
         bl_fail(err, BL_ERR_INPUT, "%s: is a file; a report needs a folder", path);
         goto done;
     }
-    staging = make_staging(path, exists, err);
+    staging = bl_staging_make(path, exists, "the report", err);
     if (!staging || !make_all(doc, json, eigen, staging, err)) goto done;
     if (exists) ok = move_all(staging, path, err);
     else ok = rename(staging, path) == 0 || bl_fail(err, BL_ERR_IO, "%s: cannot be made: %s", path, strerror(errno));
