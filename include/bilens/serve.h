@@ -31,6 +31,17 @@ BL_API void bl_server_free(bl_server *server);
 BL_API const char *bl_server_url(const bl_server *server);
 BL_API unsigned bl_server_port(const bl_server *server);
 
+typedef struct bl_site_options {
+    size_t shard;    /**< directions a data file; 0 = 64 */
+    bool no_spectra; /**< only the eigenvalues that the atlas holds; otherwise every direction is decomposed again for its whole spectrum */
+    bl_progress progress;
+} bl_site_options;
+
+/** Writes the explorer's page over a finished atlas of `model` as static files into `directory`: to be opened from disk, or served by any web
+ *  server. The folder appears as a whole, in the place of an older site; another folder that is not empty is refused (BL_ERR_INPUT).
+ *  The same atlas gives the same bytes. Needs no web server library. */
+BL_API bool bl_site_write(const bl_model *model, const char *atlas, const char *directory, const bl_site_options *options, bl_error *err);
+
 #ifdef __cplusplus
 }
 #endif

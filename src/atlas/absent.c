@@ -60,3 +60,10 @@ bool bl_look_stories(bl_look *look, size_t most, int32_t **ids, size_t **begin, 
     (void)look, (void)most, (void)ids, (void)begin, (void)n;
     return bl_fail(err, BL_ERR_UNSUPPORTED, "%s", why);
 }
+
+bool bl_look_get_words(bl_look *look, int32_t token, long index, bl_look_words *out, bl_error *err) {
+    (void)look, (void)token, (void)index, (void)out;
+    return bl_fail(err, BL_ERR_UNSUPPORTED, "%s", why);
+}
+
+void bl_look_words_free(bl_look_words *words) { (void)words; }

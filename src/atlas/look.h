@@ -62,6 +62,22 @@ bool bl_look_vectors(bl_look *look, const float **v, const bl_look_pair **pairs,
 /* The at most `top` best inputs of a direction's eigenvector `index` (-1 the highest, 0 the lowest); none is no error. */
 bool bl_look_get_matches(bl_look *look, int32_t token, long index, size_t top, bl_look_matches *out, bl_error *err);
 void bl_look_matches_free(bl_look_matches *matches);
+/* A virtual token. */
+typedef struct bl_look_word {
+    int32_t source, token; /* 0 direct, 1 + head */
+    bool top;
+    float value;
+} bl_look_word;
+
+typedef struct bl_look_words {
+    bl_look_word *list; /* [n] by source; of each the highest first, then the lowest first */
+    size_t n, capacity;
+    float bias; /* the eigenvector's constant coordinate, 0 without */
+} bl_look_words;
+
+/* The stored virtual tokens of a direction's eigenvector `index`. */
+bool bl_look_get_words(bl_look *look, int32_t token, long index, bl_look_words *out, bl_error *err);
+void bl_look_words_free(bl_look_words *words);
 /* The first `most` of the stories, one behind the other: *ids and *begin [n + 1] are to be freed. */
 bool bl_look_stories(bl_look *look, size_t most, int32_t **ids, size_t **begin, size_t *n, bl_error *err);
 #endif

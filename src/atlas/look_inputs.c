@@ -1,4 +1,4 @@
-/* Looking into an atlas: the inputs that excite an eigenvector most, and the stories. */
+/* Looking into an atlas: an eigenvector's virtual tokens, the inputs that excite it most, and the stories. */
 #include "atlas/look_private.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -107,4 +107,57 @@ bool bl_look_stories(bl_look *look, size_t most, int32_t **ids, size_t **begin, 
     *ids = NULL;
     *begin = NULL;
     return false;
+}
+
+/* The constant coordinate of an eigenvector, where there is one. */
+static bool read_bias(bl_look *look, int64_t pair, float *bias, bl_error *err) {
+    bl_error failure = {0};
+    sqlite3_stmt *s = bl_database_prepare(look->db, "SELECT vector FROM eigenpair WHERE id = ?", err);
+    if (!s) return false;
+    sqlite3_bind_int64(s, 1, pair);
+    if (bl_database_row(s, &failure) && (size_t)sqlite3_column_bytes(s, 0) == look->n * sizeof *bias)
+        memcpy(bias, (const char *)sqlite3_column_blob(s, 0) + (look->n - 1) * sizeof *bias, sizeof *bias);
+    sqlite3_finalize(s);
+    return failure.code == BL_OK || bl_fail(err, failure.code, "%s", failure.message);
+}
+
+/* ORDER BY: ranks 0, 1, … are the highest, -1, -2, … the lowest. */
+static const char *const words_sql =
+    "SELECT v.pair, v.source, v.rank, v.token, v.value FROM virtual_token v WHERE v.pair = (SELECT id FROM eigenpair WHERE token = ? AND idx = ?)"
+    " ORDER BY v.source, v.rank < 0, abs(v.rank)";
+
+bool bl_look_get_words(bl_look *look, int32_t token, long index, bl_look_words *out, bl_error *err) {
+    bl_error failure = {0};
+    int64_t pair = -1;
+    *out = (bl_look_words){0};
+    pthread_mutex_lock(&look->lock);
+    sqlite3_stmt *s = bl_database_prepare(look->db, words_sql, err);
+    bool ok = s != NULL;
+    if (ok) {
+        sqlite3_bind_int(s, 1, token);
+        sqlite3_bind_int64(s, 2, index);
+    }
+    while (ok && bl_database_row(s, &failure)) {
+        bl_look_word word = {.source = sqlite3_column_int(s, 1),
+                             .token = sqlite3_column_int(s, 3),
+                             .top = sqlite3_column_int(s, 2) >= 0,
+                             .value = (float)sqlite3_column_double(s, 4)};
+        pair = sqlite3_column_int64(s, 0);
+        ok = word.token >= 0 && (size_t)word.token < look->V && word.source >= 0 &&
+             (size_t)word.source <= bl_model_config(look->model)->n_head;
+        if (!ok) bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: a virtual token is not the model's", look->path);
+        ok = ok && bl_grow(&out->list, &out->capacity, out->n + 1, sizeof *out->list, err);
+        if (ok) out->list[out->n++] = word;
+    }
+    sqlite3_finalize(s);
+    if (ok && failure.code) ok = bl_fail(err, failure.code, "%s", failure.message);
+    if (ok && look->n > bl_model_config(look->model)->d_model) ok = read_bias(look, pair, &out->bias, err);
+    pthread_mutex_unlock(&look->lock);
+    if (!ok) bl_look_words_free(out);
+    return ok;
+}
+
+void bl_look_words_free(bl_look_words *words) {
+    free(words->list);
+    *words = (bl_look_words){0};
 }

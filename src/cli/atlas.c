@@ -4,6 +4,7 @@
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include <bilens/atlas.h>
+#include <bilens/serve.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,15 @@ static void free_tokens(text_list *list) {
     text_list_free(list);
 }
 
+/* The static site of a finished atlas. */
+static bool write_site(const common *c, const bl_model *model, const char *atlas, const char *site, bool no_spectra, bl_error *err) {
+    bl_site_options options = {.no_spectra = no_spectra, .progress = progress_bar(c->quiet)};
+    bool ok = bl_site_write(model, atlas, site, &options, err);
+    progress_end();
+    if (ok) note(c, "bilens: atlas: open %s/index.html in a browser", site);
+    return ok;
+}
+
 static char *describe(const common *c, const bl_atlas_summary *s) {
     char *text = NULL;
     static const char *const forms[] = {
@@ -55,7 +65,8 @@ static int make(int argc, char **argv, const verb *self) {
     common c = {0};
     text_list corpora = {0}, tokens = {0};
     bl_atlas_options o = {.pairs = 4, .top = 8, .virtual_tokens = 5};
-    const char *tokens_file = NULL;
+    const char *tokens_file = NULL, *site = NULL, *from = NULL;
+    bool no_spectra = false;
     size_t seed = 0;
     bl_error err = {0};
     const option table[] = {
@@ -70,6 +81,9 @@ static int make(int argc, char **argv, const verb *self) {
         {"centre-unembedding", OPTION_FLAG, &o.centre_unembedding, NULL, "subtract from each row of W_U its own mean first"},
         {"seed", OPTION_COUNT, &seed, "N", "of the null model (default 0)"},
         {"stories", OPTION_COUNT, &o.max_stories, "N", "read at most N stories"},
+        {"site", OPTION_TEXT, &site, "DIR", "also write the atlas as a static web site"},
+        {"from", OPTION_TEXT, &from, "FILE", "with --site: of this finished atlas; nothing is computed or written but the site"},
+        {"no-spectra", OPTION_FLAG, &no_spectra, NULL, "with --site: only the stored eigenvalues; otherwise all are decomposed again"},
         {"overwrite", OPTION_FLAG, &o.overwrite, NULL, "begin anew where an atlas is"},
         {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON, "the database (required)", true);
@@ -79,10 +93,20 @@ static int make(int argc, char **argv, const verb *self) {
     bl_atlas_summary summary;
     bool ok = false;
     char *text = NULL;
-    if (!c.output) status = fail_usage(self, "-o FILE is missing: where the database is to be written");
+    if (from && (!site || c.output)) status = fail_usage(self, "--from FILE goes with --site DIR, and without -o");
+    else if (no_spectra && !site) status = fail_usage(self, "--no-spectra goes with --site DIR");
+    else if (!c.output && !from)
+        status = fail_usage(self, site ? "--site needs a finished atlas, --from FILE, or -o FILE to make one first"
+                                       : "-o FILE is missing: where the database is to be written");
     else if (!o.pairs || !o.top || !o.virtual_tokens) status = fail_usage(self, "--pairs, --top and --virtual must be at least 1");
     else if (tokens_file && o.frequent) status = fail_usage(self, "--tokens and --frequent exclude each other");
     if (status >= 0) goto done;
+    if (from) {
+        model = load_model(&c, &err);
+        ok = model && write_site(&c, model, from, site, no_spectra, &err);
+        status = ok ? 0 : fail_with(self, &err);
+        goto done;
+    }
     ok = ranks_join(&c, &err) && (!tokens_file || read_tokens(tokens_file, &tokens, &err));
     o.tokens = tokens_file ? tokens.items : NULL;
     o.n_tokens = tokens.n;
@@ -93,6 +117,7 @@ static int make(int argc, char **argv, const verb *self) {
     o.progress = progress_bar(c.quiet);
     ok = ranks_agree(model != NULL, &err) && bl_atlas_run(model, corpus, c.output, &o, &summary, &err);
     progress_end();
+    if (ok && site && ranks_first()) ok = write_site(&c, model, c.output, site, no_spectra, &err);
     if (ok) text = describe(&c, &summary);
     if (!ok && err.code == BL_ERR_CANCELLED)
         note(&c, "bilens: atlas: %s keeps what was finished: give the same command again to go on", c.output);
@@ -164,9 +189,11 @@ const verb verb_atlas = {
     "did it, beside the same figures of a null model whose hidden units were permuted, so that structure can be told from chance. One SQLite file; its tables\n"
     "stand in docs/atlas.md. Stopped at any time, the same command goes on where it was. Started by mpirun, the ranks share the work.\n\n"
     "bilens atlas query FILE.db [KEY=VALUE…] [--format table|json|csv] looks things up: token=swim is all about one direction; sort=largest limit=20 is a list\n"
-    "(also count, highest, lowest, effective_rank, share, excess = largest over the null model's, each with order=ascending).",
+    "(also count, highest, lowest, effective_rank, share, excess = largest over the null model's, each with order=ascending).\n\n"
+    "bilens atlas --from FILE.db --site DIR writes a finished atlas as a web site of static files, to be opened from disk or published.",
     "  bilens atlas models/ts-1-256 --corpus stories.txt -o atlas.db\n"
     "  mpirun -n 4 bilens atlas models/ts-1-256 --corpus stories.txt -o atlas.db\n"
+    "  bilens atlas models/ts-1-256 --from atlas.db --site atlas-site\n"
     "  bilens atlas query atlas.db token=swim\n"
     "  bilens atlas query atlas.db sort=excess limit=50 --format csv\n"
     "  sqlite3 atlas.db \"SELECT word, value FROM virtual_tokens WHERE token = 'swim' AND idx = -1 AND source = 'direct'\"\n"};

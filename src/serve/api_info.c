@@ -46,7 +46,7 @@ char *bl_api_info(bl_call *call) {
     bl_json_set(root, "version", json_string(bl_version()), &ok);
     bl_json_set(root, "atlas", atlas_facts(e, &ok), &ok);
     bl_json_set(root, "corpus", corpus_facts(e, &ok), &ok);
-    bl_json_set(root, "server", json_true(), &ok);
+    bl_json_set(root, "server", json_boolean(!e->site), &ok);
     bl_json_set(root, "contrast_default", json_string(e->atlas && bl_look_get_facts(e->atlas)->raw ? "none" : "mean"), &ok);
     bl_json_set(limits, "text_tokens", json_integer((json_int_t)bl_model_config(e->model)->n_ctx), &ok);
     bl_json_set(limits, "body_bytes", json_integer(BL_SERVE_BODY), &ok);

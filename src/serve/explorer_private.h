@@ -9,6 +9,7 @@
 
 struct bl_explorer {
     const bl_model *model;
+    bool site;      /* a static site is being written */
     bl_look *atlas; /* NULL: none */
     bl_stories *stories;
     char *corpus_name;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,18 +110,22 @@ bool bl_indices_read(bl_call *call, const char *name, long indices[BL_MOST_INDIC
     return true;
 }
 
-/* u [d] */
-static bool direction_vector(const bl_explorer *e, const bl_topic *t, float *u, bl_error *err) {
+bool bl_explorer_direction(const bl_explorer *e, int32_t id, bool minus_mean, bool centre, float *u, bl_error *err) {
     size_t d = bl_model_config(e->model)->d_model;
     double own = 0;
-    if (t->contrast != BL_CONTRAST_MEAN) return bl_direction_vector(e->model, &t->direction, u, err);
     bl_view w_u = bl_model_w_u(e->model);
     for (size_t i = 0; i < d; i++) {
-        u[i] = w_u.data[(size_t)t->id * w_u.stride + i] - e->mean[i];
+        u[i] = w_u.data[(size_t)id * w_u.stride + i] - (minus_mean ? e->mean[i] : 0);
         own += (double)u[i];
     }
-    for (size_t i = 0; i < d && t->direction.centre_unembedding; i++) u[i] -= (float)(own / (double)d);
-    return true;
+    for (size_t i = 0; i < d && centre; i++) u[i] -= (float)(own / (double)d);
+    return isfinite(own) || bl_fail(err, BL_ERR_NUMERIC, "the unembedding of '%s' holds NaN or infinity", e->names[id]);
+}
+
+/* u [d] */
+static bool direction_vector(const bl_explorer *e, const bl_topic *t, float *u, bl_error *err) {
+    if (t->contrast != BL_CONTRAST_MEAN) return bl_direction_vector(e->model, &t->direction, u, err);
+    return bl_explorer_direction(e, t->id, true, t->direction.centre_unembedding, u, err);
 }
 
 static bl_decomposer *null_model(bl_explorer *e, size_t layer, bl_error *err) {

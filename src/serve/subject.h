@@ -27,6 +27,8 @@ bool bl_indices_read(bl_call *call, const char *name, long indices[BL_MOST_INDIC
 /* The decomposition with the eigenvectors wanted, held. NULL with call->err. */
 bl_cached *bl_topic_eigen(bl_call *call, const bl_topic *topic, const long *indices, size_t n);
 const bl_eigen *bl_cached_eigen(const bl_cached *cached);
+/* u [d] of one token, the mean of all rows of W_U or nothing subtracted. */
+bool bl_explorer_direction(const bl_explorer *explorer, int32_t id, bool minus_mean, bool centre, float *u, bl_error *err);
 /* For bl_cache_new. */
 void bl_decomposition_free(void *decomposition);
 /* "none", "tokens", "mean" */

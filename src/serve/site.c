@@ -1,0 +1,285 @@
+/* A static site: the page over an atlas as files, for any web server or none (file://).
+ *
+ *   index.html, *.js, *.css   the page
+ *   site.js                   BILENS_SITE: what /api/info says, and how many directions a data file has
+ *   data/tokens.js            the rows of /api/tokens
+ *   data/0000.js …            `shard` directions each, and the beginnings of the stories that they refer to
+ *
+ * A page opened from disk may load scripts, but fetch nothing: so data are scripts that hand over base64 of gzipped JSON.
+ * The folder is made under a hidden name and appears as a whole, in the place of an older site or of nothing. */
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/staging.h"
+#include "base/threads.h"
+#include "serve/page.h"
+#include "serve/site_direction.h"
+#include "serve/subject.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#define DEFAULT_SHARD 64
+
+typedef struct site {
+    bl_explorer *explorer;
+    char *staging;
+    size_t shard, V;
+    bl_decomposer *decomposers[2]; /* of the model, of its null model; NULL without spectra */
+    float *u;                      /* [shard, d] */
+    bl_eigen **eigens;             /* [2, shard] */
+    bl_progress progress;
+} site;
+
+static bool write_file(const site *s, const char *name, const void *data, size_t n, bl_error *err) {
+    char *path = bl_path_join(s->staging, name, err);
+    const char *slash = strrchr(name, '/');
+    bool ok = path != NULL;
+    if (ok && slash) {
+        char *folder = bl_strndup(path, strlen(path) - strlen(slash), err);
+        ok = folder && bl_make_directories(folder, err);
+        free(folder);
+    }
+    ok = ok && bl_file_write(path, data, n, err);
+    free(path);
+    return ok;
+}
+
+static unsigned char *compress_gzip(const char *text, size_t n, size_t *size, bl_error *err) {
+    z_stream z = {0};
+    unsigned char *out = NULL;
+    if (n > UINT_MAX / 2) return bl_fail_null(err, BL_ERR_UNSUPPORTED, "a data file of the site has %zu bytes: too many", n);
+    if (deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) != Z_OK)
+        return bl_fail_null(err, BL_ERR_MEMORY, "out of memory in zlib");
+    size_t room = deflateBound(&z, (uLong)n);
+    out = bl_alloc(room, 1, err);
+    if (out) {
+        z.next_in = (Bytef *)(uintptr_t)text;
+        z.avail_in = (uInt)n;
+        z.next_out = out;
+        z.avail_out = (uInt)room;
+        if (deflate(&z, Z_FINISH) != Z_STREAM_END) {
+            free(out);
+            out = bl_fail_null(err, BL_ERR_IO, "zlib cannot compress the site's data");
+        }
+    }
+    *size = room - z.avail_out;
+    deflateEnd(&z);
+    return out;
+}
+
+static void add_base64(bl_buffer *out, const unsigned char *data, size_t n) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < n; i += 3) {
+        unsigned b = (unsigned)data[i] << 16 | (i + 1 < n ? (unsigned)data[i + 1] << 8 : 0) | (i + 2 < n ? (unsigned)data[i + 2] : 0);
+        char four[4] = {digits[b >> 18], digits[b >> 12 & 63], i + 1 < n ? digits[b >> 6 & 63] : '=', i + 2 < n ? digits[b & 63] : '='};
+        bl_buffer_add(out, four, 4);
+    }
+}
+
+/* data/NAME.js with the buffer's text, which it empties. */
+static bool write_data(const site *s, const char *name, bl_buffer *json, bl_error *err) {
+    char path[64];
+    size_t size = 0, n = json->n;
+    bl_buffer script = {0};
+    snprintf(path, sizeof path, "data/%s.js", name);
+    char *text = bl_buffer_take(json, err);
+    unsigned char *packed = text ? compress_gzip(text, n, &size, err) : NULL;
+    bool ok = packed != NULL;
+    bl_free(text);
+    if (ok) {
+        bl_buffer_print(&script, "BILENS_DATA(\"%s\", \"", name);
+        add_base64(&script, packed, size);
+        bl_buffer_text(&script, "\");\n");
+        n = script.n;
+        text = bl_buffer_take(&script, err);
+        ok = text && write_file(s, path, text, n, err);
+        bl_free(text);
+    }
+    free(packed);
+    return ok;
+}
+
+static bool write_page(const site *s, bl_error *err) {
+    bool ok = true;
+    for (const bl_page_file *f = bl_page_files; ok && f->path; f++)
+        if (strcmp(f->path, "site.js") != 0) ok = write_file(s, f->path, f->data, f->size, err);
+    return ok;
+}
+
+/* The API's own answer to a request. */
+static char *ask(const site *s, const char *query, char *(*handle)(bl_call *call), bl_error *err) {
+    bl_request request = {0};
+    bl_call call = {.explorer = s->explorer, .request = &request};
+    char *text = bl_request_add(&request, query, strlen(query), &call.err) ? handle(&call) : NULL;
+    bl_request_free(&request);
+    if (!text) bl_fail(err, call.err.code, "%s", call.err.message);
+    return text;
+}
+
+/* JSON inside of a script: "</" and the two line ends that JavaScript once did not allow are escaped. */
+static void add_script_json(bl_buffer *out, const char *json) {
+    for (; *json; json++) {
+        if (json[0] == '<') bl_buffer_text(out, "\\u003c");
+        else if (strncmp(json, "\xe2\x80\xa8", 3) == 0 || strncmp(json, "\xe2\x80\xa9", 3) == 0)
+            bl_buffer_text(out, json[2] == '\xa8' ? "\\u2028" : "\\u2029"), json += 2;
+        else bl_buffer_add(out, json, 1);
+    }
+}
+
+static bool write_info(const site *s, bl_error *err) {
+    char more[96];
+    snprintf(more, sizeof more, "\"shard\":%zu,\"spectra\":%s", s->shard, s->decomposers[0] ? "true" : "false");
+    char *info = ask(s, "", bl_api_info, err);
+    info = bl_json_more(info, more, err);
+    if (!info) return false;
+    bl_buffer out = {0};
+    bl_buffer_text(&out, "/* Made by bilens atlas --site: what this site is of. */\nglobalThis.BILENS_SITE = ");
+    add_script_json(&out, info);
+    bl_buffer_text(&out, ";\n");
+    bl_free(info);
+    size_t n = out.n;
+    char *text = bl_buffer_take(&out, err);
+    bool ok = text && write_file(s, "site.js", text, n, err);
+    bl_free(text);
+    return ok;
+}
+
+static bool write_tokens(const site *s, bl_error *err) {
+    bl_buffer out = {0};
+    char *text = ask(s, "sort=id&ascending=1&limit=1000000", bl_api_tokens, err);
+    if (!text) return false;
+    bl_buffer_text(&out, text);
+    bl_free(text);
+    return write_data(s, "tokens", &out, err);
+}
+
+/* Spectra of the directions of `ids` [n], of model and null model. */
+static bool decompose(site *s, const int32_t *ids, size_t n, bl_error *err) {
+    const bl_look_facts *f = bl_look_get_facts(s->explorer->atlas);
+    size_t d = bl_model_config(s->explorer->model)->d_model;
+    for (size_t i = 0; i < n; i++)
+        if (!bl_explorer_direction(s->explorer, ids[i], !f->raw, f->centred, s->u + i * d, err)) return false;
+    for (int null_model = 0; null_model < 2; null_model++)
+        if (!bl_decomposer_run(s->decomposers[null_model], s->u, n, 1, s->eigens + (size_t)null_model * s->shard, err)) return false;
+    return true;
+}
+
+static bool write_shard(site *s, size_t at, bl_error *err) {
+    bl_site_stories stories = {0};
+    bl_buffer out = {0};
+    char name[24];
+    size_t n = 0, first = at * s->shard;
+    int32_t *ids = bl_alloc(s->shard, sizeof *ids, err);
+    if (!ids) return false;
+    for (size_t id = first; id < first + s->shard && id < s->V; id++)
+        if (bl_look_get_direction(s->explorer->atlas, id)->there) ids[n++] = (int32_t)id;
+    bool ok = !s->decomposers[0] || n == 0 || decompose(s, ids, n, err);
+    bl_buffer_text(&out, "{\"directions\":{");
+    for (size_t i = 0; ok && i < n; i++) {
+        bl_buffer_print(&out, i ? ",\"%d\":" : "\"%d\":", (int)ids[i]);
+        ok = bl_site_direction(s->explorer, ids[i], s->eigens[i], s->eigens[s->shard + i], &stories, &out, err);
+    }
+    bl_buffer_text(&out, "},\"stories\":");
+    bl_site_stories_write(&stories, &out);
+    bl_buffer_text(&out, "}");
+    snprintf(name, sizeof name, "%04zu", at);
+    ok = ok && (n == 0 || write_data(s, name, &out, err));
+    for (size_t i = 0; i < 2 * s->shard; i++) {
+        bl_eigen_free(s->eigens[i]);
+        s->eigens[i] = NULL;
+    }
+    bl_buffer_free(&out);
+    bl_site_stories_free(&stories);
+    free(ids);
+    return ok;
+}
+
+static bool make_decomposers(site *s, bl_error *err) {
+    const bl_look_facts *f = bl_look_get_facts(s->explorer->atlas);
+    for (int null_model = 0; null_model < 2; null_model++) {
+        bl_decomposer_options options = {.null_model = null_model == 1,
+                                         .seed = f->seed,
+                                         .directions = f->directions,
+                                         .progress = s->progress};
+        s->decomposers[null_model] = bl_decomposer_new(s->explorer->model, (size_t)f->layer, &options, err);
+        if (!s->decomposers[null_model]) return false;
+    }
+    return true;
+}
+
+static bool make_all(site *s, bool spectra, bl_error *err) {
+    size_t count;
+    if (!bl_mul_size(s->shard, bl_model_config(s->explorer->model)->d_model, &count)) count = SIZE_MAX;
+    s->u = bl_alloc(count, sizeof *s->u, err);
+    s->eigens = bl_alloc_zero(2 * s->shard, sizeof(bl_eigen *), err);
+    if (!s->u || !s->eigens || (spectra && !make_decomposers(s, err))) return false;
+    if (!write_page(s, err) || !write_info(s, err) || !write_tokens(s, err)) return false;
+    size_t shards = (s->V + s->shard - 1) / s->shard;
+    for (size_t i = 0; i < shards; i++)
+        if (!bl_progress_step(&s->progress, "writing", i, shards, err) || !write_shard(s, i, err)) return false;
+    return true;
+}
+
+/* Only an empty folder or an older site is replaced. */
+static bool check_place(const char *path, bl_error *err) {
+    if (!bl_file_exists(path)) return true;
+    if (!bl_is_directory(path)) return bl_fail(err, BL_ERR_INPUT, "%s: is a file; a site needs a folder", path);
+    char *mark = bl_path_join(path, "site.js", err);
+    bool ours = mark && bl_file_exists(mark), empty = true;
+    DIR *folder = mark && !ours ? opendir(path) : NULL;
+    for (struct dirent *entry; folder && empty && (entry = readdir(folder)) != NULL;)
+        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    if (folder) closedir(folder);
+    free(mark);
+    return mark && (ours || empty || bl_fail(err, BL_ERR_INPUT, "%s: a folder that is no site of bilens: it is not replaced", path));
+}
+
+/* The staging folder becomes `path`; what was there goes. */
+static bool put_in_place(char *staging, const char *path, bl_error *err) {
+    if (!bl_file_exists(path))
+        return rename(staging, path) == 0 || bl_fail(err, BL_ERR_IO, "%s: cannot be made: %s", path, strerror(errno));
+    if (renameat2(AT_FDCWD, staging, AT_FDCWD, path, RENAME_EXCHANGE) == 0) {
+        bl_remove_tree(staging);
+        return true;
+    }
+    return bl_fail(err, BL_ERR_IO, "%s: cannot be replaced: %s", path, strerror(errno));
+}
+
+bool bl_site_write(const bl_model *model, const char *atlas, const char *directory, const bl_site_options *options, bl_error *err) {
+    static const bl_site_options defaults = {0};
+    bl_error_clear(err);
+    if (!options) options = &defaults;
+    const bl_serve_options serve = {.atlas = atlas};
+    site s = {.shard = options->shard ? options->shard : DEFAULT_SHARD,
+              .V = bl_model_config(model)->n_vocab,
+              .progress = options->progress};
+    bool ok = false;
+    char *path = bl_trim_slashes(directory, "the site", err);
+    if (!path || !check_place(path, err)) goto done;
+    if (s.shard > s.V) s.shard = s.V;
+    s.explorer = bl_explorer_new(model, NULL, &serve, err);
+    if (!s.explorer) goto done;
+    s.explorer->site = true;
+    if (!bl_look_get_facts(s.explorer->atlas)->complete) {
+        bl_fail(err, BL_ERR_INPUT, "%s: the atlas is not finished: give the command that made it again, then write the site", atlas);
+        goto done;
+    }
+    s.staging = bl_staging_make(path, false, "the site", err);
+    ok = s.staging && make_all(&s, !options->no_spectra, err) && put_in_place(s.staging, path, err);
+    if (!ok && s.staging) bl_remove_tree(s.staging);
+done:
+    bl_decomposer_free(s.decomposers[0]);
+    bl_decomposer_free(s.decomposers[1]);
+    bl_explorer_free(s.explorer);
+    free(s.u);
+    free(s.eigens);
+    free(s.staging);
+    free(path);
+    return ok;
+}
