@@ -1,4 +1,4 @@
-"""The C structs of include/bilens/*.h that cross the boundary, field for field (tests/test_abi.py compares sizes and offsets with the compiler)."""
+"""The C structs of include/bilens/*.h that cross the boundary, field for field (tests/abi.py compares sizes and offsets with the compiler)."""
 import ctypes as c
 
 MAX_DIMS = 8
@@ -61,12 +61,13 @@ class Entry(c.Structure):
 
 
 class ScanOptions(c.Structure):
-    _fields_ = [("top", Size), ("max_stories", Size), ("progress", Progress), ("exact_path", Bool)]
+    _fields_ = [("top", Size), ("max_stories", Size), ("progress", Progress), ("exact_path", Bool), ("heads", Bool),
+                ("distributed", Bool)]
 
 
 class Match(c.Structure):
     _fields_ = [("story", Size), ("position", Size), ("similarity", c.c_float), ("activation", c.c_float), ("bias", c.c_float),
-                ("contributions", c.c_void_p), ("ids", c.c_void_p), ("n_ids", Size)]
+                ("contributions", c.c_void_p), ("heads", c.c_void_p), ("n_heads", Size), ("ids", c.c_void_p), ("n_ids", Size)]
 
 
 class Subject(c.Structure):

@@ -267,16 +267,18 @@ class Model:
 
     # -- text -------------------------------------------------------------------------------------------------------------------------
 
-    def scan(self, corpus, eigen, indices=None, top=8, stories=0, exact_path=False, progress=None):
+    def scan(self, corpus, eigen, indices=None, top=8, stories=0, exact_path=False, heads=False, progress=None):
         """The positions of a corpus that excite eigenvectors most, at most one a story (see Scan).
 
         `corpus`: a path, a list of paths, bilens.Stories, or None for the stories that come with bilens. `indices`: eigenvectors of `eigen`,
-        by default the four highest and four lowest. `stories`: read at most so many; 0: all. `progress`: see bilens.load's page in the docs."""
+        by default the four highest and four lowest. `stories`: read at most so many; 0: all. `heads`: split contributions by head, too.
+        `progress`: a function (phase, done, total) that may return False to stop; True for a line on stderr after two seconds; False for none;
+        None for that line where somebody looks. Ctrl-C stops the scan."""
         if not isinstance(eigen, Eigen):
             raise TypeError(f"scan: an Eigen is expected after the corpus, not {type(eigen).__name__}")
         if eigen.model is not self:
             raise UsageError("scan: this Eigen belongs to another model")
-        return Scan(self, eigen, corpus, indices, int(top), int(stories), bool(exact_path), progress)
+        return Scan(self, eigen, corpus, indices, int(top), int(stories), bool(exact_path), bool(heads), progress)
 
     def trace(self, text, points=None):
         """Activations of a text (or of ids [T]) at named points (see Trace); None: all points. A text is cut to n_ctx tokens."""

@@ -26,6 +26,7 @@ class Match:
     similarity: float  #: v . mlp_in(position), signed
     bias: float  #: the constant coordinate's share of |similarity|; 0 without biases
     contributions: np.ndarray  #: [position + 1] shares of every token in |similarity|: a view
+    heads: "np.ndarray | None"  #: [1 + H, position + 1], if asked for: row 0 the word itself, row 1 + h what head h carried; rows sum to contributions
     tokens: list  #: [position + 1] strings
     next: list  #: up to three tokens that follow, for the reader
     ids: np.ndarray  #: [position + 1 + len(next)] ids: a view
@@ -68,7 +69,7 @@ class _Handle:
 class Scan(Sequence):
     """``model.scan(corpus, e)``: for every eigenvector asked for the matches, in the order of ``indices``; ``of(-1)`` by index."""
 
-    def __init__(self, model, eigen, corpus, indices, top, stories, exact_path, progress):
+    def __init__(self, model, eigen, corpus, indices, top, stories, exact_path, heads, progress):
         self.model, self.eigen, self.corpus_names = model, eigen, names(corpus)
         self.indices = [eigen._position(i) for i in (eigen.default_indices() if indices is None else indices)]
         if not 1 <= top <= 100000:
@@ -78,7 +79,7 @@ class Scan(Sequence):
         for index in self.indices:
             eigen.vector(index)
         with opened(corpus) as handle, LongCall(progress) as work:
-            options = s.ScanOptions(top, stories, work.progress, exact_path)
+            options = s.ScanOptions(top, stories, work.progress, exact_path, heads, False)
             self._owner = _Handle(call(lib.bl_scan_run, model._handle, eigen._pointer, longs(self.indices), len(self.indices), handle,
                                        c.byref(options)))
         self._pointer = self._owner.pointer
@@ -91,7 +92,8 @@ class Scan(Sequence):
         tokens = [self.model._token(id) for id in ids]
         cut = match.position + 1
         return Match(match.story, match.position, tokens[match.position], match.activation, match.similarity, match.bias,
-                     view(match.contributions, [cut], self._owner), tokens[:cut], tokens[cut:], ids)
+                     view(match.contributions, [cut], self._owner),
+                     view(match.heads, [1 + match.n_heads, cut], self._owner) if match.n_heads else None, tokens[:cut], tokens[cut:], ids)
 
     def __getitem__(self, j):
         return self._hits[j]

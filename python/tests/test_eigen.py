@@ -105,7 +105,7 @@ def test_figure(swim, tmp_path):
     for name, magic in (("s.svg", b"<?xml"), ("s.png", b"\x89PNG"), ("s.pdf", b"%PDF")):
         assert (tmp_path / name).parent == figure.save(tmp_path / name).parent
         assert (tmp_path / name).read_bytes().startswith(magic)
-    assert figure._repr_png_().startswith(b"\x89PNG")
+    assert figure._repr_png_()[0].startswith(b"\x89PNG") and 200 < figure._repr_png_()[1]["width"] < 1000
     with pytest.raises(bilens.BilensError, match="svg"):
         figure.save(tmp_path / "s.gif")
     html = swim._repr_html_()

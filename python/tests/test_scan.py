@@ -15,7 +15,7 @@ def test_brute_force(model, stories):
     """The same matches from the trace of every story."""
     texts = [s.strip() for s in stories.read_text().split("<|endoftext|>") if s.strip()]
     e = model.eigen("swim", minus=["run", "big"])
-    scan = model.scan(stories, e, indices=[-1, 0, 1], top=4)
+    scan = model.scan(stories, e, indices=[-1, 0, 1], top=4, heads=True)
     assert scan.stories == len(texts) and len(scan) == 3
     v = e.vectors[:, [-1, 0, 1]]
     best = np.zeros((len(texts), 3))
@@ -31,6 +31,7 @@ def test_brute_force(model, stories):
             assert m.similarity**2 == pytest.approx(best[m.story, j], rel=1e-4)
             assert m.activation == pytest.approx(hits.eigenvalue * m.similarity**2, rel=1e-5)
             assert m.contributions.sum() + m.bias == pytest.approx(abs(m.similarity), abs=1e-4 * float(abs(m.contributions).max()))
+            assert m.heads.shape == (1 + model.config.n_head, m.position + 1) and np.allclose(m.heads.sum(0), m.contributions, atol=1e-5)
             assert len(m.tokens) == m.position + 1 == len(m.contributions) and m.tokens[-1] == m.token and len(m.next) <= 3
             assert list(m.ids) == list(model.tokenizer.encode(texts[m.story])[:m.position + 1 + len(m.next)])
     same = model.scan(bilens.Stories(texts), e, indices=[-1, 0, 1], top=4)
