@@ -6,11 +6,12 @@ Usage: python3 tools/unicode_tables.py > src/text/unicode_tables.c   (needs `pip
 import tokenizers
 from tokenizers import normalizers, pre_tokenizers
 
-WORD, SPACE, PUNCTUATION, NUMERIC, MARK = 1, 2, 4, 8, 16
+WORD, SPACE, PUNCTUATION, NUMERIC, MARK, LETTER, NUMBER, BLANK = 1, 2, 4, 8, 16, 32, 64, 128
 whitespace = pre_tokenizers.Whitespace()
 punctuation = pre_tokenizers.Punctuation("isolated")
 digits = pre_tokenizers.Digits(individual_digits=True)
 accents = normalizers.StripAccents()
+byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
 
 
 def classes(point):
@@ -25,6 +26,13 @@ def classes(point):
         flags |= NUMERIC
     if accents.normalize_str("a" + c) == "a":
         flags |= MARK
+    # Its expression puts a letter behind a letter, a number behind a number, anything else but white space behind a mark.
+    if len(byte_level.pre_tokenize_str("a" + c)) == 1:
+        flags |= LETTER
+    elif len(byte_level.pre_tokenize_str("1" + c)) == 1:
+        flags |= NUMBER
+    elif len(byte_level.pre_tokenize_str("!" + c)) == 2:
+        flags |= BLANK
     return flags
 
 

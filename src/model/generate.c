@@ -133,8 +133,9 @@ static bool end_text(job *j, text *t, bl_stop stop, bl_error *err) {
     t->active = false;
     story->stop = stop;
     story->steps = story->ids.n - story->n_prompt;
-    if (j->options->whole && stop != BL_STOP_END)
-        story->ids.n = bl_prose_whole(j->model->tokenizer, story->ids.data, story->ids.n, story->n_prompt + 1);
+    if (j->options->whole && stop != BL_STOP_END &&
+        !bl_prose_whole(j->model->tokenizer, story->ids.data, &story->ids.n, story->n_prompt + 1, err))
+        return false;
     story->text = bl_tokenizer_prose(j->model->tokenizer, story->ids.data, story->ids.n, j->options->capitals, err);
     return story->text != NULL;
 }

@@ -67,7 +67,9 @@ bl_normaliser_step bl_normaliser_nfc(void) { return normal_form(UTF8PROC_COMPOSE
 bl_normaliser_step bl_normaliser_nfd(void) { return normal_form(UTF8PROC_DECOMPOSE); }
 bl_normaliser_step bl_normaliser_nfkc(void) { return normal_form(UTF8PROC_COMPOSE | UTF8PROC_COMPAT); }
 bl_normaliser_step bl_normaliser_nfkd(void) { return normal_form(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT); }
-bl_normaliser_step bl_normaliser_strip_accents(void) { return (bl_normaliser_step){.apply = strip_accents, .keeps_ascii = true}; }
+bl_normaliser_step bl_normaliser_strip_accents(void) {
+    return (bl_normaliser_step){.apply = strip_accents, .keeps_ascii = true, .may_remove = true};
+}
 bl_normaliser_step bl_normaliser_lowercase(void) { return (bl_normaliser_step){.apply = lowercase}; }
 
 bool bl_normalise(const bl_normaliser *normaliser, const char *text, size_t n, bl_normal_scratch *scratch, const char **out, size_t *out_n,
@@ -90,6 +92,10 @@ bool bl_normalise(const bl_normaliser *normaliser, const char *text, size_t n, b
 void bl_normal_scratch_free(bl_normal_scratch *scratch) {
     bl_buffer_free(&scratch->texts[0]);
     bl_buffer_free(&scratch->texts[1]);
+    for (size_t i = 0; i < BL_MAX_STEPS; i++) {
+        bl_buffer_free(&scratch->cuts[i][0]);
+        bl_buffer_free(&scratch->cuts[i][1]);
+    }
     free(scratch->points.data);
     free(scratch->points.sorted);
     *scratch = (bl_normal_scratch){0};

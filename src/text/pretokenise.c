@@ -3,22 +3,13 @@
  *   Punctuation      every punctuation character is a piece of its own
  *   Whitespace       the matches of \w+|[^\w\s]+
  *   WhitespaceSplit  what stands between white space
- *   Digits           every number character, or every run of them, is a piece of its own */
+ *   Digits           every number character, or every run of them, is a piece of its own
+ *
+ * ByteLevel and Metaspace, which change the text as well, have files of their own. */
 #include "text/pretokenise.h"
-#include "text/unicode.h"
-#include "text/utf8.h"
+#include "base/memory.h"
 
-/* The steps that are still to come, and where words go in the end. */
-struct bl_cutting {
-    const bl_pretokeniser *pretokeniser;
-    size_t step;
-    bl_word_fn word;
-    void *context;
-    bl_error *err;
-};
-
-/* Hands a piece to the next step, or out. */
-static bool hand_on(const bl_cutting *rest, const char *text, size_t n) {
+bool bl_hand_on(const bl_cutting *rest, const char *text, size_t n) {
     if (n == 0) return true;
     if (rest->step == rest->pretokeniser->n) return rest->word(rest->context, text, n, rest->err);
     const bl_pretokeniser_step *step = &rest->pretokeniser->steps[rest->step];
@@ -27,10 +18,10 @@ static bool hand_on(const bl_cutting *rest, const char *text, size_t n) {
     return step->cut(step, &after, text, n);
 }
 
-static inline unsigned class_at(const char *text, size_t *at) {
-    unsigned char byte = (unsigned char)text[*at];
-    if (byte < 128) return *at += 1, bl_ascii_class[byte];
-    return bl_unicode_class_beyond_ascii(bl_utf8_next(text, at));
+bl_buffer *bl_cutting_buffer(const bl_cutting *rest, int which, size_t n) {
+    bl_buffer *buffer = &rest->scratch->cuts[rest->step - 1][which];
+    buffer->n = 0;
+    return bl_grow(&buffer->data, &buffer->capacity, n, 1, rest->err) ? buffer : NULL;
 }
 
 /* Pieces: each character of the class alone, and what stands between them. */
@@ -38,11 +29,11 @@ static bool isolate(const bl_cutting *rest, const char *text, size_t n, unsigned
     size_t begin = 0;
     for (size_t i = 0; i < n;) {
         size_t at = i;
-        if (!(class_at(text, &i) & class)) continue;
-        if (!hand_on(rest, text + begin, at - begin) || !hand_on(rest, text + at, i - at)) return false;
+        if (!(bl_class_at(text, &i) & class)) continue;
+        if (!bl_hand_on(rest, text + begin, at - begin) || !bl_hand_on(rest, text + at, i - at)) return false;
         begin = i;
     }
-    return hand_on(rest, text + begin, n - begin);
+    return bl_hand_on(rest, text + begin, n - begin);
 }
 
 /* Pieces: maximal runs of equal (class & mask), those of class `dropped` left out. */
@@ -51,12 +42,12 @@ static bool runs(const bl_cutting *rest, const char *text, size_t n, unsigned ma
     unsigned current = dropped;
     for (size_t i = 0; i < n;) {
         size_t at = i;
-        unsigned class = class_at(text, &i) & mask;
+        unsigned class = bl_class_at(text, &i) & mask;
         if (class == current) continue;
-        if (current != dropped && !hand_on(rest, text + begin, at - begin)) return false;
+        if (current != dropped && !bl_hand_on(rest, text + begin, at - begin)) return false;
         begin = at, current = class;
     }
-    return current == dropped || hand_on(rest, text + begin, n - begin);
+    return current == dropped || bl_hand_on(rest, text + begin, n - begin);
 }
 
 static bool punctuation(const bl_pretokeniser_step *step, const bl_cutting *rest, const char *text, size_t n) {
@@ -84,7 +75,8 @@ bl_pretokeniser_step bl_pretokeniser_whitespace(void) { return (bl_pretokeniser_
 bl_pretokeniser_step bl_pretokeniser_whitespace_split(void) { return (bl_pretokeniser_step){.cut = whitespace_split}; }
 bl_pretokeniser_step bl_pretokeniser_digits(bool individual) { return (bl_pretokeniser_step){.cut = digits, .individual = individual}; }
 
-bool bl_pretokenise(const bl_pretokeniser *pretokeniser, const char *text, size_t n, bl_word_fn word, void *context, bl_error *err) {
-    bl_cutting all = {.pretokeniser = pretokeniser, .word = word, .context = context, .err = err};
-    return hand_on(&all, text, n);
+bool bl_pretokenise(const bl_pretokeniser *pretokeniser, const char *text, size_t n, bool first, bl_normal_scratch *scratch,
+                    bl_word_fn word, void *context, bl_error *err) {
+    bl_cutting all = {.pretokeniser = pretokeniser, .first = first, .scratch = scratch, .word = word, .context = context, .err = err};
+    return bl_hand_on(&all, text, n);
 }

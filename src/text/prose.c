@@ -1,6 +1,6 @@
 /* Ids as a reader expects text: pieces glued to words, punctuation where print puts it, quotation marks opened and closed.
  *
- * The tokenizer throws blanks and capitals away, so this is a matter of rules of English print. They only choose blanks and capitals:
+ * WordPiece throws blanks and capitals away, so this is a matter of rules of English print (BPE keeps them: prose_kept.c). They only choose blanks and capitals:
  * the text gives the same words again when it is tokenised. A blank stands between two words unless the left one is tight
  * to its right, or the right one to its left; the rules set these two flags. */
 #include "base/buffer.h"
@@ -94,8 +94,7 @@ static bool is_title(const words *all, size_t i) {
     return is_one_of(all, i, titles);
 }
 
-/* Tokens that only frame a text. */
-static bool is_frame(const bl_tokenizer *tokenizer, int32_t id) {
+bool bl_is_frame(const bl_tokenizer *tokenizer, int32_t id) {
     if (id == tokenizer->eos) return true;
     for (size_t i = 0; i < tokenizer->before.n; i++)
         if (tokenizer->before.data[i] == id) return true;
@@ -104,20 +103,25 @@ static bool is_frame(const bl_tokenizer *tokenizer, int32_t id) {
     return false;
 }
 
+/* What marks a token that continues a word. */
+static bl_short_text prefix_of(const bl_tokenizer *tokenizer) {
+    if (tokenizer->decoder.n > 0) return tokenizer->decoder.steps[0].pattern;
+    return (bl_short_text){"##", 2};
+}
+
 /* Pieces glued to words. */
 static bool gather(words *all, const bl_tokenizer *tokenizer, const int32_t *ids, size_t n, bl_error *err) {
-    const char *prefix = tokenizer->decoder.prefix ? tokenizer->decoder.prefix : "##";
-    size_t prefix_n = strlen(prefix);
+    const bl_short_text prefix = prefix_of(tokenizer);
     bool inside = false; /* a piece may be glued to the last word */
     for (size_t i = 0; i < n; i++) {
         const char *token = bl_tokenizer_token(tokenizer, ids[i]);
         if (!token) return bl_fail(err, BL_ERR_INPUT, "id %d is not in the vocabulary", (int)ids[i]);
-        if (is_frame(tokenizer, ids[i])) {
+        if (bl_is_frame(tokenizer, ids[i])) {
             inside = false;
             continue;
         }
-        bool continues = prefix_n && strncmp(token, prefix, prefix_n) == 0 && token[prefix_n];
-        if (continues) token += prefix_n;
+        bool continues = prefix.n && strncmp(token, prefix.data, prefix.n) == 0 && token[prefix.n];
+        if (continues) token += prefix.n;
         size_t length = strlen(token), at = 0;
         if (length == 0) continue;
         if (!continues || !inside) {
@@ -247,6 +251,7 @@ static void add_capital(bl_buffer *out, const char *text, size_t n) {
 }
 
 char *bl_tokenizer_prose(const bl_tokenizer *tokenizer, const int32_t *ids, size_t n, bool capitals, bl_error *err) {
+    if (tokenizer->model.keeps_blanks) return bl_kept_prose(tokenizer, ids, n, err);
     words all = {0};
     bl_buffer out = {0};
     bool ok = gather(&all, tokenizer, ids, n, err), begins = true;
@@ -269,16 +274,17 @@ char *bl_tokenizer_prose(const bl_tokenizer *tokenizer, const int32_t *ids, size
 
 /* Adds a token to the word that it ends or continues, kept as far as a title is long. */
 static void extend_word(const bl_tokenizer *tokenizer, const char *token, char last[8]) {
-    const char *prefix = tokenizer->decoder.prefix ? tokenizer->decoder.prefix : "##";
-    size_t prefix_n = strlen(prefix), n = strlen(last);
-    if (prefix_n && strncmp(token, prefix, prefix_n) == 0) token += prefix_n;
+    const bl_short_text prefix = prefix_of(tokenizer);
+    size_t n = strlen(last);
+    if (prefix.n && strncmp(token, prefix.data, prefix.n) == 0) token += prefix.n;
     else n = 0;
     while (*token && n < 7) last[n++] = *token++;
     last[n] = '\0';
 }
 
-size_t bl_prose_whole(const bl_tokenizer *tokenizer, const int32_t *ids, size_t n, size_t least) {
-    size_t end = n;
+bool bl_prose_whole(const bl_tokenizer *tokenizer, const int32_t *ids, size_t *n_ids, size_t least, bl_error *err) {
+    if (tokenizer->model.keeps_blanks) return bl_kept_whole(tokenizer, ids, n_ids, least, err);
+    size_t n = *n_ids, end = n;
     bool open = false, ended = false;
     char last[8] = ""; /* before the token */
     for (size_t i = 0; i < n; i++) {
@@ -291,5 +297,6 @@ size_t bl_prose_whole(const bl_tokenizer *tokenizer, const int32_t *ids, size_t 
         if (ended && !open && i + 1 >= least) end = i + 1;
         extend_word(tokenizer, token, last);
     }
-    return end;
+    *n_ids = end;
+    return true;
 }

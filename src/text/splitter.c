@@ -17,5 +17,5 @@ bool bl_splitter_words(const bl_splitter *splitter, const char *text, size_t n, 
     const char *normal;
     size_t normal_n;
     if (!bl_normalise(&splitter->normaliser, text, n, scratch, &normal, &normal_n, err)) return false;
-    return bl_pretokenise(&splitter->pretokeniser, normal, normal_n, word, context, err);
+    return bl_pretokenise(&splitter->pretokeniser, normal, normal_n, true, scratch, word, context, err);
 }

@@ -44,7 +44,6 @@ void bl_tokenizer_free(bl_tokenizer *tokenizer) {
     if (tokenizer->model.free) tokenizer->model.free(tokenizer->model.data);
     bl_ids_free(&tokenizer->before);
     bl_ids_free(&tokenizer->after);
-    free(tokenizer->decoder.prefix);
     free(tokenizer);
 }
 
@@ -65,6 +64,9 @@ int32_t bl_tokenizer_id(const bl_tokenizer *tokenizer, const char *token) {
 typedef struct encoding {
     const bl_tokenizer *tokenizer;
     bl_ids *ids;
+    const char *text;   /* all of it, */
+    const char *normal; /* and the normalised piece that is being cut */
+    bool first;         /* which is the text's first */
     bl_normal_scratch scratch;
 } encoding;
 
@@ -76,7 +78,8 @@ static bool on_word(void *context, const char *word, size_t length, bl_error *er
 static bool on_normalised_piece(void *context, int32_t id, const char *text, size_t n, bl_error *err) {
     encoding *self = context;
     if (id >= 0) return bl_ids_push(self->ids, id, err);
-    return bl_pretokenise(&self->tokenizer->splitter.pretokeniser, text, n, on_word, self, err);
+    bool first = self->first && text == self->normal;
+    return bl_pretokenise(&self->tokenizer->splitter.pretokeniser, text, n, first, &self->scratch, on_word, self, err);
 }
 
 static bool on_raw_piece(void *context, int32_t id, const char *text, size_t n, bl_error *err) {
@@ -85,6 +88,8 @@ static bool on_raw_piece(void *context, int32_t id, const char *text, size_t n, 
     const char *normal;
     size_t normal_n;
     if (!bl_normalise(&self->tokenizer->splitter.normaliser, text, n, &self->scratch, &normal, &normal_n, err)) return false;
+    self->first = text == self->text;
+    self->normal = normal;
     return bl_added_tokens_split(&self->tokenizer->normalised, normal, normal_n, on_normalised_piece, self, err);
 }
 
@@ -99,7 +104,7 @@ bool bl_tokenizer_encode(const bl_tokenizer *tokenizer, const char *text, size_t
     ids->n = 0;
     if (!bl_utf8_check(text, length, &bad))
         return bl_fail(err, BL_ERR_INPUT, "the text is not valid UTF-8: byte 0x%02x at offset %zu", (unsigned char)text[bad], bad);
-    encoding self = {.tokenizer = tokenizer, .ids = ids};
+    encoding self = {.tokenizer = tokenizer, .ids = ids, .text = text};
     bool ok = push_all(ids, &tokenizer->before, err) && bl_added_tokens_split(&tokenizer->raw, text, length, on_raw_piece, &self, err) &&
               push_all(ids, &tokenizer->after, err);
     bl_normal_scratch_free(&self.scratch);

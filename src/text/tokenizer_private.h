@@ -2,16 +2,10 @@
 #ifndef BL_TEXT_TOKENIZER_PRIVATE_H
 #define BL_TEXT_TOKENIZER_PRIVATE_H
 #include "text/added_tokens.h"
+#include "text/decoder.h"
 #include "text/splitter.h"
 #include "text/vocabulary.h"
 #include "text/word_model.h"
-
-/* How the tokens of ids become text. */
-typedef struct bl_decoder {
-    enum { BL_DECODE_JOIN, BL_DECODE_WORDPIECE } kind; /* JOIN: by a space, what a tokenizer without decoder does */
-    char *prefix;                                      /* WordPiece: what marks a piece that continues a word */
-    bool cleanup;                                      /* WordPiece: no space before punctuation */
-} bl_decoder;
 
 struct bl_tokenizer {
     bl_vocabulary vocabulary;   /* the model's strings and the added tokens */
@@ -20,6 +14,7 @@ struct bl_tokenizer {
     bl_splitter splitter;
     bl_word_model model;
     bl_ids before, after; /* the template's ids around the text */
+    bool has_template;
     bl_decoder decoder;
     int32_t eos;
 };

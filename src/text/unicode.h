@@ -16,7 +16,10 @@ enum {
     BL_CLASS_SPACE = 2,       /* White_Space */
     BL_CLASS_PUNCTUATION = 4, /* ASCII punctuation, P* of Unicode 7 */
     BL_CLASS_NUMERIC = 8,     /* Nd, Nl, No */
-    BL_CLASS_MARK = 16        /* M* of Unicode 9: what StripAccents removes and what has a combining class */
+    BL_CLASS_MARK = 16,       /* M* of Unicode 9: what StripAccents removes and what has a combining class */
+    BL_CLASS_LETTER = 32,     /* \p{L} of the library's other engine of regular expressions, which ByteLevel uses */
+    BL_CLASS_NUMBER = 64,     /* its \p{N} */
+    BL_CLASS_BLANK = 128      /* its \s */
 };
 
 /* Runs of code points of one class set, ascending: first code point << 8 | classes. The first run begins at 0. */

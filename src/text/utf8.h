@@ -10,6 +10,10 @@
  * `*bad` is then the offset of the first byte of the first ill-formed sequence. */
 bool bl_utf8_check(const char *text, size_t n, size_t *bad);
 
+/* text[0 … n), n > 0, begins with an ill-formed sequence: the length of its longest part that a well-formed one could begin with, at
+ * least 1 (the Unicode standard's "maximal subpart"). */
+size_t bl_utf8_broken(const char *text, size_t n);
+
 /* The number of code points of well-formed text. */
 size_t bl_utf8_count(const char *text, size_t n);
 

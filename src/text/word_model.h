@@ -1,5 +1,5 @@
-/* What turns a word into ids. WordPiece is the only one so far; a further model (BPE) is one more constructor and one more name in the
- * table of tokenizer_json.c. */
+/* What turns a word into ids: WordPiece, or byte-pair encoding (bpe.h). A further model is one more constructor and one more name in the table
+ * of tokenizer_json.c. */
 #ifndef BL_TEXT_WORD_MODEL_H
 #define BL_TEXT_WORD_MODEL_H
 #include <bilens/text.h>
@@ -9,6 +9,7 @@ typedef struct bl_word_model {
     bool (*encode)(const void *data, const char *word, size_t length, bl_ids *ids, bl_error *err);
     void (*free)(void *data);
     void *data;
+    bool keeps_blanks; /* tokens hold the text's blanks and capitals: decoding gives prose */
 } bl_word_model;
 
 /* Zero-initialise, bl_wordpiece_add every string of the model's vocabulary, then bl_wordpiece_finish. */

@@ -106,7 +106,8 @@ static void test_pieces(void **state) {
 static void whole(const char *text, size_t least, const char *wanted) {
     bl_ids ids = {0};
     assert_true(bl_tokenizer_encode(tokenizer, text, strlen(text), &ids, NULL));
-    size_t n = bl_prose_whole(tokenizer, ids.data, ids.n, least);
+    size_t n = ids.n;
+    assert_true(bl_prose_whole(tokenizer, ids.data, &n, least, NULL));
     char *prose = bl_tokenizer_prose(tokenizer, ids.data, n, false, NULL);
     assert_string_equal(prose, wanted);
     free(prose);
