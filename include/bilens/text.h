@@ -58,7 +58,8 @@ BL_API char *bl_tokenizer_decode_n(const bl_tokenizer *tokenizer, const int32_t 
 /** The same as a reader expects it, without [BOS] and [EOS]. Of a WordPiece tokenizer: pieces glued, no blank before punctuation, quotation
  *  marks opened and closed; with `capitals` sentences begin with one, and so does "i" (names cannot be known). BPE keeps blanks and capitals, so
  *  there it is the decoded text (a NUL shown as U+FFFD), and `capitals` changes nothing. The words are the same: text -> ids -> prose -> ids
- *  comes back to the same ids. Free with bl_free. An id outside the vocabulary is BL_ERR_INPUT. */
+ *  comes back to the same ids, but for blanks that the file's decoder drops at the beginning. Free with bl_free. An id outside the vocabulary
+ *  is BL_ERR_INPUT. */
 BL_API char *bl_tokenizer_prose(const bl_tokenizer *tokenizer, const int32_t *ids, size_t n, bool capitals, bl_error *err);
 
 /** A stream of stories from one or more files. Not to be shared between threads. */

@@ -96,16 +96,17 @@ static bool decode(FILE *out, const bl_tokenizer *tokenizer, char *text, output_
         if (next) *next++ = '\0';
         ids.n = 0;
         ok = read_ids(line, &ids, err);
-        char *decoded = ok ? bl_tokenizer_decode(tokenizer, ids.data, ids.n, err) : NULL;
+        size_t length = 0; /* the text may hold NULs */
+        char *decoded = ok ? bl_tokenizer_decode_n(tokenizer, ids.data, ids.n, &length, err) : NULL;
         ok = decoded != NULL;
         if (ok && format == FORMAT_JSON) {
-            json_t *json = json_pack("{s:s}", "text", decoded);
+            json_t *json = json_pack("{s:o}", "text", json_stringn(decoded, length));
             char *made = json_line(json);
             ok = made && fputs(made, out) >= 0;
             free(made);
             json_decref(json);
         } else if (ok) {
-            ok = fprintf(out, "%s\n", decoded) >= 0;
+            ok = fwrite(decoded, 1, length, out) == length && fputc('\n', out) >= 0;
         }
         bl_free(decoded);
     }
@@ -181,8 +182,9 @@ done:
 
 const verb verb_tokenize = {
     "tokenize", "text to token ids and back", run,
-    "Gives exactly the ids of the Hugging Face library, [BOS] included, truncating nothing. The table shows id:token, a line a story; --format json\n"
-    "prints one object a line, which --decode reads back.",
+    "Gives exactly the ids of the Hugging Face library, [BOS] included, truncating nothing; tokenizers are WordPiece, byte-level BPE (GPT-2) or\n"
+    "SentencePiece-style BPE (Llama, Mistral). The table shows id:token, a line a story; --format json prints one object a line, which --decode\n"
+    "reads back.",
     "  bilens tokenize models/ts-1-256 --text \"Tom likes to swim.\"\n"
     "  bilens tokenize --tokenizer tokenizer.json --corpus stories.txt --format json > ids.jsonl\n"
     "  bilens tokenize models/ts-1-256 --decode --text \"1 771 1331 33\"\n"};

@@ -124,11 +124,12 @@ static bool has_joint(const bl_bpe *self, uint32_t left, uint32_t right) {
     return false;
 }
 
-/* Whether the text may be cut between `left` and the character `right` at `text`. Before an unknown character it is not: it may be fused with
- * an unknown one before it. */
-static inline bool may_cut(const bl_bpe *self, uint32_t left, uint32_t right, const char *text, size_t n) {
+/* Whether the text may be cut between the character `left`, at text[before … at), and `right`, at text[at … end). Next to an unknown character
+ * it is not: that may be fused with another one, or leave no trace, so that those around it meet. */
+static inline bool may_cut(const bl_bpe *self, uint32_t left, uint32_t right, const char *text, size_t before, size_t at, size_t end) {
     if ((left | right) < 128) return !(self->holds[left][right / 64] >> right % 64 & 1);
-    return !has_joint(self, left, right) && character_id(self, text, n) >= 0;
+    return !has_joint(self, left, right) && character_id(self, text + at, end - at) >= 0 &&
+           character_id(self, text + before, at - before) >= 0;
 }
 
 static bool encode(const void *data, const char *word, size_t length, bl_ids *ids, bl_error *err) {
@@ -138,16 +139,16 @@ static bool encode(const void *data, const char *word, size_t length, bl_ids *id
         if (id >= 0) return bl_ids_push(ids, id, err);
     }
     if (!self->divides) return push_merged(self, word, length, ids, err);
-    size_t begin = 0, at = 0;
+    size_t begin = 0, before = 0, at = 0;
     uint32_t left = bl_utf8_next(word, &at);
     while (at < length) {
-        size_t place = at;
-        uint32_t right = bl_utf8_next(word, &at);
-        if (may_cut(self, left, right, word + place, at - place)) {
-            if (!push_part(self, word + begin, place - begin, ids, err)) return false;
-            begin = place;
+        size_t end = at;
+        uint32_t right = bl_utf8_next(word, &end);
+        if (may_cut(self, left, right, word, before, at, end)) {
+            if (!push_part(self, word + begin, at - begin, ids, err)) return false;
+            begin = at;
         }
-        left = right;
+        left = right, before = at, at = end;
     }
     return push_part(self, word + begin, length - begin, ids, err);
 }
@@ -238,7 +239,7 @@ static bool find_joints(bl_bpe *self, bl_error *err) {
     }
     for (uint32_t a = 0; a < 128; a++)
         for (uint32_t b = 0; b < 128; b++)
-            if (self->direct[b] < 0 || has_joint(self, a, b)) self->holds[a][b / 64] |= UINT64_C(1) << b % 64;
+            if (self->direct[a] < 0 || self->direct[b] < 0 || has_joint(self, a, b)) self->holds[a][b / 64] |= UINT64_C(1) << b % 64;
     return true;
 }
 

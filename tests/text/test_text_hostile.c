@@ -62,8 +62,8 @@ static void damaged_components(void **state) {
         bl_code code;
         const char *part;
     } cases[] = {
-        {"\"type\":\"WordPiece\"", "\"type\":\"BPE\"", BL_ERR_UNSUPPORTED,
-         ": model: the model \"BPE\" is not supported; supported: WordPiece"},
+        {"\"type\":\"WordPiece\"", "\"type\":\"Unigram\"", BL_ERR_UNSUPPORTED,
+         ": model: the model \"Unigram\" is not supported; supported: WordPiece, BPE"},
         {"\"type\":\"WordPiece\",", "", BL_ERR_INPUT, ": model.type: expected a string, found nothing: it is missing"},
         {"\"model\":{", "\"modell\":{", BL_ERR_INPUT, ": model: expected an object, found nothing"},
         {"\"unk_token\":\"[UNK]\"", "\"unk_token\":\"<unk>\"", BL_ERR_INPUT, ": model.unk_token: \"<unk>\" is not in model.vocab"},
@@ -99,8 +99,7 @@ static void damaged_components(void **state) {
         {"\"Sequence\":{\"id\":\"A\"", "\"Sequence\":{\"id\":\"B\"", BL_ERR_UNSUPPORTED,
          ".single[1].Sequence: the sequence \"B\" is not supported"},
         {TEXT_TEMPLATE, "{\"Other\":{}}", BL_ERR_INPUT, ": post_processor.single[1]: expected a SpecialToken or a Sequence"},
-        {"\"decoder\":null", "\"decoder\":{\"type\":\"ByteLevel\"}", BL_ERR_UNSUPPORTED,
-         ": decoder: the decoder \"ByteLevel\" is not supported"},
+        {"\"decoder\":null", "\"decoder\":{\"type\":\"CTC\"}", BL_ERR_UNSUPPORTED, ": decoder: the decoder \"CTC\" is not supported"},
         {"\"decoder\":null", "\"decoder\":{\"type\":\"WordPiece\",\"prefix\":\"##\"}", BL_ERR_INPUT,
          ": decoder.cleanup: expected true or false"},
         {"\"decoder\":null", "\"decoder\":[]", BL_ERR_INPUT, ": decoder: expected an object, found an array"},

@@ -87,12 +87,13 @@ static void character_classes(void **state) {
     uint32_t lower[2];
     assert_int_equal(bl_unicode_class('_'), BL_CLASS_WORD | BL_CLASS_PUNCTUATION);
     assert_int_equal(bl_unicode_class('`'), BL_CLASS_PUNCTUATION);
-    assert_int_equal(bl_unicode_class('7'), BL_CLASS_WORD | BL_CLASS_NUMERIC);
-    assert_int_equal(bl_unicode_class(0xBD), BL_CLASS_NUMERIC);                   /* one half is no word character */
-    assert_int_equal(bl_unicode_class(0x2167), BL_CLASS_WORD | BL_CLASS_NUMERIC); /* Roman eight is one */
-    assert_int_equal(bl_unicode_class(0x200D), BL_CLASS_WORD);                    /* joiner */
-    assert_int_equal(bl_unicode_class(0x200B), 0);                                /* zero-width space is no White_Space */
-    assert_int_equal(bl_unicode_class(0x85), BL_CLASS_SPACE);
+    assert_int_equal(bl_unicode_class('7'), BL_CLASS_WORD | BL_CLASS_NUMERIC | BL_CLASS_NUMBER);
+    assert_int_equal(bl_unicode_class(0xBD), BL_CLASS_NUMERIC | BL_CLASS_NUMBER);                   /* one half is no word character */
+    assert_int_equal(bl_unicode_class(0x2167), BL_CLASS_WORD | BL_CLASS_NUMERIC | BL_CLASS_NUMBER); /* Roman eight is one */
+    assert_int_equal(bl_unicode_class(0x200D), BL_CLASS_WORD);                                      /* joiner */
+    assert_int_equal(bl_unicode_class(0x200B), 0);                                                  /* zero-width space is no White_Space */
+    assert_int_equal(bl_unicode_class(0x85), BL_CLASS_SPACE | BL_CLASS_BLANK);
+    assert_int_equal(bl_unicode_class('e'), BL_CLASS_WORD | BL_CLASS_LETTER);
     assert_int_equal(bl_unicode_class(0x1C), 0); /* white space to Python, not to Unicode */
     assert_true(bl_is_strippable(0x1C) && bl_is_strippable(0x3000) && !bl_is_strippable(0xFEFF));
     assert_int_equal(bl_unicode_class(0x301), BL_CLASS_WORD | BL_CLASS_MARK);
