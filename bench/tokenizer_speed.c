@@ -42,7 +42,7 @@ static stories read_stories(const char *path) {
         memcpy(all.text + bytes, story.text, story.length);
         all.ends[all.n++] = bytes += story.length;
     }
-    if (err.code) fail(err.message);
+    if (err.code || !all.n) fail(err.message);
     bl_corpus_free(corpus);
     return all;
 }
@@ -76,7 +76,7 @@ int main(int argc, char **argv) {
     if (argc < 3) fail("usage: tokenizer_speed TOKENIZER.json CORPUS [RUNS]");
     bl_error err = {0};
     bl_ids ids = {0};
-    int runs = argc > 3 ? atoi(argv[3]) : 5;
+    long runs = argc > 3 ? strtol(argv[3], NULL, 10) : 5;
     double start = now(), best = 0;
     bl_tokenizer *tokenizer = bl_tokenizer_load(argv[1], &err);
     if (!tokenizer) fail(err.message);
@@ -84,7 +84,7 @@ int main(int argc, char **argv) {
     stories all = read_stories(argv[2]);
     uint64_t sum, first = 0;
     size_t tokens = 0;
-    for (int i = 0; i < runs; i++) {
+    for (long i = 0; i < runs; i++) {
         start = now();
         tokens = encode_all(tokenizer, &all, &ids, &sum);
         double seconds = now() - start;
@@ -92,7 +92,7 @@ int main(int argc, char **argv) {
         if (i == 0) first = sum;
         if (sum != first) fail("two runs gave different ids");
     }
-    double megabytes = (double)all.ends[all.n - 1] / 1e6;
+    double megabytes = all.ends ? (double)all.ends[all.n - 1] / 1e6 : 0;
     printf("name,megabytes,tokens,seconds,megabytes_per_second\n%s,%.2f,%zu,%.4f,%.1f\n", argv[1], megabytes, tokens, best,
            megabytes / best);
     printf("loading,,,%.4f,\n", loading);

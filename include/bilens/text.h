@@ -37,7 +37,8 @@ BL_API const char *bl_tokenizer_token(const bl_tokenizer *tokenizer, int32_t id)
 /** The id of a vocabulary string, or -1. */
 BL_API int32_t bl_tokenizer_id(const bl_tokenizer *tokenizer, const char *token);
 
-/** The id that a user's `token` names: the vocabulary's own string, or `#1234`. -1 with BL_ERR_USAGE, whose message
+/** The id that a user's `token` names: the vocabulary's own string, `#1234`, or for BPE the string with plain blanks (" swim" for "Ġswim" or
+ *  "▁swim"). -1 with BL_ERR_USAGE, whose message
  *  suggests the nearest strings (by edit distance), when there is none. */
 BL_API int32_t bl_tokenizer_find(const bl_tokenizer *tokenizer, const char *token, bl_error *err);
 

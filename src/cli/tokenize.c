@@ -58,8 +58,56 @@ static bool print_story(FILE *out, output_format format, const bl_tokenizer *tok
     return (format == FORMAT_CSV || fputc('\n', out) >= 0) && !ferror(out);
 }
 
-/* Ids in text, separated by anything that is no digit (so that --format json's lists can be fed back). */
+static bool no_id(const char *text, size_t n, bl_error *err) {
+    err->code = BL_ERR_INPUT;
+    snprintf(err->message, sizeof err->message, "--decode: '%.*s' is no token id", (int)(n < 40 ? n : 40), text);
+    return false;
+}
+
+static bool add_id(bl_ids *ids, int32_t id, bl_error *err) {
+    if (ids->n == ids->capacity) {
+        size_t capacity = ids->capacity ? 2 * ids->capacity : 256;
+        int32_t *grown = realloc(ids->data, capacity * sizeof *grown);
+        if (!grown) {
+            err->code = BL_ERR_MEMORY;
+            snprintf(err->message, sizeof err->message, "out of memory");
+            return false;
+        }
+        ids->data = grown;
+        ids->capacity = capacity;
+    }
+    ids->data[ids->n++] = id;
+    return true;
+}
+
+/* The "ids" of one line of --format json. Its "tokens" may hold digits that are none. */
+static bool read_json_ids(const char *text, bl_ids *ids, bl_error *err) {
+    json_error_t where;
+    json_t *line = json_loads(text, JSON_ALLOW_NUL, &where), *list = json_object_get(line, "ids");
+    bool ok = json_is_array(list);
+    if (!ok) {
+        err->code = BL_ERR_INPUT;
+        snprintf(err->message, sizeof err->message, "--decode: a line that begins with { must be an object with \"ids\", a list: %.60s",
+                 line ? "there is none" : where.text);
+    }
+    for (size_t i = 0; ok && i < json_array_size(list); i++) {
+        const json_t *id = json_array_get(list, i);
+        json_int_t value = json_integer_value(id);
+        if (json_is_integer(id) && value >= 0 && value <= INT32_MAX) {
+            ok = add_id(ids, (int32_t)value, err);
+            continue;
+        }
+        char *shown = json_dumps(id, JSON_ENCODE_ANY | JSON_COMPACT);
+        ok = no_id(shown ? shown : "?", shown ? strlen(shown) : 1, err);
+        free(shown);
+    }
+    json_decref(line);
+    return ok;
+}
+
+/* Ids in text: a line of --format json, or numbers separated by anything that is no digit. */
 static bool read_ids(const char *text, bl_ids *ids, bl_error *err) {
+    if (text[strspn(text, " \t")] == '{') return read_json_ids(text, ids, err);
     while (*text) {
         char *end;
         errno = 0;
@@ -69,19 +117,8 @@ static bool read_ids(const char *text, bl_ids *ids, bl_error *err) {
             continue;
         }
         long value = strtol(text, &end, 10);
-        if (errno || value < 0 || value > INT32_MAX) {
-            err->code = BL_ERR_INPUT;
-            snprintf(err->message, sizeof err->message, "--decode: '%.*s' is no token id", (int)(end - text < 40 ? end - text : 40), text);
-            return false;
-        }
-        if (ids->n == ids->capacity) {
-            size_t capacity = ids->capacity ? 2 * ids->capacity : 256;
-            int32_t *grown = realloc(ids->data, capacity * sizeof *grown);
-            if (!grown) return false;
-            ids->data = grown;
-            ids->capacity = capacity;
-        }
-        ids->data[ids->n++] = (int32_t)value;
+        if (errno || value < 0 || value > INT32_MAX) return no_id(text, (size_t)(end - text), err);
+        if (!add_id(ids, (int32_t)value, err)) return false;
         text = end;
     }
     return true;

@@ -63,8 +63,28 @@ static long long number_after_hash(const char *token) {
     return strtoll(token + 1, NULL, 10);
 }
 
+/* A token of BPE with its blanks as a keyboard has them: " swim" for "Ġswim" or "▁swim". -1: none, or one that needs no such help. */
+static int32_t with_blanks(const bl_tokenizer *tokenizer, const char *token) {
+    static const char *const signs[] = {"\xC4\xA0", "\xE2\x96\x81"};
+    char spelled[200];
+    int32_t id = -1;
+    if (!tokenizer->model.keeps_blanks || !strchr(token, ' ') || 3 * strlen(token) >= sizeof spelled) return -1;
+    for (size_t sign = 0; sign < sizeof signs / sizeof *signs && id < 0; sign++) {
+        size_t n = 0;
+        for (const char *c = token; *c; c++) {
+            size_t length = *c == ' ' ? strlen(signs[sign]) : 1;
+            memcpy(spelled + n, *c == ' ' ? signs[sign] : c, length);
+            n += length;
+        }
+        spelled[n] = '\0';
+        id = bl_tokenizer_id(tokenizer, spelled);
+    }
+    return id;
+}
+
 int32_t bl_tokenizer_find(const bl_tokenizer *tokenizer, const char *token, bl_error *err) {
     int32_t id = bl_tokenizer_id(tokenizer, token), ids[MAX_SUGGESTIONS];
+    if (id < 0) id = with_blanks(tokenizer, token);
     if (id >= 0) return id;
     long long number = number_after_hash(token);
     if (number >= 0 && number < INT32_MAX && bl_tokenizer_token(tokenizer, (int32_t)number)) return (int32_t)number;

@@ -40,9 +40,10 @@ static bool read_wordpiece(const bl_place *place, bl_tokenizer *tokenizer, bl_er
 
 /* Member `key`, a string or null or missing; then it is "". */
 static bool optional_string(const bl_place *place, const char *key, const char **out, bl_error *err) {
-    const json_t *json = json_object_get(place->json, key);
-    *out = "";
-    return !json || json_is_null(json) || bl_place_string(place, key, out, err);
+    bl_place member = bl_place_member(place, key);
+    const char *text = json_string_value(member.json);
+    *out = text ? text : "";
+    return text || !member.json || json_is_null(member.json) || bl_place_expected(&member, "a string", err);
 }
 
 static bool read_options(const bl_place *place, const bl_place *vocabulary, bl_bpe_options *options, bl_error *err) {
@@ -62,21 +63,27 @@ static bool read_options(const bl_place *place, const bl_place *vocabulary, bl_b
            bl_component_flag(place, "ignore_merges", &options->ignore_merges, err);
 }
 
+typedef struct pair {
+    const char *left, *right;
+    size_t left_n, right_n;
+} pair;
+
 /* A merge's two strings, "a b" or ["a", "b"]. All are of the kind of the first. */
-static bool read_pair(const bl_place *merge, bool listed, const char **left, size_t *left_n, const char **right, bl_error *err) {
+static bool read_pair(const bl_place *merge, bool listed, pair *out, bl_error *err) {
     const json_t *first = json_array_get(merge->json, 0), *second = json_array_get(merge->json, 1);
+    const char *both = json_string_value(merge->json);
     if (listed && (json_array_size(merge->json) != 2 || !json_is_string(first) || !json_is_string(second)))
         return bl_place_expected(merge, "an array of two strings", err);
     if (listed) {
-        *left = json_string_value(first), *left_n = json_string_length(first), *right = json_string_value(second);
+        *out = (pair){json_string_value(first), json_string_value(second), json_string_length(first), json_string_length(second)};
         return true;
     }
-    if (!json_is_string(merge->json)) return bl_place_expected(merge, "a string", err);
-    *left = json_string_value(merge->json);
-    const char *blank = strchr(*left, ' ');
+    if (!both) return bl_place_expected(merge, "a string", err);
+    const char *blank = strchr(both, ' ');
     if (!blank || strchr(blank + 1, ' '))
         return bl_fail(err, BL_ERR_INPUT, "%s: %s: expected two strings with one blank between them", merge->file, merge->where);
-    *left_n = (size_t)(blank - *left), *right = blank + 1;
+    size_t left_n = (size_t)(blank - both);
+    *out = (pair){both, blank + 1, left_n, json_string_length(merge->json) - left_n - 1};
     return true;
 }
 
@@ -90,23 +97,23 @@ static bool not_in_vocabulary(const bl_place *merge, const char *token, size_t n
 
 /* Enters one merge. The product is the left string and, without the prefix, the right one. `joined` is scratch. */
 static bool read_merge(const bl_place *merge, bool listed, const char *prefix, bl_bpe *bpe, bl_buffer *joined, bl_error *err) {
-    const char *left = "", *right = "";
-    size_t left_n = 0, prefix_n = bl_utf8_count(prefix, strlen(prefix));
-    if (!read_pair(merge, listed, &left, &left_n, &right, err)) return false;
-    size_t right_n = strlen(right);
-    int32_t left_id = bl_bpe_id(bpe, left, left_n), right_id = bl_bpe_id(bpe, right, right_n);
-    if (left_id < 0) return not_in_vocabulary(merge, left, left_n, err);
-    if (right_id < 0) return not_in_vocabulary(merge, right, right_n, err);
-    if (right_n < prefix_n || bl_utf8_clip(right, prefix_n) != prefix_n)
+    pair both = {0};
+    size_t prefix_n = bl_utf8_count(prefix, strlen(prefix));
+    if (!read_pair(merge, listed, &both, err)) return false;
+    int32_t left = bl_bpe_id(bpe, both.left, both.left_n), right = bl_bpe_id(bpe, both.right, both.right_n);
+    if (left < 0) return not_in_vocabulary(merge, both.left, both.left_n, err);
+    if (right < 0) return not_in_vocabulary(merge, both.right, both.right_n, err);
+    if (both.right_n < prefix_n || bl_utf8_clip(both.right, prefix_n) != prefix_n)
         return bl_fail(err, BL_ERR_INPUT, "%s: %s: the right part does not begin with the prefix \"%s\"", merge->file, merge->where,
                        prefix);
     joined->n = 0;
-    bl_buffer_add(joined, left, left_n);
-    bl_buffer_add(joined, right + prefix_n, right_n - prefix_n);
+    bl_buffer_add(joined, both.left, both.left_n);
+    bl_buffer_add(joined, both.right + prefix_n, both.right_n - prefix_n);
     if (joined->failed) return bl_fail(err, BL_ERR_MEMORY, "%s: %s: out of memory", merge->file, merge->where);
-    int32_t product = bl_bpe_id(bpe, joined->data ? joined->data : "", joined->n);
-    if (product < 0) return not_in_vocabulary(merge, joined->data ? joined->data : "", joined->n, err);
-    bl_bpe_merge(bpe, left_id, right_id, product);
+    const char *text = joined->data ? joined->data : "";
+    int32_t product = bl_bpe_id(bpe, text, joined->n);
+    if (product < 0) return not_in_vocabulary(merge, text, joined->n, err);
+    bl_bpe_merge(bpe, left, right, product);
     return true;
 }
 

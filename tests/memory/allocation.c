@@ -4,6 +4,8 @@
 #include "support.h"
 #include "memory/failing.h"
 #include "memory/tiny_model.h"
+#include "text/prose.h"
+#include "text/tokenizer_private.h"
 #include <dirent.h>
 #include <dlfcn.h>
 
@@ -87,6 +89,56 @@ static bool tokenize(const work *w, bl_error *err) {
     bl_free(back);
     bl_ids_free(&ids);
     return back != NULL;
+}
+
+/* Byte-pair encoding: loading, words that the heap merges, prefixes, bytes, prose. */
+static bool pair_encode(const char *json, bl_error *err) {
+    static const char text[] = " The f\u00efsh  can't swim 42 <x> eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee.";
+    bl_ids ids = {0};
+    bl_tokenizer *tokenizer = bl_tokenizer_load_memory("bpe", json, strlen(json), err);
+    bool ok = tokenizer && bl_tokenizer_encode(tokenizer, text, sizeof text - 1, &ids, err);
+    size_t n = ids.n;
+    char *back = ok ? bl_tokenizer_decode(tokenizer, ids.data, ids.n, err) : NULL, *prose = NULL;
+    if (back && bl_prose_whole(tokenizer, ids.data, &n, 0, err)) prose = bl_tokenizer_prose(tokenizer, ids.data, n, true, err);
+    ok = prose != NULL;
+    bl_free(back);
+    bl_free(prose);
+    bl_ids_free(&ids);
+    bl_tokenizer_free(tokenizer);
+    return ok;
+}
+
+static bool bpe_of_bytes(const work *w, bl_error *err) {
+    (void)w;
+    return pair_encode(
+        "{\"added_tokens\":[{\"id\":9,\"content\":\"<x>\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
+        "\"normalized\":true}],\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"h\"},\"content\":\"e\"},"
+        "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true},\"post_processor\":{\"type\":\"ByteLevel\"},"
+        "\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"unk_token\":\"u\",\"vocab\":{\"u\":0,\"\u0120\":1,"
+        "\"T\":2,\"e\":3,\"ee\":4,\"eeee\":5,\"\u00c4\":6,\"Te\":7,\"\u0120Te\":8},\"merges\":[\"e e\",\"ee ee\",\"T e\","
+        "\"\u0120 Te\"]}}",
+        err);
+}
+
+static bool bpe_of_sentences(const work *w, bl_error *err) {
+    (void)w;
+    return pair_encode(
+        "{\"normalizer\":{\"type\":\"Prepend\",\"prepend\":\"_\"},"
+        "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"split\":false},"
+        "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"_\"},\"content\":\" \"},"
+        "{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]},"
+        "\"model\":{\"type\":\"BPE\",\"unk_token\":\"u\",\"fuse_unk\":true,\"byte_fallback\":true,\"vocab\":{\"u\":0,\"_\":1,\"e\":2,"
+        "\"ee\":3,\"eeee\":4,\"<0xC3>\":5,\"<0xAF>\":6,\"_c\":7,\"c\":8},\"merges\":[[\"e\",\"e\"],[\"ee\",\"ee\"],[\"_\",\"c\"]]}}",
+        err);
+}
+
+static bool bpe_with_affixes(const work *w, bl_error *err) {
+    (void)w;
+    return pair_encode("{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"never\"},"
+                       "\"decoder\":{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true},"
+                       "\"model\":{\"type\":\"BPE\",\"unk_token\":\"u\",\"continuing_subword_prefix\":\"##\",\"end_of_word_suffix\":\"$\","
+                       "\"ignore_merges\":true,\"vocab\":{\"u\":0,\"##e\":1,\"##ee\":2,\"##n$\":3,\"##c\":4},\"merges\":[\"##e ##e\"]}}",
+                       err);
 }
 
 static bool find_direction(const work *w, bl_error *err) {
@@ -270,6 +322,12 @@ static void test_every_allocation(void **state) {
     static const char *const kinds[N_TINY] = {"plain", "norm", "later"};
     const float u[8] = {1, -2, 3, 0.5F, 0, 1, 1, -1};
     bl_set_threads(1); /* so that the Nth allocation is the same one every time */
+    work none = {.model = NULL};
+    snprintf(none.out, sizeof none.out, "%s/none", support_temporary());
+    empty_out(&none);
+    assert_in_range(exhaust("BPE of bytes", &none, bpe_of_bytes, false, 1), 50, 5000);
+    assert_in_range(exhaust("BPE of sentences", &none, bpe_of_sentences, false, 1), 50, 5000);
+    assert_in_range(exhaust("BPE with affixes", &none, bpe_with_affixes, false, 1), 50, 5000);
     for (int kind = 0; kind < N_TINY; kind++) {
         work w = {.model = NULL};
         bl_error err = {0};

@@ -30,10 +30,12 @@ static void check_case(const bl_tokenizer *tokenizer, const json_t *one, size_t 
     if (json_is_string(decoded)) {
         size_t length;
         int32_t *given = malloc((json_array_size(wanted) + 1) * sizeof *given);
+        assert_non_null(given);
         for (size_t i = 0; i < json_array_size(wanted); i++) given[i] = (int32_t)json_integer_value(json_array_get(wanted, i));
         char *back = bl_tokenizer_decode_n(tokenizer, given, json_array_size(wanted), &length, &err);
+        const char *text_wanted = json_string_value(decoded);
         if (!back) fail_msg("%s", err.message);
-        if (length != json_string_length(decoded) || memcmp(back, json_string_value(decoded), length) != 0)
+        else if (!text_wanted || length != json_string_length(decoded) || memcmp(back, text_wanted, length) != 0)
             fail_msg("tokenizer %zu: '%s' for %s", line, back, json_dumps(decoded, JSON_ENCODE_ANY | JSON_ENSURE_ASCII));
         bl_free(back);
         free(given);
@@ -151,15 +153,16 @@ static void gpt2_words(void **state) {
     pcre2_code_free(compiled);
 }
 
-/* Encodes a text, decodes it, and expects it back (SentencePiece's kind loses a blank at the beginning, as in the library). */
-static void there_and_back(const bl_tokenizer *tokenizer, const char *text, size_t n) {
+/* Encodes a text, decodes it without the `before` ids of the template, and expects it back (SentencePiece's kind, which has one, loses a blank at
+ * the beginning, as in the library). */
+static void there_and_back(const bl_tokenizer *tokenizer, size_t before, const char *text, size_t n) {
     bl_ids ids = {0};
     bl_error err = {0};
     size_t length;
     if (!bl_tokenizer_encode(tokenizer, text, n, &ids, &err)) fail_msg("%s", err.message);
-    char *back = bl_tokenizer_decode_n(tokenizer, ids.data + tokenizer->before.n, ids.n - tokenizer->before.n, &length, &err);
+    char *back = bl_tokenizer_decode_n(tokenizer, ids.data + before, ids.n - before, &length, &err);
     assert_non_null(back);
-    size_t lost = text[0] == ' ' && tokenizer->before.n > 0;
+    size_t lost = text[0] == ' ' && before > 0;
     assert_int_equal(length, n - lost);
     assert_memory_equal(back, text + lost, length);
     bl_free(back);
@@ -172,19 +175,20 @@ static void long_words(void **state) {
     const size_t n = 1000000;
     bl_tokenizer *both[] = {load("byte_level"), load("sentencepiece")};
     char *text = malloc(3 * n);
+    assert_non_null(text);
     for (int which = 0; which < 2; which++) {
         memset(text, 'e', n);
-        there_and_back(both[which], text, n);
+        there_and_back(both[which], (size_t)which, text, n);
         for (size_t i = 0; i < n; i++) text[i] = "the and ed in"[i * i / 7 % 13];
-        there_and_back(both[which], text, n);
+        there_and_back(both[which], (size_t)which, text, n);
         for (size_t i = 0; i < n; i++) text[i] = "abcdefghijklmnopqrstuvwxyz"[(i * 7919 + i * i) % 26];
-        there_and_back(both[which], text, n);
+        there_and_back(both[which], (size_t)which, text, n);
         memset(text, ' ', n);
-        there_and_back(both[which], text, n);
+        there_and_back(both[which], (size_t)which, text, n);
         for (size_t i = 0; i < n; i++) memcpy(text + 3 * i, i % 2 ? "\xE4\xB8\xAD" : "\xE6\x96\x87", 3);
-        there_and_back(both[which], text, 3 * n);
+        there_and_back(both[which], (size_t)which, text, 3 * n);
         memset(text, '\0', n);
-        there_and_back(both[which], text, n);
+        there_and_back(both[which], (size_t)which, text, n);
         bl_tokenizer_free(both[which]);
     }
     free(text);
@@ -267,6 +271,28 @@ static void prose(void **state) {
     }
 }
 
+/* A token may be named as a keyboard has it. */
+static void names(void **state) {
+    (void)state;
+    static const char *const own[] = {"\xC4\xA0the", "\xE2\x96\x81the"}, *const files[] = {"byte_level", "sentencepiece"};
+    for (int i = 0; i < 2; i++) {
+        bl_tokenizer *tokenizer = load(files[i]);
+        bl_error err = {0};
+        char longest[400];
+        int32_t id = bl_tokenizer_id(tokenizer, own[i]);
+        assert_true(id > 0);
+        assert_int_equal(bl_tokenizer_find(tokenizer, own[i], &err), id);
+        assert_int_equal(bl_tokenizer_find(tokenizer, " the", &err), id);
+        assert_int_equal(bl_tokenizer_find(tokenizer, " theses", &err), -1);
+        assert_error(err, BL_ERR_USAGE, "\" theses\" is not in the vocabulary; nearest: ");
+        memset(longest, ' ', sizeof longest - 1);
+        longest[sizeof longest - 1] = '\0';
+        assert_int_equal(bl_tokenizer_find(tokenizer, longest, &err), -1);
+        assert_int_equal(bl_tokenizer_find(tokenizer, "", &err), -1);
+        bl_tokenizer_free(tokenizer);
+    }
+}
+
 static void broken_utf8(void **state) {
     (void)state;
     static const struct {
@@ -292,8 +318,9 @@ static void broken_utf8(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(golden),  cmocka_unit_test(byte_alphabet), cmocka_unit_test(gpt2_words), cmocka_unit_test(long_words),
-        cmocka_unit_test(threads), cmocka_unit_test(odd_bytes),     cmocka_unit_test(prose),      cmocka_unit_test(broken_utf8),
+        cmocka_unit_test(golden),     cmocka_unit_test(byte_alphabet), cmocka_unit_test(gpt2_words),
+        cmocka_unit_test(long_words), cmocka_unit_test(threads),       cmocka_unit_test(odd_bytes),
+        cmocka_unit_test(prose),      cmocka_unit_test(names),         cmocka_unit_test(broken_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

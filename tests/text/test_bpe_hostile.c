@@ -121,8 +121,9 @@ static void damaged_models(void **state) {
 
 static void too_much(void **state) {
     (void)state;
-    char many[1024] = "{\"type\":\"Fuse\"}";
-    for (int i = 0; i < 16; i++) strcat(many, ",{\"type\":\"Fuse\"}");
+    char many[1024];
+    size_t n = 0;
+    for (int i = 0; i <= 16; i++) n += (size_t)snprintf(many + n, sizeof many - n, "%s{\"type\":\"Fuse\"}", i ? "," : "");
     char *text = damaged("{\"type\":\"Fuse\"}", many);
     refused(text, BL_ERR_UNSUPPORTED, ": decoder.decoders[16]: more than 16 components in sequence are not supported");
     free(text);
