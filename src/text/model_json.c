@@ -4,6 +4,7 @@
 #include "text/bpe.h"
 #include "text/component.h"
 #include "text/utf8.h"
+#include <stdio.h>
 #include <string.h>
 
 /* The id of the unknown token, which must be in the vocabulary. */
@@ -90,14 +91,13 @@ static bool read_pair(const bl_place *merge, bool listed, pair *out, bl_error *e
 static bool not_in_vocabulary(const bl_place *merge, const char *token, size_t n, bl_error *err) {
     char copy[72], shortened[64];
     if (n >= sizeof copy) n = bl_utf8_clip(token, sizeof copy - 1);
-    memcpy(copy, token, n);
-    copy[n] = '\0';
+    snprintf(copy, sizeof copy, "%.*s", (int)n, token);
     return bl_fail(err, BL_ERR_INPUT, "%s: %s: \"%s\" is not in the vocabulary", merge->file, merge->where, bl_shorten(copy, shortened));
 }
 
 /* Enters one merge. The product is the left string and, without the prefix, the right one. `joined` is scratch. */
 static bool read_merge(const bl_place *merge, bool listed, const char *prefix, bl_bpe *bpe, bl_buffer *joined, bl_error *err) {
-    pair both = {0};
+    pair both = {"", "", 0, 0};
     size_t prefix_n = bl_utf8_count(prefix, strlen(prefix));
     if (!read_pair(merge, listed, &both, err)) return false;
     int32_t left = bl_bpe_id(bpe, both.left, both.left_n), right = bl_bpe_id(bpe, both.right, both.right_n);
@@ -132,7 +132,7 @@ static bool read_merges(const bl_place *merges, const char *prefix, bl_bpe *bpe,
 
 static bool read_bpe(const bl_place *place, bl_tokenizer *tokenizer, bl_error *err) {
     bl_place vocabulary = bl_place_member(place, "vocab"), merges = bl_place_member(place, "merges");
-    bl_bpe_options options = {0};
+    bl_bpe_options options = {.prefix = "", .suffix = ""};
     if (!read_options(place, &vocabulary, &options, err) || !bl_place_is_array(&merges, err)) return false;
     bl_bpe *bpe = bl_bpe_new(&options, tokenizer->vocabulary.size, json_object_size(vocabulary.json), tokenizer->vocabulary.n_bytes,
                              json_array_size(merges.json), err);
