@@ -37,15 +37,6 @@ static const char *piece_at(const bl_pieces *pieces, size_t i, size_t *n) {
     return pieces->text.data ? pieces->text.data + begin : "";
 }
 
-static void add_replaced(bl_buffer *out, const char *text, size_t n, const char *old, size_t old_n, const char *new, size_t new_n) {
-    const char *end = text + n, *found;
-    for (; (found = memmem(text, (size_t)(end - text), old, old_n)); text = found + old_n) {
-        bl_buffer_add(out, text, (size_t)(found - text));
-        bl_buffer_add(out, new, new_n);
-    }
-    bl_buffer_add(out, text, (size_t)(end - text));
-}
-
 /* Removes the blanks that the library's clean-up removes, as it does: one replacement after the other over one piece. */
 static void clean_up(bl_buffer *piece, bl_buffer *scratch) {
     static const char *const replacements[][2] = {
@@ -55,7 +46,7 @@ static void clean_up(bl_buffer *piece, bl_buffer *scratch) {
     for (size_t i = 0; i < sizeof replacements / sizeof *replacements && piece->n > 0; i++) {
         const char *old = replacements[i][0], *new = replacements[i][1];
         scratch->n = 0;
-        add_replaced(scratch, piece->data, piece->n, old, strlen(old), new, strlen(new));
+        bl_add_replaced(scratch, piece->data, piece->n, old, strlen(old), new, strlen(new));
         bl_buffer kept = *piece;
         *piece = *scratch, *scratch = kept;
     }
@@ -128,7 +119,7 @@ static bool metaspace(const bl_decoder_step *step, const bl_pieces *from, bl_pie
     for (size_t i = 0, n; i < from->n; i++) {
         const char *token = piece_at(from, i, &n);
         size_t blank = i == 0 && step->drop_first ? 0 : 1;
-        add_replaced(&to->text, token, n, step->pattern.data, step->pattern.n, " ", blank);
+        bl_add_replaced(&to->text, token, n, step->pattern.data, step->pattern.n, " ", blank);
         if (!bl_pieces_end(to, err)) return false;
     }
     return true;
@@ -137,7 +128,7 @@ static bool metaspace(const bl_decoder_step *step, const bl_pieces *from, bl_pie
 static bool replace(const bl_decoder_step *step, const bl_pieces *from, bl_pieces *to, bl_error *err) {
     for (size_t i = 0, n; i < from->n; i++) {
         const char *token = piece_at(from, i, &n);
-        add_replaced(&to->text, token, n, step->pattern.data, step->pattern.n, step->content.data, step->content.n);
+        bl_add_replaced(&to->text, token, n, step->pattern.data, step->pattern.n, step->content.data, step->content.n);
         if (!bl_pieces_end(to, err)) return false;
     }
     return true;

@@ -54,6 +54,9 @@ bool bl_normalise(const bl_normaliser *normaliser, const char *text, size_t n, b
                   bl_error *err);
 void bl_normal_scratch_free(bl_normal_scratch *scratch);
 
+/* replace.c: appends the text with `new` for every `old`, which is not empty. */
+void bl_add_replaced(bl_buffer *out, const char *text, size_t n, const char *old, size_t old_n, const char *new, size_t new_n);
+
 /* normal_forms.c: the apply function of the four normal forms. */
 bool bl_apply_normal_form(const bl_normaliser_step *step, const char *text, size_t n, bl_normal_scratch *scratch, bl_buffer *out,
                           bl_error *err);

@@ -15,14 +15,18 @@ static bool prepend(const bl_normaliser_step *step, const char *text, size_t n, 
     return !out->failed || out_of_memory(n, err);
 }
 
-static bool replace(const bl_normaliser_step *step, const char *text, size_t n, bl_normal_scratch *scratch, bl_buffer *out, bl_error *err) {
-    (void)scratch;
+void bl_add_replaced(bl_buffer *out, const char *text, size_t n, const char *old, size_t old_n, const char *new, size_t new_n) {
     const char *end = text + n, *found;
-    for (; (found = memmem(text, (size_t)(end - text), step->pattern.data, step->pattern.n)); text = found + step->pattern.n) {
+    for (; (found = memmem(text, (size_t)(end - text), old, old_n)); text = found + old_n) {
         bl_buffer_add(out, text, (size_t)(found - text));
-        bl_buffer_add(out, step->content.data, step->content.n);
+        bl_buffer_add(out, new, new_n);
     }
     bl_buffer_add(out, text, (size_t)(end - text));
+}
+
+static bool replace(const bl_normaliser_step *step, const char *text, size_t n, bl_normal_scratch *scratch, bl_buffer *out, bl_error *err) {
+    (void)scratch;
+    bl_add_replaced(out, text, n, step->pattern.data, step->pattern.n, step->content.data, step->content.n);
     return !out->failed || out_of_memory(n, err);
 }
 

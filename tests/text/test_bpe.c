@@ -1,10 +1,9 @@
 /* Byte-pair encoding against what the Hugging Face library gave (data/tokenizer/bpe.jsonl: small tokenizers of many kinds, and random ones),
  * against PCRE2 with GPT-2's own expression, and its own promises: no input takes quadratic time, decoding keeps every byte, prose. */
-#include "support.h"
+#include "golden.h"
 #include "text/byte_level.h"
 #include "text/pretokenise.h"
 #include "text/prose.h"
-#include "text/tokenizer_private.h"
 #include "text/utf8.h"
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -18,55 +17,11 @@ static bl_tokenizer *load(const char *name) {
     return tokenizer;
 }
 
-/* One {"text"?, "ids", "decoded"}: text to ids, and ids to text. */
-static void check_case(const bl_tokenizer *tokenizer, const json_t *one, size_t line) {
-    const json_t *text = json_object_get(one, "text"), *wanted = json_object_get(one, "ids"), *decoded = json_object_get(one, "decoded");
-    bl_error err = {0};
-    bl_ids ids = {0};
-    if (text && !bl_tokenizer_encode(tokenizer, json_string_value(text), json_string_length(text), &ids, &err)) fail_msg("%s", err.message);
-    bool same = !text || ids.n == json_array_size(wanted);
-    for (size_t i = 0; text && same && i < ids.n; i++) same = ids.data[i] == json_integer_value(json_array_get(wanted, i));
-    if (!same) fail_msg("tokenizer %zu: wrong ids for %s", line, json_dumps(text, JSON_ENCODE_ANY | JSON_ENSURE_ASCII));
-    if (json_is_string(decoded)) {
-        size_t length;
-        int32_t *given = malloc((json_array_size(wanted) + 1) * sizeof *given);
-        assert_non_null(given);
-        for (size_t i = 0; i < json_array_size(wanted); i++) given[i] = (int32_t)json_integer_value(json_array_get(wanted, i));
-        char *back = bl_tokenizer_decode_n(tokenizer, given, json_array_size(wanted), &length, &err);
-        const char *text_wanted = json_string_value(decoded);
-        if (!back) fail_msg("%s", err.message);
-        else if (!text_wanted || length != json_string_length(decoded) || memcmp(back, text_wanted, length) != 0)
-            fail_msg("tokenizer %zu: '%s' for %s", line, back, json_dumps(decoded, JSON_ENCODE_ANY | JSON_ENSURE_ASCII));
-        bl_free(back);
-        free(given);
-    }
-    bl_ids_free(&ids);
-}
-
 static void golden(void **state) {
     (void)state;
-    FILE *file = fopen(TEST_DATA "/tokenizer/bpe.jsonl", "r");
-    assert_non_null(file);
-    char *line = NULL;
-    size_t capacity = 0, n = 0, texts = 0;
-    for (ssize_t length; (length = getline(&line, &capacity, file)) > 0; n++) {
-        json_t *json = json_loadb(line, (size_t)length, JSON_ALLOW_NUL, NULL);
-        assert_non_null(json);
-        char *text = json_dumps(json_object_get(json, "tokenizer"), 0);
-        const json_t *cases = json_object_get(json, "cases");
-        bl_error err = {0};
-        bl_tokenizer *tokenizer = bl_tokenizer_load_memory("variant", text, strlen(text), &err);
-        if (!tokenizer) fail_msg("tokenizer %zu: %s", n, err.message);
-        for (size_t i = 0; i < json_array_size(cases); i++) check_case(tokenizer, json_array_get(cases, i), n);
-        texts += json_array_size(cases);
-        bl_tokenizer_free(tokenizer);
-        free(text);
-        json_decref(json);
-    }
-    free(line);
-    fclose(file);
-    assert_int_equal(n, 53);
-    assert_int_equal(texts, 875);
+    size_t cases = 0;
+    assert_int_equal(golden_lines(TEST_DATA "/tokenizer/bpe.jsonl", golden_variant, &cases), 53);
+    assert_int_equal(cases, 875);
 }
 
 static void byte_alphabet(void **state) {
@@ -194,23 +149,10 @@ static void long_words(void **state) {
     free(text);
 }
 
-/* One tokenizer, many threads. */
 static void threads(void **state) {
     (void)state;
     bl_tokenizer *tokenizer = load("sentencepiece");
-    const char *text = "Once upon a time, Zo\xC3\xAB's 12 ducks swam.</s> \xE4\xB8\xAD";
-    bl_ids wanted = {0};
-    assert_true(bl_tokenizer_encode(tokenizer, text, strlen(text), &wanted, NULL));
-    int wrong = 0;
-#pragma omp parallel for num_threads(4) reduction(+ : wrong)
-    for (int i = 0; i < 2000; i++) {
-        bl_ids ids = {0};
-        bool ok = bl_tokenizer_encode(tokenizer, text, strlen(text), &ids, NULL);
-        wrong += !ok || ids.n != wanted.n || memcmp(ids.data, wanted.data, wanted.n * sizeof *ids.data) != 0;
-        bl_ids_free(&ids);
-    }
-    assert_int_equal(wrong, 0);
-    bl_ids_free(&wanted);
+    golden_threads(tokenizer, "Once upon a time, Zo\xC3\xAB's 12 ducks swam.</s> \xE4\xB8\xAD");
     bl_tokenizer_free(tokenizer);
 }
 

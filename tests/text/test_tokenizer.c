@@ -1,7 +1,6 @@
 /* The tokenizer against what the Hugging Face library gave (data/tokenizer/: the golden of the seed's tokenizer, and small ones of many
  * kinds), and the library's own promises: suggestions, sizes, threads, linear time. */
-#include "support.h"
-#include "text/tokenizer_private.h"
+#include "golden.h"
 #include "text/unicode.h"
 #include "text/utf8.h"
 
@@ -12,72 +11,19 @@ static bl_tokenizer *seed(void) {
     return tokenizer;
 }
 
-/* Calls `check` for each line of a .jsonl file; returns how many there were. */
-static size_t each_line(const char *path, void (*check)(void *context, const json_t *line), void *context) {
-    FILE *file = fopen(path, "r");
-    if (!file) fail_msg("%s cannot be opened", path);
-    char *line = NULL;
-    size_t capacity = 0, n = 0;
-    for (ssize_t length; (length = getline(&line, &capacity, file)) > 0; n++) {
-        json_error_t where;
-        json_t *json = json_loadb(line, (size_t)length, JSON_ALLOW_NUL, &where);
-        if (!json) fail_msg("%s:%zu: %s", path, n + 1, where.text);
-        check(context, json);
-        json_decref(json);
-    }
-    free(line);
-    fclose(file);
-    return n;
-}
-
-/* One {"text", "ids", "tokens"?, "decoded"}. */
-static void check_case(const bl_tokenizer *tokenizer, const json_t *one) {
-    const json_t *text = json_object_get(one, "text"), *wanted = json_object_get(one, "ids"), *tokens = json_object_get(one, "tokens"),
-                 *decoded = json_object_get(one, "decoded");
-    bl_ids ids = {0};
-    bl_error err = {0};
-    if (!bl_tokenizer_encode(tokenizer, json_string_value(text), json_string_length(text), &ids, &err)) fail_msg("%s", err.message);
-    bool same = ids.n == json_array_size(wanted);
-    for (size_t i = 0; same && i < ids.n; i++) {
-        same = ids.data[i] == json_integer_value(json_array_get(wanted, i));
-        const char *token = bl_tokenizer_token(tokenizer, ids.data[i]);
-        if (tokens) assert_string_equal(token, json_string_value(json_array_get(tokens, i)));
-    }
-    if (!same) fail_msg("wrong ids for: %s", json_dumps(text, JSON_ENCODE_ANY | JSON_ENSURE_ASCII));
-    if (json_is_string(decoded)) {
-        char *back = bl_tokenizer_decode(tokenizer, ids.data, ids.n, &err);
-        assert_non_null(back);
-        assert_string_equal(back, json_string_value(decoded));
-        bl_free(back);
-    }
-    bl_ids_free(&ids);
-}
-
-static void golden_line(void *tokenizer, const json_t *line) { check_case(tokenizer, line); }
+static void golden_line(void *tokenizer, const json_t *line) { golden_case(tokenizer, line); }
 
 static void golden(void **state) {
     (void)state;
     bl_tokenizer *tokenizer = seed();
-    assert_int_equal(each_line(TEST_DATA "/tokenizer/tokenizer-ts-4096.jsonl", golden_line, tokenizer), 315);
+    assert_int_equal(golden_lines(TEST_DATA "/tokenizer/tokenizer-ts-4096.jsonl", golden_line, tokenizer), 315);
     bl_tokenizer_free(tokenizer);
-}
-
-static void variant_line(void *count, const json_t *line) {
-    char *text = json_dumps(json_object_get(line, "tokenizer"), 0);
-    const json_t *cases = json_object_get(line, "cases");
-    bl_error err = {0};
-    bl_tokenizer *tokenizer = bl_tokenizer_load_memory("variant", text, strlen(text), &err);
-    if (!tokenizer) fail_msg("%s", err.message);
-    for (size_t i = 0; i < json_array_size(cases); i++) check_case(tokenizer, json_array_get(cases, i));
-    *(size_t *)count += json_array_size(cases);
-    bl_tokenizer_free(tokenizer);
-    free(text);
 }
 
 static void variants(void **state) {
     (void)state;
     size_t count = 0;
-    assert_int_equal(each_line(TEST_DATA "/tokenizer/variants.jsonl", variant_line, &count), 14);
+    assert_int_equal(golden_lines(TEST_DATA "/tokenizer/variants.jsonl", golden_variant, &count), 14);
     assert_int_equal(count, 14 * 60);
 }
 
@@ -292,24 +238,10 @@ static void splitter(void **state) {
     bl_normal_scratch_free(&scratch);
 }
 
-/* One tokenizer, many threads. */
 static void threads(void **state) {
     (void)state;
     bl_tokenizer *tokenizer = seed();
-    const char *text = "Once upon a time, Zoë's 12 ducks swam [EOS] and swam.";
-    bl_ids wanted = {0};
-    bl_error err = {0};
-    assert_true(bl_tokenizer_encode(tokenizer, text, strlen(text), &wanted, &err));
-    int wrong = 0;
-#pragma omp parallel for num_threads(4) reduction(+ : wrong)
-    for (int i = 0; i < 2000; i++) {
-        bl_ids ids = {0};
-        bool ok = bl_tokenizer_encode(tokenizer, text, strlen(text), &ids, NULL);
-        wrong += !ok || ids.n != wanted.n || memcmp(ids.data, wanted.data, wanted.n * sizeof *ids.data) != 0;
-        bl_ids_free(&ids);
-    }
-    assert_int_equal(wrong, 0);
-    bl_ids_free(&wanted);
+    golden_threads(tokenizer, "Once upon a time, Zoë's 12 ducks swam [EOS] and swam.");
     bl_tokenizer_free(tokenizer);
 }
 
