@@ -10,11 +10,11 @@
 # Another BLAS, a compiler from elsewhere, no Debian: DEPS=skip makes this script do nothing; CMake says what it cannot find.
 set -u
 
-build='gcc libc6-dev cmake ninja-build pkg-config libopenblas-openmp-dev liblapacke-dev libjansson-dev libutf8proc-dev libpcre2-dev
+build='gcc libc6-dev cmake ninja-build pkg-config libopenblas-openmp-dev liblapacke-dev libjansson-dev libutf8proc-dev
 libcairo2-dev zlib1g-dev libzstd-dev libsqlite3-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev libopenmpi-dev'
-check='libcmocka-dev clang clang-format clang-tidy libomp-dev zstd gzip python3 openssl chromium nodejs npm'
+check='libcmocka-dev libpcre2-dev clang clang-format clang-tidy libomp-dev zstd gzip python3 openssl chromium nodejs npm'
 fuzz='clang libomp-dev libclang-rt-dev'
-valgrind='libcmocka-dev valgrind zstd gzip python3 openssl'
+valgrind='libcmocka-dev libpcre2-dev valgrind zstd gzip python3 openssl'
 reference='doxygen'
 deb='debhelper lintian dpkg-dev fakeroot'
 
