@@ -89,8 +89,23 @@ class Generated(c.Structure):
 
 StoryFunction = c.CFUNCTYPE(Bool, c.c_void_p, Size, c.POINTER(Generated), c.POINTER(Error))
 
+class HubName(c.Structure):
+    _fields_ = [("repository", c.c_char * 128), ("revision", c.c_char * 256)]
+
+
+class HubOptions(c.Structure):
+    _fields_ = [("cache", c.c_char_p), ("endpoint", c.c_char_p), ("token", c.c_char_p), ("ca_file", c.c_char_p), ("offline", Bool),
+                ("prefer_cache", Bool), ("list_only", Bool), ("parallel", Size), ("retries", Size), ("no_retries", Bool),
+                ("retry_wait", c.c_double), ("timeout", c.c_double), ("max_bytes", c.c_uint64), ("progress", Progress)]
+
+
+class HubRequest(c.Structure):
+    _fields_ = [("name", c.c_char_p), ("revision", c.c_char_p), ("data", Bool), ("patterns", c.POINTER(c.c_char_p)), ("n_patterns", Size)]
+
+
 # The C name of each, for the test.
 NAMES = {"bl_error": Error, "bl_view": View, "bl_progress": Progress, "bl_named_array": NamedArray, "bl_ids": Ids, "bl_config": Config,
          "bl_layer": Layer, "bl_loss": Loss, "bl_direction": Direction, "bl_weight_array": WeightArray, "bl_entry": Entry,
          "bl_scan_options": ScanOptions, "bl_match": Match, "bl_subject": Subject, "bl_terminal": Terminal,
-         "bl_generate_options": GenerateOptions, "bl_generated": Generated}
+         "bl_generate_options": GenerateOptions, "bl_generated": Generated, "bl_hub_name": HubName,
+         "bl_hub_options": HubOptions, "bl_hub_request": HubRequest}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import _data
+from . import _data, _hub
 from . import _structs as s
 from ._arrays import floats, matrix, view
 from ._calls import LongCall, call, call_text, strings, text_argument
@@ -109,8 +109,9 @@ class Model:
 
     V vocabulary, d d_model, h d_hidden, H heads, k = d / H head width, T positions."""
 
-    def __init__(self, directory):
-        self._owner = _Handle(call(lib.bl_model_load, os.fsencode(directory)))
+    def __init__(self, model, progress=None):
+        hub = isinstance(model, str) and _hub.is_model(model)
+        self._owner = _Handle(_hub.load(model, progress) if hub else call(lib.bl_model_load, os.fsencode(model)))
         self._handle = self._owner.pointer
         raw = lib.bl_model_config(self._handle).contents
         names = dict(generation=lib.bl_generation_name(raw.generation).decode(), gate=lib.bl_gate_name(raw.gate).decode(),
@@ -338,11 +339,12 @@ class Model:
                 f"n_head {f.n_head}, n_vocab {f.n_vocab}, {self.parameters:,} parameters>")
 
 
-def load(model=None):
-    """Loads a model directory (config.json, model.safetensors, tokenizer.json); without one, the model that comes with bilens.
+def load(model=None, progress=None):
+    """Loads a model directory (config.json, model.safetensors, tokenizer.json), or one named as on the Hugging Face hub ("owner/name[@revision]",
+    "tinystories:1-1024-i5n") from its cache or the network; without a name, the model that comes with bilens.
 
     float32 weights are mapped, not read: loading takes milliseconds, and processes share the memory."""
-    return Model(_data.find("stories-1-256") if model is None else model)
+    return Model(_data.find("stories-1-256") if model is None else model, progress)
 
 
 def set_threads(threads=0):

@@ -210,3 +210,30 @@ def test_tokenizer(default):
         tokenizer.decode([[1]])
     with pytest.raises(bilens.InputError, match="UTF-8"):
         tokenizer.encode("\udc80")
+
+
+def test_hub(tmp_path):
+    """A name on the hub: from the cache as the Python library lays it out, offline; and what is said when it is not there."""
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    folder = tmp_path / "hub" / "models--owner--tiny"
+    snapshot = folder / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    (folder / "blobs").mkdir()
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(commit)
+    for file in (DATA / "models" / "plain").iterdir():
+        (folder / "blobs" / file.name).write_bytes(file.read_bytes())
+        (snapshot / file.name).symlink_to(f"../../blobs/{file.name}")
+    code = """
+import bilens
+m = bilens.load("owner/tiny")
+print(m.name, m.config.d_model, len(m.eigen("swim")))
+for bad in ("owner/other", "owner/tiny@nothing", "no-model"):
+    try: bilens.load(bad)
+    except OSError as failure: print(failure)
+"""
+    out = python(code, env={"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": ""})
+    assert out.returncode == 0, out.stderr
+    lines = out.stdout.splitlines()
+    assert lines[0] == "owner/tiny 16 16" and len(lines) == 4
+    assert "no such model directory: 'owner/other'" in lines[1] and "hub" in lines[1] and "hub" not in lines[3].split("no-model")[1]
