@@ -1,8 +1,10 @@
-/* Writing safetensors in 32 or 16 bits. Tensors follow each other in the order given; the header is padded so that the data is aligned. */
+/* Writing safetensors in 32 or 16 bits. Tensors follow each other in the order given; the header is padded so that the data is aligned.
+ * "__metadata__": {"format": "pt"} is what Python's transformers asks for before it loads a model's weights. */
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "format/json.h"
+#include "format/safetensors.h"
 #include <bilens/format.h>
 #include <math.h>
 #include <stdlib.h>
@@ -79,13 +81,15 @@ static bool add_entry(json_t *header, const bl_named_array *array, bl_store stor
     return bl_fail(err, BL_ERR_MEMORY, "%s: out of memory while the header was built", path);
 }
 
-bool bl_safetensors_write_as(const char *path, const bl_named_array *arrays, size_t n, bl_store store, bl_error *err) {
-    json_t *header = json_object();
+bool bl_safetensors_write_each(const char *path, const bl_named_array *arrays, const bl_store *stores, size_t n, bl_error *err) {
+    json_t *header = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
     char *text = NULL;
     bool ok = false;
     size_t offset = 0;
+    if (!header) bl_fail(err, BL_ERR_MEMORY, "%s: out of memory while the header was built", path);
+    if (!header) goto done;
     for (size_t i = 0; i < n; i++)
-        if (!add_entry(header, &arrays[i], store, &offset, path, err)) goto done;
+        if (!add_entry(header, &arrays[i], stores[i], &offset, path, err)) goto done;
     text = bl_json_text(header, JSON_COMPACT, err);
     if (!text) goto done;
     size_t length = strlen(text), padded = (length + 7) / 8 * 8; /* so that the data is aligned */
@@ -98,7 +102,7 @@ bool bl_safetensors_write_as(const char *path, const bl_named_array *arrays, siz
     for (size_t i = 0; i < n; i++) {
         size_t count = 1;
         for (size_t j = 0; j < arrays[i].n_dims; j++) count *= arrays[i].shape[j];
-        if (write_data(writer, arrays[i].data, count, store)) continue;
+        if (write_data(writer, arrays[i].data, count, stores[i])) continue;
         bl_writer_abort(writer);
         bl_fail(err, BL_ERR_NUMERIC, "%s: '%s' holds numbers that are too large for 16 bits: store it in 32", path, arrays[i].name);
         goto done;
@@ -107,6 +111,15 @@ bool bl_safetensors_write_as(const char *path, const bl_named_array *arrays, siz
 done:
     free(text);
     json_decref(header);
+    return ok;
+}
+
+bool bl_safetensors_write_as(const char *path, const bl_named_array *arrays, size_t n, bl_store store, bl_error *err) {
+    bl_store *stores = bl_alloc(n, sizeof *stores, err);
+    if (!stores) return false;
+    for (size_t i = 0; i < n; i++) stores[i] = store;
+    bool ok = bl_safetensors_write_each(path, arrays, stores, n, err);
+    free(stores);
     return ok;
 }
 

@@ -4,6 +4,9 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "format/json.h"
+#include "format/safetensors.h"
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,18 +86,39 @@ static bool copy_file(const char *from, const char *to, bl_error *err) {
     return ok;
 }
 
+/* Frequencies [k/2] of the rotary embedding. They are no parameters (bilens computes them), but the authors' modules hold them as a buffer,
+ * and want them from the file. */
+static void rotary_frequencies(size_t k, float *out) {
+    for (size_t j = 0; j < k / 2; j++) out[j] = 1.0F / powf(10000.0F, (float)(2 * j) / (float)k);
+}
+
+/* The parameters in their order, then the rotary tables of every layer, which stay in 32 bits. */
 static bool save_weights(const bl_net *net, const char *path, bl_store store, bl_error *err) {
-    bl_named_array *arrays = bl_alloc_zero(net->params.n, sizeof *arrays, err);
-    if (!arrays) return false;
-    for (size_t i = 0; i < net->params.n; i++) {
+    size_t n = net->params.n, layers = net->config.n_layer, k = net->config.d_model / net->config.n_head;
+    bl_named_array *arrays = bl_alloc_zero(n + layers, sizeof *arrays, err);
+    bl_store *stores = bl_alloc_zero(n + layers, sizeof *stores, err);
+    char(*names)[64] = bl_alloc_zero(layers, sizeof *names, err);
+    float *table = bl_alloc(k / 2, sizeof *table, err);
+    bool ok = arrays && stores && names && table;
+    for (size_t i = 0; ok && i < n; i++) {
         const bl_param *param = &net->params.list[i];
+        stores[i] = store;
         arrays[i] = (bl_named_array){.name = param->name,
                                      .data = net->weights + param->offset,
                                      .n_dims = param->n_dims,
                                      .shape = {param->rows, param->cols}};
     }
-    bool ok = bl_safetensors_write_as(path, arrays, net->params.n, store, err);
+    if (ok) rotary_frequencies(k, table);
+    for (size_t i = 0; ok && i < layers; i++) {
+        snprintf(names[i], sizeof *names, "transformer.h.%zu.attn.rotary.inv_freq", i);
+        stores[n + i] = BL_STORE_F32;
+        arrays[n + i] = (bl_named_array){.name = names[i], .data = table, .n_dims = 1, .shape = {k / 2}};
+    }
+    ok = ok && bl_safetensors_write_each(path, arrays, stores, n + layers, err);
     free(arrays);
+    free(stores);
+    free(names);
+    free(table);
     return ok;
 }
 
