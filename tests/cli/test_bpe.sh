@@ -31,8 +31,9 @@ for kind in byte_level sentencepiece; do
     "$BILENS" tokenize --tokenizer "$tokenizer" --corpus "$folder/nul.jsonl" --format json >"$folder/ids"
     "$BILENS" tokenize --tokenizer "$tokenizer" --decode --format json <"$folder/ids" | grep -qF 'a\u0000b' || fail "$kind: a NUL got lost"
 
-    # Training with it, and what comes out.
-    "$BILENS" train --corpus "$corpus" --tokenizer "$tokenizer" --layers 1 --heads 2 --d-model 16 --d-hidden 24 --ctx 48 --batch 4 --lr 1e-2 --steps 12 \
+    # Training with it, a model of the first generation and one of the last, and what comes out.
+    shape=$([ $kind = byte_level ] && echo "--layers 1" || echo "--generation later --layers 2 --bias")
+    "$BILENS" train --corpus "$corpus" --tokenizer "$tokenizer" $shape --heads 2 --d-model 16 --d-hidden 24 --ctx 48 --batch 4 --lr 1e-2 --steps 12 \
         --sample 5 --eval-every 6 --quiet -o "$model" >/dev/null || fail "$kind: train"
     cmp "$tokenizer" "$model/tokenizer.json" || fail "$kind: another tokenizer beside the model"
     grep -q '"loss":' <("$BILENS" eval "$model" --corpus "$corpus" --format json) || fail "$kind: eval"
