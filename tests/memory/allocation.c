@@ -4,6 +4,7 @@
 #include "support.h"
 #include "memory/failing.h"
 #include "memory/tiny_model.h"
+#include "serve/explorer.h"
 #include "text/prose.h"
 #include "text/tokenizer_private.h"
 #include <dirent.h>
@@ -317,6 +318,42 @@ static bool show(const work *w, bl_error *err) {
     return same;
 }
 
+/* One request; false with BL_ERR_MEMORY when its answer says that there was no memory. */
+static bool ask_explorer(bl_explorer *explorer, const char *path, const char *query, bl_error *err) {
+    bl_request request = {.path = path};
+    bl_answer answer = {0};
+    bool ok = bl_request_add(&request, query, strlen(query), err);
+    if (ok) {
+        bl_explorer_answer(explorer, &request, NULL, NULL, &answer);
+        ok = answer.status == 200;
+        if (!ok) {
+            err->code = answer.status == 503 ? BL_ERR_MEMORY : BL_ERR_INPUT;
+            snprintf(err->message, sizeof err->message, "%s: %u %.300s", path, answer.status, answer.text);
+        }
+    }
+    bl_answer_release(&answer);
+    bl_request_free(&request);
+    return ok;
+}
+
+static bool explore(const work *w, bl_error *err) {
+    static const char *const requests[][2] = {{"/api/info", ""},
+                                              {"/api/eigen", "token=swim&contrast=mean&eigs=-1"},
+                                              {"/api/eigen", "token=swim&contrast=mean&eigs=-1&null=1"},
+                                              {"/api/scan", "token=swim&minus=run&eigs=0&top=2&heads=1"},
+                                              {"/api/tokens", "q=s&sort=id"},
+                                              {"/api/sentence", "text=tom+swim"},
+                                              {"/api/sentence/contributions", "text=tom+swim&token=swim"}};
+    const char *path = w->corpus;
+    bl_corpus *corpus = bl_corpus_open(&path, 1, err);
+    bl_explorer *explorer = corpus ? bl_explorer_new(w->model, corpus, NULL, err) : NULL;
+    bool ok = explorer != NULL;
+    for (size_t i = 0; ok && i < sizeof requests / sizeof *requests; i++) ok = ask_explorer(explorer, requests[i][0], requests[i][1], err);
+    bl_explorer_free(explorer);
+    bl_corpus_free(corpus);
+    return ok;
+}
+
 static void test_every_allocation(void **state) {
     (void)state;
     static const char *const kinds[N_TINY] = {"plain", "norm", "later"};
@@ -367,6 +404,7 @@ static void test_every_allocation(void **state) {
         exhaust("terminal", &w, show, true, 1);
         exhaust("render", &w, render, true, 17);
         exhaust("notebook", &w, notebook, true, 1);
+        exhaust("explorer", &w, explore, true, 1);
         bl_free(w.json);
         bl_free(w.table);
         bl_eigen_free(eigen);
