@@ -1,6 +1,5 @@
 /* Damaged BPE tokenizers: every one is refused with the right code and a message that names the file and the thing; none crashes. */
-#include "support.h"
-#include "text/tokenizer_private.h"
+#include "damage.h"
 
 /* A sound tokenizer, which each case damages in one place. */
 static const char sound[] =
@@ -14,15 +13,6 @@ static const char sound[] =
     "\"model\":{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":\"u\",\"continuing_subword_prefix\":null,\"end_of_word_suffix\":\"\","
     "\"fuse_unk\":true,\"byte_fallback\":true,\"ignore_merges\":false,"
     "\"vocab\":{\"u\":0,\"a\":1,\"b\":2,\"ab\":3,\"_\":4,\"_ab\":5,\"<0x0A>\":6},\"merges\":[\"a b\",\"_ ab\"]}}";
-
-/* `sound` with its first `old` replaced; to be freed. */
-static char *damaged(const char *old, const char *replacement) {
-    const char *at = strstr(sound, old);
-    if (!at) fail_msg("'%s' is not in the sound tokenizer", old);
-    char *text = malloc(sizeof sound + strlen(replacement));
-    sprintf(text, "%.*s%s%s", (int)(at - sound), sound, replacement, at + strlen(old));
-    return text;
-}
 
 static void refused(const char *text, bl_code code, const char *part) {
     bl_error err = {0};
@@ -113,7 +103,7 @@ static void damaged_models(void **state) {
         {"\"content\":\" \",\"start\"", "\"content\":\"  \",\"start\"", BL_ERR_INPUT, ".content: expected one character, found 2"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char *text = damaged(cases[i].old, cases[i].replacement);
+        char *text = damage(sound, cases[i].old, cases[i].replacement);
         refused(text, cases[i].code, cases[i].part);
         free(text);
     }
@@ -124,46 +114,20 @@ static void too_much(void **state) {
     char many[1024];
     size_t n = 0;
     for (int i = 0; i <= 16; i++) n += (size_t)snprintf(many + n, sizeof many - n, "%s{\"type\":\"Fuse\"}", i ? "," : "");
-    char *text = damaged("{\"type\":\"Fuse\"}", many);
+    char *text = damage(sound, "{\"type\":\"Fuse\"}", many);
     refused(text, BL_ERR_UNSUPPORTED, ": decoder.decoders[16]: more than 16 components in sequence are not supported");
     free(text);
     static const char template[] = "{\"type\":\"TemplateProcessing\",\"single\":[{\"Sequence\":{\"id\":\"A\"}}],\"special_tokens\":{}}";
     char twice[512];
     snprintf(twice, sizeof twice, "\"post_processor\":{\"type\":\"Sequence\",\"processors\":[%s,%s]}", template, template);
-    text = damaged("\"post_processor\":{\"type\":\"ByteLevel\"}", twice);
+    text = damage(sound, "\"post_processor\":{\"type\":\"ByteLevel\"}", twice);
     refused(text, BL_ERR_UNSUPPORTED, ": post_processor.processors[1]: a second template is not supported");
     free(text);
 }
 
-/* Cut at every byte, a tokenizer is never taken for a whole one; with every byte changed, it never crashes. */
 static void cut_and_flipped(void **state) {
     (void)state;
-    size_t n = sizeof sound - 1, accepted = 0;
-    bl_error err = {0};
-    bl_ids ids = {0};
-    for (size_t cut = 0; cut < n; cut++) {
-        assert_null(bl_tokenizer_load_memory("cut", sound, cut, &err));
-        assert_error(err, BL_ERR_INPUT, "cut: not valid JSON");
-    }
-    char *text = malloc(n);
-    for (size_t i = 0; i < 3 * n; i++) {
-        memcpy(text, sound, n);
-        text[i / 3] = (char)(text[i / 3] ^ (i % 3 == 0 ? 0x01 : i % 3 == 1 ? 0x20 : 0x80));
-        err = (bl_error){0};
-        bl_tokenizer *tokenizer = bl_tokenizer_load_memory("flipped", text, n, &err);
-        if (!tokenizer && (err.code == BL_OK || !strstr(err.message, "flipped: "))) fail_msg("byte %zu: %s", i / 3, err.message);
-        if (!tokenizer) continue;
-        accepted++;
-        assert_true(bl_tokenizer_encode(tokenizer, "ab\n aba xx b", 12, &ids, &err));
-        for (size_t j = 0; j < ids.n; j++) assert_non_null(bl_tokenizer_token(tokenizer, ids.data[j]));
-        char *back = bl_tokenizer_decode(tokenizer, ids.data, ids.n, &err);
-        assert_non_null(back);
-        bl_free(back);
-        bl_tokenizer_free(tokenizer);
-    }
-    assert_true(accepted > 0 && accepted < n);
-    bl_ids_free(&ids);
-    free(text);
+    cut_and_flip(sound, "ab\n aba xx b");
 }
 
 /* Merges that lead in a circle: the string of a product is longer than its parts, so there are none but through the prefix. */
