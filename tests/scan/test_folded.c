@@ -1,81 +1,136 @@
-/* The folded scan equals the full forward pass, on every bilinear variant, at every layer, for few vectors (tau) and many (values). */
+/* The folded scan equals the full forward pass, on every bilinear variant, at every layer, for few vectors (tau) and many (values), and on
+ * trained models at their own size. What each variant's largest difference is goes to standard error. */
 #include "support.h"
 #include "decompose/interaction.h"
 #include "scan/folded.h"
 
-/* Every probe's contributions at the first and the last position. */
+#define MOST_J 17
+
+/* Differences of one variant, and what they are relative to. */
+typedef struct worst {
+    double similarity, contribution, largest;
+} worst;
+
+static void differ(double *most, float a, double b) { *most = fmax(*most, fabs((double)a - b)); }
+
+/* Contributions of the first probes at the first and the last position, whole and by head. */
 static void compare_contributions(const bl_probes *probes, const bl_folded *folded, bl_folded_workspace *fast, bl_workspace *slow,
-                                  const int32_t *ids, size_t n, double *worst) {
-    for (size_t j = 0; j < probes->J; j++)
+                                  const int32_t *ids, size_t n, worst *w) {
+    const bl_config *c = bl_model_config(probes->model);
+    size_t d = c->d_model, rows = 1 + c->n_head;
+    float *memory = calloc(c->n_head * d + 2 * n * (1 + rows), sizeof *memory), *back = memory, *a = back + c->n_head * d, *b = a + n,
+          *a_heads = b + n, *b_heads = a_heads + rows * n;
+    for (size_t j = 0; j < probes->J && j < 5; j++)
         for (size_t p = 0; p<n; p += n> 1 ? n - 1 : 1) {
-            float a[32], b[32], back[2 * 16], by_head[2][3 * 32];
             bl_error err = {0};
-            assert_true(bl_heads_back(probes->model, probes->layer, probes->v + j * 16, back, &err));
-            assert_true(bl_contributions(probes, j, back, slow, ids, n, p, b, by_head[0], &err));
-            bl_folded_contributions(folded, fast, j, ids, n, p, a, by_head[1]);
+            assert_true(bl_heads_back(probes->model, probes->layer, probes->v + j * d, back, &err));
+            assert_true(bl_contributions(probes, j, back, slow, ids, n, p, b, b_heads, &err));
+            bl_folded_contributions(folded, fast, j, ids, n, p, a, a_heads);
             for (size_t i = 0; i <= p; i++) {
-                double sums[2] = {0};
-                *worst = fmax(*worst, fabs((double)a[i] - (double)b[i]));
-                for (size_t row = 0; row < 3; row++)
-                    for (size_t k = 0; k < 2; k++) sums[k] += (double)by_head[k][row * (p + 1) + i];
-                *worst = fmax(*worst, fmax(fabs(sums[0] - (double)b[i]), fabs(sums[1] - (double)a[i])));
+                double a_sum = 0, b_sum = 0;
+                differ(&w->contribution, a[i], (double)b[i]);
+                for (size_t row = 0; row < rows; row++) {
+                    a_sum += (double)a_heads[row * (p + 1) + i];
+                    b_sum += (double)b_heads[row * (p + 1) + i];
+                }
+                differ(&w->contribution, a[i], a_sum);
+                differ(&w->contribution, b[i], b_sum);
             }
-            for (size_t i = 0; i < 3 * (p + 1); i++) *worst = fmax(*worst, fabs((double)by_head[0][i] - (double)by_head[1][i]));
+            for (size_t i = 0; i < rows * (p + 1); i++) differ(&w->contribution, a_heads[i], (double)b_heads[i]);
         }
+    free(memory);
 }
 
-static double compare(const char *name, size_t layer, size_t J, unsigned seed) {
+static unsigned next(unsigned *seed) { return (*seed = *seed * 1664525U + 1013904223U) >> 8; }
+
+/* J eigenvectors of a random direction, on random stories of one token to the whole context. */
+static void compare(const bl_model *model, size_t layer, size_t J, unsigned seed, worst *w) {
     bl_error err = {0};
-    bl_model *model = support_model(name);
-    size_t n_eigen = bl_interaction_size(model);
-    float u[16];
-    for (size_t i = 0; i < 16; i++) u[i] = (float)((seed = seed * 1664525U + 1013904223U) >> 8) / 8388608.0F - 1.0F;
+    const bl_config *c = bl_model_config(model);
+    size_t T = c->n_ctx, n_eigen = bl_interaction_size(model);
+    float *u = calloc(c->d_model, sizeof *u), *a = calloc(2 * T * J, sizeof *a), *b = a + T * J;
+    int32_t *ids = calloc(T, sizeof *ids);
+    for (size_t i = 0; i < c->d_model; i++) u[i] = (float)next(&seed) / 8388608.0F - 1.0F;
     bl_eigen *eigen = bl_eigen_new(model, layer, u, 0, &err);
     assert_non_null(eigen);
-    long indices[17];
-    for (size_t j = 0; j < J; j++) indices[j] = (long)(j % n_eigen);
+    long indices[MOST_J];
+    for (size_t j = 0; j < J; j++) indices[j] = j % 2 ? -(long)(j / 2 % n_eigen) - 1 : (long)(j / 2 % n_eigen); /* both ends */
     bl_probes probes;
     assert_true(bl_probes_init(&probes, model, eigen, indices, J, &err));
     bl_folded *folded = bl_folded_new(&probes, &err);
-    bl_folded_workspace *fast = bl_folded_workspace_new(folded, 32, &err);
-    bl_workspace *slow = bl_workspace_new(model, 32, &err);
+    bl_folded_workspace *fast = bl_folded_workspace_new(folded, T, &err);
+    bl_workspace *slow = bl_workspace_new(model, T, &err);
     assert_true(folded && fast && slow);
-    double worst = 0, largest = 0;
-    for (size_t n = 1; n <= 32; n += n < 4 ? 1 : 7) {
-        int32_t ids[32];
-        float a[32 * 17], b[32 * 17];
-        for (size_t p = 0; p < n; p++) ids[p] = p ? (int32_t)((seed = seed * 1664525U + 1013904223U) >> 8) % 104 : 1;
+    for (size_t n = 1; n <= T; n += n < 4 ? 1 : T / 4 - 1) {
+        for (size_t p = 0; p < n; p++) ids[p] = p ? (int32_t)(next(&seed) % c->n_vocab) : 1;
         bl_folded_similarity(folded, fast, ids, n, a);
         bl_similarity(&probes, slow, ids, n, b);
         for (size_t i = 0; i < n * J; i++) {
-            worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
-            largest = fmax(largest, fabs((double)b[i]));
+            differ(&w->similarity, a[i], (double)b[i]);
+            w->largest = fmax(w->largest, fabs((double)b[i]));
         }
-        compare_contributions(&probes, folded, fast, slow, ids, n, &worst);
+        compare_contributions(&probes, folded, fast, slow, ids, n, w);
     }
     bl_workspace_free(slow);
     bl_folded_workspace_free(fast);
     bl_folded_free(folded);
     bl_probes_free(&probes);
     bl_eigen_free(eigen);
-    bl_model_free(model);
-    return worst / largest;
+    free(ids);
+    free(a);
+    free(u);
+}
+
+static void judge(const char *what, size_t layer, const worst *w) {
+    fprintf(stderr, "%-62s layer %zu: similarities %.1e, contributions %.1e of the largest similarity\n", what, layer,
+            w->similarity / w->largest, w->contribution / w->largest);
+    assert_true(w->largest > 0 && w->similarity < 5e-6 * w->largest && w->contribution < 5e-6 * w->largest);
 }
 
 static void test_equal(void **state) {
     (void)state;
-    const char *const models[] = {"plain", "norm", "bias", "june", "later-bilinear"};
-    const size_t layers[] = {1, 2, 1, 1, 2};
-    double worst = 0;
-    for (size_t m = 0; m < 5; m++)
-        for (size_t layer = 0; layer < layers[m]; layer++)
-            for (size_t J = 1; J <= 17; J += 4)
-                for (unsigned seed = 0; seed < 5; seed++) worst = fmax(worst, compare(models[m], layer, J, seed));
-    fprintf(stderr, "folded against full forward pass: largest difference %.1e of the largest similarity\n", worst);
-    assert_true(worst < 5e-6);
+    const struct {
+        const char *name, *what;
+        size_t layers;
+    } variants[] = {{"plain", "2024-05, no norm", 1},
+                    {"norm", "2024-05, norms with weights, two layers", 2},
+                    {"bias", "2024-05, biases, no norm", 1},
+                    {"june", "2024-06, norms with weights, tied head", 1},
+                    {"later-bilinear", "later, norms, biases, attention scaled, two layers", 2}};
+    for (size_t m = 0; m < sizeof variants / sizeof *variants; m++)
+        for (size_t layer = 0; layer < variants[m].layers; layer++) {
+            worst w = {0};
+            bl_model *model = support_model(variants[m].name);
+            for (size_t J = 1; J <= MOST_J; J += 4)
+                for (unsigned seed = 0; seed < 5; seed++) compare(model, layer, J, seed, &w);
+            judge(variants[m].what, layer, &w);
+            bl_model_free(model);
+        }
+}
+
+static void compare_trained(const char *path, const char *what) {
+    bl_error err = {0};
+    worst w = {0};
+    bl_model *model = bl_model_load(path, &err);
+    if (!model) fail_msg("%s", err.message);
+    compare(model, 0, 8, 1, &w);
+    compare(model, 0, MOST_J, 2, &w);
+    judge(what, 0, &w);
+    bl_model_free(model);
+}
+
+static void test_embedded(void **state) {
+    (void)state;
+    compare_trained(TEST_DATA "/../../data/stories-1-256", "the embedded default, trained, d 256");
+}
+
+static void test_trained(void **state) {
+    (void)state;
+    if (!support_have_shared()) skip();
+    compare_trained(SHARED "/models/ts-1-256", "ts-1-256, trained, d 256");
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equal)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equal), cmocka_unit_test(test_embedded), cmocka_unit_test(test_trained)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
