@@ -62,6 +62,7 @@ typedef struct bl_decomposer_options {
     size_t directions;    /**< how many will be asked for, to choose how: 0 = few */
     size_t memory;        /**< bytes that B may take; 0 = a quarter of the machine's */
     bl_progress progress; /**< phase "preparing" */
+    bool distributed;     /**< started by mpirun: the ranks, which make the same call, make B together; each holds all of it */
 } bl_decomposer_options;
 
 /** Prepares `layer`. With enough directions ahead and enough memory the symmetric half of B is held, 4 d n(n+1)/2 bytes; otherwise

@@ -293,11 +293,12 @@ bool bl_atlas_decompose(bl_atlas *a, bool null_model, bl_error *err) {
     bl_decomposer_options options = {.null_model = null_model,
                                      .seed = a->options.seed,
                                      .directions = a->n_directions,
-                                     .progress = a->options.progress};
+                                     .progress = a->options.progress,
+                                     .distributed = a->options.distributed};
     work w = {.N = null_model ? 1 : a->N, .null_model = null_model};
     bl_decomposer *decomposer = NULL;
     bl_words *words = NULL;
-    bool ok = work_init(a, &w, err);
+    bool ok = bl_ranks_agree(&a->ranks, work_init(a, &w, err), err);
     w.decomposer = decomposer = ok ? bl_decomposer_new(a->model, a->options.layer, &options, err) : NULL;
     w.words = words = decomposer ? bl_words_new(a->model, a->options.layer, err) : NULL;
     ok = bl_ranks_agree(&a->ranks, words != NULL, err) && run_rounds(a, &w, err);

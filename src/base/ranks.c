@@ -68,10 +68,10 @@ bool bl_ranks_sum_double(const bl_ranks *ranks, double *x, size_t n, bl_error *e
     return check(MPI_Allreduce(MPI_IN_PLACE, x, (int)n, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD), "adding losses", err);
 }
 
-bool bl_ranks_share(const bl_ranks *ranks, void *data, size_t bytes, bl_error *err) {
+bool bl_ranks_share_from(const bl_ranks *ranks, int from, void *data, size_t bytes, bl_error *err) {
     bool ok = true;
     for (size_t i = 0; ranks->size > 1 && ok && i < bytes; i += PIECE)
-        ok = check(MPI_Bcast((char *)data + i, (int)(bytes - i < PIECE ? bytes - i : PIECE), MPI_BYTE, 0, MPI_COMM_WORLD),
+        ok = check(MPI_Bcast((char *)data + i, (int)(bytes - i < PIECE ? bytes - i : PIECE), MPI_BYTE, from, MPI_COMM_WORLD),
                    "sharing the state", err);
     return ok;
 }
@@ -139,8 +139,8 @@ bool bl_ranks_sum_double(const bl_ranks *ranks, double *x, size_t n, bl_error *e
     return true;
 }
 
-bool bl_ranks_share(const bl_ranks *ranks, void *data, size_t bytes, bl_error *err) {
-    (void)ranks, (void)data, (void)bytes, (void)err;
+bool bl_ranks_share_from(const bl_ranks *ranks, int from, void *data, size_t bytes, bl_error *err) {
+    (void)ranks, (void)from, (void)data, (void)bytes, (void)err;
     return true;
 }
 
@@ -153,6 +153,10 @@ static bool gather(const bl_ranks *ranks, const void *data, size_t bytes, bool a
     return true;
 }
 #endif
+
+bool bl_ranks_share(const bl_ranks *ranks, void *data, size_t bytes, bl_error *err) {
+    return bl_ranks_share_from(ranks, 0, data, bytes, err);
+}
 
 bool bl_ranks_gather(const bl_ranks *ranks, const void *data, size_t bytes, bl_gathered *out, bl_error *err) {
     return gather(ranks, data, bytes, false, out, err);

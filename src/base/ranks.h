@@ -20,8 +20,9 @@ bool bl_ranks_agree(const bl_ranks *ranks, bool ok, bl_error *err);
 /* x [n] becomes the sum over ranks, the same on all of them. */
 bool bl_ranks_sum(const bl_ranks *ranks, float *x, size_t n, bl_error *err);
 bool bl_ranks_sum_double(const bl_ranks *ranks, double *x, size_t n, bl_error *err);
-/* `bytes` bytes from rank 0 to all. */
+/* `bytes` bytes from rank 0, or from rank `from`, to all. */
 bool bl_ranks_share(const bl_ranks *ranks, void *data, size_t bytes, bl_error *err);
+bool bl_ranks_share_from(const bl_ranks *ranks, int from, void *data, size_t bytes, bl_error *err);
 
 /* What each rank gave, one behind the other: rank r's bytes are data[begin[r]] … data[begin[r + 1] - 1]. */
 typedef struct bl_gathered {

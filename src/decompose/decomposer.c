@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "base/ranks.h"
 #include "base/threads.h"
 #include "decompose/interaction.h"
 #include <cblas.h>
@@ -113,17 +114,30 @@ static bool expand(const bl_decomposer *z, const float *a, size_t m, size_t firs
 
 static size_t count_panels(const bl_decomposer *z) { return (z->packed + PANEL - 1) / PANEL; }
 
-static bool hold_b(bl_decomposer *z, const bl_progress *progress, bl_error *err) {
+/* Rank r has made the columns from begin(r) on; each row of them to all. */
+static bool share_b(bl_decomposer *z, const bl_ranks *ranks, size_t panels, bl_error *err) {
+    bool ok = true;
+    for (size_t r = 0, size = (size_t)ranks->size; size > 1 && r < size; r++) {
+        size_t begin = panels * r / size * PANEL, end = panels * (r + 1) / size * PANEL;
+        if (end > z->packed) end = z->packed;
+        for (size_t o = 0; ok && begin < end && o < z->d; o++)
+            ok = bl_ranks_share_from(ranks, (int)r, z->b + o * z->packed + begin, (end - begin) * sizeof *z->b, err);
+    }
+    return ok;
+}
+
+/* Each rank makes its share of the panels. */
+static bool hold_b(bl_decomposer *z, const bl_ranks *ranks, const bl_progress *progress, bl_error *err) {
     const bl_layer *l = bl_model_layer(z->model, z->layer);
-    size_t count, panels = count_panels(z), step = 8 * (size_t)bl_threads();
+    size_t count, panels = count_panels(z), step = 8 * (size_t)bl_threads(), size = (size_t)ranks->size, r = (size_t)ranks->rank,
+                  begin = panels * r / size, end = panels * (r + 1) / size;
     if (!bl_mul_size(z->d, z->packed, &count)) count = SIZE_MAX;
     z->b = bl_alloc(count, sizeof *z->b, err);
-    if (!z->b) return false;
-    for (size_t p = 0; p < panels; p += step) {
-        if (!bl_progress_step(progress, "preparing", p, panels, err)) return false;
-        if (!expand(z, l->w_p.data, z->d, p, p + step < panels ? p + step : panels, z->b, err)) return false;
-    }
-    return true;
+    bool ok = z->b != NULL;
+    for (size_t p = begin; ok && p < end; p += step)
+        ok = bl_progress_step(progress, "preparing", p - begin, end - begin, err) &&
+             expand(z, l->w_p.data, z->d, p, p + step < end ? p + step : end, z->b, err);
+    return bl_ranks_agree(ranks, ok, err) && share_b(z, ranks, panels, err);
 }
 
 /* B pays for itself when its d h n^2 operations are fewer than the m (h - d) n^2 that it saves, and where there is room for it. */
@@ -138,9 +152,13 @@ bl_decomposer *bl_decomposer_new(const bl_model *model, size_t layer, const bl_d
     static const bl_decomposer_options defaults = {0};
     bl_error_clear(err);
     if (!options) options = &defaults;
-    if (!bl_check_decomposable(model, layer, err)) return NULL;
+    bl_ranks ranks;
+    if (!bl_check_decomposable(model, layer, err) || !bl_ranks_join(&ranks, options->distributed, err)) return NULL;
     bl_decomposer *z = bl_alloc_zero(1, sizeof *z, err);
-    if (!z) return NULL;
+    if (!bl_ranks_agree(&ranks, z != NULL, err) || !z) {
+        bl_decomposer_free(z);
+        return NULL;
+    }
     const bl_layer *l = bl_model_layer(model, layer);
     *z = (bl_decomposer){.model = model, .layer = layer, .d = l->w_l.cols, .h = l->w_l.rows, .n = bl_interaction_size(model)};
     z->packed = z->n * (z->n + 1) / 2;
@@ -149,7 +167,9 @@ bl_decomposer *bl_decomposer_new(const bl_model *model, size_t layer, const bl_d
     bool ok = z->left && z->right;
     for (size_t g = 0; ok && g < z->h; g++) z->left[g] = z->right[g] = g;
     if (ok && options->null_model) ok = permute(z, options->seed, err);
-    if (ok && worth_holding(z, options)) ok = hold_b(z, &options->progress, err);
+    bool hold = worth_holding(z, options); /* rank 0 decides: another way gives other last bits */
+    ok = bl_ranks_agree(&ranks, ok, err) && bl_ranks_share(&ranks, &hold, sizeof hold, err);
+    if (ok && hold) ok = hold_b(z, &ranks, &options->progress, err);
     if (ok) return z;
     bl_decomposer_free(z);
     return NULL;
