@@ -209,7 +209,7 @@ def main():
     parser.add_argument("--stories", type=int, default=16384)
     parser.add_argument("--peer-stories", type=int, default=200)
     parser.add_argument("--corpus")
-    parser.add_argument("--only", default="eigen,scan,report,train")
+    parser.add_argument("--only", default="eigen,scan,report,train,ranks")
     args = parser.parse_args()
     model, paths, ids = make_inputs(args)
     peak = float(run(os.path.join(work, "peak"))[2])
@@ -223,6 +223,10 @@ def main():
         bench_report(args, model, paths)
     if "train" in only:
         bench_train(args)
+    if "ranks" in only:
+        import ranks
+        for name, two, one in ranks.bench(model, paths[args.stories], work, min(3, args.repetitions)):
+            add(name, two, one, "1.8", note="the peer is bilens, one rank")
     write_results(peak)
 
 
