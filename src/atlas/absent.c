@@ -45,7 +45,7 @@ const bl_look_direction *bl_look_get_direction(const bl_look *look, size_t token
 }
 
 bool bl_look_vectors(bl_look *look, const float **v, const bl_look_pair **pairs, size_t *n_pairs, bl_error *err) {
-    (void)look, (void)v, (void)pairs, (void)n_pairs;
+    (void)look, *v = NULL, *pairs = NULL, *n_pairs = 0;
     return bl_fail(err, BL_ERR_UNSUPPORTED, "%s", why);
 }
 
@@ -57,7 +57,7 @@ bool bl_look_get_matches(bl_look *look, int32_t token, long index, size_t top, b
 void bl_look_matches_free(bl_look_matches *matches) { (void)matches; }
 
 bool bl_look_stories(bl_look *look, size_t most, int32_t **ids, size_t **begin, size_t *n, bl_error *err) {
-    (void)look, (void)most, (void)ids, (void)begin, (void)n;
+    (void)look, (void)most, *ids = NULL, *begin = NULL, *n = 0;
     return bl_fail(err, BL_ERR_UNSUPPORTED, "%s", why);
 }
 

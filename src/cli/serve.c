@@ -12,8 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* Shows the URL in the user's browser. */
 static void open_url(const common *c, const char *url) {
     const char *browser = getenv("BROWSER");

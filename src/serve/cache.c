@@ -83,7 +83,7 @@ bl_cached *bl_cache_add(bl_cache *cache, const char *key, void *value, size_t by
     bl_cached **older = find(cache, key);
     if (*older) drop(cache, older);
     if (bytes <= cache->bytes / 4) {
-        while (cache->used + bytes > cache->bytes) {
+        while (cache->first && cache->used + bytes > cache->bytes) {
             bl_cached **last = &cache->first;
             while ((*last)->next) last = &(*last)->next;
             drop(cache, last);

@@ -29,8 +29,11 @@ static unsigned port_of(int s) {
     struct sockaddr_storage at = {0};
     socklen_t length = sizeof at;
     if (getsockname(s, (struct sockaddr *)&at, &length) != 0) return 0;
-    in_port_t port = at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port : ((struct sockaddr_in *)&at)->sin_port;
-    return ntohs(port);
+    struct sockaddr_in four;
+    struct sockaddr_in6 six;
+    memcpy(&four, &at, sizeof four);
+    memcpy(&six, &at, sizeof six);
+    return ntohs(at.ss_family == AF_INET6 ? six.sin6_port : four.sin_port);
 }
 
 static size_t fail(const char *address, unsigned port, bl_error *err) {
