@@ -2,6 +2,8 @@
  * failure. Each failed run must say so (BL_ERR_MEMORY and a message), leak nothing, and leave no file behind. The AddressSanitizer build
  * of the same test sees what a wrong clean-up would touch. Allocations inside other shared libraries (OpenBLAS, cairo) do not fail here. */
 #include "support.h"
+#include "base/memory.h"
+#include "format/hub/hub_private.h"
 #include "memory/failing.h"
 #include "memory/tiny_model.h"
 #include "serve/explorer.h"
@@ -354,6 +356,46 @@ static bool explore(const work *w, bl_error *err) {
     return ok;
 }
 
+/* A model in the hub's cache (with an index: the later kind), and what the hub says of one. */
+static bool look_into_cache(const work *w, bl_error *err) {
+    char cache[160];
+    snprintf(cache, sizeof cache, "%s-hub", w->directory);
+    bl_hub_options options = {.cache = cache, .offline = true};
+    bl_hub_request request = {.name = "a/b"};
+    bl_hub_snapshot *snapshot = bl_hub_fetch(&request, &options, err);
+    bool ok = snapshot && bl_hub_snapshot_n_files(snapshot) >= 3;
+    bl_hub_snapshot_free(snapshot);
+    return ok;
+}
+
+static bool read_list(const work *w, bl_error *err) {
+    (void)w;
+    static const char tree[] = "[{\"type\":\"file\",\"path\":\"b\",\"size\":3},{\"type\":\"file\",\"path\":\"a\",\"size\":1}]";
+    bl_hub_request request = {.name = "a/b"};
+    bl_hub_job job = {.request = &request, .name = "a/b", .revision = "main", .endpoint = "https://h"};
+    bl_hub_snapshot *files = bl_alloc_zero(1, sizeof *files, err);
+    bool ok = files && bl_hub_read_tree(tree, sizeof tree - 1, "here", files, err);
+    char *revision = ok ? bl_hub_revision_url(&job, err) : NULL, *list = revision ? bl_hub_tree_url(&job, "0", err) : NULL;
+    char *file = list ? bl_hub_resolve_url(&job, "0", "a b", err) : NULL, *next = file ? bl_hub_next_page("<x>; rel=\"next\"", err) : NULL;
+    ok = next != NULL;
+    bl_free(revision);
+    bl_free(list);
+    bl_free(file);
+    bl_free(next);
+    bl_hub_snapshot_free(files);
+    return ok;
+}
+
+static void put_into_cache(const work *w) {
+    static const char commit[] = "0123456789abcdef0123456789abcdef01234567";
+    char command[1024];
+    snprintf(
+        command, sizeof command,
+        "s='%s-hub/models--a--b'; mkdir -p \"$s/refs\" \"$s/snapshots\" && ln -s '%s' \"$s/snapshots/%s\" && printf %s >\"$s/refs/main\"",
+        w->directory, w->directory, commit, commit);
+    assert_int_equal(system(command), 0);
+}
+
 static void test_every_allocation(void **state) {
     (void)state;
     static const char *const kinds[N_TINY] = {"plain", "norm", "later"};
@@ -362,6 +404,7 @@ static void test_every_allocation(void **state) {
     work none = {.model = NULL};
     snprintf(none.out, sizeof none.out, "%s/none", support_temporary());
     empty_out(&none);
+    assert_in_range(exhaust("hub's list", &none, read_list, false, 1), 10, 5000);
     assert_in_range(exhaust("BPE of bytes", &none, bpe_of_bytes, false, 1), 50, 5000);
     assert_in_range(exhaust("BPE of sentences", &none, bpe_of_sentences, false, 1), 50, 5000);
     assert_in_range(exhaust("BPE with affixes", &none, bpe_with_affixes, false, 1), 50, 5000);
@@ -378,6 +421,8 @@ static void test_every_allocation(void **state) {
                     tiny_corpus_write(w.lines, true));
         empty_out(&w);
         assert_in_range(exhaust("load", &w, load, false, 1), 50, 5000);
+        put_into_cache(&w);
+        assert_in_range(exhaust("hub's cache", &w, look_into_cache, false, 1), 15, 5000);
 
         bl_model *model = bl_model_load(w.directory, &err);
         if (!model) fail_msg("%s", err.message);

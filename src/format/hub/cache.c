@@ -53,20 +53,22 @@ char *bl_hub_blob_path(const bl_hub_job *job, const char *hash, const char *suff
     return print(err, "%s/blobs/%s%s", job->store, hash, suffix);
 }
 
-bool bl_hub_cached_commit(const bl_hub_job *job, char commit[41]) {
+bool bl_hub_cached_commit(const bl_hub_job *job, char commit[41], bl_error *err) {
+    bl_error found = {0};
+    size_t size = 0;
+    commit[0] = '\0';
     if (bl_hub_is_hex(job->revision, 40)) {
         memcpy(commit, job->revision, 41);
         return true;
     }
-    char *path = print(NULL, "%s/refs/%s", job->store, job->revision);
-    size_t size = 0;
-    char *text = path ? bl_file_read(path, 4096, &size, NULL) : NULL;
+    char *path = print(&found, "%s/refs/%s", job->store, job->revision);
+    char *text = path ? bl_file_read(path, 4096, &size, &found) : NULL;
     free(path);
     if (text) text[strcspn(text, " \r\n")] = '\0';
-    bool ok = text && bl_hub_is_hex(text, 40);
-    if (ok) memcpy(commit, text, 41);
+    if (text && bl_hub_is_hex(text, 40)) memcpy(commit, text, 41);
     free(text);
-    return ok;
+    if (found.code != BL_ERR_MEMORY) return true;
+    return bl_fail(err, found.code, "%s", found.message);
 }
 
 /* The folder that `path` lies in. */
@@ -105,7 +107,8 @@ done:
 
 bool bl_hub_write_ref(const bl_hub_job *job, const char *commit, bl_error *err) {
     char now[41];
-    if (bl_hub_cached_commit(job, now) && strcmp(now, commit) == 0) return true;
+    if (!bl_hub_cached_commit(job, now, err)) return false;
+    if (strcmp(now, commit) == 0) return true;
     char *path = print(err, "%s/refs/%s", job->store, job->revision);
     bool ok = path && make_parent(path, err) && bl_file_write(path, commit, 40, err);
     free(path);

@@ -55,8 +55,8 @@ bool bl_hub_matches(const char *pattern, const char *name);
 
 /* cache.c */
 bool bl_hub_store(bl_hub_job *job, bl_error *err);
-/* The commit of job->revision as the cache knows it; false without an error message when it does not. */
-bool bl_hub_cached_commit(const bl_hub_job *job, char commit[41]);
+/* The commit of job->revision as the cache knows it, "" when it does not. False when memory ran out. */
+bool bl_hub_cached_commit(const bl_hub_job *job, char commit[41], bl_error *err);
 /* STORE/snapshots/COMMIT, STORE/snapshots/COMMIT/NAME, STORE/blobs/HASH; free with bl_free. */
 char *bl_hub_snapshot_path(const bl_hub_job *job, const char *commit, const char *name, bl_error *err);
 char *bl_hub_blob_path(const bl_hub_job *job, const char *hash, const char *suffix, bl_error *err);

@@ -82,7 +82,8 @@ static void not_cached(const bl_hub_job *job, const char *of, const char *thing,
 static bool look(const bl_hub_job *job, bl_hub_snapshot *snapshot, bool *whole, bl_error *err) {
     bl_error found = {0};
     *whole = false;
-    if (!bl_hub_cached_commit(job, snapshot->commit)) {
+    if (!bl_hub_cached_commit(job, snapshot->commit, err)) return false;
+    if (!snapshot->commit[0]) {
         not_cached(job, "revision ", strcmp(job->revision, "main") == 0 ? NULL : job->revision, err);
         return true;
     }
