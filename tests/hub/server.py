@@ -148,7 +148,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def revision(self, name, repository, commit):
         siblings = [{"rfilename": f} for f in repository.commits[commit]]
-        body = {"_id": "1", "id": name, "modelId": name, "sha": commit, "private": repository.private, "gated": repository.gated, "siblings": siblings}
+        body = {"_id": "1", "id": name, "modelId": name, "sha": commit, "private": repository.private, "gated": repository.gated, "siblings": siblings,
+                "downloads": 0, "likes": 0, "tags": [], "disabled": False, "author": name.split("/")[0], "lastModified": "2024-06-01T00:00:00.000Z"}
         self.reply(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
     def tree(self, repository, commit, path, query):
