@@ -503,6 +503,17 @@ class Network(Case):
         self.fetch("a/b", "--file", "x.bin")
         self.assert_content(data)
 
+    def test_a_damaged_copy_is_replaced(self):
+        """Where links cannot be made other programs leave copies; one that was cut short gives way to a link."""
+        data, sha = self.one_big(0.1)
+        path = self.fetch("a/b", "--file", "x.bin")["files"][0]["path"]
+        for content in (data[:10], data):
+            os.unlink(path)
+            pathlib.Path(path).write_bytes(content)
+            self.fetch("a/b", "--file", "x.bin")
+            self.assert_content(data)
+            self.assertEqual(os.path.islink(path), content != data)
+
     def test_many_at_a_time(self):
         files = {"f%02d.bin" % i: big(0.05, i) for i in range(24)} | {"same-%d.txt" % i: b"same" for i in range(4)}
         self.hub.add("a/b", files)

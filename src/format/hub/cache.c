@@ -24,33 +24,30 @@
 
 #define INDEX_LIMIT ((size_t)64 << 20)
 
-static char *print(bl_error *err, const char *format, ...) BL_PRINTF(2, 3);
-static char *print(bl_error *err, const char *format, ...) {
-    va_list arguments, again;
-    va_start(arguments, format);
-    va_copy(again, arguments);
-    int n = vsnprintf(NULL, 0, format, arguments);
-    char *text = n < 0 ? NULL : bl_alloc((size_t)n + 1, 1, err);
-    if (text) vsnprintf(text, (size_t)n + 1, format, again);
-    va_end(again);
-    va_end(arguments);
-    return text;
+/* The parts, one after the other. */
+static char *join(const char *const *parts, size_t n, bl_error *err) {
+    bl_buffer text = {0};
+    for (size_t i = 0; i < n; i++) bl_buffer_text(&text, parts[i]);
+    return bl_buffer_take(&text, err);
 }
+
+#define JOIN(err, ...) join((const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), err)
 
 bool bl_hub_store(bl_hub_job *job, bl_error *err) {
     const char *slash = strchr(job->name, '/'), *kind = job->request->data ? "datasets" : "models";
-    int owner = (int)(slash - job->name);
-    job->store = print(err, "%s/%s--%.*s--%s", job->options->cache, kind, owner, job->name, slash + 1);
-    job->locks = job->store ? print(err, "%s/.locks/%s--%.*s--%s", job->options->cache, kind, owner, job->name, slash + 1) : NULL;
+    char *owner = bl_strndup(job->name, (size_t)(slash - job->name), err);
+    if (owner) job->store = JOIN(err, job->options->cache, "/", kind, "--", owner, "--", slash + 1);
+    if (job->store) job->locks = JOIN(err, job->options->cache, "/.locks/", kind, "--", owner, "--", slash + 1);
+    free(owner);
     return job->locks != NULL;
 }
 
 char *bl_hub_snapshot_path(const bl_hub_job *job, const char *commit, const char *name, bl_error *err) {
-    return print(err, "%s/snapshots/%s%s%s", job->store, commit, name ? "/" : "", name ? name : "");
+    return JOIN(err, job->store, "/snapshots/", commit, name ? "/" : "", name ? name : "");
 }
 
 char *bl_hub_blob_path(const bl_hub_job *job, const char *hash, const char *suffix, bl_error *err) {
-    return print(err, "%s/blobs/%s%s", job->store, hash, suffix);
+    return JOIN(err, job->store, "/blobs/", hash, suffix);
 }
 
 bool bl_hub_cached_commit(const bl_hub_job *job, char commit[41], bl_error *err) {
@@ -61,7 +58,7 @@ bool bl_hub_cached_commit(const bl_hub_job *job, char commit[41], bl_error *err)
         memcpy(commit, job->revision, 41);
         return true;
     }
-    char *path = print(&found, "%s/refs/%s", job->store, job->revision);
+    char *path = JOIN(&found, job->store, "/refs/", job->revision);
     char *text = path ? bl_file_read(path, 4096, &size, &found) : NULL;
     free(path);
     if (text) text[strcspn(text, " \r\n")] = '\0';
@@ -80,17 +77,21 @@ static bool make_parent(char *path, bl_error *err) {
     return ok;
 }
 
-bool bl_hub_link(const bl_hub_job *job, const char *commit, const char *name, const char *hash, bl_error *err) {
+bool bl_hub_link(const bl_hub_job *job, const char *commit, const bl_hub_entry *file, bl_error *err) {
+    const char *name = file->name;
+    char process[32];
     bl_buffer target = {0};
     struct stat status;
     char *path = bl_hub_snapshot_path(job, commit, name, err), *to = NULL, *beside = NULL;
     bool ok = path != NULL;
-    if (ok && stat(path, &status) == 0) goto done; /* a link that leads somewhere, or a copy where links cannot be made */
+    if (ok && stat(path, &status) == 0 && (uint64_t)status.st_size == file->size)
+        goto done; /* linked, or a copy where links cannot be made */
+    snprintf(process, sizeof process, ".%ld", (long)getpid());
     for (const char *c = name; *c; c++)
         if (*c == '/') bl_buffer_text(&target, "../");
-    bl_buffer_print(&target, "../../blobs/%s", hash);
+    bl_buffer_print(&target, "../../blobs/%s", file->hash);
     to = bl_buffer_take(&target, err);
-    beside = ok && to ? print(err, "%s.%ld.tmp", path, (long)getpid()) : NULL;
+    beside = ok && to ? JOIN(err, path, process, ".tmp") : NULL;
     ok = beside && make_parent(path, err);
     if (ok) {
         unlink(beside);
@@ -109,7 +110,7 @@ bool bl_hub_write_ref(const bl_hub_job *job, const char *commit, bl_error *err) 
     char now[41];
     if (!bl_hub_cached_commit(job, now, err)) return false;
     if (strcmp(now, commit) == 0) return true;
-    char *path = print(err, "%s/refs/%s", job->store, job->revision);
+    char *path = JOIN(err, job->store, "/refs/", job->revision);
     bool ok = path && make_parent(path, err) && bl_file_write(path, commit, 40, err);
     free(path);
     return ok;
@@ -117,7 +118,7 @@ bool bl_hub_write_ref(const bl_hub_job *job, const char *commit, bl_error *err) 
 
 bool bl_hub_prepare_cache(const bl_hub_job *job, bl_error *err) {
     static const char tag[] = "Signature: 8a477f597d28d172789f06886806bc55\n# Downloads from the Hugging Face hub: not worth a backup.\n";
-    char *blobs = print(err, "%s/blobs", job->store), *path = print(err, "%s/CACHEDIR.TAG", job->options->cache);
+    char *blobs = JOIN(err, job->store, "/blobs"), *path = JOIN(err, job->options->cache, "/CACHEDIR.TAG");
     bool ok = blobs && path && bl_make_directories(blobs, err) && bl_make_directories(job->locks, err);
     if (ok && !bl_file_exists(path))
         (void)bl_file_write(path, tag, sizeof tag - 1, NULL); /* a convenience; whether it works decides nothing */
@@ -134,11 +135,11 @@ static bool scan(const char *directory, const char *prefix, int depth, bl_hub_sn
     for (struct dirent *entry; ok && (entry = readdir(folder));) {
         struct stat status;
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        char *path = print(err, "%s/%s", directory, entry->d_name), *name = path ? print(err, "%s%s", prefix, entry->d_name) : NULL;
+        char *path = JOIN(err, directory, "/", entry->d_name), *name = path ? JOIN(err, prefix, entry->d_name) : NULL;
         ok = name != NULL;
         if (ok && stat(path, &status) == 0 && bl_hub_safe_path(name)) {
             if (S_ISDIR(status.st_mode) && depth > 0) {
-                char *inner = print(err, "%s/", name);
+                char *inner = JOIN(err, name, "/");
                 ok = inner && scan(path, inner, depth - 1, snapshot, err);
                 free(inner);
             } else if (S_ISREG(status.st_mode)) {

@@ -243,7 +243,7 @@ bool bl_hub_download(bl_hub_line *line, bl_hub_entry *file, bl_error *err) {
         ok = resume(&t, err) && fetch_verified(&t, url, err);
         file->fetched = ok;
     }
-    ok = ok && bl_hub_link(job, commit, file->name, file->hash, err);
+    ok = ok && bl_hub_link(job, commit, file, err);
     end(&t);
     free(url);
     return ok;

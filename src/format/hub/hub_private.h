@@ -60,8 +60,8 @@ bool bl_hub_cached_commit(const bl_hub_job *job, char commit[41], bl_error *err)
 /* STORE/snapshots/COMMIT, STORE/snapshots/COMMIT/NAME, STORE/blobs/HASH; free with bl_free. */
 char *bl_hub_snapshot_path(const bl_hub_job *job, const char *commit, const char *name, bl_error *err);
 char *bl_hub_blob_path(const bl_hub_job *job, const char *hash, const char *suffix, bl_error *err);
-/* Makes STORE/snapshots/COMMIT/NAME point to the blob, with a relative link; whoever reads sees the old or the new one. */
-bool bl_hub_link(const bl_hub_job *job, const char *commit, const char *name, const char *hash, bl_error *err);
+/* Makes STORE/snapshots/COMMIT/NAME point to the file's blob, with a relative link; whoever reads sees the old or the new one. */
+bool bl_hub_link(const bl_hub_job *job, const char *commit, const bl_hub_entry *file, bl_error *err);
 /* STORE/refs/REVISION = COMMIT, unless the revision is the commit. */
 bool bl_hub_write_ref(const bl_hub_job *job, const char *commit, bl_error *err);
 /* Folders, and CACHEDIR.TAG so that backups leave the cache out. */
