@@ -46,9 +46,12 @@
     const digits = decimals < 0 ? size.toExponential(2).replace(/e([+-])(\d)$/, "e$10$2") : fixed(size, Math.min(decimals, 12));
     return (value < 0 && /[1-9]/.test(digits.split("e")[0]) ? MINUS : "") + digits;
   };
-  /* A number among others up to ±largest. */
-  BILENS.among = (value, largest) => BILENS.number(value, BILENS.decimals(Math.abs(largest)));
-  BILENS.signed = (value, largest) => (value >= 0 ? "+" : "") + BILENS.among(value, largest);
+  /* A number among others up to ±largest; `coarse`: of which only three digits are known, as of a static site's. */
+  BILENS.among = (value, largest, coarse) => {
+    const decimals = BILENS.decimals(Math.abs(largest));
+    return BILENS.number(value, coarse && decimals > 2 ? decimals - 2 : decimals);
+  };
+  BILENS.signed = (value, largest, coarse) => (value >= 0 ? "+" : "") + BILENS.among(value, largest, coarse);
   BILENS.grouped = n => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
   BILENS.short = value =>
     value === null || value === undefined ? "–" : BILENS.number(value, Math.abs(value) >= 100 ? 1 : Math.abs(value) >= 10 ? 2 : 3);

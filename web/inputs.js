@@ -24,7 +24,7 @@
         { class: "path" },
         h("span", {}, path.name),
         h("span", { class: "lane " + (path.value < 0 ? "left" : "right") }, fill),
-        h("span", { class: "v" }, BILENS.signed(path.value, largest))
+        h("span", { class: "v" }, BILENS.signed(path.value, largest, match.coarse))
       );
     });
     if (paths.length > IN_TIP) rows.push(h("div", { class: "path rest" }, `and ${paths.length - IN_TIP} smaller`));
@@ -36,7 +36,7 @@
       token = BILENS.visible(match.tokens[j]);
     const element = h(
       "span",
-      { class: (here ? "at " : "") + "c" + BILENS.level(value, largest), "data-tip": BILENS.signed(value, largest) },
+      { class: (here ? "at " : "") + "c" + BILENS.level(value, largest), "data-tip": BILENS.signed(value, largest, match.coarse) },
       here ? `[${token}]` : token + " "
     );
     element.tipParts = () => carriers(match, j);
@@ -51,7 +51,9 @@
     const line = h("p", { class: "words" });
     if (first > 0) {
       const sum = match.contributions.slice(0, first).reduce((a, b) => a + b, 0);
-      line.append(h("span", { class: "more", "data-tip": `${first} earlier tokens, ${BILENS.signed(sum, largest)} together` }, "… "));
+      line.append(
+        h("span", { class: "more", "data-tip": `${first} earlier tokens, ${BILENS.signed(sum, largest, match.coarse)} together` }, "… ")
+      );
     }
     for (let j = first; j <= at; j++) line.append(word(match, j, largest, j === at));
     line.append(
@@ -62,7 +64,9 @@
       )
     );
     if (match.bias)
-      line.append(h("span", { class: "share c" + BILENS.level(match.bias, largest) }, "constant " + BILENS.signed(match.bias, largest)));
+      line.append(
+        h("span", { class: "share c" + BILENS.level(match.bias, largest) }, "constant " + BILENS.signed(match.bias, largest, match.coarse))
+      );
     return line;
   };
 

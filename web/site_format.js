@@ -27,6 +27,7 @@
     return {
       story,
       position,
+      coarse: true,
       token: tokens[position],
       similarity,
       activation,
@@ -49,7 +50,14 @@
         group = groups.find(([first, last]) => first <= position && position <= last);
       /* The exact eigenvalue in the place of the packed one, so that the drawing and the number agree. */
       eigenvalues[position] = vector.eigenvalue;
-      return { index: vector.index, eigenvalue: vector.eigenvalue, position, ...(group ? { group } : {}), sources: sources(vector, names) };
+      return {
+        index: vector.index,
+        eigenvalue: vector.eigenvalue,
+        position,
+        coarse: true,
+        ...(group ? { group } : {}),
+        sources: sources(vector, names)
+      };
     });
     const hits = packed.vectors.map(vector => ({
       index: vector.index,

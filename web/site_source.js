@@ -51,7 +51,7 @@
       refuse(subject.contrast && subject.contrast !== source.contrast, "another contrast");
       refuse(subject.layer !== undefined && subject.layer !== site.atlas.layer, "another layer");
       const row = (await rows()).find(r => r.token === subject.token || "#" + r.id === subject.token);
-      if (!row || row.largest === undefined) throw new Error(`'${subject.token}': no direction of this atlas`);
+      if (!row || !Number.isFinite(row.largest)) throw new Error(`'${subject.token}': no direction of this atlas`);
       return unpacked(row.id);
     }
     /* Only what is stored; asked for by index, or all. */

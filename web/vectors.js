@@ -17,19 +17,19 @@
     return largest;
   };
 
-  /* Row r of a source: highest first, then down to the lowest of all. */
+  /* A `scale` is { largest, text(value) } of a whole table. Row r of a source: highest first, then down to the lowest of all. */
   function entryAt(source, row, tops, bottoms) {
     if (row < tops) return source.top[row];
     return source.bottom[tops + bottoms - 1 - row];
   }
-  function cells(entry, largest) {
+  function cells(entry, scale) {
     if (!entry) return [h("td", { class: "t" }), h("td")];
     return [
       h("td", { class: "t" }, BILENS.visible(entry[0])),
-      h("td", { class: "v c" + BILENS.level(entry[1], largest) }, BILENS.among(entry[1], largest))
+      h("td", { class: "v c" + BILENS.level(entry[1], scale.largest) }, scale.text(entry[1]))
     ];
   }
-  function table(sources, largest) {
+  function table(sources, scale) {
     const tops = Math.max(...sources.map(([, s]) => s.top.length)),
       bottoms = Math.max(...sources.map(([, s]) => s.bottom.length));
     const rows = Array.from({ length: tops + bottoms }, (_, row) =>
@@ -37,7 +37,7 @@
         "tr",
         { class: row === tops && row > 0 ? "low" : null },
         h("th", { scope: "row" }, String(row)),
-        sources.map(([, source]) => cells(entryAt(source, row, tops, bottoms), largest))
+        sources.map(([, source]) => cells(entryAt(source, row, tops, bottoms), scale))
       )
     );
     return h(
@@ -63,26 +63,26 @@
       )
     );
   }
-  function tables(several, largest) {
+  function tables(several, scale) {
     const n = Math.ceil(several.length / Math.ceil(several.length / PER_TABLE)),
       out = [];
-    for (let first = 0; first < several.length; first += n) out.push(table(several.slice(first, first + n), largest));
+    for (let first = 0; first < several.length; first += n) out.push(table(several.slice(first, first + n), scale));
     return out;
   }
 
   /* Bars grow from the middle of their column: to the right the values above zero, to the left those below. */
-  function bar([token, value], largest) {
-    const fill = h("span", { class: "fill c" + BILENS.level(value, largest) });
-    fill.style.width = ((50 * Math.abs(value)) / largest).toFixed(2) + "%";
+  function bar([token, value], scale) {
+    const fill = h("span", { class: "fill c" + BILENS.level(value, scale.largest) });
+    fill.style.width = ((50 * Math.abs(value)) / scale.largest).toFixed(2) + "%";
     return h(
       "li",
       {},
       h("span", { class: "t" }, BILENS.visible(token)),
       h("span", { class: "lane " + (value < 0 ? "left" : "right"), "aria-hidden": "true" }, fill),
-      h("span", { class: "v" }, BILENS.among(value, largest))
+      h("span", { class: "v" }, scale.text(value))
     );
   }
-  const bars = (several, largest) =>
+  const bars = (several, scale) =>
     h(
       "div",
       { class: "bars" },
@@ -94,12 +94,12 @@
           h(
             "ol",
             {},
-            source.top.map(entry => bar(entry, largest))
+            source.top.map(entry => bar(entry, scale))
           ),
           h(
             "ol",
             { class: "low" },
-            [...source.bottom].reverse().map(entry => bar(entry, largest))
+            [...source.bottom].reverse().map(entry => bar(entry, scale))
           )
         )
       )
@@ -108,17 +108,12 @@
   /* `way`: "table" or "bars". */
   BILENS.virtualTokens = (vector, way, tools) => {
     const largest = BILENS.largestOf(vector),
+      scale = { largest, text: value => BILENS.among(value, largest, vector.coarse) },
       sources = Object.entries(vector.sources),
       several = sources.filter(([, s]) => !isSingle(s));
     return [
-      h(
-        "div",
-        { class: "over" },
-        h("h3", {}, "Virtual tokens"),
-        tools || null,
-        BILENS.legend(BILENS.among(-largest, largest), BILENS.among(largest, largest))
-      ),
-      several.length ? (way === "bars" ? bars(several, largest) : tables(several, largest)) : [],
+      h("div", { class: "over" }, h("h3", {}, "Virtual tokens"), tools || null, BILENS.legend(scale.text(-largest), scale.text(largest))),
+      several.length ? (way === "bars" ? bars(several, scale) : tables(several, scale)) : [],
       sources
         .filter(([, s]) => isSingle(s))
         .map(([name, source]) =>
@@ -127,7 +122,7 @@
             { class: "note" },
             h("b", {}, heading(name)),
             " (the constant 1) ",
-            h("span", { class: "single c" + BILENS.level(source.value, largest) }, BILENS.among(source.value, largest))
+            h("span", { class: "single c" + BILENS.level(source.value, largest) }, scale.text(source.value))
           )
         )
     ].flat();
