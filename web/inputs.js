@@ -80,12 +80,14 @@
         j =>
           Math.abs(match.contributions[j]) >= 0.02 * largest || j === n - 1 || match.heads.some(row => Math.abs(row[j]) >= 0.05 * largest)
       );
+    const cell = value =>
+      Math.abs(value) < 0.005 ? h("td") : h("td", { class: "c" + BILENS.level(value, largest) }, BILENS.number(value, 2));
     const line = (name, row, total) =>
       h(
         "tr",
         { class: total ? "total" : null },
         h("th", { scope: "row" }, name),
-        shown.map(j => h("td", { class: "c" + BILENS.level(row[j], largest) }, row[j] === 0 ? "" : BILENS.number(row[j], 2))),
+        shown.map(j => cell(row[j])),
         h(
           "td",
           { class: "v sum" },
