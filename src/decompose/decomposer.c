@@ -169,7 +169,7 @@ bl_decomposer *bl_decomposer_new(const bl_model *model, size_t layer, const bl_d
     if (ok && options->null_model) ok = permute(z, options->seed, err);
     bool hold = worth_holding(z, options); /* rank 0 decides: another way gives other last bits */
     ok = bl_ranks_agree(&ranks, ok, err) && bl_ranks_share(&ranks, &hold, sizeof hold, err);
-    if (ok && hold) ok = hold_b(z, &ranks, &options->progress, err);
+    if (ok && hold && z->left && z->right) ok = hold_b(z, &ranks, &options->progress, err);
     if (ok) return z;
     bl_decomposer_free(z);
     return NULL;

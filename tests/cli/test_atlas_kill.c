@@ -15,6 +15,7 @@ static pid_t start(const char *path) {
     for (size_t i = 0; part[i] && !getenv("BILENS_KILL_WHOLE"); i++) arguments[5 + i] = part[i];
     pid_t child = fork();
     if (child != 0) return child;
+    if (!arguments[0]) _exit(125);
     if (!freopen("/dev/null", "w", stdout)) _exit(126);
     execv(arguments[0], arguments);
     _exit(127);
@@ -69,13 +70,12 @@ static void compare_tables(void) {
 static void test_kill(void **state) {
     (void)state;
     const char *text = getenv("BILENS_KILLS");
-    int kills = text ? atoi(text) : 4, done = 0, status = -1, phases[6] = {0};
+    int kills = text ? (int)strtol(text, NULL, 10) : 4, done = 0, status = -1, phases[6] = {0};
     unsigned seed = (unsigned)getpid();
     snprintf(whole, sizeof whole, "%s/whole.db", support_temporary());
     snprintf(killed, sizeof killed, "%s/killed.db", support_temporary());
     double begun = now();
     status = wait_until(start(whole), INFINITY);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 2) skip(); /* no SQLite: it said so */
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     double seconds = now() - begun, step = 2 * seconds / (kills + 1); /* so that the kills spread over the run */
     while (done < kills) {
