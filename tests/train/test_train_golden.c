@@ -71,7 +71,7 @@ typedef struct edge {
 #define EDGE_MOST 3 /* of all entries of a model */
 
 /* Every tensor within 1e-4 of its largest entry, but for the entries above. */
-static void compare(const bl_net *net, const float *values, const char *path, edge *edge) {
+static void compare(const bl_net *net, const float *values, const char *path, edge *exceptions) {
     bl_error err = {0};
     bl_safetensors *file = bl_safetensors_open(path, &err);
     assert_non_null(file);
@@ -85,10 +85,11 @@ static void compare(const bl_net *net, const float *values, const char *path, ed
         for (size_t i = 0; i < param->count; i++) largest = fmaxf(largest, fabsf(expected[i]));
         for (size_t i = 0; i < param->count; i++) {
             float off = fabsf(expected[i] - values[param->offset + i]);
-            if (off > 1e-4F * largest && edge->first && fabsf(edge->first[param->offset + i]) < EDGE && off < (float)edge->lr) {
+            if (off > 1e-4F * largest && exceptions->first && fabsf(exceptions->first[param->offset + i]) < EDGE &&
+                off < (float)exceptions->lr) {
                 print_message("  %s [%zu]: gradient %.2g is of the size of eps, differs by %.2g\n", param->name, i,
-                              (double)edge->first[param->offset + i], (double)off);
-                edge->seen++;
+                              (double)exceptions->first[param->offset + i], (double)off);
+                exceptions->seen++;
                 continue;
             }
             worst = fmaxf(worst, off);
@@ -98,7 +99,7 @@ static void compare(const bl_net *net, const float *values, const char *path, ed
             fail_msg("%s: %s differs by %.3g of its largest entry", path, param->name, (double)(worst / largest));
         free(expected);
     }
-    assert_true(edge->seen <= EDGE_MOST);
+    assert_true(exceptions->seen <= EDGE_MOST);
     bl_safetensors_free(file);
 }
 
