@@ -172,6 +172,12 @@ static bool explain_match(const work *w, size_t j, const float *back, bl_candida
         bl_folded_contributions(w->folded, w->folded_workspaces[thread], j, m->ids, m->n_ids, m->position, m->contributions, m->heads);
     else if (!bl_contributions(&w->probes, j, back, w->workspaces[thread], m->ids, m->n_ids, m->position, m->contributions, m->heads, err))
         return false;
+    if (isnan(m->similarity)) { /* a place that was given */
+        double sum = (double)w->probes.bias[j];
+        for (size_t p = 0; p <= m->position; p++) sum += (double)m->contributions[p];
+        m->similarity = (float)sum;
+        if (!isfinite(sum)) return bl_fail(err, BL_ERR_NUMERIC, "a similarity is not finite: the weights hold NaN or infinity");
+    }
     float sign = m->similarity < 0 ? -1.0F : 1.0F;
     m->bias = sign * w->probes.bias[j] + 0.0F; /* a zero is written without a sign */
     for (size_t p = 0; p <= m->position; p++) m->contributions[p] = sign * m->contributions[p] + 0.0F;
@@ -179,24 +185,37 @@ static bool explain_match(const work *w, size_t j, const float *back, bl_candida
     return true;
 }
 
-/* Contributions of this rank's share of the eigenvectors, threads over them. */
+/* Match `t` of those of this rank's eigenvectors: *j and its place in their list. */
+static bl_candidate *nth_match(bl_scan *scan, const bl_ranks *ranks, size_t t, size_t *j) {
+    for (*j = (size_t)ranks->rank; t >= scan->tops[*j].n; *j += (size_t)ranks->size) t -= scan->tops[*j].n;
+    return &scan->tops[*j].list[t];
+}
+
+/* Contributions of this rank's share of the eigenvectors, threads over matches. */
 static bool explain(bl_scan *scan, const work *w, bl_error *err) {
     const bl_config *c = bl_model_config(w->probes.model);
-    bool ok = true;
+    size_t width = w->folded ? 0 : c->n_head * c->d_model, total = 0, count;
+    if (!bl_mul_size(scan->J, width, &count)) count = SIZE_MAX;
+    float *back = bl_alloc(count, sizeof *back, err); /* [J, H, d] for the exact path */
+    bool ok = back != NULL;
+    for (size_t j = (size_t)w->ranks.rank; ok && j < scan->J; j += (size_t)w->ranks.size) {
+        ok = w->folded || bl_heads_back(w->probes.model, w->probes.layer, w->probes.v + j * c->d_model, back + j * width, err);
+        total += scan->tops[j].n;
+    }
+    if (!ok) total = 0;
 #pragma omp parallel for schedule(dynamic, 1)
-    for (size_t j = (size_t)w->ranks.rank; j < scan->J; j += (size_t)w->ranks.size) {
+    for (size_t t = 0; t < total; t++) {
+        size_t j;
         bl_error failure = {0};
-        float *back = bl_alloc(c->n_head * c->d_model, sizeof *back, &failure);
-        bool done = back && bl_heads_back(w->probes.model, w->probes.layer, w->probes.v + j * c->d_model, back, &failure);
-        for (size_t i = 0; done && i < scan->tops[j].n; i++) done = explain_match(w, j, back, &scan->tops[j].list[i], &failure);
-        free(back);
-        if (done) continue;
+        bl_candidate *match = nth_match(scan, &w->ranks, t, &j);
+        if (explain_match(w, j, back + j * width, match, &failure)) continue;
 #pragma omp critical(bl_scan_failure)
         {
             if (ok) bl_fail(err, failure.code, "%s", failure.message);
             ok = false;
         }
     }
+    free(back);
     return ok;
 }
 
@@ -251,17 +270,14 @@ static bool read_tokens(bl_scan *scan, work *w, const bl_scan_options *options, 
     return true;
 }
 
-/* Places become matches as they are. */
-static bool take_places(bl_scan *scan, work *w, const bl_place *places, size_t n, bl_error *err) {
+/* Places become matches as they are; explaining them gives their similarity. */
+static bool take_places(bl_scan *scan, const work *w, const bl_place *places, size_t n, bl_error *err) {
     for (size_t i = 0; i < n; i++) {
         const bl_place *p = &places[i];
         size_t kept = p->position + 1 + TOKENS_AFTER < p->n_ids ? p->position + 1 + TOKENS_AFTER : p->n_ids;
         if (p->j >= scan->J || p->position >= p->n_ids || p->n_ids > bl_model_config(w->probes.model)->n_ctx)
             return bl_fail(err, BL_ERR_USAGE, "place %zu is not in its text, or of no eigenvector that was asked for", i);
-        if (w->folded) bl_folded_similarity(w->folded, w->folded_workspaces[0], p->ids, p->n_ids, w->sims[0]);
-        else bl_similarity(&w->probes, w->workspaces[0], p->ids, p->n_ids, w->sims[0]);
-        if (!bl_top_append(&scan->tops[p->j], p->story, p->position, w->sims[0][p->position * scan->J + p->j], p->ids, kept, err))
-            return false;
+        if (!bl_top_append(&scan->tops[p->j], p->story, p->position, NAN, p->ids, kept, err)) return false;
     }
     return true;
 }

@@ -7,6 +7,7 @@ command -v python3 >/dev/null || { echo "SKIPPED: no python3" >&2; exit 77; }
 here=$(dirname "$0")
 folder=$(mktemp -d) || exit 1
 server=
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}quarantine_size_mb=16 # what is freed and kept for looking at is no growth
 trap '[ -n "$server" ] && kill -KILL $server 2>/dev/null; rm -rf "$folder"' EXIT
 fail() {
     echo "FAIL: $*"
