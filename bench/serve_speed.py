@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Latency of a running explorer, median and worst of n requests, each for another direction so that nothing comes from a cache.
 
-    bilens serve MODEL [--atlas FILE] &      python3 bench/serve_speed.py http://127.0.0.1:8470 [n]
+    bilens serve MODEL [--atlas FILE] &      python3 bench/serve_speed.py http://127.0.0.1:8470 [n] [PID]
 
-Times contain the client. On a busy machine look at the least."""
-import http.client, json, statistics, sys, time, urllib.parse
+Times contain the client. With the server's PID also its processor time a request, all threads together: what a busy machine does not distort."""
+import http.client, json, os, statistics, sys, time, urllib.parse
 
 url = urllib.parse.urlparse(sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8470")
 n = int(sys.argv[2]) if len(sys.argv) > 2 else 15
+pid = sys.argv[3] if len(sys.argv) > 3 else None
 connection = http.client.HTTPConnection(url.hostname, url.port)
 
 
@@ -21,6 +22,14 @@ def ask(path, body=None):
     if answer.status != 200:
         sys.exit(f"{path}: {answer.status} {text[:300].decode()}")
     return seconds, text
+
+
+def processor():
+    if not pid:
+        return 0.0
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return 1000 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 info = json.loads(ask("/api/info")[1])
@@ -50,8 +59,8 @@ if info["atlas"]:
     cases["excited directions"] = lambda i: ask("/api/sentence/excited", f"text={quote(words[i % len(words)] + ' ' + text)}&position=150")
 print(f"{info['model']['model']}, {info['corpus']['stories']} stories, {'an' if info['atlas'] else 'no'} atlas; n = {n}")
 for name, case in cases.items():
-    times = []
+    times, before = [], processor()
     for i in range(n):
         seconds, answer = case(i)
         times.append(1000 * seconds)
-    print(f"  {name:38s} median {statistics.median(times):7.1f} ms  least {min(times):7.1f}  most {max(times):7.1f}  ({len(answer) / 1000:.0f} kB)")
+    print(f"  {name:38s} median {statistics.median(times):7.1f} ms  least {min(times):7.1f}  most {max(times):7.1f}  processor {(processor() - before) / n:6.1f}  ({len(answer) / 1000:.0f} kB)")

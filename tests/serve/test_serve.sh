@@ -4,6 +4,7 @@
 # ctest: slow
 set -u
 command -v python3 >/dev/null || { echo "SKIPPED: no python3" >&2; exit 77; }
+case $BILENS in *valgrind) echo "SKIPPED: valgrind is too slow for a server's clients" >&2; exit 77 ;; esac
 here=$(dirname "$0")
 folder=$(mktemp -d) || exit 1
 server=
