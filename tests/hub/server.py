@@ -225,7 +225,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
-        self.pour(body)
+        hub = self.server.hub
+        with hub.lock:
+            hub.pouring += 1
+            hub.most_pouring = max(hub.most_pouring, hub.pouring)
+        try:
+            self.pour(body)
+        finally:
+            with hub.lock:
+                hub.pouring -= 1
 
     def pour(self, body):
         cut, slow, freeze = self.fault("cut"), self.fault("slow"), self.fault("freeze")
@@ -237,7 +245,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.flush()
                 time.sleep(freeze[2])
             self.wfile.write(body[i:i + piece])
-            if slow:
+            if slow and i + piece < len(body):
                 self.wfile.flush()
                 time.sleep(slow[2])
         self.wfile.flush()
@@ -277,6 +285,7 @@ class Hub:
         self.lock = threading.RLock()
         self.repositories, self.store, self.cached, self.log, self.rules = {}, {}, {}, [], []
         self.page, self.direct = 1000, False
+        self.pouring = self.most_pouring = 0  # bodies on their way at a time
         self.hub, self.other = Server(self, "hub", certificate), Server(self, "store", certificate)
         self.endpoint = "%s://127.0.0.1:%d" % (self.hub.scheme, self.hub.server_address[1])
         self.store_endpoint = "%s://localhost:%d" % (self.other.scheme, self.other.server_address[1])
