@@ -376,7 +376,7 @@ class Network(Case):
         self.hub.forget()
         self.hub.fault("hub", "revision", "status", 429, 100000)
         start = time.monotonic()
-        self.fails(1, "too many requests", "a/b", "--file", "x.bin")
+        self.fails(1, "too many requests (status 429): it asks to wait 100000 seconds", "a/b", "--file", "x.bin")
         self.assertLess(time.monotonic() - start, 60, "nobody waits a day")
         self.hub.forget()
         self.hub.fault("hub", "revision", "status", 503, times=3)

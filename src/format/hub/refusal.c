@@ -41,6 +41,9 @@ bool bl_hub_refused(const bl_hub_job *job, const char *file, const bl_hub_answer
     if (status == 403)
         return bl_fail(err, BL_ERR_INPUT, "%s refuses access to %s '%s' (status 403%s%s)", job->endpoint, job->kind, job->name, colon,
                        said);
+    if (status == 429 && answer->retry_after > 0)
+        return bl_fail(err, BL_ERR_IO, "%s: too many requests (status 429%s%s): it asks to wait %.0f seconds", job->endpoint, colon, said,
+                       answer->retry_after);
     if (status == 429)
         return bl_fail(err, BL_ERR_IO, "%s: too many requests (status 429%s%s): try again later%s", job->endpoint, colon, said,
                        job->options->token ? "" : ", or with " TOKEN);
