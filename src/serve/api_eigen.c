@@ -13,6 +13,8 @@
 #include <string.h>
 
 #define MOST_TOP 256
+#define MOST_MATCHES 2048 /* of all eigenvectors together: what an answer may weigh */
+#define MOST_BY_HEAD 512
 
 /* "contrast", "null", "id": what the topic is. */
 static char *with_topic(char *json, const bl_topic *t, const char *more, bl_error *err) {
@@ -51,7 +53,10 @@ static bool read_wish(bl_call *call, wish *w) {
            bl_request_count(call->request, "top", 8, MOST_TOP, &w->top, &call->err) &&
            bl_request_count(call->request, "stories", 0, SIZE_MAX / 2, &w->stories, &call->err) &&
            bl_request_flag(call->request, "heads", &w->heads, &call->err) &&
-           (w->top > 0 || bl_fail(&call->err, BL_ERR_USAGE, "top must be at least 1"));
+           (w->top > 0 || bl_fail(&call->err, BL_ERR_USAGE, "top must be at least 1")) &&
+           (w->n * w->top <= (w->heads ? MOST_BY_HEAD : MOST_MATCHES) ||
+            bl_fail(&call->err, BL_ERR_USAGE, "%zu eigenvectors with %zu matches each are more than an answer holds: %d in all, %d by head",
+                    w->n, w->top, MOST_MATCHES, MOST_BY_HEAD));
 }
 
 /* Whether the atlas has these matches: its direction, its eigenvectors, no more of them than it kept. */

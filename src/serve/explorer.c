@@ -68,6 +68,7 @@ bl_explorer *bl_explorer_new(const bl_model *model, bl_corpus *corpus, const bl_
     if (!e) return NULL;
     e->model = model;
     pthread_mutex_init(&e->lock, NULL);
+    pthread_mutex_init(&e->decomposing, NULL);
     e->null_models = bl_alloc_zero(bl_model_config(model)->n_layer, sizeof(bl_decomposer *), err);
     e->info = e->null_models ? bl_info_json(model, err) : NULL;
     e->eigens = e->info ? bl_cache_new(EIGEN_BYTES, bl_decomposition_free, err) : NULL;
@@ -98,5 +99,6 @@ void bl_explorer_free(bl_explorer *e) {
     free(e->corpus_name);
     bl_free(e->info);
     pthread_mutex_destroy(&e->lock);
+    pthread_mutex_destroy(&e->decomposing);
     free(e);
 }

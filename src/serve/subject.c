@@ -175,6 +175,7 @@ bl_cached *bl_topic_eigen(bl_call *call, const bl_topic *t, const long *indices,
     if (k > n / 8) k = 0;
     char *key = key_of(e, t, &call->err);
     if (!key) return NULL;
+    pthread_mutex_lock(&e->decomposing);
     bl_cached *found = bl_cache_find(e->eigens, key);
     const decomposition *old = found ? bl_cached_value(found) : NULL;
     if (!found || (old->k && (!k || (size_t)k > old->k))) {
@@ -183,6 +184,7 @@ bl_cached *bl_topic_eigen(bl_call *call, const bl_topic *t, const long *indices,
         size_t vectors = k && 2 * k < n ? 2 * (size_t)k : (size_t)n, bytes = (vectors + 1) * (size_t)n * sizeof(float);
         found = made ? bl_cache_add(e->eigens, key, made, bytes, &call->err) : NULL;
     }
+    pthread_mutex_unlock(&e->decomposing);
     free(key);
     return found;
 }

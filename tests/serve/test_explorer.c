@@ -330,6 +330,7 @@ static void test_refusals(void **state) {
     refused(&s, "/api/scan", "token=swim&top=0", 400, "top");
     refused(&s, "/api/scan", "token=swim&top=257", 400, "top");
     refused(&s, "/api/scan", "token=swim&heads=yes", 400, "heads");
+    refused(&s, "/api/scan", "token=swim&heads=1&top=65", 400, "more than an answer holds");
     refused(&s, "/api/nothing", "", 404, "no such path");
     char many[4096] = "token=swim";
     for (size_t i = 0; i < 65; i++) strcat(many, "&eigs=1");

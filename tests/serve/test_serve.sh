@@ -78,8 +78,10 @@ stop INT
 # A scan that runs does not keep it from ending; another address warns.
 start second --port 0 --address 0.0.0.0
 grep -q "warning: everybody who can reach 0.0.0.0" "$folder/second.err" || fail "no warning for another address"
-python3 -c 'import socket, sys, urllib.parse as p; u = p.urlparse(sys.argv[1]); s = socket.create_connection((u.hostname, u.port)); s.sendall(f"GET /api/scan?token=swim&top=200&heads=1 HTTP/1.1\r\nHost: {u.netloc}\r\n\r\n".encode())' "$url" || fail "/api/scan"
+python3 -c 'import socket, sys, urllib.parse as p; u = p.urlparse(sys.argv[1]); s = socket.create_connection((u.hostname, u.port)); s.sendall(f"GET /api/scan?token=swim&top=64&heads=1 HTTP/1.1\r\nHost: {u.netloc}\r\n\r\n".encode()); s.recv(1)' "$url" &
+sleep 0.2
 stop TERM
+wait
 
 start third --port 0
 python3 "$here/hostile.py" "$url" $server "${HOSTILE:-3000}" || fail "hostile requests"
