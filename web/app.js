@@ -1,5 +1,5 @@
-/* The page as a whole: the address says what is shown (#/view?state), the bar, keys. Every change of state goes through the address, so that any state can
- * be shared, and back and forward work. */
+/* The page as a whole: the address says what is shown (#/view?state), the bar, keys. Every change of state goes through the address, so
+ * that any state can be shared, and back and forward work. */
 "use strict";
 (function () {
   const BILENS = globalThis.BILENS;

@@ -1,5 +1,5 @@
-/* A search box over the vocabulary with completion: a combobox with a list, as the ARIA practices describe it. Up and Down walk, Enter takes the marked
- * token (or the first), Escape closes. */
+/* A search box over the vocabulary with completion: a combobox with a list, as the ARIA practices describe it. Up and Down walk, Enter
+ * takes the marked token (or the first), Escape closes. */
 "use strict";
 (function () {
   const BILENS = globalThis.BILENS;

@@ -77,7 +77,6 @@
         Object.assign(this, { eigen, none: null });
         this.problem.replaceChildren();
         this.drawSpectrum();
-        this.drawNull(key);
       } catch (error) {
         if (turn !== this.turn) return false;
         this.key = this.eigen = null;
@@ -90,7 +89,7 @@
     async drawNull(key) {
       try {
         const none = await BILENS.source.eigen(this.subject, { none: true });
-        if (key !== this.key || !none) return;
+        if (key !== this.key || !none || this.none) return;
         this.none = none;
         this.drawSpectrum();
       } catch (error) {
@@ -166,7 +165,9 @@
       }
       const key = BILENS.subjectQuery(this.subject, BILENS.source.contrast).toString();
       if (key !== this.key && !(await this.drawDirection(key))) return null;
-      return this.drawVector();
+      await this.drawVector();
+      /* Last, for it is only the background: the machine's cores are for what is looked at. */
+      return this.none ? null : this.drawNull(this.key);
     }
   }
   BILENS.views.direction = main => new Direction(main);

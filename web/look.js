@@ -25,8 +25,8 @@
     }
   });
 
-  /* Titles become tips that show at once, also under a finger. An element with data-tip may carry `tipParts`, a function that gives nodes to show
-   * below the text. */
+  /* Titles become tips that show at once, also under a finger. An element with data-tip may carry `tipParts`, a function that gives nodes
+   * to show below the text. */
   var tip = document.getElementById("tip");
   document.querySelectorAll("main .words [title], main td[title]").forEach(function (e) {
     e.dataset.tip = e.title;

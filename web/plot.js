@@ -1,4 +1,5 @@
-/* The spectrum as SVG: the report's drawing (src/report/plot.c, html_spectrum.c) with the null model behind it, and the small spectra of lists. */
+/* The spectrum as SVG: the report's drawing (src/report/plot.c, html_spectrum.c) with the null model behind it, and the small spectra of
+ * lists. */
 "use strict";
 (function () {
   const BILENS = globalThis.BILENS;
@@ -138,8 +139,8 @@
     return parts;
   }
 
-  /* Options: `none`, the null model's eigenvalues; `height`, when not the report's; `range` [low, high] of a shared axis; `href(index)` where a mark leads; `pick(position)` what a click
-   * on any eigenvalue does; `name`, for those who do not see it. */
+  /* Options: `none`, the null model's eigenvalues; `height`, when not the report's; `range` [low, high] of a shared axis; `href(index)`
+   * where a mark leads; `pick(position)` what a click on any eigenvalue does; `name`, for those who do not see it. */
   BILENS.spectrum = (eigen, options) => {
     const values = eigen.eigenvalues,
       n = values.length,
@@ -212,7 +213,8 @@
     return box;
   };
 
-  /* A small spectrum: bars of the eigenvalues that are kept; behind them, wider and grey, the null model's. `largest` is the whole list's scale. */
+  /* A small spectrum: bars of the eigenvalues that are kept; behind them, wider and grey, the null model's. `largest` is the whole list's
+   * scale. */
   BILENS.spark = (row, largest) => {
     const values = row.values || [],
       step = 104 / Math.max(values.length, 1);

@@ -1,5 +1,5 @@
-/* A sentence: from behaviour back to weights. For each position what the model expects next, which eigenvectors of all directions the position excites, and
- * for a chosen one the words and heads that did it. */
+/* A sentence: from behaviour back to weights. For each position what the model expects next, which eigenvectors of all directions the
+ * position excites, and for a chosen one the words and heads that did it. */
 "use strict";
 (function () {
   const BILENS = globalThis.BILENS;
@@ -93,7 +93,7 @@
     async drawExcited() {
       const { turn } = this;
       this.excited.setAttribute("aria-busy", "true");
-      const title = h("h3", {}, this.here(), " excites");
+      const title = h("h2", {}, this.here(), " excites");
       try {
         const { directions } = await BILENS.source.excited(this.text, this.at);
         if (turn !== this.turn) return;
@@ -181,7 +181,7 @@
       this.at = /^\d{1,6}$/.test(asked || "") ? Math.min(+asked, last) : last;
       this.drawWords();
       this.next.replaceChildren(
-        h("h3", {}, "After ", this.here()),
+        h("h2", {}, "After ", this.here()),
         ...BILENS.predictionList(this.sentence.predictions[this.at], token => this.link(token))
       );
       /* With a direction chosen its words need not wait for the list. */

@@ -1,5 +1,5 @@
-/* A static site's directions, unpacked: what src/serve/site_direction.c writes as short as it can becomes the shapes that the API's eigen and scan have.
- * Ids become tokens, differences of 16-bit numbers eigenvalues, whole numbers contributions. */
+/* A static site's directions, unpacked: what src/serve/site_direction.c writes as short as it can becomes the shapes that the API's eigen
+ * and scan have. Ids become tokens, differences of 16-bit numbers eigenvalues, whole numbers contributions. */
 "use strict";
 (function () {
   const BILENS = globalThis.BILENS;

@@ -1,5 +1,5 @@
-/* A static site's data (bilens atlas --site): scripts that hand over base64 of gzipped JSON, for fetch reads no file from disk. Only the file with the
- * direction that is looked at is loaded. */
+/* A static site's data (bilens atlas --site): scripts that hand over base64 of gzipped JSON, for fetch reads no file from disk. Only the
+ * file with the direction that is looked at is loaded. */
 "use strict";
 (function () {
   const BILENS = globalThis.BILENS;

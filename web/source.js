@@ -1,5 +1,5 @@
-/* Where the numbers come from. BILENS.source is a running explorer (this file: its API under /api, docs/api.md) or, when BILENS_SITE describes one, a static
- * site (site_source.js). Both answer with promises of the same shapes:
+/* Where the numbers come from. BILENS.source is a running explorer (this file: its API under /api, docs/api.md) or, when BILENS_SITE
+ * describes one, a static site (site_source.js). Both answer with promises of the same shapes:
  *
  *     info()  tokens({ q, sort, ascending, limit, offset })
  *     eigen(subject, { eigs, none })  scan(subject, { eigs, top })

@@ -1,6 +1,7 @@
 /* The spectrum under the pointer: the nearest eigenvalue, or the one that the arrow keys lead to. It drives the report's drawing (made by
- * src/report/html_spectrum.c) and the explorer's (web/plot.js), which are alike: an <svg> that says in data-x0, -dx, -y0, -dy where index 0 and
- * eigenvalue 0 lie and how far the next ones are, in data-values the eigenvalues, in data-null (the explorer's) those of the null model. */
+ * src/report/html_spectrum.c) and the explorer's (web/plot.js), which are alike: an <svg> that says in data-x0, -dx, -y0, -dy where index
+ * 0 and eigenvalue 0 lie and how far the next ones are, in data-values the eigenvalues, in data-null (the explorer's) those of the null
+ * model. */
 "use strict";
 (function () {
   var BILENS = (globalThis.BILENS = globalThis.BILENS || {});

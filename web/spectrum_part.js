@@ -8,8 +8,8 @@
   BILENS.indexOf = (position, n) => (position >= Math.floor(n / 2) ? position - n : position);
   BILENS.positionOf = (index, n) => (index < 0 ? index + n : index);
 
-  /* Options: `pick(index)`, `href(index)`, `height`, `nameless` (it is the null model's own), `tools`. The element has draw(eigen, none, range) and
-   * choose(position); the null model's eigenvalues, when they are there, are drawn behind. */
+  /* Options: `pick(index)`, `href(index)`, `height`, `nameless` (it is the null model's own), `tools`. The element has draw(eigen, none,
+   * range) and choose(position); the null model's eigenvalues, when they are there, are drawn behind. */
   BILENS.spectrumPart = options => {
     const part = h("div", { class: "spectrum-part" });
     let box = null,
@@ -61,8 +61,8 @@
 
   BILENS.pickers = (vectors, index, href) =>
     h(
-      "nav",
-      { class: "chips", "aria-label": "Eigenvectors" },
+      "div",
+      { class: "chips", role: "group", "aria-label": "Eigenvectors" },
       vectors.map(v =>
         h(
           "a",

@@ -1,4 +1,5 @@
-/* A direction as it stands in the page's address, and the line of controls that changes it: contrast tokens as chips, what it is measured against, layer. */
+/* A direction as it stands in the page's address, and the line of controls that changes it: contrast tokens as chips, what it is measured
+ * against, layer. */
 "use strict";
 (function () {
   const BILENS = globalThis.BILENS;

@@ -81,7 +81,7 @@ test("the numbers are the command line's", async () => {
   const drawn = (await page.locator(".spectrum svg").getAttribute("data-values")).split(" ").map(Number);
   assert.equal(drawn.length, truth.eigenvalues.length);
   truth.eigenvalues.forEach((value, i) => assert.ok(Math.abs(value - drawn[i]) < 1e-4, `eigenvalue ${i}`));
-  assert.ok(await page.locator(".spectrum svg").getAttribute("data-null"), "the null model is behind it");
+  await page.waitForSelector(".spectrum svg[data-null]"); /* the null model is behind it */
   for (const vector of truth.vectors) {
     await page.locator(`.picker a[aria-label="eigenvector ${vector.index}"]`).click();
     await page.waitForSelector(`.vector[data-index="${vector.index}"]`);
@@ -204,7 +204,7 @@ test("a sentence: predictions, what a word excites, and why", async () => {
   await page.waitForFunction(a => document.querySelector(".shares .note b").textContent.replace("\u2212", "-") === a, chosen);
   await page.locator(".word").nth(3).click();
   await page.waitForFunction(
-    () => document.querySelector("section h3").textContent.includes("upon") || document.querySelector(".word:nth-child(4)[aria-current]")
+    () => document.querySelector("section h2").textContent === "After “a”" && document.querySelector(".word:nth-child(4)[aria-current]")
   );
   await leave(page);
 });

@@ -1,9 +1,10 @@
-// How long a reader waits: medians in Chromium, in milliseconds. With BILENS (the program) and playwright-core to be found (tests/web/install.sh):
+// How long a reader waits: medians in Chromium, in milliseconds. With BILENS (the program) and playwright-core to be found
+// (tests/web/install.sh):
 //
 //   node tests/web/measure.js MODEL ATLAS [SITE]       RUNS=15
 //
-// A direction counts as drawn when spectrum, virtual tokens and top inputs are on the screen and the next frame has begun. Each run asks for another
-// token, so that nothing is answered from the page's memory; with and without an atlas the server is fresh.
+// A direction counts as drawn when spectrum, virtual tokens and top inputs are on the screen and the next frame has begun. Each run asks
+// for another token, so that nothing is answered from the page's memory; with and without an atlas the server is fresh.
 "use strict";
 const path = require("node:path");
 const { bilens, serve, open, quit } = require("./support.js");
@@ -121,10 +122,10 @@ async function staticSite(tokens) {
 }
 
 (async () => {
-  const tokens = bilens("atlas", "query", atlas, "sort=count", `limit=${RUNS + 20}`)
+  const tokens = bilens("atlas", "query", atlas, "sort=count", `limit=${20 * RUNS}`)
     .directions.map(d => d.token)
     .filter(t => /^[a-z]+$/.test(t));
-  while (tokens.length <= RUNS) tokens.push(tokens[tokens.length % 3]);
+  if (tokens.length <= RUNS) throw new Error(`the atlas has only ${tokens.length} words: RUNS=${tokens.length - 1} is the most`);
   const server = await searching("with an atlas", tokens, "--atlas", atlas);
   await sentences(server);
   await server.stop();

@@ -53,6 +53,7 @@ test("the list, a direction found by typing, its numbers", async () => {
   assert.equal(values.length, 256);
   assert.ok(Math.abs(values[255] - truth.highest) < 1e-3 && Math.abs(values[0] - truth.lowest) < 1e-3);
   assert.ok(values.every((x, i) => i === 0 || x >= values[i - 1] - 1e-3));
+  await page.waitForSelector(".spectrum svg[data-null]");
   const none = (await page.locator(".spectrum svg").getAttribute("data-null")).split(" ").map(Number);
   assert.ok(Math.abs(none[255] - truth.null_highest) < 1e-3);
   assert.deepEqual(page.complaints, []);

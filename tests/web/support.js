@@ -60,11 +60,12 @@ async function quit() {
   browser = null;
 }
 
-/* A page; `page.complaints` collects console errors and warnings, exceptions, failed requests and requests to any host but `home` (an address that
- * begins so is the page's own). */
+/* A page; `page.complaints` collects console errors and warnings, exceptions, failed requests and requests to any host but `home` (an
+ * address that begins so is the page's own). */
 async function open(home, options = {}) {
   const context = await (await launch()).newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
+  page.setDefaultTimeout(90000); /* under sanitizers, beside other tests */
   page.complaints = [];
   page.on("console", message => {
     if (["error", "warning"].includes(message.type())) page.complaints.push(message.text());
