@@ -1,40 +1,44 @@
-/* The folded scan's kernel over one story: attention patterns in causal blocks, and nothing behind them that can be left out.
+/* The folded scan's way through one story: rows of queries, keys and tau (or values) fetched head by head, attended to by attend.c.
  *
- * Softmax is not normalised in place: E = exp(S - max) is multiplied with tau (or the values) and the result divided by the row's sum.
- * The last bits of a row may depend on how long the story is (BLAS picks its kernels by size), so stories that begin alike tie to about
- * 1e-7, not always to the bit; on the number of threads nothing depends. */
+ * From tables and by tau, no product's order depends on what stands behind a position: stories that begin alike tie to the bit. By values
+ * and in deeper layers BLAS picks its kernels by size, and they tie to about 1e-7; on the number of threads nothing depends. */
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/vexp.h"
 #include "scan/folded_private.h"
 #include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+static size_t padded(size_t n) { return (n + BL_ATTEND_BLOCK - 1) / BL_ATTEND_BLOCK * BL_ATTEND_BLOCK; }
+
 bl_folded_workspace *bl_folded_workspace_new(const bl_folded *f, size_t T, bl_error *err) {
     bl_folded_workspace *w = bl_alloc_zero(1, sizeof *w, err);
     if (!w) return NULL;
-    float **parts[] = {&w->q, &w->key, &w->moved, &w->scores, &w->part, &w->z, &w->rz, &w->qk, &w->y, &w->direct};
-    const size_t widths[] = {f->k,
-                             f->k,
-                             f->moved,
-                             BL_FOLDED_BLOCK,
-                             0,
-                             f->by_values ? f->d : 0,
-                             f->normed ? f->d : 0,
-                             f->from_tables ? 0 : 2 * f->d,
-                             f->from_tables ? 0 : f->d,
-                             f->J};
+    size_t N = padded(T), d = f->d, columns = bl_folded_groups(f) * BL_ATTEND_COLUMNS;
+    bool deeper = !f->from_tables;
+    const struct {
+        float **part;
+        size_t rows, width;
+    } parts[] = {{&w->qk, T, deeper ? 2 * d : 0},
+                 {&w->moved, T, deeper ? f->moved : 0},
+                 {&w->direct, T, deeper ? f->J : 0},
+                 {&w->y, T, deeper ? d : 0},
+                 {&w->keys, N, f->k},
+                 {&w->columns, N, columns},
+                 {&w->panel, BL_ATTEND_BLOCK, f->k},
+                 {&w->scores, BL_ATTEND_BLOCK, N},
+                 {&w->out, N, columns},
+                 {&w->z, T, f->by_values ? d : 0},
+                 {&w->rz, T, f->normed ? d : 0}};
     bool ok = true;
     for (size_t i = 0; ok && i < sizeof parts / sizeof *parts; i++) {
         size_t count;
-        if (parts[i] == &w->part) count = f->by_values ? 0 : BL_FOLDED_BLOCK * f->J;
-        else if (!bl_mul_size(T, widths[i], &count)) count = SIZE_MAX;
-        *parts[i] = bl_alloc(count, sizeof(float), err);
-        ok = *parts[i] != NULL;
+        if (!bl_mul_size(parts[i].rows, parts[i].width, &count)) count = SIZE_MAX;
+        *parts[i].part = bl_alloc_zero(count, sizeof(float), err);
+        ok = *parts[i].part != NULL;
     }
-    if (ok && !f->from_tables) {
+    if (ok && deeper) {
         w->forward = bl_workspace_new(f->probes->model, T, err);
         ok = w->forward != NULL;
     }
@@ -45,17 +49,18 @@ bl_folded_workspace *bl_folded_workspace_new(const bl_folded *f, size_t T, bl_er
 
 void bl_folded_workspace_free(bl_folded_workspace *w) {
     if (!w) return;
-    float *parts[] = {w->q, w->key, w->moved, w->scores, w->part, w->z, w->rz, w->qk, w->y, w->direct};
+    float *parts[] = {w->qk, w->moved, w->direct, w->y, w->keys, w->columns, w->panel, w->scores, w->out, w->z, w->rz};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     bl_workspace_free(w->forward);
     free(w);
 }
 
-void bl_folded_rotated(const bl_folded *f, const float *qk, const int32_t *ids, size_t begin, size_t end, size_t offset, float *out) {
+void bl_folded_rotated(const bl_folded *f, const bl_folded_rows *rows, size_t begin, size_t end, size_t offset, float *out) {
     size_t half = f->k / 2;
     const float *cosines = f->probes->model->rope_cos, *sines = f->probes->model->rope_sin;
     for (size_t p = begin; p < end; p++, out += f->k) {
-        const float *a = qk + (ids ? (size_t)ids[p] : p) * 2 * f->d + offset, *b = a + half, *c = cosines + p * half, *s = sines + p * half;
+        const float *a = rows->qk + bl_folded_row(rows, p) * 2 * f->d + offset, *b = a + half, *c = cosines + p * half,
+                    *s = sines + p * half;
         for (size_t j = 0; j < half; j++) {
             out[j] = a[j] * c[j] - b[j] * s[j];
             out[j + half] = b[j] * c[j] + a[j] * s[j];
@@ -63,40 +68,48 @@ void bl_folded_rotated(const bl_folded *f, const float *qk, const int32_t *ids, 
     }
 }
 
-/* row [cols] of scores of position p becomes exp(score - max) up to p, zero behind; returns 1 / sum. */
-static float exponentials(float *row, size_t p, size_t cols) {
-    float most = row[0], sum = 0;
-#pragma omp simd reduction(max : most)
-    for (size_t j = 0; j <= p; j++) most = row[j] > most ? row[j] : most;
-#pragma omp simd reduction(+ : sum)
-    for (size_t j = 0; j <= p; j++) {
-        float e = bl_expf(row[j] - most);
-        row[j] = e;
-        sum += e;
+/* The head's tau or values in groups of twelve columns. */
+static void take_columns(const bl_folded *f, bl_folded_workspace *w, const bl_folded_rows *rows, size_t n, size_t h) {
+    size_t columns = bl_folded_columns(f), groups = bl_folded_groups(f), N = padded(n);
+    for (size_t p = 0; p < n; p++) {
+        const float *from = rows->moved + bl_folded_row(rows, p) * f->moved + h * columns;
+        for (size_t c = 0; c < columns; c += 16) __builtin_prefetch(from + columns + c, 0, 2); /* for the next head */
+        for (size_t g = 0; g < groups; g++) {
+            float *to = w->columns + (g * N + p) * BL_ATTEND_COLUMNS;
+            size_t width = columns - g * BL_ATTEND_COLUMNS;
+            if (width >= BL_ATTEND_COLUMNS) memcpy(to, from + g * BL_ATTEND_COLUMNS, BL_ATTEND_COLUMNS * sizeof *to);
+            else
+                for (size_t c = 0; c < BL_ATTEND_COLUMNS; c++) to[c] = c < width ? from[g * BL_ATTEND_COLUMNS + c] : 0;
+        }
     }
-    memset(row + p + 1, 0, (cols - p - 1) * sizeof *row);
-    return 1.0F / sum;
+    for (size_t g = 0; g < groups; g++)
+        memset(w->columns + (g * N + n) * BL_ATTEND_COLUMNS, 0, (N - n) * BL_ATTEND_COLUMNS * sizeof *w->columns);
 }
 
-/* Rows begin … begin + rows - 1 of one head. */
-static void attend_block(const bl_folded *f, bl_folded_workspace *w, size_t h, size_t begin, size_t rows, float *sims) {
-    size_t cols = begin + rows;
-    float inverse[BL_FOLDED_BLOCK];
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)cols, (int)f->k, 1.0F, w->q + begin * f->k, (int)f->k, w->key,
-                (int)f->k, 0.0F, w->scores, (int)cols);
-    for (size_t i = 0; i < rows; i++) inverse[i] = exponentials(w->scores + i * cols, begin + i, cols);
-    if (f->by_values) {
-        float *z = w->z + begin * f->d + h * f->k;
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)f->k, (int)cols, 1.0F, w->scores, (int)cols,
-                    w->moved + h * f->k, (int)f->moved, 0.0F, z, (int)f->d);
-        for (size_t i = 0; i < rows; i++)
-            for (size_t j = 0; j < f->k; j++) z[i * f->d + j] *= inverse[i];
-    } else {
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)f->J, (int)cols, 1.0F, w->scores, (int)cols,
-                    w->moved + h * f->J, (int)f->moved, 0.0F, w->part, (int)f->J);
-        for (size_t i = 0; i < rows; i++)
-            for (size_t j = 0; j < f->J; j++) sims[(begin + i) * f->J + j] += inverse[i] * w->part[i * f->J + j];
-    }
+/* to [n, width], rows `stride` apart, (+)= from [width, N] turned. */
+static void turn(const float *from, size_t N, size_t n, size_t width, bool add, float *to, size_t stride) {
+    for (size_t p = 0; p < n; p++)
+        for (size_t c = 0; c < width; c++) to[p * stride + c] = (add ? to[p * stride + c] : 0) + from[c * N + p];
+}
+
+/* w->out [columns, N] += pattern of head h times its tau or values. */
+static void attend(const bl_folded *f, bl_folded_workspace *w, const bl_folded_rows *rows, size_t n, size_t h) {
+    take_columns(f, w, rows, n, h);
+    bl_attend a = {.n = n,
+                   .k = f->k,
+                   .columns = bl_folded_columns(f),
+                   .keys = rows->qk + f->d + h * f->k,
+                   .turned = w->keys,
+                   .moved = w->columns,
+                   .queries = rows->qk + h * f->k,
+                   .stride = 2 * f->d,
+                   .ids = rows->ids,
+                   .cosines = f->probes->model->rope_cos,
+                   .sines = f->probes->model->rope_sin,
+                   .panel = w->panel,
+                   .scores = w->scores,
+                   .out = w->out};
+    f->kernel->run(&a);
 }
 
 double bl_folded_square(const bl_folded *f, const float *x, const float *z) {
@@ -133,45 +146,46 @@ static void divide_by_norm(const bl_folded *f, bl_folded_workspace *w, const int
     }
 }
 
-/* Deeper layers: x from the general path, then queries, keys, tau or values and the direct part from it. Returns x [n, d]. */
-static const float *from_activations(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n, float *sims) {
-    int rows = (int)n, d = (int)f->d;
+/* Deeper layers: x from the general path, then queries, keys, tau or values and the direct part from it. */
+static bl_folded_rows from_activations(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n) {
+    int rows = (int)n, d = (int)f->d, J = (int)f->J;
     bl_view x = bl_forward_resid_pre(f->probes->model, w->forward, ids, n, f->probes->layer);
     bl_forward_norm(f->probes->model, w->y, x.data, n);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, 2 * d, d, 1.0F, w->y, d, f->w_qk, d, 0.0F, w->qk, 2 * d);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, (int)f->moved, d, 1.0F, w->y, d, f->w_moved, d, 0.0F, w->moved,
                 (int)f->moved);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, (int)f->J, d, 1.0F, x.data, d, f->probes->v, d, 0.0F, sims, (int)f->J);
-    return x.data;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, J, d, 1.0F, x.data, d, f->probes->v, d, 0.0F, w->direct, J);
+    return (bl_folded_rows){.qk = w->qk, .moved = w->moved, .direct = w->direct, .x = x.data};
 }
 
-const float *bl_folded_begin(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n, float *sims, const float **qk,
-                             bool *by_token) {
-    *by_token = f->from_tables;
-    *qk = f->from_tables ? f->t_qk : w->qk;
-    if (!f->from_tables) return from_activations(f, w, ids, n, sims);
-    for (size_t p = 0; p < n; p++) {
-        memcpy(w->moved + p * f->moved, f->t_moved + (size_t)ids[p] * f->moved, f->moved * sizeof *w->moved);
-        memcpy(sims + p * f->J, f->t_direct + (size_t)ids[p] * f->J, f->J * sizeof *sims);
+bl_folded_rows bl_folded_begin(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n) {
+    if (!f->from_tables) return from_activations(f, w, ids, n);
+    return (bl_folded_rows){.ids = ids, .qk = f->t_qk, .moved = f->t_moved, .direct = f->t_direct};
+}
+
+/* sims += the heads' share. */
+static void attend_by_tau(const bl_folded *f, bl_folded_workspace *w, const bl_folded_rows *rows, size_t n, float *sims) {
+    memset(w->out, 0, bl_folded_groups(f) * BL_ATTEND_COLUMNS * padded(n) * sizeof *w->out);
+    for (size_t h = 0; h < f->H; h++) attend(f, w, rows, n, h);
+    turn(w->out, padded(n), n, f->J, true, sims, f->J);
+}
+
+static void attend_by_values(const bl_folded *f, bl_folded_workspace *w, const bl_folded_rows *rows, size_t n, float *sims) {
+    for (size_t h = 0; h < f->H; h++) {
+        memset(w->out, 0, bl_folded_groups(f) * BL_ATTEND_COLUMNS * padded(n) * sizeof *w->out);
+        attend(f, w, rows, n, h);
+        turn(w->out, padded(n), n, f->k, false, w->z + h * f->k, f->d);
     }
-    return NULL;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)f->J, (int)f->d, 1.0F, w->z, (int)f->d, f->out, (int)f->d, 1.0F, sims,
+                (int)f->J);
 }
 
 void bl_folded_similarity(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n, float *sims) {
-    const float *qk;
-    bool by_token;
-    const float *x = bl_folded_begin(f, w, ids, n, sims, &qk, &by_token);
-    const int32_t *rows = by_token ? ids : NULL;
-    for (size_t h = 0; h < f->H; h++) {
-        bl_folded_rotated(f, qk, rows, 0, n, h * f->k, w->q);
-        bl_folded_rotated(f, qk, rows, 0, n, f->d + h * f->k, w->key);
-        for (size_t begin = 0; begin < n; begin += BL_FOLDED_BLOCK)
-            attend_block(f, w, h, begin, n - begin < BL_FOLDED_BLOCK ? n - begin : BL_FOLDED_BLOCK, sims);
-    }
-    if (f->by_values)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)f->J, (int)f->d, 1.0F, w->z, (int)f->d, f->out, (int)f->d, 1.0F,
-                    sims, (int)f->J);
-    if (f->normed) divide_by_norm(f, w, ids, x, n, sims);
+    bl_folded_rows rows = bl_folded_begin(f, w, ids, n);
+    for (size_t p = 0; p < n; p++) memcpy(sims + p * f->J, rows.direct + bl_folded_row(&rows, p) * f->J, f->J * sizeof *sims);
+    if (f->by_values) attend_by_values(f, w, &rows, n, sims);
+    else attend_by_tau(f, w, &rows, n, sims);
+    if (f->normed) divide_by_norm(f, w, ids, rows.x, n, sims);
     for (size_t p = 0; p < n; p++)
         for (size_t j = 0; j < f->J; j++) sims[p * f->J + j] += f->probes->bias[j];
 }

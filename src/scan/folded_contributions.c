@@ -8,11 +8,11 @@
 #include <string.h>
 
 /* row [p + 1] = softmax of the scores of position p in head h */
-static void pattern_row(const bl_folded *f, bl_folded_workspace *w, const float *qk, const int32_t *rows, size_t h, size_t p, float *row) {
+static void pattern_row(const bl_folded *f, bl_folded_workspace *w, const bl_folded_rows *rows, size_t h, size_t p, float *row) {
     float most, sum = 0;
-    bl_folded_rotated(f, qk, rows, p, p + 1, h * f->k, w->q);
-    bl_folded_rotated(f, qk, rows, 0, p + 1, f->d + h * f->k, w->key);
-    for (size_t j = 0; j <= p; j++) row[j] = cblas_sdot((int)f->k, w->q, 1, w->key + j * f->k, 1);
+    bl_folded_rotated(f, rows, p, p + 1, h * f->k, w->panel);
+    bl_folded_rotated(f, rows, 0, p + 1, f->d + h * f->k, w->keys);
+    for (size_t j = 0; j <= p; j++) row[j] = cblas_sdot((int)f->k, w->panel, 1, w->keys + j * f->k, 1);
     most = row[0];
     for (size_t j = 1; j <= p; j++) most = row[j] > most ? row[j] : most;
     for (size_t j = 0; j <= p; j++) {
@@ -24,27 +24,26 @@ static void pattern_row(const bl_folded *f, bl_folded_workspace *w, const float 
 
 void bl_folded_contributions(const bl_folded *f, bl_folded_workspace *w, size_t j, const int32_t *ids, size_t n, size_t p, float *c,
                              float *heads) {
-    const float *qk;
-    bool by_token;
-    float *sims = w->direct, *row = w->scores;
-    const float *x = bl_folded_begin(f, w, ids, n, sims, &qk, &by_token);
+    float *row = w->scores;
+    bl_folded_rows rows = bl_folded_begin(f, w, ids, n);
     memset(c, 0, (p + 1) * sizeof *c);
     if (heads) memset(heads, 0, (p + 1) * sizeof *heads);
     if (f->by_values) memset(w->z, 0, f->d * sizeof *w->z);
     for (size_t h = 0; h < f->H; h++) {
-        pattern_row(f, w, qk, by_token ? ids : NULL, h, p, row);
+        pattern_row(f, w, &rows, h, p, row);
         for (size_t i = 0; i <= p; i++) {
-            const float *moved = w->moved + i * f->moved;
+            const float *moved = rows.moved + bl_folded_row(&rows, i) * f->moved;
             float tau = f->by_values ? cblas_sdot((int)f->k, f->out + j * f->d + h * f->k, 1, moved + h * f->k, 1) : moved[h * f->J + j];
             if (f->by_values) cblas_saxpy((int)f->k, row[i], moved + h * f->k, 1, w->z + h * f->k, 1);
             c[i] += row[i] * tau;
             if (heads) heads[(1 + h) * (p + 1) + i] = row[i] * tau;
         }
     }
-    c[p] += sims[p * f->J + j];
-    if (heads) heads[p] = sims[p * f->J + j];
+    float direct = rows.direct[bl_folded_row(&rows, p) * f->J + j];
+    c[p] += direct;
+    if (heads) heads[p] = direct;
     if (!f->normed) return;
-    const float *x_p = x ? x + p * f->d : bl_model_w_e(f->probes->model).data + (size_t)ids[p] * f->d;
+    const float *x_p = rows.x ? rows.x + p * f->d : bl_model_w_e(f->probes->model).data + (size_t)ids[p] * f->d;
     float scale = (float)(1.0 / sqrt(bl_folded_square(f, x_p, w->z) / (double)f->d + 1e-8));
     for (size_t i = 0; i <= p; i++) c[i] *= scale;
     for (size_t i = 0; heads && i < (1 + f->H) * (p + 1); i++) heads[i] *= scale;

@@ -1,6 +1,7 @@
 /* What the folded scan keeps: tables (folded_tables.c) and the kernel over one story (folded.c). */
 #ifndef BL_SCAN_FOLDED_PRIVATE_H
 #define BL_SCAN_FOLDED_PRIVATE_H
+#include "scan/attend.h"
 #include "scan/folded.h"
 
 struct bl_folded {
@@ -9,6 +10,7 @@ struct bl_folded {
     bool from_tables; /* first layer: everything is looked up by token; otherwise computed from the residual stream */
     bool by_values;   /* z = A V is formed, because norms need it or because J > k makes it cheaper than tau */
     bool normed;
+    const bl_attend_kernel *kernel;
     /* Linear maps of a normed activation y [d], one a row. */
     float *w_qk;    /* [2d, d] queries scaled by 1/sqrt(k), then keys */
     float *w_moved; /* [H J, d] tau; or [d, d] values */
@@ -27,24 +29,33 @@ struct bl_folded {
 struct bl_folded_workspace {
     bl_workspace *forward; /* deeper layers only */
     float *qk;             /* [T, 2d] from the activations, deeper layers only */
-    float *q, *key;        /* [T, k] one head, rotated */
-    float *moved;          /* [T, moved] tau or values */
-    float *scores;         /* [BL_FOLDED_BLOCK, T] */
-    float *part;           /* [BL_FOLDED_BLOCK, J] by tau */
-    float *z, *rz;         /* [T, d] by values */
+    float *moved;          /* [T, moved] tau or values, deeper layers only */
+    float *direct;         /* [T, J] v . x */
     float *y;              /* [T, d] N1(x), deeper layers only */
-    float *direct;         /* [T, J] for contributions */
+    float *keys;           /* [N, k] one head, rotated; N: T rounded up to BL_ATTEND_BLOCK */
+    float *columns;        /* [groups, N, 12] of the head's tau or values (attend.h) */
+    float *panel, *scores; /* the kernel's; scores also a row [T] of the pattern */
+    float *out;            /* [12 groups, N] */
+    float *z, *rz;         /* [T, d] by values */
 };
 
-/* Query rows at a time: the block of scores stays in cache, and less than half of the square is wasted. */
-#define BL_FOLDED_BLOCK 64
+/* Where a story's rows come from: tables over the vocabulary, with position p in row ids[p], or activations, with a row a position. */
+typedef struct bl_folded_rows {
+    const int32_t *ids;          /* NULL: by position */
+    const float *qk;             /* [., 2d] */
+    const float *moved, *direct; /* [., moved], [., J] */
+    const float *x;              /* [n, d] activations, or NULL */
+} bl_folded_rows;
 
-/* What a story's kernel begins with: the direct part in sims [n, J], tau or values in w->moved, and the source of queries and keys:
- * *qk with a row a token (*by_token) or a row a position. Returns x [n, d] for deeper layers, NULL for the first. */
-const float *bl_folded_begin(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n, float *sims, const float **qk,
-                             bool *by_token);
+static inline size_t bl_folded_row(const bl_folded_rows *rows, size_t p) { return rows->ids ? (size_t)rows->ids[p] : p; }
+/* Columns of tau or values that one head has, and their groups of BL_ATTEND_COLUMNS. */
+static inline size_t bl_folded_columns(const bl_folded *f) { return f->by_values ? f->k : f->J; }
+static inline size_t bl_folded_groups(const bl_folded *f) { return (bl_folded_columns(f) + BL_ATTEND_COLUMNS - 1) / BL_ATTEND_COLUMNS; }
+
+/* What a story's kernel begins with; nothing is computed if it all comes from tables. */
+bl_folded_rows bl_folded_begin(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n);
 /* Queries or keys of one head, positions begin … end - 1, rotated, into out [end - begin, k]; `offset` is the head's first column in qk. */
-void bl_folded_rotated(const bl_folded *f, const float *qk, const int32_t *ids, size_t begin, size_t end, size_t offset, float *out);
+void bl_folded_rotated(const bl_folded *f, const bl_folded_rows *rows, size_t begin, size_t end, size_t offset, float *out);
 /* |x_mid|^2 from z, the plain way: |x + s O z|^2. */
 double bl_folded_square(const bl_folded *f, const float *x, const float *z);
 #endif

@@ -114,6 +114,7 @@ bl_folded *bl_folded_new(const bl_probes *probes, bl_error *err) {
     bl_folded *f = bl_alloc_zero(1, sizeof *f, err);
     if (!f) return NULL;
     *f = (bl_folded){.probes = probes, .V = c->n_vocab, .d = c->d_model, .H = c->n_head, .k = c->d_model / c->n_head, .J = probes->J};
+    f->kernel = bl_attend_best();
     f->normed = c->normalization;
     f->by_values = f->normed || f->J > f->k;
     f->moved = f->by_values ? f->d : f->H * f->J;
