@@ -2,7 +2,7 @@
  *
  *   Q = H T H^T (tridiagonal.c, once), T = Z Lambda Z^T, V = H Z
  *
- * The spectrum always comes whole, from T. All vectors: divide and conquer on T (divide.c). Only the k lowest and k highest: bisection
+ * The spectrum always comes whole, from T (bisect.c where not all vectors are asked for). All vectors: divide and conquer on T (divide.c). Only the k lowest and k highest: bisection
  * and inverse iteration would not keep them orthogonal, MRRR (dstemr) does, over an index range at each end of the same T.
  *
  * Float32 throughout: the error of an eigenvalue is about 1e-6 of the largest, that of an eigenvector about 1e-6 / relative gap; inside
@@ -54,18 +54,23 @@ static bool solve_range(size_t size, const double *diagonal, const double *off, 
 /* MRRR loses a digit and more in float32; on T, which is only 2n numbers, float64 costs nothing. */
 static bool solve_ends(bl_eigen *eigen, const bl_tridiagonal *t, bl_error *err) {
     size_t n = eigen->n;
-    double *work = bl_alloc(4 * n, sizeof *work, err), *d = work, *e = work + n, *values = work + 2 * n, *off = work + 3 * n;
-    if (!work) return false;
+    if (!bl_tridiagonal_values(t, eigen->values, err)) return false;
+    double *d = bl_alloc(2 * n, sizeof *d, err), *e = d + n;
+    if (!d) return false;
     for (size_t i = 0; i < n; i++) {
-        d[i] = values[i] = (double)t->diagonal[i];
-        e[i] = off[i] = i + 1 < n ? (double)t->off[i] : 0;
+        d[i] = (double)t->diagonal[i];
+        e[i] = i + 1 < n ? (double)t->off[i] : 0;
     }
-    bool ok = !bl_lapack_failed(LAPACKE_dsterf((lapack_int)n, values, off), "dsterf", err);
-    for (size_t i = 0; ok && i < n; i++) eigen->values[i] = (float)values[i];
-    ok = ok && solve_range(n, d, e, 0, eigen->low - 1, eigen->vectors, err) &&
-         solve_range(n, d, e, n - eigen->high, n - 1, eigen->vectors + eigen->low * n, err);
-    free(work);
-    return ok;
+    bl_error failure[2] = {{0}, {0}};
+    bool ok[2];
+#pragma omp parallel for num_threads(2) schedule(static, 1)
+    for (int end = 0; end < 2; end++)
+        ok[end] = end ? solve_range(n, d, e, n - eigen->high, n - 1, eigen->vectors + eigen->low * n, &failure[1])
+                      : solve_range(n, d, e, 0, eigen->low - 1, eigen->vectors, &failure[0]);
+    free(d);
+    for (int end = 0; end < 2; end++)
+        if (!ok[end]) return bl_fail(err, failure[end].code, "%s", failure[end].message);
+    return true;
 }
 
 /* The largest-magnitude component becomes positive; of equal ones the first counts. */
@@ -79,8 +84,8 @@ static void fix_signs(bl_eigen *eigen) {
     }
 }
 
-/* Fills values and vectors from q [n, n], which is destroyed. */
-static bool decompose(bl_eigen *eigen, float *q, bl_error *err) {
+/* Fills values and vectors from q [n, n]. */
+static bool decompose(bl_eigen *eigen, const float *q, bl_error *err) {
     bl_tridiagonal t;
     bool ok = bl_tridiagonal_reduce(&t, q, eigen->n, err);
     if (ok) ok = eigen->low == eigen->n ? bl_tridiagonal_solve(&t, eigen->values, eigen->vectors, err) : solve_ends(eigen, &t, err);
@@ -90,7 +95,7 @@ static bool decompose(bl_eigen *eigen, float *q, bl_error *err) {
     return ok;
 }
 
-bl_eigen *bl_eigen_of_matrix(float *q, size_t n, size_t layer, size_t k, float constant, bl_error *err) {
+bl_eigen *bl_eigen_of_matrix(const float *q, size_t n, size_t layer, size_t k, float constant, bl_error *err) {
     bl_eigen *eigen = bl_alloc_zero(1, sizeof *eigen, err);
     if (!eigen) return NULL;
     bool all = k == 0 || 2 * k >= n;

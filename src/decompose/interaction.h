@@ -13,8 +13,8 @@ bool bl_heads_back(const bl_model *model, size_t layer, const float *v, float *b
 bool bl_interaction_of_units(const bl_model *model, size_t layer, const float *u, const size_t *from_l, const size_t *from_r, float *q,
                              bl_error *err);
 
-/* Eigenpairs of q [n, n], of which only the lower triangle (row-major) is read and which is destroyed; otherwise as bl_eigen_new. */
-bl_eigen *bl_eigen_of_matrix(float *q, size_t n, size_t layer, size_t k, float constant, bl_error *err);
+/* Eigenpairs of q [n, n], of which only the lower triangle (row-major) is read; otherwise as bl_eigen_new. */
+bl_eigen *bl_eigen_of_matrix(const float *q, size_t n, size_t layer, size_t k, float constant, bl_error *err);
 /* u . p, 0 without an output bias. */
 float bl_direction_constant(const bl_model *model, size_t layer, const float *u);
 /* Which rows of L and of R [h] meet column g of P. */

@@ -15,6 +15,7 @@
 #include "decompose/tridiagonal.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "decompose/lanes.h"
 #include <cblas.h>
 #include <lapacke.h>
 #include <math.h>
@@ -25,7 +26,9 @@
 
 #define NB 32           /* columns a panel */
 #define BLOCK 128       /* reflectors applied at once on the way back */
+#define FEW 16          /* up to so many columns the way back takes reflectors singly */
 #define PIECES 4        /* of y = A v */
+#define TILE 128        /* rows that the update of what is left takes at once */
 #define ALONE 192       /* below this many rows helpers cost more than they bring */
 #define PATIENCE 100e-6 /* seconds that a helper may be late */
 
@@ -45,54 +48,97 @@ bool bl_lapack_failed(int info, const char *routine, bl_error *err) {
 /* One reduction under way. */
 typedef struct reduction {
     bl_tridiagonal *t;
-    float *a; /* [n, n] */
-    size_t n;
+    float *a; /* [n, stride] */
+    size_t n, stride;
     float *x;       /* [n] the column at work */
-    float *columns; /* [NB, n] the panel's columns as they were before it */
-    float *w;       /* [NB, n] of the panel */
-    float *
-        pieces; /* [2 PIECES, n] of y; the second half is the first thread's when it is alone: a late helper may still write to the first */
-    bool alone; /* helpers were left behind */
-    atomic_size_t column;       /* whose y is asked for; n: the panel is done */
-    atomic_size_t done[PIECES]; /* the column that the piece was last computed for */
+    float *columns; /* [NB, stride] the panel's columns as they were before it */
+    float *v, *w;   /* [NB, stride] of the panel: reflectors, zeros before them; w */
+    size_t first;   /* the panel's first column */
+    float *pieces;  /* [2 PIECES, stride] of y; the second half is the first thread's when it is alone: a late helper may still write to the
+                       first */
+    bool alone;     /* helpers were left behind */
+    _Alignas(64) atomic_size_t column; /* whose y is asked for; n: the panel is done. In lines of their own: they are what threads write */
+    _Alignas(64) atomic_size_t done[PIECES]; /* the column that the piece was last computed for */
 } reduction;
 
-/* One piece of y = A v over rows and columns s … n-1, from the lower triangle; v is a's row s - 1. */
+#define LANES ((size_t)BL_LANES_N)
+#define ROWS 4
+
+typedef float four __attribute__((vector_size(16)));
+
+/* The sums of four vectors' elements. */
+static inline four four_sums(const bl_lanes *x) {
+    four part[4];
+    for (size_t l = 0; l < 4; l++) {
+        four pieces[LANES / 4];
+        memcpy(pieces, &x[l], sizeof pieces);
+        for (size_t half = LANES / 8; half > 0; half /= 2)
+            for (size_t i = 0; i < half; i++) pieces[i] += pieces[i + half];
+        part[l] = pieces[0];
+    }
+    four a = __builtin_shufflevector(part[0], part[1], 0, 4, 1, 5) + __builtin_shufflevector(part[0], part[1], 2, 6, 3, 7),
+         b = __builtin_shufflevector(part[2], part[3], 0, 4, 1, 5) + __builtin_shufflevector(part[2], part[3], 2, 6, 3, 7);
+    return __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
+}
+
+/* The first `count` lanes. */
+static inline bl_lanes_mask leading(size_t count) {
+    static const int32_t steps[2 * LANES] = {[0 ... LANES - 1] = -1};
+    bl_lanes_mask mask;
+    memcpy(&mask, steps + LANES - count, sizeof mask);
+    return mask;
+}
+
+/* y += the share of rows i … i + rows - 1 (rows <= 4) from column `begin` on, both in the lower triangle and mirrored. The rows' part of the
+ * diagonal lies in one vector, behind the columns that are whole vectors; what lies right of it are reflectors. */
+__attribute__((always_inline)) static inline void symmetric_rows(const reduction *r, const float *v, size_t begin, size_t i, size_t rows,
+                                                                 float *y) {
+    const float *a[ROWS];
+    bl_lanes sum[ROWS] = {0}, own[ROWS];
+    size_t edge = i / LANES * LANES;
+    for (size_t l = 0; l < rows; l++) {
+        a[l] = r->a + (i + l) * r->stride;
+        own[l] = (bl_lanes){0} + v[i + l];
+    }
+    for (size_t j = begin; j < edge; j += LANES) {
+        bl_lanes vj = *(const bl_lanes *)(v + j), t = *(bl_lanes *)(y + j);
+        for (size_t l = 0; l < rows; l++) {
+            bl_lanes x = *(const bl_lanes *)(a[l] + j);
+            t += x * own[l];
+            sum[l] += x * vj;
+        }
+        *(bl_lanes *)(y + j) = t;
+    }
+    bl_lanes last = *(const bl_lanes *)(v + edge), t = *(bl_lanes *)(y + edge);
+    for (size_t l = 0; l < rows; l++) {
+        bl_lanes_mask x = (bl_lanes_mask)(*(const bl_lanes *)(a[l] + edge));
+        t += (bl_lanes)(x & leading(i + l - edge)) * own[l];
+        sum[l] += (bl_lanes)(x & leading(i + l - edge + 1)) * last;
+    }
+    *(bl_lanes *)(y + edge) = t;
+    four sums = four_sums(sum);
+    for (size_t l = 0; l < rows; l++) y[i + l] += sums[l];
+}
+
+/* One piece of y = A v over rows and columns s … n-1, from the lower triangle. y before s is of no meaning. Every other column goes through
+ * the rows backwards: what the last one left in the cache is used before it is driven out. */
 static void symmetric_piece(const reduction *r, size_t s, size_t piece, float *y) {
-    size_t n = r->n, length = n - s;
-    const float *v = r->a + (s - 1) * n;
+    const float *v = r->v + (s - 1 - r->first) * r->stride;
+    size_t length = r->n - s, begin = s / LANES * LANES;
     /* rows begin at sqrt(piece / PIECES): equal areas of the triangle */
-    size_t i = s + (size_t)((double)length * sqrt((double)piece / PIECES)),
-           end = s + (size_t)((double)length * sqrt((double)(piece + 1) / PIECES));
-    if (piece == PIECES - 1) end = n;
-    memset(y + s, 0, length * sizeof *y);
-    for (; i + 4 <= end; i += 4) {
-        const float *a0 = r->a + i * n, *a1 = a0 + n, *a2 = a1 + n, *a3 = a2 + n;
-        float v0 = v[i], v1 = v[i + 1], v2 = v[i + 2], v3 = v[i + 3], s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-#pragma omp simd reduction(+ : s0, s1, s2, s3)
-        for (size_t j = s; j < i; j++) {
-            float vj = v[j];
-            y[j] += a0[j] * v0 + a1[j] * v1 + a2[j] * v2 + a3[j] * v3;
-            s0 += a0[j] * vj;
-            s1 += a1[j] * vj;
-            s2 += a2[j] * vj;
-            s3 += a3[j] * vj;
-        }
-        /* the 4 x 4 triangle on the diagonal */
-        y[i] += s0 + a0[i] * v0 + a1[i] * v1 + a2[i] * v2 + a3[i] * v3;
-        y[i + 1] += s1 + a1[i] * v0 + a1[i + 1] * v1 + a2[i + 1] * v2 + a3[i + 1] * v3;
-        y[i + 2] += s2 + a2[i] * v0 + a2[i + 1] * v1 + a2[i + 2] * v2 + a3[i + 2] * v3;
-        y[i + 3] += s3 + a3[i] * v0 + a3[i + 1] * v1 + a3[i + 2] * v2 + a3[i + 3] * v3;
-    }
-    for (; i < end; i++) {
-        const float *row = r->a + i * n;
-        float sum = 0, vi = v[i];
-        for (size_t j = s; j < i; j++) {
-            y[j] += row[j] * vi;
-            sum += row[j] * v[j];
-        }
-        y[i] += sum + row[i] * vi;
-    }
+    size_t first = s + (size_t)((double)length * sqrt((double)piece / PIECES)),
+           end = s + (size_t)((double)length * sqrt((double)(piece + 1) / PIECES)), low, high;
+    if (piece == PIECES - 1) end = r->n;
+    low = (first + ROWS - 1) / ROWS * ROWS;
+    high = end / ROWS * ROWS;
+    if (low > high) low = high = end;
+    memset(y + begin, 0, (r->n - begin) * sizeof *y);
+    for (size_t i = first; i < low; i++) symmetric_rows(r, v, begin, i, 1, y);
+    if (s % 2)
+        for (size_t i = low; i < high; i += ROWS) symmetric_rows(r, v, begin, i, ROWS, y);
+    else
+        for (size_t i = high; i > low; i -= ROWS) symmetric_rows(r, v, begin, i - ROWS, ROWS, y);
+    for (size_t i = high; i < end; i++) symmetric_rows(r, v, begin, i, 1, y);
 }
 
 /* A helper's part of a panel: pieces thread, thread + threads, … of every column. */
@@ -106,7 +152,7 @@ static void help(reduction *r, size_t thread, size_t threads) {
         }
         last = column;
         for (size_t piece = thread; piece < PIECES; piece += threads) {
-            symmetric_piece(r, column, piece, r->pieces + piece * r->n);
+            symmetric_piece(r, column, piece, r->pieces + piece * r->stride);
             atomic_store_explicit(&r->done[piece], column, memory_order_release);
         }
     }
@@ -131,39 +177,41 @@ static float *symmetric_product(reduction *r, size_t s, size_t threads) {
     float *pieces = r->pieces;
     if (!r->alone && threads > 1) {
         atomic_store_explicit(&r->column, s, memory_order_release);
-        for (size_t piece = 0; piece < PIECES; piece += threads) symmetric_piece(r, s, piece, pieces + piece * r->n);
+        for (size_t piece = 0; piece < PIECES; piece += threads) symmetric_piece(r, s, piece, pieces + piece * r->stride);
     }
     if (r->alone || threads == 1 || !await(r, s, threads)) {
-        pieces = r->pieces + PIECES * r->n;
-        for (size_t piece = 0; piece < PIECES; piece++) symmetric_piece(r, s, piece, pieces + piece * r->n);
+        pieces = r->pieces + PIECES * r->stride;
+        for (size_t piece = 0; piece < PIECES; piece++) symmetric_piece(r, s, piece, pieces + piece * r->stride);
     }
     for (size_t piece = 1; piece < PIECES; piece++)
-        for (size_t i = s; i < r->n; i++) pieces[i] += pieces[piece * r->n + i];
+        for (size_t i = s; i < r->n; i++) pieces[i] += pieces[piece * r->stride + i];
     return pieces;
 }
 
 /* The panel's columns of the lower triangle, each made contiguous: read a row at a time they cost a fraction of the cache misses. */
 static void take_panel(reduction *r, size_t first, size_t last) {
     for (size_t i = first; i < r->n; i++) {
-        const float *row = r->a + i * r->n;
-        for (size_t j = first; j < last && j <= i; j++) r->columns[(j - first) * r->n + i] = row[j];
+        const float *row = r->a + i * r->stride;
+        for (size_t j = first; j < last && j <= i; j++) r->columns[(j - first) * r->stride + i] = row[j];
     }
 }
 
 /* Column j as the panel's columns first … j-1 have changed it, into x. */
-static void take_column(const reduction *r, size_t first, size_t j) {
-    size_t n = r->n, before = j - first;
-    memcpy(r->x + j, r->columns + before * n + j, (n - j) * sizeof *r->x);
+static void take_column(const reduction *r, size_t j) {
+    size_t n = r->n, before = j - r->first, stride = r->stride;
+    memcpy(r->x + j, r->columns + before * stride + j, (n - j) * sizeof *r->x);
     if (!before) return;
-    const float *v = r->a + first * n, *w = r->w;
-    cblas_sgemv(CblasRowMajor, CblasTrans, (int)before, (int)(n - j), -1.0F, v + j, (int)n, w + j, (int)n, 1.0F, r->x + j, 1);
-    cblas_sgemv(CblasRowMajor, CblasTrans, (int)before, (int)(n - j), -1.0F, w + j, (int)n, v + j, (int)n, 1.0F, r->x + j, 1);
+    const float *v = r->v, *w = r->w;
+    cblas_sgemv(CblasRowMajor, CblasTrans, (int)before, (int)(n - j), -1.0F, v + j, (int)stride, w + j, (int)stride, 1.0F, r->x + j, 1);
+    cblas_sgemv(CblasRowMajor, CblasTrans, (int)before, (int)(n - j), -1.0F, w + j, (int)stride, v + j, (int)stride, 1.0F, r->x + j, 1);
 }
 
-/* The reflector that turns x[j+1 …] into (beta, 0, …), into a's row j with its leading 1 (LAPACK's slarfg). */
+/* The reflector that turns x[j+1 …] into (beta, 0, …), with its leading 1 (LAPACK's slarfg), into the panel's v and, for the way back, a's
+ * row j. */
 static void reflect(reduction *r, size_t j) {
-    float *v = r->a + j * r->n, alpha = r->x[j + 1], scale = 0;
+    float *v = r->v + (j - r->first) * r->stride, alpha = r->x[j + 1], scale = 0;
     double square = 0;
+#pragma omp simd reduction(+ : square)
     for (size_t i = j + 2; i < r->n; i++) square += (double)r->x[i] * (double)r->x[i];
     r->t->off[j] = alpha;
     r->t->tau[j] = 0;
@@ -173,28 +221,31 @@ static void reflect(reduction *r, size_t j) {
         r->t->tau[j] = (beta - alpha) / beta;
         scale = 1.0F / (alpha - beta);
     }
+    for (size_t i = (j + 1) / LANES * LANES; i <= j; i++) v[i] = 0;
     v[j + 1] = 1;
     for (size_t i = j + 2; i < r->n; i++) v[i] = scale * r->x[i];
+    memcpy(r->a + j * r->stride + j + 1, v + j + 1, (r->n - j - 1) * sizeof *v);
 }
 
 /* Columns first … last-1. */
 static void panel(reduction *r, size_t first, size_t last, size_t threads) {
-    size_t n = r->n;
+    size_t n = r->n, stride = r->stride;
     float p[NB];
+    r->first = first;
     take_panel(r, first, last);
     for (size_t j = first; j < last; j++) {
         int before = (int)(j - first), length = (int)(n - j - 1);
-        take_column(r, first, j);
+        take_column(r, j);
         r->t->diagonal[j] = r->x[j];
         if (length == 0) break;
         reflect(r, j);
-        const float *v = r->a + j * n + j + 1, *rows = r->a + first * n + j + 1, *w = r->w + j + 1;
-        float *out = r->w + (j - first) * n + j + 1, *y = symmetric_product(r, j + 1, threads) + j + 1, tau = r->t->tau[j];
+        const float *rows = r->v + j + 1, *v = rows + (j - first) * stride, *w = r->w + j + 1;
+        float *out = r->w + (j - first) * stride + j + 1, *y = symmetric_product(r, j + 1, threads) + j + 1, tau = r->t->tau[j];
         if (before) {
-            cblas_sgemv(CblasRowMajor, CblasNoTrans, before, length, 1.0F, w, (int)n, v, 1, 0.0F, p, 1);
-            cblas_sgemv(CblasRowMajor, CblasTrans, before, length, -1.0F, rows, (int)n, p, 1, 1.0F, y, 1);
-            cblas_sgemv(CblasRowMajor, CblasNoTrans, before, length, 1.0F, rows, (int)n, v, 1, 0.0F, p, 1);
-            cblas_sgemv(CblasRowMajor, CblasTrans, before, length, -1.0F, w, (int)n, p, 1, 1.0F, y, 1);
+            cblas_sgemv(CblasRowMajor, CblasNoTrans, before, length, 1.0F, w, (int)stride, v, 1, 0.0F, p, 1);
+            cblas_sgemv(CblasRowMajor, CblasTrans, before, length, -1.0F, rows, (int)stride, p, 1, 1.0F, y, 1);
+            cblas_sgemv(CblasRowMajor, CblasNoTrans, before, length, 1.0F, rows, (int)stride, v, 1, 0.0F, p, 1);
+            cblas_sgemv(CblasRowMajor, CblasTrans, before, length, -1.0F, w, (int)stride, p, 1, 1.0F, y, 1);
         }
         float shift = -0.5F * tau * tau * cblas_sdot(length, y, 1, v, 1);
         for (int i = 0; i < length; i++) out[i] = tau * y[i] + shift * v[i];
@@ -202,41 +253,67 @@ static void panel(reduction *r, size_t first, size_t last, size_t threads) {
     atomic_store_explicit(&r->column, n, memory_order_release);
 }
 
-/* A panel with its helpers; BLAS runs on one thread inside. */
+/* Rows begin … end - 1 of A -= V W^T + W V^T in the lower triangle from row and column s on. */
+static void update_rows(const reduction *r, size_t s, size_t begin, size_t end, size_t columns) {
+    int stride = (int)r->stride, k = (int)columns, rows = (int)(end - begin), before = (int)(begin - s);
+    const float *v = r->v + s, *w = r->w + s;
+    float *row = r->a + begin * r->stride;
+    if (before) {
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, rows, before, k, -1.0F, v + before, stride, w, stride, 1.0F, row + s, stride);
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, rows, before, k, -1.0F, w + before, stride, v, stride, 1.0F, row + s, stride);
+    }
+    cblas_ssyr2k(CblasRowMajor, CblasLower, CblasTrans, rows, k, -1.0F, v + before, stride, w + before, stride, 1.0F, row + begin, stride);
+}
+
+/* A panel with its helpers, then the update of what is left, a tile of rows a thread; BLAS runs on one thread inside. */
 static void run_panel(reduction *r, size_t first, size_t last, size_t threads) {
+    size_t tiles = (r->n - last + TILE - 1) / TILE;
+    bool together = !r->alone && threads > 1 && r->n - first >= ALONE;
     atomic_store(&r->column, 0);
     for (size_t piece = 0; piece < PIECES; piece++) atomic_store(&r->done[piece], 0);
-    if (r->alone || threads < 2 || r->n - first < ALONE) {
-        int before = omp_get_max_threads();
-        omp_set_num_threads(1);
-        panel(r, first, last, 1);
-        omp_set_num_threads(before);
-        return;
-    }
-#pragma omp parallel num_threads((int)threads)
+#pragma omp parallel num_threads((int)threads) if (threads > 1)
     {
-        size_t thread = (size_t)omp_get_thread_num(), team = (size_t)omp_get_num_threads();
+        size_t thread = (size_t)omp_get_thread_num(), team = together ? (size_t)omp_get_num_threads() : 1;
         if (thread == 0) panel(r, first, last, team);
-        else help(r, thread, team);
+        else if (together) help(r, thread, team);
+#pragma omp barrier
+#pragma omp for schedule(dynamic, 1)
+        for (size_t t = 0; t < tiles; t++) { /* the longest rows first */
+            size_t end = r->n - t * TILE, begin = end - last < TILE ? last : end - TILE;
+            update_rows(r, last, begin, end, last - first);
+        }
     }
 }
 
-bool bl_tridiagonal_reduce(bl_tridiagonal *t, float *q, size_t n, bl_error *err) {
-    *t = (bl_tridiagonal){.n = n, .q = q, .diagonal = bl_alloc(3 * n, sizeof(float), err)};
+/* An odd number of cache lines: rows a power of two apart would share the same few places of the caches, and the triangle, which is read
+ * once a column, would not stay in them long before it fits. */
+static size_t odd_stride(size_t n) { return (n + 15) / 16 * 16 + ((n + 15) / 16 % 2 ? 0 : 16); }
+
+bool bl_tridiagonal_reduce(bl_tridiagonal *t, const float *q, size_t n, bl_error *err) {
+    size_t stride = odd_stride(n);
+    *t = (bl_tridiagonal){.n = n, .stride = stride, .diagonal = bl_alloc(3 * n, sizeof(float), err), .a = NULL};
     if (!t->diagonal) return false;
     t->off = t->diagonal + n;
     t->tau = t->off + n;
-    float *work = bl_alloc_zero((1 + 2 * NB + 2 * PIECES) * n, sizeof *work, err);
+    t->a = bl_alloc(n * stride, sizeof *t->a, err);
+    float *work = t->a ? bl_alloc((1 + 3 * NB + 2 * PIECES) * stride, sizeof *work, err) : NULL;
     if (!work) return false;
-    reduction r = {.t = t, .a = q, .n = n, .x = work, .w = work + n, .columns = work + (1 + NB) * n, .pieces = work + (1 + 2 * NB) * n};
+    memset(work, 0, (1 + 3 * NB + 2 * PIECES) * stride * sizeof *work);
+    for (size_t i = 0; i < n; i++) memcpy(t->a + i * stride, q + i * n, (i + 1) * sizeof *q);
+    reduction r = {.t = t,
+                   .a = t->a,
+                   .n = n,
+                   .stride = stride,
+                   .x = work,
+                   .v = work + stride,
+                   .w = work + (1 + NB) * stride,
+                   .columns = work + (1 + 2 * NB) * stride,
+                   .pieces = work + (1 + 3 * NB) * stride};
     size_t threads = omp_in_parallel() ? 1 : (size_t)omp_get_max_threads();
     if (threads > PIECES) threads = PIECES;
     for (size_t first = 0; first < n; first += NB) {
         size_t last = n - first < NB ? n : first + NB;
         run_panel(&r, first, last, threads);
-        if (last < n)
-            cblas_ssyr2k(CblasRowMajor, CblasLower, CblasTrans, (int)(n - last), (int)(last - first), -1.0F, q + first * n + last, (int)n,
-                         r.w + last, (int)n, 1.0F, q + last * n + last, (int)n);
     }
     free(work);
     return true;
@@ -247,12 +324,30 @@ static void take_reflectors(const bl_tridiagonal *t, size_t begin, size_t count,
     size_t n = t->n, length = n - begin - 1;
     for (size_t l = 0; l < count; l++) {
         memset(v + l * length, 0, l * sizeof *v);
-        memcpy(v + l * length + l, t->q + (begin + l) * n + begin + l + 1, (length - l) * sizeof *v);
+        memcpy(v + l * length + l, t->a + (begin + l) * t->stride + begin + l + 1, (length - l) * sizeof *v);
     }
+}
+
+/* The same for a few columns, one reflector after the other: preparing blocks would cost more than it saves. */
+static void back_one_by_one(const bl_tridiagonal *t, float *z, size_t columns) {
+    size_t n = t->n;
+    for (size_t j = n - 1; j-- > 0;)
+        for (size_t c = 0; c < columns; c++) {
+            const float *v = t->a + j * t->stride;
+            float *x = z + c * n, dot = 0;
+#pragma omp simd reduction(+ : dot)
+            for (size_t i = j + 1; i < n; i++) dot += v[i] * x[i];
+            dot *= t->tau[j];
+            for (size_t i = j + 1; i < n; i++) x[i] -= dot * v[i];
+        }
 }
 
 bool bl_tridiagonal_back(const bl_tridiagonal *t, float *z, size_t columns, bl_error *err) {
     size_t n = t->n;
+    if (columns <= FEW) {
+        back_one_by_one(t, z, columns);
+        return true;
+    }
     float *v = bl_alloc((n + columns + BLOCK) * BLOCK, sizeof *v, err);
     if (!v) return false;
     float *y = v + n * BLOCK, *gram = y + columns * BLOCK;
@@ -277,5 +372,6 @@ bool bl_tridiagonal_back(const bl_tridiagonal *t, float *z, size_t columns, bl_e
 
 void bl_tridiagonal_free(bl_tridiagonal *t) {
     free(t->diagonal);
-    t->diagonal = NULL;
+    free(t->a);
+    *t = (bl_tridiagonal){0};
 }

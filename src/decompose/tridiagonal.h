@@ -6,13 +6,16 @@
 typedef struct bl_tridiagonal {
     size_t n;
     float *diagonal, *off; /* [n], [n - 1] */
-    float *tau;            /* [n - 1] the reflectors' factors; reflector j is q[j, j+1 …] */
-    const float *q;        /* [n, n] the caller's */
+    float *tau;            /* [n - 1] the reflectors' factors; reflector j is a[j, j+1 …] */
+    float *a;              /* [n, n], rows `stride` apart */
+    size_t stride;
 } bl_tridiagonal;
 
-/* Reduces q [n, n], of which the lower triangle is read and which is overwritten with the reflectors; keeps a pointer to it. */
-bool bl_tridiagonal_reduce(bl_tridiagonal *t, float *q, size_t n, bl_error *err);
-/* All eigenvalues [n] of T, ascending, and its eigenvectors [n, n], one a row. */
+/* Reduces q [n, n], of which the lower triangle is read. bl_tridiagonal_free is due even when it fails. */
+bool bl_tridiagonal_reduce(bl_tridiagonal *t, const float *q, size_t n, bl_error *err);
+/* All eigenvalues [n] of T, ascending (bisect.c). */
+bool bl_tridiagonal_values(const bl_tridiagonal *t, float *values, bl_error *err);
+/* The same, and its eigenvectors [n, n], one a row. */
 bool bl_tridiagonal_solve(const bl_tridiagonal *t, float *values, float *vectors, bl_error *err);
 /* z [columns, n], one eigenvector of T a row, becomes eigenvectors of Q. */
 bool bl_tridiagonal_back(const bl_tridiagonal *t, float *z, size_t columns, bl_error *err);

@@ -35,7 +35,7 @@ bl_folded_workspace *bl_folded_workspace_new(const bl_folded *f, size_t T, bl_er
     for (size_t i = 0; ok && i < sizeof parts / sizeof *parts; i++) {
         size_t count;
         if (!bl_mul_size(parts[i].rows, parts[i].width, &count)) count = SIZE_MAX;
-        *parts[i].part = bl_alloc_zero(count, sizeof(float), err);
+        *parts[i].part = bl_alloc(count, sizeof(float), err);
         ok = *parts[i].part != NULL;
     }
     if (ok && deeper) {
