@@ -4,6 +4,7 @@
     reference.py scan     MODEL IDS.jsonl EIGENVECTORS.npy STORIES     full forward, dense activations, topk
     reference.py scan-in  MODEL IDS.jsonl EIGENVECTORS.npy STORIES     the kinder way: stops at the MLP's input
     reference.py eigen    MODEL TOKEN REPETITIONS                      interaction matrix and eigh; OVE einsum; kinder virtual tokens
+    reference.py loop     MODEL DIRECTIONS                             interaction matrix and eigh of the first tokens, one after the other
 
 IDS.jsonl is `bilens tokenize --format json` (the notebook's data set is tokenised beforehand, too). Prints one JSON object; seconds
 do not count loading or importing.
@@ -79,6 +80,20 @@ def scan(model, path, vectors, n, whole):
     return dict(stories=len(rows), seconds=seconds, matches=matches)
 
 
+def interaction(model, u):
+    left, right = model.lr.chunk(2, 0)
+    q = (left.T * (model.p.T @ u)) @ right
+    return 0.5 * (q + q.T)
+
+
+def loop(model, n):
+    """As the atlas without its scan: seconds a direction."""
+    torch.linalg.eigh(interaction(model, model.w_u[0]))
+    start = time.perf_counter()
+    values = [torch.linalg.eigh(interaction(model, model.w_u[i]))[0] for i in range(n)]
+    return dict(seconds=(time.perf_counter() - start) / n, extremes=[[float(v[0]), float(v[-1])] for v in values])
+
+
 def eigen(model, token, repetitions):
     vocab = json.load(open(os.path.join(sys.argv[2], "tokenizer.json")))["model"]["vocab"]
     u, d, H = model.w_u[vocab[token]], model.d, model.H
@@ -90,13 +105,8 @@ def eigen(model, token, repetitions):
         result = f()
         return result, time.perf_counter() - start
 
-    def interaction():
-        left, right = model.lr.chunk(2, 0)
-        q = (left.T * (model.p.T @ u)) @ right
-        return 0.5 * (q + q.T)
-
     for _ in range(repetitions):
-        (values, vectors), t_eigen = clock(lambda: torch.linalg.eigh(interaction()))
+        (values, vectors), t_eigen = clock(lambda: torch.linalg.eigh(interaction(model, u)))
         v = vectors[:, -1]
         _, t_notebook = clock(lambda: torch.einsum("d,hdt->ht", v, torch.cat([model.w_e.T[None], ov @ model.w_e.T])))
         _, t_kind = clock(lambda: torch.cat([(model.w_e @ v)[None], torch.einsum("d,hde->he", v, ov) @ model.w_e.T]))
@@ -108,6 +118,8 @@ def main():
     command, model = sys.argv[1], Model(sys.argv[2])
     if command == "eigen":
         result = eigen(model, sys.argv[3], int(sys.argv[4]))
+    elif command == "loop":
+        result = loop(model, int(sys.argv[3]))
     else:
         result = scan(model, sys.argv[3], sys.argv[4], int(sys.argv[5]), command == "scan")
     result.update(torch=torch.__version__, threads=torch.get_num_threads(), peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

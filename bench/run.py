@@ -43,12 +43,12 @@ def peer(*arguments):
     return json.loads(run(python, os.path.join(here, "reference.py"), *arguments)[2])
 
 
-def add(name, ours, theirs, target, our_mb=None, peer_mb=None, note=""):
-    """A row: lists of seconds, one a repetition, theirs already scaled to the same work."""
+def add(name, ours, theirs, target, our_mb=None, peer_mb=None, note="", flops=None):
+    """A row: lists of seconds, one a repetition, theirs already scaled to the same work; flops: what bilens's way needs."""
     ratio = statistics.median(theirs) / statistics.median(ours)
     pairs = [b / a for a, b in zip(ours, theirs)]
     rows.append(dict(work=name, bilens_s=statistics.median(ours), peer_s=statistics.median(theirs), ratio=ratio, low=min(pairs), high=max(pairs), target=target,
-                     bilens_mb=our_mb, peer_mb=peer_mb, note=note))
+                     bilens_mb=our_mb, peer_mb=peer_mb, note=note, flops=flops))
     print(f"{name}: bilens {rows[-1]['bilens_s']:.4g} s, peer {rows[-1]['peer_s']:.4g} s, ratio {ratio:.2f} ({min(pairs):.2f} … {max(pairs):.2f}), target {target}", flush=True)
 
 
@@ -89,6 +89,19 @@ def write_vectors(model, eigs):
     return path
 
 
+def shape_of(model):
+    c = json.load(open(os.path.join(model, "config.json")))
+    return c["n_vocab"], c["d_model"], c["d_hidden"], c["n_head"], c["n_ctx"]
+
+
+def scan_flops(model, path, J):
+    """Scores and tau over the causal pairs of every story, and the tables."""
+    V, d, h, H, T = shape_of(model)
+    lines = run(bilens, "tokenize", model, "--corpus", path, "--format", "json")[2].decode().splitlines()
+    pairs = sum(n * (n + 1) / 2 for n in (min(T, len(json.loads(line)["ids"])) for line in lines))
+    return 2 * pairs * (d + H * J) + 2 * V * d * (2 * d + H * J + J)
+
+
 def bench_scan(args, model, paths, ids):
     eigs = list(range(20)) + list(range(-20, 0))
     option = "--eigs=" + ",".join(map(str, eigs))
@@ -109,9 +122,10 @@ def bench_scan(args, model, paths, ids):
         a, b = peer("scan", model, ids, vectors, args.peer_stories), peer("scan-in", model, ids, vectors, args.peer_stories)
         ours.append(seconds), whole.append(a["seconds"] * scale), kind.append(b["seconds"] * scale)
         mb, peer_mb, kind_mb = max(mb, used), max(peer_mb, a["peak_mb"]), max(kind_mb, b["peak_mb"])
+    flops = scan_flops(model, paths[args.stories], len(eigs))
     note = f"peer timed on {args.peer_stories} stories and scaled; bilens is the whole process"
-    add(f"scan of {args.stories} stories, 40 eigenvectors, notebook's way", ours, whole, "100", mb, peer_mb, note)
-    add(f"scan of {args.stories} stories, 40 eigenvectors, kinder (stops at the MLP's input)", ours, kind, "25", mb, kind_mb, note)
+    add(f"scan of {args.stories} stories, 40 eigenvectors, notebook's way", ours, whole, "100", mb, peer_mb, note, flops)
+    add(f"scan of {args.stories} stories, 40 eigenvectors, kinder (stops at the MLP's input)", ours, kind, "25", mb, kind_mb, note, flops)
     # linear in the number of stories, the fixed cost taken off
     times = {n: statistics.median(scan(n, "-o", os.path.join(work, "scan.txt"))[0] for _ in range(3)) for n in (1024, 4096, args.stories)}
     slope = [(times[4096] - times[1024]) / 3072, (times[args.stories] - times[4096]) / max(1, args.stories - 4096)]
@@ -129,12 +143,39 @@ def bench_eigen(args, model):
     if any(abs(a - b) > 1e-5 * largest for a, b in zip(mine, theirs["values"])):
         sys.exit("bench: eigenvalues differ from the peer")
     r = theirs["repetitions"]
-    add("Q_u + all eigenpairs, one direction", [x["interaction+eigh"] for x in ours], [x["eigen"] for x in r], "1")
-    add("Q_u + 8 extreme eigenpairs, against Q_u + eigh", [x["interaction+extremes"] for x in ours], [x["eigen"] for x in r], "2")
-    add("virtual tokens of one eigenvector, notebook's OVE einsum", [x["virtual_tokens"] for x in ours], [x["virtual_tokens_notebook"] for x in r], "50")
-    add("virtual tokens of one eigenvector, kinder order of products", [x["virtual_tokens"] for x in ours], [x["virtual_tokens_kind"] for x in r], "")
+    V, d, h, H, _ = shape_of(model)
+    product, reduction, back = 2 * h * d * d, 4 / 3 * d ** 3, 2 * d ** 3
+    add("Q_u + all eigenpairs, one direction", [x["interaction+eigh"] for x in ours], [x["eigen"] for x in r], "1", flops=product + reduction + 4 / 3 * d ** 3 + back)
+    add("Q_u + 8 extreme eigenpairs, against Q_u + eigh", [x["interaction+extremes"] for x in ours], [x["eigen"] for x in r], "2", flops=product + reduction)
+    tokens = 2 * V * d * (1 + H) + 2 * d * d + 2 * d * d
+    add("virtual tokens of one eigenvector, notebook's OVE einsum", [x["virtual_tokens"] for x in ours], [x["virtual_tokens_notebook"] for x in r], "50", flops=tokens)
+    add("virtual tokens of one eigenvector, kinder order of products", [x["virtual_tokens"] for x in ours], [x["virtual_tokens_kind"] for x in r], "", flops=tokens)
     commands = [run(bilens, "eigen", model, "--token", "swim", "-o", os.path.join(work, "eigen.txt"))[0] for _ in range(n)]
     print(f"bilens eigen, whole command: {statistics.median(commands):.3f} s", flush=True)
+
+
+def bench_atlas(args, model):
+    """The atlas's two parts: decomposing every token (some timed, scaled to all), and scanning for thousands of eigenvectors."""
+    V, d, h, H, _ = shape_of(model)
+    m, ours, theirs = 64, [], []
+    for _ in range(min(3, args.repetitions)):
+        mine = json.loads(run(os.path.join(work, "decomposer_speed"), model, m, 4, "held")[2])
+        other = peer("loop", model, 16)
+        for a, b in zip(mine["extremes"], other["extremes"]):
+            if max(abs(x - y) for x, y in zip(a, b)) > 1e-5 * max(map(abs, b)):
+                sys.exit(f"bench: the atlas's eigenvalues differ from the peer's: {a} against {b}")
+        ours.append(mine["wall_prepare"] + V * mine["wall_a_direction"])
+        theirs.append(V * other["seconds"])
+    half = d * (d + 1) // 2
+    add(f"atlas of {V} tokens without the scan, against the eigh loop", ours, theirs, "3", note=f"{m} directions timed, the peer's 16, and scaled",
+        flops=2 * half * d * (h + V) + V * 4 / 3 * d ** 3)
+    J, stories, tokens, shares, seconds, wall = 32768, 512, 200, [], [], []
+    for _ in range(2):
+        result = json.loads(run(os.path.join(work, "sweep_speed"), model, J, stories, tokens)[2])
+        shares.append(result["share"]), wall.append(result["wall"])
+    print(f"atlas scan: {wall} s, shares of the sgemm's speed {shares}", flush=True)
+    rows.append(dict(work=f"atlas scan, {J} eigenvectors x {stories} stories of {tokens} tokens: share of sgemm's speed, in one run", bilens_s=statistics.median(wall), peer_s=None,
+                     ratio=statistics.median(shares), low=min(shares), high=max(shares), target="0.75", bilens_mb=None, peer_mb=None, note="", flops=2 * J * stories * tokens * d))
 
 
 def bench_report(args, model, paths):
@@ -180,16 +221,20 @@ def bench_train(args):
 
 
 def write_results(peak):
+    for r in rows:
+        r.setdefault("flops", None)
+        r["share_of_peak"] = r["flops"] / r["bilens_s"] / peak if r["flops"] else None
     with open(os.path.join(work, "results.csv"), "w", newline="") as f:
         writer = csv.DictWriter(f, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
     show = lambda x, form="{:.3g}": "" if x is None else form.format(x)
-    lines = ["| work | bilens | peer | ratio (spread) | asked | peak MB, bilens / peer |", "|---|---|---|---|---|---|"]
+    lines = ["| work | bilens | peer | ratio (spread) | asked | peak MB, bilens / peer | GFLOP needed, share of peak |", "|---|---|---|---|---|---|---|"]
     for r in rows:
         spread = f" ({show(r['low'])} … {show(r['high'])})" if r["low"] is not None else ""
         lines.append(f"| {r['work']} | {show(r['bilens_s'])} s | {show(r['peer_s']) + ' s' if r['peer_s'] else ''} | {show(r['ratio'])}{spread} | {r['target']} | "
-                     f"{show(r['bilens_mb'], '{:.0f}')}{' / ' + show(r['peer_mb'], '{:.0f}') if r['peer_mb'] else ''} |")
+                     f"{show(r['bilens_mb'], '{:.0f}')}{' / ' + show(r['peer_mb'], '{:.0f}') if r['peer_mb'] else ''} | "
+                     f"{show(r['flops'] / 1e9) + ', ' + show(100 * r['share_of_peak'], '{:.0f} %') if r['flops'] else ''} |")
     import torch
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
     lines.append(f"\n{cpu}, {os.cpu_count()} cores, sgemm peak {peak / 1e9:.0f} GFLOP/s (measured), PyTorch {torch.__version__}.")
@@ -209,7 +254,7 @@ def main():
     parser.add_argument("--stories", type=int, default=16384)
     parser.add_argument("--peer-stories", type=int, default=200)
     parser.add_argument("--corpus")
-    parser.add_argument("--only", default="eigen,scan,report,train,ranks")
+    parser.add_argument("--only", default="eigen,atlas,scan,report,train,ranks")
     args = parser.parse_args()
     model, paths, ids = make_inputs(args)
     peak = float(run(os.path.join(work, "peak"))[2])
@@ -217,6 +262,8 @@ def main():
     only = args.only.split(",")
     if "eigen" in only:
         bench_eigen(args, model)
+    if "atlas" in only:
+        bench_atlas(args, model)
     if "scan" in only:
         bench_scan(args, model, paths, ids)
     if "report" in only:
