@@ -57,8 +57,8 @@ typedef struct reduction {
     float *pieces;  /* [2 PIECES, stride] of y; the second half is the first thread's when it is alone: a late helper may still write to the
                        first */
     bool alone;     /* helpers were left behind */
-    _Alignas(64) atomic_size_t column; /* whose y is asked for; n: the panel is done. In lines of their own: they are what threads write */
-    _Alignas(64) atomic_size_t done[PIECES]; /* the column that the piece was last computed for */
+    atomic_size_t column;       /* whose y is asked for; n: the panel is done */
+    atomic_size_t done[PIECES]; /* the column that the piece was last computed for */
 } reduction;
 
 #define LANES ((size_t)BL_LANES_N)
