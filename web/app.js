@@ -30,7 +30,7 @@
 
   /* The direction that stands out most, for a view that was asked for none; null when the vocabulary is empty. */
   BILENS.firstToken = async () => {
-    const { tokens } = await BILENS.source.tokens({ sort: BILENS.info.atlas ? "excess" : "token", limit: 1 });
+    const { tokens } = await BILENS.source.tokens({ sort: BILENS.info.atlas ? "excess" : "count", limit: 1 });
     return tokens.length ? tokens[0].token : null;
   };
 

@@ -22,19 +22,22 @@
     ],
     ["count", "In the corpus", "how often the corpus has the token", row => BILENS.grouped(row.count), "v"]
   ];
-  const keys = columns.map(column => column[0]).filter(Boolean);
   const known = value => value !== undefined && value !== null;
 
-  function line(row, scale) {
-    const drawn = known(row.largest);
-    return h(
+  /* Without an atlas only tokens and how often they are. */
+  const shown = () => columns.filter(([key]) => BILENS.info.atlas || key === "token" || key === "count");
+
+  function cell([key, , , show, type], row, scale) {
+    if (key === "token") return h("th", { scope: "row" }, h("a", { href: BILENS.directionLink(row.token) }, BILENS.token(row.token)));
+    if (key === null) return h("td", { class: "s" }, known(row.largest) ? BILENS.spark(row, scale) : null);
+    return h("td", { class: type }, known(row[key]) ? show(row) : "–");
+  }
+  const line = (row, scale) =>
+    h(
       "tr",
       {},
-      h("th", { scope: "row" }, h("a", { href: BILENS.directionLink(row.token) }, BILENS.token(row.token))),
-      h("td", { class: "s" }, drawn ? BILENS.spark(row, scale) : null),
-      columns.slice(2).map(([key, , , show, type]) => h("td", { class: type }, known(row[key]) ? show(row) : "–"))
+      shown().map(column => cell(column, row, scale))
     );
-  }
   /* One scale for the whole list, or small spectra would not compare; the few largest may be cut. */
   function scaleOf(rows) {
     const sizes = rows
@@ -73,7 +76,8 @@
           h(
             "p",
             { class: "lede" },
-            "Each token of the vocabulary is a direction of the MLP’s output, and each direction has a spectrum: few eigenvalues that stand far out are few things that the layer knows about the token. ",
+            "Each token of the vocabulary is a direction of the MLP’s output, and each direction has a spectrum: few eigenvalues " +
+              "that stand far out are few things that the layer knows about the token. ",
             figures
               ? "The null model, the same weights with every alignment shuffled away, tells how far out chance alone gets."
               : "Without an atlas the list has no figures: make one with bilens atlas and serve it with --atlas."
@@ -104,7 +108,7 @@
       const { sort, asc } = this.state,
         focused = this.heads.contains(document.activeElement);
       this.heads.replaceChildren(
-        ...columns.map(([key, name, meaning, , type]) => {
+        ...shown().map(([key, name, meaning, , type]) => {
           const on = key !== null && key === sort,
             ascending = on ? !asc : key === "token" || key === "lowest";
           const button = h(
@@ -113,16 +117,15 @@
             on ? h("span", { class: "arrow", "aria-hidden": "true" }, asc ? "↑" : "↓") : null,
             name
           );
-          const sortable = key !== null && (this.figures || key === "token");
           return h(
             "th",
             {
               scope: "col",
               class: type ? "v" : null,
-              title: sortable ? null : meaning,
+              title: key === null ? meaning : null,
               "aria-sort": on ? (asc ? "ascending" : "descending") : null
             },
-            sortable ? button : name
+            key === null ? name : button
           );
         })
       );
@@ -151,8 +154,8 @@
       this.body.removeAttribute("aria-busy");
     }
     update(params) {
-      const usual = this.figures ? "excess" : "token",
-        sort = keys.includes(params.get("sort")) ? params.get("sort") : usual;
+      const usual = this.figures ? "excess" : "count",
+        sort = shown().some(([key]) => key !== null && key === params.get("sort")) ? params.get("sort") : usual;
       this.state = {
         q: params.get("q") || "",
         sort,

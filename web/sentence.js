@@ -18,7 +18,8 @@
       h(
         "p",
         { class: "lede" },
-        "Type a text and choose a word: on the left what the model expects after it, on the right which eigenvectors, of all directions, the word excites. Choose one of these to see the words and heads that did it."
+        "Type a text and choose a word: on the left what the model expects after it, on the right which eigenvectors, of all directions, " +
+          "the word excites. Choose one of these to see the words and heads that did it."
       )
     );
 
@@ -90,17 +91,26 @@
       );
       if (focused) this.words.children[this.at].focus();
     }
+    /* What is shown when none was chosen: the strongest, or without an atlas what is expected most. */
+    choose(token, index) {
+      if (this.subject.token) return;
+      this.subject = { token, minus: [] };
+      this.index = index;
+    }
     async drawExcited() {
-      const { turn } = this;
+      const { turn } = this,
+        title = h("h2", {}, this.here(), " excites");
+      if (!BILENS.info.atlas) {
+        this.choose(this.sentence.predictions[this.at].top[0][0], -1);
+        const how = "To look through all directions takes an atlas: bilens atlas makes it, bilens serve --atlas shows it. ";
+        this.excited.replaceChildren(title, h("p", { class: "note" }, how, "Without one, choose one of the tokens beside."));
+        return;
+      }
       this.excited.setAttribute("aria-busy", "true");
-      const title = h("h2", {}, this.here(), " excites");
       try {
         const { directions } = await BILENS.source.excited(this.text, this.at);
         if (turn !== this.turn) return;
-        if (!this.subject.token && directions.length) {
-          this.subject = { token: directions[0].token, minus: [] };
-          this.index = directions[0].index;
-        }
+        if (directions.length) this.choose(directions[0].token, directions[0].index);
         const way = ["for", "against"].includes(this.params.get("only")) ? this.params.get("only") : "all";
         const wanted = directions.filter(d => way === "all" || d.activation > 0 === (way === "for")).slice(0, MOST);
         const chosen = d => d.token === this.subject.token && d.index === this.index;
@@ -171,7 +181,9 @@
         this.sentence = sentence;
         this.problem.replaceChildren();
       } catch (error) {
-        if (turn === this.turn) this.problem.replaceChildren(BILENS.failure(error));
+        if (turn !== this.turn) return;
+        this.clear();
+        this.problem.replaceChildren(BILENS.failure(error));
         return;
       } finally {
         if (turn === this.turn) this.main.removeAttribute("aria-busy");
@@ -197,8 +209,11 @@
       if (document.activeElement !== this.area || !this.area.value) this.area.value = this.text;
       if (this.text.trim()) return this.draw();
       this.turn++;
-      for (const part of [this.words, this.next, this.excited, this.shares, this.problem]) part.replaceChildren();
+      this.clear();
       return null;
+    }
+    clear() {
+      for (const part of [this.words, this.next, this.excited, this.shares, this.problem]) part.replaceChildren();
     }
   }
 

@@ -29,7 +29,9 @@
   BILENS.subjectQuery = (subject, fallback) => {
     const query = new URLSearchParams({ token: subject.token });
     for (const token of subject.minus) query.append("minus", token);
-    if (subject.layer !== undefined) query.set("layer", subject.layer);
+    /* Unless it is said: the layer that the atlas is of. */
+    const layer = subject.layer ?? BILENS.info.atlas?.layer;
+    if (layer !== undefined) query.set("layer", layer);
     if (!subject.minus.length && (subject.contrast || fallback) === "mean") query.set("contrast", "mean");
     return query;
   };

@@ -92,13 +92,16 @@
             "p",
             {},
             h("b", {}, "Spectrum. "),
-            "Each dot is one eigenvector of the interaction matrix, its height the eigenvalue: above zero whatever excites it speaks for the token, below zero against. Grey is the null model: what it reaches too is chance."
+            "Each dot is one eigenvector of the interaction matrix, its height the eigenvalue: above zero whatever excites it " +
+              "speaks for the token, below zero against. Grey is the null model: what it reaches too is chance."
           ),
           h(
             "p",
             {},
             h("b", {}, "Virtual tokens. "),
-            "What each word would add to v·x, directly and through each head. Blue and red are the two ends of one axis, not good and bad: (v·x)² forgets the sign. Words of one colour work together, of different colours cancel. Only the sign of the eigenvalue says for or against."
+            "What each word would add to v·x, directly and through each head. Blue and red are the two ends of one axis, not " +
+              "good and bad: (v·x)² forgets the sign. Words of one colour work together, of different colours cancel. Only the " +
+              "sign of the eigenvalue says for or against."
           )
         ),
         h(
@@ -108,7 +111,8 @@
             "p",
             {},
             h("b", {}, "Top inputs. "),
-            "Where (v·x)² is largest in the corpus, at most once a story. The activation λ(v·x)² is what this eigenvector adds to the score at the word in [brackets]; the background is each word’s share: ",
+            "Where (v·x)² is largest in the corpus, at most once a story. The activation λ(v·x)² is what this eigenvector adds " +
+              "to the score at the word in [brackets]; the background is each word’s share: ",
             h("span", { class: "toward" }, "blue towards"),
             " the sum, ",
             h("span", { class: "against" }, "red against"),

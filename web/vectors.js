@@ -160,7 +160,8 @@
         ? h(
             "p",
             { class: "note warn" },
-            `Degenerate with indices ${vector.group[0]}–${vector.group[1]}: only the span of this group means anything, not this vector by itself.`
+            `Degenerate with indices ${vector.group[0]}–${vector.group[1]}: only the span of this group means anything, not this ` +
+              `vector by itself.`
           )
         : ""
     ];
