@@ -15,7 +15,7 @@
 #define BL_TILE_ROWS 6
 #endif
 #define BL_PANEL ((size_t)32)
-#define BL_PRODUCT_DEPTH ((size_t)512)  /* steps of k at a time */
+#define BL_PRODUCT_DEPTH ((size_t)256)  /* steps of k at a time: the shorter, the less a sum in float32 is rounded */
 #define BL_PRODUCT_WIDTH ((size_t)512)  /* columns of b, and … */
 #define BL_PRODUCT_HEIGHT ((size_t)252) /* … of a that bl_multiply_tn packs at a time; a multiple of a tile's rows */
 #define BL_PRODUCT_SCRATCH (BL_PRODUCT_DEPTH * (BL_PRODUCT_WIDTH + BL_PRODUCT_HEIGHT + 16))
