@@ -220,15 +220,31 @@ def bench_train(args):
                 print("  torch.compile does not work here", flush=True)
 
 
+results = os.path.join(work, "results.csv")
+
+
+def merge_earlier():
+    """With --only: rows that were not measured now stay as an earlier run left them, in their place."""
+    if not os.path.exists(results):
+        return
+    numbers = ("bilens_s", "peer_s", "ratio", "low", "high", "bilens_mb", "peer_mb", "flops", "share_of_peak")
+    with open(results, newline="") as f:
+        earlier = [{k: (float(v) if v else None) if k in numbers else v for k, v in row.items()} for row in csv.DictReader(f)]
+    now = {row["work"]: row for row in rows}
+    merged = [now.pop(row["work"], row) for row in earlier] + [row for row in rows if row["work"] not in {e["work"] for e in earlier}]
+    rows[:] = merged
+
+
 def write_results(peak):
     for r in rows:
         r.setdefault("flops", None)
         r["share_of_peak"] = r["flops"] / r["bilens_s"] / peak if r["flops"] else None
-    with open(os.path.join(work, "results.csv"), "w", newline="") as f:
+    merge_earlier()
+    with open(results, "w", newline="") as f:
         writer = csv.DictWriter(f, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    show = lambda x, form="{:.3g}": "" if x is None else form.format(x)
+    show = lambda x, form="{:.3g}": "" if x is None else ("{:.0f}" if x >= 1000 else form).format(x)
     lines = ["| work | bilens | peer | ratio (spread) | asked | peak MB, bilens / peer | GFLOP needed, share of peak |", "|---|---|---|---|---|---|---|"]
     for r in rows:
         spread = f" ({show(r['low'])} … {show(r['high'])})" if r["low"] is not None else ""
@@ -260,21 +276,24 @@ def main():
     peak = float(run(os.path.join(work, "peak"))[2])
     print(f"sgemm peak: {peak / 1e9:.0f} GFLOP/s; load average {os.getloadavg()[0]:.2f}", flush=True)
     only = args.only.split(",")
-    if "eigen" in only:
-        bench_eigen(args, model)
-    if "atlas" in only:
-        bench_atlas(args, model)
-    if "scan" in only:
-        bench_scan(args, model, paths, ids)
-    if "report" in only:
-        bench_report(args, model, paths)
-    if "train" in only:
-        bench_train(args)
-    if "ranks" in only:
-        import ranks
-        for name, two, one in ranks.bench(model, paths[args.stories], work, min(3, args.repetitions)):
-            add(name, two, one, "1.8", note="the peer is bilens, one rank")
-    write_results(peak)
+    try:
+        if "eigen" in only:
+            bench_eigen(args, model)
+        if "atlas" in only:
+            bench_atlas(args, model)
+        if "scan" in only:
+            bench_scan(args, model, paths, ids)
+        if "report" in only:
+            bench_report(args, model, paths)
+        if "train" in only:
+            bench_train(args)
+        if "ranks" in only:
+            import ranks
+            for name, two, one in ranks.bench(model, paths[args.stories], work, min(3, args.repetitions)):
+                add(name, two, one, "1.8", note="the peer is bilens, one rank")
+    finally:  # what was measured before a failure stays
+        if rows:
+            write_results(peak)
 
 
 main()

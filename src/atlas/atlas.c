@@ -85,6 +85,7 @@ bool bl_atlas_run(const bl_model *model, bl_corpus *corpus, const char *path, co
     bl_decomposer_free(probe);
     if (!ok) return false;
     ok = bl_ranks_agree(&a.ranks, a.ranks.rank > 0 || begin(&a, &resumed, err), err) && share_plan(&a, err) && run_phases(&a, err);
+    ok = bl_ranks_agree(&a.ranks, ok && (a.ranks.rank > 0 || bl_atlas_compact(&a, err)), err);
     sqlite3_close(a.db);
     if (ok && summary)
         *summary = (bl_atlas_summary){.directions = a.n_directions,

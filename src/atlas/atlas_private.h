@@ -42,6 +42,8 @@ bool bl_atlas_choose(bl_atlas *atlas, bl_error *err); /* directions, K, N, J */
 bool bl_atlas_decompose(bl_atlas *atlas, bool null_model, bl_error *err);
 bool bl_atlas_scan(bl_atlas *atlas, bl_error *err);
 bool bl_atlas_explain(bl_atlas *atlas, bl_error *err);
+/* Rank 0, when all is done: the file written anew, so that the same rows are the same bytes; closes atlas->db if it did. */
+bool bl_atlas_compact(bl_atlas *atlas, bl_error *err);
 
 /* v [J, n] from the table eigenpair, on all ranks, to be freed. */
 float *bl_atlas_vectors(bl_atlas *atlas, bl_error *err);
