@@ -69,7 +69,7 @@ static void compare_tables(void) {
 
 /* And the file itself, to the byte. */
 static void compare_files(void) {
-    char command[512];
+    char command[1024];
     compare_tables();
     snprintf(command, sizeof command, "cmp '%s' '%s'", whole, killed);
     assert_int_equal(system(command), 0);
