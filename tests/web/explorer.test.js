@@ -40,7 +40,7 @@ test("find a token by typing", async () => {
   await ready(page);
   assert.equal(await page.locator("h1").textContent(), "“swim”");
   assert.match(page.url(), /#\/direction\?token=swim$/);
-  assert.equal(await page.title(), "swim · A direction · bilens");
+  await page.waitForFunction(() => document.title === "swim · A direction · bilens"); /* once all of it is there */
   await leave(page);
 });
 
