@@ -54,7 +54,7 @@ BL_API char *bl_eigen_csv(const char *json, bl_error *err);
 BL_API char *bl_spectrum_csv(const char *json, bl_error *err);
 BL_API char *bl_scan_csv(const char *json, bl_error *err);
 
-/** Pieces of a page, for a notebook's cells: one <div class="bilens"> each, with its own style that touches nothing else, without script.
+/** Pieces of a page, for a notebook's cells: one `div` of class `bilens` each, with its own style that touches nothing else, without script.
  *  The config and tensors of an info result; an eigen result's spectrum; its tables of virtual tokens; a scan's matches. Free with bl_free. */
 BL_API char *bl_info_html(const char *json, bl_error *err);
 BL_API char *bl_spectrum_html(const char *json, bl_error *err);

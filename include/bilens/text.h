@@ -45,8 +45,8 @@ BL_API int32_t bl_tokenizer_find(const bl_tokenizer *tokenizer, const char *toke
 /** The ids of the at most `most` <= 3 vocabulary strings nearest to `token` by edit distance, the nearest first; returns how many. */
 BL_API size_t bl_tokenizer_nearest(const bl_tokenizer *tokenizer, const char *token, int32_t *ids, size_t most);
 
-/** The id of the token that ends a text, which also pads: [EOS], </s>, <|endoftext|>, <|end_of_text|> or <eos>, whichever is there first;
- *  or -1. */
+/** The id of the token that ends a text, which also pads: `[EOS]`, `</s>`, `<|endoftext|>`, `<|end_of_text|>` or `<eos>`, whichever is
+ *  there first; or -1. */
 BL_API int32_t bl_tokenizer_eos(const bl_tokenizer *tokenizer);
 
 /** Text of `n` ids, as the Hugging Face library's decode(ids, skip_special_tokens=False) gives it. Free with bl_free.
