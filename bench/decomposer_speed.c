@@ -1,7 +1,9 @@
-/* Seconds a direction of a batch, with B held and without, against one bl_eigen_new after the other: one JSON line a way. Processor seconds of
- * all threads together, and those of the clock on the wall; and the directions' lowest and highest eigenvalues, to be compared.
+/* Seconds a direction of a batch, with B held and without, against one bl_eigen_new after the other: one JSON
+ * line a way. Processor seconds of all threads together, and those of the clock on the wall; and the
+ * directions' lowest and highest eigenvalues, to be compared.
  *
- *     decomposer_speed MODEL [DIRECTIONS] [PAIRS] [held]      held: only with B held, as the atlas does where there is room
+ *     decomposer_speed MODEL [DIRECTIONS] [PAIRS] [held]      held: only with B held, as the atlas does where
+ * there is room
  */
 #include <bilens/bilens.h>
 #include <stdio.h>
@@ -17,7 +19,8 @@ static double now(clockid_t clock) {
 static double processor(void) { return now(CLOCK_PROCESS_CPUTIME_ID); }
 static double wall(void) { return now(CLOCK_MONOTONIC); }
 
-static bool batch(const bl_model *model, const float *u, size_t m, size_t k, size_t expected, bl_eigen **out, bl_error *err) {
+static bool batch(const bl_model *model, const float *u, size_t m, size_t k, size_t expected, bl_eigen **out,
+                  bl_error *err) {
     bl_decomposer_options options = {.directions = expected};
     double t0 = processor(), w0 = wall();
     bl_decomposer *z = bl_decomposer_new(model, 0, &options, err);
@@ -25,12 +28,15 @@ static bool batch(const bl_model *model, const float *u, size_t m, size_t k, siz
     bool ok = z && bl_decomposer_run(z, u, m, k, out, err);
     double t2 = processor(), w2 = wall();
     if (ok) {
-        printf("{\"way\": \"%s\", \"directions\": %zu, \"prepare\": %.4f, \"a_direction\": %.6f, \"wall_prepare\": %.4f, "
+        printf("{\"way\": \"%s\", \"directions\": %zu, \"prepare\": %.4f, \"a_direction\": %.6f, "
+               "\"wall_prepare\": %.4f, "
                "\"wall_a_direction\": %.6f, \"extremes\": [",
-               bl_decomposer_held(z) ? "B held" : "from L and R", m, t1 - t0, (t2 - t1) / (double)m, w1 - w0, (w2 - w1) / (double)m);
+               bl_decomposer_held(z) ? "B held" : "from L and R", m, t1 - t0, (t2 - t1) / (double)m, w1 - w0,
+               (w2 - w1) / (double)m);
         for (size_t i = 0; i < m; i++) {
             const float *values = bl_eigen_values(out[i]);
-            printf("%s[%.9g, %.9g]", i ? ", " : "", (double)values[0], (double)values[bl_eigen_size(out[i]) - 1]);
+            printf("%s[%.9g, %.9g]", i ? ", " : "", (double)values[0],
+                   (double)values[bl_eigen_size(out[i]) - 1]);
             bl_eigen_free(out[i]);
         }
         printf("]}\n");
@@ -61,7 +67,8 @@ int main(int argc, char **argv) {
     if (!held)
         printf("{\"way\": \"one by one\", \"directions\": %zu, \"prepare\": 0, \"a_direction\": %.6f}\n", few,
                (processor() - t0) / (double)few);
-    ok = ok && (held || batch(model, w_u.data, m, k, 0, out, &err)) && batch(model, w_u.data, m, k, w_u.rows, out, &err);
+    ok = ok && (held || batch(model, w_u.data, m, k, 0, out, &err)) &&
+         batch(model, w_u.data, m, k, w_u.rows, out, &err);
     if (!ok) fprintf(stderr, "decomposer_speed: %s\n", err.message);
     free(out);
     bl_model_free(model);

@@ -1,4 +1,5 @@
-/* Seconds of the decomposition's parts for one direction, one JSON line a repetition, for bench/run.sh to lay beside the reference's.
+/* Seconds of the decomposition's parts for one direction, one JSON line a repetition, for bench/run.sh to lay
+ * beside the reference's.
  *
  *     eigen_speed MODEL TOKEN [REPETITIONS]
  */
@@ -24,8 +25,10 @@ int main(int argc, char **argv) {
         fprintf(stderr, "eigen_speed: %s\n", err.message);
         return 1;
     }
-    size_t d = bl_model_config(model)->d_model, n = bl_interaction_size(model), V = bl_model_config(model)->n_vocab;
-    float *u = calloc(d, sizeof *u), *q = calloc(n * n, sizeof *q), *rows = calloc((1 + bl_model_config(model)->n_head) * V, sizeof *rows);
+    size_t d = bl_model_config(model)->d_model, n = bl_interaction_size(model),
+           V = bl_model_config(model)->n_vocab;
+    float *u = calloc(d, sizeof *u), *q = calloc(n * n, sizeof *q),
+          *rows = calloc((1 + bl_model_config(model)->n_head) * V, sizeof *rows);
     bl_direction direction = {.token = argv[2]};
     bool ok = u && q && rows && bl_direction_vector(model, &direction, u, &err);
     for (long i = 0, times = argc > 3 ? atol(argv[3]) : 5; ok && i < times; i++) {
@@ -38,8 +41,9 @@ int main(int argc, char **argv) {
         double t3 = now();
         ok = ok && all && ends && bl_virtual_tokens(model, 0, bl_eigen_vector(all, -1), rows, &err);
         double t4 = now();
-        printf("{\"interaction\": %.6f, \"interaction+eigh\": %.6f, \"interaction+extremes\": %.6f, \"virtual_tokens\": %.6f}\n", t1 - t0,
-               t2 - t1, t3 - t2, t4 - t3);
+        printf("{\"interaction\": %.6f, \"interaction+eigh\": %.6f, \"interaction+extremes\": %.6f, "
+               "\"virtual_tokens\": %.6f}\n",
+               t1 - t0, t2 - t1, t3 - t2, t4 - t3);
         bl_eigen_free(all);
         bl_eigen_free(ends);
     }

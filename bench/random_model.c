@@ -1,6 +1,8 @@
-/* Writes a model directory with random weights, N(0, 0.02^2) as the seed's begin, for measuring at a size of which no checkpoint is at hand.
+/* Writes a model directory with random weights, N(0, 0.02^2) as the seed's begin, for measuring at a size of
+ * which no checkpoint is at hand.
  *
- *     random_model DIRECTORY TOKENIZER.json [d_model d_hidden n_head n_layer n_vocab]      default: the seed's 1024 3072 8 1 4096
+ *     random_model DIRECTORY TOKENIZER.json [d_model d_hidden n_head n_layer n_vocab]      default: the
+ * seed's 1024 3072 8 1 4096
  */
 #include "base/file.h"
 #include "base/random.h"
@@ -18,7 +20,8 @@ static const float *draw(bl_random *random, size_t count) {
 int main(int argc, char **argv) {
     bl_error err = {0};
     if (argc < 3) {
-        fprintf(stderr, "usage: random_model DIRECTORY TOKENIZER.json [d_model d_hidden n_head n_layer n_vocab]\n");
+        fprintf(stderr,
+                "usage: random_model DIRECTORY TOKENIZER.json [d_model d_hidden n_head n_layer n_vocab]\n");
         return 2;
     }
     size_t size[] = {1024, 3072, 8, 1, 4096};
@@ -34,17 +37,18 @@ int main(int argc, char **argv) {
         const size_t rows[] = {3 * d, d, 2 * h, d}, cols[] = {d, d, d, h};
         for (size_t j = 0; j < 4; j++, n++) {
             snprintf(names[4 * i + j], sizeof *names, "transformer.h.%zu.%s.weight", i, parts[j]);
-            arrays[n] = (bl_named_array){names[4 * i + j], draw(&random, rows[j] * cols[j]), 2, {rows[j], cols[j]}};
+            arrays[n] =
+                (bl_named_array){names[4 * i + j], draw(&random, rows[j] * cols[j]), 2, {rows[j], cols[j]}};
         }
     }
     arrays[n++] = (bl_named_array){"lm_head.weight", draw(&random, V * d), 2, {V, d}};
     char path[4096], config[512];
     size_t length;
-    snprintf(
-        config, sizeof config,
-        "{\"n_vocab\": %zu, \"n_layer\": %zu, \"n_head\": %zu, \"d_model\": %zu, \"d_hidden\": %zu, \"n_ctx\": 256, \"normalization\": null, "
-        "\"noise\": 0.33, \"mlp\": \"blp\", \"mlp_bias\": false, \"modifier\": null}\n",
-        V, layers, size[2], d, h);
+    snprintf(config, sizeof config,
+             "{\"n_vocab\": %zu, \"n_layer\": %zu, \"n_head\": %zu, \"d_model\": %zu, \"d_hidden\": %zu, "
+             "\"n_ctx\": 256, \"normalization\": null, "
+             "\"noise\": 0.33, \"mlp\": \"blp\", \"mlp_bias\": false, \"modifier\": null}\n",
+             V, layers, size[2], d, h);
     char *tokenizer = bl_file_read(argv[2], (size_t)1 << 28, &length, &err);
     bool ok = tokenizer && bl_make_directories(argv[1], &err);
     snprintf(path, sizeof path, "%s/tokenizer.json", argv[1]);

@@ -1,4 +1,5 @@
-/* The atlas's scan beside one large sgemm: processor seconds of all threads, GFLOP/s a core, share of the sgemm's, seconds on the wall. One JSON line.
+/* The atlas's scan beside one large sgemm: processor seconds of all threads, GFLOP/s a core, share of the
+ * sgemm's, seconds on the wall. One JSON line.
  *
  *     sweep_speed MODEL [VECTORS] [STORIES] [TOKENS]      default 32768 512 200
  */
@@ -32,13 +33,15 @@ static double peak(const float *x, float *out, int n) {
 int main(int argc, char **argv) {
     bl_error err = {0};
     bl_model *model = argc > 1 ? bl_model_load(argv[1], &err) : NULL;
-    size_t J = argc > 2 ? strtoul(argv[2], NULL, 10) : 32768, stories = argc > 3 ? strtoul(argv[3], NULL, 10) : 512,
+    size_t J = argc > 2 ? strtoul(argv[2], NULL, 10) : 32768,
+           stories = argc > 3 ? strtoul(argv[3], NULL, 10) : 512,
            T = argc > 4 ? strtoul(argv[4], NULL, 10) : 200;
     if (!model || T == 0 || T > bl_model_config(model)->n_ctx) {
         fprintf(stderr, "usage: sweep_speed MODEL [VECTORS] [STORIES] [TOKENS]\n%s\n", err.message);
         return 2;
     }
-    size_t n = bl_interaction_size(model), d = bl_model_config(model)->d_model, at_once = bl_sweep_chunk() / T;
+    size_t n = bl_interaction_size(model), d = bl_model_config(model)->d_model,
+           at_once = bl_sweep_chunk() / T;
     float *v = calloc(J * n + 2048 * 2048, sizeof *v), *out = calloc(2048 * 2048, sizeof *out);
     int32_t *ids = calloc(stories * T, sizeof *ids);
     const int32_t **lists = calloc(stories, sizeof *lists);
@@ -46,7 +49,8 @@ int main(int argc, char **argv) {
     bl_random random;
     bl_random_seed(&random, 1);
     for (size_t i = 0; i < J * n; i++) v[i] = (float)bl_random_normal(&random);
-    for (size_t i = 0; i < stories * T; i++) ids[i] = (int32_t)bl_random_below(&random, bl_model_config(model)->n_vocab);
+    for (size_t i = 0; i < stories * T; i++)
+        ids[i] = (int32_t)bl_random_below(&random, bl_model_config(model)->n_vocab);
     for (size_t i = 0; i < stories; i++) lists[i] = ids + i * T, lengths[i] = T;
     bl_hits hits, none;
     bl_sweep *sweep = bl_sweep_new(model, 0, v, J, &err), *empty = bl_sweep_new(model, 0, v, 1, &err);
@@ -58,15 +62,17 @@ int main(int argc, char **argv) {
         ok = bl_sweep_run(sweep, (uint32_t)i, lists + i, lengths + i, count, &hits, &err);
         double t1 = now();
         wall += read_clock(CLOCK_MONOTONIC) - w0;
-        ok = ok && bl_sweep_run(empty, (uint32_t)i, lists + i, lengths + i, count, &none, &err); /* mlp_in alone */
+        ok = ok &&
+             bl_sweep_run(empty, (uint32_t)i, lists + i, lengths + i, count, &none, &err); /* mlp_in alone */
         seconds[0] += t1 - t0;
         seconds[1] += now() - t1;
     }
     double most = peak(v, out, 2048), flops = 2e-9 * (double)(stories * T) * (double)J * (double)d;
     if (ok)
-        printf(
-            "{\"vectors\": %zu, \"positions\": %zu, \"seconds\": %.3f, \"of it mlp_in\": %.3f, \"gflops\": %.1f, \"sgemm\": %.1f, \"share\": %.3f, \"wall\": %.3f}\n",
-            J, stories * T, seconds[0], seconds[1], flops / seconds[0], most, flops / seconds[0] / most, wall);
+        printf("{\"vectors\": %zu, \"positions\": %zu, \"seconds\": %.3f, \"of it mlp_in\": %.3f, "
+               "\"gflops\": %.1f, \"sgemm\": %.1f, \"share\": %.3f, \"wall\": %.3f}\n",
+               J, stories * T, seconds[0], seconds[1], flops / seconds[0], most, flops / seconds[0] / most,
+               wall);
     else fprintf(stderr, "sweep_speed: %s\n", err.message);
     return ok ? 0 : 1;
 }

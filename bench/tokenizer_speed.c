@@ -1,9 +1,10 @@
-/* Tokenizers by the megabyte: encodes the stories of a corpus again and again on one thread, and checks that every run gives the same ids.
+/* Tokenizers by the megabyte: encodes the stories of a corpus again and again on one thread, and checks that
+ * every run gives the same ids.
  *
  *   tokenizer_speed TOKENIZER.json CORPUS [RUNS]
  *
- * Prints name,megabytes,tokens,seconds,megabytes_per_second of the best run, in processor time of this thread; then the seconds that loading
- * took, and that a word of a million letters takes. */
+ * Prints name,megabytes,tokens,seconds,megabytes_per_second of the best run, in processor time of this
+ * thread; then the seconds that loading took, and that a word of a million letters takes. */
 #include <bilens/bilens.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -53,7 +54,8 @@ static size_t encode_all(const bl_tokenizer *tokenizer, const stories *all, bl_i
     size_t tokens = 0, begin = 0;
     *sum = 0;
     for (size_t i = 0; i < all->n; begin = all->ends[i++]) {
-        if (!bl_tokenizer_encode(tokenizer, all->text + begin, all->ends[i] - begin, ids, &err)) fail(err.message);
+        if (!bl_tokenizer_encode(tokenizer, all->text + begin, all->ends[i] - begin, ids, &err))
+            fail(err.message);
         for (size_t k = 0; k < ids->n; k++) *sum = (*sum ^ (uint64_t)ids->data[k]) * UINT64_C(0x100000001B3);
         tokens += ids->n;
     }
@@ -93,8 +95,8 @@ int main(int argc, char **argv) {
         if (sum != first) fail("two runs gave different ids");
     }
     double megabytes = all.ends ? (double)all.ends[all.n - 1] / 1e6 : 0;
-    printf("name,megabytes,tokens,seconds,megabytes_per_second\n%s,%.2f,%zu,%.4f,%.1f\n", argv[1], megabytes, tokens, best,
-           megabytes / best);
+    printf("name,megabytes,tokens,seconds,megabytes_per_second\n%s,%.2f,%zu,%.4f,%.1f\n", argv[1], megabytes,
+           tokens, best, megabytes / best);
     printf("loading,,,%.4f,\n", loading);
     printf("a word of a million letters,1,,%.4f,\n", long_word(tokenizer, &ids));
     bl_ids_free(&ids);

@@ -2,9 +2,9 @@
  *
  *     train_speed D_MODEL D_HIDDEN HEADS LAYERS VOCAB STORIES CONTEXT NOISE STEPS FILE
  *
- * Initial weights and the batch are read from FILE, which train_reference.py wrote: both sides begin alike and have to arrive at the same
- * loss. Prints one JSON line; the time is the median of STEPS steps after three. flops: 6 N + 6 L T d a token (train/net.h); peak: sgemm's
- * as train/peak.h measures it. */
+ * Initial weights and the batch are read from FILE, which train_reference.py wrote: both sides begin alike
+ * and have to arrive at the same loss. Prints one JSON line; the time is the median of STEPS steps after
+ * three. flops: 6 N + 6 L T d a token (train/net.h); peak: sgemm's as train/peak.h measures it. */
 #include "train/adamw.h"
 #include "train/gemm.h"
 #include "train/net.h"
@@ -22,7 +22,8 @@ static bool read_start(const char *path, bl_net *net, int32_t *ids, size_t n) {
     FILE *file = fopen(path, "rb");
     bool ok = file != NULL;
     for (size_t p = 0; ok && p < net->params.n; p++)
-        ok = fread(net->weights + net->params.list[p].offset, sizeof(float), net->params.list[p].count, file) == net->params.list[p].count;
+        ok = fread(net->weights + net->params.list[p].offset, sizeof(float), net->params.list[p].count,
+                   file) == net->params.list[p].count;
     ok = ok && fread(ids, sizeof *ids, n, file) == n;
     if (file) fclose(file);
     return ok;
@@ -30,7 +31,8 @@ static bool read_start(const char *path, bl_net *net, int32_t *ids, size_t n) {
 
 int main(int argc, char **argv) {
     if (argc != 11) {
-        fprintf(stderr, "usage: train_speed D_MODEL D_HIDDEN HEADS LAYERS VOCAB STORIES CONTEXT NOISE STEPS FILE\n");
+        fprintf(stderr,
+                "usage: train_speed D_MODEL D_HIDDEN HEADS LAYERS VOCAB STORIES CONTEXT NOISE STEPS FILE\n");
         return 2;
     }
     size_t number[10] = {0};
@@ -50,7 +52,8 @@ int main(int argc, char **argv) {
         return 1;
     }
     float *m = calloc(net.params.total, sizeof *m), *v = calloc(net.params.total, sizeof *v);
-    int32_t *ids = calloc(stories * T, sizeof *ids), *input = calloc(rows, sizeof *input), *target = calloc(rows, sizeof *target);
+    int32_t *ids = calloc(stories * T, sizeof *ids), *input = calloc(rows, sizeof *input),
+            *target = calloc(rows, sizeof *target);
     uint32_t *position = calloc(rows, sizeof *position);
     uint64_t *row = calloc(rows, sizeof *row);
     size_t *start = calloc(stories + 1, sizeof *start);
@@ -68,20 +71,25 @@ int main(int argc, char **argv) {
     for (size_t s = 0; s <= stories; s++) start[s] = s * n;
     bl_minibatch batch = {input, target, position, row, start, stories, rows, n};
     for (size_t step = 0; step < steps + 3; step++) {
-        bl_pass pass = {.backward = true, .noise = true, .scale = 1.0F / (float)rows, .seed = 1, .step = step};
+        bl_pass pass = {
+            .backward = true, .noise = true, .scale = 1.0F / (float)rows, .seed = 1, .step = step};
         double begin = omp_get_wtime();
         if (!bl_net_run(&net, &batch, &pass, &loss, &err)) return 1;
         double norm = bl_gradient_norm(&net.params, net.gradient);
-        bl_adamw adamw = {1e-3F, 0.9F, 0.999F, 1e-8F, 0.1F, step + 1, norm > 1 ? (float)(1 / (norm + 1e-6)) : 1.0F};
+        bl_adamw adamw = {
+            1e-3F, 0.9F, 0.999F, 1e-8F, 0.1F, step + 1, norm > 1 ? (float)(1 / (norm + 1e-6)) : 1.0F};
         bl_adamw_step(&adamw, &net.params, net.weights, net.gradient, m, v);
         if (step >= 3) seconds[step - 3] = omp_get_wtime() - begin;
     }
     qsort(seconds, steps, sizeof *seconds, by_value);
-    double time = seconds[steps / 2], speed = (double)(stories * T) / time, flops = bl_net_flops(&config, (double)T);
-    printf("{\"tokens_per_second\": %.0f, \"seconds_per_step\": %.5f, \"flops_per_token\": %.0f, \"peak\": %.4g, \"share_of_peak\": %.3f, "
+    double time = seconds[steps / 2], speed = (double)(stories * T) / time,
+           flops = bl_net_flops(&config, (double)T);
+    printf("{\"tokens_per_second\": %.0f, \"seconds_per_step\": %.5f, \"flops_per_token\": %.0f, \"peak\": "
+           "%.4g, \"share_of_peak\": %.3f, "
            "\"loss\": %.6f, \"threads\": %d}\n",
            speed, time, flops, peak, speed * flops / peak, loss / (double)rows, omp_get_max_threads());
-    free(m), free(v), free(ids), free(input), free(target), free(position), free(row), free(start), free(seconds);
+    free(m), free(v), free(ids), free(input), free(target), free(position), free(row), free(start),
+        free(seconds);
     bl_net_free(&net);
     return 0;
 }

@@ -51,18 +51,22 @@ static inline json_t *support_json(const char *path) {
 }
 
 /* |a - b| <= tolerance * scale, with the numbers in the message. */
-#define assert_near(a, b, tolerance, scale)                                                                                     \
-    do {                                                                                                                        \
-        double near_a = (a), near_b = (b), near_limit = (tolerance) * (scale);                                                  \
-        if (!(fabs(near_a - near_b) <= near_limit))                                                                             \
-            fail_msg("%s = %.9g, %s = %.9g: differ by %.3g > %.3g", #a, near_a, #b, near_b, fabs(near_a - near_b), near_limit); \
+#define assert_near(a, b, tolerance, scale)                                                 \
+    do {                                                                                    \
+        double near_a = (a), near_b = (b), near_limit = (tolerance) * (scale);              \
+        if (!(fabs(near_a - near_b) <= near_limit))                                         \
+            fail_msg("%s = %.9g, %s = %.9g: differ by %.3g > %.3g", #a, near_a, #b, near_b, \
+                     fabs(near_a - near_b), near_limit);                                    \
     } while (0)
 
 /* The last error must have this code and its message contain `part`. */
-#define assert_error(err, wanted, part)                                                                                                  \
-    do {                                                                                                                                 \
-        if ((err).code != (wanted)) fail_msg("code %s, expected %s: %s", bl_code_name((err).code), bl_code_name(wanted), (err).message); \
-        if (!strstr((err).message, part)) fail_msg("message '%s' does not mention '%s'", (err).message, part);                           \
+#define assert_error(err, wanted, part)                                                          \
+    do {                                                                                         \
+        if ((err).code != (wanted))                                                              \
+            fail_msg("code %s, expected %s: %s", bl_code_name((err).code), bl_code_name(wanted), \
+                     (err).message);                                                             \
+        if (!strstr((err).message, part))                                                        \
+            fail_msg("message '%s' does not mention '%s'", (err).message, part);                 \
     } while (0)
 
 /* Without ../shared a test that compares with it says so and counts as skipped. */

@@ -3,6 +3,8 @@
 
 Asks the library itself about every code point, so the table is exact for the library's version, whatever ages its Unicode tables have.
 Usage: python3 tools/unicode_tables.py > src/text/unicode_tables.c   (needs `pip install tokenizers`)"""
+import textwrap
+
 import tokenizers
 from tokenizers import normalizers, pre_tokenizers
 
@@ -37,14 +39,14 @@ def classes(point):
 
 
 def rows(numbers, form, width):
-    texts = [form % n for n in numbers]
-    return "".join("    " + " ".join(t + "," for t in texts[i:i + width]) + "\n" for i in range(0, len(texts), width))
+    texts = [form % n + "," for n in numbers]
+    return textwrap.fill(" ".join(texts), width, initial_indent="    ", subsequent_indent="    ") + "\n"
 
 
 table = [classes(point) for point in range(0x110000)]
 runs = [point << 8 | table[point] for point in range(0x110000) if point == 0 or table[point] != table[point - 1]]
-print("/* Character classes (text/unicode.h) as `tokenizers` %s sees them. Made by tools/unicode_tables.py; do not edit. */" % tokenizers.__version__)
+print("/* Character classes (text/unicode.h) as `tokenizers` %s sees them.\n * Made by tools/unicode_tables.py; do not edit. */" % tokenizers.__version__)
 print('#include "text/unicode.h"\n\n/* clang-format off */')
-print("const uint8_t bl_ascii_class[128] = {\n" + rows(table[:128], "%d", 32) + "};\n")
-print("const uint32_t bl_unicode_runs[] = {\n" + rows(runs, "0x%07x", 12) + "};")
+print("const uint8_t bl_ascii_class[128] = {\n" + rows(table[:128], "%d", 108) + "};\n")
+print("const uint32_t bl_unicode_runs[] = {\n" + rows(runs, "0x%07x", 108) + "};")
 print("/* clang-format on */\n\nconst size_t bl_unicode_n_runs = sizeof bl_unicode_runs / sizeof *bl_unicode_runs;")

@@ -1,4 +1,5 @@
-/** @file atlas.h  Every direction of a model in one database: eigenpairs, virtual tokens, top inputs, beside a null model (docs/atlas.md). */
+/** @file atlas.h  Every direction of a model in one database: eigenpairs, virtual tokens, top inputs, beside
+ * a null model (docs/atlas.md). */
 #ifndef BILENS_ATLAS_H
 #define BILENS_ATLAS_H
 
@@ -11,20 +12,24 @@ extern "C" {
 /** Which directions, and how much of each. Zero-initialise for the defaults. */
 typedef struct bl_atlas_options {
     size_t layer;
-    size_t pairs;              /**< eigenpairs at each end of the spectrum; 0 = 4 */
-    size_t top;                /**< top inputs an eigenvector, at most one a story; 0 = 8 */
-    size_t virtual_tokens;     /**< highest and lowest tokens of each source; 0 = 5 */
-    const char *const *tokens; /**< [n_tokens] output tokens, the vocabulary's own strings or "#1234"; NULL = all */
+    size_t pairs;          /**< eigenpairs at each end of the spectrum; 0 = 4 */
+    size_t top;            /**< top inputs an eigenvector, at most one a story; 0 = 8 */
+    size_t virtual_tokens; /**< highest and lowest tokens of each source; 0 = 5 */
+    const char *const
+        *tokens; /**< [n_tokens] output tokens, the vocabulary's own strings or "#1234"; NULL = all */
     size_t n_tokens;
-    size_t frequent;         /**< only the N tokens that the corpus has most often; 0 = all. Not together with `tokens` */
+    size_t frequent;         /**< only the N tokens that the corpus has most often; 0 = all. Not together with
+                                `tokens` */
     bool raw;                /**< u = W_U[token]; otherwise the mean of all rows of W_U is subtracted */
     bool centre_unembedding; /**< subtract from each row of W_U its own mean over d first */
     uint64_t seed;           /**< of the null model */
     size_t max_stories;      /**< 0 = all */
-    bool distributed; /**< started by mpirun: share the work with the other ranks, which make the same call; rank 0 reads the corpus (NULL
-                              *   elsewhere) and writes the file. BL_ERR_UNSUPPORTED where MPI was not built in */
+    bool distributed; /**< started by mpirun: share the work with the other ranks, which make the same call;
+                       * rank 0 reads the corpus (NULL elsewhere) and writes the file. BL_ERR_UNSUPPORTED
+                       * where MPI was not built in */
     bool overwrite;   /**< begin anew where an atlas of another model, corpus or options stands */
-    bl_progress progress; /**< phases "reading", "preparing", "decomposing", "null model", "scanning", "explaining" */
+    bl_progress
+        progress; /**< phases "reading", "preparing", "decomposing", "null model", "scanning", "explaining" */
 } bl_atlas_options;
 
 /** What an atlas holds. */
@@ -34,25 +39,28 @@ typedef struct bl_atlas_summary {
     bool resumed;   /**< some of it was there before */
 } bl_atlas_summary;
 
-/** Makes the atlas `path`, or goes on where an interrupted run stopped: its content does not depend on how often it was stopped, nor on
- *  the number of threads or ranks. BL_ERR_INPUT when `path` holds something else (another model, corpus, options, no atlas) unless `overwrite`;
- *  BL_ERR_IO when the disk is full, after which the same call resumes. `summary` may be NULL. */
-BL_API bool bl_atlas_run(const bl_model *model, bl_corpus *corpus, const char *path, const bl_atlas_options *options,
-                         bl_atlas_summary *summary, bl_error *err);
+/** Makes the atlas `path`, or goes on where an interrupted run stopped: its content does not depend on how
+ * often it was stopped, nor on the number of threads or ranks. BL_ERR_INPUT when `path` holds something else
+ * (another model, corpus, options, no atlas) unless `overwrite`; BL_ERR_IO when the disk is full, after which
+ * the same call resumes. `summary` may be NULL. */
+BL_API bool bl_atlas_run(const bl_model *model, bl_corpus *corpus, const char *path,
+                         const bl_atlas_options *options, bl_atlas_summary *summary, bl_error *err);
 
 /** What to look up: one token, or a list of directions. */
 typedef struct bl_atlas_query {
     const char *token; /**< everything about this token's direction; NULL = a list */
-    const char *sort;  /**< of a list: token, count, largest, highest, lowest, effective_rank, share, or any of these with null_, or excess
-                        *   (largest / null_largest); NULL = largest */
-    size_t limit;      /**< of a list; 0 = 20 */
+    const char *sort; /**< of a list: token, count, largest, highest, lowest, effective_rank, share, or any of
+                       * these with null_, or excess (largest / null_largest); NULL = largest */
+    size_t limit;     /**< of a list; 0 = 20 */
     bool ascending;
 } bl_atlas_query;
 
 typedef enum bl_atlas_form { BL_ATLAS_TABLE, BL_ATLAS_JSON, BL_ATLAS_CSV } bl_atlas_form;
 
-/** Looks into the finished or unfinished atlas `path` (read only) and gives the answer as text, to be freed with bl_free. */
-BL_API char *bl_atlas_answer(const char *path, const bl_atlas_query *query, bl_atlas_form form, bl_error *err);
+/** Looks into the finished or unfinished atlas `path` (read only) and gives the answer as text, to be freed
+ * with bl_free. */
+BL_API char *bl_atlas_answer(const char *path, const bl_atlas_query *query, bl_atlas_form form,
+                             bl_error *err);
 
 #ifdef __cplusplus
 }

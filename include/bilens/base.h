@@ -1,7 +1,8 @@
 /** @file base.h  Errors, array views, progress: what every room of the library shares.
  *
  *  Conventions of the whole library
- *  - A function that can fail takes `bl_error *err` last (NULL is allowed) and returns NULL or false on failure.
+ *  - A function that can fail takes `bl_error *err` last (NULL is allowed) and returns NULL or false on
+ * failure.
  *  - Nothing prints, exits or reads the environment.
  *  - Who creates frees, with the matching `_free`; every `_free` accepts NULL.
  *  - Handles are immutable after creation and may be shared between threads unless a comment says otherwise.
@@ -27,11 +28,13 @@
 extern "C" {
 #endif
 
-/** Kinds of failure. The command line exits with 2 for usage, input and unsupported, with 1 for the others. */
+/** Kinds of failure. The command line exits with 2 for usage, input and unsupported, with 1 for the others.
+ */
 typedef enum bl_code {
     BL_OK = 0,
     BL_ERR_USAGE,       /**< an argument is wrong: unknown token, index out of range, bad option */
-    BL_ERR_INPUT,       /**< a file that was given is missing, unreadable or malformed, or an output cannot be created */
+    BL_ERR_INPUT,       /**< a file that was given is missing, unreadable or malformed, or an output cannot be
+                           created */
     BL_ERR_UNSUPPORTED, /**< valid, but bilens cannot do it: a gated MLP asked for its eigenvectors */
     BL_ERR_IO,          /**< reading or writing failed while working: disk full, I/O error */
     BL_ERR_MEMORY,      /**< an allocation failed */
@@ -39,7 +42,8 @@ typedef enum bl_code {
     BL_ERR_CANCELLED    /**< the progress callback asked to stop */
 } bl_code;
 
-/** What went wrong, in one sentence that names the thing, what was found, and what was expected. No allocation. */
+/** What went wrong, in one sentence that names the thing, what was found, and what was expected. No
+ * allocation. */
 typedef struct bl_error {
     bl_code code;
     char message[1024];
@@ -55,8 +59,8 @@ typedef struct bl_view {
 } bl_view;
 
 /** Called now and then from long work, always from the calling thread or with the library's lock held.
- *  `phase` is a short name, `done` of `total` (0 = unknown) in the phase's own unit. Return false to stop the work:
- *  the function then fails with BL_ERR_CANCELLED and leaves no half-written file. */
+ *  `phase` is a short name, `done` of `total` (0 = unknown) in the phase's own unit. Return false to stop the
+ * work: the function then fails with BL_ERR_CANCELLED and leaves no half-written file. */
 typedef bool (*bl_progress_fn)(void *context, const char *phase, uint64_t done, uint64_t total);
 
 typedef struct bl_progress {

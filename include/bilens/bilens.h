@@ -11,11 +11,11 @@
  *      bl_eigen_free(eigen);
  *      bl_model_free(model);
  *
- *  base.h: errors, progress. format.h: array files. text.h: tokenizers and corpora. model.h: checkpoints and the forward pass.
- *  decompose.h: interaction matrices, eigenvectors, virtual tokens. scan.h: top-activating inputs. report.h: JSON, tables, pages.
- *  atlas.h: every direction in one database. serve.h: the explorer. hub.h: models and data sets by their names on the Hugging Face hub.
- *  train.h: training a model of one's own. tokenizer_train.h: a vocabulary for it.
- *  generate_model.h: letting a model write.
+ *  base.h: errors, progress. format.h: array files. text.h: tokenizers and corpora. model.h: checkpoints and
+ * the forward pass. decompose.h: interaction matrices, eigenvectors, virtual tokens. scan.h: top-activating
+ * inputs. report.h: JSON, tables, pages. atlas.h: every direction in one database. serve.h: the explorer.
+ * hub.h: models and data sets by their names on the Hugging Face hub. train.h: training a model of one's own.
+ * tokenizer_train.h: a vocabulary for it. generate_model.h: letting a model write.
  */
 #ifndef BILENS_H
 #define BILENS_H

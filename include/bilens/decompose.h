@@ -1,4 +1,5 @@
-/** @file decompose.h  One layer's MLP in one output direction: interaction matrix, eigenpairs, virtual tokens (SPEC 4, 5). */
+/** @file decompose.h  One layer's MLP in one output direction: interaction matrix, eigenpairs, virtual tokens
+ * (SPEC 4, 5). */
 #ifndef BILENS_DECOMPOSE_H
 #define BILENS_DECOMPOSE_H
 
@@ -8,8 +9,8 @@
 extern "C" {
 #endif
 
-/** An output direction as a user gives it: by a token or a contrast of tokens, or as a vector of one's own (a probe, a feature of a sparse
- *  autoencoder, a steering vector). */
+/** An output direction as a user gives it: by a token or a contrast of tokens, or as a vector of one's own (a
+ * probe, a feature of a sparse autoencoder, a steering vector). */
 typedef struct bl_direction {
     const char *token;        /**< the vocabulary's own string, or "#1234"; NULL with `vector` */
     const char *const *minus; /**< contrast tokens: u = W_U[token] - mean(W_U[minus]) */
@@ -19,61 +20,72 @@ typedef struct bl_direction {
     const char *name;        /**< of `vector`, for results to call it by; NULL = "direction" */
 } bl_direction;
 
-/** Reads u [d] from a file that bl_array_read knows. Its shape may have axes of length 1 besides the one of length d.
- *  BL_ERR_INPUT when the shape is another or a value is NaN or infinite. */
+/** Reads u [d] from a file that bl_array_read knows. Its shape may have axes of length 1 besides the one of
+ * length d. BL_ERR_INPUT when the shape is another or a value is NaN or infinite. */
 BL_API bool bl_direction_read(const char *source, size_t d, float *u, bl_error *err);
 
-/** u [d] of `direction`. BL_ERR_USAGE when it has neither or both of token and vector, or the vector a contrast or centring. */
-BL_API bool bl_direction_vector(const bl_model *model, const bl_direction *direction, float *u, bl_error *err);
+/** u [d] of `direction`. BL_ERR_USAGE when it has neither or both of token and vector, or the vector a
+ * contrast or centring. */
+BL_API bool bl_direction_vector(const bl_model *model, const bl_direction *direction, float *u,
+                                bl_error *err);
 
 /** Rows of Q: d, or d+1 for an MLP with biases, whose last coordinate is the constant 1. */
 BL_API size_t bl_interaction_size(const bl_model *model);
 
-/** Q_u = sym(L^T diag(P^T u) R) [n, n], n = bl_interaction_size. BL_ERR_UNSUPPORTED for a gated or plain MLP. */
-BL_API bool bl_interaction_matrix(const bl_model *model, size_t layer, const float *u, float *q, bl_error *err);
+/** Q_u = sym(L^T diag(P^T u) R) [n, n], n = bl_interaction_size. BL_ERR_UNSUPPORTED for a gated or plain MLP.
+ */
+BL_API bool bl_interaction_matrix(const bl_model *model, size_t layer, const float *u, float *q,
+                                  bl_error *err);
 
 /** The spectrum and eigenvectors of one direction. */
 typedef struct bl_eigen bl_eigen;
 
-/** Decomposes direction u [d] of `layer`. `k` = 0: all eigenpairs; otherwise the k lowest and the k highest only, from the same
- *  single tridiagonalisation (the spectrum is complete either way). Signs: largest-magnitude component positive. */
+/** Decomposes direction u [d] of `layer`. `k` = 0: all eigenpairs; otherwise the k lowest and the k highest
+ * only, from the same single tridiagonalisation (the spectrum is complete either way). Signs:
+ * largest-magnitude component positive. */
 BL_API bl_eigen *bl_eigen_new(const bl_model *model, size_t layer, const float *u, size_t k, bl_error *err);
 BL_API void bl_eigen_free(bl_eigen *eigen);
 
 BL_API size_t bl_eigen_size(const bl_eigen *eigen); /**< n, the number of eigenvalues */
 BL_API size_t bl_eigen_layer(const bl_eigen *eigen);
 BL_API const float *bl_eigen_values(const bl_eigen *eigen); /**< [n], ascending */
-/** Eigenvector `index` [n] of the ascending spectrum (negative counts from the end); NULL if out of range or not computed. */
+/** Eigenvector `index` [n] of the ascending spectrum (negative counts from the end); NULL if out of range or
+ * not computed. */
 BL_API const float *bl_eigen_vector(const bl_eigen *eigen, long index);
 /** u . p, the MLP output bias's constant part of u . MLP(x); 0 without bias. */
 BL_API float bl_eigen_constant(const bl_eigen *eigen);
 /** (sum |lambda|)^2 / sum lambda^2. */
 BL_API double bl_eigen_effective_rank(const bl_eigen *eigen);
-/** The run of eigenvalues around `index` whose neighbours lie closer than 1e-5 of the largest |lambda|: within it only the span means
- *  anything. *first == *last when the eigenvalue stands alone. */
+/** The run of eigenvalues around `index` whose neighbours lie closer than 1e-5 of the largest |lambda|:
+ * within it only the span means anything. *first == *last when the eigenvalue stands alone. */
 BL_API void bl_eigen_group(const bl_eigen *eigen, size_t index, size_t *first, size_t *last);
 
 /** One layer made ready for many directions. Immutable; keeps a pointer to the model. */
 typedef struct bl_decomposer bl_decomposer;
 
 typedef struct bl_decomposer_options {
-    bool null_model;      /**< permute the h rows of R and, independently, the h columns of P (SPEC 4): what chance looks like */
-    uint64_t seed;        /**< of the permutations */
+    bool null_model; /**< permute the h rows of R and, independently, the h columns of P (SPEC 4): what chance
+                        looks like */
+    uint64_t seed;   /**< of the permutations */
     size_t directions;    /**< how many will be asked for, to choose how: 0 = few */
     size_t memory;        /**< bytes that B may take; 0 = a quarter of the machine's */
     bl_progress progress; /**< phase "preparing" */
-    bool distributed;     /**< started by mpirun: the ranks, which make the same call, make B together; each holds all of it */
+    bool distributed; /**< started by mpirun: the ranks, which make the same call, make B together; each holds
+                         all of it */
 } bl_decomposer_options;
 
-/** Prepares `layer`. With enough directions ahead and enough memory the symmetric half of B is held, 4 d n(n+1)/2 bytes; otherwise
- *  interaction matrices are made from L and R. NULL options = defaults. */
-BL_API bl_decomposer *bl_decomposer_new(const bl_model *model, size_t layer, const bl_decomposer_options *options, bl_error *err);
+/** Prepares `layer`. With enough directions ahead and enough memory the symmetric half of B is held, 4 d
+ * n(n+1)/2 bytes; otherwise interaction matrices are made from L and R. NULL options = defaults. */
+BL_API bl_decomposer *bl_decomposer_new(const bl_model *model, size_t layer,
+                                        const bl_decomposer_options *options, bl_error *err);
 BL_API void bl_decomposer_free(bl_decomposer *decomposer);
 /** Bytes of B held, 0 if it is not. */
 BL_API size_t bl_decomposer_held(const bl_decomposer *decomposer);
-/** Decomposes the m directions u [m, d] into out [m], each as bl_eigen_new with `k`, to be freed by the caller. On failure nothing is
- *  left in `out`. Takes 2 m n(n+1) bytes. Threads over directions; the result does not depend on their number. */
-BL_API bool bl_decomposer_run(const bl_decomposer *decomposer, const float *u, size_t m, size_t k, bl_eigen **out, bl_error *err);
+/** Decomposes the m directions u [m, d] into out [m], each as bl_eigen_new with `k`, to be freed by the
+ * caller. On failure nothing is left in `out`. Takes 2 m n(n+1) bytes. Threads over directions; the result
+ * does not depend on their number. */
+BL_API bool bl_decomposer_run(const bl_decomposer *decomposer, const float *u, size_t m, size_t k,
+                              bl_eigen **out, bl_error *err);
 /** One direction u [d], as bl_eigen_new: for the few that are asked for at any time, without B. */
 BL_API bl_eigen *bl_decomposer_one(const bl_decomposer *decomposer, const float *u, size_t k, bl_error *err);
 
@@ -83,14 +95,17 @@ BL_API bool bl_virtual_tokens(const bl_model *model, size_t layer, const float *
 /** A weight-derived tensor, computed on request. */
 typedef struct bl_weight_array {
     bl_named_array array;
-    const char *axes[BL_MAX_DIMS]; /**< what each axis counts: "token", "d_model", "head", "d_head", "d_hidden", "out", … */
+    const char *axes[BL_MAX_DIMS]; /**< what each axis counts: "token", "d_model", "head", "d_head",
+                                      "d_hidden", "out", … */
     float *owned;                  /**< NULL when array.data is a view into the model */
 } bl_weight_array;
 
-/** The tensor `name` of `layer`: w_e, w_u [V, d]; w_q, w_k, w_v [H, k, d]; w_o [d, H, k]; w_l, w_r [h, d]; w_p [d, h];
- *  ov [H, d, d] (OV_h = s O_h V_h); qk [H, d, d] (Q_h^T K_h / sqrt(k), no rotary); ove [H, V, d]; b [d, n, n] (SPEC 4; n = bl_interaction_size).
- *  Free with bl_weight_array_free. Big ones allocate; `bl_weight_array_bytes` says how much before. */
-BL_API bool bl_weight_array_get(const bl_model *model, const char *name, size_t layer, bl_weight_array *out, bl_error *err);
+/** The tensor `name` of `layer`: w_e, w_u [V, d]; w_q, w_k, w_v [H, k, d]; w_o [d, H, k]; w_l, w_r [h, d];
+ * w_p [d, h]; ov [H, d, d] (OV_h = s O_h V_h); qk [H, d, d] (Q_h^T K_h / sqrt(k), no rotary); ove [H, V, d];
+ * b [d, n, n] (SPEC 4; n = bl_interaction_size). Free with bl_weight_array_free. Big ones allocate;
+ * `bl_weight_array_bytes` says how much before. */
+BL_API bool bl_weight_array_get(const bl_model *model, const char *name, size_t layer, bl_weight_array *out,
+                                bl_error *err);
 BL_API uint64_t bl_weight_array_bytes(const bl_model *model, const char *name);
 BL_API void bl_weight_array_free(bl_weight_array *array);
 /** Names that bl_weight_array_get knows, NULL-terminated. */
@@ -102,8 +117,8 @@ typedef struct bl_entry {
     size_t index[BL_MAX_DIMS];
 } bl_entry;
 
-/** The k largest (descending) and the k smallest (ascending) of an array's entries; ties: lower flat index first.
- *  k is clipped to the number of entries; returns it. NaN entries are left out. */
+/** The k largest (descending) and the k smallest (ascending) of an array's entries; ties: lower flat index
+ * first. k is clipped to the number of entries; returns it. NaN entries are left out. */
 BL_API size_t bl_describe(const bl_named_array *array, size_t k, bl_entry *top, bl_entry *bottom);
 
 #ifdef __cplusplus

@@ -21,14 +21,17 @@ typedef struct bl_named_array {
 /** Writes one array as a version 1.0 .npy file ("<f4", C order), atomically. */
 BL_API bool bl_npy_write(const char *path, const bl_named_array *array, bl_error *err);
 
-/** Reads a .npy file ("<f4" or "<f8", C order) into float32. On success `*data` is to be freed with bl_free; name is NULL. */
+/** Reads a .npy file ("<f4" or "<f8", C order) into float32. On success `*data` is to be freed with bl_free;
+ * name is NULL. */
 BL_API bool bl_npy_read(const char *path, bl_named_array *array, float **data, bl_error *err);
 
-/** Reads one array from `source`: FILE.npy; FILE.safetensors that holds one tensor; FILE.safetensors:TENSOR. Any float type, to float32.
- *  On success `*data` is to be freed with bl_free; name is NULL. BL_ERR_INPUT lists the tensors when it is unclear which is meant. */
+/** Reads one array from `source`: FILE.npy; FILE.safetensors that holds one tensor; FILE.safetensors:TENSOR.
+ * Any float type, to float32. On success `*data` is to be freed with bl_free; name is NULL. BL_ERR_INPUT
+ * lists the tensors when it is unclear which is meant. */
 BL_API bool bl_array_read(const char *source, bl_named_array *array, float **data, bl_error *err);
 
-/** Writes a text file atomically: a temporary name beside it, fsync, rename. A pipe or device is written directly. */
+/** Writes a text file atomically: a temporary name beside it, fsync, rename. A pipe or device is written
+ * directly. */
 BL_API bool bl_text_write(const char *path, const char *text, bl_error *err);
 
 /** The whole of a text file, at most `limit` bytes. Free with bl_free. */
@@ -37,11 +40,13 @@ BL_API char *bl_text_read(const char *path, size_t limit, bl_error *err);
 /** Writes arrays as one safetensors file (F32), atomically. */
 BL_API bool bl_safetensors_write(const char *path, const bl_named_array *arrays, size_t n, bl_error *err);
 
-/** How numbers are stored in a file: 32 bits, IEEE half precision, or the upper half of 32 bits. Rounding is to nearest, ties to even. */
+/** How numbers are stored in a file: 32 bits, IEEE half precision, or the upper half of 32 bits. Rounding is
+ * to nearest, ties to even. */
 typedef enum bl_store { BL_STORE_F32, BL_STORE_F16, BL_STORE_BF16 } bl_store;
 
 /** The same in another precision. BL_ERR_NUMERIC when a number is too large for it. */
-BL_API bool bl_safetensors_write_as(const char *path, const bl_named_array *arrays, size_t n, bl_store store, bl_error *err);
+BL_API bool bl_safetensors_write_as(const char *path, const bl_named_array *arrays, size_t n, bl_store store,
+                                    bl_error *err);
 
 #ifdef __cplusplus
 }

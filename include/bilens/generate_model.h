@@ -3,8 +3,8 @@
  *      bl_generate_options options;
  *      bl_generate_defaults(&options);
  *      bl_generated story;
- *      if (bl_generate(model, "Once upon a time", &options, &story, (bl_progress){0}, &err)) puts(story.text);
- *      bl_generated_free(&story);
+ *      if (bl_generate(model, "Once upon a time", &options, &story, (bl_progress){0}, &err))
+ * puts(story.text); bl_generated_free(&story);
  */
 #ifndef BILENS_GENERATE_MODEL_H
 #define BILENS_GENERATE_MODEL_H
@@ -44,18 +44,21 @@ typedef struct bl_generated {
 /** Temperature 0.8, everything else 0. */
 BL_API void bl_generate_defaults(bl_generate_options *options);
 
-/** Continues `prompt` (UTF-8, may be empty). The same model, prompt and options give the same text, whatever the number of threads.
- *  BL_ERR_USAGE for a prompt that leaves no room in the context, or for senseless options; BL_ERR_NUMERIC when the weights hold NaN. */
-BL_API bool bl_generate(const bl_model *model, const char *prompt, const bl_generate_options *options, bl_generated *story,
-                        bl_progress progress, bl_error *err);
+/** Continues `prompt` (UTF-8, may be empty). The same model, prompt and options give the same text, whatever
+ * the number of threads. BL_ERR_USAGE for a prompt that leaves no room in the context, or for senseless
+ * options; BL_ERR_NUMERIC when the weights hold NaN. */
+BL_API bool bl_generate(const bl_model *model, const char *prompt, const bl_generate_options *options,
+                        bl_generated *story, bl_progress progress, bl_error *err);
 
-/** Takes story i of many, in order, from the calling thread; `story` is freed after the call. Return false with `err` filled in to stop. */
+/** Takes story i of many, in order, from the calling thread; `story` is freed after the call. Return false
+ * with `err` filled in to stop. */
 typedef bool (*bl_story_fn)(void *context, size_t i, const bl_generated *story, bl_error *err);
 
-/** `n` texts from one prompt, each with a seed of its own: text 0 is bl_generate's, and text i is the same however many there are.
- *  Threads over texts, several of them side by side in each. */
-BL_API bool bl_generate_stories(const bl_model *model, const char *prompt, const bl_generate_options *options, size_t n, bl_story_fn take,
-                                void *context, bl_progress progress, bl_error *err);
+/** `n` texts from one prompt, each with a seed of its own: text 0 is bl_generate's, and text i is the same
+ * however many there are. Threads over texts, several of them side by side in each. */
+BL_API bool bl_generate_stories(const bl_model *model, const char *prompt, const bl_generate_options *options,
+                                size_t n, bl_story_fn take, void *context, bl_progress progress,
+                                bl_error *err);
 
 BL_API void bl_generated_free(bl_generated *story);
 

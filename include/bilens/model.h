@@ -10,7 +10,11 @@
 extern "C" {
 #endif
 
-typedef enum bl_generation { BL_GENERATION_2024_05, BL_GENERATION_2024_06, BL_GENERATION_LATER } bl_generation;
+typedef enum bl_generation {
+    BL_GENERATION_2024_05,
+    BL_GENERATION_2024_06,
+    BL_GENERATION_LATER
+} bl_generation;
 
 /** g of SPEC 1. */
 typedef enum bl_gate { BL_GATE_NONE, BL_GATE_RELU, BL_GATE_SILU, BL_GATE_GELU } bl_gate;
@@ -59,10 +63,12 @@ typedef struct bl_layer {
 
 typedef struct bl_model bl_model;
 
-/** Loads a model directory: `config.json`, `model.safetensors` (or shards), `tokenizer.json`. F32 weights are memory-mapped
- *  and not copied unless a norm weight is folded into them. Fails with a message that names the file and the tensor or key. */
+/** Loads a model directory: `config.json`, `model.safetensors` (or shards), `tokenizer.json`. F32 weights are
+ * memory-mapped and not copied unless a norm weight is folded into them. Fails with a message that names the
+ * file and the tensor or key. */
 BL_API bl_model *bl_model_load(const char *directory, bl_error *err);
-/** The same, under another name in messages and results: "tdooms/TinyStories-1-1024-i5n" for a folder of the hub's cache. */
+/** The same, under another name in messages and results: "tdooms/TinyStories-1-1024-i5n" for a folder of the
+ * hub's cache. */
 BL_API bl_model *bl_model_load_as(const char *directory, const char *name, bl_error *err);
 BL_API void bl_model_free(bl_model *model);
 
@@ -94,17 +100,22 @@ typedef struct bl_loss {
     uint64_t stories;
 } bl_loss;
 
-/** Cross-entropy over at most `max_stories` (0 = all) of `corpus`. Threads over stories; the sum does not depend on their number. */
-BL_API bool bl_model_eval(const bl_model *model, bl_corpus *corpus, size_t max_stories, bl_progress progress, bl_loss *loss, bl_error *err);
+/** Cross-entropy over at most `max_stories` (0 = all) of `corpus`. Threads over stories; the sum does not
+ * depend on their number. */
+BL_API bool bl_model_eval(const bl_model *model, bl_corpus *corpus, size_t max_stories, bl_progress progress,
+                          bl_loss *loss, bl_error *err);
 
 /** Activations of one text at named points. */
 typedef struct bl_trace bl_trace;
 
-/** Runs the model on `ids` (n of them, at most n_ctx) and keeps the named points. A name is a point, `mlp_in`, for every layer,
- *  or `mlp_in.0` for one. Points (per layer): resid_pre, attn_in, resid_mid, mlp_in, mlp_out, resid_post [T, d]; q, k (after rotary), v [H, T, k];
- *  scores (masked with -inf), pattern [H, T, T]; attn_out [T, d] (before s_i); mlp_hidden [T, h]; and, without layer, logits [T, V].
- *  attn_in and mlp_in are N(x) without the norm's weight, which is folded into the weights that read them. NULL names = all points. */
-BL_API bl_trace *bl_trace_run(const bl_model *model, const int32_t *ids, size_t n, const char *const *names, size_t n_names, bl_error *err);
+/** Runs the model on `ids` (n of them, at most n_ctx) and keeps the named points. A name is a point,
+ * `mlp_in`, for every layer, or `mlp_in.0` for one. Points (per layer): resid_pre, attn_in, resid_mid,
+ * mlp_in, mlp_out, resid_post [T, d]; q, k (after rotary), v [H, T, k]; scores (masked with -inf), pattern
+ * [H, T, T]; attn_out [T, d] (before s_i); mlp_hidden [T, h]; and, without layer, logits [T, V]. attn_in and
+ * mlp_in are N(x) without the norm's weight, which is folded into the weights that read them. NULL names =
+ * all points. */
+BL_API bl_trace *bl_trace_run(const bl_model *model, const int32_t *ids, size_t n, const char *const *names,
+                              size_t n_names, bl_error *err);
 BL_API void bl_trace_free(bl_trace *trace);
 BL_API size_t bl_trace_n(const bl_trace *trace);
 /** The i-th array, named "mlp_in.0" or "logits"; owned by the trace. */

@@ -1,4 +1,5 @@
-/** @file serve.h  The explorer: a web page and a JSON API over one model (docs/api.md), served by the library itself. */
+/** @file serve.h  The explorer: a web page and a JSON API over one model (docs/api.md), served by the library
+ * itself. */
 #ifndef BILENS_SERVE_H
 #define BILENS_SERVE_H
 
@@ -15,16 +16,19 @@ typedef struct bl_serve_options {
     const char *atlas;       /**< an atlas of this model, or NULL: everything is computed on demand */
     const char *corpus_name; /**< what to call the corpus */
     size_t max_stories;      /**< of the corpus, kept as tokens; 0 = 20,000 */
-    const char *address;     /**< NULL: the loopback addresses 127.0.0.1 and, if possible, ::1. Anything else lets others in */
-    unsigned port;           /**< 0 = any that is free */
+    const char *address; /**< NULL: the loopback addresses 127.0.0.1 and, if possible, ::1. Anything else lets
+                            others in */
+    unsigned port;       /**< 0 = any that is free */
 } bl_serve_options;
 
 typedef struct bl_server bl_server;
 
-/** Starts serving, in threads of its own. `corpus` may be NULL with an atlas, whose stories are then used; model and corpus must live until
- *  bl_server_free. Threads to compute with are those of the calling thread (bl_set_threads). BL_ERR_INPUT when the atlas is another
- *  model's or the port is taken, BL_ERR_UNSUPPORTED where bilens was built without a web server. */
-BL_API bl_server *bl_server_new(const bl_model *model, bl_corpus *corpus, const bl_serve_options *options, bl_error *err);
+/** Starts serving, in threads of its own. `corpus` may be NULL with an atlas, whose stories are then used;
+ * model and corpus must live until bl_server_free. Threads to compute with are those of the calling thread
+ * (bl_set_threads). BL_ERR_INPUT when the atlas is another model's or the port is taken, BL_ERR_UNSUPPORTED
+ * where bilens was built without a web server. */
+BL_API bl_server *bl_server_new(const bl_model *model, bl_corpus *corpus, const bl_serve_options *options,
+                                bl_error *err);
 /** Ends running work, closes connections, waits for the threads. NULL is allowed. */
 BL_API void bl_server_free(bl_server *server);
 /** "http://127.0.0.1:8470/", owned by the server. */
@@ -33,14 +37,17 @@ BL_API unsigned bl_server_port(const bl_server *server);
 
 typedef struct bl_site_options {
     size_t shard;    /**< directions a data file; 0 = 64 */
-    bool no_spectra; /**< only the eigenvalues that the atlas holds; otherwise every direction is decomposed again for its whole spectrum */
+    bool no_spectra; /**< only the eigenvalues that the atlas holds; otherwise every direction is decomposed
+                        again for its whole spectrum */
     bl_progress progress;
 } bl_site_options;
 
-/** Writes the explorer's page over a finished atlas of `model` as static files into `directory`: to be opened from disk, or served by any web
- *  server. The folder appears as a whole, in the place of an older site; another folder that is not empty is refused (BL_ERR_INPUT).
- *  The same atlas gives the same bytes. Needs no web server library. */
-BL_API bool bl_site_write(const bl_model *model, const char *atlas, const char *directory, const bl_site_options *options, bl_error *err);
+/** Writes the explorer's page over a finished atlas of `model` as static files into `directory`: to be opened
+ * from disk, or served by any web server. The folder appears as a whole, in the place of an older site;
+ * another folder that is not empty is refused (BL_ERR_INPUT). The same atlas gives the same bytes. Needs no
+ * web server library. */
+BL_API bool bl_site_write(const bl_model *model, const char *atlas, const char *directory,
+                          const bl_site_options *options, bl_error *err);
 
 #ifdef __cplusplus
 }

@@ -16,7 +16,8 @@ extern "C" {
 
 typedef struct bl_wordpiece_options {
     size_t size;            /**< of the vocabulary, special tokens and single characters included */
-    uint64_t min_frequency; /**< a pair of pieces that stands together less often is never joined; 0 and 1: any pair */
+    uint64_t min_frequency; /**< a pair of pieces that stands together less often is never joined; 0 and 1:
+                               any pair */
     size_t limit_alphabet;  /**< keep only so many characters, the most frequent ones; 0: all */
 } bl_wordpiece_options;
 
@@ -30,13 +31,13 @@ typedef struct bl_wordpiece_summary {
     uint64_t least;    /**< how often the pair stood together that was joined last */
 } bl_wordpiece_summary;
 
-/** Reads the rest of `corpus`, joins the most frequent pair of pieces again and again until there are `options->size` of them, and writes
- *  `path`, a tokenizer.json with the components of SPEC 3 ([UNK] 0, [BOS] 1, [EOS] 2), atomically. The same text gives the same bytes,
- *  whatever the number of threads. `summary` may be NULL; it is filled in on success.
- *  BL_ERR_USAGE for a size that the special tokens and characters do not fit in, BL_ERR_INPUT for a corpus that has not so many pieces:
- *  both messages say how many there are. */
-BL_API bool bl_tokenizer_train(bl_corpus *corpus, const bl_wordpiece_options *options, const char *path, bl_progress progress,
-                               bl_wordpiece_summary *summary, bl_error *err);
+/** Reads the rest of `corpus`, joins the most frequent pair of pieces again and again until there are
+ * `options->size` of them, and writes `path`, a tokenizer.json with the components of SPEC 3 ([UNK] 0, [BOS]
+ * 1, [EOS] 2), atomically. The same text gives the same bytes, whatever the number of threads. `summary` may
+ * be NULL; it is filled in on success. BL_ERR_USAGE for a size that the special tokens and characters do not
+ * fit in, BL_ERR_INPUT for a corpus that has not so many pieces: both messages say how many there are. */
+BL_API bool bl_tokenizer_train(bl_corpus *corpus, const bl_wordpiece_options *options, const char *path,
+                               bl_progress progress, bl_wordpiece_summary *summary, bl_error *err);
 
 #ifdef __cplusplus
 }

@@ -11,8 +11,9 @@
  *      bl_train_result result;
  *      bl_train_run(&options, &result, &err);
  *
- *  Then `report` shows every step, `resume` continues a run that was stopped or killed, and the many numbers of bl_train_options say
- *  what is trained and how. The result is a model directory that bl_model_load reads, with log.jsonl beside it.
+ *  Then `report` shows every step, `resume` continues a run that was stopped or killed, and the many numbers
+ * of bl_train_options say what is trained and how. The result is a model directory that bl_model_load reads,
+ * with log.jsonl beside it.
  */
 #ifndef BILENS_TRAIN_H
 #define BILENS_TRAIN_H
@@ -50,8 +51,8 @@ typedef struct bl_train_event {
     double valid_loss;        /**< the last one; NaN before the first */
 } bl_train_event;
 
-/** Called from the training thread. Return false to stop: the step is finished, a checkpoint is written, and bl_train_run fails with
- *  BL_ERR_CANCELLED. */
+/** Called from the training thread. Return false to stop: the step is finished, a checkpoint is written, and
+ * bl_train_run fails with BL_ERR_CANCELLED. */
 typedef bool (*bl_train_report_fn)(void *context, const bl_train_event *event);
 
 /** All of a run. bl_train_defaults fills in everything but the files. */
@@ -62,10 +63,11 @@ typedef struct bl_train_options {
     const char *valid;     /**< text to measure the loss on; NULL: none */
     const char *tokenizer; /**< tokenizer.json */
     const char *output;    /**< model directory to make */
-    bool resume;           /**< continue from the checkpoint in `output`; starts afresh when there is none yet */
-    bool overwrite;        /**< replace an earlier run in `output` */
+    bool resume;    /**< continue from the checkpoint in `output`; starts afresh when there is none yet */
+    bool overwrite; /**< replace an earlier run in `output` */
 
-    /* architecture; n_vocab = 0: the tokenizer's size. What config.json of `model.generation` cannot say is refused. */
+    /* architecture; n_vocab = 0: the tokenizer's size. What config.json of `model.generation` cannot say is
+     * refused. */
     bl_config model;
 
     /* optimiser: AdamW, decay on matrices only */
@@ -78,7 +80,8 @@ typedef struct bl_train_options {
     bl_schedule schedule;
     uint64_t seed; /**< of weights, order of stories, noise */
 
-    /* length: whichever of those above 0 comes first; at least one. The schedule ends with the first three. */
+    /* length: whichever of those above 0 comes first; at least one. The schedule ends with the first three.
+     */
     uint64_t steps;
     double epochs;
     uint64_t tokens;
@@ -104,18 +107,20 @@ typedef struct bl_train_result {
     bool finished_before; /**< resume found a finished model: nothing was done */
 } bl_train_result;
 
-/** Fills `options` with the defaults: 1 layer, 8 heads, d 256, h 768, context 256, bilinear, no norm; AdamW with lr 2e-3, betas 0.9 and 0.99,
- *  decay 0.1, clipping at 1, cosine to 10 %; batches of 16 stories; one epoch; evaluation and checkpoint every 500 steps. */
+/** Fills `options` with the defaults: 1 layer, 8 heads, d 256, h 768, context 256, bilinear, no norm; AdamW
+ * with lr 2e-3, betas 0.9 and 0.99, decay 0.1, clipping at 1, cosine to 10 %; batches of 16 stories; one
+ * epoch; evaluation and checkpoint every 500 steps. */
 BL_API void bl_train_defaults(bl_train_options *options);
 
-/** The defaults changed to a named recipe: "tinystories-1-1024-i5n" (the seed's) or "stories-1-256" (the embedded default's).
- *  BL_ERR_USAGE for any other name. */
+/** The defaults changed to a named recipe: "tinystories-1-1024-i5n" (the seed's) or "stories-1-256" (the
+ * embedded default's). BL_ERR_USAGE for any other name. */
 BL_API bool bl_train_preset(const char *name, bl_train_options *options, bl_error *err);
 /** Names of presets, NULL-terminated. */
 BL_API const char *const *bl_train_preset_names(void);
 
-/** Trains. On failure `output` keeps its log and its last checkpoint, from which `resume` continues. A resumed run gives the same bits as
- *  one that was never stopped, with the same number of threads. BL_ERR_NUMERIC when the loss or the gradient stops being finite. */
+/** Trains. On failure `output` keeps its log and its last checkpoint, from which `resume` continues. A
+ * resumed run gives the same bits as one that was never stopped, with the same number of threads.
+ * BL_ERR_NUMERIC when the loss or the gradient stops being finite. */
 BL_API bool bl_train_run(const bl_train_options *options, bl_train_result *result, bl_error *err);
 
 /** True if this library can train on several ranks (Open MPI was found when it was built). */

@@ -1,13 +1,14 @@
-/* The atlas where bilens is built without SQLite (BILENS_ATLAS=OFF): it says so. Compiled instead of the rest of this room. */
+/* The atlas where bilens is built without SQLite (BILENS_ATLAS=OFF): it says so. Compiled instead of the rest
+ * of this room. */
 #include "atlas/look.h"
 #include "base/error.h"
 #include <bilens/atlas.h>
 
-static const char *const why =
-    "this bilens was built without SQLite: install its development files (Debian: libsqlite3-dev) and build it again";
+static const char *const why = "this bilens was built without SQLite: install its development files (Debian: "
+                               "libsqlite3-dev) and build it again";
 
-bool bl_atlas_run(const bl_model *model, bl_corpus *corpus, const char *path, const bl_atlas_options *options, bl_atlas_summary *summary,
-                  bl_error *err) {
+bool bl_atlas_run(const bl_model *model, bl_corpus *corpus, const char *path, const bl_atlas_options *options,
+                  bl_atlas_summary *summary, bl_error *err) {
     (void)model, (void)corpus, (void)path, (void)options, (void)summary;
     return bl_fail(err, BL_ERR_UNSUPPORTED, "%s", why);
 }
@@ -44,12 +45,14 @@ const bl_look_direction *bl_look_get_direction(const bl_look *look, size_t token
     return &none;
 }
 
-bool bl_look_vectors(bl_look *look, const float **v, const bl_look_pair **pairs, size_t *n_pairs, bl_error *err) {
+bool bl_look_vectors(bl_look *look, const float **v, const bl_look_pair **pairs, size_t *n_pairs,
+                     bl_error *err) {
     (void)look, *v = NULL, *pairs = NULL, *n_pairs = 0;
     return bl_fail(err, BL_ERR_UNSUPPORTED, "%s", why);
 }
 
-bool bl_look_get_matches(bl_look *look, int32_t token, long index, size_t top, bl_look_matches *out, bl_error *err) {
+bool bl_look_get_matches(bl_look *look, int32_t token, long index, size_t top, bl_look_matches *out,
+                         bl_error *err) {
     (void)look, (void)token, (void)index, (void)top, (void)out;
     return bl_fail(err, BL_ERR_UNSUPPORTED, "%s", why);
 }

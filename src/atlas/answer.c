@@ -1,4 +1,5 @@
-/* Looking into an atlas: SQL rows into JSON, CSV or a table. Everything here can be had with plain SQL as well (docs/atlas.md). */
+/* Looking into an atlas: SQL rows into JSON, CSV or a table. Everything here can be had with plain SQL as
+ * well (docs/atlas.md). */
 #include "atlas/database.h"
 #include "base/buffer.h"
 #include "base/error.h"
@@ -11,8 +12,9 @@
 #include <string.h>
 
 #define BEFORE 20 /* words before a match in the table */
-#define COLUMNS \
-    "token, id, count, largest, highest, lowest, effective_rank, share, constant, null_largest, null_highest, null_lowest, null_effective_rank, null_share, excess"
+#define COLUMNS                                                                                   \
+    "token, id, count, largest, highest, lowest, effective_rank, share, constant, null_largest, " \
+    "null_highest, null_lowest, null_effective_rank, null_share, excess"
 
 static void json_text(bl_buffer *out, const char *text) {
     bl_buffer_add(out, "\"", 1);
@@ -74,13 +76,15 @@ static void csv_row(bl_buffer *out, sqlite3_stmt *s) {
 }
 
 static void csv_head(bl_buffer *out, sqlite3_stmt *s) {
-    for (int c = 0; c < sqlite3_column_count(s); c++) bl_buffer_print(out, "%s%s", c ? "," : "", sqlite3_column_name(s, c));
+    for (int c = 0; c < sqlite3_column_count(s); c++)
+        bl_buffer_print(out, "%s%s", c ? "," : "", sqlite3_column_name(s, c));
     bl_buffer_text(out, "\n");
 }
 
 /* Control characters would command the terminal. */
 static void plain_text(bl_buffer *out, const char *text) {
-    for (; text && *text; text++) bl_buffer_add(out, (unsigned char)*text < 0x20 || *text == 0x7f ? "?" : text, 1);
+    for (; text && *text; text++)
+        bl_buffer_add(out, (unsigned char)*text < 0x20 || *text == 0x7f ? "?" : text, 1);
 }
 
 static bool sort_is_known(const char *sort) {
@@ -121,10 +125,12 @@ static bool reader_open(reader *r, const char *path, bl_error *err) {
     char *format = bl_meta_get(r->db, "format", &failure);
     bool known = format && strcmp(format, "bilens atlas 1") == 0;
     free(format);
-    if (!known && failure.code && !strstr(failure.message, "no such table")) return bl_fail(err, failure.code, "%s", failure.message);
+    if (!known && failure.code && !strstr(failure.message, "no such table"))
+        return bl_fail(err, failure.code, "%s", failure.message);
     if (!known) return bl_fail(err, BL_ERR_INPUT, "%s: a database, but no atlas of this bilens", path);
     r->model = bl_meta_get(r->db, "model", err);
-    if (!r->model || !bl_meta_get_number(r->db, "layer", &r->layer, err) || !bl_meta_get_number(r->db, "phase", &r->phase, err))
+    if (!r->model || !bl_meta_get_number(r->db, "layer", &r->layer, err) ||
+        !bl_meta_get_number(r->db, "phase", &r->phase, err))
         return false;
     r->word = bl_database_prepare(r->db, "SELECT text FROM token WHERE id = ?", err);
     return r->word != NULL;
@@ -147,14 +153,16 @@ static void json_head(bl_buffer *out, const reader *r) {
     json_text(out, r->path);
     bl_buffer_text(out, ", \"model\": ");
     json_text(out, r->model);
-    bl_buffer_print(out, ", \"layer\": %" PRIu64 ", \"complete\": %s", r->layer, r->phase == 5 ? "true" : "false");
+    bl_buffer_print(out, ", \"layer\": %" PRIu64 ", \"complete\": %s", r->layer,
+                    r->phase == 5 ? "true" : "false");
 }
 
 static void table_head(bl_buffer *out, const reader *r) {
     plain_text(out, r->path);
     bl_buffer_text(out, ": ");
     plain_text(out, r->model);
-    bl_buffer_print(out, ", layer %" PRIu64 "%s\n", r->layer, r->phase == 5 ? "" : " (unfinished: give the command that made it again)");
+    bl_buffer_print(out, ", layer %" PRIu64 "%s\n", r->layer,
+                    r->phase == 5 ? "" : " (unfinished: give the command that made it again)");
 }
 
 static void list_row(bl_buffer *out, sqlite3_stmt *s) {
@@ -177,9 +185,11 @@ static bool list(reader *r, const bl_atlas_query *query, bl_atlas_form form, bl_
     char sql[512];
     if (!sort_is_known(sort))
         return bl_fail(err, BL_ERR_USAGE,
-                       "cannot sort by '%.40s': there are token, count, largest, highest, lowest, effective_rank, share, null_…, excess",
+                       "cannot sort by '%.40s': there are token, count, largest, highest, lowest, "
+                       "effective_rank, share, null_…, excess",
                        sort);
-    snprintf(sql, sizeof sql, "SELECT " COLUMNS " FROM directions ORDER BY %s %s, id LIMIT ?", sort, query->ascending ? "ASC" : "DESC");
+    snprintf(sql, sizeof sql, "SELECT " COLUMNS " FROM directions ORDER BY %s %s, id LIMIT ?", sort,
+             query->ascending ? "ASC" : "DESC");
     bl_error failure = {0};
     sqlite3_stmt *s = bl_database_prepare(r->db, sql, err);
     if (!s) return false;
@@ -191,8 +201,8 @@ static bool list(reader *r, const bl_atlas_query *query, bl_atlas_form form, bl_
         csv_head(out, s);
     } else {
         table_head(out, r);
-        bl_buffer_print(out, "  %-18s %8s %9s %9s %9s %9s %9s %9s %9s\n", "token", "count", "largest", "null", "ratio", "eff. rank", "null",
-                        "share", "null");
+        bl_buffer_print(out, "  %-18s %8s %9s %9s %9s %9s %9s %9s %9s\n", "token", "count", "largest", "null",
+                        "ratio", "eff. rank", "null", "share", "null");
     }
     for (size_t i = 0; bl_database_row(s, &failure); i++) {
         if (form == BL_ATLAS_CSV) csv_row(out, s);
@@ -209,11 +219,13 @@ static bool list(reader *r, const bl_atlas_query *query, bl_atlas_form form, bl_
 
 /* Virtual tokens of one end of one source: [[token, value], …] or words. */
 static bool words(reader *r, int64_t pair, int source, bool top, bool json, bl_buffer *out, bl_error *err) {
-    sqlite3_stmt *s = bl_database_prepare(
-        r->db,
-        top ? "SELECT t.text, v.value FROM virtual_token v JOIN token t ON t.id = v.token WHERE pair = ? AND source = ? AND rank >= 0 ORDER BY rank"
-            : "SELECT t.text, v.value FROM virtual_token v JOIN token t ON t.id = v.token WHERE pair = ? AND source = ? AND rank < 0 ORDER BY rank DESC",
-        err);
+    sqlite3_stmt *s =
+        bl_database_prepare(r->db,
+                            top ? "SELECT t.text, v.value FROM virtual_token v JOIN token t ON t.id = "
+                                  "v.token WHERE pair = ? AND source = ? AND rank >= 0 ORDER BY rank"
+                                : "SELECT t.text, v.value FROM virtual_token v JOIN token t ON t.id = "
+                                  "v.token WHERE pair = ? AND source = ? AND rank < 0 ORDER BY rank DESC",
+                            err);
     bl_error failure = {0};
     if (!s) return false;
     sqlite3_bind_int64(s, 1, pair);
@@ -249,9 +261,11 @@ static bool json_sources(reader *r, int64_t pair, uint64_t heads, bl_buffer *out
     return ok;
 }
 
-/* A match's row: rank, story, position, token, similarity, activation, bias, scale, contributions, the story's tokens. */
+/* A match's row: rank, story, position, token, similarity, activation, bias, scale, contributions, the
+ * story's tokens. */
 static const char *const match_sql =
-    "SELECT m.rank, m.story, m.position, t.text, m.similarity, m.activation, m.bias, m.scale, m.contributions, s.tokens FROM top_input m"
+    "SELECT m.rank, m.story, m.position, t.text, m.similarity, m.activation, m.bias, m.scale, "
+    "m.contributions, s.tokens FROM top_input m"
     " JOIN story s ON s.id = m.story JOIN token t ON t.id = m.token WHERE m.pair = ? ORDER BY m.rank";
 
 /* Token p of the row's story. */
@@ -262,11 +276,16 @@ static int32_t token_at(sqlite3_stmt *s, size_t p) {
 }
 
 static bool json_match(reader *r, sqlite3_stmt *s, bl_buffer *out, bl_error *failure) {
-    size_t position = (size_t)sqlite3_column_int64(s, 2), length = (size_t)sqlite3_column_bytes(s, 9) / sizeof(int32_t);
+    size_t position = (size_t)sqlite3_column_int64(s, 2),
+           length = (size_t)sqlite3_column_bytes(s, 9) / sizeof(int32_t);
     const char *shares = sqlite3_column_blob(s, 8);
-    if (!shares || (size_t)sqlite3_column_bytes(s, 8) != (position + 1) * sizeof(int16_t) || position >= length)
-        return bl_fail(failure, BL_ERR_INPUT, "%s: the atlas is damaged: a match does not fit its story", r->path);
-    bl_buffer_print(out, "{\"story\": %lld, \"position\": %zu, \"token\": ", (long long)sqlite3_column_int64(s, 1), position);
+    if (!shares || (size_t)sqlite3_column_bytes(s, 8) != (position + 1) * sizeof(int16_t) ||
+        position >= length)
+        return bl_fail(failure, BL_ERR_INPUT, "%s: the atlas is damaged: a match does not fit its story",
+                       r->path);
+    bl_buffer_print(out,
+                    "{\"story\": %lld, \"position\": %zu, \"token\": ", (long long)sqlite3_column_int64(s, 1),
+                    position);
     json_text(out, column_text(s, 3));
     const char *const names[] = {", \"similarity\": ", ", \"activation\": ", ", \"bias\": "};
     for (int c = 0; c < 3; c++) {
@@ -290,10 +309,15 @@ static bool json_match(reader *r, sqlite3_stmt *s, bl_buffer *out, bl_error *fai
 }
 
 static bool table_match(reader *r, sqlite3_stmt *s, bl_buffer *out, bl_error *failure) {
-    size_t position = (size_t)sqlite3_column_int64(s, 2), length = (size_t)sqlite3_column_bytes(s, 9) / sizeof(int32_t);
-    if (position >= length) return bl_fail(failure, BL_ERR_INPUT, "%s: the atlas is damaged: a match does not fit its story", r->path);
-    bl_buffer_print(out, "      %9.3f  story %-5lld", sqlite3_column_double(s, 5), (long long)sqlite3_column_int64(s, 1));
-    for (size_t p = position > BEFORE ? position - BEFORE : 0; p < length && p <= position + 3 && failure->code == BL_OK; p++) {
+    size_t position = (size_t)sqlite3_column_int64(s, 2),
+           length = (size_t)sqlite3_column_bytes(s, 9) / sizeof(int32_t);
+    if (position >= length)
+        return bl_fail(failure, BL_ERR_INPUT, "%s: the atlas is damaged: a match does not fit its story",
+                       r->path);
+    bl_buffer_print(out, "      %9.3f  story %-5lld", sqlite3_column_double(s, 5),
+                    (long long)sqlite3_column_int64(s, 1));
+    for (size_t p = position > BEFORE ? position - BEFORE : 0;
+         p < length && p <= position + 3 && failure->code == BL_OK; p++) {
         const char *text = word(r, token_at(s, p), failure);
         bool glued = text[0] == '#' && text[1] == '#' && text[2];
         if (!glued) bl_buffer_text(out, " ");
@@ -329,8 +353,10 @@ static bool one_pair(reader *r, sqlite3_stmt *s, uint64_t heads, bool json, bl_b
         bl_buffer_text(out, "}");
         return ok;
     }
-    bl_buffer_print(out, "\n  eigenvector %lld, eigenvalue %.4g", (long long)sqlite3_column_int64(s, 1), sqlite3_column_double(s, 2));
-    if (sqlite3_column_type(s, 7) != SQLITE_NULL) bl_buffer_print(out, " (null model %.4g)", sqlite3_column_double(s, 7));
+    bl_buffer_print(out, "\n  eigenvector %lld, eigenvalue %.4g", (long long)sqlite3_column_int64(s, 1),
+                    sqlite3_column_double(s, 2));
+    if (sqlite3_column_type(s, 7) != SQLITE_NULL)
+        bl_buffer_print(out, " (null model %.4g)", sqlite3_column_double(s, 7));
     bl_buffer_text(out, "\n    direct, highest:");
     bool ok = words(r, pair, 0, true, false, out, err);
     bl_buffer_text(out, "\n    direct, lowest: ");
@@ -339,9 +365,10 @@ static bool one_pair(reader *r, sqlite3_stmt *s, uint64_t heads, bool json, bl_b
     return ok && matches(r, pair, false, out, err);
 }
 
-static const char *const pair_sql =
-    "SELECT pair, idx AS 'index', eigenvalue, direct_max, direct_min, head_max, head_min, null_eigenvalue, null_direct_max, null_direct_min,"
-    " null_head_max, null_head_min FROM eigenpairs WHERE pair IN (SELECT id FROM eigenpair WHERE token = ?) ORDER BY pair";
+static const char *const pair_sql = "SELECT pair, idx AS 'index', eigenvalue, direct_max, direct_min, "
+                                    "head_max, head_min, null_eigenvalue, null_direct_max, null_direct_min,"
+                                    " null_head_max, null_head_min FROM eigenpairs WHERE pair IN (SELECT id "
+                                    "FROM eigenpair WHERE token = ?) ORDER BY pair";
 
 static bool pairs(reader *r, int64_t token, bl_atlas_form form, bl_buffer *out, bl_error *err) {
     uint64_t heads;
@@ -370,11 +397,13 @@ static void table_direction(bl_buffer *out, sqlite3_stmt *s) {
     plain_text(out, column_text(s, 0));
     bl_buffer_print(out, " (#%lld), %lld times in the corpus\n", (long long)sqlite3_column_int64(s, 1),
                     (long long)sqlite3_column_int64(s, 2));
-    bl_buffer_print(out, "  %-12s %10s %10s %10s %10s %10s\n", "", "largest", "highest", "lowest", "eff. rank", "share");
+    bl_buffer_print(out, "  %-12s %10s %10s %10s %10s %10s\n", "", "largest", "highest", "lowest",
+                    "eff. rank", "share");
     for (int null_model = 0; null_model < 2; null_model++) {
         if (null_model && sqlite3_column_type(s, 9) == SQLITE_NULL) break;
         bl_buffer_print(out, "  %-12s", null_model ? "null model" : "model");
-        for (int c = 0; c < 5; c++) bl_buffer_print(out, " %10.4g", sqlite3_column_double(s, (null_model ? 9 : 3) + c));
+        for (int c = 0; c < 5; c++)
+            bl_buffer_print(out, " %10.4g", sqlite3_column_double(s, (null_model ? 9 : 3) + c));
         bl_buffer_text(out, "\n");
     }
 }
@@ -384,7 +413,8 @@ static bool one_token(reader *r, const char *token, bl_atlas_form form, bl_buffe
     long long id = token[0] == '#' && token[1] >= '0' && token[1] <= '9' ? strtoll(token + 1, &end, 10) : -1;
     if (end && *end) id = -1;
     bl_error failure = {0};
-    sqlite3_stmt *s = bl_database_prepare(r->db, "SELECT " COLUMNS " FROM directions WHERE token = ?1 OR id = ?2", err);
+    sqlite3_stmt *s =
+        bl_database_prepare(r->db, "SELECT " COLUMNS " FROM directions WHERE token = ?1 OR id = ?2", err);
     if (!s) return false;
     sqlite3_bind_text(s, 1, token, -1, SQLITE_STATIC);
     sqlite3_bind_int64(s, 2, id);
@@ -400,7 +430,9 @@ static bool one_token(reader *r, const char *token, bl_atlas_form form, bl_buffe
         pairs(r, sqlite3_column_int64(s, 1), form, out, &failure);
     } else if (failure.code == BL_OK) {
         bl_fail(&failure, BL_ERR_USAGE,
-                "%s: no direction '%.60s' in this atlas: a token is the vocabulary's own string, or its id as #1234", r->path, token);
+                "%s: no direction '%.60s' in this atlas: a token is the vocabulary's own string, or its id "
+                "as #1234",
+                r->path, token);
     }
     sqlite3_finalize(s);
     return failure.code == BL_OK || bl_fail(err, failure.code, "%s", failure.message);
@@ -411,8 +443,8 @@ char *bl_atlas_answer(const char *path, const bl_atlas_query *query, bl_atlas_fo
     reader r;
     bl_buffer out = {0};
     char *text = NULL;
-    bool ok =
-        reader_open(&r, path, err) && (query->token ? one_token(&r, query->token, form, &out, err) : list(&r, query, form, &out, err));
+    bool ok = reader_open(&r, path, err) && (query->token ? one_token(&r, query->token, form, &out, err)
+                                                          : list(&r, query, form, &out, err));
     if (ok) text = bl_buffer_take(&out, err);
     bl_buffer_free(&out);
     reader_close(&r);

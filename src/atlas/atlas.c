@@ -19,7 +19,8 @@ static bool set_options(bl_atlas *a, const bl_atlas_options *options, bl_error *
     if (!o->pairs) o->pairs = 4;
     if (!o->top) o->top = 8;
     if (!o->virtual_tokens) o->virtual_tokens = 5;
-    if (o->tokens && o->frequent) return bl_fail(err, BL_ERR_USAGE, "either a list of tokens or the most frequent ones, not both");
+    if (o->tokens && o->frequent)
+        return bl_fail(err, BL_ERR_USAGE, "either a list of tokens or the most frequent ones, not both");
     if (o->pairs > MOST || o->top > MOST || o->virtual_tokens > MOST)
         return bl_fail(err, BL_ERR_USAGE, "pairs, top and virtual tokens must be at most %d", MOST);
     return true;
@@ -37,21 +38,25 @@ static bool remove_old(const char *path, bl_error *err) {
     return unlink(path) == 0 || bl_fail(err, BL_ERR_INPUT, "%s: %s", path, strerror(errno));
 }
 
-/* Rank 0: the file, the corpus in it, the directions. Tokens that were named are looked up first: a misspelt one leaves no file. */
+/* Rank 0: the file, the corpus in it, the directions. Tokens that were named are looked up first: a misspelt
+ * one leaves no file. */
 static bool begin(bl_atlas *a, bool *resumed, bl_error *err) {
     bool named = a->options.tokens != NULL;
     if (named && !bl_atlas_choose(a, err)) return false;
     if (a->options.overwrite && !remove_old(a->path, err)) return false;
     bool there = bl_file_exists(a->path);
     a->db = bl_database_open(a->path, true, err);
-    bool ok = a->db && bl_atlas_prepare(a, resumed, err) && bl_atlas_read(a, err) && (named || bl_atlas_choose(a, err));
-    if (!ok && !there && !*resumed && a->phase == BL_PHASE_READ && a->done == 0) unlink(a->path); /* nothing was achieved */
+    bool ok = a->db && bl_atlas_prepare(a, resumed, err) && bl_atlas_read(a, err) &&
+              (named || bl_atlas_choose(a, err));
+    if (!ok && !there && !*resumed && a->phase == BL_PHASE_READ && a->done == 0)
+        unlink(a->path); /* nothing was achieved */
     return ok;
 }
 
 /* What rank 0 found, to all. */
 static bool share_plan(bl_atlas *a, bl_error *err) {
-    uint64_t plan[] = {(uint64_t)a->phase, a->done, a->stories, a->positions, a->n_directions, a->K, a->N, a->J};
+    uint64_t plan[] = {(uint64_t)a->phase, a->done, a->stories, a->positions,
+                       a->n_directions,    a->K,    a->N,       a->J};
     if (a->ranks.size == 1) return true;
     if (!bl_ranks_share(&a->ranks, plan, sizeof plan, err)) return false;
     a->phase = (bl_phase)plan[0];
@@ -69,22 +74,28 @@ static bool run_phases(bl_atlas *a, bl_error *err) {
     return a->phase != BL_PHASE_EXPLAIN || bl_atlas_explain(a, err);
 }
 
-bool bl_atlas_run(const bl_model *model, bl_corpus *corpus, const char *path, const bl_atlas_options *options, bl_atlas_summary *summary,
-                  bl_error *err) {
+bool bl_atlas_run(const bl_model *model, bl_corpus *corpus, const char *path, const bl_atlas_options *options,
+                  bl_atlas_summary *summary, bl_error *err) {
     bl_error_clear(err);
     const bl_config *c = bl_model_config(model);
-    bl_atlas a = {
-        .model = model, .corpus = corpus, .path = path, .V = c->n_vocab, .d = c->d_model, .n = bl_interaction_size(model), .H = c->n_head};
+    bl_atlas a = {.model = model,
+                  .corpus = corpus,
+                  .path = path,
+                  .V = c->n_vocab,
+                  .d = c->d_model,
+                  .n = bl_interaction_size(model),
+                  .H = c->n_head};
     struct stat info;
     bool resumed = false;
     if (!bl_ranks_join(&a.ranks, options && options->distributed, err)) return false;
     bool ok = set_options(&a, options, err);
-    bl_decomposer *probe =
-        ok ? bl_decomposer_new(model, a.options.layer, NULL, err) : NULL; /* refuses what cannot be decomposed before a file is made */
+    bl_decomposer *probe = ok ? bl_decomposer_new(model, a.options.layer, NULL, err)
+                              : NULL; /* refuses what cannot be decomposed before a file is made */
     ok = bl_ranks_agree(&a.ranks, probe != NULL, err) && bl_atlas_compare_ranks(&a, err);
     bl_decomposer_free(probe);
     if (!ok) return false;
-    ok = bl_ranks_agree(&a.ranks, a.ranks.rank > 0 || begin(&a, &resumed, err), err) && share_plan(&a, err) && run_phases(&a, err);
+    ok = bl_ranks_agree(&a.ranks, a.ranks.rank > 0 || begin(&a, &resumed, err), err) && share_plan(&a, err) &&
+         run_phases(&a, err);
     ok = bl_ranks_agree(&a.ranks, ok && (a.ranks.rank > 0 || bl_atlas_compact(&a, err)), err);
     sqlite3_close(a.db);
     if (ok && summary)

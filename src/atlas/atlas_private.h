@@ -8,7 +8,14 @@
 #include <bilens/atlas.h>
 
 /* In this order; meta's `phase` is the first that is not finished, `done` how much of it is. */
-typedef enum bl_phase { BL_PHASE_READ, BL_PHASE_DECOMPOSE, BL_PHASE_NULL, BL_PHASE_SCAN, BL_PHASE_EXPLAIN, BL_PHASE_DONE } bl_phase;
+typedef enum bl_phase {
+    BL_PHASE_READ,
+    BL_PHASE_DECOMPOSE,
+    BL_PHASE_NULL,
+    BL_PHASE_SCAN,
+    BL_PHASE_EXPLAIN,
+    BL_PHASE_DONE
+} bl_phase;
 
 typedef struct bl_atlas {
     const bl_model *model;
@@ -26,7 +33,8 @@ typedef struct bl_atlas {
     uint64_t stories, positions;
 } bl_atlas;
 
-/* Tables, views, identity (schema.c). Fails when the file holds another atlas. *resumed: some of this one was there. */
+/* Tables, views, identity (schema.c). Fails when the file holds another atlas. *resumed: some of this one was
+ * there. */
 bool bl_atlas_prepare(bl_atlas *atlas, bool *resumed, bl_error *err);
 /* Everything of the model that an atlas's numbers depend on. */
 uint64_t bl_atlas_hash_model(const bl_model *model);
@@ -35,14 +43,16 @@ bool bl_atlas_compare_ranks(const bl_atlas *atlas, bl_error *err);
 /* Within a transaction: where the run stands. */
 bool bl_atlas_mark(bl_atlas *atlas, bl_phase phase, uint64_t done, bl_error *err);
 
-/* The phases. Each goes on at atlas->done, in transactions, and ends by marking the next one. The first two are rank 0's, the others are
- * all ranks' together: they share the work, rank 0 writes. */
-bool bl_atlas_read(bl_atlas *atlas, bl_error *err);   /* stories, frequencies; compares the corpus when that is done already */
+/* The phases. Each goes on at atlas->done, in transactions, and ends by marking the next one. The first two
+ * are rank 0's, the others are all ranks' together: they share the work, rank 0 writes. */
+bool bl_atlas_read(bl_atlas *atlas,
+                   bl_error *err); /* stories, frequencies; compares the corpus when that is done already */
 bool bl_atlas_choose(bl_atlas *atlas, bl_error *err); /* directions, K, N, J */
 bool bl_atlas_decompose(bl_atlas *atlas, bool null_model, bl_error *err);
 bool bl_atlas_scan(bl_atlas *atlas, bl_error *err);
 bool bl_atlas_explain(bl_atlas *atlas, bl_error *err);
-/* Rank 0, when all is done: the file written anew, so that the same rows are the same bytes; closes atlas->db if it did. */
+/* Rank 0, when all is done: the file written anew, so that the same rows are the same bytes; closes atlas->db
+ * if it did. */
 bool bl_atlas_compact(bl_atlas *atlas, bl_error *err);
 
 /* v [J, n] from the table eigenpair, on all ranks, to be freed. */

@@ -1,5 +1,6 @@
-/* The last step of an atlas: the database written anew from its rows. How often it was written before, and which pages were freed on the
- * way, depended on the clock, on interruptions and on ranks; afterwards the same rows are the same bytes. */
+/* The last step of an atlas: the database written anew from its rows. How often it was written before, and
+ * which pages were freed on the way, depended on the clock, on interruptions and on ranks; afterwards the
+ * same rows are the same bytes. */
 #include "atlas/atlas_private.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -13,8 +14,10 @@
 /* VACUUM INTO `to`, and the mark that it was done, in `to` only. */
 static bool write_anew(sqlite3 *db, const char *to, bl_error *err) {
     sqlite3_stmt *vacuum = bl_database_prepare(db, "VACUUM INTO ?1", err);
-    bool ok = vacuum && (sqlite3_bind_text(vacuum, 1, to, -1, SQLITE_STATIC) == SQLITE_OK || bl_database_fail(db, err)) &&
-              bl_database_step(vacuum, err);
+    bool ok =
+        vacuum &&
+        (sqlite3_bind_text(vacuum, 1, to, -1, SQLITE_STATIC) == SQLITE_OK || bl_database_fail(db, err)) &&
+        bl_database_step(vacuum, err);
     sqlite3_finalize(vacuum);
     if (!ok) return false;
     sqlite3 *anew = bl_database_open(to, true, err);

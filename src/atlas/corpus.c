@@ -1,4 +1,5 @@
-/* Reading the corpus: stories as tokens into the atlas, how often each token occurs, and whether the corpus is still the same. */
+/* Reading the corpus: stories as tokens into the atlas, how often each token occurs, and whether the corpus
+ * is still the same. */
 #include "atlas/atlas_private.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -24,7 +25,9 @@ static bool encode(const bl_atlas *a, bl_batch *batch, bl_error *err) {
 #pragma omp parallel for schedule(dynamic, 4)
     for (size_t i = 0; i < batch->n; i++) {
         bl_error failure = {0};
-        if (bl_batch_encode(batch, i, bl_model_tokenizer(a->model), bl_model_config(a->model)->n_ctx, &failure)) continue;
+        if (bl_batch_encode(batch, i, bl_model_tokenizer(a->model), bl_model_config(a->model)->n_ctx,
+                            &failure))
+            continue;
 #pragma omp critical(bl_atlas_failure)
         {
             if (ok) bl_fail(err, failure.code, "%s", failure.message);
@@ -34,7 +37,8 @@ static bool encode(const bl_atlas *a, bl_batch *batch, bl_error *err) {
     for (size_t i = 0; ok && i < batch->n; i++)
         for (size_t p = 0; ok && p < batch->ids[i].n; p++)
             if ((size_t)batch->ids[i].data[p] >= a->V)
-                ok = bl_fail(err, BL_ERR_INPUT, "%s: the tokenizer gives id %d, but the model's vocabulary has %zu",
+                ok = bl_fail(err, BL_ERR_INPUT,
+                             "%s: the tokenizer gives id %d, but the model's vocabulary has %zu",
                              bl_model_name(a->model), (int)batch->ids[i].data[p], a->V);
     return ok;
 }
@@ -50,11 +54,13 @@ static bool store(bl_atlas *a, const bl_batch *batch, uint64_t hash, bl_error *e
         const bl_ids *ids = &batch->ids[i];
         sqlite3_bind_int64(s, 1, (sqlite3_int64)a->done + (sqlite3_int64)i);
         sqlite3_bind_int64(s, 2, (sqlite3_int64)ids->n);
-        sqlite3_bind_blob64(s, 3, ids->n ? (const void *)ids->data : "", ids->n * sizeof *ids->data, SQLITE_STATIC);
+        sqlite3_bind_blob64(s, 3, ids->n ? (const void *)ids->data : "", ids->n * sizeof *ids->data,
+                            SQLITE_STATIC);
         ok = bl_database_step(s, err);
     }
     sqlite3_finalize(s);
-    ok = ok && bl_meta_set(a->db, "corpus_hash", text, err) && bl_atlas_mark(a, BL_PHASE_READ, a->done + batch->n, err);
+    ok = ok && bl_meta_set(a->db, "corpus_hash", text, err) &&
+         bl_atlas_mark(a, BL_PHASE_READ, a->done + batch->n, err);
     return bl_database_commit(a->db, ok, err);
 }
 
@@ -82,7 +88,8 @@ static bool count_tokens(bl_atlas *a, bl_error *err) {
             ok = bl_database_step(s, err);
         }
         sqlite3_finalize(s);
-        ok = ok && bl_meta_set_number(a->db, "stories", stories, err) && bl_meta_set_number(a->db, "positions", positions, err) &&
+        ok = ok && bl_meta_set_number(a->db, "stories", stories, err) &&
+             bl_meta_set_number(a->db, "positions", positions, err) &&
              bl_atlas_mark(a, BL_PHASE_DECOMPOSE, 0, err);
         ok = bl_database_commit(a->db, ok, err);
     } else {
@@ -101,11 +108,10 @@ static bool same_corpus(bl_atlas *a, uint64_t hash, bool complete, bl_error *err
     bool same = complete && found && strcmp(found, text) == 0;
     free(found);
     if (failure.code) return bl_fail(err, failure.code, "%s", failure.message);
-    return same ||
-           bl_fail(
-               err, BL_ERR_INPUT,
-               "%s: an atlas of another corpus, or of one that has changed since. Name another file, the corpus it was begun with, or --overwrite it",
-               a->path);
+    return same || bl_fail(err, BL_ERR_INPUT,
+                           "%s: an atlas of another corpus, or of one that has changed since. Name another "
+                           "file, the corpus it was begun with, or --overwrite it",
+                           a->path);
 }
 
 bool bl_atlas_read(bl_atlas *a, bl_error *err) {
@@ -120,7 +126,8 @@ bool bl_atlas_read(bl_atlas *a, bl_error *err) {
         ok = bl_progress_step(&a->options.progress, "reading", read, total, err) &&
              bl_batch_read(&batch, a->corpus, left < BATCH ? left : BATCH, err);
         if (!ok || batch.n == 0) break;
-        for (size_t i = 0; i < batch.n; i++) hash = bl_hash(hash, batch.text + batch.begin[i], batch.begin[i + 1] - batch.begin[i]);
+        for (size_t i = 0; i < batch.n; i++)
+            hash = bl_hash(hash, batch.text + batch.begin[i], batch.begin[i + 1] - batch.begin[i]);
         seen += batch.n;
         if (seen <= known) {
             if (seen == known) {
@@ -135,11 +142,13 @@ bool bl_atlas_read(bl_atlas *a, bl_error *err) {
     if (ok && !compared) ok = same_corpus(a, 0, false, err);
     if (ok && a->phase == BL_PHASE_READ) ok = count_tokens(a, err);
     bl_batch_free(&batch);
-    return ok && bl_meta_get_number(a->db, "stories", &a->stories, err) && bl_meta_get_number(a->db, "positions", &a->positions, err);
+    return ok && bl_meta_get_number(a->db, "stories", &a->stories, err) &&
+           bl_meta_get_number(a->db, "positions", &a->positions, err);
 }
 
 bool bl_story_reader_open(bl_story_reader *reader, const bl_atlas *a, uint64_t first, bl_error *err) {
-    reader->statement = bl_database_prepare(a->db, "SELECT id, tokens FROM story WHERE id >= ? ORDER BY id", err);
+    reader->statement =
+        bl_database_prepare(a->db, "SELECT id, tokens FROM story WHERE id >= ? ORDER BY id", err);
     if (!reader->statement) return false;
     sqlite3_bind_int64(reader->statement, 1, (sqlite3_int64)first);
     return true;
@@ -158,8 +167,10 @@ bool bl_story_reader_next(bl_story_reader *reader, const bl_atlas *a, bl_error *
     if (!bl_grow(&reader->ids, &reader->capacity, reader->length + 1, sizeof *reader->ids, err)) return false;
     if (reader->length) memcpy(reader->ids, blob, reader->length * sizeof *reader->ids);
     bool ok = reader->length <= bl_model_config(a->model)->n_ctx;
-    for (size_t p = 0; p < reader->length; p++) ok = ok && reader->ids[p] >= 0 && (size_t)reader->ids[p] < a->V;
-    return ok || bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: story %llu holds what this model cannot read", a->path,
+    for (size_t p = 0; p < reader->length; p++)
+        ok = ok && reader->ids[p] >= 0 && (size_t)reader->ids[p] < a->V;
+    return ok || bl_fail(err, BL_ERR_INPUT,
+                         "%s: the atlas is damaged: story %llu holds what this model cannot read", a->path,
                          (unsigned long long)reader->story);
 }
 

@@ -1,5 +1,5 @@
-/* SQLite with this library's errors. A rollback journal, not a write-ahead log: one file when nobody writes, and it can be read where
- * nothing can be written. Large transactions are few, so syncing costs nothing. */
+/* SQLite with this library's errors. A rollback journal, not a write-ahead log: one file when nobody writes,
+ * and it can be read where nothing can be written. Large transactions are few, so syncing costs nothing. */
 #include "atlas/database.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -7,23 +7,29 @@
 #include <string.h>
 
 bool bl_database_fail(sqlite3 *db, bl_error *err) {
-    const char *path = db ? sqlite3_db_filename(db, NULL) : NULL, *text = db ? sqlite3_errmsg(db) : "out of memory";
+    const char *path = db ? sqlite3_db_filename(db, NULL) : NULL,
+               *text = db ? sqlite3_errmsg(db) : "out of memory";
     if (!path) path = "the database";
     switch ((db ? sqlite3_errcode(db) : SQLITE_NOMEM) & 0xff) {
     case SQLITE_NOMEM: return bl_fail(err, BL_ERR_MEMORY, "%s: out of memory in SQLite", path);
     case SQLITE_FULL:
-        return bl_fail(err, BL_ERR_IO, "%s: the disk is full; what was finished is kept: free some space and give the same command again",
+        return bl_fail(err, BL_ERR_IO,
+                       "%s: the disk is full; what was finished is kept: free some space and give the same "
+                       "command again",
                        path);
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return bl_fail(err, BL_ERR_INPUT, "%s: another process is writing it", path);
     case SQLITE_NOTADB:
-    case SQLITE_CORRUPT: return bl_fail(err, BL_ERR_INPUT, "%s: no SQLite database, or a damaged one (%s)", path, text);
+    case SQLITE_CORRUPT:
+        return bl_fail(err, BL_ERR_INPUT, "%s: no SQLite database, or a damaged one (%s)", path, text);
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_PERM: return bl_fail(err, BL_ERR_INPUT, "%s: %s", path, text);
     case SQLITE_IOERR: /* SQLite keeps errno to itself */
-        return bl_fail(err, BL_ERR_IO, "%s: %s (a limit on the size of files?); what was finished is kept: the same command goes on", path,
-                       text);
+        return bl_fail(
+            err, BL_ERR_IO,
+            "%s: %s (a limit on the size of files?); what was finished is kept: the same command goes on",
+            path, text);
     default: return bl_fail(err, BL_ERR_IO, "%s: %s", path, text);
     }
 }
@@ -33,15 +39,16 @@ sqlite3 *bl_database_open(const char *path, bool write, bl_error *err) {
     int flags = write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
     int code = sqlite3_open_v2(path, &db, flags, NULL);
     if (code == SQLITE_OK && db) {
-        bool ok =
-            !write ||
-            bl_database_run(db,
-                            "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=DELETE; PRAGMA cache_size=-100000; BEGIN EXCLUSIVE; COMMIT",
-                            err);
-        if (ok && write && sqlite3_db_readonly(db, NULL) == 1) ok = bl_fail(err, BL_ERR_INPUT, "%s: cannot be written", path);
+        bool ok = !write || bl_database_run(db,
+                                            "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=DELETE; "
+                                            "PRAGMA cache_size=-100000; BEGIN EXCLUSIVE; COMMIT",
+                                            err);
+        if (ok && write && sqlite3_db_readonly(db, NULL) == 1)
+            ok = bl_fail(err, BL_ERR_INPUT, "%s: cannot be written", path);
         if (ok) return db;
     } else {
-        bl_fail(err, code == SQLITE_NOMEM ? BL_ERR_MEMORY : BL_ERR_INPUT, "%s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
+        bl_fail(err, code == SQLITE_NOMEM ? BL_ERR_MEMORY : BL_ERR_INPUT, "%s: %s", path,
+                db ? sqlite3_errmsg(db) : "out of memory");
     }
     sqlite3_close(db);
     return NULL;
@@ -90,8 +97,12 @@ static bool set(sqlite3 *db, const char *key, const char *text, uint64_t number,
     return ok;
 }
 
-bool bl_meta_set(sqlite3 *db, const char *key, const char *value, bl_error *err) { return set(db, key, value, 0, err); }
-bool bl_meta_set_number(sqlite3 *db, const char *key, uint64_t value, bl_error *err) { return set(db, key, NULL, value, err); }
+bool bl_meta_set(sqlite3 *db, const char *key, const char *value, bl_error *err) {
+    return set(db, key, value, 0, err);
+}
+bool bl_meta_set_number(sqlite3 *db, const char *key, uint64_t value, bl_error *err) {
+    return set(db, key, NULL, value, err);
+}
 
 char *bl_meta_get(sqlite3 *db, const char *key, bl_error *err) {
     bl_error failure = {0};
@@ -115,7 +126,8 @@ bool bl_meta_get_number(sqlite3 *db, const char *key, uint64_t *value, bl_error 
     char *text = bl_meta_get(db, key, &failure);
     if (!text)
         return bl_fail(err, failure.code ? failure.code : BL_ERR_INPUT, "%s",
-                       failure.code ? failure.message : "the atlas is damaged: a key of its table meta is missing");
+                       failure.code ? failure.message
+                                    : "the atlas is damaged: a key of its table meta is missing");
     *value = strtoull(text, NULL, 10);
     free(text);
     return true;

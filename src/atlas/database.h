@@ -4,7 +4,8 @@
 #include <bilens/base.h>
 #include <sqlite3.h>
 
-/* Opens an existing file to read, or a file to write, made if it is not there, from which other processes are shut out. */
+/* Opens an existing file to read, or a file to write, made if it is not there, from which other processes are
+ * shut out. */
 sqlite3 *bl_database_open(const char *path, bool write, bl_error *err);
 /* Fills in the error that the last call left; returns false. */
 bool bl_database_fail(sqlite3 *db, bl_error *err);

@@ -1,7 +1,9 @@
-/* Decomposing the directions, of the model and of its null model, batch after batch; each batch is a transaction.
+/* Decomposing the directions, of the model and of its null model, batch after batch; each batch is a
+ * transaction.
  *
- * A round is a batch a rank. What a batch found is one block of bytes (`batch`), which goes to rank 0, where it is written while the others
- * are at the next round. Batches are cut alike in every run, however many ranks there are: so are the bits. */
+ * A round is a batch a rank. What a batch found is one block of bytes (`batch`), which goes to rank 0, where
+ * it is written while the others are at the next round. Batches are cut alike in every run, however many
+ * ranks there are: so are the bits. */
 #include "atlas/atlas_private.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -25,20 +27,24 @@ static bool choose_named(bl_atlas *a, bl_error *err) {
         int32_t id = bl_tokenizer_find(bl_model_tokenizer(a->model), o->tokens[i], err);
         if (id < 0) return false;
         if ((size_t)id >= a->V)
-            return bl_fail(err, BL_ERR_USAGE, "token '%s' has id %d, but the model's vocabulary has %zu", o->tokens[i], (int)id, a->V);
+            return bl_fail(err, BL_ERR_USAGE, "token '%s' has id %d, but the model's vocabulary has %zu",
+                           o->tokens[i], (int)id, a->V);
         a->directions[i] = id;
     }
     qsort(a->directions, o->n_tokens, sizeof *a->directions, ascending);
     for (size_t i = 0; i < o->n_tokens; i++) /* each once */
-        if (i == 0 || a->directions[i] != a->directions[i - 1]) a->directions[a->n_directions++] = a->directions[i];
+        if (i == 0 || a->directions[i] != a->directions[i - 1])
+            a->directions[a->n_directions++] = a->directions[i];
     return true;
 }
 
 static bool choose_frequent(bl_atlas *a, bl_error *err) {
     bl_error failure = {0};
-    sqlite3_stmt *s = bl_database_prepare(a->db, "SELECT id FROM token ORDER BY count DESC, id LIMIT ?", &failure);
+    sqlite3_stmt *s =
+        bl_database_prepare(a->db, "SELECT id FROM token ORDER BY count DESC, id LIMIT ?", &failure);
     if (s) sqlite3_bind_int64(s, 1, (sqlite3_int64)a->options.frequent);
-    while (s && a->n_directions < a->V && bl_database_row(s, &failure)) a->directions[a->n_directions++] = sqlite3_column_int(s, 0);
+    while (s && a->n_directions < a->V && bl_database_row(s, &failure))
+        a->directions[a->n_directions++] = sqlite3_column_int(s, 0);
     sqlite3_finalize(s);
     qsort(a->directions, a->n_directions, sizeof *a->directions, ascending);
     return failure.code == BL_OK || bl_fail(err, failure.code, "%s", failure.message);
@@ -59,7 +65,9 @@ bool bl_atlas_choose(bl_atlas *a, bl_error *err) {
     a->N = o->virtual_tokens < a->V ? o->virtual_tokens : a->V;
     a->J = a->n_directions * 2 * a->K;
     if (a->n_directions == 0) return bl_fail(err, BL_ERR_USAGE, "an atlas needs at least one direction");
-    return a->K > 0 || bl_fail(err, BL_ERR_UNSUPPORTED, "%s: interaction matrices of one row have no two ends", bl_model_name(a->model));
+    return a->K > 0 ||
+           bl_fail(err, BL_ERR_UNSUPPORTED, "%s: interaction matrices of one row have no two ends",
+                   bl_model_name(a->model));
 }
 
 /* What is taken off every row of W_U [d]; with centring, its own mean is taken off the mean row too. */
@@ -108,7 +116,8 @@ typedef struct work {
 
 static size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-/* Bytes of a batch of `count` directions; with `b` its pointers into `block`. Checked for overflow once, for the largest batch. */
+/* Bytes of a batch of `count` directions; with `b` its pointers into `block`. Checked for overflow once, for
+ * the largest batch. */
 static size_t lay_out(const bl_atlas *a, const work *w, size_t count, char *block, batch *b) {
     size_t vectors = count * 2 * a->K, summaries = aligned(count * (SUMMARY + 1) * sizeof(double)),
            values = aligned(vectors * sizeof(float)), v = aligned(vectors * a->n * sizeof(float)),
@@ -126,7 +135,8 @@ static size_t lay_out(const bl_atlas *a, const work *w, size_t count, char *bloc
 
 static long index_of(const bl_atlas *a, size_t i) { return i < a->K ? -(long)i - 1 : (long)(i - a->K); }
 
-/* largest |lambda|, highest, lowest, effective rank, the share of sum lambda^2 that the K pairs at each end have; and the constant. */
+/* largest |lambda|, highest, lowest, effective rank, the share of sum lambda^2 that the K pairs at each end
+ * have; and the constant. */
 static void summarise(const bl_atlas *a, const bl_eigen *eigen, double out[SUMMARY + 1]) {
     const float *values = bl_eigen_values(eigen);
     size_t n = bl_eigen_size(eigen);
@@ -157,13 +167,16 @@ static void extremes_of(const bl_atlas *a, const batch *b, size_t vector, double
     }
 }
 
-static bool write_direction(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size_t i, bool null_model, bl_error *err) {
+static bool write_direction(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size_t i, bool null_model,
+                            bl_error *err) {
     sqlite3_bind_int(s, 1, a->directions[b->first + i]);
-    for (int c = 0; c < SUMMARY + !null_model; c++) sqlite3_bind_double(s, 2 + c, b->summaries[i * (SUMMARY + 1) + (size_t)c]);
+    for (int c = 0; c < SUMMARY + !null_model; c++)
+        sqlite3_bind_double(s, 2 + c, b->summaries[i * (SUMMARY + 1) + (size_t)c]);
     return bl_database_step(s, err);
 }
 
-static bool write_pair(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size_t vector, bool null_model, bl_error *err) {
+static bool write_pair(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size_t vector, bool null_model,
+                       bl_error *err) {
     size_t i = vector / (2 * a->K), n = a->n;
     double extremes[4];
     extremes_of(a, b, vector, extremes);
@@ -182,7 +195,8 @@ static bool write_words(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size
         const bl_word *top = b->extremes + ((vector * (1 + a->H) + source) * 2) * b->N, *bottom = top + b->N;
         for (size_t r = 0; ok && r < 2 * b->N; r++) { /* ranks -N … -1, 0 … N-1: the table's own order */
             const bl_word *word = r < b->N ? &bottom[b->N - 1 - r] : &top[r - b->N];
-            sqlite3_bind_int64(s, 1, (sqlite3_int64)b->first * 2 * (sqlite3_int64)a->K + (sqlite3_int64)vector);
+            sqlite3_bind_int64(s, 1,
+                               (sqlite3_int64)b->first * 2 * (sqlite3_int64)a->K + (sqlite3_int64)vector);
             sqlite3_bind_int64(s, 2, (sqlite3_int64)source);
             sqlite3_bind_int64(s, 3, (sqlite3_int64)r - (sqlite3_int64)b->N);
             sqlite3_bind_int(s, 4, word->token);
@@ -196,10 +210,11 @@ static bool write_words(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size
 /* One transaction. */
 static bool write_batch(bl_atlas *a, const batch *b, bool null_model, bl_error *err) {
     if (!bl_database_begin(a->db, err)) return false;
-    sqlite3_stmt *directions = bl_database_prepare(a->db,
-                                                   null_model ? "INSERT INTO null_direction VALUES (?, ?, ?, ?, ?, ?)"
-                                                              : "INSERT INTO direction VALUES (?, ?, ?, ?, ?, ?, ?)",
-                                                   err);
+    sqlite3_stmt *directions =
+        bl_database_prepare(a->db,
+                            null_model ? "INSERT INTO null_direction VALUES (?, ?, ?, ?, ?, ?)"
+                                       : "INSERT INTO direction VALUES (?, ?, ?, ?, ?, ?, ?)",
+                            err);
     sqlite3_stmt *pairs = NULL, *words = NULL;
     if (directions)
         pairs = bl_database_prepare(a->db,
@@ -247,7 +262,8 @@ static void cut(const bl_atlas *a, const work *w, size_t at, int r, char *block,
 static bool write_round(bl_atlas *a, const work *w, size_t at, const batch *mine, bl_error *err) {
     bl_gathered all = {0};
     if (a->ranks.size == 1) return write_batch(a, mine, w->null_model, err);
-    bool ok = bl_ranks_gather(&a->ranks, w->block, mine->count ? lay_out(a, w, mine->count, NULL, NULL) : 0, &all, err);
+    bool ok = bl_ranks_gather(&a->ranks, w->block, mine->count ? lay_out(a, w, mine->count, NULL, NULL) : 0,
+                              &all, err);
     for (int r = 0; ok && a->ranks.rank == 0 && r < a->ranks.size; r++) {
         batch b;
         cut(a, w, at, r, all.data + all.begin[r], &b);
@@ -257,7 +273,8 @@ static bool write_round(bl_atlas *a, const work *w, size_t at, const batch *mine
     return ok;
 }
 
-/* Rounds until all directions are written. Failures of this round's work and of the last one's writing are agreed on together. */
+/* Rounds until all directions are written. Failures of this round's work and of the last one's writing are
+ * agreed on together. */
 static bool run_rounds(bl_atlas *a, work *w, bl_error *err) {
     const char *phase = w->null_model ? "null model" : "decomposing";
     bool ok = true;
@@ -274,8 +291,10 @@ static bool run_rounds(bl_atlas *a, work *w, bl_error *err) {
 }
 
 static bool work_init(const bl_atlas *a, work *w, bl_error *err) {
-    size_t half = a->n * (a->n + 1) / 2 * sizeof(float), room = BATCH_BYTES / half < 16 ? 16 : BATCH_BYTES / half,
-           share = (a->n_directions + PARTS - 1) / PARTS, largest = a->n > (1 + a->H) * 2 * w->N ? a->n : (1 + a->H) * 2 * w->N, bound;
+    size_t half = a->n * (a->n + 1) / 2 * sizeof(float),
+           room = BATCH_BYTES / half < 16 ? 16 : BATCH_BYTES / half,
+           share = (a->n_directions + PARTS - 1) / PARTS,
+           largest = a->n > (1 + a->H) * 2 * w->N ? a->n : (1 + a->H) * 2 * w->N, bound;
     w->most = room < BATCH ? room : BATCH;
     if (share < 16) share = 16;
     if (share < w->most) w->most = share;
@@ -302,7 +321,8 @@ bool bl_atlas_decompose(bl_atlas *a, bool null_model, bl_error *err) {
     w.decomposer = decomposer = ok ? bl_decomposer_new(a->model, a->options.layer, &options, err) : NULL;
     w.words = words = decomposer ? bl_words_new(a->model, a->options.layer, err) : NULL;
     ok = bl_ranks_agree(&a->ranks, words != NULL, err) && run_rounds(a, &w, err);
-    if (ok && a->ranks.rank > 0) ok = bl_atlas_mark(a, null_model ? BL_PHASE_SCAN : BL_PHASE_NULL, 0, err); /* as rank 0 did */
+    if (ok && a->ranks.rank > 0)
+        ok = bl_atlas_mark(a, null_model ? BL_PHASE_SCAN : BL_PHASE_NULL, 0, err); /* as rank 0 did */
     bl_decomposer_free(decomposer);
     bl_words_free(words);
     free(w.mean);

@@ -27,7 +27,8 @@ bool bl_hits_gather(const bl_ranks *ranks, const bl_hits *mine, bl_hits *all, bl
         memcpy(message, mine->have, counts);
         memcpy(message + counts, mine->list, lists);
     }
-    bool ok = bl_ranks_agree(ranks, message != NULL, err) && bl_ranks_gather(ranks, message, counts + lists, &got, err);
+    bool ok = bl_ranks_agree(ranks, message != NULL, err) &&
+              bl_ranks_gather(ranks, message, counts + lists, &got, err);
     for (int r = 0; ok && ranks->rank == 0 && r < ranks->size; r++) {
         const char *data = got.data + got.begin[r];
         for (size_t j = 0; j < mine->J; j++) {

@@ -2,8 +2,9 @@
  *
  *   c_j = sum_h A_h[p, j] (s O^T v)_h . (V_h y_j)  (+ v . x_p at j = p),  all divided by the norm at p
  *
- * One forward pass serves all matches; as the pass hands over a head's values and pattern, all of them are one product with the values
- * and a row of the pattern each. bl_contributions (scan/similarity.h) does the same for one match and is the oracle. */
+ * One forward pass serves all matches; as the pass hands over a head's values and pattern, all of them are
+ * one product with the values and a row of the pattern each. bl_contributions (scan/similarity.h) does the
+ * same for one match and is the oracle. */
 #include "atlas/explain.h"
 #include "base/memory.h"
 #include <bilens/decompose.h>
@@ -25,8 +26,8 @@ static void take(void *context, bl_point point, size_t layer, size_t head, bl_vi
     work *w = context;
     if (layer != w->layer) return;
     if (point == BL_POINT_V)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)w->count, (int)w->T, (int)w->k, 1.0F, w->z + head * w->k, (int)w->d,
-                    value.data, (int)value.stride, 0.0F, w->moved, (int)w->T);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)w->count, (int)w->T, (int)w->k, 1.0F,
+                    w->z + head * w->k, (int)w->d, value.data, (int)value.stride, 0.0F, w->moved, (int)w->T);
     for (size_t i = 0; i < w->count; i++) {
         const bl_cause *cause = &w->causes[i];
         const float *row = value.data + cause->position * value.stride, *moved = w->moved + i * w->T;
@@ -41,15 +42,21 @@ static void take(void *context, bl_point point, size_t layer, size_t head, bl_vi
     }
 }
 
-bool bl_explain(const bl_model *model, bl_workspace *workspace, size_t layer, const int32_t *ids, size_t T, const bl_cause *causes,
-                size_t count, bl_error *err) {
+bool bl_explain(const bl_model *model, bl_workspace *workspace, size_t layer, const int32_t *ids, size_t T,
+                const bl_cause *causes, size_t count, bl_error *err) {
     const bl_config *config = bl_model_config(model);
     bl_view w_o = bl_model_layer(model, layer)->w_o;
     size_t d = config->d_model, floats;
     if (!bl_mul_size(count, 2 * d + T + 2, &floats)) floats = SIZE_MAX;
     float *memory = bl_alloc(floats, sizeof *memory, err), *v = memory; /* v [count, d] */
     if (!memory) return false;
-    work w = {.causes = causes, .count = count, .layer = layer, .d = d, .k = d / config->n_head, .T = T, .z = memory + count * d};
+    work w = {.causes = causes,
+              .count = count,
+              .layer = layer,
+              .d = d,
+              .k = d / config->n_head,
+              .T = T,
+              .z = memory + count * d};
     w.moved = w.z + count * d;
     w.direct = w.moved + count * T;
     w.scale = w.direct + count;
@@ -57,13 +64,14 @@ bool bl_explain(const bl_model *model, bl_workspace *workspace, size_t layer, co
         memcpy(v + i * d, causes[i].v, d * sizeof *v);
         memset(causes[i].c, 0, (causes[i].position + 1) * sizeof *causes[i].c);
     }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)count, (int)d, (int)d, bl_model_attention_scale(model), v, (int)d, w_o.data,
-                (int)w_o.stride, 0.0F, w.z, (int)d);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)count, (int)d, (int)d,
+                bl_model_attention_scale(model), v, (int)d, w_o.data, (int)w_o.stride, 0.0F, w.z, (int)d);
     bl_tap tap = {take, &w};
     bl_forward_mlp_in(model, workspace, ids, T, layer, &tap);
     for (size_t i = 0; i < count; i++) {
         causes[i].c[causes[i].position] += w.direct[i];
-        for (size_t j = 0; config->normalization && j <= causes[i].position; j++) causes[i].c[j] *= w.scale[i];
+        for (size_t j = 0; config->normalization && j <= causes[i].position; j++)
+            causes[i].c[j] *= w.scale[i];
     }
     free(memory);
     return true;

@@ -1,6 +1,8 @@
-/* Rank 0 reads the table and hands the chunks out: of each round one message to all, from which each takes its own.
+/* Rank 0 reads the table and hands the chunks out: of each round one message to all, from which each takes
+ * its own.
  *
- * A chunk has about a sixteenth of the corpus, at most what the sweep takes at once: so there is work for several ranks in a small corpus. */
+ * A chunk has about a sixteenth of the corpus, at most what the sweep takes at once: so there is work for
+ * several ranks in a small corpus. */
 #include "atlas/feed.h"
 #include "base/buffer.h"
 #include "base/error.h"
@@ -93,7 +95,8 @@ static bool hand_out(bl_feed *f, uint64_t *begin, bl_error *err) {
     if (ok && message.failed) ok = bl_fail(err, BL_ERR_MEMORY, "out of memory");
     ok = bl_ranks_agree(ranks, ok, err) && bl_ranks_share(ranks, begin, (size + 2) * sizeof *begin, err);
     if (ok) bytes = ranks->rank == 0 ? message.data : bl_alloc((size_t)begin[size], 1, err);
-    ok = ok && bl_ranks_agree(ranks, bytes != NULL, err) && bytes && bl_ranks_share(ranks, bytes, (size_t)begin[size], err);
+    ok = ok && bl_ranks_agree(ranks, bytes != NULL, err) && bytes &&
+         bl_ranks_share(ranks, bytes, (size_t)begin[size], err);
     if (ok) {
         f->next = begin[size + 1];
         ok = unpack(&f->chunk, bytes + begin[ranks->rank], err);

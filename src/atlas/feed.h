@@ -24,8 +24,8 @@ typedef struct bl_feed {
 
 /* Stories from `first` on; on rank 0 the table is opened. */
 bool bl_feed_open(bl_feed *feed, const bl_atlas *atlas, uint64_t first, bl_error *err);
-/* The next round, a chunk a rank in rank order: all ranks call it, and fail together when one is not `ok`. Chunks are cut alike however
- * many ranks there are. */
+/* The next round, a chunk a rank in rank order: all ranks call it, and fail together when one is not `ok`.
+ * Chunks are cut alike however many ranks there are. */
 bool bl_feed_next(bl_feed *feed, bool ok, bl_error *err);
 void bl_feed_close(bl_feed *feed);
 #endif

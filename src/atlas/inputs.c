@@ -1,7 +1,8 @@
-/* The atlas's top inputs: the sweep over all stories with its checkpoints, then the contributions of the winners.
+/* The atlas's top inputs: the sweep over all stories with its checkpoints, then the contributions of the
+ * winners.
  *
- * Ranks share the stories (feed.h). Each keeps lists of its own stories only; whenever they are saved, rank 0 merges them. The winners of a
- * story are explained by the rank that gets the story, and go to rank 0. */
+ * Ranks share the stories (feed.h). Each keeps lists of its own stories only; whenever they are saved, rank 0
+ * merges them. The winners of a story are explained by the rank that gets the story, and go to rank 0. */
 #include "atlas/exchange.h"
 #include "atlas/explain.h"
 #include "atlas/feed.h"
@@ -31,7 +32,8 @@ static bool read_vectors(const bl_atlas *a, float *v, bl_error *err) {
     }
     sqlite3_finalize(s);
     if (failure.code) return bl_fail(err, failure.code, "%s", failure.message);
-    return j == a->J || bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: eigenvector %zu is not there", a->path, j);
+    return j == a->J ||
+           bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: eigenvector %zu is not there", a->path, j);
 }
 
 float *bl_atlas_vectors(bl_atlas *a, bl_error *err) {
@@ -90,8 +92,9 @@ static bool restore(bl_atlas *a, bl_hits *hits, bl_error *err) {
 static bool save(bl_atlas *a, const bl_hits *hits, uint64_t done, bool complete, bl_error *err) {
     bl_hits all = {0};
     if (a->ranks.size == 1) return write_lists(a, hits, done, complete, err);
-    bool ok = bl_ranks_agree(&a->ranks, a->ranks.rank > 0 || bl_hits_init(&all, hits->J, hits->top, err), err) &&
-              bl_hits_gather(&a->ranks, hits, &all, err);
+    bool ok =
+        bl_ranks_agree(&a->ranks, a->ranks.rank > 0 || bl_hits_init(&all, hits->J, hits->top, err), err) &&
+        bl_hits_gather(&a->ranks, hits, &all, err);
     if (ok && a->ranks.rank == 0) ok = write_lists(a, &all, done, complete, err);
     bl_hits_free(&all);
     return ok;
@@ -103,7 +106,8 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Sweeps what is left, rounds of a chunk a rank. Failures of a round's work are agreed on when the next one is handed out. */
+/* Sweeps what is left, rounds of a chunk a rank. Failures of a round's work are agreed on when the next one
+ * is handed out. */
 static bool sweep_rounds(bl_atlas *a, bl_sweep *sweep, bl_feed *feed, bl_hits *hits, bl_error *err) {
     bool ok = true;
     for (double saved = now();;) {
@@ -112,7 +116,8 @@ static bool sweep_rounds(bl_atlas *a, bl_sweep *sweep, bl_feed *feed, bl_hits *h
         if (!bl_feed_next(feed, ok, err) || !bl_ranks_share(&a->ranks, &due, sizeof due, err)) return false;
         if (feed->ended) return true;
         const bl_chunk *c = &feed->chunk;
-        if (c->count) ok = bl_sweep_run(sweep, (uint32_t)c->first, c->stories, c->lengths, c->count, hits, err);
+        if (c->count)
+            ok = bl_sweep_run(sweep, (uint32_t)c->first, c->stories, c->lengths, c->count, hits, err);
         if (!due) continue;
         if (!bl_ranks_agree(&a->ranks, ok, err)) return false;
         ok = save(a, hits, feed->next, false, err);
@@ -126,8 +131,10 @@ bool bl_atlas_scan(bl_atlas *a, bl_error *err) {
     bl_feed feed = {0};
     float *v = bl_atlas_vectors(a, err);
     if (!v) return false;
-    bool ok = bl_hits_init(&hits, a->J, a->options.top, err) && (sweep = bl_sweep_new(a->model, a->options.layer, v, a->J, err)) != NULL;
-    if (a->ranks.rank == 0) ok = ok && (a->done == 0 || restore(a, &hits, err)); /* what was found before is rank 0's */
+    bool ok = bl_hits_init(&hits, a->J, a->options.top, err) &&
+              (sweep = bl_sweep_new(a->model, a->options.layer, v, a->J, err)) != NULL;
+    if (a->ranks.rank == 0)
+        ok = ok && (a->done == 0 || restore(a, &hits, err)); /* what was found before is rank 0's */
     ok = ok && bl_feed_open(&feed, a, a->done, err);
     ok = bl_ranks_agree(&a->ranks, ok, err) && sweep_rounds(a, sweep, &feed, &hits, err);
     bl_feed_close(&feed);
@@ -210,18 +217,23 @@ static bool stretch_collect(stretch *s, size_t first, size_t count, bl_error *er
 }
 
 /* Winners begin … end - 1, all of one story, by one thread. */
-static bool explain_story(const stretch *s, const bl_atlas *a, const int32_t *ids, size_t T, size_t begin, size_t end, bl_error *err) {
+static bool explain_story(const stretch *s, const bl_atlas *a, const int32_t *ids, size_t T, size_t begin,
+                          size_t end, bl_error *err) {
     bl_cause *causes = bl_alloc(CAUSES, sizeof *causes, err);
     bool ok = causes != NULL;
     for (size_t at = begin; ok && at < end; at += CAUSES) {
         size_t count = end - at < CAUSES ? end - at : CAUSES;
         for (size_t i = 0; ok && i < count; i++) {
             const winner *w = &s->winners[at + i];
-            if (w->position >= T) ok = bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: a match lies outside its story", a->path);
+            if (w->position >= T)
+                ok = bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: a match lies outside its story",
+                             a->path);
             else s->token[w->slot] = ids[w->position];
-            causes[i] = (bl_cause){s->v + (s->first + w->slot / s->hits->top) * a->n, w->position, s->c + w->begin};
+            causes[i] =
+                (bl_cause){s->v + (s->first + w->slot / s->hits->top) * a->n, w->position, s->c + w->begin};
         }
-        ok = ok && bl_explain(a->model, s->workspaces[omp_get_thread_num()], a->options.layer, ids, T, causes, count, err);
+        ok = ok && bl_explain(a->model, s->workspaces[omp_get_thread_num()], a->options.layer, ids, T, causes,
+                              count, err);
     }
     free(causes);
     return ok;
@@ -250,7 +262,9 @@ static bool explain_chunk(stretch *s, const bl_atlas *a, const bl_chunk *c, size
 #pragma omp parallel for schedule(dynamic, 1)
     for (size_t i = 0; i < c->count; i++) {
         bl_error failure = {0};
-        if (begin[i] == begin[i + 1] || explain_story(s, a, c->stories[i], c->lengths[i], begin[i], begin[i + 1], &failure)) continue;
+        if (begin[i] == begin[i + 1] ||
+            explain_story(s, a, c->stories[i], c->lengths[i], begin[i], begin[i + 1], &failure))
+            continue;
 #pragma omp critical(bl_atlas_failure)
         {
             if (ok) bl_fail(err, failure.code, "%s", failure.message);
@@ -301,16 +315,18 @@ static bool collect_explained(stretch *s, const bl_atlas *a, bl_error *err) {
     return ok;
 }
 
-/* One row of top_input: contributions, signed so that their sum is positive, as 16-bit multiples of `scale`. */
-static bool write_match(const stretch *s, const bl_atlas *a, sqlite3_stmt *statement, size_t j, size_t rank, double eigenvalue,
-                        int16_t *space, bl_error *err) {
+/* One row of top_input: contributions, signed so that their sum is positive, as 16-bit multiples of `scale`.
+ */
+static bool write_match(const stretch *s, const bl_atlas *a, sqlite3_stmt *statement, size_t j, size_t rank,
+                        double eigenvalue, int16_t *space, bl_error *err) {
     size_t slot = (j - s->first) * s->hits->top + rank;
     const bl_hit *hit = &s->hits->list[j * s->hits->top + rank];
     const float *c = s->c + s->place[slot], sign = hit->similarity < 0 ? -1.0F : 1.0F;
     float most = 0, bias = a->n > a->d ? sign * s->v[j * a->n + a->d] : 0;
     for (size_t p = 0; p <= hit->position; p++) most = fmaxf(most, fabsf(c[p]));
     float scale = most / 32767;
-    for (size_t p = 0; p <= hit->position; p++) space[p] = (int16_t)(scale > 0 ? lrintf(sign * c[p] / scale) : 0);
+    for (size_t p = 0; p <= hit->position; p++)
+        space[p] = (int16_t)(scale > 0 ? lrintf(sign * c[p] / scale) : 0);
     double similarity = (double)hit->similarity;
     sqlite3_bind_int64(statement, 1, (sqlite3_int64)j);
     sqlite3_bind_int64(statement, 2, (sqlite3_int64)rank);
@@ -331,11 +347,18 @@ static bool write_stretch(const stretch *s, bl_atlas *a, bl_error *err) {
     bool ok = bl_database_begin(a->db, err);
     if (ok) {
         bl_error failure = {0};
-        sqlite3_stmt *insert = bl_database_prepare(a->db, "INSERT INTO top_input VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", &failure),
+        sqlite3_stmt *insert =
+                         bl_database_prepare(a->db,
+                                             "INSERT INTO top_input VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                             &failure),
                      *values = NULL;
-        if (insert) values = bl_database_prepare(a->db, "SELECT eigenvalue FROM eigenpair WHERE id >= ? ORDER BY id", &failure);
+        if (insert)
+            values = bl_database_prepare(a->db, "SELECT eigenvalue FROM eigenpair WHERE id >= ? ORDER BY id",
+                                         &failure);
         if (values) sqlite3_bind_int64(values, 1, (sqlite3_int64)s->first);
-        for (size_t j = s->first; values && failure.code == BL_OK && j < s->first + s->count && bl_database_row(values, &failure); j++) {
+        for (size_t j = s->first;
+             values && failure.code == BL_OK && j < s->first + s->count && bl_database_row(values, &failure);
+             j++) {
             double eigenvalue = sqlite3_column_double(values, 0);
             for (size_t i = 0; i < s->hits->have[j] && failure.code == BL_OK; i++)
                 write_match(s, a, insert, j, i, eigenvalue, space, &failure);
@@ -345,7 +368,8 @@ static bool write_stretch(const stretch *s, bl_atlas *a, bl_error *err) {
         ok = failure.code == BL_OK || bl_fail(err, failure.code, "%s", failure.message);
         bool last = s->first + s->count == a->J;
         if (ok && last) ok = bl_database_run(a->db, "DELETE FROM scan_state", err);
-        ok = ok && bl_atlas_mark(a, last ? BL_PHASE_DONE : BL_PHASE_EXPLAIN, last ? 0 : s->first + s->count, err);
+        ok = ok &&
+             bl_atlas_mark(a, last ? BL_PHASE_DONE : BL_PHASE_EXPLAIN, last ? 0 : s->first + s->count, err);
         ok = bl_database_commit(a->db, ok, err);
     }
     free(space);
@@ -360,7 +384,8 @@ static bool explain_stretch(stretch *s, bl_atlas *a, bl_error *err) {
     bool ok = bl_feed_open(&feed, a, 0, err);
     s->explained = 0;
     while (!feed.ended) {
-        ok = ok && bl_progress_step(&a->options.progress, "explaining", part * a->stories + feed.next, parts * a->stories, err);
+        ok = ok && bl_progress_step(&a->options.progress, "explaining", part * a->stories + feed.next,
+                                    parts * a->stories, err);
         ok = bl_feed_next(&feed, ok, err);
         if (!ok) break;
         if (feed.chunk.count) ok = explain_chunk(s, a, &feed.chunk, &at, err);
@@ -376,11 +401,14 @@ bool bl_atlas_explain(bl_atlas *a, bl_error *err) {
     stretch s = {0};
     float *v = bl_atlas_vectors(a, err);
     if (!v) return false;
-    bool ok = bl_hits_init(&hits, a->J, a->options.top, err) && (a->ranks.rank > 0 || restore(a, &hits, err)) &&
-              stretch_init(&s, a, &hits, v, err);
+    bool ok = bl_hits_init(&hits, a->J, a->options.top, err) &&
+              (a->ranks.rank > 0 || restore(a, &hits, err)) && stretch_init(&s, a, &hits, v, err);
     ok = bl_ranks_agree(&a->ranks, ok, err) && s.hits && bl_hits_share(&a->ranks, &hits, err);
     for (size_t at = (size_t)a->done; ok && at < a->J; at += EXPLAIN_PAIRS) {
-        ok = bl_ranks_agree(&a->ranks, stretch_collect(&s, at, a->J - at < EXPLAIN_PAIRS ? a->J - at : EXPLAIN_PAIRS, err), err) &&
+        ok = bl_ranks_agree(&a->ranks,
+                            stretch_collect(&s, at, a->J - at < EXPLAIN_PAIRS ? a->J - at : EXPLAIN_PAIRS,
+                                            err),
+                            err) &&
              explain_stretch(&s, a, err);
         if (ok && a->ranks.rank == 0) ok = write_stretch(&s, a, err);
         ok = bl_ranks_agree(&a->ranks, ok, err);

@@ -1,4 +1,5 @@
-/* An atlas opened to look at: identity, the directions' figures, vectors. Matches and stories: look_inputs.c. */
+/* An atlas opened to look at: identity, the directions' figures, vectors. Matches and stories: look_inputs.c.
+ */
 #include "atlas/look_private.h"
 #include "atlas/atlas_private.h"
 #include "base/error.h"
@@ -24,7 +25,9 @@ static bool read_facts(bl_look *look, bl_error *err) {
         if (!bl_meta_get_number(look->db, numbers[i].key, numbers[i].value, err)) return false;
     if (!bl_meta_get_number(look->db, "phase", &phase, err)) return false;
     char *contrast = bl_meta_get(look->db, "contrast", err);
-    if (!contrast) return bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: it does not say its contrast", look->path);
+    if (!contrast)
+        return bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: it does not say its contrast",
+                       look->path);
     look->facts.raw = strncmp(contrast, "none", 4) == 0;
     look->facts.centred = strstr(contrast, "centred") != NULL;
     free(contrast);
@@ -42,14 +45,16 @@ static bool same_model(bl_look *look, bl_error *err) {
     char *format = bl_meta_get(look->db, "format", &failure);
     bool known = format && strcmp(format, "bilens atlas 1") == 0;
     free(format);
-    if (!known && failure.code && !strstr(failure.message, "no such table")) return bl_fail(err, failure.code, "%s", failure.message);
+    if (!known && failure.code && !strstr(failure.message, "no such table"))
+        return bl_fail(err, failure.code, "%s", failure.message);
     if (!known) return bl_fail(err, BL_ERR_INPUT, "%s: a database, but no atlas of this bilens", look->path);
     snprintf(here, sizeof here, "%016" PRIx64, bl_atlas_hash_model(look->model));
     char *there = bl_meta_get(look->db, "model_hash", err), *name = bl_meta_get(look->db, "model", err);
     bool same = there && strcmp(there, here) == 0;
     if (!same)
-        bl_fail(err, BL_ERR_INPUT, "%s: an atlas of another model (%.200s) than %.200s, or of one that has changed since", look->path,
-                name ? name : "unnamed", bl_model_name(look->model));
+        bl_fail(err, BL_ERR_INPUT,
+                "%s: an atlas of another model (%.200s) than %.200s, or of one that has changed since",
+                look->path, name ? name : "unnamed", bl_model_name(look->model));
     free(there);
     free(name);
     return same;
@@ -65,11 +70,13 @@ static bool damaged(const bl_look *look, const char *what, bl_error *err) {
 
 static bool read_directions(bl_look *look, bl_error *err) {
     bl_error failure = {0};
-    sqlite3_stmt *s = bl_database_prepare(
-        look->db,
-        "SELECT t.id, t.count, d.token, d.largest, d.highest, d.lowest, d.effective_rank, d.share, d.constant, n.largest, n.highest, n.lowest,"
-        " n.effective_rank, n.share, d.largest / n.largest FROM token t LEFT JOIN direction d ON d.token = t.id LEFT JOIN null_direction n ON n.token = t.id",
-        err);
+    sqlite3_stmt *s =
+        bl_database_prepare(look->db,
+                            "SELECT t.id, t.count, d.token, d.largest, d.highest, d.lowest, "
+                            "d.effective_rank, d.share, d.constant, n.largest, n.highest, n.lowest,"
+                            " n.effective_rank, n.share, d.largest / n.largest FROM token t LEFT JOIN "
+                            "direction d ON d.token = t.id LEFT JOIN null_direction n ON n.token = t.id",
+                            err);
     if (!s) return false;
     while (bl_database_row(s, &failure)) {
         int64_t id = sqlite3_column_int64(s, 0);
@@ -87,7 +94,8 @@ static bool read_directions(bl_look *look, bl_error *err) {
     return failure.code == BL_OK || bl_fail(err, failure.code, "%s", failure.message);
 }
 
-/* Where eigenvector `index` stands among a direction's stored ones, ascending; 2K when it is not one of them. */
+/* Where eigenvector `index` stands among a direction's stored ones, ascending; 2K when it is not one of them.
+ */
 static size_t place_of(const bl_look *look, long index) {
     long K = (long)look->K;
     if (index >= 0) return index < K ? (size_t)index : 2 * look->K;
@@ -120,7 +128,8 @@ static bool read_all(bl_look *look, bl_error *err) {
     look->values = bl_alloc(count, sizeof *look->values, err);
     if (!look->directions || !look->values) return false;
     float *null_values = look->values + look->V * 2 * look->K;
-    if (!read_directions(look, err) || !read_values(look, "SELECT token, idx, eigenvalue FROM eigenpair", look->values, err) ||
+    if (!read_directions(look, err) ||
+        !read_values(look, "SELECT token, idx, eigenvalue FROM eigenpair", look->values, err) ||
         !read_values(look, "SELECT token, idx, eigenvalue FROM null_eigenpair", null_values, err))
         return false;
     for (size_t id = 0; id < look->V; id++) {
@@ -161,7 +170,9 @@ void bl_look_free(bl_look *look) {
 
 const bl_look_facts *bl_look_get_facts(const bl_look *look) { return &look->facts; }
 size_t bl_look_n_values(const bl_look *look) { return 2 * look->K; }
-const bl_look_direction *bl_look_get_direction(const bl_look *look, size_t token) { return &look->directions[token]; }
+const bl_look_direction *bl_look_get_direction(const bl_look *look, size_t token) {
+    return &look->directions[token];
+}
 
 static bool read_vectors(bl_look *look, bl_error *err) {
     bl_error failure = {0};
@@ -170,7 +181,10 @@ static bool read_vectors(bl_look *look, bl_error *err) {
     float *v = bl_alloc(count, sizeof *v, err);
     bl_look_pair *pairs = bl_alloc(most, sizeof *pairs, err);
     sqlite3_stmt *s =
-        v && pairs ? bl_database_prepare(look->db, "SELECT token, idx, eigenvalue, vector FROM eigenpair ORDER BY id", err) : NULL;
+        v && pairs
+            ? bl_database_prepare(look->db,
+                                  "SELECT token, idx, eigenvalue, vector FROM eigenpair ORDER BY id", err)
+            : NULL;
     bool ok = s != NULL;
     while (ok && bl_database_row(s, &failure)) {
         const void *blob = sqlite3_column_blob(s, 3);
@@ -180,7 +194,8 @@ static bool read_vectors(bl_look *look, bl_error *err) {
             break;
         }
         memcpy(v + n * look->n, blob, look->n * sizeof *v);
-        pairs[n++] = (bl_look_pair){sqlite3_column_int(s, 0), sqlite3_column_int(s, 1), (float)sqlite3_column_double(s, 2)};
+        pairs[n++] = (bl_look_pair){sqlite3_column_int(s, 0), sqlite3_column_int(s, 1),
+                                    (float)sqlite3_column_double(s, 2)};
     }
     sqlite3_finalize(s);
     if (ok && failure.code) ok = bl_fail(err, failure.code, "%s", failure.message);
@@ -195,7 +210,8 @@ static bool read_vectors(bl_look *look, bl_error *err) {
     return false;
 }
 
-bool bl_look_vectors(bl_look *look, const float **v, const bl_look_pair **pairs, size_t *n_pairs, bl_error *err) {
+bool bl_look_vectors(bl_look *look, const float **v, const bl_look_pair **pairs, size_t *n_pairs,
+                     bl_error *err) {
     pthread_mutex_lock(&look->lock);
     bool ok = look->vectors || read_vectors(look, err);
     pthread_mutex_unlock(&look->lock);

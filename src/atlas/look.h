@@ -1,5 +1,5 @@
-/* An atlas opened to look at: the directions' figures in memory, vectors and matches when they are asked for. May be shared between
- * threads. Where bilens is built without SQLite, opening fails and says so. */
+/* An atlas opened to look at: the directions' figures in memory, vectors and matches when they are asked for.
+ * May be shared between threads. Where bilens is built without SQLite, opening fails and says so. */
 #ifndef BL_ATLAS_LOOK_H
 #define BL_ATLAS_LOOK_H
 #include <bilens/scan.h>
@@ -57,10 +57,14 @@ const bl_look_facts *bl_look_get_facts(const bl_look *look);
 size_t bl_look_n_values(const bl_look *look);
 /* token < V */
 const bl_look_direction *bl_look_get_direction(const bl_look *look, size_t token);
-/* All stored eigenvectors, read at the first call: *v [n_pairs, n] and *pairs [n_pairs] belong to the atlas. */
-bool bl_look_vectors(bl_look *look, const float **v, const bl_look_pair **pairs, size_t *n_pairs, bl_error *err);
-/* The at most `top` best inputs of a direction's eigenvector `index` (-1 the highest, 0 the lowest); none is no error. */
-bool bl_look_get_matches(bl_look *look, int32_t token, long index, size_t top, bl_look_matches *out, bl_error *err);
+/* All stored eigenvectors, read at the first call: *v [n_pairs, n] and *pairs [n_pairs] belong to the atlas.
+ */
+bool bl_look_vectors(bl_look *look, const float **v, const bl_look_pair **pairs, size_t *n_pairs,
+                     bl_error *err);
+/* The at most `top` best inputs of a direction's eigenvector `index` (-1 the highest, 0 the lowest); none is
+ * no error. */
+bool bl_look_get_matches(bl_look *look, int32_t token, long index, size_t top, bl_look_matches *out,
+                         bl_error *err);
 void bl_look_matches_free(bl_look_matches *matches);
 /* A virtual token. */
 typedef struct bl_look_word {

@@ -8,24 +8,28 @@
 /* Tokens behind the position that a match shows. */
 #define AFTER 3
 
-static const char *const match_sql =
-    "SELECT m.story, m.position, m.similarity, m.activation, m.bias, m.scale, m.contributions, s.tokens FROM top_input m"
-    " JOIN story s ON s.id = m.story WHERE m.pair = (SELECT id FROM eigenpair WHERE token = ? AND idx = ?) ORDER BY m.rank LIMIT ?";
+static const char *const match_sql = "SELECT m.story, m.position, m.similarity, m.activation, m.bias, "
+                                     "m.scale, m.contributions, s.tokens FROM top_input m"
+                                     " JOIN story s ON s.id = m.story WHERE m.pair = (SELECT id FROM "
+                                     "eigenpair WHERE token = ? AND idx = ?) ORDER BY m.rank LIMIT ?";
 
 /* The row as a match; its contributions and tokens in `memory`, [n_ctx] floats and [n_ctx] ids. */
 static bool read_match(const bl_look *look, sqlite3_stmt *s, float *memory, bl_match *out, bl_error *err) {
     size_t n_ctx = bl_model_config(look->model)->n_ctx;
-    size_t position = (size_t)sqlite3_column_int64(s, 1), length = (size_t)sqlite3_column_bytes(s, 7) / sizeof(int32_t);
+    size_t position = (size_t)sqlite3_column_int64(s, 1),
+           length = (size_t)sqlite3_column_bytes(s, 7) / sizeof(int32_t);
     const char *shares = sqlite3_column_blob(s, 6), *tokens = sqlite3_column_blob(s, 7);
-    bool ok =
-        shares && tokens && length <= n_ctx && position < length && (size_t)sqlite3_column_bytes(s, 6) == (position + 1) * sizeof(int16_t);
+    bool ok = shares && tokens && length <= n_ctx && position < length &&
+              (size_t)sqlite3_column_bytes(s, 6) == (position + 1) * sizeof(int16_t);
     size_t n = !ok || length < position + 1 + AFTER ? length : position + 1 + AFTER;
     int32_t *ids = (int32_t *)(void *)(memory + n_ctx);
     for (size_t p = 0; ok && p < n; p++) {
         memcpy(&ids[p], tokens + p * sizeof *ids, sizeof *ids);
         ok = ids[p] >= 0 && (size_t)ids[p] < look->V;
     }
-    if (!ok) return bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: a match does not fit its story", look->path);
+    if (!ok)
+        return bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: a match does not fit its story",
+                       look->path);
     for (size_t p = 0; p <= position; p++) {
         int16_t share;
         memcpy(&share, shares + p * sizeof share, sizeof share);
@@ -42,12 +46,14 @@ static bool read_match(const bl_look *look, sqlite3_stmt *s, float *memory, bl_m
     return true;
 }
 
-bool bl_look_get_matches(bl_look *look, int32_t token, long index, size_t top, bl_look_matches *out, bl_error *err) {
+bool bl_look_get_matches(bl_look *look, int32_t token, long index, size_t top, bl_look_matches *out,
+                         bl_error *err) {
     size_t n_ctx = bl_model_config(look->model)->n_ctx, count;
     bl_error failure = {0};
     if (top > look->facts.top) top = (size_t)look->facts.top;
     if (!bl_mul_size(top, 2 * n_ctx, &count)) count = SIZE_MAX;
-    *out = (bl_look_matches){.list = bl_alloc(top, sizeof *out->list, err), .memory = bl_alloc(count, sizeof(float), err)};
+    *out = (bl_look_matches){.list = bl_alloc(top, sizeof *out->list, err),
+                             .memory = bl_alloc(count, sizeof(float), err)};
     bool ok = out->list && out->memory;
     pthread_mutex_lock(&look->lock);
     sqlite3_stmt *s = ok ? bl_database_prepare(look->db, match_sql, err) : NULL;
@@ -82,7 +88,8 @@ bool bl_look_stories(bl_look *look, size_t most, int32_t **ids, size_t **begin, 
     *n = 0;
     pthread_mutex_lock(&look->lock);
     sqlite3_stmt *s = bl_database_prepare(look->db, "SELECT tokens FROM story ORDER BY id LIMIT ?", err);
-    bool ok = s && bl_grow(begin, &room, 1, sizeof **begin, err) && bl_grow(ids, &capacity, 1, sizeof **ids, err);
+    bool ok =
+        s && bl_grow(begin, &room, 1, sizeof **begin, err) && bl_grow(ids, &capacity, 1, sizeof **ids, err);
     if (ok) {
         (*begin)[0] = 0;
         sqlite3_bind_int64(s, 1, (sqlite3_int64)most);
@@ -90,12 +97,17 @@ bool bl_look_stories(bl_look *look, size_t most, int32_t **ids, size_t **begin, 
     while (ok && bl_database_row(s, &failure)) {
         const void *blob = sqlite3_column_blob(s, 0);
         size_t length = (size_t)sqlite3_column_bytes(s, 0) / sizeof **ids;
-        ok = length <= n_ctx || bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: a story is longer than the context", look->path);
-        ok = ok && bl_grow(ids, &capacity, used + length + 1, sizeof **ids, err) && bl_grow(begin, &room, *n + 2, sizeof **begin, err);
+        ok = length <= n_ctx ||
+             bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: a story is longer than the context",
+                     look->path);
+        ok = ok && bl_grow(ids, &capacity, used + length + 1, sizeof **ids, err) &&
+             bl_grow(begin, &room, *n + 2, sizeof **begin, err);
         if (ok && length) memcpy(*ids + used, blob, length * sizeof **ids);
         for (size_t p = used; ok && p < used + length; p++)
             if ((*ids)[p] < 0 || (size_t)(*ids)[p] >= look->V)
-                ok = bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: a story holds what this model cannot read", look->path);
+                ok = bl_fail(err, BL_ERR_INPUT,
+                             "%s: the atlas is damaged: a story holds what this model cannot read",
+                             look->path);
         if (ok) (*begin)[++*n] = used += length;
     }
     sqlite3_finalize(s);
@@ -122,9 +134,9 @@ static bool read_bias(bl_look *look, int64_t pair, float *bias, bl_error *err) {
 }
 
 /* ORDER BY: ranks 0, 1, … are the highest, -1, -2, … the lowest. */
-static const char *const words_sql =
-    "SELECT v.pair, v.source, v.rank, v.token, v.value FROM virtual_token v WHERE v.pair = (SELECT id FROM eigenpair WHERE token = ? AND idx = ?)"
-    " ORDER BY v.source, v.rank < 0, abs(v.rank)";
+static const char *const words_sql = "SELECT v.pair, v.source, v.rank, v.token, v.value FROM virtual_token v "
+                                     "WHERE v.pair = (SELECT id FROM eigenpair WHERE token = ? AND idx = ?)"
+                                     " ORDER BY v.source, v.rank < 0, abs(v.rank)";
 
 bool bl_look_get_words(bl_look *look, int32_t token, long index, bl_look_words *out, bl_error *err) {
     bl_error failure = {0};
@@ -145,7 +157,9 @@ bool bl_look_get_words(bl_look *look, int32_t token, long index, bl_look_words *
         pair = sqlite3_column_int64(s, 0);
         ok = word.token >= 0 && (size_t)word.token < look->V && word.source >= 0 &&
              (size_t)word.source <= bl_model_config(look->model)->n_head;
-        if (!ok) bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: a virtual token is not the model's", look->path);
+        if (!ok)
+            bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: a virtual token is not the model's",
+                    look->path);
         ok = ok && bl_grow(&out->list, &out->capacity, out->n + 1, sizeof *out->list, err);
         if (ok) out->list[out->n++] = word;
     }

@@ -1,7 +1,7 @@
 /* The atlas's tables (docs/atlas.md), and whether a file that is there is the atlas of this run.
  *
- * What makes an atlas the same: model, options and corpus. The first two are compared here, as text under the keys of `identity`; the
- * corpus when it is read (corpus.c). */
+ * What makes an atlas the same: model, options and corpus. The first two are compared here, as text under the
+ * keys of `identity`; the corpus when it is read (corpus.c). */
 #include "atlas/atlas_private.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -13,8 +13,11 @@
 #include <string.h>
 
 #define FORMAT "bilens atlas 1"
-#define SUMMARY " largest REAL NOT NULL, highest REAL NOT NULL, lowest REAL NOT NULL, effective_rank REAL NOT NULL, share REAL NOT NULL"
-#define EXTREMES " direct_max REAL NOT NULL, direct_min REAL NOT NULL, head_max REAL NOT NULL, head_min REAL NOT NULL"
+#define SUMMARY                                                                                           \
+    " largest REAL NOT NULL, highest REAL NOT NULL, lowest REAL NOT NULL, effective_rank REAL NOT NULL, " \
+    "share REAL NOT NULL"
+#define EXTREMES \
+    " direct_max REAL NOT NULL, direct_min REAL NOT NULL, head_max REAL NOT NULL, head_min REAL NOT NULL"
 
 static const char *const tables =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -22,37 +25,52 @@ static const char *const tables =
     "CREATE TABLE story (id INTEGER PRIMARY KEY, length INTEGER NOT NULL, tokens BLOB NOT NULL);"
     "CREATE TABLE direction (token INTEGER PRIMARY KEY," SUMMARY ", constant REAL NOT NULL);"
     "CREATE TABLE null_direction (token INTEGER PRIMARY KEY," SUMMARY ");"
-    "CREATE TABLE eigenpair (id INTEGER PRIMARY KEY, token INTEGER NOT NULL, idx INTEGER NOT NULL, eigenvalue REAL NOT NULL," EXTREMES
-    ", vector BLOB NOT NULL);"
-    "CREATE TABLE null_eigenpair (id INTEGER PRIMARY KEY, token INTEGER NOT NULL, idx INTEGER NOT NULL, eigenvalue REAL NOT NULL," EXTREMES
-    ");"
-    "CREATE TABLE virtual_token (pair INTEGER, source INTEGER, rank INTEGER, token INTEGER NOT NULL, value REAL NOT NULL,"
+    "CREATE TABLE eigenpair (id INTEGER PRIMARY KEY, token INTEGER NOT NULL, idx INTEGER NOT NULL, "
+    "eigenvalue REAL NOT NULL," EXTREMES ", vector BLOB NOT NULL);"
+    "CREATE TABLE null_eigenpair (id INTEGER PRIMARY KEY, token INTEGER NOT NULL, idx INTEGER NOT NULL, "
+    "eigenvalue REAL NOT NULL," EXTREMES ");"
+    "CREATE TABLE virtual_token (pair INTEGER, source INTEGER, rank INTEGER, token INTEGER NOT NULL, value "
+    "REAL NOT NULL,"
     " PRIMARY KEY (pair, source, rank)) WITHOUT ROWID;"
-    "CREATE TABLE top_input (pair INTEGER, rank INTEGER, story INTEGER NOT NULL, position INTEGER NOT NULL, token INTEGER NOT NULL, similarity REAL NOT NULL,"
-    " activation REAL NOT NULL, bias REAL NOT NULL, scale REAL NOT NULL, contributions BLOB NOT NULL, PRIMARY KEY (pair, rank)) WITHOUT ROWID;"
+    "CREATE TABLE top_input (pair INTEGER, rank INTEGER, story INTEGER NOT NULL, position INTEGER NOT NULL, "
+    "token INTEGER NOT NULL, similarity REAL NOT NULL,"
+    " activation REAL NOT NULL, bias REAL NOT NULL, scale REAL NOT NULL, contributions BLOB NOT NULL, "
+    "PRIMARY KEY (pair, rank)) WITHOUT ROWID;"
     "CREATE TABLE scan_state (id INTEGER PRIMARY KEY, hits BLOB NOT NULL);"
-    "CREATE VIEW directions AS SELECT t.text AS token, t.id AS id, t.count AS count, d.largest, d.highest, d.lowest, d.effective_rank, d.share, d.constant,"
-    " n.largest AS null_largest, n.highest AS null_highest, n.lowest AS null_lowest, n.effective_rank AS null_effective_rank, n.share AS null_share,"
-    " d.largest / n.largest AS excess FROM direction d JOIN token t ON t.id = d.token LEFT JOIN null_direction n ON n.token = d.token;"
-    "CREATE VIEW eigenpairs AS SELECT t.text AS token, e.idx AS idx, e.id AS pair, e.eigenvalue, e.direct_max, e.direct_min, e.head_max, e.head_min,"
-    " n.eigenvalue AS null_eigenvalue, n.direct_max AS null_direct_max, n.direct_min AS null_direct_min, n.head_max AS null_head_max, n.head_min AS null_head_min"
+    "CREATE VIEW directions AS SELECT t.text AS token, t.id AS id, t.count AS count, d.largest, d.highest, "
+    "d.lowest, d.effective_rank, d.share, d.constant,"
+    " n.largest AS null_largest, n.highest AS null_highest, n.lowest AS null_lowest, n.effective_rank AS "
+    "null_effective_rank, n.share AS null_share,"
+    " d.largest / n.largest AS excess FROM direction d JOIN token t ON t.id = d.token LEFT JOIN "
+    "null_direction n ON n.token = d.token;"
+    "CREATE VIEW eigenpairs AS SELECT t.text AS token, e.idx AS idx, e.id AS pair, e.eigenvalue, "
+    "e.direct_max, e.direct_min, e.head_max, e.head_min,"
+    " n.eigenvalue AS null_eigenvalue, n.direct_max AS null_direct_max, n.direct_min AS null_direct_min, "
+    "n.head_max AS null_head_max, n.head_min AS null_head_min"
     " FROM eigenpair e JOIN token t ON t.id = e.token LEFT JOIN null_eigenpair n ON n.id = e.id;"
-    "CREATE VIEW virtual_tokens AS SELECT t.text AS token, e.idx AS idx, CASE v.source WHEN 0 THEN 'direct' ELSE 'head ' || (v.source - 1) END AS source,"
-    " v.rank AS rank, w.text AS word, v.value AS value FROM virtual_token v JOIN eigenpair e ON e.id = v.pair JOIN token t ON t.id = e.token JOIN token w ON w.id = v.token;"
-    "CREATE VIEW top_inputs AS SELECT t.text AS token, e.idx AS idx, m.rank AS rank, m.story AS story, m.position AS position, w.text AS word, m.similarity, m.activation"
-    " FROM top_input m JOIN eigenpair e ON e.id = m.pair JOIN token t ON t.id = e.token JOIN token w ON w.id = m.token;"
+    "CREATE VIEW virtual_tokens AS SELECT t.text AS token, e.idx AS idx, CASE v.source WHEN 0 THEN 'direct' "
+    "ELSE 'head ' || (v.source - 1) END AS source,"
+    " v.rank AS rank, w.text AS word, v.value AS value FROM virtual_token v JOIN eigenpair e ON e.id = "
+    "v.pair JOIN token t ON t.id = e.token JOIN token w ON w.id = v.token;"
+    "CREATE VIEW top_inputs AS SELECT t.text AS token, e.idx AS idx, m.rank AS rank, m.story AS story, "
+    "m.position AS position, w.text AS word, m.similarity, m.activation"
+    " FROM top_input m JOIN eigenpair e ON e.id = m.pair JOIN token t ON t.id = e.token JOIN token w ON w.id "
+    "= m.token;"
     "CREATE INDEX token_text ON token (text);"
     "CREATE INDEX eigenpair_token ON eigenpair (token, idx);";
 
 static uint64_t hash_view(uint64_t hash, bl_view view) {
-    for (size_t r = 0; view.data && r < view.rows; r++) hash = bl_hash(hash, view.data + r * view.stride, view.cols * sizeof *view.data);
+    for (size_t r = 0; view.data && r < view.rows; r++)
+        hash = bl_hash(hash, view.data + r * view.stride, view.cols * sizeof *view.data);
     return hash;
 }
 
 uint64_t bl_atlas_hash_model(const bl_model *model) {
     const bl_config *c = bl_model_config(model);
-    const uint64_t shape[] = {c->n_vocab, c->n_layer,  c->n_head,        c->n_ctx,
-                              c->d_model, c->d_hidden, c->normalization, (uint64_t)(1e6F * bl_model_attention_scale(model))};
+    const uint64_t shape[] = {c->n_vocab,       c->n_layer,
+                              c->n_head,        c->n_ctx,
+                              c->d_model,       c->d_hidden,
+                              c->normalization, (uint64_t)(1e6F * bl_model_attention_scale(model))};
     uint64_t hash = bl_hash(0, shape, sizeof shape);
     hash = hash_view(hash_view(hash, bl_model_w_e(model)), bl_model_w_u(model));
     for (size_t i = 0; i < c->n_layer; i++) {
@@ -61,7 +79,8 @@ uint64_t bl_atlas_hash_model(const bl_model *model) {
         const float *const biases[] = {l->b_l, l->b_r, l->b_p};
         for (size_t j = 0; j < sizeof views / sizeof *views; j++) hash = hash_view(hash, views[j]);
         for (size_t j = 0; j < 3; j++)
-            if (biases[j]) hash = bl_hash(hash, biases[j], (j < 2 ? c->d_hidden : c->d_model) * sizeof(float));
+            if (biases[j])
+                hash = bl_hash(hash, biases[j], (j < 2 ? c->d_hidden : c->d_model) * sizeof(float));
     }
     for (size_t id = 0; id < bl_tokenizer_size(bl_model_tokenizer(model)); id++) {
         const char *text = bl_tokenizer_token(bl_model_tokenizer(model), (int32_t)id);
@@ -95,7 +114,8 @@ static void identify(const bl_atlas *a, identity out[N_IDENTITY]) {
     snprintf(out[3].value, 64, "%zu", o->pairs);
     snprintf(out[4].value, 64, "%zu", o->top);
     snprintf(out[5].value, 64, "%zu", o->virtual_tokens);
-    snprintf(out[6].value, 64, "%s%s", o->raw ? "none" : "mean unembedding", o->centre_unembedding ? ", centred" : "");
+    snprintf(out[6].value, 64, "%s%s", o->raw ? "none" : "mean unembedding",
+             o->centre_unembedding ? ", centred" : "");
     uint64_t hash = 0;
     for (size_t i = 0; i < o->n_tokens; i++) hash = bl_hash(hash, o->tokens[i], strlen(o->tokens[i]));
     if (o->tokens) snprintf(out[7].value, 64, "%zu tokens %016" PRIx64, o->n_tokens, hash);
@@ -113,13 +133,15 @@ bool bl_atlas_compare_ranks(const bl_atlas *a, bl_error *err) {
     bool ok = bl_ranks_share(&a->ranks, first, sizeof first, err);
     for (size_t i = 0; ok && i < N_IDENTITY; i++)
         if (strcmp(own[i].value, first[i].value) != 0)
-            ok =
-                bl_fail(err, BL_ERR_INPUT, "%s differs from rank 0's: '%s' there, '%s' here", own[i].meaning, first[i].value, own[i].value);
+            ok = bl_fail(err, BL_ERR_INPUT, "%s differs from rank 0's: '%s' there, '%s' here", own[i].meaning,
+                         first[i].value, own[i].value);
     return bl_ranks_agree(&a->ranks, ok, err);
 }
 
 bool bl_atlas_mark(bl_atlas *a, bl_phase phase, uint64_t done, bl_error *err) {
-    if (a->db && (!bl_meta_set_number(a->db, "phase", (uint64_t)phase, err) || !bl_meta_set_number(a->db, "done", done, err))) return false;
+    if (a->db && (!bl_meta_set_number(a->db, "phase", (uint64_t)phase, err) ||
+                  !bl_meta_set_number(a->db, "done", done, err)))
+        return false;
     a->phase = phase;
     a->done = done;
     return true;
@@ -127,9 +149,10 @@ bool bl_atlas_mark(bl_atlas *a, bl_phase phase, uint64_t done, bl_error *err) {
 
 static bool create(bl_atlas *a, const identity keys[N_IDENTITY], bl_error *err) {
     if (!bl_database_begin(a->db, err)) return false;
-    bool ok = bl_database_run(a->db, tables, err) && bl_meta_set(a->db, "model", bl_model_name(a->model), err) &&
-              bl_meta_set_number(a->db, "d_model", a->d, err) && bl_meta_set_number(a->db, "size", a->n, err) &&
-              bl_meta_set_number(a->db, "heads", a->H, err);
+    bool ok = bl_database_run(a->db, tables, err) &&
+              bl_meta_set(a->db, "model", bl_model_name(a->model), err) &&
+              bl_meta_set_number(a->db, "d_model", a->d, err) &&
+              bl_meta_set_number(a->db, "size", a->n, err) && bl_meta_set_number(a->db, "heads", a->H, err);
     for (size_t i = 0; ok && i < N_IDENTITY; i++) ok = bl_meta_set(a->db, keys[i].key, keys[i].value, err);
     ok = ok && bl_atlas_mark(a, BL_PHASE_READ, 0, err);
     return bl_database_commit(a->db, ok, err);
@@ -141,20 +164,23 @@ static bool compare(bl_atlas *a, const identity keys[N_IDENTITY], bl_error *err)
         bl_error failure = {0};
         char *found = bl_meta_get(a->db, keys[i].key, &failure);
         bool same = found && strcmp(found, keys[i].value) == 0;
-        if (!same && i == 0) bl_fail(err, BL_ERR_INPUT, "%s: a database, but no %s: name another file", a->path, FORMAT);
+        if (!same && i == 0)
+            bl_fail(err, BL_ERR_INPUT, "%s: a database, but no %s: name another file", a->path, FORMAT);
         else if (!same && failure.code) bl_fail(err, failure.code, "%s", failure.message);
         else if (!same)
-            bl_fail(
-                err, BL_ERR_INPUT,
-                "%s: an atlas of something else: %s differs (there '%.60s', here '%s'). Name another file, give the options it was made with to go on with it, or --overwrite it",
-                a->path, keys[i].meaning, found ? found : "", keys[i].value);
+            bl_fail(err, BL_ERR_INPUT,
+                    "%s: an atlas of something else: %s differs (there '%.60s', here '%s'). Name another "
+                    "file, give the options it was made with to go on with it, or --overwrite it",
+                    a->path, keys[i].meaning, found ? found : "", keys[i].value);
         free(found);
         if (!same) return false;
     }
     uint64_t phase;
-    if (!bl_meta_get_number(a->db, "phase", &phase, err) || !bl_meta_get_number(a->db, "done", &a->done, err)) return false;
+    if (!bl_meta_get_number(a->db, "phase", &phase, err) || !bl_meta_get_number(a->db, "done", &a->done, err))
+        return false;
     if (phase > BL_PHASE_DONE)
-        return bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: phase %" PRIu64 " does not exist", a->path, phase);
+        return bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: phase %" PRIu64 " does not exist",
+                       a->path, phase);
     a->phase = (bl_phase)phase;
     return true;
 }

@@ -2,9 +2,10 @@
  *
  *   S = V X^T,   V [J, d] eigenvectors, X [positions, d] mlp_in of a chunk of stories
  *
- * X is made once a chunk, a story a thread. Then tiles of S, VECTORS x about POSITIONS with whole stories, are one sgemm each by one thread,
- * and every (vector, story) run of a tile is reduced to its best position while it is still in cache, so that all goes at the speed of
- * sgemm. A tile of vectors belongs to one thread: its lists need no lock, and stories come in order, so equal ones stay behind. */
+ * X is made once a chunk, a story a thread. Then tiles of S, VECTORS x about POSITIONS with whole stories,
+ * are one sgemm each by one thread, and every (vector, story) run of a tile is reduced to its best position
+ * while it is still in cache, so that all goes at the speed of sgemm. A tile of vectors belongs to one
+ * thread: its lists need no lock, and stories come in order, so equal ones stay behind. */
 #include "atlas/sweep.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -89,7 +90,8 @@ void bl_sweep_free(bl_sweep *w) {
 }
 
 /* Offers one run of similarities s [n] (+ bias) of one story to a list. */
-static void offer(bl_hit *list, uint32_t *have, size_t top, uint32_t story, const float *restrict s, size_t n, float bias) {
+static void offer(bl_hit *list, uint32_t *have, size_t top, uint32_t story, const float *restrict s, size_t n,
+                  float bias) {
     float most = 0;
 #pragma omp simd reduction(max : most)
     for (size_t p = 0; p < n; p++) {
@@ -119,8 +121,8 @@ static void sweep_tile(const bl_sweep *w, const chunk *c, size_t j0, size_t rows
         for (b = a; b < c->count && (b == a || c->begin[b + 1] - c->begin[a] <= POSITIONS);) b++;
         size_t base = c->begin[a], cols = c->begin[b] - base;
         if (cols == 0) continue;
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)cols, (int)w->d, 1.0F, w->v + j0 * w->n, (int)w->n,
-                    w->x + base * w->d, (int)w->d, 0.0F, tile, (int)cols);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)cols, (int)w->d, 1.0F,
+                    w->v + j0 * w->n, (int)w->n, w->x + base * w->d, (int)w->d, 0.0F, tile, (int)cols);
         for (size_t r = 0; r < rows; r++) {
             size_t j = j0 + r;
             float bias = w->n > w->d ? w->v[j * w->n + w->d] : 0;
@@ -132,8 +134,8 @@ static void sweep_tile(const bl_sweep *w, const chunk *c, size_t j0, size_t rows
     }
 }
 
-bool bl_sweep_run(bl_sweep *w, uint32_t first, const int32_t *const *ids, const size_t *lengths, size_t count, bl_hits *hits,
-                  bl_error *err) {
+bool bl_sweep_run(bl_sweep *w, uint32_t first, const int32_t *const *ids, const size_t *lengths, size_t count,
+                  bl_hits *hits, bl_error *err) {
     size_t *begin = bl_alloc(count + 1, sizeof *begin, err), bad = 0;
     if (!begin) return false;
     begin[0] = 0;
@@ -141,7 +143,8 @@ bool bl_sweep_run(bl_sweep *w, uint32_t first, const int32_t *const *ids, const 
 #pragma omp parallel for schedule(dynamic, 1) reduction(+ : bad)
     for (size_t i = 0; i < count; i++) {
         if (!lengths[i]) continue;
-        bl_view x = bl_forward_mlp_in(w->model, w->workspaces[omp_get_thread_num()], ids[i], lengths[i], w->layer, NULL);
+        bl_view x = bl_forward_mlp_in(w->model, w->workspaces[omp_get_thread_num()], ids[i], lengths[i],
+                                      w->layer, NULL);
         float *out = w->x + begin[i] * w->d;
         double sum = 0;
         for (size_t p = 0; p < x.rows; p++) memcpy(out + p * w->d, x.data + p * x.stride, w->d * sizeof *out);
@@ -155,7 +158,8 @@ bool bl_sweep_run(bl_sweep *w, uint32_t first, const int32_t *const *ids, const 
     chunk c = {first, lengths, begin, count};
     size_t tiles = (w->J + VECTORS - 1) / VECTORS;
 #pragma omp parallel for schedule(dynamic, 1)
-    for (size_t t = 0; t < tiles; t++) sweep_tile(w, &c, t * VECTORS, w->J - t * VECTORS < VECTORS ? w->J - t * VECTORS : VECTORS, hits);
+    for (size_t t = 0; t < tiles; t++)
+        sweep_tile(w, &c, t * VECTORS, w->J - t * VECTORS < VECTORS ? w->J - t * VECTORS : VECTORS, hits);
     free(begin);
     return true;
 }

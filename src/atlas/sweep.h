@@ -25,8 +25,9 @@ bl_sweep *bl_sweep_new(const bl_model *model, size_t layer, const float *v, size
 void bl_sweep_free(bl_sweep *sweep);
 /* Positions after which a chunk of stories should be closed. */
 size_t bl_sweep_chunk(void);
-/* Offers all positions of `count` consecutive stories to all vectors: story first + i has ids[i] [lengths[i]], lengths <= n_ctx, in all
- * fewer than bl_sweep_chunk() + n_ctx positions. Stories must come in order. */
-bool bl_sweep_run(bl_sweep *sweep, uint32_t first, const int32_t *const *ids, const size_t *lengths, size_t count, bl_hits *hits,
-                  bl_error *err);
+/* Offers all positions of `count` consecutive stories to all vectors: story first + i has ids[i]
+ * [lengths[i]], lengths <= n_ctx, in all fewer than bl_sweep_chunk() + n_ctx positions. Stories must come in
+ * order. */
+bool bl_sweep_run(bl_sweep *sweep, uint32_t first, const int32_t *const *ids, const size_t *lengths,
+                  size_t count, bl_hits *hits, bl_error *err);
 #endif

@@ -2,8 +2,9 @@
  *
  *   direct[t] = W_E[t] . v        head_h[t] = (s O^T v)_h . (V_h W_E[t])
  *
- * Values over the vocabulary, V_h W_E, are formed once [V, d]; then all heads together cost as much as the direct part, an eighth of going
- * by v^T O_h V_h, which a single vector is better served with (bl_virtual_tokens). */
+ * Values over the vocabulary, V_h W_E, are formed once [V, d]; then all heads together cost as much as the
+ * direct part, an eighth of going by v^T O_h V_h, which a single vector is better served with
+ * (bl_virtual_tokens). */
 #include "atlas/words.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -40,8 +41,8 @@ bl_words *bl_words_new(const bl_model *model, size_t layer, bl_error *err) {
         return NULL;
     }
     bl_view w_e = bl_model_w_e(model), w_v = bl_model_layer(model, layer)->w_v;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)w->V, (int)w->d, (int)w->d, 1.0F, w_e.data, (int)w_e.stride, w_v.data,
-                (int)w_v.stride, 0.0F, w->values, (int)w->d);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)w->V, (int)w->d, (int)w->d, 1.0F, w_e.data,
+                (int)w_e.stride, w_v.data, (int)w_v.stride, 0.0F, w->values, (int)w->d);
     return w;
 }
 
@@ -51,7 +52,8 @@ void bl_words_free(bl_words *w) {
     free(w);
 }
 
-/* Puts a value into list [N], of which `have` are there, largest sign * value first; an equal one comes later. */
+/* Puts a value into list [N], of which `have` are there, largest sign * value first; an equal one comes
+ * later. */
 static void insert(bl_word *list, size_t *have, size_t N, float sign, float value, size_t token) {
     size_t at = *have;
     while (at > 0 && sign * value > sign * list[at - 1].value) at--;
@@ -75,25 +77,28 @@ static bool select_extremes(const float *x, size_t V, size_t N, bl_word *top, bl
         for (size_t i = begin; i < end && (high < N || most > top[N - 1].value); i++)
             if (isfinite(x[i]) && (high < N || x[i] > top[N - 1].value)) insert(top, &high, N, 1.0F, x[i], i);
         for (size_t i = begin; i < end && (low < N || least < bottom[N - 1].value); i++)
-            if (isfinite(x[i]) && (low < N || x[i] < bottom[N - 1].value)) insert(bottom, &low, N, -1.0F, x[i], i);
+            if (isfinite(x[i]) && (low < N || x[i] < bottom[N - 1].value))
+                insert(bottom, &low, N, -1.0F, x[i], i);
     }
     return high == N && low == N;
 }
 
 /* `rows` vectors by one thread; z [rows, d], x [rows, V] are scratch. */
-static bool extremes_of(const bl_words *w, const float *v, size_t rows, size_t N, float *z, float *x, bl_word *out) {
+static bool extremes_of(const bl_words *w, const float *v, size_t rows, size_t N, float *z, float *x,
+                        bl_word *out) {
     bl_view w_e = bl_model_w_e(w->model), w_o = bl_model_layer(w->model, w->layer)->w_o;
     bool ok = true;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)w->d, (int)w->d, bl_model_attention_scale(w->model), v,
-                (int)w->n, w_o.data, (int)w_o.stride, 0.0F, z, (int)w->d);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)w->d, (int)w->d,
+                bl_model_attention_scale(w->model), v, (int)w->n, w_o.data, (int)w_o.stride, 0.0F, z,
+                (int)w->d);
     for (size_t source = 0; source <= w->H; source++) {
         size_t h = source ? source - 1 : 0;
         if (source)
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)w->V, (int)w->k, 1.0F, z + h * w->k, (int)w->d,
-                        w->values + h * w->k, (int)w->d, 0.0F, x, (int)w->V);
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)w->V, (int)w->k, 1.0F,
+                        z + h * w->k, (int)w->d, w->values + h * w->k, (int)w->d, 0.0F, x, (int)w->V);
         else
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)w->V, (int)w->d, 1.0F, v, (int)w->n, w_e.data,
-                        (int)w_e.stride, 0.0F, x, (int)w->V);
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)w->V, (int)w->d, 1.0F, v,
+                        (int)w->n, w_e.data, (int)w_e.stride, 0.0F, x, (int)w->V);
         for (size_t r = 0; r < rows; r++) {
             bl_word *top = out + ((r * (1 + w->H) + source) * 2) * N;
             ok = select_extremes(x + r * w->V, w->V, N, top, top + N) && ok;
@@ -102,7 +107,8 @@ static bool extremes_of(const bl_words *w, const float *v, size_t rows, size_t N
     return ok;
 }
 
-bool bl_words_extremes(const bl_words *w, const float *v, size_t count, size_t N, bl_word *out, bl_error *err) {
+bool bl_words_extremes(const bl_words *w, const float *v, size_t count, size_t N, bl_word *out,
+                       bl_error *err) {
     size_t tiles = (count + ROWS - 1) / ROWS, bad = 0;
     bl_error failure = {0};
 #pragma omp parallel
@@ -112,7 +118,9 @@ bool bl_words_extremes(const bl_words *w, const float *v, size_t count, size_t N
 #pragma omp for schedule(dynamic, 1)
         for (size_t t = 0; t < tiles; t++) {
             size_t begin = t * ROWS, rows = count - begin < ROWS ? count - begin : ROWS;
-            if (z && extremes_of(w, v + begin * w->n, rows, N, z, z + ROWS * w->d, out + begin * (1 + w->H) * 2 * N)) continue;
+            if (z && extremes_of(w, v + begin * w->n, rows, N, z, z + ROWS * w->d,
+                                 out + begin * (1 + w->H) * 2 * N))
+                continue;
 #pragma omp critical(bl_words_failure)
             {
                 bad++;
@@ -122,6 +130,8 @@ bool bl_words_extremes(const bl_words *w, const float *v, size_t count, size_t N
         free(z);
     }
     if (failure.code) return bl_fail(err, failure.code, "%s", failure.message);
-    return bad == 0 || bl_fail(err, BL_ERR_NUMERIC, "%s: virtual tokens are not numbers (NaN): the weights are too large or damaged",
-                               bl_model_name(w->model));
+    return bad == 0 ||
+           bl_fail(err, BL_ERR_NUMERIC,
+                   "%s: virtual tokens are not numbers (NaN): the weights are too large or damaged",
+                   bl_model_name(w->model));
 }

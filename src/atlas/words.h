@@ -12,7 +12,9 @@ typedef struct bl_word {
     int32_t token;
 } bl_word;
 
-/* For the `count` vectors v [count, n] (n = bl_interaction_size) out [count, 1 + H, 2, N]: of each source the N highest, best first, and
- * the N lowest, lowest first; of equal ones the lower token first. N <= V. Threads over vectors. */
-bool bl_words_extremes(const bl_words *words, const float *v, size_t count, size_t N, bl_word *out, bl_error *err);
+/* For the `count` vectors v [count, n] (n = bl_interaction_size) out [count, 1 + H, 2, N]: of each source the
+ * N highest, best first, and the N lowest, lowest first; of equal ones the lower token first. N <= V. Threads
+ * over vectors. */
+bool bl_words_extremes(const bl_words *words, const float *v, size_t count, size_t N, bl_word *out,
+                       bl_error *err);
 #endif

@@ -9,7 +9,8 @@
 void bl_buffer_add(bl_buffer *buffer, const char *data, size_t n) {
     size_t need;
     if (buffer->failed) return;
-    if (!bl_add_size(buffer->n, n, &need) || !bl_add_size(need, 1, &need) || !bl_grow(&buffer->data, &buffer->capacity, need, 1, NULL)) {
+    if (!bl_add_size(buffer->n, n, &need) || !bl_add_size(need, 1, &need) ||
+        !bl_grow(&buffer->data, &buffer->capacity, need, 1, NULL)) {
         buffer->failed = true;
         return;
     }
@@ -26,7 +27,8 @@ void bl_buffer_print(bl_buffer *buffer, const char *format, ...) {
     va_copy(again, arguments);
     int n = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
-    if (n < 0 || !bl_grow(&buffer->data, &buffer->capacity, buffer->n + (size_t)n + 1, 1, NULL)) buffer->failed = true;
+    if (n < 0 || !bl_grow(&buffer->data, &buffer->capacity, buffer->n + (size_t)n + 1, 1, NULL))
+        buffer->failed = true;
     if (!buffer->failed) {
         vsnprintf(buffer->data + buffer->n, (size_t)n + 1, format, again);
         buffer->n += (size_t)n;

@@ -13,7 +13,8 @@ typedef struct bl_buffer {
 void bl_buffer_add(bl_buffer *buffer, const char *data, size_t n);
 void bl_buffer_text(bl_buffer *buffer, const char *text);
 void bl_buffer_print(bl_buffer *buffer, const char *format, ...) BL_PRINTF(2, 3);
-/* The text, NUL-terminated, to be freed with bl_free; empties the buffer. NULL with BL_ERR_MEMORY if anything failed. */
+/* The text, NUL-terminated, to be freed with bl_free; empties the buffer. NULL with BL_ERR_MEMORY if anything
+ * failed. */
 char *bl_buffer_take(bl_buffer *buffer, bl_error *err);
 void bl_buffer_free(bl_buffer *buffer);
 #endif

@@ -3,9 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const code_names[] = {"ok", "usage", "input", "unsupported", "io", "memory", "numeric", "cancelled"};
+static const char *const code_names[] = {"ok", "usage",  "input",   "unsupported",
+                                         "io", "memory", "numeric", "cancelled"};
 
-const char *bl_code_name(bl_code code) { return (size_t)code < sizeof code_names / sizeof *code_names ? code_names[code] : "unknown"; }
+const char *bl_code_name(bl_code code) {
+    return (size_t)code < sizeof code_names / sizeof *code_names ? code_names[code] : "unknown";
+}
 
 static void fill(bl_error *err, bl_code code, const char *format, va_list arguments) {
     if (!err) return;
@@ -40,6 +43,7 @@ bool bl_error_prefix(bl_error *err, const char *prefix) {
     char old[sizeof err->message];
     memcpy(old, err->message, sizeof old);
     int n = snprintf(err->message, sizeof err->message, "%s: ", prefix);
-    if (n > 0 && (size_t)n < sizeof err->message) snprintf(err->message + n, sizeof err->message - (size_t)n, "%s", old);
+    if (n > 0 && (size_t)n < sizeof err->message)
+        snprintf(err->message + n, sizeof err->message - (size_t)n, "%s", old);
     return false;
 }

@@ -51,7 +51,8 @@ char *bl_file_read(const char *path, size_t limit, size_t *size, bl_error *err) 
         size_t got = fread(data + n, 1, capacity - n - 1, file);
         n += got;
         if (n > limit) {
-            bl_fail(err, BL_ERR_INPUT, "%s: larger than the %zu bytes that such a file may have", path, limit);
+            bl_fail(err, BL_ERR_INPUT, "%s: larger than the %zu bytes that such a file may have", path,
+                    limit);
             break;
         }
         if (got > 0) continue;
@@ -204,7 +205,9 @@ bool bl_writer_commit(bl_writer *writer, bl_error *err) {
         }
     }
     bool ok = !writer->failed;
-    if (!ok) bl_fail(err, BL_ERR_IO, "%s: writing failed: %s; nothing was left behind", writer->path, strerror(writer->failed));
+    if (!ok)
+        bl_fail(err, BL_ERR_IO, "%s: writing failed: %s; nothing was left behind", writer->path,
+                strerror(writer->failed));
     writer_free(writer);
     return ok;
 }

@@ -25,13 +25,15 @@ char *bl_path_join(const char *directory, const char *name, bl_error *err);
 /* Removes a directory and everything in it; errors are ignored (it is a clean-up). */
 void bl_remove_tree(const char *path);
 
-/* A file being written under a temporary name beside its final one. A path that exists and is no regular file (a pipe, /dev/stdout)
- * is written directly. Errors stick: write freely, look at the result of bl_writer_commit. */
+/* A file being written under a temporary name beside its final one. A path that exists and is no regular file
+ * (a pipe, /dev/stdout) is written directly. Errors stick: write freely, look at the result of
+ * bl_writer_commit. */
 typedef struct bl_writer bl_writer;
 bl_writer *bl_writer_open(const char *path, bl_error *err);
 void bl_writer_write(bl_writer *writer, const void *data, size_t size);
 void bl_writer_print(bl_writer *writer, const char *format, ...) BL_PRINTF(2, 3);
-/* Flush, fsync, rename; false (and nothing left behind) if anything failed since opening. Frees the writer either way. */
+/* Flush, fsync, rename; false (and nothing left behind) if anything failed since opening. Frees the writer
+ * either way. */
 bool bl_writer_commit(bl_writer *writer, bl_error *err);
 /* Gives up: removes the temporary file, frees the writer. NULL is allowed. */
 void bl_writer_abort(bl_writer *writer);

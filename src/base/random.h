@@ -1,4 +1,5 @@
-/* Random numbers: xoshiro256** (Blackman & Vigna 2018), seeded by splitmix64. The state is four words, so that it can be saved. */
+/* Random numbers: xoshiro256** (Blackman & Vigna 2018), seeded by splitmix64. The state is four words, so
+ * that it can be saved. */
 #ifndef BL_BASE_RANDOM_H
 #define BL_BASE_RANDOM_H
 #include <stdint.h>

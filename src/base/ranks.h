@@ -9,13 +9,14 @@ typedef struct bl_ranks {
 
 /* Whether MPI was built in. */
 bool bl_ranks_possible(void);
-/* With `distributed`, joins the other ranks (BL_ERR_UNSUPPORTED when MPI was not built in); else stands alone. Joining again is free; the
- * ranks part when the process exits. */
+/* With `distributed`, joins the other ranks (BL_ERR_UNSUPPORTED when MPI was not built in); else stands
+ * alone. Joining again is free; the ranks part when the process exits. */
 bool bl_ranks_join(bl_ranks *ranks, bool distributed, bl_error *err);
 
 /* Every function below is called by all ranks, in the same order. */
 
-/* True on all ranks if `ok` is on all; otherwise false on all, with the error of the lowest rank that failed. */
+/* True on all ranks if `ok` is on all; otherwise false on all, with the error of the lowest rank that failed.
+ */
 bool bl_ranks_agree(const bl_ranks *ranks, bool ok, bl_error *err);
 /* x [n] becomes the sum over ranks, the same on all of them. */
 bool bl_ranks_sum(const bl_ranks *ranks, float *x, size_t n, bl_error *err);
@@ -33,6 +34,7 @@ typedef struct bl_gathered {
 /* Rank 0 gets the `bytes` bytes of every rank; the others get nothing. Fails on all ranks or on none. */
 bool bl_ranks_gather(const bl_ranks *ranks, const void *data, size_t bytes, bl_gathered *out, bl_error *err);
 /* The same for every rank. */
-bool bl_ranks_gather_all(const bl_ranks *ranks, const void *data, size_t bytes, bl_gathered *out, bl_error *err);
+bool bl_ranks_gather_all(const bl_ranks *ranks, const void *data, size_t bytes, bl_gathered *out,
+                         bl_error *err);
 void bl_gathered_free(bl_gathered *gathered);
 #endif

@@ -7,5 +7,6 @@
 int bl_threads(void);
 
 /* Reports progress; false with BL_ERR_CANCELLED when the callback asks to stop. `progress` may be NULL. */
-bool bl_progress_step(const bl_progress *progress, const char *phase, uint64_t done, uint64_t total, bl_error *err);
+bool bl_progress_step(const bl_progress *progress, const char *phase, uint64_t done, uint64_t total,
+                      bl_error *err);
 #endif

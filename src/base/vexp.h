@@ -1,9 +1,10 @@
 /* exp in float32, branch-free, so that loops over it vectorise.
  *
- *   exp(x) = 2^n exp(r),  n = round(x / ln 2),  r = x - n ln 2 in [-ln2/2, ln2/2], exp(r) by a polynomial of degree 6.
+ *   exp(x) = 2^n exp(r),  n = round(x / ln 2),  r = x - n ln 2 in [-ln2/2, ln2/2], exp(r) by a polynomial of
+ * degree 6.
  *
- * Error below 2 ulp for x in [-87, 88]; outside it saturates at about 1e-38 and 1.6e38, and exp(-inf) is that tiny number, not 0:
- * mask before or after, never rely on it. NaN stays NaN. */
+ * Error below 2 ulp for x in [-87, 88]; outside it saturates at about 1e-38 and 1.6e38, and exp(-inf) is that
+ * tiny number, not 0: mask before or after, never rely on it. NaN stays NaN. */
 #ifndef BL_BASE_VEXP_H
 #define BL_BASE_VEXP_H
 #include <stdint.h>

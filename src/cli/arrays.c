@@ -13,7 +13,9 @@ static bool ends_with(const char *text, const char *suffix) {
 
 bool arrays_single(const char *path) { return path && ends_with(path, ".npy"); }
 
-bool arrays_named(const char *path) { return path && (ends_with(path, ".npy") || ends_with(path, ".safetensors")); }
+bool arrays_named(const char *path) {
+    return path && (ends_with(path, ".npy") || ends_with(path, ".safetensors"));
+}
 
 static bool write_folder(const char *path, const bl_named_array *arrays, size_t n, bl_error *err) {
     struct stat status;
@@ -37,14 +39,16 @@ bool arrays_write(const char *path, const bl_named_array *arrays, size_t n, bl_e
     if (!ends_with(path, ".npy")) return write_folder(path, arrays, n, err);
     if (n == 1) return bl_npy_write(path, arrays, err);
     err->code = BL_ERR_USAGE;
-    snprintf(err->message, sizeof err->message, "%s: a .npy file holds one array, %zu were asked for: name a folder or FILE.safetensors",
-             path, n);
+    snprintf(err->message, sizeof err->message,
+             "%s: a .npy file holds one array, %zu were asked for: name a folder or FILE.safetensors", path,
+             n);
     return false;
 }
 
 json_t *array_json(const bl_named_array *array) {
     json_t *shape = json_array();
-    for (size_t i = 0; i < array->n_dims; i++) json_array_append_new(shape, json_integer((json_int_t)array->shape[i]));
+    for (size_t i = 0; i < array->n_dims; i++)
+        json_array_append_new(shape, json_integer((json_int_t)array->shape[i]));
     return json_pack("{s:s, s:o}", "name", array->name, "shape", shape);
 }
 
@@ -55,7 +59,8 @@ char *array_lines(const char *path, const bl_named_array *arrays, size_t n) {
     if (!out) return NULL;
     for (size_t i = 0; i < n; i++) {
         fprintf(out, "%-14s [", arrays[i].name);
-        for (size_t j = 0; j < arrays[i].n_dims; j++) fprintf(out, "%s%zu", j ? ", " : "", arrays[i].shape[j]);
+        for (size_t j = 0; j < arrays[i].n_dims; j++)
+            fprintf(out, "%s%zu", j ? ", " : "", arrays[i].shape[j]);
         fprintf(out, "]\n");
     }
     fprintf(out, "%s is written\n", path);

@@ -42,7 +42,8 @@ static void free_tokens(text_list *list) {
 }
 
 /* The static site of a finished atlas. */
-static bool write_site(const common *c, const bl_model *model, const char *atlas, const char *site, bool no_spectra, bl_error *err) {
+static bool write_site(const common *c, const bl_model *model, const char *atlas, const char *site,
+                       bool no_spectra, bl_error *err) {
     bl_site_options options = {.no_spectra = no_spectra, .progress = progress_bar(c->quiet)};
     bool ok = bl_site_write(model, atlas, site, &options, err);
     progress_end();
@@ -54,10 +55,13 @@ static char *describe(const common *c, const bl_atlas_summary *s) {
     char *text = NULL;
     static const char *const forms[] = {
         "%s: %llu directions, %llu eigenpairs, %llu stories, %llu positions, %.1f MB%s\n",
-        "{\"file\": \"%s\", \"directions\": %llu, \"eigenpairs\": %llu, \"stories\": %llu, \"positions\": %llu, \"megabytes\": %.1f, \"resumed\": %s}\n"};
-    int n = asprintf(&text, forms[c->format == FORMAT_JSON], c->output, (unsigned long long)s->directions, (unsigned long long)s->pairs,
-                     (unsigned long long)s->stories, (unsigned long long)s->positions, (double)s->bytes / 1e6,
-                     c->format == FORMAT_JSON ? (s->resumed ? "true" : "false") : (s->resumed ? ", resumed" : ""));
+        "{\"file\": \"%s\", \"directions\": %llu, \"eigenpairs\": %llu, \"stories\": %llu, \"positions\": "
+        "%llu, \"megabytes\": %.1f, \"resumed\": %s}\n"};
+    int n = asprintf(&text, forms[c->format == FORMAT_JSON], c->output, (unsigned long long)s->directions,
+                     (unsigned long long)s->pairs, (unsigned long long)s->stories,
+                     (unsigned long long)s->positions, (double)s->bytes / 1e6,
+                     c->format == FORMAT_JSON ? (s->resumed ? "true" : "false")
+                                              : (s->resumed ? ", resumed" : ""));
     return n < 0 ? NULL : text;
 }
 
@@ -70,36 +74,47 @@ static int make(int argc, char **argv, const verb *self) {
     size_t seed = 0;
     bl_error err = {0};
     const option table[] = {
-        {"corpus", OPTION_FILES, &corpora, "FILE…", "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst"},
+        {"corpus", OPTION_FILES, &corpora, "FILE…",
+         "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst"},
         {"layer", OPTION_COUNT, &o.layer, "N", "layer whose MLP is decomposed (default 0)"},
         {"tokens", OPTION_TEXT, &tokens_file, "FILE", "only these output tokens, one a line"},
         {"frequent", OPTION_COUNT, &o.frequent, "N", "only the N tokens that the corpus has most often"},
         {"pairs", OPTION_COUNT, &o.pairs, "N", "eigenpairs at each end of the spectrum (default 4)"},
         {"top", OPTION_COUNT, &o.top, "N", "top inputs an eigenvector, at most one a story (default 8)"},
-        {"virtual", OPTION_COUNT, &o.virtual_tokens, "N", "highest and lowest virtual tokens of each source (default 5)"},
-        {"raw", OPTION_FLAG, &o.raw, NULL, "directions W_U[token] as they are, without subtracting the mean unembedding"},
-        {"centre-unembedding", OPTION_FLAG, &o.centre_unembedding, NULL, "subtract from each row of W_U its own mean first"},
+        {"virtual", OPTION_COUNT, &o.virtual_tokens, "N",
+         "highest and lowest virtual tokens of each source (default 5)"},
+        {"raw", OPTION_FLAG, &o.raw, NULL,
+         "directions W_U[token] as they are, without subtracting the mean unembedding"},
+        {"centre-unembedding", OPTION_FLAG, &o.centre_unembedding, NULL,
+         "subtract from each row of W_U its own mean first"},
         {"seed", OPTION_COUNT, &seed, "N", "of the null model (default 0)"},
         {"stories", OPTION_COUNT, &o.max_stories, "N", "read at most N stories"},
         {"site", OPTION_TEXT, &site, "DIR", "also write the atlas as a static web site"},
-        {"from", OPTION_TEXT, &from, "FILE", "with --site: of this finished atlas; nothing is computed or written but the site"},
-        {"no-spectra", OPTION_FLAG, &no_spectra, NULL, "with --site: only the stored eigenvalues; otherwise all are decomposed again"},
+        {"from", OPTION_TEXT, &from, "FILE",
+         "with --site: of this finished atlas; nothing is computed or written but the site"},
+        {"no-spectra", OPTION_FLAG, &no_spectra, NULL,
+         "with --site: only the stored eigenvalues; otherwise all are decomposed again"},
         {"overwrite", OPTION_FLAG, &o.overwrite, NULL, "begin anew where an atlas is"},
         {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON, "the database (required)", true);
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,
+                               "the database (required)", true);
     if (status >= 0) return status;
     bl_model *model = NULL;
     bl_corpus *corpus = NULL;
     bl_atlas_summary summary;
     bool ok = false;
     char *text = NULL;
-    if (from && (!site || c.output)) status = fail_usage(self, "--from FILE goes with --site DIR, and without -o");
+    if (from && (!site || c.output))
+        status = fail_usage(self, "--from FILE goes with --site DIR, and without -o");
     else if (no_spectra && !site) status = fail_usage(self, "--no-spectra goes with --site DIR");
     else if (!c.output && !from)
-        status = fail_usage(self, site ? "--site needs a finished atlas, --from FILE, or -o FILE to make one first"
-                                       : "-o FILE is missing: where the database is to be written");
-    else if (!o.pairs || !o.top || !o.virtual_tokens) status = fail_usage(self, "--pairs, --top and --virtual must be at least 1");
-    else if (tokens_file && o.frequent) status = fail_usage(self, "--tokens and --frequent exclude each other");
+        status =
+            fail_usage(self, site ? "--site needs a finished atlas, --from FILE, or -o FILE to make one first"
+                                  : "-o FILE is missing: where the database is to be written");
+    else if (!o.pairs || !o.top || !o.virtual_tokens)
+        status = fail_usage(self, "--pairs, --top and --virtual must be at least 1");
+    else if (tokens_file && o.frequent)
+        status = fail_usage(self, "--tokens and --frequent exclude each other");
     if (status >= 0) goto done;
     if (from) {
         model = load_model(&c, &err);
@@ -137,7 +152,10 @@ done:
 static int parse_condition(const verb *self, const char *text, bl_atlas_query *query) {
     const char *value = strchr(text, '=');
     char *end;
-    if (!value) return fail_usage(self, "query: '%s' is no KEY=VALUE: token=swim, sort=largest, limit=20, order=ascending", text);
+    if (!value)
+        return fail_usage(self,
+                          "query: '%s' is no KEY=VALUE: token=swim, sort=largest, limit=20, order=ascending",
+                          text);
     size_t length = (size_t)(value++ - text);
     if (length == 5 && strncmp(text, "token", 5) == 0) {
         query->token = value;
@@ -153,7 +171,8 @@ static int parse_condition(const verb *self, const char *text, bl_atlas_query *q
         if (!query->ascending && strcmp(value, "descending") != 0)
             return fail_usage(self, "query: order is ascending or descending, not '%s'", value);
     } else {
-        return fail_usage(self, "query: there is no key '%.*s'; there are token, sort, limit, order", (int)length, text);
+        return fail_usage(self, "query: there is no key '%.*s'; there are token, sort, limit, order",
+                          (int)length, text);
     }
     return -1;
 }
@@ -165,13 +184,18 @@ static int query_atlas(int argc, char **argv, const verb *self) {
     int words = 0;
     bl_error err = {0};
     while (words < argc && argv[words][0] != '-') words++;
-    int status =
-        options_parse(argc - words, argv + words, self, &c, table, FORMATS_ALL, "write to this file instead of standard output", false);
+    int status = options_parse(argc - words, argv + words, self, &c, table, FORMATS_ALL,
+                               "write to this file instead of standard output", false);
     if (status >= 0) return status;
-    if (words == 0) status = fail_usage(self, "query: which atlas? bilens atlas query FILE.db [token=swim | sort=largest limit=20]");
+    if (words == 0)
+        status =
+            fail_usage(self,
+                       "query: which atlas? bilens atlas query FILE.db [token=swim | sort=largest limit=20]");
     for (int i = 1; i < words && status < 0; i++) status = parse_condition(self, argv[i], &query);
     if (status < 0) {
-        bl_atlas_form form = c.format == FORMAT_JSON ? BL_ATLAS_JSON : c.format == FORMAT_CSV ? BL_ATLAS_CSV : BL_ATLAS_TABLE;
+        bl_atlas_form form = c.format == FORMAT_JSON ? BL_ATLAS_JSON
+                           : c.format == FORMAT_CSV  ? BL_ATLAS_CSV
+                                                     : BL_ATLAS_TABLE;
         status = write_result(self, &c, bl_atlas_answer(argv[0], &query, form, &err), &err);
     }
     common_free(&c);
@@ -183,17 +207,24 @@ static int run(int argc, char **argv, const verb *self) {
     return make(argc, argv, self);
 }
 
-const verb verb_atlas = {
-    "atlas", "decompose and scan every direction into one database; look things up in it", run,
-    "For every token of the vocabulary: the eigenpairs at both ends of its direction's spectrum, their virtual tokens and their top inputs with the words that\n"
-    "did it, beside the same figures of a null model whose hidden units were permuted, so that structure can be told from chance. One SQLite file; its tables\n"
-    "stand in docs/atlas.md. Stopped at any time, the same command goes on where it was. Started by mpirun, the ranks share the work.\n\n"
-    "bilens atlas query FILE.db [KEY=VALUE…] [--format table|json|csv] looks things up: token=swim is all about one direction; sort=largest limit=20 is a list\n"
-    "(also count, highest, lowest, effective_rank, share, excess = largest over the null model's, each with order=ascending).\n\n"
-    "bilens atlas --from FILE.db --site DIR writes a finished atlas as a web site of static files, to be opened from disk or published.",
-    "  bilens atlas models/ts-1-256 --corpus stories.txt -o atlas.db\n"
-    "  mpirun -n 4 bilens atlas models/ts-1-256 --corpus stories.txt -o atlas.db\n"
-    "  bilens atlas models/ts-1-256 --from atlas.db --site atlas-site\n"
-    "  bilens atlas query atlas.db token=swim\n"
-    "  bilens atlas query atlas.db sort=excess limit=50 --format csv\n"
-    "  sqlite3 atlas.db \"SELECT word, value FROM virtual_tokens WHERE token = 'swim' AND idx = -1 AND source = 'direct'\"\n"};
+const verb verb_atlas = {"atlas",
+                         "decompose and scan every direction into one database; look things up in it", run,
+                         "For every token of the vocabulary: the eigenpairs at both ends of its direction's "
+                         "spectrum, their virtual tokens and their top inputs with the words that\n"
+                         "did it, beside the same figures of a null model whose hidden units were permuted, "
+                         "so that structure can be told from chance. One SQLite file; its tables\n"
+                         "stand in docs/atlas.md. Stopped at any time, the same command goes on where it "
+                         "was. Started by mpirun, the ranks share the work.\n\n"
+                         "bilens atlas query FILE.db [KEY=VALUE…] [--format table|json|csv] looks things up: "
+                         "token=swim is all about one direction; sort=largest limit=20 is a list\n"
+                         "(also count, highest, lowest, effective_rank, share, excess = largest over the "
+                         "null model's, each with order=ascending).\n\n"
+                         "bilens atlas --from FILE.db --site DIR writes a finished atlas as a web site of "
+                         "static files, to be opened from disk or published.",
+                         "  bilens atlas models/ts-1-256 --corpus stories.txt -o atlas.db\n"
+                         "  mpirun -n 4 bilens atlas models/ts-1-256 --corpus stories.txt -o atlas.db\n"
+                         "  bilens atlas models/ts-1-256 --from atlas.db --site atlas-site\n"
+                         "  bilens atlas query atlas.db token=swim\n"
+                         "  bilens atlas query atlas.db sort=excess limit=50 --format csv\n"
+                         "  sqlite3 atlas.db \"SELECT word, value FROM virtual_tokens WHERE token = 'swim' "
+                         "AND idx = -1 AND source = 'direct'\"\n"};

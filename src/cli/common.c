@@ -38,10 +38,10 @@ char *default_data(const char *name, bl_error *err) {
         if (!path) path = existing(self, "/../share/bilens", name);
     }
     if (!path)
-        set_error(
-            err, BL_ERR_INPUT,
-            "the embedded default '%s' is not here (it is looked for in $BILENS_DATA, beside the build folder and where bilens was installed): name a MODEL and a --corpus",
-            name);
+        set_error(err, BL_ERR_INPUT,
+                  "the embedded default '%s' is not here (it is looked for in $BILENS_DATA, beside the build "
+                  "folder and where bilens was installed): name a MODEL and a --corpus",
+                  name);
     return path;
 }
 
@@ -57,7 +57,8 @@ bl_model *load_model(common *c, bl_error *err) {
 bl_corpus *open_corpus(const text_list *paths, bl_error *err) {
     for (size_t i = 0; i < paths->n && ranks_started(); i++)
         if (strcmp(paths->items[i], "-") == 0) {
-            set_error(err, BL_ERR_USAGE, "--corpus -: mpirun gives standard input to one rank only%s", ": name a file");
+            set_error(err, BL_ERR_USAGE, "--corpus -: mpirun gives standard input to one rank only%s",
+                      ": name a file");
             return NULL;
         }
     if (paths->n) return bl_corpus_open(paths->items, paths->n, err);
@@ -76,11 +77,14 @@ void direction_options_free(direction_options *options) {
 }
 
 int check_direction(const verb *self, const direction_options *options, const char *question) {
-    if (!options->token && !options->file) return fail_usage(self, "--token is missing: %s (Or --direction FILE)", question);
+    if (!options->token && !options->file)
+        return fail_usage(self, "--token is missing: %s (Or --direction FILE)", question);
     if (!options->file) return -1;
     if (options->token) return fail_usage(self, "--token and --direction: a direction is one or the other");
-    if (options->minus.n) return fail_usage(self, "--minus goes with --token; a --direction is taken as it is");
-    if (options->centre) return fail_usage(self, "--centre-unembedding goes with --token; a --direction is taken as it is");
+    if (options->minus.n)
+        return fail_usage(self, "--minus goes with --token; a --direction is taken as it is");
+    if (options->centre)
+        return fail_usage(self, "--centre-unembedding goes with --token; a --direction is taken as it is");
     return -1;
 }
 
@@ -121,7 +125,8 @@ bool choose_eigs(const bl_model *model, direction_options *options, bl_error *er
         if (index >= -n && index < n) continue;
         err->code = BL_ERR_USAGE;
         snprintf(err->message, sizeof err->message,
-                 "--eigs: eigenvector %ld does not exist; there are %ld: 0 … %ld, or -1 … %ld from the end", index, n, n - 1, -n);
+                 "--eigs: eigenvector %ld does not exist; there are %ld: 0 … %ld, or -1 … %ld from the end",
+                 index, n, n - 1, -n);
         return false;
     }
     return true;

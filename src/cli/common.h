@@ -3,10 +3,11 @@
 #define BL_CLI_COMMON_H
 #include "cli/options.h"
 
-/* The model that was named, a directory or a name on the hub, or the embedded default. NULL with the error filled in. */
+/* The model that was named, a directory or a name on the hub, or the embedded default. NULL with the error
+ * filled in. */
 bl_model *load_model(common *c, bl_error *err);
-/* A file or folder of the data that comes with bilens ("stories.txt"): in $BILENS_DATA, beside the build folder, or where it was
- * installed. Free with free; NULL with BL_ERR_INPUT. */
+/* A file or folder of the data that comes with bilens ("stories.txt"): in $BILENS_DATA, beside the build
+ * folder, or where it was installed. Free with free; NULL with BL_ERR_INPUT. */
 char *default_data(const char *name, bl_error *err);
 /* The corpus that was named, or the embedded default; standard input not for several ranks. */
 bl_corpus *open_corpus(const text_list *paths, bl_error *err);
@@ -21,24 +22,32 @@ typedef struct direction_options {
     float *vector; /* [d] of `file`, once it is read */
 } direction_options;
 
-#define DIRECTION_OPTIONS(d)                                                                                                      \
-    {"token", OPTION_TEXT, &(d).token, "T", "output token: the vocabulary's own string, or its id as #1234"},                     \
-        {"minus", OPTION_TOKENS, &(d).minus, "T,T…", "contrast tokens: their mean is subtracted"},                                \
-        {"direction", OPTION_TEXT, &(d).file, "FILE", "instead of a token: a vector [d], FILE.npy or FILE.safetensors[:TENSOR]"}, \
-        {"layer", OPTION_COUNT, &(d).layer, "N", "layer whose MLP is decomposed (default 0)"},                                    \
-        {"centre-unembedding", OPTION_FLAG, &(d).centre, NULL, "subtract from each row of W_U its own mean first"}, {             \
-        "eigs", OPTION_INDICES, &(d).eigs, "I,I…",                                                                                \
-            "eigenvectors, by index into the ascending spectrum, negative from the end (default -1,-2,-3,-4,0,1,2,3)"             \
+#define DIRECTION_OPTIONS(d)                                                                       \
+    {"token", OPTION_TEXT, &(d).token, "T",                                                        \
+     "output token: the vocabulary's own string, or its id as #1234"},                             \
+        {"minus", OPTION_TOKENS, &(d).minus, "T,T…", "contrast tokens: their mean is subtracted"}, \
+        {"direction", OPTION_TEXT, &(d).file, "FILE",                                              \
+         "instead of a token: a vector [d], FILE.npy or FILE.safetensors[:TENSOR]"},               \
+        {"layer", OPTION_COUNT, &(d).layer, "N", "layer whose MLP is decomposed (default 0)"},     \
+        {"centre-unembedding", OPTION_FLAG, &(d).centre, NULL,                                     \
+         "subtract from each row of W_U its own mean first"},                                      \
+    {                                                                                              \
+        "eigs", OPTION_INDICES, &(d).eigs, "I,I…",                                                 \
+            "eigenvectors, by index into the ascending spectrum, negative from the end (default "  \
+            "-1,-2,-3,-4,0,1,2,3)"                                                                 \
     }
 
 void direction_options_free(direction_options *options);
-/* -1 when exactly one of --token and --direction was given, with what goes with it; else the exit status of bad usage. */
+/* -1 when exactly one of --token and --direction was given, with what goes with it; else the exit status of
+ * bad usage. */
 int check_direction(const verb *self, const direction_options *options, const char *question);
 /* Reads --direction's file, if there is one. */
 bool read_direction(const bl_model *model, direction_options *options, bl_error *err);
-/* The eigenvectors asked for, or the default eight (fewer in a smaller model); checked against the spectrum's size. */
+/* The eigenvectors asked for, or the default eight (fewer in a smaller model); checked against the spectrum's
+ * size. */
 bool choose_eigs(const bl_model *model, direction_options *options, bl_error *err);
-/* Reads and decomposes the direction; only as many extreme eigenpairs as `options->eigs` needs unless `all`. */
+/* Reads and decomposes the direction; only as many extreme eigenpairs as `options->eigs` needs unless `all`.
+ */
 bl_eigen *decompose(const bl_model *model, direction_options *options, bool all, bl_error *err);
 /* After read_direction or decompose. */
 bl_direction as_direction(const direction_options *options);

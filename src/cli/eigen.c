@@ -14,12 +14,13 @@ static char *render(const common *c, char *json, bl_error *err) {
     return text;
 }
 
-/* direction [d], eigenvalues [n], eigenvectors [J, n] and virtual_tokens [J, 1 + H, V] in the order of --eigs; of a .npy the eigenvectors
- * alone. Tells what was written. */
-static int write_arrays(const verb *self, const common *c, const bl_model *model, const direction_options *d, const bl_eigen *eigen,
-                        bl_error *err) {
+/* direction [d], eigenvalues [n], eigenvectors [J, n] and virtual_tokens [J, 1 + H, V] in the order of
+ * --eigs; of a .npy the eigenvectors alone. Tells what was written. */
+static int write_arrays(const verb *self, const common *c, const bl_model *model, const direction_options *d,
+                        const bl_eigen *eigen, bl_error *err) {
     const bl_config *config = bl_model_config(model);
-    size_t n = bl_eigen_size(eigen), count = d->eigs.n, sources = 1 + config->n_head, cells = sources * config->n_vocab;
+    size_t n = bl_eigen_size(eigen), count = d->eigs.n, sources = 1 + config->n_head,
+           cells = sources * config->n_vocab;
     bl_direction direction = as_direction(d);
     float *u = calloc(config->d_model, sizeof *u), *vectors = calloc(count * n, sizeof *vectors);
     float *tokens = calloc(count * cells, sizeof *tokens);
@@ -35,7 +36,8 @@ static int write_arrays(const verb *self, const common *c, const bl_model *model
                                      {"virtual_tokens", tokens, 3, {count, sources, config->n_vocab}}};
     size_t written = arrays_single(c->output) ? 1 : sizeof arrays / sizeof *arrays;
     ok = ok && arrays_write(c->output, arrays, written, err);
-    if (!ok && err->code == BL_OK) err->code = BL_ERR_MEMORY, snprintf(err->message, sizeof err->message, "out of memory");
+    if (!ok && err->code == BL_OK)
+        err->code = BL_ERR_MEMORY, snprintf(err->message, sizeof err->message, "out of memory");
     int status = ok ? arrays_tell(self, c, arrays, written) : fail_with(self, err);
     free(u);
     free(vectors);
@@ -48,11 +50,14 @@ static int run(int argc, char **argv, const verb *self) {
     direction_options d = {0};
     const char *plot = NULL;
     bl_error err = {0};
-    const option table[] = {DIRECTION_OPTIONS(d), {"plot", OPTION_TEXT, &plot, "FILE", "also draw the spectrum: .svg, .png or .pdf"}, {0}};
-    int status =
-        options_parse(argc, argv, self, &c, table, FORMATS_ALL,
-                      "write to this file instead of standard output; FILE.npy: the eigenvectors [J, n]; FILE.safetensors: all arrays",
-                      true);
+    const option table[] = {DIRECTION_OPTIONS(d),
+                            {"plot", OPTION_TEXT, &plot, "FILE",
+                             "also draw the spectrum: .svg, .png or .pdf"},
+                            {0}};
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL,
+                               "write to this file instead of standard output; FILE.npy: the eigenvectors "
+                               "[J, n]; FILE.safetensors: all arrays",
+                               true);
     if (status >= 0) return status;
     bl_model *model = NULL;
     bl_eigen *eigen = NULL;
@@ -67,7 +72,8 @@ static int run(int argc, char **argv, const verb *self) {
         bl_free(json);
         json = NULL;
     }
-    if (json && arrays_named(c.output)) status = write_arrays(self, &c, model, &d, eigen, &err), bl_free(json);
+    if (json && arrays_named(c.output))
+        status = write_arrays(self, &c, model, &d, eigen, &err), bl_free(json);
     else status = write_result(self, &c, json ? render(&c, json, &err) : NULL, &err);
 done:
     bl_eigen_free(eigen);
@@ -79,8 +85,10 @@ done:
 
 const verb verb_eigen = {
     "eigen", "spectrum and virtual-token tables of one direction", run,
-    "Forms the interaction matrix Q of an output direction (never the whole tensor B), decomposes it, and shows each eigenvector in the tokens that\n"
-    "the embedding (direct) and every attention head deliver: the ten highest and the ten lowest. A positive eigenvalue is evidence for the token,\n"
+    "Forms the interaction matrix Q of an output direction (never the whole tensor B), decomposes it, and "
+    "shows each eigenvector in the tokens that\n"
+    "the embedding (direct) and every attention head deliver: the ten highest and the ten lowest. A positive "
+    "eigenvalue is evidence for the token,\n"
     "a negative one against it; an eigenvector's sign is arbitrary (its largest component is made positive).",
     "  bilens eigen models/ts-1-256 --token swim --minus run,climb,eat,see,smell,walk,fly,sit,sleep\n"
     "  bilens eigen models/ts-1-256 --token swim --eigs -1,0 --format json --plot spectrum.pdf\n"

@@ -8,8 +8,9 @@
 static char *render(const common *c, const bl_loss *loss, bl_error *err) {
     char *text = NULL;
     if (c->format == FORMAT_JSON) {
-        json_t *json = json_pack("{s:s, s:f, s:I, s:I, s:f}", "model", c->model, "loss", loss->loss, "predictions",
-                                 (json_int_t)loss->predictions, "stories", (json_int_t)loss->stories, "perplexity", exp(loss->loss));
+        json_t *json = json_pack("{s:s, s:f, s:I, s:I, s:f}", "model", c->model, "loss", loss->loss,
+                                 "predictions", (json_int_t)loss->predictions, "stories",
+                                 (json_int_t)loss->stories, "perplexity", exp(loss->loss));
         text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
         json_decref(json);
         char *line = NULL;
@@ -18,10 +19,14 @@ static char *render(const common *c, const bl_loss *loss, bl_error *err) {
         text = line;
     } else if (c->format == FORMAT_CSV) {
         if (asprintf(&text, "loss,predictions,stories,perplexity\r\n%.12g,%llu,%llu,%.9g\r\n", loss->loss,
-                     (unsigned long long)loss->predictions, (unsigned long long)loss->stories, exp(loss->loss)) < 0)
+                     (unsigned long long)loss->predictions, (unsigned long long)loss->stories,
+                     exp(loss->loss)) < 0)
             text = NULL;
-    } else if (asprintf(&text, "loss         %.6f nats a token (perplexity %.3f)\npredictions  %llu in %llu stories\n", loss->loss,
-                        exp(loss->loss), (unsigned long long)loss->predictions, (unsigned long long)loss->stories) < 0) {
+    } else if (asprintf(
+                   &text,
+                   "loss         %.6f nats a token (perplexity %.3f)\npredictions  %llu in %llu stories\n",
+                   loss->loss, exp(loss->loss), (unsigned long long)loss->predictions,
+                   (unsigned long long)loss->stories) < 0) {
         text = NULL;
     }
     if (!text) {
@@ -36,11 +41,13 @@ static int run(int argc, char **argv, const verb *self) {
     text_list corpora = {0};
     size_t stories = 0;
     bl_error err = {0};
-    const option table[] = {{"corpus", OPTION_FILES, &corpora, "FILE…",
-                             "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
-                            {"stories", OPTION_COUNT, &stories, "N", "read at most N stories"},
-                            {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, "write to this file instead of standard output", true);
+    const option table[] = {
+        {"corpus", OPTION_FILES, &corpora, "FILE…",
+         "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
+        {"stories", OPTION_COUNT, &stories, "N", "read at most N stories"},
+        {0}};
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL,
+                               "write to this file instead of standard output", true);
     if (status >= 0) return status;
     bl_loss loss;
     bl_corpus *corpus = open_corpus(&corpora, &err);
@@ -55,7 +62,8 @@ static int run(int argc, char **argv, const verb *self) {
     return status;
 }
 
-const verb verb_eval = {
-    "eval", "loss over a corpus", run,
-    "Mean cross-entropy of the next token in nats, over all predicted positions of all stories (each truncated to n_ctx tokens).",
-    "  bilens eval models/ts-1-256 --corpus valid.txt\n  bilens eval models/ts-1-256 --corpus valid.txt --stories 256 --format json\n"};
+const verb verb_eval = {"eval", "loss over a corpus", run,
+                        "Mean cross-entropy of the next token in nats, over all predicted positions of all "
+                        "stories (each truncated to n_ctx tokens).",
+                        "  bilens eval models/ts-1-256 --corpus valid.txt\n  bilens eval models/ts-1-256 "
+                        "--corpus valid.txt --stories 256 --format json\n"};

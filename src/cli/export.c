@@ -6,7 +6,8 @@
 #include <string.h>
 
 /* What is written without --tensors: all that is no bigger than the weights themselves. */
-static const char *const usual[] = {"w_e", "w_u", "w_q", "w_k", "w_v", "w_o", "w_l", "w_r", "w_p", "ov", "qk"};
+static const char *const usual[] = {"w_e", "w_u", "w_q", "w_k", "w_v", "w_o",
+                                    "w_l", "w_r", "w_p", "ov",  "qk"};
 enum { N_USUAL = sizeof usual / sizeof *usual };
 
 typedef struct set {
@@ -34,8 +35,8 @@ static bool add(set *s, const bl_model *model, const char *name, size_t layer, b
 }
 
 /* Every name for layers first … last; w_e and w_u once. */
-static bool collect(const common *c, set *s, const bl_model *model, const char *const *names, size_t n, size_t first, size_t last,
-                    bl_error *err) {
+static bool collect(const common *c, set *s, const bl_model *model, const char *const *names, size_t n,
+                    size_t first, size_t last, bl_error *err) {
     size_t most = n * (last - first + 1);
     s->weights = calloc(most, sizeof *s->weights);
     s->arrays = calloc(most, sizeof *s->arrays);
@@ -43,7 +44,8 @@ static bool collect(const common *c, set *s, const bl_model *model, const char *
     if (!s->weights || !s->arrays || !s->names) return false;
     for (size_t i = 0; i < n; i++) {
         bool global = strcmp(names[i], "w_e") == 0 || strcmp(names[i], "w_u") == 0;
-        if (strcmp(names[i], "b") == 0) note(c, "b [d, n, n] takes %.2f GB a layer", (double)bl_weight_array_bytes(model, "b") / 1e9);
+        if (strcmp(names[i], "b") == 0)
+            note(c, "b [d, n, n] takes %.2f GB a layer", (double)bl_weight_array_bytes(model, "b") / 1e9);
         for (size_t layer = first; layer <= (global ? first : last); layer++)
             if (!add(s, model, names[i], layer, !global, err)) return false;
     }
@@ -59,8 +61,9 @@ static int run(int argc, char **argv, const verb *self) {
                              "of w_e w_u w_q w_k w_v w_o w_l w_r w_p ov qk (default: these), ove, b"},
                             {"layer", OPTION_COUNT, &layer, "N", "this layer only (default: all)"},
                             {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,
-                               "where to: FILE.safetensors, FILE.npy (one array) or a folder for .npy files", true);
+    int status =
+        options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,
+                      "where to: FILE.safetensors, FILE.npy (one array) or a folder for .npy files", true);
     if (status >= 0) return status;
     bl_model *model = NULL;
     set s = {0};
@@ -82,9 +85,12 @@ static int run(int argc, char **argv, const verb *self) {
         names = plain;
         n = kept;
     }
-    size_t last = layer == SIZE_MAX ? bl_model_config(model)->n_layer - 1 : layer, first = layer == SIZE_MAX ? 0 : layer;
-    bool ok = collect(&c, &s, model, names, n, first, last, &err) && arrays_write(c.output, s.arrays, s.n, &err);
-    if (!ok && err.code == BL_OK) err.code = BL_ERR_MEMORY, snprintf(err.message, sizeof err.message, "out of memory");
+    size_t last = layer == SIZE_MAX ? bl_model_config(model)->n_layer - 1 : layer,
+           first = layer == SIZE_MAX ? 0 : layer;
+    bool ok =
+        collect(&c, &s, model, names, n, first, last, &err) && arrays_write(c.output, s.arrays, s.n, &err);
+    if (!ok && err.code == BL_OK)
+        err.code = BL_ERR_MEMORY, snprintf(err.message, sizeof err.message, "out of memory");
     if (!ok) {
         status = fail_with(self, &err);
         goto done;
@@ -98,9 +104,10 @@ done:
     return status;
 }
 
-const verb verb_export = {
-    "export", "weights as arrays, for numpy and friends", run,
-    "Writes weights in float32, norm weights folded in. Shapes: w_e w_u [V, d], w_q w_k w_v [H, k, d], w_o [d, H, k], w_l w_r [h, d], w_p [d, h],\n"
-    "ov qk [H, d, d], ove [H, V, d], and, only if asked for by name, the third-order tensor b [d, d, d], which is large.",
-    "  bilens export models/ts-1-256 -o weights.safetensors\n"
-    "  bilens export models/ts-1-256 --tensors ov --layer 0 -o ov.npy\n"};
+const verb verb_export = {"export", "weights as arrays, for numpy and friends", run,
+                          "Writes weights in float32, norm weights folded in. Shapes: w_e w_u [V, d], w_q "
+                          "w_k w_v [H, k, d], w_o [d, H, k], w_l w_r [h, d], w_p [d, h],\n"
+                          "ov qk [H, d, d], ove [H, V, d], and, only if asked for by name, the third-order "
+                          "tensor b [d, d, d], which is large.",
+                          "  bilens export models/ts-1-256 -o weights.safetensors\n"
+                          "  bilens export models/ts-1-256 --tensors ov --layer 0 -o ov.npy\n"};

@@ -17,7 +17,8 @@ typedef struct fetch_options {
 } fetch_options;
 
 static char *as_json(const bl_hub_name *name, const fetch_options *o, const bl_hub_snapshot *snapshot) {
-    const char *directory = bl_hub_snapshot_directory(snapshot), *revision = name->revision[0] ? name->revision : "main";
+    const char *directory = bl_hub_snapshot_directory(snapshot),
+               *revision = name->revision[0] ? name->revision : "main";
     json_t *files = json_array();
     for (size_t i = 0; i < bl_hub_snapshot_n_files(snapshot); i++) {
         bl_hub_file file = bl_hub_snapshot_file(snapshot, i);
@@ -26,8 +27,9 @@ static char *as_json(const bl_hub_name *name, const fetch_options *o, const bl_h
         if (file.path) json_object_set_new(item, "fetched", json_boolean(file.fetched));
         json_array_append_new(files, item);
     }
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s}", "repository", name->repository, "type", o->data ? "dataset" : "model", "revision",
-                             revision, "commit", bl_hub_snapshot_commit(snapshot));
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s}", "repository", name->repository, "type",
+                             o->data ? "dataset" : "model", "revision", revision, "commit",
+                             bl_hub_snapshot_commit(snapshot));
     if (directory) json_object_set_new(root, "directory", json_string(directory));
     json_object_set_new(root, "files", files);
     char *text = json_dumps(root, JSON_INDENT(1)), *line = NULL;
@@ -55,7 +57,10 @@ static char *as_table(const bl_hub_name *name, const bl_hub_snapshot *snapshot) 
     for (size_t i = 0; i < bl_hub_snapshot_n_files(snapshot); i++) {
         bl_hub_file file = bl_hub_snapshot_file(snapshot, i);
         print_size(file.size, size);
-        fprintf(out, "%10s  %s%s\n", size, file.name, !directory ? "" : file.fetched ? "" : "  (was in the cache)");
+        fprintf(out, "%10s  %s%s\n", size, file.name,
+                !directory     ? ""
+                : file.fetched ? ""
+                               : "  (was in the cache)");
     }
     if (directory) fprintf(out, "%s\n", directory);
     if (fclose(out) == 0) return text;
@@ -73,7 +78,9 @@ static char *fetch(const common *c, fetch_options *o, bl_error *err) {
         if (name.revision[0] || strlen(o->revision) >= sizeof name.revision) {
             err->code = BL_ERR_USAGE;
             snprintf(err->message, sizeof err->message,
-                     name.revision[0] ? "two revisions: '%.200s' and --revision" : "--revision: too long after '%.200s'", c->model);
+                     name.revision[0] ? "two revisions: '%.200s' and --revision"
+                                      : "--revision: too long after '%.200s'",
+                     c->model);
             goto done;
         }
         snprintf(name.revision, sizeof name.revision, "%s", o->revision);
@@ -84,8 +91,11 @@ static char *fetch(const common *c, fetch_options *o, bl_error *err) {
     settings.options.no_retries = o->retries == 0;
     settings.options.retry_wait = o->wait;
     settings.options.timeout = o->timeout;
-    bl_hub_request request = {
-        .name = name.repository, .revision = name.revision, .data = o->data, .patterns = o->files.items, .n_patterns = o->files.n};
+    bl_hub_request request = {.name = name.repository,
+                              .revision = name.revision,
+                              .data = o->data,
+                              .patterns = o->files.items,
+                              .n_patterns = o->files.n};
     snapshot = bl_hub_fetch(&request, &settings.options, err);
     progress_end();
     if (snapshot) text = c->format == FORMAT_JSON ? as_json(&name, o, snapshot) : as_table(&name, snapshot);
@@ -103,17 +113,20 @@ static int run(int argc, char **argv, const verb *self) {
     common c = {0};
     fetch_options o = {.parallel = 4, .retries = 5, .wait = 1, .timeout = 30};
     bl_error err = {0};
-    const option table[] = {{"revision", OPTION_TEXT, &o.revision, "R", "branch, tag or commit (default main); the same as owner/name@R"},
-                            {"data", OPTION_FLAG, &o.data, NULL, "a data set, not a model"},
-                            {"file", OPTION_FILES, &o.files, "PATTERN…",
-                             "these files instead of a model's; * matches slashes, too; 'folder/' is all below it"},
-                            {"list", OPTION_FLAG, &o.list, NULL, "say what the hub has, and fetch nothing"},
-                            {"parallel", OPTION_COUNT, &o.parallel, "N", "files at a time, 1 to 16 (default 4)"},
-                            {"retries", OPTION_COUNT, &o.retries, "N", "further attempts after a passing fault (default 5)"},
-                            {"retry-wait", OPTION_REAL, &o.wait, "S", "seconds before the first of them, doubled each time (default 1)"},
-                            {"timeout", OPTION_REAL, &o.timeout, "S",
-                             "seconds of silence after which a connection is given up (default 30)"},
-                            {0}};
+    const option table[] = {
+        {"revision", OPTION_TEXT, &o.revision, "R",
+         "branch, tag or commit (default main); the same as owner/name@R"},
+        {"data", OPTION_FLAG, &o.data, NULL, "a data set, not a model"},
+        {"file", OPTION_FILES, &o.files, "PATTERN…",
+         "these files instead of a model's; * matches slashes, too; 'folder/' is all below it"},
+        {"list", OPTION_FLAG, &o.list, NULL, "say what the hub has, and fetch nothing"},
+        {"parallel", OPTION_COUNT, &o.parallel, "N", "files at a time, 1 to 16 (default 4)"},
+        {"retries", OPTION_COUNT, &o.retries, "N", "further attempts after a passing fault (default 5)"},
+        {"retry-wait", OPTION_REAL, &o.wait, "S",
+         "seconds before the first of them, doubled each time (default 1)"},
+        {"timeout", OPTION_REAL, &o.timeout, "S",
+         "seconds of silence after which a connection is given up (default 30)"},
+        {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON, NULL, true);
     if (status >= 0) return status;
     if (!c.model) status = fail_usage(self, "which model? bilens fetch owner/name[@revision]");
@@ -121,7 +134,9 @@ static int run(int argc, char **argv, const verb *self) {
     else if (!(o.wait > 0 && o.wait <= 3600) || !(o.timeout >= 1 && o.timeout <= 86400))
         status = fail_usage(self, "--retry-wait must be over 0 and --timeout at least 1, in seconds");
     else if (o.data && !o.files.n && !o.list)
-        status = fail_usage(self, "--file PATTERN… is missing: which files of the data set? --list says what there is, '*' is all");
+        status = fail_usage(
+            self,
+            "--file PATTERN… is missing: which files of the data set? --list says what there is, '*' is all");
     if (status < 0) {
         char *text = fetch(&c, &o, &err);
         status = text ? write_stdout(self, text) : fail_with(self, &err);
@@ -134,10 +149,14 @@ static int run(int argc, char **argv, const verb *self) {
 
 const verb verb_fetch = {
     "fetch", "bring a model or data set from the Hugging Face hub into the cache", run,
-    "Downloads what a model needs (config.json, tokenizer.json, *.safetensors and their index), or the files that --file names, in parallel, goes on where\n"
-    "an earlier attempt stopped, and verifies size and hash of each. The cache is that of the Python library huggingface_hub, HF_HOME/hub or HF_HUB_CACHE:\n"
-    "what either brings, the other finds. Every verb takes such a name as MODEL, and fetches it where the cache lacks it.\n\n"
-    "HF_ENDPOINT is another hub's address, HF_TOKEN (or the file HF_TOKEN_PATH, HF_HOME/token) opens private and gated models, HF_HUB_OFFLINE=1 asks\n"
+    "Downloads what a model needs (config.json, tokenizer.json, *.safetensors and their index), or the files "
+    "that --file names, in parallel, goes on where\n"
+    "an earlier attempt stopped, and verifies size and hash of each. The cache is that of the Python library "
+    "huggingface_hub, HF_HOME/hub or HF_HUB_CACHE:\n"
+    "what either brings, the other finds. Every verb takes such a name as MODEL, and fetches it where the "
+    "cache lacks it.\n\n"
+    "HF_ENDPOINT is another hub's address, HF_TOKEN (or the file HF_TOKEN_PATH, HF_HOME/token) opens private "
+    "and gated models, HF_HUB_OFFLINE=1 asks\n"
     "nobody, SSL_CERT_FILE holds certificates to trust. docs/hub.md has the rest.",
     "  bilens fetch tdooms/TinyStories-1-1024-i5n\n"
     "  bilens fetch tinystories:1-512-i@main --list\n"

@@ -39,8 +39,10 @@ static bool take(void *context, size_t i, const bl_generated *story, bl_error *e
     if (w->format == FORMAT_JSON) {
         static const char *const stops[] = {"end", "max-tokens", "context"};
         json_t *ids = json_array();
-        for (size_t k = 0; k < story->ids.n; k++) json_array_append_new(ids, json_integer(story->ids.data[k]));
-        json_t *json = json_pack("{s:s, s:o, s:s}", "text", story->text, "ids", ids, "stop", stops[story->stop]);
+        for (size_t k = 0; k < story->ids.n; k++)
+            json_array_append_new(ids, json_integer(story->ids.data[k]));
+        json_t *json =
+            json_pack("{s:s, s:o, s:s}", "text", story->text, "ids", ids, "stop", stops[story->stop]);
         char *line = json_line(json);
         json_decref(json);
         ok = line && fputs(line, w->out) >= 0;
@@ -56,14 +58,15 @@ static bool take(void *context, size_t i, const bl_generated *story, bl_error *e
 static void tell(const common *c, const writing *w, const bl_model *model, double seconds) {
     const size_t n_ctx = bl_model_config(model)->n_ctx;
     if (!w->corpus) {
-        if (w->stops[BL_STOP_CONTEXT]) note(c, "(ended because the model's context of %zu tokens is full)", n_ctx);
+        if (w->stops[BL_STOP_CONTEXT])
+            note(c, "(ended because the model's context of %zu tokens is full)", n_ctx);
         return;
     }
-    note(
-        c,
-        "%zu stories, %zu tokens in %.1f s (%.0f a second); %zu ended by themselves, %zu at --max-tokens, %zu where the context of %zu tokens was full",
-        w->n, w->steps, seconds, seconds > 0 ? (double)w->steps / seconds : 0, w->stops[BL_STOP_END], w->stops[BL_STOP_TOKENS],
-        w->stops[BL_STOP_CONTEXT], n_ctx);
+    note(c,
+         "%zu stories, %zu tokens in %.1f s (%.0f a second); %zu ended by themselves, %zu at --max-tokens, "
+         "%zu where the context of %zu tokens was full",
+         w->n, w->steps, seconds, seconds > 0 ? (double)w->steps / seconds : 0, w->stops[BL_STOP_END],
+         w->stops[BL_STOP_TOKENS], w->stops[BL_STOP_CONTEXT], n_ctx);
 }
 
 static double now(void) {
@@ -72,18 +75,23 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Generates into standard output, or into memory and then the file of -o, so that no half of it is ever there. */
+/* Generates into standard output, or into memory and then the file of -o, so that no half of it is ever
+ * there. */
 static int generate(const verb *self, common *c, const generate_options *o, const bl_model *model) {
     bl_error err = {0};
     char *text = NULL;
     size_t size = 0;
     bl_generate_options options;
     bl_generate_defaults(&options);
-    options.temperature = o->temperature, options.top_k = o->top_k, options.top_p = o->top_p, options.seed = o->seed;
+    options.temperature = o->temperature, options.top_k = o->top_k, options.top_p = o->top_p,
+    options.seed = o->seed;
     options.max_tokens = o->max_tokens, options.capitals = o->capitals, options.whole = o->whole;
-    writing w = {.format = c->format, .corpus = o->stories > 0, .out = c->output ? open_memstream(&text, &size) : stdout};
+    writing w = {.format = c->format,
+                 .corpus = o->stories > 0,
+                 .out = c->output ? open_memstream(&text, &size) : stdout};
     double begin = now();
-    bool ok = w.out ? bl_generate_stories(model, o->prompt, &options, o->stories ? o->stories : 1, take, &w, progress_bar(c->quiet), &err)
+    bool ok = w.out ? bl_generate_stories(model, o->prompt, &options, o->stories ? o->stories : 1, take, &w,
+                                          progress_bar(c->quiet), &err)
                     : write_failed(&err);
     double seconds = now() - begin;
     progress_end();
@@ -100,19 +108,24 @@ static int run(int argc, char **argv, const verb *self) {
     generate_options o = {.prompt = "", .temperature = 0.8};
     bl_error err = {0};
     const option table[] = {
-        {"prompt", OPTION_TEXT, &o.prompt, "TEXT", "how the text begins (default: nothing, the model begins)"},
+        {"prompt", OPTION_TEXT, &o.prompt, "TEXT",
+         "how the text begins (default: nothing, the model begins)"},
         {"temperature", OPTION_REAL, &o.temperature, "T",
          "0: always the most probable token; 1: the model's own probabilities (default 0.8)"},
         {"top-k", OPTION_COUNT, &o.top_k, "K", "draw among the K most probable tokens (default 0: all)"},
-        {"top-p", OPTION_REAL, &o.top_p, "P", "draw among the fewest tokens that together have probability P (default 0: all)"},
+        {"top-p", OPTION_REAL, &o.top_p, "P",
+         "draw among the fewest tokens that together have probability P (default 0: all)"},
         {"seed", OPTION_COUNT, &o.seed, "N", "another number, another text (default 0)"},
-        {"max-tokens", OPTION_COUNT, &o.max_tokens, "N", "stop after N new tokens (default: when the model ends or its context is full)"},
-        {"stories", OPTION_COUNT, &o.stories, "N", "make a corpus: N texts with <|endoftext|> between them, or a JSON object a line"},
-        {"capitals", OPTION_FLAG, &o.capitals, NULL, "capitals at the beginning of sentences and for \"I\" (names cannot be known)"},
+        {"max-tokens", OPTION_COUNT, &o.max_tokens, "N",
+         "stop after N new tokens (default: when the model ends or its context is full)"},
+        {"stories", OPTION_COUNT, &o.stories, "N",
+         "make a corpus: N texts with <|endoftext|> between them, or a JSON object a line"},
+        {"capitals", OPTION_FLAG, &o.capitals, NULL,
+         "capitals at the beginning of sentences and for \"I\" (names cannot be known)"},
         {"whole-sentences", OPTION_FLAG, &o.whole, NULL, "drop a last sentence that has no end"},
         {0}};
-    int status =
-        options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON, "write to this file instead of standard output", true);
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,
+                               "write to this file instead of standard output", true);
     if (status >= 0) return status;
     bl_model *model = load_model(&c, &err);
     status = model ? generate(self, &c, &o, model) : fail_with(self, &err);
@@ -123,9 +136,13 @@ static int run(int argc, char **argv, const verb *self) {
 
 const verb verb_generate = {
     "generate", "let a model write", run,
-    "Continues the prompt token by token until the model gives [EOS], --max-tokens, or the context is full. The words are joined as a reader expects: pieces\n"
-    "glued, no blank before punctuation, quotation marks opened and closed. The same options give the same text, whatever the number of threads;\n"
-    "of --stories each has a seed of its own made from --seed, and the first is the one that comes without --stories.",
+    "Continues the prompt token by token until the model gives [EOS], --max-tokens, or the context is full. "
+    "The words are joined as a reader expects: pieces\n"
+    "glued, no blank before punctuation, quotation marks opened and closed. The same options give the same "
+    "text, whatever the number of threads;\n"
+    "of --stories each has a seed of its own made from --seed, and the first is the one that comes without "
+    "--stories.",
     "  bilens generate models/ts-1-256 --prompt \"Once upon a time\" --capitals\n"
     "  bilens generate --temperature 0 --max-tokens 40 --prompt \"Tom likes to\" --format json\n"
-    "  bilens generate models/ts-1-256 --stories 1000 --top-p 0.95 --seed 7 --whole-sentences -o stories.txt\n"};
+    "  bilens generate models/ts-1-256 --stories 1000 --top-p 0.95 --seed 7 --whole-sentences -o "
+    "stories.txt\n"};

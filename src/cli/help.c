@@ -3,11 +3,13 @@
 #include <string.h>
 
 static const char model_text[] =
-    "MODEL is a directory with config.json, model.safetensors and tokenizer.json, or a name on the Hugging Face hub: owner/name[@revision], or\n"
-    "tinystories:1-1024-i5n for tdooms/TinyStories-1-1024-i5n. Without it the model that comes with bilens is used.";
+    "MODEL is a directory with config.json, model.safetensors and tokenizer.json, or a name on the Hugging "
+    "Face hub: owner/name[@revision], or\n"
+    "tinystories:1-1024-i5n for tdooms/TinyStories-1-1024-i5n. Without it the model that comes with bilens "
+    "is used.";
 static const char exit_text[] = "0 done, 1 failed while working, 2 bad usage or bad input.";
-static const char program_example[] =
-    "  bilens report models/ts-1-256 --corpus stories.txt --token swim --minus run,climb,eat -o report-swim\n";
+static const char program_example[] = "  bilens report models/ts-1-256 --corpus stories.txt --token swim "
+                                      "--minus run,climb,eat -o report-swim\n";
 
 bool help_form_find(const char *name, help_form *form) {
     static const char *const names[] = {"text", "man", "options"};
@@ -31,21 +33,23 @@ static const char *dashes(const option *o) { return strlen(o->name) == 1 ? "-" :
 
 static void text_options(const option *o) {
     for (; o->name; o++) {
-        int used = printf("  %s%s%s", dashes(o), o->name, o->argument ? " " : "") + (o->argument ? columns(o->argument) : 0);
+        int used = printf("  %s%s%s", dashes(o), o->name, o->argument ? " " : "") +
+                   (o->argument ? columns(o->argument) : 0);
         printf("%s%*s %s\n", o->argument ? o->argument : "", used < 28 ? 28 - used : 0, "", o->help);
     }
 }
 
 static void text_verb(const verb *self, const option *table, const option *shared, bool has_model) {
-    printf("bilens %s: %s\n\nusage: bilens %s%s [options]\n\n%s\n\noptions:\n", self->name, self->summary, self->name,
-           has_model ? " [MODEL]" : "", self->description);
+    printf("bilens %s: %s\n\nusage: bilens %s%s [options]\n\n%s\n\noptions:\n", self->name, self->summary,
+           self->name, has_model ? " [MODEL]" : "", self->description);
     text_options(table);
     text_options(shared);
     if (has_model) printf("\n%s\n", model_text);
     printf("\nexamples:\n%s", self->example);
 }
 
-/* Text for roff: hyphens that a reader may copy, no accidental requests. A blank line begins a paragraph, other line ends are blanks. */
+/* Text for roff: hyphens that a reader may copy, no accidental requests. A blank line begins a paragraph,
+ * other line ends are blanks. */
 static void man_text(const char *text) {
     bool first = true;
     for (; *text; text++) {
@@ -75,7 +79,8 @@ static void man_head(const char *name, const char *summary) {
     int length = (int)strcspn(name, " ");
     printf(".TH BILENS%s", length ? "-" : "");
     for (int i = 0; i < length; i++) putchar(toupper((unsigned char)name[i]));
-    printf(" 1 \"\" \"bilens %s\" \"User commands\"\n.SH NAME\nbilens%s%.*s \\- ", bl_version(), length ? "\\-" : "", length, name);
+    printf(" 1 \"\" \"bilens %s\" \"User commands\"\n.SH NAME\nbilens%s%.*s \\- ", bl_version(),
+           length ? "\\-" : "", length, name);
     man_text(summary);
 }
 
@@ -87,7 +92,8 @@ static void man_example(const char *example) {
 
 static void man_verb(const verb *self, const option *table, const option *shared, bool has_model) {
     man_head(self->name, self->summary);
-    printf(".SH SYNOPSIS\n.B bilens %s\n%s[\\fIoptions\\fR]\n.SH DESCRIPTION\n", self->name, has_model ? "[\\fIMODEL\\fR]\n" : "");
+    printf(".SH SYNOPSIS\n.B bilens %s\n%s[\\fIoptions\\fR]\n.SH DESCRIPTION\n", self->name,
+           has_model ? "[\\fIMODEL\\fR]\n" : "");
     man_text(self->description);
     if (has_model) {
         printf(".PP\n");
@@ -102,11 +108,12 @@ static void man_verb(const verb *self, const option *table, const option *shared
 
 static void list_options(const option *o) {
     static const char *const kinds[] = {
-        [OPTION_FLAG] = "flag",    [OPTION_TEXT] = "value",    [OPTION_COUNT] = "value", [OPTION_REAL] = "value",
-        [OPTION_TOKENS] = "value", [OPTION_INDICES] = "value", [OPTION_FILES] = "file"};
+        [OPTION_FLAG] = "flag",  [OPTION_TEXT] = "value",   [OPTION_COUNT] = "value",
+        [OPTION_REAL] = "value", [OPTION_TOKENS] = "value", [OPTION_INDICES] = "value",
+        [OPTION_FILES] = "file"};
     for (; o->name; o++) {
-        bool path =
-            o->argument && (strcmp(o->argument, "FILE") == 0 || strcmp(o->argument, "PATH") == 0 || strcmp(o->argument, "DIR") == 0);
+        bool path = o->argument && (strcmp(o->argument, "FILE") == 0 || strcmp(o->argument, "PATH") == 0 ||
+                                    strcmp(o->argument, "DIR") == 0);
         printf("%s%s\t%s\t%s\n", dashes(o), o->name, path ? "file" : kinds[o->kind], o->help);
     }
 }
@@ -148,5 +155,6 @@ void help_program(FILE *out, help_form form, const verb *const *verbs, size_t n)
             "usage: bilens VERB [MODEL] [options]\n\nverbs:\n",
             bl_version());
     for (size_t i = 0; i < n; i++) fprintf(out, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
-    fprintf(out, "\n'bilens VERB --help' explains a verb with an example. Exit status: %s\n\nexample:\n%s", exit_text, program_example);
+    fprintf(out, "\n'bilens VERB --help' explains a verb with an example. Exit status: %s\n\nexample:\n%s",
+            exit_text, program_example);
 }

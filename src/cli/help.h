@@ -1,4 +1,5 @@
-/* What a verb says about itself, in three forms from one text: for --help, as a manual page, and as a list for shell completion. */
+/* What a verb says about itself, in three forms from one text: for --help, as a manual page, and as a list
+ * for shell completion. */
 #ifndef BL_CLI_HELP_H
 #define BL_CLI_HELP_H
 #include "cli/options.h"

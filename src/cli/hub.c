@@ -7,7 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define UNASKED ((uint64_t)8 << 30) /* bytes that a MODEL may bring with it; `bilens fetch` knows no such limit */
+#define UNASKED \
+    ((uint64_t)8 << 30) /* bytes that a MODEL may bring with it; `bilens fetch` knows no such limit */
 
 /* The first of the variables that is set to something. */
 static const char *variable(const char *a, const char *b, const char *c) {
@@ -44,7 +45,8 @@ static char *place(const char *own, const char *rest) {
     return expand(cache ? cache : "~/.cache", inner);
 }
 
-/* The token without white space around it; NULL when there is none. A file that is there but cannot be read is an error. */
+/* The token without white space around it; NULL when there is none. A file that is there but cannot be read
+ * is an error. */
 static bool read_token(char **token, bl_error *err) {
     const char *given = variable("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", NULL);
     char *text = NULL;
@@ -64,7 +66,8 @@ static bool read_token(char **token, bl_error *err) {
     size_t n = strcspn(begin, " \t\r\n");
     if (begin[n] && begin[n + strspn(begin + n, " \t\r\n")]) {
         err->code = BL_ERR_INPUT;
-        snprintf(err->message, sizeof err->message, "the hub's token has white space within it (HF_TOKEN, HF_TOKEN_PATH)");
+        snprintf(err->message, sizeof err->message,
+                 "the hub's token has white space within it (HF_TOKEN, HF_TOKEN_PATH)");
         free(text);
         return false;
     }
@@ -104,7 +107,8 @@ static void explain(const char *model, bl_error *err) {
     char text[sizeof err->message];
     if (err->code == BL_ERR_CANCELLED || err->code == BL_ERR_MEMORY) return;
     snprintf(text, sizeof text, "%s", err->message);
-    snprintf(err->message, sizeof err->message, "no such model directory: '%.200s'; as a name on the hub: %.700s", model, text);
+    snprintf(err->message, sizeof err->message,
+             "no such model directory: '%.200s'; as a name on the hub: %.700s", model, text);
 }
 
 bl_model *load_hub_model(const common *c, bl_error *err) {

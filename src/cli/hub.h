@@ -9,8 +9,9 @@ typedef struct hub_settings {
     char *cache, *token;
 } hub_settings;
 
-/* HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME; HF_ENDPOINT; HF_TOKEN, HF_TOKEN_PATH and the token's file; HF_HUB_OFFLINE; the certificates of
- * SSL_CERT_FILE; a progress bar. Free with hub_settings_free, whatever is returned. */
+/* HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME; HF_ENDPOINT; HF_TOKEN, HF_TOKEN_PATH and the token's file;
+ * HF_HUB_OFFLINE; the certificates of SSL_CERT_FILE; a progress bar. Free with hub_settings_free, whatever is
+ * returned. */
 bool hub_settings_read(hub_settings *settings, bool quiet, bl_error *err);
 void hub_settings_free(hub_settings *settings);
 

@@ -7,13 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
-static const verb *const verbs[] = {&verb_report,    &verb_info,     &verb_eigen,    &verb_scan,  &verb_describe,
-                                    &verb_trace,     &verb_export,   &verb_tokenize, &verb_eval,  &verb_train,
-                                    &verb_tokenizer, &verb_generate, &verb_atlas,    &verb_serve, &verb_fetch};
+static const verb *const verbs[] = {&verb_report,   &verb_info,  &verb_eigen,     &verb_scan,
+                                    &verb_describe, &verb_trace, &verb_export,    &verb_tokenize,
+                                    &verb_eval,     &verb_train, &verb_tokenizer, &verb_generate,
+                                    &verb_atlas,    &verb_serve, &verb_fetch};
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 
-/* Idle OpenMP threads spin by default. Beside any other busy process that costs up to a hundredfold (seen: an eigendecomposition of 0.1 s
- * took 15 s), waiting asleep costs nothing measurable; but libgomp reads its settings before main, so the program starts itself again. */
+/* Idle OpenMP threads spin by default. Beside any other busy process that costs up to a hundredfold (seen: an
+ * eigendecomposition of 0.1 s took 15 s), waiting asleep costs nothing measurable; but libgomp reads its
+ * settings before main, so the program starts itself again. */
 static void sleep_when_idle(char **argv) {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
     setenv("OMP_WAIT_POLICY", "passive", 1);
@@ -29,7 +31,8 @@ int main(int argc, char **argv) {
     }
     help_form form = HELP_TEXT;
     bool formed = strncmp(argv[1], "--help=", 7) == 0 && help_form_find(argv[1] + 7, &form);
-    if (formed || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    if (formed || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         help_program(stdout, form, verbs, N_VERBS);
         return 0;
     }

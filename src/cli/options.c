@@ -123,8 +123,13 @@ static bool set_option(const option *o, const char *value) {
 }
 
 static const char *expected(option_kind kind) {
-    static const char *const names[] = {
-        "", "a text", "a whole number from 0", "a number", "tokens separated by commas", "whole numbers separated by commas", "files"};
+    static const char *const names[] = {"",
+                                        "a text",
+                                        "a whole number from 0",
+                                        "a number",
+                                        "tokens separated by commas",
+                                        "whole numbers separated by commas",
+                                        "files"};
     return names[kind];
 }
 
@@ -142,11 +147,12 @@ static int set_format(const verb *self, common *c, int formats) {
             return -1;
         }
     if (!c->format_text) return -1;
-    return fail_usage(self, "--format: '%s' is not one of table%s%s", c->format_text, formats & FORMATS_JSON ? ", json" : "",
-                      formats & FORMATS_CSV ? ", csv" : "");
+    return fail_usage(self, "--format: '%s' is not one of table%s%s", c->format_text,
+                      formats & FORMATS_JSON ? ", json" : "", formats & FORMATS_CSV ? ", csv" : "");
 }
 
-static int parse_all(int argc, char **argv, const verb *self, common *c, const option *table, const option *shared, bool has_model) {
+static int parse_all(int argc, char **argv, const verb *self, common *c, const option *table,
+                     const option *shared, bool has_model) {
     for (int i = 0; i < argc; i++) {
         const char *argument = argv[i];
         if (!is_option(argument)) {
@@ -185,8 +191,8 @@ static int parse_all(int argc, char **argv, const verb *self, common *c, const o
     return -1;
 }
 
-static int parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats, const char *output_help,
-                 bool has_model) {
+static int parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats,
+                 const char *output_help, bool has_model) {
     option shared[8];
     size_t n = 0;
     if (output_help) shared[n++] = (option){"o", OPTION_TEXT, &c->output, "PATH", output_help};
@@ -194,8 +200,10 @@ static int parse(int argc, char **argv, const verb *self, common *c, const optio
         shared[n++] = (option){"format", OPTION_TEXT, &c->format_text, "F",
                                formats == FORMATS_ALL ? "table (default), json or csv, on standard output"
                                                       : "table (default) or json, on standard output"};
-    shared[n++] = (option){"color", OPTION_TEXT, &c->colour_text, "WHEN", "auto (default), always, 256 or never; NO_COLOR is honoured"};
-    shared[n++] = (option){"threads", OPTION_COUNT, &c->threads, "N", "threads to compute with (default: all cores)"};
+    shared[n++] = (option){"color", OPTION_TEXT, &c->colour_text, "WHEN",
+                           "auto (default), always, 256 or never; NO_COLOR is honoured"};
+    shared[n++] =
+        (option){"threads", OPTION_COUNT, &c->threads, "N", "threads to compute with (default: all cores)"};
     shared[n++] = (option){"quiet", OPTION_FLAG, &c->quiet, NULL, "no progress bar, no notes"};
     shared[n++] = (option){"help", OPTION_FLAG, &c->help, NULL, "this text"};
     shared[n] = (option){0};
@@ -221,8 +229,8 @@ static void release(const option *table) {
     }
 }
 
-int options_parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats, const char *output_help,
-                  bool has_model) {
+int options_parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats,
+                  const char *output_help, bool has_model) {
     int status = parse(argc, argv, self, c, table, formats, output_help, has_model);
     if (status >= 0) release(table);
     return status;

@@ -39,7 +39,8 @@ enum { FORMATS_TABLE = 1, FORMATS_JSON = 2, FORMATS_CSV = 4, FORMATS_ALL = 7, FO
 typedef enum help_form {
     HELP_TEXT,   /* --help */
     HELP_MAN,    /* --help=man: roff */
-    HELP_OPTIONS /* --help=options: a line an option, "--name TAB kind TAB help"; kind is flag, value or file */
+    HELP_OPTIONS /* --help=options: a line an option, "--name TAB kind TAB help"; kind is flag, value or file
+                  */
 } help_form;
 
 /* What every verb has. */
@@ -65,16 +66,17 @@ typedef struct verb {
     const char *example;     /* command lines */
 } verb;
 
-/* Parses argv[0 … argc-1] (after the verb) into `common` and the table, which ends with a NULL name. `formats` are those that the verb
- * knows; `has_output` and `has_model` say whether it takes -o and MODEL. Returns -1 to go on, else the exit status (help shown, or bad usage). */
-int options_parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats, const char *output_help,
-                  bool has_model);
+/* Parses argv[0 … argc-1] (after the verb) into `common` and the table, which ends with a NULL name.
+ * `formats` are those that the verb knows; `has_output` and `has_model` say whether it takes -o and MODEL.
+ * Returns -1 to go on, else the exit status (help shown, or bad usage). */
+int options_parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats,
+                  const char *output_help, bool has_model);
 void common_free(common *c);
 void text_list_free(text_list *list);
 void index_list_free(index_list *list);
 
-/* "bilens: verb: message" on stderr. Exit status for the code: 2 for bad usage and bad input, 1 for a failure while working; after an
- * interrupt it does not return. */
+/* "bilens: verb: message" on stderr. Exit status for the code: 2 for bad usage and bad input, 1 for a failure
+ * while working; after an interrupt it does not return. */
 int fail_with(const verb *self, const bl_error *err);
 int fail_usage(const verb *self, const char *format, ...) BL_PRINTF(2, 3);
 /* A note on stderr unless --quiet. */

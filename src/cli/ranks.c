@@ -13,7 +13,8 @@ static long number(const char *variable) {
 
 bool ranks_started(void) { return number("OMPI_COMM_WORLD_SIZE") > 1; }
 
-/* mpirun may have bound this rank to fewer cores than its share; that is the user's choice, or mpirun's, to be told of. */
+/* mpirun may have bound this rank to fewer cores than its share; that is the user's choice, or mpirun's, to
+ * be told of. */
 static void share_cores(common *c) {
     long cores = sysconf(_SC_NPROCESSORS_ONLN), neighbours = number("OMPI_COMM_WORLD_LOCAL_SIZE");
     cpu_set_t allowed;
@@ -22,8 +23,10 @@ static void share_cores(common *c) {
     if (c->threads) return;
     bl_set_threads((int)(bound < share ? bound : share));
     if (bound < share)
-        note(c, "bilens: each rank is bound to %ld of %ld cores; its share is %ld, which 'mpirun --bind-to none' lets it have", bound,
-             cores, share);
+        note(c,
+             "bilens: each rank is bound to %ld of %ld cores; its share is %ld, which 'mpirun --bind-to "
+             "none' lets it have",
+             bound, cores, share);
 }
 
 bool ranks_join(common *c, bl_error *err) {

@@ -6,9 +6,11 @@
 
 /* Whether mpirun (or another starter that Open MPI knows) started this process as one of several. */
 bool ranks_started(void);
-/* Joins them; alone it does nothing. All ranks but 0 fall silent; without --threads each takes its share of the machine's cores. */
+/* Joins them; alone it does nothing. All ranks but 0 fall silent; without --threads each takes its share of
+ * the machine's cores. */
 bool ranks_join(common *c, bl_error *err);
-/* True on all ranks if `ok` is on all; else false on all, with the error of the first that failed. Called by all. */
+/* True on all ranks if `ok` is on all; else false on all, with the error of the first that failed. Called by
+ * all. */
 bool ranks_agree(bool ok, bl_error *err);
 /* True for rank 0 and for a process that is alone. */
 bool ranks_first(void);

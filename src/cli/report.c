@@ -25,7 +25,8 @@ static char *analyse(common *c, report_options *o, bl_eigen **eigen, bl_error *e
     bl_scan *scan = NULL;
     char *info = NULL, *eigen_text = NULL, *scan_text = NULL, *report = NULL;
     direction_options *d = &o->direction;
-    if (model && read_direction(model, d, err) && choose_eigs(model, d, err)) *eigen = decompose(model, d, true, err);
+    if (model && read_direction(model, d, err) && choose_eigs(model, d, err))
+        *eigen = decompose(model, d, true, err);
     if (!ranks_agree(*eigen != NULL, err)) goto done;
     bl_direction direction = as_direction(d);
     bl_subject subject = {model, &direction, d->layer};
@@ -42,7 +43,9 @@ static char *analyse(common *c, report_options *o, bl_eigen **eigen, bl_error *e
     if (eigen_text) scan_text = bl_scan_json(&subject, *eigen, scan, d->eigs.items, d->eigs.n, err);
     static const char *const embedded[] = {"stories.txt (comes with bilens)"};
     bool named = o->corpora.n > 0;
-    if (scan_text) report = bl_report_json(info, eigen_text, scan_text, named ? o->corpora.items : embedded, named ? o->corpora.n : 1, err);
+    if (scan_text)
+        report = bl_report_json(info, eigen_text, scan_text, named ? o->corpora.items : embedded,
+                                named ? o->corpora.n : 1, err);
 done:
     bl_free(info);
     bl_free(eigen_text);
@@ -54,7 +57,8 @@ done:
 }
 
 /* Renders `json` into the directory and its essence to the terminal. */
-static int render(const verb *self, const common *c, const char *json, const bl_eigen *eigen, const char *directory) {
+static int render(const verb *self, const common *c, const char *json, const bl_eigen *eigen,
+                  const char *directory) {
     bl_error err = {0};
     bl_terminal terminal = {.colour = c->colour, .width = c->width};
     if (!bl_report_render(json, eigen, directory, &err)) return fail_with(self, &err);
@@ -78,29 +82,35 @@ static int run(int argc, char **argv, const verb *self) {
     common c = {0};
     report_options o = {.top = 8};
     bl_error err = {0};
-    const option table[] = {DIRECTION_OPTIONS(o.direction),
-                            {"corpus", OPTION_FILES, &o.corpora, "FILE…",
-                             "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
-                            {"top", OPTION_COUNT, &o.top, "N", "matches an eigenvector, at most one a story (default 8)"},
-                            {"stories", OPTION_COUNT, &o.stories, "N", "read at most N stories"},
-                            {"exact-path", OPTION_FLAG, &o.exact, NULL,
-                             "compute the whole forward pass: slow, to check the folded scan with"},
-                            {"from", OPTION_TEXT, &o.from, "FILE", "render this report.json again: no model, no corpus needed"},
-                            {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,
-                               "folder to write (default: report-TOKEN or report-FILE; with --from: the file's own)", true);
+    const option table[] = {
+        DIRECTION_OPTIONS(o.direction),
+        {"corpus", OPTION_FILES, &o.corpora, "FILE…",
+         "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
+        {"top", OPTION_COUNT, &o.top, "N", "matches an eigenvector, at most one a story (default 8)"},
+        {"stories", OPTION_COUNT, &o.stories, "N", "read at most N stories"},
+        {"exact-path", OPTION_FLAG, &o.exact, NULL,
+         "compute the whole forward pass: slow, to check the folded scan with"},
+        {"from", OPTION_TEXT, &o.from, "FILE", "render this report.json again: no model, no corpus needed"},
+        {0}};
+    int status =
+        options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,
+                      "folder to write (default: report-TOKEN or report-FILE; with --from: the file's own)",
+                      true);
     if (status >= 0) return status;
     bl_eigen *eigen = NULL;
     char *json = NULL, *folder = NULL;
     if (!o.from) status = check_direction(self, &o.direction, "which output token is the report about?");
     else if (o.direction.token || o.direction.file || o.corpora.n || c.model)
-        status = fail_usage(self, "--from renders a finished report: MODEL, --token, --direction and --corpus do not go with it");
+        status = fail_usage(
+            self,
+            "--from renders a finished report: MODEL, --token, --direction and --corpus do not go with it");
     if (status < 0 && (o.top < 1 || o.top > 1000)) status = fail_usage(self, "--top must be from 1 to 1000");
     if (status >= 0) goto done;
 
     if (c.output) folder = strdup(c.output);
     else if (o.from) folder = folder_of(o.from);
-    else if (asprintf(&folder, "report-%s", o.direction.token ? o.direction.token : o.direction.file) < 0) folder = NULL;
+    else if (asprintf(&folder, "report-%s", o.direction.token ? o.direction.token : o.direction.file) < 0)
+        folder = NULL;
     for (char *at = folder && !c.output && !o.from ? folder : NULL; at && *at; at++)
         if (*at == '/') *at = '_'; /* a token or file's name is no path */
     json = o.from ? bl_text_read(o.from, REPORT_LIMIT, &err) : analyse(&c, &o, &eigen, &err);
@@ -118,9 +128,13 @@ done:
 
 const verb verb_report = {
     "report", "the main job: everything about one direction as a page, figures, tables and numbers", run,
-    "Decomposes the layer's MLP in the direction of a token (or of a contrast), shows the eigenvectors of largest eigenvalue at both ends in virtual\n"
-    "tokens, and finds the corpus positions that excite each of them. Writes index.html (self-contained), figures/spectrum.{svg,png,pdf}, tables/*.csv,\n"
-    "eigenvalues.npy, eigenvectors.npy and report.json, from which alone the page can be rendered again. Started by mpirun, the ranks share the stories.",
-    "  bilens report models/ts-1-256 --corpus valid.txt --token swim --minus run,climb,eat,see,smell,walk,fly,sit,sleep -o report-swim\n"
+    "Decomposes the layer's MLP in the direction of a token (or of a contrast), shows the eigenvectors of "
+    "largest eigenvalue at both ends in virtual\n"
+    "tokens, and finds the corpus positions that excite each of them. Writes index.html (self-contained), "
+    "figures/spectrum.{svg,png,pdf}, tables/*.csv,\n"
+    "eigenvalues.npy, eigenvectors.npy and report.json, from which alone the page can be rendered again. "
+    "Started by mpirun, the ranks share the stories.",
+    "  bilens report models/ts-1-256 --corpus valid.txt --token swim --minus "
+    "run,climb,eat,see,smell,walk,fly,sit,sleep -o report-swim\n"
     "  bilens report models/ts-1-256 --corpus valid.txt --direction probe.npy -o report-probe\n"
     "  bilens report --from report-swim/report.json\n"};

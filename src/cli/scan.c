@@ -18,15 +18,17 @@ static int run(int argc, char **argv, const verb *self) {
     size_t top = 8, stories = 0;
     bool exact = false;
     bl_error err = {0};
-    const option table[] = {DIRECTION_OPTIONS(d),
-                            {"corpus", OPTION_FILES, &corpora, "FILE…",
-                             "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
-                            {"top", OPTION_COUNT, &top, "N", "matches an eigenvector, at most one a story (default 8)"},
-                            {"stories", OPTION_COUNT, &stories, "N", "read at most N stories"},
-                            {"exact-path", OPTION_FLAG, &exact, NULL,
-                             "compute the whole forward pass: slow, to check the folded scan with"},
-                            {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, "write to this file instead of standard output", true);
+    const option table[] = {
+        DIRECTION_OPTIONS(d),
+        {"corpus", OPTION_FILES, &corpora, "FILE…",
+         "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
+        {"top", OPTION_COUNT, &top, "N", "matches an eigenvector, at most one a story (default 8)"},
+        {"stories", OPTION_COUNT, &stories, "N", "read at most N stories"},
+        {"exact-path", OPTION_FLAG, &exact, NULL,
+         "compute the whole forward pass: slow, to check the folded scan with"},
+        {0}};
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL,
+                               "write to this file instead of standard output", true);
     if (status >= 0) return status;
     bl_model *model = NULL;
     bl_eigen *eigen = NULL;
@@ -43,9 +45,13 @@ static int run(int argc, char **argv, const verb *self) {
     corpus = open_corpus(&corpora, &err);
     if (corpus) model = load_model(&c, &err);
     if (model && choose_eigs(model, &d, &err)) eigen = decompose(model, &d, false, &err);
-    bl_scan_options options = {
-        .top = top, .max_stories = stories, .progress = progress_bar(c.quiet), .exact_path = exact, .distributed = ranks_started()};
-    if (ranks_agree(eigen != NULL, &err)) scan = bl_scan_run(model, eigen, d.eigs.items, d.eigs.n, corpus, &options, &err);
+    bl_scan_options options = {.top = top,
+                               .max_stories = stories,
+                               .progress = progress_bar(c.quiet),
+                               .exact_path = exact,
+                               .distributed = ranks_started()};
+    if (ranks_agree(eigen != NULL, &err))
+        scan = bl_scan_run(model, eigen, d.eigs.items, d.eigs.n, corpus, &options, &err);
     progress_end();
     bl_direction direction = as_direction(&d);
     bl_subject subject = {model, &direction, d.layer};
@@ -64,9 +70,12 @@ done:
 
 const verb verb_scan = {
     "scan", "the corpus positions that excite a direction's eigenvectors most, and which words did it", run,
-    "For every eigenvector v the positions of largest (v . x)^2, x being the MLP's input, at most one a story. Each match's similarity v . x is split by\n"
-    "source word: blue words push towards it, red ones against; the word in brackets is the position. Started by mpirun, the ranks share the stories.",
+    "For every eigenvector v the positions of largest (v . x)^2, x being the MLP's input, at most one a "
+    "story. Each match's similarity v . x is split by\n"
+    "source word: blue words push towards it, red ones against; the word in brackets is the position. "
+    "Started by mpirun, the ranks share the stories.",
     "  bilens scan models/ts-1-256 --corpus valid.txt --token swim --minus run,climb,eat --eigs -1,0\n"
     "  bilens scan models/ts-1-256 --corpus valid.txt --direction probe.npy\n"
-    "  zcat stories.txt.gz | bilens scan models/ts-1-256 --corpus - --token swim --stories 1000 --format json > scan.json\n"
+    "  zcat stories.txt.gz | bilens scan models/ts-1-256 --corpus - --token swim --stories 1000 --format "
+    "json > scan.json\n"
     "  mpirun -n 4 bilens scan models/ts-1-256 --corpus stories.txt --token swim -o scan.txt\n"};

@@ -15,7 +15,8 @@
 /* Shows the URL in the user's browser. */
 static void open_url(const common *c, const char *url) {
     const char *browser = getenv("BROWSER");
-    char *const words[] = {(char *)(uintptr_t)(browser && *browser ? browser : "xdg-open"), (char *)(uintptr_t)url, NULL};
+    char *const words[] = {(char *)(uintptr_t)(browser && *browser ? browser : "xdg-open"),
+                           (char *)(uintptr_t)url, NULL};
     pid_t child;
     if (posix_spawnp(&child, words[0], NULL, NULL, words, environ) != 0)
         note(c, "bilens: serve: --open: no %s here to open %s with", words[0], url);
@@ -27,7 +28,9 @@ static char *corpus_name(const text_list *corpora) {
     for (size_t i = 0; i < corpora->n; i++) {
         const char *slash = strrchr(corpora->items[i], '/');
         char *longer = NULL;
-        if (asprintf(&longer, "%s%s%s", name ? name : "", name ? ", " : "", slash ? slash + 1 : corpora->items[i]) < 0) longer = NULL;
+        if (asprintf(&longer, "%s%s%s", name ? name : "", name ? ", " : "",
+                     slash ? slash + 1 : corpora->items[i]) < 0)
+            longer = NULL;
         free(name);
         name = longer;
     }
@@ -35,7 +38,8 @@ static char *corpus_name(const text_list *corpora) {
 }
 
 static bool is_loopback(const char *address) {
-    return strcmp(address, "localhost") == 0 || strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
+    return strcmp(address, "localhost") == 0 || strncmp(address, "127.", 4) == 0 ||
+           strcmp(address, "::1") == 0;
 }
 
 /* Until Ctrl-C or SIGTERM. Children that opened a browser are buried meanwhile. */
@@ -55,12 +59,15 @@ static int run(int argc, char **argv, const verb *self) {
     bool show = false;
     bl_error err = {0};
     const option table[] = {
-        {"atlas", OPTION_TEXT, &o.atlas, "FILE", "an atlas of this model: faster, and directions can be ranked and found by a text"},
+        {"atlas", OPTION_TEXT, &o.atlas, "FILE",
+         "an atlas of this model: faster, and directions can be ranked and found by a text"},
         {"corpus", OPTION_FILES, &corpora, "FILE…",
-         "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst (default: the atlas's, or those that come with bilens)"},
+         "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst (default: the atlas's, or those that "
+         "come with bilens)"},
         {"stories", OPTION_COUNT, &o.max_stories, "N", "keep at most N stories to scan (default 20000)"},
         {"port", OPTION_COUNT, &port, "N", "port to listen at (default 8470; 0 = any that is free)"},
-        {"address", OPTION_TEXT, &o.address, "A", "listen at this address, for others to see, instead of at 127.0.0.1 and ::1"},
+        {"address", OPTION_TEXT, &o.address, "A",
+         "listen at this address, for others to see, instead of at 127.0.0.1 and ::1"},
         {"open", OPTION_FLAG, &show, NULL, "open the page in the browser"},
         {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_NONE, NULL, true);
@@ -84,7 +91,10 @@ static int run(int argc, char **argv, const verb *self) {
         goto done;
     }
     if (o.address && !is_loopback(o.address))
-        fprintf(stderr, "bilens: serve: warning: everybody who can reach %s can use this server: there is no password\n", o.address);
+        fprintf(
+            stderr,
+            "bilens: serve: warning: everybody who can reach %s can use this server: there is no password\n",
+            o.address);
     status = printf("%s\n", bl_server_url(server)) > 0 && fflush(stdout) == 0 ? 0 : 1;
     if (status == 0) note(&c, "bilens: serve: %s; Ctrl-C ends it", bl_model_name(model));
     if (status == 0 && show) open_url(&c, bl_server_url(server));
@@ -101,9 +111,12 @@ done:
 
 const verb verb_serve = {
     "serve", "the explorer: look at the model in the browser, and a JSON API for scripts", run,
-    "Serves a page at 127.0.0.1 (and ::1), for this machine only: find directions, look at their spectra, eigenvectors, virtual tokens and top inputs, go\n"
-    "from a sentence back to the weights, compare. Everything is computed when it is looked at; with an atlas of the same model (bilens atlas) it is\n"
-    "faster, and directions can be sorted and found. The API that the page uses is documented in docs/api.md.\n"
+    "Serves a page at 127.0.0.1 (and ::1), for this machine only: find directions, look at their spectra, "
+    "eigenvectors, virtual tokens and top inputs, go\n"
+    "from a sentence back to the weights, compare. Everything is computed when it is looked at; with an "
+    "atlas of the same model (bilens atlas) it is\n"
+    "faster, and directions can be sorted and found. The API that the page uses is documented in "
+    "docs/api.md.\n"
     "The address is printed on standard output. Ctrl-C ends it.",
     "  bilens serve\n"
     "  bilens serve models/ts-1-256 --atlas atlas.db --open\n"

@@ -23,7 +23,8 @@ bool terminal_colour(const char *when, bl_colour *colour) {
     if (when && !always && strcmp(when, "auto") != 0) return false;
     if (always) *colour = BL_COLOUR_24BIT;
     if (always || (no && *no) || !on_terminal() || !term || strcmp(term, "dumb") == 0) return true;
-    bool direct = strstr(term, "direct") != NULL || (deep && (strcmp(deep, "truecolor") == 0 || strcmp(deep, "24bit") == 0));
+    bool direct = strstr(term, "direct") != NULL ||
+                  (deep && (strcmp(deep, "truecolor") == 0 || strcmp(deep, "24bit") == 0));
     bool many = strstr(term, "256color") != NULL;
     *colour = direct ? BL_COLOUR_24BIT : many ? BL_COLOUR_256 : BL_COLOUR_NONE;
     return true;
@@ -63,7 +64,8 @@ void interrupt_die(void) {
 
 /* The bar is the process's own, like the terminal it is drawn on. */
 static struct {
-    bool shown, drawn, lines; /* lines: one now and then instead of a bar, as mpirun's ranks have no terminal */
+    bool shown, drawn,
+        lines; /* lines: one now and then instead of a bar, as mpirun's ranks have no terminal */
     struct timespec start, last;
     char phase[32];
 } bar;
@@ -91,7 +93,8 @@ static void draw(const char *phase, uint64_t done, uint64_t total, double second
 static void print_line(const char *phase, uint64_t done, uint64_t total, double seconds) {
     double share = total && done < total ? (double)done / (double)total : 1.0;
     if (!total) fprintf(stderr, "%s %llu\n", phase, (unsigned long long)done);
-    else if (share > 0.01) fprintf(stderr, "%s %.0f %%, %.0f s left\n", phase, 100 * share, seconds / share * (1 - share));
+    else if (share > 0.01)
+        fprintf(stderr, "%s %.0f %%, %.0f s left\n", phase, 100 * share, seconds / share * (1 - share));
     else fprintf(stderr, "%s %.0f %%\n", phase, 100 * share);
 }
 

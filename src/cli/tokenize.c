@@ -28,7 +28,8 @@ static void print_csv(FILE *out, const char *token) {
     fputc('"', out);
 }
 
-static bool print_story(FILE *out, output_format format, const bl_tokenizer *tokenizer, size_t story, const bl_ids *ids) {
+static bool print_story(FILE *out, output_format format, const bl_tokenizer *tokenizer, size_t story,
+                        const bl_ids *ids) {
     if (format == FORMAT_JSON) {
         json_t *numbers = json_array(), *tokens = json_array();
         for (size_t i = 0; i < ids->n; i++) {
@@ -60,7 +61,8 @@ static bool print_story(FILE *out, output_format format, const bl_tokenizer *tok
 
 static bool no_id(const char *text, size_t n, bl_error *err) {
     err->code = BL_ERR_INPUT;
-    snprintf(err->message, sizeof err->message, "--decode: '%.*s' is no token id", (int)(n < 40 ? n : 40), text);
+    snprintf(err->message, sizeof err->message, "--decode: '%.*s' is no token id", (int)(n < 40 ? n : 40),
+             text);
     return false;
 }
 
@@ -87,7 +89,8 @@ static bool read_json_ids(const char *text, bl_ids *ids, bl_error *err) {
     bool ok = json_is_array(list);
     if (!ok) {
         err->code = BL_ERR_INPUT;
-        snprintf(err->message, sizeof err->message, "--decode: a line that begins with { must be an object with \"ids\", a list: %.60s",
+        snprintf(err->message, sizeof err->message,
+                 "--decode: a line that begins with { must be an object with \"ids\", a list: %.60s",
                  line ? "there is none" : where.text);
     }
     for (size_t i = 0; ok && i < json_array_size(list); i++) {
@@ -125,7 +128,8 @@ static bool read_ids(const char *text, bl_ids *ids, bl_error *err) {
 }
 
 /* One line of ids becomes one line of text. */
-static bool decode(FILE *out, const bl_tokenizer *tokenizer, char *text, output_format format, bl_error *err) {
+static bool decode(FILE *out, const bl_tokenizer *tokenizer, char *text, output_format format,
+                   bl_error *err) {
     bl_ids ids = {0};
     bool ok = true;
     for (char *line = text, *next; ok && line && *line; line = next) {
@@ -151,15 +155,18 @@ static bool decode(FILE *out, const bl_tokenizer *tokenizer, char *text, output_
     return ok;
 }
 
-static bool encode_corpus(FILE *out, const common *c, const tokenize_options *o, const bl_tokenizer *tokenizer, bl_error *err) {
+static bool encode_corpus(FILE *out, const common *c, const tokenize_options *o,
+                          const bl_tokenizer *tokenizer, bl_error *err) {
     bl_corpus *corpus = bl_corpus_open(o->corpora.items, o->corpora.n, err);
     if (!corpus) return false;
     bl_story story;
     bl_ids ids = {0};
     size_t n = 0;
     bool ok = true;
-    while (ok && !interrupt_requested() && (o->stories == 0 || n < o->stories) && bl_corpus_next(corpus, &story, err))
-        ok = bl_tokenizer_encode(tokenizer, story.text, story.length, &ids, err) && print_story(out, c->format, tokenizer, n++, &ids);
+    while (ok && !interrupt_requested() && (o->stories == 0 || n < o->stories) &&
+           bl_corpus_next(corpus, &story, err))
+        ok = bl_tokenizer_encode(tokenizer, story.text, story.length, &ids, err) &&
+             print_story(out, c->format, tokenizer, n++, &ids);
     ok = ok && err->code == BL_OK;
     if (ok && interrupt_requested()) ok = false, err->code = BL_ERR_CANCELLED;
     bl_ids_free(&ids);
@@ -167,15 +174,16 @@ static bool encode_corpus(FILE *out, const common *c, const tokenize_options *o,
     return ok;
 }
 
-static bool tokenize(FILE *out, const common *c, const tokenize_options *o, const bl_tokenizer *tokenizer, bl_error *err) {
+static bool tokenize(FILE *out, const common *c, const tokenize_options *o, const bl_tokenizer *tokenizer,
+                     bl_error *err) {
     if (c->format == FORMAT_CSV && !o->decode) fputs("story,position,id,token\r\n", out);
     if (o->corpora.n) return encode_corpus(out, c, o, tokenizer, err);
     char *input = o->text ? strdup(o->text) : read_stdin(err);
     if (!input) return false;
     bl_ids ids = {0};
-    bool ok = o->decode
-                ? decode(out, tokenizer, input, c->format, err)
-                : bl_tokenizer_encode(tokenizer, input, strlen(input), &ids, err) && print_story(out, c->format, tokenizer, 0, &ids);
+    bool ok = o->decode ? decode(out, tokenizer, input, c->format, err)
+                        : bl_tokenizer_encode(tokenizer, input, strlen(input), &ids, err) &&
+                              print_story(out, c->format, tokenizer, 0, &ids);
     bl_ids_free(&ids);
     free(input);
     return ok;
@@ -186,17 +194,21 @@ static int run(int argc, char **argv, const verb *self) {
     tokenize_options o = {0};
     bl_error err = {0};
     const option table[] = {{"text", OPTION_TEXT, &o.text, "TEXT", "this text (default: standard input)"},
-                            {"corpus", OPTION_FILES, &o.corpora, "FILE…", "the stories of these files, a line each"},
+                            {"corpus", OPTION_FILES, &o.corpora, "FILE…",
+                             "the stories of these files, a line each"},
                             {"stories", OPTION_COUNT, &o.stories, "N", "with --corpus: at most N stories"},
-                            {"tokenizer", OPTION_TEXT, &o.tokenizer, "FILE", "a tokenizer.json in place of a model"},
+                            {"tokenizer", OPTION_TEXT, &o.tokenizer, "FILE",
+                             "a tokenizer.json in place of a model"},
                             {"decode", OPTION_FLAG, &o.decode, NULL, "ids to text, a line each"},
                             {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, NULL, true);
     if (status >= 0) return status;
     bl_model *model = NULL;
     bl_tokenizer *own = NULL;
-    if (o.tokenizer && c.model) status = fail_usage(self, "--tokenizer takes the place of MODEL: give one of them");
-    else if (o.decode && o.corpora.n) status = fail_usage(self, "--decode reads ids from --text or standard input, not from a corpus");
+    if (o.tokenizer && c.model)
+        status = fail_usage(self, "--tokenizer takes the place of MODEL: give one of them");
+    else if (o.decode && o.corpora.n)
+        status = fail_usage(self, "--decode reads ids from --text or standard input, not from a corpus");
     else if (o.text && o.corpora.n) status = fail_usage(self, "give one of --text and --corpus");
     if (status >= 0) goto done;
     if (o.tokenizer) own = bl_tokenizer_load(o.tokenizer, &err);
@@ -204,7 +216,8 @@ static int run(int argc, char **argv, const verb *self) {
     const bl_tokenizer *tokenizer = own ? own : model ? bl_model_tokenizer(model) : NULL;
     if (!tokenizer || !tokenize(stdout, &c, &o, tokenizer, &err) || fflush(stdout) != 0) {
         if (err.code == BL_OK)
-            err.code = BL_ERR_IO, snprintf(err.message, sizeof err.message, "writing to standard output failed: %s", strerror(errno));
+            err.code = BL_ERR_IO, snprintf(err.message, sizeof err.message,
+                                           "writing to standard output failed: %s", strerror(errno));
         status = fail_with(self, &err);
     } else {
         status = 0;
@@ -219,8 +232,10 @@ done:
 
 const verb verb_tokenize = {
     "tokenize", "text to token ids and back", run,
-    "Gives exactly the ids of the Hugging Face library, [BOS] included, truncating nothing; tokenizers are WordPiece, byte-level BPE (GPT-2) or\n"
-    "SentencePiece-style BPE (Llama, Mistral). The table shows id:token, a line a story; --format json prints one object a line, which --decode\n"
+    "Gives exactly the ids of the Hugging Face library, [BOS] included, truncating nothing; tokenizers are "
+    "WordPiece, byte-level BPE (GPT-2) or\n"
+    "SentencePiece-style BPE (Llama, Mistral). The table shows id:token, a line a story; --format json "
+    "prints one object a line, which --decode\n"
     "reads back.",
     "  bilens tokenize models/ts-1-256 --text \"Tom likes to swim.\"\n"
     "  bilens tokenize --tokenizer tokenizer.json --corpus stories.txt --format json > ids.jsonl\n"

@@ -15,8 +15,8 @@
 typedef struct choices {
     text_list corpus;
     const char *valid, *tokenizer, *preset, *generation, *gate, *norm, *schedule, *store, *time;
-    size_t layers, heads, d_model, d_hidden, ctx, vocabulary, batch, accumulate, warmup, seed, steps, tokens, eval_every, eval_stories,
-        sample, checkpoint_every;
+    size_t layers, heads, d_model, d_hidden, ctx, vocabulary, batch, accumulate, warmup, seed, steps, tokens,
+        eval_every, eval_stories, sample, checkpoint_every;
     double noise, lr, lr_end, beta1, beta2, epsilon, decay, clip, epochs;
     bool plain, bias, tied, resume, overwrite;
 } choices;
@@ -29,12 +29,12 @@ typedef struct screen {
 } screen;
 
 static void from_options(choices *c, const bl_train_options *o) {
-    c->layers = o->model.n_layer, c->heads = o->model.n_head, c->d_model = o->model.d_model, c->d_hidden = o->model.d_hidden,
-    c->ctx = o->model.n_ctx;
+    c->layers = o->model.n_layer, c->heads = o->model.n_head, c->d_model = o->model.d_model,
+    c->d_hidden = o->model.d_hidden, c->ctx = o->model.n_ctx;
     c->noise = round((double)o->model.noise * 1e6) / 1e6;
     c->batch = o->batch, c->accumulate = o->accumulate, c->warmup = o->warmup, c->seed = o->seed;
-    c->lr = o->lr, c->lr_end = o->lr_end, c->beta1 = o->beta1, c->beta2 = o->beta2, c->epsilon = o->epsilon, c->decay = o->decay,
-    c->clip = o->clip;
+    c->lr = o->lr, c->lr_end = o->lr_end, c->beta1 = o->beta1, c->beta2 = o->beta2, c->epsilon = o->epsilon,
+    c->decay = o->decay, c->clip = o->clip;
     c->eval_every = o->eval_every, c->eval_stories = o->eval_stories, c->sample = o->sample_tokens,
     c->checkpoint_every = o->checkpoint_every;
 }
@@ -50,27 +50,41 @@ static int name_index(const char *text, const char *const *names) {
 static double parse_time(const char *text) {
     char *end;
     double value = strtod(text, &end);
-    double unit = strcmp(end, "") == 0 || strcmp(end, "s") == 0 ? 1 : strcmp(end, "m") == 0 ? 60 : strcmp(end, "h") == 0 ? 3600 : -1;
+    double unit = strcmp(end, "") == 0 || strcmp(end, "s") == 0 ? 1
+                : strcmp(end, "m") == 0                         ? 60
+                : strcmp(end, "h") == 0                         ? 3600
+                                                                : -1;
     return end == text || !(value > 0) ? -1 : value * unit;
 }
 
 /* Named choices; -1 to go on, else the exit status. */
 static int apply_names(const verb *self, const choices *c, bl_train_options *o) {
-    static const char *const generations[] = {"2024-05", "2024-06", "later", NULL}, *const gates[] = {"none", "relu", "silu", "gelu", NULL};
-    static const char *const norms[] = {"none", "rms", "weighted", NULL}, *const schedules[] = {"cosine", "linear", "constant", NULL};
+    static const char *const generations[] = {"2024-05", "2024-06", "later", NULL}, *const gates[] = {"none",
+                                                                                                      "relu",
+                                                                                                      "silu",
+                                                                                                      "gelu",
+                                                                                                      NULL};
+    static const char *const norms[] = {"none", "rms", "weighted", NULL}, *const schedules[] = {"cosine",
+                                                                                                "linear",
+                                                                                                "constant",
+                                                                                                NULL};
     static const char *const stores[] = {"f32", "f16", "bf16", NULL};
     const struct {
         const char *option, *text, *const *names, *all;
         int found;
     } named[] = {
-        {"generation", c->generation, generations, "2024-05, 2024-06, later", c->generation ? name_index(c->generation, generations) : 0},
+        {"generation", c->generation, generations, "2024-05, 2024-06, later",
+         c->generation ? name_index(c->generation, generations) : 0},
         {"gate", c->gate, gates, "none, relu, silu, gelu", c->gate ? name_index(c->gate, gates) : 0},
         {"norm", c->norm, norms, "none, rms, weighted", c->norm ? name_index(c->norm, norms) : 0},
-        {"schedule", c->schedule, schedules, "cosine, linear, constant", c->schedule ? name_index(c->schedule, schedules) : 0},
+        {"schedule", c->schedule, schedules, "cosine, linear, constant",
+         c->schedule ? name_index(c->schedule, schedules) : 0},
         {"dtype", c->store, stores, "f32, f16, bf16", c->store ? name_index(c->store, stores) : 0},
     };
     for (size_t i = 0; i < sizeof named / sizeof *named; i++)
-        if (named[i].found < 0) return fail_usage(self, "--%s: '%s' is not one of %s", named[i].option, named[i].text, named[i].all);
+        if (named[i].found < 0)
+            return fail_usage(self, "--%s: '%s' is not one of %s", named[i].option, named[i].text,
+                              named[i].all);
     if (c->generation) o->model.generation = (bl_generation)named[0].found;
     if (c->gate) o->model.gate = (bl_gate)named[1].found;
     if (c->norm) {
@@ -88,20 +102,23 @@ static int apply(const verb *self, const common *com, const choices *c, bl_train
     int status = apply_names(self, c, o);
     if (status >= 0) return status;
     if (!c->corpus.n) return fail_usage(self, "--corpus FILE… is missing: the text to learn from");
-    if (!c->tokenizer) return fail_usage(self, "--tokenizer FILE is missing: a tokenizer.json, such as 'bilens tokenizer train' makes");
+    if (!c->tokenizer)
+        return fail_usage(
+            self, "--tokenizer FILE is missing: a tokenizer.json, such as 'bilens tokenizer train' makes");
     if (!com->output) return fail_usage(self, "-o DIR is missing: where the model is to be written");
-    o->corpus = c->corpus.items, o->n_corpus = c->corpus.n, o->valid = c->valid, o->tokenizer = c->tokenizer, o->output = com->output;
+    o->corpus = c->corpus.items, o->n_corpus = c->corpus.n, o->valid = c->valid, o->tokenizer = c->tokenizer,
+    o->output = com->output;
     o->resume = c->resume, o->overwrite = c->overwrite;
     bl_config *m = &o->model;
-    m->n_layer = c->layers, m->n_head = c->heads, m->d_model = c->d_model, m->d_hidden = c->d_hidden, m->n_ctx = c->ctx,
-    m->n_vocab = c->vocabulary;
+    m->n_layer = c->layers, m->n_head = c->heads, m->d_model = c->d_model, m->d_hidden = c->d_hidden,
+    m->n_ctx = c->ctx, m->n_vocab = c->vocabulary;
     m->noise = (float)c->noise;
     m->plain = m->plain || c->plain;
     m->tied = m->tied || c->tied;
     if (c->bias) m->bias_w = true, m->bias_p = m->generation == BL_GENERATION_LATER;
     o->batch = c->batch, o->accumulate = c->accumulate, o->warmup = c->warmup, o->seed = c->seed;
-    o->lr = c->lr, o->lr_end = c->lr_end, o->beta1 = c->beta1, o->beta2 = c->beta2, o->epsilon = c->epsilon, o->decay = c->decay,
-    o->clip = c->clip;
+    o->lr = c->lr, o->lr_end = c->lr_end, o->beta1 = c->beta1, o->beta2 = c->beta2, o->epsilon = c->epsilon,
+    o->decay = c->decay, o->clip = c->clip;
     if (c->steps || c->epochs > 0 || c->tokens || seconds > 0)
         o->steps = c->steps, o->epochs = c->epochs, o->tokens = c->tokens, o->seconds = seconds;
     else if (o->epochs == 0) o->epochs = 1;
@@ -132,15 +149,17 @@ static void show_step(screen *s, const bl_train_event *e) {
     s->last_seconds = e->seconds;
     if (isfinite(e->valid_loss)) snprintf(valid, sizeof valid, "  valid %.4f", e->valid_loss);
     if (s->terminal) fprintf(stderr, "\r\033[K");
-    fprintf(stderr, "step %llu/%llu  epoch %.2f  loss %.4f%s  %.1fk tokens/s  %.0f %% of sgemm peak%s%s", (unsigned long long)e->step,
-            (unsigned long long)e->steps, e->epochs, e->loss, valid, e->tokens_per_second / 1e3, 100 * e->share_of_peak, time_left(e, left),
-            s->terminal ? "" : "\n");
+    fprintf(stderr, "step %llu/%llu  epoch %.2f  loss %.4f%s  %.1fk tokens/s  %.0f %% of sgemm peak%s%s",
+            (unsigned long long)e->step, (unsigned long long)e->steps, e->epochs, e->loss, valid,
+            e->tokens_per_second / 1e3, 100 * e->share_of_peak, time_left(e, left), s->terminal ? "" : "\n");
     s->drawn = s->terminal;
 }
 
 static bool on_event(void *context, const bl_train_event *e) {
     screen *s = context;
-    if (e->kind == BL_TRAIN_PHASE && s->bar.report && !s->bar.report(s->bar.context, e->text, e->done, e->total)) return false;
+    if (e->kind == BL_TRAIN_PHASE && s->bar.report &&
+        !s->bar.report(s->bar.context, e->text, e->done, e->total))
+        return false;
     if (e->kind == BL_TRAIN_STEP) {
         progress_end();
         show_step(s, e);
@@ -161,22 +180,25 @@ static bool on_event(void *context, const bl_train_event *e) {
     return !interrupt_requested();
 }
 
-static int show_result(const verb *self, const common *c, const bl_train_result *r, const bl_train_options *o) {
+static int show_result(const verb *self, const common *c, const bl_train_result *r,
+                       const bl_train_options *o) {
     char text[1024], valid[64] = "", none[] = "null";
     if (isfinite(r->valid_loss)) snprintf(valid, sizeof valid, "%.6f", r->valid_loss);
     if (c->format == FORMAT_JSON)
-        snprintf(
-            text, sizeof text,
-            "{\"steps\": %llu, \"tokens\": %llu, \"parameters\": %llu, \"loss\": %.6f, \"valid_loss\": %s, \"seconds\": %.1f, \"tokens_per_second\": %.0f}\n",
-            (unsigned long long)r->step, (unsigned long long)r->tokens, (unsigned long long)r->parameters, r->loss, *valid ? valid : none,
-            r->seconds, (double)r->tokens / r->seconds);
+        snprintf(text, sizeof text,
+                 "{\"steps\": %llu, \"tokens\": %llu, \"parameters\": %llu, \"loss\": %.6f, \"valid_loss\": "
+                 "%s, \"seconds\": %.1f, \"tokens_per_second\": %.0f}\n",
+                 (unsigned long long)r->step, (unsigned long long)r->tokens,
+                 (unsigned long long)r->parameters, r->loss, *valid ? valid : none, r->seconds,
+                 (double)r->tokens / r->seconds);
     else
-        snprintf(
-            text, sizeof text,
-            "model        %s (%llu parameters)\ntrained      %llu steps, %llu tokens in %.0f s (%.1fk tokens/s)\nloss         %.4f (last steps)%s%s%s\n",
-            o->output, (unsigned long long)r->parameters, (unsigned long long)r->step, (unsigned long long)r->tokens, r->seconds,
-            (double)r->tokens / r->seconds / 1e3, r->loss, *valid ? "\nvalidation   " : "", valid,
-            *valid ? " (all of it, with the weights as stored)" : "");
+        snprintf(text, sizeof text,
+                 "model        %s (%llu parameters)\ntrained      %llu steps, %llu tokens in %.0f s (%.1fk "
+                 "tokens/s)\nloss         %.4f (last steps)%s%s%s\n",
+                 o->output, (unsigned long long)r->parameters, (unsigned long long)r->step,
+                 (unsigned long long)r->tokens, r->seconds, (double)r->tokens / r->seconds / 1e3, r->loss,
+                 *valid ? "\nvalidation   " : "", valid,
+                 *valid ? " (all of it, with the weights as stored)" : "");
     return write_stdout(self, text);
 }
 
@@ -187,7 +209,8 @@ static bool draw_figures(const char *output, bl_error *err) {
     bool ok = asprintf(&folder, "%s/figures", output) > 0 && asprintf(&log, "%s/log.jsonl", output) > 0;
     if (ok && mkdir(folder, 0777) != 0 && errno != EEXIST) {
         err->code = BL_ERR_IO;
-        snprintf(err->message, sizeof err->message, "%s: cannot create directory: %s", folder, strerror(errno));
+        snprintf(err->message, sizeof err->message, "%s: cannot create directory: %s", folder,
+                 strerror(errno));
         ok = false;
     }
     for (size_t i = 0; ok && i < 2; i++) {
@@ -241,22 +264,27 @@ static int run(int argc, char **argv, const verb *self) {
     if (preset && !bl_train_preset(preset, &o, &err)) return fail_with(self, &err);
     from_options(&c, &o);
     const option table[] = {
-        {"corpus", OPTION_FILES, &c.corpus, "FILE…", "text to learn from: .txt with <|endoftext|> or .jsonl, also .gz and .zst"},
+        {"corpus", OPTION_FILES, &c.corpus, "FILE…",
+         "text to learn from: .txt with <|endoftext|> or .jsonl, also .gz and .zst"},
         {"valid", OPTION_TEXT, &c.valid, "FILE", "text to measure the loss on"},
         {"tokenizer", OPTION_TEXT, &c.tokenizer, "FILE", "tokenizer.json"},
-        {"preset", OPTION_TEXT, &c.preset, "NAME", "stories-1-256 or tinystories-1-1024-i5n; other options change it"},
-        {"generation", OPTION_TEXT, &c.generation, "G", "layout of the checkpoint: 2024-05 (default), 2024-06 or later"},
+        {"preset", OPTION_TEXT, &c.preset, "NAME",
+         "stories-1-256 or tinystories-1-1024-i5n; other options change it"},
+        {"generation", OPTION_TEXT, &c.generation, "G",
+         "layout of the checkpoint: 2024-05 (default), 2024-06 or later"},
         {"layers", OPTION_COUNT, &c.layers, "N", "layers (1)"},
         {"heads", OPTION_COUNT, &c.heads, "N", "attention heads (8)"},
         {"d-model", OPTION_COUNT, &c.d_model, "N", "width of the residual stream (256)"},
         {"d-hidden", OPTION_COUNT, &c.d_hidden, "N", "width of the MLP (768)"},
         {"ctx", OPTION_COUNT, &c.ctx, "N", "context; longer stories are cut (256)"},
-        {"vocabulary", OPTION_COUNT, &c.vocabulary, "N", "rows of the embedding (default: the tokenizer's size)"},
+        {"vocabulary", OPTION_COUNT, &c.vocabulary, "N",
+         "rows of the embedding (default: the tokenizer's size)"},
         {"gate", OPTION_TEXT, &c.gate, "G", "none (default: bilinear), relu, silu or gelu"},
         {"plain", OPTION_FLAG, &c.plain, NULL, "a plain MLP without a product"},
         {"norm", OPTION_TEXT, &c.norm, "N", "none (default), rms, or weighted (rms with weights)"},
         {"bias", OPTION_FLAG, &c.bias, NULL, "biases in the MLP, as many as the generation has"},
-        {"noise", OPTION_REAL, &c.noise, "X", "noise after the norms while training, as a share of the standard deviation (0)"},
+        {"noise", OPTION_REAL, &c.noise, "X",
+         "noise after the norms while training, as a share of the standard deviation (0)"},
         {"tied", OPTION_FLAG, &c.tied, NULL, "the head is the embedding"},
         {"batch", OPTION_COUNT, &c.batch, "N", "stories that are computed at once (16)"},
         {"accumulate", OPTION_COUNT, &c.accumulate, "N", "batches a step (1)"},
@@ -271,15 +299,20 @@ static int run(int argc, char **argv, const verb *self) {
         {"clip", OPTION_REAL, &c.clip, "X", "largest norm of the gradient; 0: no clipping (1)"},
         {"seed", OPTION_COUNT, &c.seed, "N", "of weights, order and noise (1)"},
         {"steps", OPTION_COUNT, &c.steps, "N", "stop after N steps"},
-        {"epochs", OPTION_REAL, &c.epochs, "X", "stop after X passes over the corpus (default 1, or the preset's)"},
+        {"epochs", OPTION_REAL, &c.epochs, "X",
+         "stop after X passes over the corpus (default 1, or the preset's)"},
         {"tokens", OPTION_COUNT, &c.tokens, "N", "stop after N tokens"},
         {"time", OPTION_TEXT, &c.time, "T", "stop after 90s, 20m or 1.5h"},
-        {"eval-every", OPTION_COUNT, &c.eval_every, "N", "steps between evaluations; 0: only at the end (500)"},
-        {"eval-stories", OPTION_COUNT, &c.eval_stories, "N", "stories of --valid that they use; 0: all (256)"},
+        {"eval-every", OPTION_COUNT, &c.eval_every, "N",
+         "steps between evaluations; 0: only at the end (500)"},
+        {"eval-stories", OPTION_COUNT, &c.eval_stories, "N",
+         "stories of --valid that they use; 0: all (256)"},
         {"sample", OPTION_COUNT, &c.sample, "N", "tokens of the sample of text they show; 0: none (60)"},
-        {"checkpoint-every", OPTION_COUNT, &c.checkpoint_every, "N", "steps between checkpoints; 0: only when stopped (500)"},
+        {"checkpoint-every", OPTION_COUNT, &c.checkpoint_every, "N",
+         "steps between checkpoints; 0: only when stopped (500)"},
         {"dtype", OPTION_TEXT, &c.store, "T", "how the finished weights are stored: f32, f16 or bf16"},
-        {"resume", OPTION_FLAG, &c.resume, NULL, "continue from the checkpoint in -o DIR, to the same bits as if never stopped"},
+        {"resume", OPTION_FLAG, &c.resume, NULL,
+         "continue from the checkpoint in -o DIR, to the same bits as if never stopped"},
         {"overwrite", OPTION_FLAG, &c.overwrite, NULL, "replace the run that is in -o DIR"},
         {0}};
     int status = options_parse(argc, argv, self, &com, table, FORMATS_TABLE | FORMATS_JSON,
@@ -291,11 +324,15 @@ static int run(int argc, char **argv, const verb *self) {
     return status;
 }
 
-const verb verb_train = {
-    "train", "train a model on text", run,
-    "Trains a transformer of the bilinear family on stories and saves it in the Hugging Face layout, ready for every other verb. Ctrl-C finishes "
-    "the step and writes\na checkpoint; the same command with --resume continues. Started by mpirun, the ranks share every batch.",
-    "  bilens tokenizer train --corpus stories.txt --size 4096 -o tokenizer.json\n"
-    "  bilens train --preset stories-1-256 --corpus stories.txt --valid valid.txt --tokenizer tokenizer.json -o my-model\n"
-    "  bilens train --corpus stories.txt --tokenizer tokenizer.json --layers 2 --norm rms --lr 1e-3 --time 20m --epochs 3 -o my-model\n"
-    "  mpirun -n 2 bilens train --preset stories-1-256 --corpus stories.txt --tokenizer tokenizer.json --threads 1 -o my-model\n"};
+const verb verb_train = {"train", "train a model on text", run,
+                         "Trains a transformer of the bilinear family on stories and saves it in the Hugging "
+                         "Face layout, ready for every other verb. Ctrl-C finishes "
+                         "the step and writes\na checkpoint; the same command with --resume continues. "
+                         "Started by mpirun, the ranks share every batch.",
+                         "  bilens tokenizer train --corpus stories.txt --size 4096 -o tokenizer.json\n"
+                         "  bilens train --preset stories-1-256 --corpus stories.txt --valid valid.txt "
+                         "--tokenizer tokenizer.json -o my-model\n"
+                         "  bilens train --corpus stories.txt --tokenizer tokenizer.json --layers 2 --norm "
+                         "rms --lr 1e-3 --time 20m --epochs 3 -o my-model\n"
+                         "  mpirun -n 2 bilens train --preset stories-1-256 --corpus stories.txt --tokenizer "
+                         "tokenizer.json --threads 1 -o my-model\n"};

@@ -1,10 +1,12 @@
 /* All eigenvalues of a symmetric tridiagonal T by bisection, many at a time.
  *
- *   q_1 = d_1 - x,   q_i = d_i - x - e_i-1^2 / q_i-1,   count(x) = number of negative q_i = number of eigenvalues below x
+ *   q_1 = d_1 - x,   q_i = d_i - x - e_i-1^2 / q_i-1,   count(x) = number of negative q_i = number of
+ * eigenvalues below x
  *
- * Backward stable in any precision, monotonic in x with IEEE's division (Kahan 1966; Demmel, Dhillon & Ren 1995), and every x is its own
- * lane of a vector. A grid over Gershgorin's interval gives each eigenvalue's cell, and halving does the rest; float32's own spacing ends it,
- * with errors of some 1e-7 of the largest. LAPACK's dsterf, one eigenvalue after the other, takes four times as long. */
+ * Backward stable in any precision, monotonic in x with IEEE's division (Kahan 1966; Demmel, Dhillon & Ren
+ * 1995), and every x is its own lane of a vector. A grid over Gershgorin's interval gives each eigenvalue's
+ * cell, and halving does the rest; float32's own spacing ends it, with errors of some 1e-7 of the largest.
+ * LAPACK's dsterf, one eigenvalue after the other, takes four times as long. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "decompose/lanes.h"
@@ -40,7 +42,8 @@ static void count(const problem *p, const float *x, int32_t *below) {
         for (size_t v = 0; v < VECTORS; v++) {
             bl_lanes next = (d - at[v]) - square / q[v];
             bl_lanes_mask small = (bl_lanes_mask)((next < TINY) & (next > -TINY));
-            next = (bl_lanes)(((bl_lanes_mask)next & ~small) | ((bl_lanes_mask)((bl_lanes){0} - TINY) & small));
+            next =
+                (bl_lanes)(((bl_lanes_mask)next & ~small) | ((bl_lanes_mask)((bl_lanes){0} - TINY) & small));
             counted[v] += (bl_lanes_mask)(next < 0); /* true is -1 */
             q[v] = next;
         }
@@ -49,7 +52,9 @@ static void count(const problem *p, const float *x, int32_t *below) {
     memcpy(below, counted, sizeof counted);
 }
 
-static float grid_point(const problem *p, size_t i, size_t cells) { return p->low + (p->high - p->low) * ((float)i / (float)cells); }
+static float grid_point(const problem *p, size_t i, size_t cells) {
+    return p->low + (p->high - p->low) * ((float)i / (float)cells);
+}
 
 /* below [cells] of the grid's inner points and its last one. */
 static void count_grid(const problem *p, size_t cells, int32_t *below) {
@@ -101,13 +106,15 @@ static void enclose(problem *p, const float *e) {
 bool bl_tridiagonal_values(const bl_tridiagonal *t, float *values, bl_error *err) {
     size_t n = t->n, cells = AT_ONCE;
     while (cells < n) cells *= 2;
-    float norm = 0, *work = bl_alloc(3 * n, sizeof *work, err), *d = work, *e = work + n, *square = work + 2 * n;
+    float norm = 0, *work = bl_alloc(3 * n, sizeof *work, err), *d = work, *e = work + n,
+          *square = work + 2 * n;
     int32_t *below = work ? bl_alloc(cells + n, sizeof *below, err) : NULL, *cell = below + cells;
     if (!below) {
         free(work);
         return false;
     }
-    for (size_t i = 0; i < n; i++) norm = fmaxf(norm, fmaxf(fabsf(t->diagonal[i]), i + 1 < n ? fabsf(t->off[i]) : 0));
+    for (size_t i = 0; i < n; i++)
+        norm = fmaxf(norm, fmaxf(fabsf(t->diagonal[i]), i + 1 < n ? fabsf(t->off[i]) : 0));
     float scale = norm >= FLT_MIN ? 1.0F / norm : 1.0F;
     for (size_t i = 0; i < n; i++) {
         d[i] = scale * t->diagonal[i];

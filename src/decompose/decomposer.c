@@ -2,12 +2,15 @@
  *
  * Q_u is symmetric: n(n+1)/2 numbers, packed by rows of the lower triangle, c = (j, i <= j). With
  *
- *   S[g, c] = 1/2 (L[g, i] R[g, j] + R[g, i] L[g, j])        [h, n(n+1)/2], formed a panel of columns at a time
+ *   S[g, c] = 1/2 (L[g, i] R[g, j] + R[g, i] L[g, j])        [h, n(n+1)/2], formed a panel of columns at a
+ * time
  *
- * B = P S and Q_U = U B = (U P) S are plain products: 2 d n(n+1)/2 operations a direction once B [d, n(n+1)/2] is there, h/d times as many
- * without it. The null model permutes which rows of L and R meet which column of P, so the model is never copied.
+ * B = P S and Q_U = U B = (U P) S are plain products: 2 d n(n+1)/2 operations a direction once B [d,
+ * n(n+1)/2] is there, h/d times as many without it. The null model permutes which rows of L and R meet which
+ * column of P, so the model is never copied.
  *
- * Every product is one thread's, on panels that are cut alike however many threads there are: so are the bits. */
+ * Every product is one thread's, on panels that are cut alike however many threads there are: so are the
+ * bits. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -58,16 +61,20 @@ static bool permute(bl_decomposer *z, uint64_t seed, bl_error *err) {
 }
 
 /* An element of a row of [L l] or [R r]. */
-static inline float extended(const float *row, const float *bias, size_t g, size_t d, size_t i) { return i < d ? row[i] : bias[g]; }
+static inline float extended(const float *row, const float *bias, size_t g, size_t d, size_t i) {
+    return i < d ? row[i] : bias[g];
+}
 
 /* Columns first … first + width - 1 of S, of which the first is (j, i): s [h, width] */
 static void form_panel(const bl_decomposer *z, size_t j, size_t i, size_t width, float *s) {
     const bl_layer *l = bl_model_layer(z->model, z->layer);
     for (size_t at = 0; at < width; j++, i = 0) {
-        size_t run = j + 1 - i < width - at ? j + 1 - i : width - at, inner = i + run > z->d ? z->d - (i < z->d ? i : z->d) : run;
+        size_t run = j + 1 - i < width - at ? j + 1 - i : width - at,
+               inner = i + run > z->d ? z->d - (i < z->d ? i : z->d) : run;
         for (size_t g = 0; g < z->h; g++) {
             size_t gl = z->left[g], gr = z->right[g];
-            const float *restrict a = l->w_l.data + gl * l->w_l.stride, *restrict b = l->w_r.data + gr * l->w_r.stride;
+            const float *restrict a = l->w_l.data + gl * l->w_l.stride, *restrict b =
+                                                                            l->w_r.data + gr * l->w_r.stride;
             float *restrict out = s + g * width + at, aj = 0.5F * extended(a, l->b_l, gl, z->d, j),
                             bj = 0.5F * extended(b, l->b_r, gr, z->d, j);
             for (size_t t = 0; t < inner; t++) out[t] = a[i + t] * bj + b[i + t] * aj;
@@ -86,7 +93,8 @@ static void locate(size_t c, size_t *j, size_t *i) {
 }
 
 /* Panels first … last - 1 of out [m, N] = a [m, h] S */
-static bool expand(const bl_decomposer *z, const float *a, size_t m, size_t first, size_t last, float *out, bl_error *err) {
+static bool expand(const bl_decomposer *z, const float *a, size_t m, size_t first, size_t last, float *out,
+                   bl_error *err) {
     bool ok = true;
 #pragma omp parallel
     {
@@ -98,8 +106,8 @@ static bool expand(const bl_decomposer *z, const float *a, size_t m, size_t firs
             if (!s) continue;
             locate(c, &j, &i);
             form_panel(z, j, i, width, s);
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)width, (int)z->h, 1.0F, a, (int)z->h, s, (int)width, 0.0F,
-                        out + c, (int)z->packed);
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)width, (int)z->h, 1.0F, a,
+                        (int)z->h, s, (int)width, 0.0F, out + c, (int)z->packed);
         }
         if (!s)
 #pragma omp critical(bl_decomposer_failure)
@@ -121,7 +129,8 @@ static bool share_b(bl_decomposer *z, const bl_ranks *ranks, size_t panels, bl_e
         size_t begin = panels * r / size * PANEL, end = panels * (r + 1) / size * PANEL;
         if (end > z->packed) end = z->packed;
         for (size_t o = 0; ok && begin < end && o < z->d; o++)
-            ok = bl_ranks_share_from(ranks, (int)r, z->b + o * z->packed + begin, (end - begin) * sizeof *z->b, err);
+            ok = bl_ranks_share_from(ranks, (int)r, z->b + o * z->packed + begin,
+                                     (end - begin) * sizeof *z->b, err);
     }
     return ok;
 }
@@ -129,8 +138,8 @@ static bool share_b(bl_decomposer *z, const bl_ranks *ranks, size_t panels, bl_e
 /* Each rank makes its share of the panels. */
 static bool hold_b(bl_decomposer *z, const bl_ranks *ranks, const bl_progress *progress, bl_error *err) {
     const bl_layer *l = bl_model_layer(z->model, z->layer);
-    size_t count, panels = count_panels(z), step = 8 * (size_t)bl_threads(), size = (size_t)ranks->size, r = (size_t)ranks->rank,
-                  begin = panels * r / size, end = panels * (r + 1) / size;
+    size_t count, panels = count_panels(z), step = 8 * (size_t)bl_threads(), size = (size_t)ranks->size,
+                  r = (size_t)ranks->rank, begin = panels * r / size, end = panels * (r + 1) / size;
     if (!bl_mul_size(z->d, z->packed, &count)) count = SIZE_MAX;
     z->b = bl_alloc(count, sizeof *z->b, err);
     bool ok = z->b != NULL;
@@ -140,27 +149,33 @@ static bool hold_b(bl_decomposer *z, const bl_ranks *ranks, const bl_progress *p
     return bl_ranks_agree(ranks, ok, err) && share_b(z, ranks, panels, err);
 }
 
-/* B pays for itself when its d h n^2 operations are fewer than the m (h - d) n^2 that it saves, and where there is room for it. */
+/* B pays for itself when its d h n^2 operations are fewer than the m (h - d) n^2 that it saves, and where
+ * there is room for it. */
 static bool worth_holding(const bl_decomposer *z, const bl_decomposer_options *options) {
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    size_t room = options->memory ? options->memory : pages > 0 && page > 0 ? (size_t)pages / 4 * (size_t)page : 0;
+    size_t room = options->memory       ? options->memory
+                : pages > 0 && page > 0 ? (size_t)pages / 4 * (size_t)page
+                                        : 0;
     return z->h > z->d && (double)options->directions * (double)(z->h - z->d) > (double)z->d * (double)z->h &&
            z->packed <= room / sizeof(float) / z->d;
 }
 
-bl_decomposer *bl_decomposer_new(const bl_model *model, size_t layer, const bl_decomposer_options *options, bl_error *err) {
+bl_decomposer *bl_decomposer_new(const bl_model *model, size_t layer, const bl_decomposer_options *options,
+                                 bl_error *err) {
     static const bl_decomposer_options defaults = {0};
     bl_error_clear(err);
     if (!options) options = &defaults;
     bl_ranks ranks;
-    if (!bl_check_decomposable(model, layer, err) || !bl_ranks_join(&ranks, options->distributed, err)) return NULL;
+    if (!bl_check_decomposable(model, layer, err) || !bl_ranks_join(&ranks, options->distributed, err))
+        return NULL;
     bl_decomposer *z = bl_alloc_zero(1, sizeof *z, err);
     if (!bl_ranks_agree(&ranks, z != NULL, err) || !z) {
         bl_decomposer_free(z);
         return NULL;
     }
     const bl_layer *l = bl_model_layer(model, layer);
-    *z = (bl_decomposer){.model = model, .layer = layer, .d = l->w_l.cols, .h = l->w_l.rows, .n = bl_interaction_size(model)};
+    *z = (bl_decomposer){
+        .model = model, .layer = layer, .d = l->w_l.cols, .h = l->w_l.rows, .n = bl_interaction_size(model)};
     z->packed = z->n * (z->n + 1) / 2;
     z->left = bl_alloc(z->h, sizeof *z->left, err);
     z->right = bl_alloc(z->h, sizeof *z->right, err);
@@ -198,8 +213,8 @@ static bool interactions(const bl_decomposer *z, const float *u, size_t m, float
 #pragma omp parallel for schedule(dynamic, 1)
         for (size_t p = 0; p < panels; p++) {
             size_t c = p * PANEL, width = z->packed - c < PANEL ? z->packed - c : PANEL;
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)width, (int)z->d, 1.0F, u, (int)z->d, z->b + c,
-                        (int)z->packed, 0.0F, q + c, (int)z->packed);
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)width, (int)z->d, 1.0F, u,
+                        (int)z->d, z->b + c, (int)z->packed, 0.0F, q + c, (int)z->packed);
         }
         return true;
     }
@@ -211,8 +226,9 @@ static bool interactions(const bl_decomposer *z, const float *u, size_t m, float
 #pragma omp parallel for schedule(static)
         for (size_t i = 0; i < (m + 63) / 64; i++) {
             size_t rows = m - i * 64 < 64 ? m - i * 64 : 64;
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)z->h, (int)z->d, 1.0F, u + i * 64 * z->d, (int)z->d,
-                        l->w_p.data, (int)l->w_p.stride, 0.0F, hidden + i * 64 * z->h, (int)z->h);
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)z->h, (int)z->d, 1.0F,
+                        u + i * 64 * z->d, (int)z->d, l->w_p.data, (int)l->w_p.stride, 0.0F,
+                        hidden + i * 64 * z->h, (int)z->h);
         }
         ok = expand(z, hidden, m, 0, panels, q, err);
     }
@@ -229,11 +245,14 @@ static bool unpack(const bl_decomposer *z, const float *half, float *full, bl_er
         for (size_t i = 0; i <= j; i++) sum += fabs((double)row[i]);
         half += j + 1;
     }
-    return isfinite(sum) || bl_fail(err, BL_ERR_NUMERIC, "%s: an interaction matrix holds NaN or infinity: so do the weights of layer %zu",
-                                    bl_model_name(z->model), z->layer);
+    return isfinite(sum) ||
+           bl_fail(err, BL_ERR_NUMERIC,
+                   "%s: an interaction matrix holds NaN or infinity: so do the weights of layer %zu",
+                   bl_model_name(z->model), z->layer);
 }
 
-bool bl_decomposer_run(const bl_decomposer *z, const float *u, size_t m, size_t k, bl_eigen **out, bl_error *err) {
+bool bl_decomposer_run(const bl_decomposer *z, const float *u, size_t m, size_t k, bl_eigen **out,
+                       bl_error *err) {
     bl_error_clear(err);
     size_t count;
     bool ok = false;
@@ -249,7 +268,9 @@ bool bl_decomposer_run(const bl_decomposer *z, const float *u, size_t m, size_t 
 #pragma omp for schedule(dynamic, 1)
         for (size_t i = 0; i < todo; i++) {
             if (full && unpack(z, q + i * z->packed, full, &failure))
-                out[i] = bl_eigen_of_matrix(full, z->n, z->layer, k, bl_direction_constant(z->model, z->layer, u + i * z->d), &failure);
+                out[i] =
+                    bl_eigen_of_matrix(full, z->n, z->layer, k,
+                                       bl_direction_constant(z->model, z->layer, u + i * z->d), &failure);
             if (out[i]) continue;
 #pragma omp critical(bl_decomposer_failure)
             {

@@ -1,5 +1,5 @@
-/* The k largest and smallest entries of an array: one pass and a bounded heap for each end. The result's own memory is the heap;
- * while it is one, index[0] holds the flat index. */
+/* The k largest and smallest entries of an array: one pass and a bounded heap for each end. The result's own
+ * memory is the heap; while it is one, index[0] holds the flat index. */
 #include <bilens/decompose.h>
 #include <math.h>
 #include <stdlib.h>
@@ -40,7 +40,8 @@ static size_t select_best(const bl_named_array *array, size_t count, float sign,
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
         float value = sign * array->data[i];
-        if (isnan(value) || (n == k && value <= heap[0].value)) continue; /* an equal one comes later: not better */
+        if (isnan(value) || (n == k && value <= heap[0].value))
+            continue; /* an equal one comes later: not better */
         bl_entry entry = {.value = value, .index = {i}};
         if (n < k) {
             heap[n++] = entry;

@@ -1,5 +1,5 @@
-/* All eigenpairs of a symmetric tridiagonal T by divide and conquer (Cuppen 1981), its first cut made here so that the halves, each a
- * sstedc of its own, run on two threads; LAPACK's slaed1 joins them:
+/* All eigenpairs of a symmetric tridiagonal T by divide and conquer (Cuppen 1981), its first cut made here so
+ * that the halves, each a sstedc of its own, run on two threads; LAPACK's slaed1 joins them:
  *
  *   T = diag(T1, T2) + rho (e_m ± e_m+1)(e_m ± e_m+1)^T,   rho = |T[m+1, m]|
  *
@@ -14,10 +14,10 @@
 
 #define WHOLE 256 /* below this size T is not cut */
 
-/* LAPACK's auxiliary routine that joins two solved halves; lapacke.h does not declare it. D [n], Q [n, n] block diagonal on entry,
- * INDXQ sorts each half and, on exit, all. */
-extern void slaed1_(const lapack_int *n, float *d, float *q, const lapack_int *ldq, lapack_int *indxq, float *rho, const lapack_int *cutpnt,
-                    float *work, lapack_int *iwork, lapack_int *info);
+/* LAPACK's auxiliary routine that joins two solved halves; lapacke.h does not declare it. D [n], Q [n, n]
+ * block diagonal on entry, INDXQ sorts each half and, on exit, all. */
+extern void slaed1_(const lapack_int *n, float *d, float *q, const lapack_int *ldq, lapack_int *indxq,
+                    float *rho, const lapack_int *cutpnt, float *work, lapack_int *iwork, lapack_int *info);
 
 /* Solves the halves of the scaled, cut T in place: d becomes eigenvalues, blocks of q [n, n] eigenvectors. */
 static lapack_int solve_halves(size_t n, size_t cut, float *d, float *e, float *q) {
@@ -25,13 +25,15 @@ static lapack_int solve_halves(size_t n, size_t cut, float *d, float *e, float *
 #pragma omp parallel for num_threads(2) schedule(static, 1)
     for (int half = 0; half < 2; half++) {
         size_t begin = half ? cut : 0, size = half ? n - cut : cut;
-        info[half] = LAPACKE_sstedc(LAPACK_COL_MAJOR, 'I', (lapack_int)size, d + begin, e + begin, q + begin * n + begin, (lapack_int)n);
+        info[half] = LAPACKE_sstedc(LAPACK_COL_MAJOR, 'I', (lapack_int)size, d + begin, e + begin,
+                                    q + begin * n + begin, (lapack_int)n);
     }
     return info[0] ? info[0] : info[1];
 }
 
 /* Joins them; order [n] sorts d and q's columns. */
-static lapack_int join(size_t n, size_t cut, float rho, float *d, float *q, lapack_int *order, float *work, lapack_int *iwork) {
+static lapack_int join(size_t n, size_t cut, float rho, float *d, float *q, lapack_int *order, float *work,
+                       lapack_int *iwork) {
     lapack_int size = (lapack_int)n, at = (lapack_int)cut, info;
     for (size_t i = 0; i < n; i++) order[i] = (lapack_int)(i < cut ? i : i - cut) + 1;
     slaed1_(&size, d, q, &size, order, &rho, &at, work, iwork, &info);
@@ -44,8 +46,10 @@ static bool solve_cut(const bl_tridiagonal *t, float *values, float *vectors, bl
     float *q = bl_alloc_zero(n * n, sizeof *q, err), *work = bl_alloc(n * n + 4 * n, sizeof *work, err);
     lapack_int *iwork = bl_alloc(5 * n, sizeof *iwork, err), info = 0;
     bool ok = d && q && work && iwork;
-    for (size_t i = 0; ok && i < n; i++) norm = fmaxf(norm, fmaxf(fabsf(t->diagonal[i]), i + 1 < n ? fabsf(t->off[i]) : 0));
-    float scale = norm > 0 ? 1.0F / norm : 1.0F; /* slaed1 compares eigenvalues with components of unit vectors */
+    for (size_t i = 0; ok && i < n; i++)
+        norm = fmaxf(norm, fmaxf(fabsf(t->diagonal[i]), i + 1 < n ? fabsf(t->off[i]) : 0));
+    float scale =
+        norm > 0 ? 1.0F / norm : 1.0F; /* slaed1 compares eigenvalues with components of unit vectors */
     for (size_t i = 0; ok && i < n; i++) {
         d[i] = scale * t->diagonal[i];
         e[i] = i + 1 < n ? scale * t->off[i] : 0;
@@ -76,7 +80,8 @@ bool bl_tridiagonal_solve(const bl_tridiagonal *t, float *values, float *vectors
     if (!off) return false;
     memcpy(values, t->diagonal, t->n * sizeof *values);
     memcpy(off, t->off, (t->n - 1) * sizeof *off);
-    lapack_int info = LAPACKE_sstedc(LAPACK_COL_MAJOR, 'I', (lapack_int)t->n, values, off, vectors, (lapack_int)t->n);
+    lapack_int info =
+        LAPACKE_sstedc(LAPACK_COL_MAJOR, 'I', (lapack_int)t->n, values, off, vectors, (lapack_int)t->n);
     free(off);
     return !bl_lapack_failed(info, "sstedc", err);
 }

@@ -2,11 +2,13 @@
  *
  *   Q = H T H^T (tridiagonal.c, once), T = Z Lambda Z^T, V = H Z
  *
- * The spectrum always comes whole, from T (bisect.c where not all vectors are asked for). All vectors: divide and conquer on T (divide.c). Only the k lowest and k highest: bisection
- * and inverse iteration would not keep them orthogonal, MRRR (dstemr) does, over an index range at each end of the same T.
+ * The spectrum always comes whole, from T (bisect.c where not all vectors are asked for). All vectors: divide
+ * and conquer on T (divide.c). Only the k lowest and k highest: bisection and inverse iteration would not
+ * keep them orthogonal, MRRR (dstemr) does, over an index range at each end of the same T.
  *
- * Float32 throughout: the error of an eigenvalue is about 1e-6 of the largest, that of an eigenvector about 1e-6 / relative gap; inside
- * a group of degenerate eigenvalues (bl_eigen_group) single vectors mean nothing. */
+ * Float32 throughout: the error of an eigenvalue is about 1e-6 of the largest, that of an eigenvector about
+ * 1e-6 / relative gap; inside a group of degenerate eigenvalues (bl_eigen_group) single vectors mean nothing.
+ */
 #include "base/error.h"
 #include "base/memory.h"
 #include "decompose/interaction.h"
@@ -28,22 +30,24 @@ struct bl_eigen {
 };
 
 /* Eigenvectors first … last (0-based) of T, given in float64, into `vectors`, one a row. */
-static bool solve_range(size_t size, const double *diagonal, const double *off, size_t first, size_t last, float *vectors, bl_error *err) {
+static bool solve_range(size_t size, const double *diagonal, const double *off, size_t first, size_t last,
+                        float *vectors, bl_error *err) {
     lapack_int n = (lapack_int)size, found = 0, wanted = (lapack_int)(last - first + 1), info;
     lapack_logical precise = 1;
     size_t count = (last - first + 1) * size;
-    double *work = bl_alloc(3 * size + count, sizeof *work, err), *d = work, *e = work + size, *values = work + 2 * size,
-           *z = work + 3 * size;
+    double *work = bl_alloc(3 * size + count, sizeof *work, err), *d = work, *e = work + size,
+           *values = work + 2 * size, *z = work + 3 * size;
     lapack_int *support = bl_alloc(2 * size, sizeof *support, err);
     bool ok = false;
     if (work && support) { /* dstemr overwrites its input */
         memcpy(d, diagonal, size * sizeof *d);
         memcpy(e, off, size * sizeof *e);
-        info = LAPACKE_dstemr(LAPACK_COL_MAJOR, 'V', 'I', n, d, e, 0, 0, (lapack_int)first + 1, (lapack_int)last + 1, &found, values, z, n,
-                              wanted, support, &precise);
+        info = LAPACKE_dstemr(LAPACK_COL_MAJOR, 'V', 'I', n, d, e, 0, 0, (lapack_int)first + 1,
+                              (lapack_int)last + 1, &found, values, z, n, wanted, support, &precise);
         ok = !bl_lapack_failed(info, "dstemr", err);
         if (ok && found != wanted)
-            ok = bl_fail(err, BL_ERR_NUMERIC, "LAPACK's dstemr found %d of %d eigenvectors", (int)found, (int)wanted);
+            ok = bl_fail(err, BL_ERR_NUMERIC, "LAPACK's dstemr found %d of %d eigenvectors", (int)found,
+                         (int)wanted);
         for (size_t i = 0; ok && i < count; i++) vectors[i] = (float)z[i];
     }
     free(work);
@@ -65,8 +69,9 @@ static bool solve_ends(bl_eigen *eigen, const bl_tridiagonal *t, bl_error *err) 
     bool ok[2];
 #pragma omp parallel for num_threads(2) schedule(static, 1)
     for (int end = 0; end < 2; end++)
-        ok[end] = end ? solve_range(n, d, e, n - eigen->high, n - 1, eigen->vectors + eigen->low * n, &failure[1])
-                      : solve_range(n, d, e, 0, eigen->low - 1, eigen->vectors, &failure[0]);
+        ok[end] =
+            end ? solve_range(n, d, e, n - eigen->high, n - 1, eigen->vectors + eigen->low * n, &failure[1])
+                : solve_range(n, d, e, 0, eigen->low - 1, eigen->vectors, &failure[0]);
     free(d);
     for (int end = 0; end < 2; end++)
         if (!ok[end]) return bl_fail(err, failure[end].code, "%s", failure[end].message);
@@ -88,18 +93,22 @@ static void fix_signs(bl_eigen *eigen) {
 static bool decompose(bl_eigen *eigen, const float *q, bl_error *err) {
     bl_tridiagonal t;
     bool ok = bl_tridiagonal_reduce(&t, q, eigen->n, err);
-    if (ok) ok = eigen->low == eigen->n ? bl_tridiagonal_solve(&t, eigen->values, eigen->vectors, err) : solve_ends(eigen, &t, err);
+    if (ok)
+        ok = eigen->low == eigen->n ? bl_tridiagonal_solve(&t, eigen->values, eigen->vectors, err)
+                                    : solve_ends(eigen, &t, err);
     if (ok) ok = bl_tridiagonal_back(&t, eigen->vectors, eigen->low + eigen->high, err);
     if (ok) fix_signs(eigen);
     bl_tridiagonal_free(&t);
     return ok;
 }
 
-bl_eigen *bl_eigen_of_matrix(const float *q, size_t n, size_t layer, size_t k, float constant, bl_error *err) {
+bl_eigen *bl_eigen_of_matrix(const float *q, size_t n, size_t layer, size_t k, float constant,
+                             bl_error *err) {
     bl_eigen *eigen = bl_alloc_zero(1, sizeof *eigen, err);
     if (!eigen) return NULL;
     bool all = k == 0 || 2 * k >= n;
-    *eigen = (bl_eigen){.n = n, .layer = layer, .low = all ? n : k, .high = all ? 0 : k, .constant = constant};
+    *eigen =
+        (bl_eigen){.n = n, .layer = layer, .low = all ? n : k, .high = all ? 0 : k, .constant = constant};
     eigen->values = bl_alloc(n, sizeof *eigen->values, err);
     eigen->vectors = bl_alloc((eigen->low + eigen->high) * n, sizeof *eigen->vectors, err);
     if (eigen->values && eigen->vectors && decompose(eigen, q, err)) return eigen;
@@ -141,7 +150,8 @@ const float *bl_eigen_vector(const bl_eigen *eigen, long index) {
     if (at < 0 || at >= n) return NULL;
     size_t i = (size_t)at;
     if (i < eigen->low) return eigen->vectors + i * eigen->n;
-    if (i >= eigen->n - eigen->high) return eigen->vectors + (eigen->low + i - (eigen->n - eigen->high)) * eigen->n;
+    if (i >= eigen->n - eigen->high)
+        return eigen->vectors + (eigen->low + i - (eigen->n - eigen->high)) * eigen->n;
     return NULL;
 }
 
@@ -158,6 +168,8 @@ void bl_eigen_group(const bl_eigen *eigen, size_t index, size_t *first, size_t *
     const float *values = eigen->values;
     double most = fmax(fabs((double)values[0]), fabs((double)values[eigen->n - 1]));
     *first = *last = index;
-    while (*first > 0 && (double)values[*first] - (double)values[*first - 1] <= DEGENERATE_GAP * most) --*first;
-    while (*last + 1 < eigen->n && (double)values[*last + 1] - (double)values[*last] <= DEGENERATE_GAP * most) ++*last;
+    while (*first > 0 && (double)values[*first] - (double)values[*first - 1] <= DEGENERATE_GAP * most)
+        --*first;
+    while (*last + 1 < eigen->n && (double)values[*last + 1] - (double)values[*last] <= DEGENERATE_GAP * most)
+        ++*last;
 }

@@ -2,8 +2,8 @@
  *
  *   Q_u = sum_o u[o] B[o] = sym(L^T diag(P^T u) R)
  *
- * without ever forming B [d, d, d]: one product [n, h] x [h, n]. With biases L and R grow a column, [L l] and [R r], and Q acts on
- * x' = [x; 1]. */
+ * without ever forming B [d, d, d]: one product [n, h] x [h, n]. With biases L and R grow a column, [L l] and
+ * [R r], and Q acts on x' = [x; 1]. */
 #include "decompose/interaction.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -21,18 +21,24 @@ size_t bl_interaction_size(const bl_model *model) {
 bool bl_check_decomposable(const bl_model *model, size_t layer, bl_error *err) {
     const bl_config *c = bl_model_config(model);
     if (layer >= c->n_layer)
-        return bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model's layers are 0 … %zu", layer, c->n_layer - 1);
+        return bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model's layers are 0 … %zu", layer,
+                       c->n_layer - 1);
     if (bl_config_is_bilinear(c)) return true;
-    return bl_fail(
-        err, BL_ERR_UNSUPPORTED,
-        "%s: its MLP is %s%s%s, which is no quadratic form of its input: an interaction matrix and its eigenvectors would not "
-        "describe it. info, describe, trace, export, tokenize and eval work for this model; eigen, scan and report need a bilinear MLP",
-        bl_model_name(model), c->plain ? "plain, P g(W x)" : "gated, P (g(L x) * (R x))", c->gate != BL_GATE_NONE ? " with g = " : "",
-        c->gate != BL_GATE_NONE ? bl_gate_name(c->gate) : "");
+    return bl_fail(err, BL_ERR_UNSUPPORTED,
+                   "%s: its MLP is %s%s%s, which is no quadratic form of its input: an interaction matrix "
+                   "and its eigenvectors would not "
+                   "describe it. info, describe, trace, export, tokenize and eval work for this model; "
+                   "eigen, scan and report need a bilinear MLP",
+                   bl_model_name(model), c->plain ? "plain, P g(W x)" : "gated, P (g(L x) * (R x))",
+                   c->gate != BL_GATE_NONE ? " with g = " : "",
+                   c->gate != BL_GATE_NONE ? bl_gate_name(c->gate) : "");
 }
 
-/* out [rows, n] = rows from[begin] … (NULL: begin …) of [weight bias], the one of unit g scaled by scale[g] (NULL: 1) */
-static void extended(float *out, bl_view weight, const float *bias, const size_t *from, const float *scale, size_t begin, size_t rows) {
+/* out [rows, n] = rows from[begin] … (NULL: begin …) of [weight bias], the one of unit g scaled by
+ * scale[g]
+ * (NULL: 1) */
+static void extended(float *out, bl_view weight, const float *bias, const size_t *from, const float *scale,
+                     size_t begin, size_t rows) {
     size_t n = weight.cols + (bias ? 1 : 0);
 #pragma omp parallel for schedule(static)
     for (size_t g = begin; g < begin + rows; g++) {
@@ -63,8 +69,8 @@ static bool all_finite(const float *q, size_t count) {
     return isfinite(sum);
 }
 
-bool bl_interaction_of_units(const bl_model *model, size_t layer, const float *u, const size_t *from_l, const size_t *from_r, float *q,
-                             bl_error *err) {
+bool bl_interaction_of_units(const bl_model *model, size_t layer, const float *u, const size_t *from_l,
+                             const size_t *from_r, float *q, bl_error *err) {
     bl_error_clear(err);
     if (!bl_check_decomposable(model, layer, err)) return false;
     const bl_layer *l = bl_model_layer(model, layer);
@@ -75,18 +81,20 @@ bool bl_interaction_of_units(const bl_model *model, size_t layer, const float *u
     left = bl_alloc(CHUNK * n, sizeof *left, err);
     if (left && (l->b_r || from_r)) right = bl_alloc(CHUNK * n, sizeof *right, err);
     if (!left || ((l->b_r || from_r) && !right)) goto done;
-    cblas_sgemv(CblasRowMajor, CblasTrans, (int)d, (int)h, 1.0F, l->w_p.data, (int)l->w_p.stride, u, 1, 0.0F, weight, 1); /* P^T u */
+    cblas_sgemv(CblasRowMajor, CblasTrans, (int)d, (int)h, 1.0F, l->w_p.data, (int)l->w_p.stride, u, 1, 0.0F,
+                weight, 1); /* P^T u */
     for (size_t begin = 0; begin < h; begin += CHUNK) {
         size_t rows = h - begin < CHUNK ? h - begin : CHUNK;
         extended(left, l->w_l, l->b_l, from_l, weight, begin, rows);
         if (right) extended(right, l->w_r, l->b_r, from_r, NULL, begin, rows);
         cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)n, (int)n, (int)rows, 1.0F, left, (int)n,
-                    right ? right : l->w_r.data + begin * l->w_r.stride, right ? (int)n : (int)l->w_r.stride, begin ? 1.0F : 0.0F, q,
-                    (int)n);
+                    right ? right : l->w_r.data + begin * l->w_r.stride, right ? (int)n : (int)l->w_r.stride,
+                    begin ? 1.0F : 0.0F, q, (int)n);
     }
     symmetrise(q, n);
     ok = all_finite(q, n * n) ||
-         bl_fail(err, BL_ERR_NUMERIC, "%s: the interaction matrix holds NaN or infinity: so do the weights of layer %zu",
+         bl_fail(err, BL_ERR_NUMERIC,
+                 "%s: the interaction matrix holds NaN or infinity: so do the weights of layer %zu",
                  bl_model_name(model), layer);
 done:
     free(weight);

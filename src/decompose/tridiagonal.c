@@ -1,17 +1,21 @@
-/* Householder tridiagonalisation Q = H T H^T and its way back, faster than LAPACK's ssytrd and sormtr for the sizes of models.
+/* Householder tridiagonalisation Q = H T H^T and its way back, faster than LAPACK's ssytrd and sormtr for the
+ * sizes of models.
  *
  * Panels of NB columns (Dongarra, Sorensen & Hammarling 1989; LAPACK's slatrd). Column j of what is left:
  *
- *   reflector v from the column,  y = A v,  w = tau (y - V (W^T v) - W (V^T v)),  w -= tau/2 (w . v) v;   after a panel  A -= V W^T + W V^T
+ *   reflector v from the column,  y = A v,  w = tau (y - V (W^T v) - W (V^T v)),  w -= tau/2 (w . v) v; after
+ * a panel  A -= V W^T + W V^T
  *
- * A's lower triangle shrinks in place, row-major; the reflectors are laid into the upper one, a row each. Half of the work is y = A v, too
- * little for one OpenMP region each. So a panel is one region, whose helpers compute fixed pieces of y and say so by an atomic counter. A
- * helper that lets the others wait (another process has its core) is left behind for good and its piece computed by the first thread:
- * ssytrd with OpenBLAS's threads has no such way out (seen: 22 ms became 15 s). The pieces are the same whoever computes them, and
- * added in the same order, so the result depends neither on the threads nor on the waiting.
+ * A's lower triangle shrinks in place, row-major; the reflectors are laid into the upper one, a row each.
+ * Half of the work is y = A v, too little for one OpenMP region each. So a panel is one region, whose helpers
+ * compute fixed pieces of y and say so by an atomic counter. A helper that lets the others wait (another
+ * process has its core) is left behind for good and its piece computed by the first thread: ssytrd with
+ * OpenBLAS's threads has no such way out (seen: 22 ms became 15 s). The pieces are the same whoever computes
+ * them, and added in the same order, so the result depends neither on the threads nor on the waiting.
  *
- * The way back applies H = H_1 H_2 … in blocks I - V S V^T, last block first, with S^-1 = upper(V^T V) and 1/tau on its diagonal (Joffrain
- * et al. 2006), so that all of it is matrix products; slarft and slarfb with the same blocks take three times as long. */
+ * The way back applies H = H_1 H_2 … in blocks I - V S V^T, last block first, with S^-1 = upper(V^T V) and
+ * 1/tau on its diagonal (Joffrain et al. 2006), so that all of it is matrix products; slarft and slarfb with
+ * the same blocks take three times as long. */
 #include "decompose/tridiagonal.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -54,8 +58,8 @@ typedef struct reduction {
     float *columns; /* [NB, stride] the panel's columns as they were before it */
     float *v, *w;   /* [NB, stride] of the panel: reflectors, zeros before them; w */
     size_t first;   /* the panel's first column */
-    float *pieces;  /* [2 PIECES, stride] of y; the second half is the first thread's when it is alone: a late helper may still write to the
-                       first */
+    float *pieces;  /* [2 PIECES, stride] of y; the second half is the first thread's when it is alone: a late
+                       helper may still write to the  first */
     bool alone;     /* helpers were left behind */
     atomic_size_t column;       /* whose y is asked for; n: the panel is done */
     atomic_size_t done[PIECES]; /* the column that the piece was last computed for */
@@ -76,8 +80,10 @@ static inline four four_sums(const bl_lanes *x) {
             for (size_t i = 0; i < half; i++) pieces[i] += pieces[i + half];
         part[l] = pieces[0];
     }
-    four a = __builtin_shufflevector(part[0], part[1], 0, 4, 1, 5) + __builtin_shufflevector(part[0], part[1], 2, 6, 3, 7),
-         b = __builtin_shufflevector(part[2], part[3], 0, 4, 1, 5) + __builtin_shufflevector(part[2], part[3], 2, 6, 3, 7);
+    four a = __builtin_shufflevector(part[0], part[1], 0, 4, 1, 5) +
+             __builtin_shufflevector(part[0], part[1], 2, 6, 3, 7),
+         b = __builtin_shufflevector(part[2], part[3], 0, 4, 1, 5) +
+             __builtin_shufflevector(part[2], part[3], 2, 6, 3, 7);
     return __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
 }
 
@@ -89,9 +95,12 @@ static inline bl_lanes_mask leading(size_t count) {
     return mask;
 }
 
-/* y += the share of rows i … i + rows - 1 (rows <= 4) from column `begin` on, both in the lower triangle and mirrored. The rows' part of the
- * diagonal lies in one vector, behind the columns that are whole vectors; what lies right of it are reflectors. */
-__attribute__((always_inline)) static inline void symmetric_rows(const reduction *r, const float *v, size_t begin, size_t i, size_t rows,
+/* y += the share of rows i … i + rows - 1 (rows <= 4) from column `begin` on, both in the lower
+ * triangle and
+ * mirrored. The rows' part of the diagonal lies in one vector, behind the columns that are whole vectors;
+ * what lies right of it are reflectors. */
+__attribute__((always_inline)) static inline void symmetric_rows(const reduction *r, const float *v,
+                                                                 size_t begin, size_t i, size_t rows,
                                                                  float *y) {
     const float *a[ROWS];
     bl_lanes sum[ROWS] = {0}, own[ROWS];
@@ -120,8 +129,9 @@ __attribute__((always_inline)) static inline void symmetric_rows(const reduction
     for (size_t l = 0; l < rows; l++) y[i + l] += sums[l];
 }
 
-/* One piece of y = A v over rows and columns s … n-1, from the lower triangle. y before s is of no meaning. Every other column goes through
- * the rows backwards: what the last one left in the cache is used before it is driven out. */
+/* One piece of y = A v over rows and columns s … n-1, from the lower triangle. y before s is of no meaning.
+ * Every other column goes through the rows backwards: what the last one left in the cache is used before it
+ * is driven out. */
 static void symmetric_piece(const reduction *r, size_t s, size_t piece, float *y) {
     const float *v = r->v + (s - 1 - r->first) * r->stride;
     size_t length = r->n - s, begin = s / LANES * LANES;
@@ -162,7 +172,8 @@ static void help(reduction *r, size_t thread, size_t threads) {
 static bool await(reduction *r, size_t s, size_t threads) {
     double start = omp_get_wtime();
     for (size_t piece = 0; piece < PIECES; piece++)
-        for (unsigned turn = 1; piece % threads && atomic_load_explicit(&r->done[piece], memory_order_acquire) != s; turn++) {
+        for (unsigned turn = 1;
+             piece % threads && atomic_load_explicit(&r->done[piece], memory_order_acquire) != s; turn++) {
             RELAX();
             if (turn % 64 || omp_get_wtime() - start < PATIENCE) continue;
             r->alone = true;
@@ -177,18 +188,21 @@ static float *symmetric_product(reduction *r, size_t s, size_t threads) {
     float *pieces = r->pieces;
     if (!r->alone && threads > 1) {
         atomic_store_explicit(&r->column, s, memory_order_release);
-        for (size_t piece = 0; piece < PIECES; piece += threads) symmetric_piece(r, s, piece, pieces + piece * r->stride);
+        for (size_t piece = 0; piece < PIECES; piece += threads)
+            symmetric_piece(r, s, piece, pieces + piece * r->stride);
     }
     if (r->alone || threads == 1 || !await(r, s, threads)) {
         pieces = r->pieces + PIECES * r->stride;
-        for (size_t piece = 0; piece < PIECES; piece++) symmetric_piece(r, s, piece, pieces + piece * r->stride);
+        for (size_t piece = 0; piece < PIECES; piece++)
+            symmetric_piece(r, s, piece, pieces + piece * r->stride);
     }
     for (size_t piece = 1; piece < PIECES; piece++)
         for (size_t i = s; i < r->n; i++) pieces[i] += pieces[piece * r->stride + i];
     return pieces;
 }
 
-/* The panel's columns of the lower triangle, each made contiguous: read a row at a time they cost a fraction of the cache misses. */
+/* The panel's columns of the lower triangle, each made contiguous: read a row at a time they cost a fraction
+ * of the cache misses. */
 static void take_panel(reduction *r, size_t first, size_t last) {
     for (size_t i = first; i < r->n; i++) {
         const float *row = r->a + i * r->stride;
@@ -202,12 +216,15 @@ static void take_column(const reduction *r, size_t j) {
     memcpy(r->x + j, r->columns + before * stride + j, (n - j) * sizeof *r->x);
     if (!before) return;
     const float *v = r->v, *w = r->w;
-    cblas_sgemv(CblasRowMajor, CblasTrans, (int)before, (int)(n - j), -1.0F, v + j, (int)stride, w + j, (int)stride, 1.0F, r->x + j, 1);
-    cblas_sgemv(CblasRowMajor, CblasTrans, (int)before, (int)(n - j), -1.0F, w + j, (int)stride, v + j, (int)stride, 1.0F, r->x + j, 1);
+    cblas_sgemv(CblasRowMajor, CblasTrans, (int)before, (int)(n - j), -1.0F, v + j, (int)stride, w + j,
+                (int)stride, 1.0F, r->x + j, 1);
+    cblas_sgemv(CblasRowMajor, CblasTrans, (int)before, (int)(n - j), -1.0F, w + j, (int)stride, v + j,
+                (int)stride, 1.0F, r->x + j, 1);
 }
 
-/* The reflector that turns x[j+1 …] into (beta, 0, …), with its leading 1 (LAPACK's slarfg), into the panel's v and, for the way back, a's
- * row j. */
+/* The reflector that turns x[j+1 …] into (beta, 0, …), with its leading 1 (LAPACK's slarfg), into
+ * the panel's
+ * v and, for the way back, a's row j. */
 static void reflect(reduction *r, size_t j) {
     float *v = r->v + (j - r->first) * r->stride, alpha = r->x[j + 1], scale = 0;
     double square = 0;
@@ -240,11 +257,14 @@ static void panel(reduction *r, size_t first, size_t last, size_t threads) {
         if (length == 0) break;
         reflect(r, j);
         const float *rows = r->v + j + 1, *v = rows + (j - first) * stride, *w = r->w + j + 1;
-        float *out = r->w + (j - first) * stride + j + 1, *y = symmetric_product(r, j + 1, threads) + j + 1, tau = r->t->tau[j];
+        float *out = r->w + (j - first) * stride + j + 1, *y = symmetric_product(r, j + 1, threads) + j + 1,
+              tau = r->t->tau[j];
         if (before) {
             cblas_sgemv(CblasRowMajor, CblasNoTrans, before, length, 1.0F, w, (int)stride, v, 1, 0.0F, p, 1);
-            cblas_sgemv(CblasRowMajor, CblasTrans, before, length, -1.0F, rows, (int)stride, p, 1, 1.0F, y, 1);
-            cblas_sgemv(CblasRowMajor, CblasNoTrans, before, length, 1.0F, rows, (int)stride, v, 1, 0.0F, p, 1);
+            cblas_sgemv(CblasRowMajor, CblasTrans, before, length, -1.0F, rows, (int)stride, p, 1, 1.0F, y,
+                        1);
+            cblas_sgemv(CblasRowMajor, CblasNoTrans, before, length, 1.0F, rows, (int)stride, v, 1, 0.0F, p,
+                        1);
             cblas_sgemv(CblasRowMajor, CblasTrans, before, length, -1.0F, w, (int)stride, p, 1, 1.0F, y, 1);
         }
         float shift = -0.5F * tau * tau * cblas_sdot(length, y, 1, v, 1);
@@ -259,13 +279,17 @@ static void update_rows(const reduction *r, size_t s, size_t begin, size_t end, 
     const float *v = r->v + s, *w = r->w + s;
     float *row = r->a + begin * r->stride;
     if (before) {
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, rows, before, k, -1.0F, v + before, stride, w, stride, 1.0F, row + s, stride);
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, rows, before, k, -1.0F, w + before, stride, v, stride, 1.0F, row + s, stride);
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, rows, before, k, -1.0F, v + before, stride, w,
+                    stride, 1.0F, row + s, stride);
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, rows, before, k, -1.0F, w + before, stride, v,
+                    stride, 1.0F, row + s, stride);
     }
-    cblas_ssyr2k(CblasRowMajor, CblasLower, CblasTrans, rows, k, -1.0F, v + before, stride, w + before, stride, 1.0F, row + begin, stride);
+    cblas_ssyr2k(CblasRowMajor, CblasLower, CblasTrans, rows, k, -1.0F, v + before, stride, w + before,
+                 stride, 1.0F, row + begin, stride);
 }
 
-/* A panel with its helpers, then the update of what is left, a tile of rows a thread; BLAS runs on one thread inside. */
+/* A panel with its helpers, then the update of what is left, a tile of rows a thread; BLAS runs on one thread
+ * inside. */
 static void run_panel(reduction *r, size_t first, size_t last, size_t threads) {
     size_t tiles = (r->n - last + TILE - 1) / TILE;
     bool together = !r->alone && threads > 1 && r->n - first >= ALONE;
@@ -285,13 +309,16 @@ static void run_panel(reduction *r, size_t first, size_t last, size_t threads) {
     }
 }
 
-/* An odd number of cache lines: rows a power of two apart would share the same few places of the caches, and the triangle, which is read
- * once a column, would not stay in them long before it fits. */
+/* An odd number of cache lines: rows a power of two apart would share the same few places of the caches, and
+ * the triangle, which is read once a column, would not stay in them long before it fits. */
 static size_t odd_stride(size_t n) { return (n + 15) / 16 * 16 + ((n + 15) / 16 % 2 ? 0 : 16); }
 
 bool bl_tridiagonal_reduce(bl_tridiagonal *t, const float *q, size_t n, bl_error *err) {
     size_t stride = odd_stride(n);
-    *t = (bl_tridiagonal){.n = n, .stride = stride, .diagonal = bl_alloc(3 * n, sizeof(float), err), .a = NULL};
+    *t = (bl_tridiagonal){.n = n,
+                          .stride = stride,
+                          .diagonal = bl_alloc(3 * n, sizeof(float), err),
+                          .a = NULL};
     if (!t->diagonal) return false;
     t->off = t->diagonal + n;
     t->tau = t->off + n;
@@ -319,7 +346,9 @@ bool bl_tridiagonal_reduce(bl_tridiagonal *t, const float *q, size_t n, bl_error
     return true;
 }
 
-/* Reflectors begin … begin + count - 1 as rows over the columns begin + 1 … n - 1, zeros and the leading 1 written out. */
+/* Reflectors begin … begin + count - 1 as rows over the columns begin + 1 … n - 1, zeros and the
+ * leading 1
+ * written out. */
 static void take_reflectors(const bl_tridiagonal *t, size_t begin, size_t count, float *v) {
     size_t n = t->n, length = n - begin - 1;
     for (size_t l = 0; l < count; l++) {
@@ -328,7 +357,8 @@ static void take_reflectors(const bl_tridiagonal *t, size_t begin, size_t count,
     }
 }
 
-/* The same for a few columns, one reflector after the other: preparing blocks would cost more than it saves. */
+/* The same for a few columns, one reflector after the other: preparing blocks would cost more than it saves.
+ */
 static void back_one_by_one(const bl_tridiagonal *t, float *z, size_t columns) {
     size_t n = t->n;
     for (size_t j = n - 1; j-- > 0;)
@@ -355,15 +385,19 @@ bool bl_tridiagonal_back(const bl_tridiagonal *t, float *z, size_t columns, bl_e
         size_t begin = (end - 1) / BLOCK * BLOCK;
         int count = (int)(end - begin), length = (int)(n - begin - 1), rows = (int)columns;
         take_reflectors(t, begin, (size_t)count, v);
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, count, count, length, 1.0F, v, length, v, length, 0.0F, gram, BLOCK);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, count, count, length, 1.0F, v, length, v, length,
+                    0.0F, gram, BLOCK);
         for (int l = 0; l < count; l++) {
             float tau = t->tau[begin + (size_t)l];
-            gram[l * BLOCK + l] = tau != 0 ? 1.0F / tau : INFINITY; /* tau = 0: no reflection, the share becomes 0 */
+            gram[l * BLOCK + l] =
+                tau != 0 ? 1.0F / tau : INFINITY; /* tau = 0: no reflection, the share becomes 0 */
         }
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, count, length, 1.0F, z + begin + 1, (int)n, v, length, 0.0F, y, BLOCK);
-        cblas_strsm(CblasRowMajor, CblasRight, CblasUpper, CblasTrans, CblasNonUnit, rows, count, 1.0F, gram, BLOCK, y, BLOCK);
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, length, count, -1.0F, y, BLOCK, v, length, 1.0F, z + begin + 1,
-                    (int)n);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, count, length, 1.0F, z + begin + 1, (int)n,
+                    v, length, 0.0F, y, BLOCK);
+        cblas_strsm(CblasRowMajor, CblasRight, CblasUpper, CblasTrans, CblasNonUnit, rows, count, 1.0F, gram,
+                    BLOCK, y, BLOCK);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, length, count, -1.0F, y, BLOCK, v,
+                    length, 1.0F, z + begin + 1, (int)n);
         end = begin;
     }
     free(v);

@@ -1,4 +1,5 @@
-/* Weights and what is made of them, as named arrays with named axes. Big ones are computed on request only. */
+/* Weights and what is made of them, as named arrays with named axes. Big ones are computed on request only.
+ */
 #include "base/error.h"
 #include "base/memory.h"
 #include "decompose/interaction.h"
@@ -85,8 +86,9 @@ static void compute_ov(const bl_model *model, const bl_layer *l, float *out) {
     const bl_config *c = bl_model_config(model);
     int d = (int)c->d_model, k = (int)(c->d_model / c->n_head);
     for (size_t h = 0; h < c->n_head; h++)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, d, d, k, bl_model_attention_scale(model), l->w_o.data + h * (size_t)k, d,
-                    l->w_v.data + h * (size_t)k * c->d_model, d, 0.0F, out + h * c->d_model * c->d_model, d);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, d, d, k, bl_model_attention_scale(model),
+                    l->w_o.data + h * (size_t)k, d, l->w_v.data + h * (size_t)k * c->d_model, d, 0.0F,
+                    out + h * c->d_model * c->d_model, d);
 }
 
 /* Q_h^T K_h / sqrt(k) [d, d] for every head: the score of a query and a key at the same position */
@@ -94,8 +96,9 @@ static void compute_qk(const bl_model *model, const bl_layer *l, float *out) {
     const bl_config *c = bl_model_config(model);
     int d = (int)c->d_model, k = (int)(c->d_model / c->n_head);
     for (size_t h = 0; h < c->n_head; h++)
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, d, k, 1.0F / sqrtf((float)k), l->w_q.data + h * (size_t)k * c->d_model, d,
-                    l->w_k.data + h * (size_t)k * c->d_model, d, 0.0F, out + h * c->d_model * c->d_model, d);
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, d, k, 1.0F / sqrtf((float)k),
+                    l->w_q.data + h * (size_t)k * c->d_model, d, l->w_k.data + h * (size_t)k * c->d_model, d,
+                    0.0F, out + h * c->d_model * c->d_model, d);
 }
 
 /* OV_h W_E^T, a row a token [V, d], for every head */
@@ -106,8 +109,9 @@ static bool compute_ove(const bl_model *model, const bl_layer *l, float *out, bl
     if (!ov) return false;
     compute_ov(model, l, ov);
     for (size_t h = 0; h < c->n_head; h++)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)c->n_vocab, (int)d, (int)d, 1.0F, bl_model_w_e(model).data, (int)d,
-                    ov + h * d * d, (int)d, 0.0F, out + h * c->n_vocab * d, (int)d);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)c->n_vocab, (int)d, (int)d, 1.0F,
+                    bl_model_w_e(model).data, (int)d, ov + h * d * d, (int)d, 0.0F, out + h * c->n_vocab * d,
+                    (int)d);
     free(ov);
     return true;
 }
@@ -126,20 +130,26 @@ static bool compute_b(const bl_model *model, size_t layer, float *out, bl_error 
     return ok;
 }
 
-bool bl_weight_array_get(const bl_model *model, const char *name, size_t layer, bl_weight_array *out, bl_error *err) {
+bool bl_weight_array_get(const bl_model *model, const char *name, size_t layer, bl_weight_array *out,
+                         bl_error *err) {
     bl_error_clear(err);
     *out = (bl_weight_array){0};
     const bl_config *c = bl_model_config(model);
     const kind *k = find_kind(name);
     size_t count;
     if (!k)
-        return bl_fail(err, BL_ERR_USAGE, "unknown tensor '%.60s'; there are w_e, w_u, w_q, w_k, w_v, w_o, w_l, w_r, w_p, ov, qk, ove, b",
-                       name);
+        return bl_fail(
+            err, BL_ERR_USAGE,
+            "unknown tensor '%.60s'; there are w_e, w_u, w_q, w_k, w_v, w_o, w_l, w_r, w_p, ov, qk, ove, b",
+            name);
     if (layer >= c->n_layer)
-        return bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model's layers are 0 … %zu", layer, c->n_layer - 1);
-    if (strcmp(name, "w_r") == 0 && c->plain) return bl_fail(err, BL_ERR_UNSUPPORTED, "a plain MLP, P g(W x), has no w_r; its W is w_l");
+        return bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model's layers are 0 … %zu", layer,
+                       c->n_layer - 1);
+    if (strcmp(name, "w_r") == 0 && c->plain)
+        return bl_fail(err, BL_ERR_UNSUPPORTED, "a plain MLP, P g(W x), has no w_r; its W is w_l");
     if (strcmp(name, "b") == 0 && !bl_check_decomposable(model, layer, err)) return false;
-    if (!shape_of(model, k, &out->array, &count)) return bl_fail(err, BL_ERR_MEMORY, "tensor '%s' is too large for memory", name);
+    if (!shape_of(model, k, &out->array, &count))
+        return bl_fail(err, BL_ERR_MEMORY, "tensor '%s' is too large for memory", name);
     memcpy(out->axes, k->axes, sizeof k->axes);
     out->array.name = k->name;
     const bl_layer *l = bl_model_layer(model, layer);

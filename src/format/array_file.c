@@ -1,4 +1,5 @@
-/* One array of floats from a file of either kind. The suffix .npy decides; everything else is taken for safetensors. */
+/* One array of floats from a file of either kind. The suffix .npy decides; everything else is taken for
+ * safetensors. */
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -12,8 +13,8 @@ static bool ends_with(const char *text, const char *suffix) {
     return n >= m && strcmp(text + n - m, suffix) == 0;
 }
 
-/* FILE:TENSOR split at the last colon before which a file exists; a file whose own name has colons stays whole. *tensor is NULL without
- * one. Free the result. */
+/* FILE:TENSOR split at the last colon before which a file exists; a file whose own name has colons stays
+ * whole. *tensor is NULL without one. Free the result. */
 static char *split_source(const char *source, const char **tensor, bl_error *err) {
     char *path = bl_strdup(source, err);
     *tensor = NULL;
@@ -35,21 +36,26 @@ static const bl_stored_tensor *choose(const bl_safetensors *file, const char *na
     const bl_stored_tensor *tensor = name ? bl_safetensors_find(file, name) : n == 1 ? file->tensors : NULL;
     if (tensor && tensor->dtype != BL_OTHER_DTYPE) return tensor;
     if (tensor)
-        return bl_fail_null(err, BL_ERR_INPUT, "%s: tensor '%s' is %s; F32, F16, BF16 or F64 is expected", file->path, tensor->name,
-                            tensor->dtype_name);
+        return bl_fail_null(err, BL_ERR_INPUT, "%s: tensor '%s' is %s; F32, F16, BF16 or F64 is expected",
+                            file->path, tensor->name, tensor->dtype_name);
     bl_buffer names = {0};
-    for (size_t i = 0; i < n && i < SHOWN; i++) bl_buffer_print(&names, "%s%.80s", i ? ", " : "", file->tensors[i].name);
+    for (size_t i = 0; i < n && i < SHOWN; i++)
+        bl_buffer_print(&names, "%s%.80s", i ? ", " : "", file->tensors[i].name);
     if (n > SHOWN) bl_buffer_print(&names, " and %zu more", n - SHOWN);
     char *list = bl_buffer_take(&names, err);
-    if (list && name) bl_fail(err, BL_ERR_INPUT, "%s: there is no tensor '%s' in it, only: %s", file->path, name, n ? list : "none");
+    if (list && name)
+        bl_fail(err, BL_ERR_INPUT, "%s: there is no tensor '%s' in it, only: %s", file->path, name,
+                n ? list : "none");
     else if (list && n)
-        bl_fail(err, BL_ERR_INPUT, "%s: which of its %zu tensors? Say %s:NAME, NAME being one of %s", file->path, n, file->path, list);
+        bl_fail(err, BL_ERR_INPUT, "%s: which of its %zu tensors? Say %s:NAME, NAME being one of %s",
+                file->path, n, file->path, list);
     else if (list) bl_fail(err, BL_ERR_INPUT, "%s: holds no tensor", file->path);
     free(list);
     return NULL;
 }
 
-static bool read_safetensors(const char *path, const char *name, bl_named_array *array, float **data, bl_error *err) {
+static bool read_safetensors(const char *path, const char *name, bl_named_array *array, float **data,
+                             bl_error *err) {
     bl_safetensors *file = bl_safetensors_open(path, err);
     const bl_stored_tensor *tensor = file ? choose(file, name, err) : NULL;
     *data = tensor ? bl_alloc(tensor->count, sizeof **data, err) : NULL;
@@ -71,7 +77,9 @@ bool bl_array_read(const char *source, bl_named_array *array, float **data, bl_e
     char *path = split_source(source, &tensor, err);
     if (!path) return false;
     if (!ends_with(path, ".npy")) ok = read_safetensors(path, tensor, array, data, err);
-    else if (tensor) ok = bl_fail(err, BL_ERR_INPUT, "%s: a .npy file holds one array without a name; '%s' is not in it", path, tensor);
+    else if (tensor)
+        ok = bl_fail(err, BL_ERR_INPUT, "%s: a .npy file holds one array without a name; '%s' is not in it",
+                     path, tensor);
     else ok = bl_npy_read(path, array, data, err);
     free(path);
     return ok;

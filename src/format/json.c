@@ -1,7 +1,9 @@
-/* jansson 2.14 and running out of memory: its lexer drops the byte that found no room and goes on, so that a name becomes shorter, or the
- * end of a string is overrun. A file must never be read as something else, and nothing may crash. So its allocator is watched (the functions
- * that are in force stay in force, behind these), and while a text is parsed a reserve stands by: the first allocation that fails is served
- * from it, the text ends there, and what was parsed is thrown away. The reserve is untouched memory unless that happens. */
+/* jansson 2.14 and running out of memory: its lexer drops the byte that found no room and goes on, so that a
+ * name becomes shorter, or the end of a string is overrun. A file must never be read as something else, and
+ * nothing may crash. So its allocator is watched (the functions that are in force stay in force, behind
+ * these), and while a text is parsed a reserve stands by: the first allocation that fails is served from it,
+ * the text ends there, and what was parsed is thrown away. The reserve is untouched memory unless that
+ * happens. */
 #include "format/json.h"
 #include "base/buffer.h"
 #include "base/error.h"
@@ -22,7 +24,8 @@ static _Thread_local struct {
     size_t size, used;
 } memory;
 
-/* The lexer's buffer doubles as a string grows, and values may be made of what it has read ahead: PIECE bytes, a list from each. */
+/* The lexer's buffer doubles as a string grows, and values may be made of what it has read ahead: PIECE
+ * bytes, a list from each. */
 enum { PIECE = 1024, RESERVE = PIECE * 256 };
 
 static void *from_reserve(size_t size) {
@@ -106,7 +109,8 @@ json_t *bl_json_parse(const char *text, size_t length, const char *path, bl_erro
     if (json) return json;
     if (json_error_code(&where) == json_error_out_of_memory)
         return bl_fail_null(err, BL_ERR_MEMORY, "%s: out of memory while it was parsed", path);
-    return bl_fail_null(err, BL_ERR_INPUT, "%s: not valid JSON: %s (line %d, column %d)", path, where.text, where.line, where.column);
+    return bl_fail_null(err, BL_ERR_INPUT, "%s: not valid JSON: %s (line %d, column %d)", path, where.text,
+                        where.line, where.column);
 }
 
 json_t *bl_json_read(const char *path, size_t limit, bl_error *err) {
@@ -126,7 +130,8 @@ static int add_piece(const char *piece, size_t size, void *buffer) {
 char *bl_json_text(const json_t *json, size_t flags, bl_error *err) {
     bl_buffer buffer = {0};
     watch();
-    if (json && json_dump_callback(json, add_piece, &buffer, flags) == 0 && !memory.failed) return bl_buffer_take(&buffer, err);
+    if (json && json_dump_callback(json, add_piece, &buffer, flags) == 0 && !memory.failed)
+        return bl_buffer_take(&buffer, err);
     bl_buffer_free(&buffer);
     return bl_fail_null(err, BL_ERR_MEMORY, "out of memory while JSON was written");
 }

@@ -4,13 +4,16 @@
 #include <bilens/base.h>
 #include <jansson.h>
 
-/* json_loadb, but running out of memory is always noticed: json_error_code(where) is then json_error_out_of_memory. */
+/* json_loadb, but running out of memory is always noticed: json_error_code(where) is then
+ * json_error_out_of_memory. */
 json_t *bl_json_load(const char *text, size_t length, size_t flags, json_error_t *where);
-/* Parses `length` bytes; duplicate keys are refused, nesting is limited (by jansson, to 2048). `path` is for messages.
- * A new reference, or NULL with BL_ERR_INPUT. */
+/* Parses `length` bytes; duplicate keys are refused, nesting is limited (by jansson, to 2048). `path` is for
+ * messages. A new reference, or NULL with BL_ERR_INPUT. */
 json_t *bl_json_parse(const char *text, size_t length, const char *path, bl_error *err);
 /* The whole file; at most `limit` bytes. */
 json_t *bl_json_read(const char *path, size_t limit, bl_error *err);
-/* `json` as text, with jansson's JSON_… flags; free with bl_free. NULL with BL_ERR_MEMORY, for json NULL too. */
+/* `json` as text, with jansson's JSON_… flags; free with bl_free. NULL with BL_ERR_MEMORY, for json
+ * NULL too.
+ */
 char *bl_json_text(const json_t *json, size_t flags, bl_error *err);
 #endif

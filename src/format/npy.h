@@ -4,5 +4,6 @@
 #include <bilens/format.h>
 
 /* Parses a whole .npy file in memory; see bl_npy_read. `path` is for messages. */
-bool bl_npy_parse(const unsigned char *file, size_t size, const char *path, bl_named_array *array, float **data, bl_error *err);
+bool bl_npy_parse(const unsigned char *file, size_t size, const char *path, bl_named_array *array,
+                  float **data, bl_error *err);
 #endif

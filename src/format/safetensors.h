@@ -1,5 +1,6 @@
-/* Reading safetensors: 8 bytes little-endian header length, a JSON header {name: {dtype, shape, data_offsets}}, then the data.
- * The file is hostile input: every size is checked before it is used, tensors must tile the data without holes or overlaps. */
+/* Reading safetensors: 8 bytes little-endian header length, a JSON header {name: {dtype, shape,
+ * data_offsets}}, then the data. The file is hostile input: every size is checked before it is used, tensors
+ * must tile the data without holes or overlaps. */
 #ifndef BL_FORMAT_SAFETENSORS_H
 #define BL_FORMAT_SAFETENSORS_H
 #include "base/file.h"
@@ -30,7 +31,8 @@ bl_safetensors *bl_safetensors_parse(const unsigned char *data, size_t size, con
 void bl_safetensors_free(bl_safetensors *file);
 const bl_stored_tensor *bl_safetensors_find(const bl_safetensors *file, const char *name);
 /* Writes arrays, each as its `stores` [n] says, atomically; see bl_safetensors_write_as. */
-bool bl_safetensors_write_each(const char *path, const bl_named_array *arrays, const bl_store *stores, size_t n, bl_error *err);
+bool bl_safetensors_write_each(const char *path, const bl_named_array *arrays, const bl_store *stores,
+                               size_t n, bl_error *err);
 /* Converts to float32: out [count]. Only for F32, F16, BF16, F64. */
 void bl_stored_tensor_read(const bl_stored_tensor *tensor, float *out);
 /* The data itself when it is F32 and aligned, else NULL. */

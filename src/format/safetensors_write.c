@@ -1,5 +1,7 @@
-/* Writing safetensors in 32 or 16 bits. Tensors follow each other in the order given; the header is padded so that the data is aligned.
- * "__metadata__": {"format": "pt"} is what Python's transformers asks for before it loads a model's weights. */
+/* Writing safetensors in 32 or 16 bits. Tensors follow each other in the order given; the header is padded so
+ * that the data is aligned.
+ * "__metadata__": {"format": "pt"} is what Python's transformers asks for before it loads a model's weights.
+ */
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -28,7 +30,7 @@ static uint16_t to_half(float x) {
     bits &= 0x7fffffff;
     if (bits > 0x7f800000) return (uint16_t)(sign | 0x7e00);
     if (bits >= 0x47800000) return (uint16_t)(sign | 0x7c00); /* from 65536 */
-    if (bits < 0x38800000) {                                  /* below 2^-14: adding 2^-1 rounds to multiples of 2^-24 */
+    if (bits < 0x38800000) { /* below 2^-14: adding 2^-1 rounds to multiples of 2^-24 */
         float magnitude;
         memcpy(&magnitude, &bits, sizeof bits);
         magnitude += 0.5F;
@@ -50,7 +52,8 @@ static bool write_data(bl_writer *writer, const float *data, size_t count, bl_st
         size_t n = count - i < PIECE ? count - i : PIECE;
         for (size_t j = 0; j < n; j++) {
             piece[j] = store == BL_STORE_F16 ? to_half(data[i + j]) : to_bfloat(data[i + j]);
-            bool infinite = store == BL_STORE_F16 ? (piece[j] & 0x7fff) == 0x7c00 : (piece[j] & 0x7fff) == 0x7f80;
+            bool infinite =
+                store == BL_STORE_F16 ? (piece[j] & 0x7fff) == 0x7c00 : (piece[j] & 0x7fff) == 0x7f80;
             fits = fits && (!infinite || isinf(data[i + j]));
         }
         bl_writer_write(writer, piece, n * sizeof *piece);
@@ -59,7 +62,8 @@ static bool write_data(bl_writer *writer, const float *data, size_t count, bl_st
 }
 
 /* The header's entry of one array; *offset moves to its end. */
-static bool add_entry(json_t *header, const bl_named_array *array, bl_store store, size_t *offset, const char *path, bl_error *err) {
+static bool add_entry(json_t *header, const bl_named_array *array, bl_store store, size_t *offset,
+                      const char *path, bl_error *err) {
     static const char *const names[] = {"F32", "F16", "BF16"};
     json_t *shape = json_array();
     size_t bytes = store == BL_STORE_F32 ? 4 : 2, end = 0;
@@ -72,16 +76,18 @@ static bool add_entry(json_t *header, const bl_named_array *array, bl_store stor
     if (!made || !fits) {
         json_decref(shape);
         return bl_fail(err, made ? BL_ERR_INPUT : BL_ERR_MEMORY,
-                       made ? "%s: array '%s' is too large" : "%s: out of memory at the header's array '%s'", path, array->name);
+                       made ? "%s: array '%s' is too large" : "%s: out of memory at the header's array '%s'",
+                       path, array->name);
     }
-    json_t *entry =
-        json_pack("{s:s, s:o, s:[I, I]}", "dtype", names[store], "shape", shape, "data_offsets", (json_int_t)*offset, (json_int_t)end);
+    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", names[store], "shape", shape, "data_offsets",
+                              (json_int_t)*offset, (json_int_t)end);
     *offset = end;
     if (entry && json_object_set_new(header, array->name, entry) == 0) return true;
     return bl_fail(err, BL_ERR_MEMORY, "%s: out of memory while the header was built", path);
 }
 
-bool bl_safetensors_write_each(const char *path, const bl_named_array *arrays, const bl_store *stores, size_t n, bl_error *err) {
+bool bl_safetensors_write_each(const char *path, const bl_named_array *arrays, const bl_store *stores,
+                               size_t n, bl_error *err) {
     json_t *header = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
     char *text = NULL;
     bool ok = false;
@@ -104,7 +110,8 @@ bool bl_safetensors_write_each(const char *path, const bl_named_array *arrays, c
         for (size_t j = 0; j < arrays[i].n_dims; j++) count *= arrays[i].shape[j];
         if (write_data(writer, arrays[i].data, count, stores[i])) continue;
         bl_writer_abort(writer);
-        bl_fail(err, BL_ERR_NUMERIC, "%s: '%s' holds numbers that are too large for 16 bits: store it in 32", path, arrays[i].name);
+        bl_fail(err, BL_ERR_NUMERIC, "%s: '%s' holds numbers that are too large for 16 bits: store it in 32",
+                path, arrays[i].name);
         goto done;
     }
     ok = bl_writer_commit(writer, err);
@@ -114,7 +121,8 @@ done:
     return ok;
 }
 
-bool bl_safetensors_write_as(const char *path, const bl_named_array *arrays, size_t n, bl_store store, bl_error *err) {
+bool bl_safetensors_write_as(const char *path, const bl_named_array *arrays, size_t n, bl_store store,
+                             bl_error *err) {
     bl_store *stores = bl_alloc(n, sizeof *stores, err);
     if (!stores) return false;
     for (size_t i = 0; i < n; i++) stores[i] = store;

@@ -2,6 +2,10 @@
 #include <bilens/format.h>
 #include <string.h>
 
-bool bl_text_write(const char *path, const char *text, bl_error *err) { return bl_file_write(path, text, strlen(text), err); }
+bool bl_text_write(const char *path, const char *text, bl_error *err) {
+    return bl_file_write(path, text, strlen(text), err);
+}
 
-char *bl_text_read(const char *path, size_t limit, bl_error *err) { return bl_file_read(path, limit, NULL, err); }
+char *bl_text_read(const char *path, size_t limit, bl_error *err) {
+    return bl_file_read(path, limit, NULL, err);
+}

@@ -1,4 +1,5 @@
-/* SPEC 1 for the newest position of each text. Differs from the full pass (forward.c) only in the order of additions. */
+/* SPEC 1 for the newest position of each text. Differs from the full pass (forward.c) only in the order of
+ * additions. */
 #include "model/cached.h"
 #include "base/memory.h"
 #include "base/vexp.h"
@@ -22,8 +23,8 @@ struct bl_cached {
 
 size_t bl_cached_bytes(const bl_model *model, size_t T) {
     size_t n;
-    bool fits =
-        bl_mul_size(model->config.d_model, T, &n) && bl_mul_size(n, model->config.n_layer, &n) && bl_mul_size(n, 2 * sizeof(float), &n);
+    bool fits = bl_mul_size(model->config.d_model, T, &n) && bl_mul_size(n, model->config.n_layer, &n) &&
+                bl_mul_size(n, 2 * sizeof(float), &n);
     return fits ? n : SIZE_MAX;
 }
 
@@ -121,8 +122,10 @@ static void layer_step(bl_cached *self, size_t layer, const bl_cached_input *inp
     const bl_layer *l = &model->layers[layer];
     size_t d = model->config.d_model, h = model->config.d_hidden;
     bl_forward_norm(model, self->y, self->x, n);
-    bl_dots(self->qkv, self->y, n, (bl_view){l->w_q.data, 3 * d, d, d}, NULL); /* q, k, v lie one behind the other */
-    for (size_t i = 0; i < n; i++) attend(self, layer, inputs[i].slot, self->qkv + i * 3 * d, self->z + i * d);
+    bl_dots(self->qkv, self->y, n, (bl_view){l->w_q.data, 3 * d, d, d},
+            NULL); /* q, k, v lie one behind the other */
+    for (size_t i = 0; i < n; i++)
+        attend(self, layer, inputs[i].slot, self->qkv + i * 3 * d, self->z + i * d);
     bl_dots(self->out, self->z, n, l->w_o, NULL);
     for (size_t i = 0; i < n * d; i++) self->x[i] += model->attention_scale * self->out[i];
     bl_forward_norm(model, self->y, self->x, n);
@@ -139,7 +142,9 @@ static void layer_step(bl_cached *self, size_t layer, const bl_cached_input *inp
 void bl_cached_step(bl_cached *self, bl_cached_input *inputs, size_t n) {
     const bl_model *model = self->model;
     size_t d = model->config.d_model, wanted = 0;
-    for (size_t i = 0; i < n; i++) memcpy(self->x + i * d, model->w_e.data + (size_t)inputs[i].id * model->w_e.stride, d * sizeof *self->x);
+    for (size_t i = 0; i < n; i++)
+        memcpy(self->x + i * d, model->w_e.data + (size_t)inputs[i].id * model->w_e.stride,
+               d * sizeof *self->x);
     for (size_t layer = 0; layer < model->config.n_layer; layer++) layer_step(self, layer, inputs, n);
     for (size_t i = 0; i < n; i++) {
         self->length[inputs[i].slot]++;

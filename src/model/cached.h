@@ -1,5 +1,6 @@
-/* The forward pass a token at a time: keys and values of earlier positions are kept, so that a token costs one pass through the weights
- * and one look at each earlier position. Several texts advance side by side, so that the weights are read once for all of them. */
+/* The forward pass a token at a time: keys and values of earlier positions are kept, so that a token costs
+ * one pass through the weights and one look at each earlier position. Several texts advance side by side, so
+ * that the weights are read once for all of them. */
 #ifndef BL_MODEL_CACHED_H
 #define BL_MODEL_CACHED_H
 #include "model/model_private.h"
@@ -28,7 +29,7 @@ typedef struct bl_cached_input {
     const float *logits; /* out: [V], valid until the next step; NULL if not wanted */
 } bl_cached_input;
 
-/* Appends inputs[i].id to the text in inputs[i].slot, the slots all different and not full. The logits of a text do not depend, to the bit, on
- * which others advance with it. */
+/* Appends inputs[i].id to the text in inputs[i].slot, the slots all different and not full. The logits of a
+ * text do not depend, to the bit, on which others advance with it. */
 void bl_cached_step(bl_cached *cached, bl_cached_input *inputs, size_t n);
 #endif

@@ -12,7 +12,9 @@ typedef struct bl_config_claims {
     const char *bias_key; /* the key that says so: "mlp_bias" or "bias" */
 } bl_config_claims;
 
-/* Reads `json`. `later` says that tensors are named mlp.p (told from the 2024-06 generation by nothing else). n_vocab stays 0 when the
- * config has none; bias_w, bias_p, norm_weights and tied are left false for the loader to find out. `path` is for messages. */
-bool bl_config_read(const json_t *json, const char *path, bool later, bl_config *config, bl_config_claims *claims, bl_error *err);
+/* Reads `json`. `later` says that tensors are named mlp.p (told from the 2024-06 generation by nothing else).
+ * n_vocab stays 0 when the config has none; bias_w, bias_p, norm_weights and tied are left false for the
+ * loader to find out. `path` is for messages. */
+bool bl_config_read(const json_t *json, const char *path, bool later, bl_config *config,
+                    bl_config_claims *claims, bl_error *err);
 #endif

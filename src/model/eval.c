@@ -18,7 +18,8 @@ static double log_sum_exp(const float *row, size_t n) {
     return (double)most + log(sum);
 }
 
-static bool story_loss(const bl_model *model, bl_workspace *workspace, const bl_ids *ids, double *loss, bl_error *err) {
+static bool story_loss(const bl_model *model, bl_workspace *workspace, const bl_ids *ids, double *loss,
+                       bl_error *err) {
     *loss = 0;
     if (ids->n < 2) return true;
     bl_view logits = bl_forward_logits(model, workspace, ids->data, ids->n, NULL, err);
@@ -31,7 +32,8 @@ static bool story_loss(const bl_model *model, bl_workspace *workspace, const bl_
 }
 
 /* One batch, threads over stories; sums in story order. */
-static bool batch_loss(const bl_model *model, bl_workspace **workspaces, bl_batch *batch, double *losses, bl_loss *sum, bl_error *err) {
+static bool batch_loss(const bl_model *model, bl_workspace **workspaces, bl_batch *batch, double *losses,
+                       bl_loss *sum, bl_error *err) {
     bool ok = true;
 #pragma omp parallel for schedule(dynamic, 1)
     for (size_t i = 0; i < batch->n; i++) {
@@ -50,13 +52,15 @@ static bool batch_loss(const bl_model *model, bl_workspace **workspaces, bl_batc
         sum->predictions += batch->ids[i].n ? batch->ids[i].n - 1 : 0;
         sum->stories++;
         if (!isfinite(losses[i]))
-            return bl_fail(err, BL_ERR_NUMERIC, "the loss of story %llu is not finite: the weights hold NaN or infinity",
+            return bl_fail(err, BL_ERR_NUMERIC,
+                           "the loss of story %llu is not finite: the weights hold NaN or infinity",
                            (unsigned long long)sum->stories - 1);
     }
     return ok;
 }
 
-bool bl_model_eval(const bl_model *model, bl_corpus *corpus, size_t max_stories, bl_progress progress, bl_loss *loss, bl_error *err) {
+bool bl_model_eval(const bl_model *model, bl_corpus *corpus, size_t max_stories, bl_progress progress,
+                   bl_loss *loss, bl_error *err) {
     bl_error_clear(err);
     *loss = (bl_loss){0};
     bl_batch batch = {0};
@@ -77,7 +81,8 @@ bool bl_model_eval(const bl_model *model, bl_corpus *corpus, size_t max_stories,
         if (!batch_loss(model, workspaces, &batch, losses, loss, err)) goto done;
     }
     if (loss->predictions) loss->loss /= (double)loss->predictions;
-    ok = loss->predictions > 0 || bl_fail(err, BL_ERR_INPUT, "no story has two tokens, so that there is nothing to predict");
+    ok = loss->predictions > 0 ||
+         bl_fail(err, BL_ERR_INPUT, "no story has two tokens, so that there is nothing to predict");
 done:
     for (size_t t = 0; workspaces && t < threads; t++) bl_workspace_free(workspaces[t]);
     free(workspaces);

@@ -1,7 +1,8 @@
 /* The forward pass of SPEC 1, one story at a time. Attention is the only part that mixes positions.
  *
- * All products are float32 GEMMs; a story is computed by one thread with a single-threaded BLAS, so that its numbers do not depend on
- * how many threads there are. This is the general path and the oracle of every faster one. */
+ * All products are float32 GEMMs; a story is computed by one thread with a single-threaded BLAS, so that its
+ * numbers do not depend on how many threads there are. This is the general path and the oracle of every
+ * faster one. */
 #include "model/forward.h"
 #include "base/memory.h"
 #include "base/vexp.h"
@@ -25,8 +26,9 @@ struct bl_workspace {
 };
 
 const char *bl_point_name(bl_point point) {
-    static const char *const names[] = {"resid_pre", "attn_in",   "q",      "k",          "v",       "scores",     "pattern",
-                                        "attn_out",  "resid_mid", "mlp_in", "mlp_hidden", "mlp_out", "resid_post", "logits"};
+    static const char *const names[] = {"resid_pre",  "attn_in", "q",          "k",         "v",
+                                        "scores",     "pattern", "attn_out",   "resid_mid", "mlp_in",
+                                        "mlp_hidden", "mlp_out", "resid_post", "logits"};
     return names[point];
 }
 
@@ -58,8 +60,8 @@ void bl_workspace_free(bl_workspace *w) {
 
 /* out [n, rows] = in [n, cols] . weight^T, weight [rows, cols] */
 static void linear(float *out, const float *in, size_t n, bl_view weight) {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)weight.rows, (int)weight.cols, 1.0F, in, (int)weight.cols,
-                weight.data, (int)weight.stride, 0.0F, out, (int)weight.rows);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)weight.rows, (int)weight.cols, 1.0F, in,
+                (int)weight.cols, weight.data, (int)weight.stride, 0.0F, out, (int)weight.rows);
 }
 
 static void add_bias(float *out, size_t n, size_t width, const float *bias) {
@@ -67,7 +69,8 @@ static void add_bias(float *out, size_t n, size_t width, const float *bias) {
         for (size_t i = 0; i < width; i++) out[p * width + i] += bias[i];
 }
 
-static void tap_rows(const bl_tap *tap, bl_point point, size_t layer, const float *data, size_t rows, size_t cols) {
+static void tap_rows(const bl_tap *tap, bl_point point, size_t layer, const float *data, size_t rows,
+                     size_t cols) {
     if (tap) tap->take(tap->context, point, layer, 0, (bl_view){data, rows, cols, cols});
 }
 
@@ -120,8 +123,8 @@ static void attend(const bl_model *model, bl_workspace *w, size_t n, size_t laye
     int stride = (int)(3 * d);
     for (size_t h = 0; h < H; h++) {
         const float *q = w->qkv + h * k, *key = q + d, *value = q + 2 * d;
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)n, (int)k, 1.0F / sqrtf((float)k), q, stride, key, stride, 0.0F,
-                    w->pattern, (int)n);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)n, (int)k, 1.0F / sqrtf((float)k),
+                    q, stride, key, stride, 0.0F, w->pattern, (int)n);
         if (tap) {
             for (size_t p = 0; p < n; p++)
                 for (size_t j = p + 1; j < n; j++) w->pattern[p * n + j] = -INFINITY;
@@ -132,18 +135,20 @@ static void attend(const bl_model *model, bl_workspace *w, size_t n, size_t laye
         }
         causal_softmax(w->pattern, n);
         if (tap) tap->take(tap->context, BL_POINT_PATTERN, layer, h, (bl_view){w->pattern, n, n, n});
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)k, (int)n, 1.0F, w->pattern, (int)n, value, stride, 0.0F,
-                    w->z + h * k, (int)d);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)k, (int)n, 1.0F, w->pattern,
+                    (int)n, value, stride, 0.0F, w->z + h * k, (int)d);
     }
 }
 
 static void embed(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n) {
     size_t d = model->config.d_model;
-    for (size_t p = 0; p < n; p++) memcpy(w->x + p * d, model->w_e.data + (size_t)ids[p] * model->w_e.stride, d * sizeof *w->x);
+    for (size_t p = 0; p < n; p++)
+        memcpy(w->x + p * d, model->w_e.data + (size_t)ids[p] * model->w_e.stride, d * sizeof *w->x);
 }
 
 /* From x to y = mlp_in, by way of x_mid. */
-static void attention_block(const bl_model *model, bl_workspace *w, size_t n, size_t layer, const bl_tap *tap) {
+static void attention_block(const bl_model *model, bl_workspace *w, size_t n, size_t layer,
+                            const bl_tap *tap) {
     size_t d = model->config.d_model;
     const bl_layer *l = &model->layers[layer];
     tap_rows(tap, BL_POINT_RESID_PRE, layer, w->x, n, d);
@@ -189,7 +194,8 @@ static void mlp_block(const bl_model *model, bl_workspace *w, size_t n, size_t l
     tap_rows(tap, BL_POINT_RESID_POST, layer, w->x, n, d);
 }
 
-bl_view bl_forward_resid_pre(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n, size_t layer) {
+bl_view bl_forward_resid_pre(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n,
+                             size_t layer) {
     embed(model, w, ids, n);
     for (size_t i = 0; i < layer; i++) {
         attention_block(model, w, n, i, NULL);
@@ -198,7 +204,8 @@ bl_view bl_forward_resid_pre(const bl_model *model, bl_workspace *w, const int32
     return (bl_view){w->x, n, model->config.d_model, model->config.d_model};
 }
 
-bl_view bl_forward_mlp_in(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n, size_t layer, const bl_tap *tap) {
+bl_view bl_forward_mlp_in(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n, size_t layer,
+                          const bl_tap *tap) {
     embed(model, w, ids, n);
     for (size_t i = 0; i < layer; i++) {
         attention_block(model, w, n, i, tap);
@@ -208,7 +215,8 @@ bl_view bl_forward_mlp_in(const bl_model *model, bl_workspace *w, const int32_t 
     return (bl_view){w->y, n, model->config.d_model, model->config.d_model};
 }
 
-bl_view bl_forward_logits(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n, const bl_tap *tap, bl_error *err) {
+bl_view bl_forward_logits(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n,
+                          const bl_tap *tap, bl_error *err) {
     size_t V = model->config.n_vocab, count;
     if (!w->logits) {
         if (!bl_mul_size(w->T, V, &count)) count = SIZE_MAX;

@@ -21,7 +21,8 @@ typedef enum bl_point {
     BL_N_POINTS
 } bl_point;
 
-/* Called as values come into being: q, k, v, scores, pattern once a head, the others with head 0. The view is valid during the call. */
+/* Called as values come into being: q, k, v, scores, pattern once a head, the others with head 0. The view is
+ * valid during the call. */
 typedef struct bl_tap {
     void (*take)(void *context, bl_point point, size_t layer, size_t head, bl_view value);
     void *context;
@@ -32,11 +33,14 @@ typedef struct bl_workspace bl_workspace;
 bl_workspace *bl_workspace_new(const bl_model *model, size_t T, bl_error *err);
 void bl_workspace_free(bl_workspace *workspace);
 
-/* Runs up to mlp_in [n, d] of `layer`; the view belongs to the workspace. ids are in 0 … V-1, 1 <= n <= T. `tap` may be NULL. */
-bl_view bl_forward_mlp_in(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n, size_t layer, const bl_tap *tap);
+/* Runs up to mlp_in [n, d] of `layer`; the view belongs to the workspace. ids are in 0 … V-1, 1 <= n <= T.
+ * `tap` may be NULL. */
+bl_view bl_forward_mlp_in(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n,
+                          size_t layer, const bl_tap *tap);
 
 /* Runs up to resid_pre [n, d] of `layer` only. */
-bl_view bl_forward_resid_pre(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n, size_t layer);
+bl_view bl_forward_resid_pre(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n,
+                             size_t layer);
 
 /* N(x) of n rows [n, d] (the identity where the model has no norms); out may not be in. */
 void bl_forward_norm(const bl_model *model, float *out, const float *in, size_t n);
@@ -45,7 +49,8 @@ void bl_forward_norm(const bl_model *model, float *out, const float *in, size_t 
 void bl_forward_gate(bl_gate gate, float *x, size_t n);
 
 /* Runs everything: logits [n, V]; data NULL with BL_ERR_MEMORY when there is no room for them. */
-bl_view bl_forward_logits(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n, const bl_tap *tap, bl_error *err);
+bl_view bl_forward_logits(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n,
+                          const bl_tap *tap, bl_error *err);
 
 /* A point's name, "resid_pre". */
 const char *bl_point_name(bl_point point);

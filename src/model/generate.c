@@ -1,6 +1,7 @@
-/* Texts from a model: each thread has slots in which several texts advance side by side (cached.h); a slot whose text has ended takes the next
- * one. A text's random numbers come from the seed and its own index, and its logits do not depend on its neighbours, so neither the number
- * of threads nor the number of texts changes any of them. */
+/* Texts from a model: each thread has slots in which several texts advance side by side (cached.h); a slot
+ * whose text has ended takes the next one. A text's random numbers come from the seed and its own index, and
+ * its logits do not depend on its neighbours, so neither the number of threads nor the number of texts
+ * changes any of them. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -44,7 +45,9 @@ typedef struct job {
     bool failed;
 } job;
 
-void bl_generate_defaults(bl_generate_options *options) { *options = (bl_generate_options){.temperature = 0.8}; }
+void bl_generate_defaults(bl_generate_options *options) {
+    *options = (bl_generate_options){.temperature = 0.8};
+}
 
 void bl_generated_free(bl_generated *story) {
     if (!story) return;
@@ -56,31 +59,39 @@ void bl_generated_free(bl_generated *story) {
 static bool check_options(const bl_generate_options *o, bl_error *err) {
     if (!(o->temperature >= 0) || !isfinite(o->temperature))
         return bl_fail(err, BL_ERR_USAGE, "a temperature is 0 or more, not %g", o->temperature);
-    if (!(o->top_p >= 0 && o->top_p <= 1)) return bl_fail(err, BL_ERR_USAGE, "top_p is a probability, 0 to 1, not %g", o->top_p);
+    if (!(o->top_p >= 0 && o->top_p <= 1))
+        return bl_fail(err, BL_ERR_USAGE, "top_p is a probability, 0 to 1, not %g", o->top_p);
     return true;
 }
 
-/* The prompt's ids without what the template puts behind a text. A tokenizer without template begins as after a text. */
+/* The prompt's ids without what the template puts behind a text. A tokenizer without template begins as after
+ * a text. */
 static bool encode_prompt(job *j, const char *prompt, bl_error *err) {
     const bl_tokenizer *tokenizer = j->model->tokenizer;
     const bl_config *c = &j->model->config;
-    if (!bl_tokenizer_encode(tokenizer, prompt, strlen(prompt), &j->prompt, err)) return bl_error_prefix(err, "the prompt");
+    if (!bl_tokenizer_encode(tokenizer, prompt, strlen(prompt), &j->prompt, err))
+        return bl_error_prefix(err, "the prompt");
     j->prompt.n -= tokenizer->after.n;
-    if (j->prompt.n == 0 && !bl_ids_push(&j->prompt, tokenizer->eos >= 0 ? tokenizer->eos : 0, err)) return false;
+    if (j->prompt.n == 0 && !bl_ids_push(&j->prompt, tokenizer->eos >= 0 ? tokenizer->eos : 0, err))
+        return false;
     if (j->prompt.n >= c->n_ctx)
-        return bl_fail(err, BL_ERR_USAGE, "the prompt has %zu tokens, which leaves no room in the model's context of %zu: shorten it",
-                       j->prompt.n, c->n_ctx);
+        return bl_fail(
+            err, BL_ERR_USAGE,
+            "the prompt has %zu tokens, which leaves no room in the model's context of %zu: shorten it",
+            j->prompt.n, c->n_ctx);
     for (size_t i = 0; i < j->prompt.n; i++)
         if ((size_t)j->prompt.data[i] >= c->n_vocab)
-            return bl_fail(err, BL_ERR_INPUT, "the tokenizer gives id %d, beyond the model's vocabulary of %zu", (int)j->prompt.data[i],
-                           c->n_vocab);
+            return bl_fail(err, BL_ERR_INPUT,
+                           "the tokenizer gives id %d, beyond the model's vocabulary of %zu",
+                           (int)j->prompt.data[i], c->n_vocab);
     size_t room = c->n_ctx - j->prompt.n, most = j->options->max_tokens;
     j->limit = j->prompt.n + (most && most < room ? most : room);
     return true;
 }
 
 static bool make_workers(job *j, bl_error *err) {
-    size_t threads = (size_t)bl_threads(), bytes = bl_cached_bytes(j->model, j->limit), V = j->model->config.n_vocab;
+    size_t threads = (size_t)bl_threads(), bytes = bl_cached_bytes(j->model, j->limit),
+           V = j->model->config.n_vocab;
     size_t affordable = bytes ? MOST_CACHE / bytes : SIZE_MAX;
     if (threads > j->n) threads = j->n;
     j->slots = (j->n + threads - 1) / threads;
@@ -93,7 +104,8 @@ static bool make_workers(job *j, bl_error *err) {
     j->portion = bl_alloc_zero(j->portion_size, sizeof *j->portion, err);
     j->allowed = bl_alloc_zero(V, sizeof *j->allowed, err);
     if (!j->workers || !j->portion || !j->allowed) return false;
-    for (size_t id = 0; id < V; id++) j->allowed[id] = bl_tokenizer_token(j->model->tokenizer, (int32_t)id) != NULL;
+    for (size_t id = 0; id < V; id++)
+        j->allowed[id] = bl_tokenizer_token(j->model->tokenizer, (int32_t)id) != NULL;
     for (size_t t = 0; t < threads; t++) {
         worker *w = &j->workers[t];
         w->cached = bl_cached_new(j->model, j->slots, j->limit, err);
@@ -121,7 +133,8 @@ static bool begin_text(job *j, worker *w, size_t slot, size_t i, bl_error *err) 
     *t = (text){.index = i, .active = true};
     *story = (bl_generated){.n_prompt = j->prompt.n};
     bl_random_seed(&t->random, j->options->seed);
-    bl_random_seed(&t->random, bl_random_next(&t->random) ^ (uint64_t)(j->first + i) * UINT64_C(0xd1342543de82ef95));
+    bl_random_seed(&t->random,
+                   bl_random_next(&t->random) ^ (uint64_t)(j->first + i) * UINT64_C(0xd1342543de82ef95));
     bl_cached_begin(w->cached, slot);
     for (size_t k = 0; k < j->prompt.n; k++)
         if (!bl_ids_push(&story->ids, j->prompt.data[k], err)) return false;
@@ -136,7 +149,8 @@ static bool end_text(job *j, text *t, bl_stop stop, bl_error *err) {
     if (j->options->whole && stop != BL_STOP_END &&
         !bl_prose_whole(j->model->tokenizer, story->ids.data, &story->ids.n, story->n_prompt + 1, err))
         return false;
-    story->text = bl_tokenizer_prose(j->model->tokenizer, story->ids.data, story->ids.n, j->options->capitals, err);
+    story->text =
+        bl_tokenizer_prose(j->model->tokenizer, story->ids.data, story->ids.n, j->options->capitals, err);
     return story->text != NULL;
 }
 
@@ -144,7 +158,8 @@ static bool end_text(job *j, text *t, bl_stop stop, bl_error *err) {
 static bool extend_text(job *j, worker *w, text *t, const float *logits, bl_error *err) {
     bl_generated *story = &j->portion[t->index];
     int32_t id = bl_sampler_draw(&w->sampler, logits, &t->random);
-    if (id < 0) return bl_fail(err, BL_ERR_NUMERIC, "a logit is not finite: the weights hold NaN or infinity");
+    if (id < 0)
+        return bl_fail(err, BL_ERR_NUMERIC, "a logit is not finite: the weights hold NaN or infinity");
     if (id == bl_tokenizer_eos(j->model->tokenizer)) return end_text(j, t, BL_STOP_END, err);
     if (!bl_ids_push(&story->ids, id, err)) return false;
     if (story->ids.n < j->limit) return true;
@@ -197,7 +212,9 @@ static bool go_on(job *j, size_t ended, bool ok, const bl_error *failure, bl_err
             bl_fail(err, failure->code, "%s", failure->message);
             j->failed = true;
         }
-        if (!j->failed && !bl_progress_step(&j->progress, "generating", j->done, j->n == 1 ? j->limit : j->n, err)) j->failed = true;
+        if (!j->failed &&
+            !bl_progress_step(&j->progress, "generating", j->done, j->n == 1 ? j->limit : j->n, err))
+            j->failed = true;
         on = !j->failed;
     }
     return on;
@@ -219,11 +236,13 @@ static void work(job *j, worker *w, bl_error *err) {
 /* One portion of texts, then handed on in order. */
 static bool run_portion(job *j, bl_story_fn take, void *context, bl_error *err) {
     j->next = 0;
-    if (j->n_workers == 1) { /* outside of a parallel region, so that the products of a large model can use all threads */
+    if (j->n_workers ==
+        1) { /* outside of a parallel region, so that the products of a large model can use all threads */
         work(j, &j->workers[0], err);
     } else {
 #pragma omp parallel num_threads((int)j->n_workers)
-        for (size_t t = (size_t)omp_get_thread_num(); t < j->n_workers; t += (size_t)omp_get_num_threads()) work(j, &j->workers[t], err);
+        for (size_t t = (size_t)omp_get_thread_num(); t < j->n_workers; t += (size_t)omp_get_num_threads())
+            work(j, &j->workers[t], err);
     }
     bool ok = !j->failed;
     for (size_t i = 0; i < j->count; i++) {
@@ -233,8 +252,8 @@ static bool run_portion(job *j, bl_story_fn take, void *context, bl_error *err) 
     return ok;
 }
 
-bool bl_generate_stories(const bl_model *model, const char *prompt, const bl_generate_options *options, size_t n, bl_story_fn take,
-                         void *context, bl_progress progress, bl_error *err) {
+bool bl_generate_stories(const bl_model *model, const char *prompt, const bl_generate_options *options,
+                         size_t n, bl_story_fn take, void *context, bl_progress progress, bl_error *err) {
     bl_error_clear(err);
     job j = {.model = model, .options = options, .n = n, .progress = progress};
     if (n == 0) return true;
@@ -260,8 +279,8 @@ static bool take_one(void *context, size_t i, const bl_generated *story, bl_erro
     return true;
 }
 
-bool bl_generate(const bl_model *model, const char *prompt, const bl_generate_options *options, bl_generated *story, bl_progress progress,
-                 bl_error *err) {
+bool bl_generate(const bl_model *model, const char *prompt, const bl_generate_options *options,
+                 bl_generated *story, bl_progress progress, bl_error *err) {
     *story = (bl_generated){0};
     if (bl_generate_stories(model, prompt, options, 1, take_one, story, progress, err)) return true;
     bl_generated_free(story);

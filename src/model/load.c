@@ -1,7 +1,8 @@
-/* Loading a checkpoint (SPEC 2): find the tensors, check every name and shape against the parameter table, fold the norms.
+/* Loading a checkpoint (SPEC 2): find the tensors, check every name and shape against the parameter table,
+ * fold the norms.
  *
- * Folding (SPEC 4): N(x) = x / rms(x) * weight feeds only matrices, so that M N(x) = (M diag(weight)) (x / rms(x)): n1 goes into
- * qkv, n2 into L and R, n_f into W_U, and every norm that is left has no weight. */
+ * Folding (SPEC 4): N(x) = x / rms(x) * weight feeds only matrices, so that M N(x) = (M diag(weight)) (x /
+ * rms(x)): n1 goes into qkv, n2 into L and R, n_f into W_U, and every norm that is left has no weight. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "format/json.h"
@@ -15,7 +16,8 @@
 #define INDEX_LIMIT ((size_t)64 << 20)
 
 static float *own(bl_model *model, size_t count, bl_error *err) {
-    if (!bl_grow(&model->owned, &model->owned_capacity, model->n_owned + 1, sizeof *model->owned, err)) return NULL;
+    if (!bl_grow(&model->owned, &model->owned_capacity, model->n_owned + 1, sizeof *model->owned, err))
+        return NULL;
     float *data = bl_alloc(count, sizeof *data, err);
     if (data) model->owned[model->n_owned++] = data;
     return data;
@@ -31,7 +33,9 @@ static bool add_file(bl_model *model, const char *directory, const char *name, b
     return true;
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 /* The shards that model.safetensors.index.json names. */
 static bool open_shards(bl_model *model, const char *directory, const char *index_path, bl_error *err) {
@@ -50,7 +54,8 @@ static bool open_shards(bl_model *model, const char *directory, const char *inde
     json_object_foreach(map, key, value) {
         const char *name = json_string_value(value);
         if (!name || !*name || strchr(name, '/')) {
-            bl_fail(err, BL_ERR_INPUT, "%s: \"weight_map\": '%s' must name a file of the same folder", index_path, key);
+            bl_fail(err, BL_ERR_INPUT, "%s: \"weight_map\": '%s' must name a file of the same folder",
+                    index_path, key);
             goto done;
         }
         names[n++] = name;
@@ -59,7 +64,8 @@ static bool open_shards(bl_model *model, const char *directory, const char *inde
     model->files = bl_alloc_zero(n, sizeof *model->files, err);
     if (!model->files) goto done;
     for (size_t i = 0; i < n; i++)
-        if ((i == 0 || strcmp(names[i], names[i - 1]) != 0) && !add_file(model, directory, names[i], err)) goto done;
+        if ((i == 0 || strcmp(names[i], names[i - 1]) != 0) && !add_file(model, directory, names[i], err))
+            goto done;
     ok = true;
 done:
     free(names);
@@ -96,10 +102,12 @@ static bool any_named(const bl_model *model, const char *part) {
     return false;
 }
 
-static bool check_claim(const bl_model *model, bl_claim claim, bool present, const char *key, const char *tensor, bl_error *err) {
+static bool check_claim(const bl_model *model, bl_claim claim, bool present, const char *key,
+                        const char *tensor, bl_error *err) {
     if (claim == BL_CLAIM_NOTHING || (claim == BL_CLAIM_YES) == present) return true;
-    return bl_fail(err, BL_ERR_INPUT, "%s/config.json: \"%s\" says that there %s biases, but the tensors %s are %s", model->name, key,
-                   claim == BL_CLAIM_YES ? "are" : "are no", tensor, present ? "present" : "missing");
+    return bl_fail(err, BL_ERR_INPUT,
+                   "%s/config.json: \"%s\" says that there %s biases, but the tensors %s are %s", model->name,
+                   key, claim == BL_CLAIM_YES ? "are" : "are no", tensor, present ? "present" : "missing");
 }
 
 static bool read_config(bl_model *model, const char *directory, bl_error *err) {
@@ -117,21 +125,24 @@ static bool read_config(bl_model *model, const char *directory, bl_error *err) {
     bool later = any_named(model, ".mlp.p.");
     if (!bl_config_read(json, path, later, config, &claims, err)) goto done;
     if (config->n_layer > bl_model_n_tensors(model)) { /* before a table of that size is made */
-        bl_fail(err, BL_ERR_INPUT, "%s: \"n_layer\" is %zu, but only %zu tensors are stored", path, config->n_layer,
-                bl_model_n_tensors(model));
+        bl_fail(err, BL_ERR_INPUT, "%s: \"n_layer\" is %zu, but only %zu tensors are stored", path,
+                config->n_layer, bl_model_n_tensors(model));
         goto done;
     }
     config->bias_w = any_named(model, ".mlp.w.bias");
     config->bias_p = any_named(model, later ? ".mlp.p.bias" : ".mlp.o.bias");
-    config->norm_weights = config->normalization && config->generation != BL_GENERATION_LATER && any_named(model, "transformer.n_f.");
+    config->norm_weights = config->normalization && config->generation != BL_GENERATION_LATER &&
+                           any_named(model, "transformer.n_f.");
     config->tied = find(model, "lm_head.weight") == NULL;
     if (!check_claim(model, claims.bias_w, config->bias_w, claims.bias_key, "mlp.w.bias", err) ||
-        !check_claim(model, claims.bias_p, config->bias_p, claims.bias_key, later ? "mlp.p.bias" : "mlp.o.bias", err))
+        !check_claim(model, claims.bias_p, config->bias_p, claims.bias_key,
+                     later ? "mlp.p.bias" : "mlp.o.bias", err))
         goto done;
     const bl_stored_tensor *wte = find(model, "transformer.wte.weight");
     size_t rows = wte && wte->n_dims == 2 ? wte->shape[0] : 0;
     if (rows && config->n_vocab && rows != config->n_vocab) {
-        bl_fail(err, BL_ERR_INPUT, "%s: \"n_vocab\" is %zu, but transformer.wte.weight has %zu rows", path, config->n_vocab, rows);
+        bl_fail(err, BL_ERR_INPUT, "%s: \"n_vocab\" is %zu, but transformer.wte.weight has %zu rows", path,
+                config->n_vocab, rows);
         goto done;
     }
     if (rows) config->n_vocab = rows; /* a missing wte is found by the parameter table */
@@ -145,7 +156,8 @@ done:
 static const char *shape_text(const bl_stored_tensor *tensor, char text[64]) {
     size_t n = 0;
     text[0] = '\0';
-    for (size_t i = 0; i < tensor->n_dims && n < 48; i++) n += (size_t)snprintf(text + n, 64 - n, "%s%zu", i ? ", " : "", tensor->shape[i]);
+    for (size_t i = 0; i < tensor->n_dims && n < 48; i++)
+        n += (size_t)snprintf(text + n, 64 - n, "%s%zu", i ? ", " : "", tensor->shape[i]);
     return text;
 }
 
@@ -155,17 +167,18 @@ static bool read_param(bl_model *model, size_t i, bl_error *err) {
     char text[64];
     if (!tensor) tensor = find(model, param->other_name);
     if (!tensor) return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' is missing", model->name, param->name);
-    bool same =
-        tensor->n_dims == param->n_dims && tensor->shape[0] == param->rows && (param->n_dims == 1 || tensor->shape[1] == param->cols);
+    bool same = tensor->n_dims == param->n_dims && tensor->shape[0] == param->rows &&
+                (param->n_dims == 1 || tensor->shape[1] == param->cols);
     if (!same && param->n_dims == 1)
-        return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' has shape [%s], expected [%zu] from config.json", model->name, tensor->name,
-                       shape_text(tensor, text), param->rows);
+        return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' has shape [%s], expected [%zu] from config.json",
+                       model->name, tensor->name, shape_text(tensor, text), param->rows);
     if (!same)
-        return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' has shape [%s], expected [%zu, %zu] from config.json", model->name, tensor->name,
-                       shape_text(tensor, text), param->rows, param->cols);
+        return bl_fail(err, BL_ERR_INPUT,
+                       "%s: tensor '%s' has shape [%s], expected [%zu, %zu] from config.json", model->name,
+                       tensor->name, shape_text(tensor, text), param->rows, param->cols);
     if (tensor->dtype == BL_OTHER_DTYPE)
-        return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' has dtype %s, expected F32, F16, BF16 or F64", model->name, tensor->name,
-                       tensor->dtype_name);
+        return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' has dtype %s, expected F32, F16, BF16 or F64",
+                       model->name, tensor->name, tensor->dtype_name);
     model->raw[i] = bl_stored_tensor_view(tensor);
     if (model->raw[i]) return true;
     float *data = own(model, param->count, err);
@@ -182,7 +195,8 @@ static bool is_rotary_table(const bl_model *model, const char *name) {
     char *end;
     const char *digits = name + sizeof prefix - 1;
     unsigned long layer = strtoul(digits, &end, 10);
-    return *digits >= '0' && *digits <= '9' && layer < model->config.n_layer && strcmp(end, ".attn.rotary.inv_freq") == 0;
+    return *digits >= '0' && *digits <= '9' && layer < model->config.n_layer &&
+           strcmp(end, ".attn.rotary.inv_freq") == 0;
 }
 
 /* Every stored tensor is in the table, or a rotary table (recomputed, never trusted). */
@@ -191,15 +205,19 @@ static bool check_no_strangers(const bl_model *model, bl_error *err) {
         const char *name = bl_model_tensor_info(model, i).name;
         bool known = is_rotary_table(model, name);
         for (size_t j = 0; j < model->params.n && !known; j++)
-            known = strcmp(name, model->params.list[j].name) == 0 || strcmp(name, model->params.list[j].other_name) == 0;
+            known = strcmp(name, model->params.list[j].name) == 0 ||
+                    strcmp(name, model->params.list[j].other_name) == 0;
         if (!known)
-            return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' is not part of the model that config.json describes", model->name, name);
+            return bl_fail(err, BL_ERR_INPUT,
+                           "%s: tensor '%s' is not part of the model that config.json describes", model->name,
+                           name);
     }
     for (size_t f = 1; f < model->n_files; f++)
         for (size_t i = 0; i < model->files[f]->n; i++)
             for (size_t g = 0; g < f; g++)
                 if (bl_safetensors_find(model->files[g], model->files[f]->tensors[i].name))
-                    return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' is in two shards", model->name, model->files[f]->tensors[i].name);
+                    return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' is in two shards", model->name,
+                                   model->files[f]->tensors[i].name);
     return true;
 }
 
@@ -209,7 +227,8 @@ static const float *raw(const bl_model *model, bl_param_kind kind, size_t layer)
 }
 
 /* matrix [rows, d] times diag(weight); the matrix itself when there is no weight. */
-static const float *fold(bl_model *model, const float *matrix, size_t rows, const float *weight, bl_error *err) {
+static const float *fold(bl_model *model, const float *matrix, size_t rows, const float *weight,
+                         bl_error *err) {
     size_t d = model->config.d_model;
     if (!weight) return matrix;
     float *out = own(model, rows * d, err);
@@ -223,7 +242,9 @@ static bool fold_layer(bl_model *model, size_t i, bl_error *err) {
     size_t d = c->d_model, h = c->d_hidden;
     bl_layer *layer = &model->layers[i];
     const float *qkv = fold(model, raw(model, BL_PARAM_QKV, i), 3 * d, raw(model, BL_PARAM_N1, i), err);
-    const float *w = qkv ? fold(model, raw(model, BL_PARAM_W, i), c->plain ? h : 2 * h, raw(model, BL_PARAM_N2, i), err) : NULL;
+    const float *w =
+        qkv ? fold(model, raw(model, BL_PARAM_W, i), c->plain ? h : 2 * h, raw(model, BL_PARAM_N2, i), err)
+            : NULL;
     if (!w) return false;
     layer->w_q = (bl_view){qkv, d, d, d};
     layer->w_k = (bl_view){qkv + d * d, d, d, d};
@@ -240,7 +261,8 @@ static bool fold_layer(bl_model *model, size_t i, bl_error *err) {
 
 static bool make_rope(bl_model *model, bl_error *err) {
     size_t half = model->config.d_model / model->config.n_head / 2, T = model->config.n_ctx, count;
-    if (!bl_mul_size(T, half, &count)) return bl_fail(err, BL_ERR_INPUT, "%s: n_ctx %zu is too large", model->name, T);
+    if (!bl_mul_size(T, half, &count))
+        return bl_fail(err, BL_ERR_INPUT, "%s: n_ctx %zu is too large", model->name, T);
     model->rope_cos = own(model, count, err);
     model->rope_sin = model->rope_cos ? own(model, count, err) : NULL;
     if (!model->rope_sin) return false;
@@ -268,7 +290,8 @@ static bool build(bl_model *model, bl_error *err) {
     const float *head = raw(model, c->tied ? BL_PARAM_WTE : BL_PARAM_HEAD, 0);
     model->w_e = (bl_view){raw(model, BL_PARAM_WTE, 0), V, d, d};
     model->w_u = (bl_view){fold(model, head, V, raw(model, BL_PARAM_NF, 0), err), V, d, d};
-    model->attention_scale = c->generation == BL_GENERATION_LATER ? 1.0F / sqrtf(2.0F * (float)c->n_layer) : 1.0F;
+    model->attention_scale =
+        c->generation == BL_GENERATION_LATER ? 1.0F / sqrtf(2.0F * (float)c->n_layer) : 1.0F;
     return model->w_u.data && make_rope(model, err);
 }
 
@@ -279,11 +302,14 @@ bl_model *bl_model_load_weights(const char *directory, bl_error *err) {
     model->name = bl_strdup(directory, err);
     if (!model->name) goto fail;
     if (!bl_is_directory(directory)) {
-        bl_fail(err, BL_ERR_INPUT, "%s: no such model directory (it must hold config.json, model.safetensors and tokenizer.json)",
-                directory);
+        bl_fail(
+            err, BL_ERR_INPUT,
+            "%s: no such model directory (it must hold config.json, model.safetensors and tokenizer.json)",
+            directory);
         goto fail;
     }
-    if (open_files(model, directory, err) && read_config(model, directory, err) && build(model, err)) return model;
+    if (open_files(model, directory, err) && read_config(model, directory, err) && build(model, err))
+        return model;
 fail:
     bl_model_free(model);
     return NULL;
@@ -295,8 +321,10 @@ bl_model *bl_model_load(const char *directory, bl_error *err) {
     char *path = bl_path_join(directory, "tokenizer.json", err);
     if (path) model->tokenizer = bl_tokenizer_load(path, err);
     if (model->tokenizer && bl_tokenizer_size(model->tokenizer) > model->config.n_vocab) {
-        bl_fail(err, BL_ERR_INPUT, "%s: has ids up to %zu, but the model's vocabulary (transformer.wte.weight) has only %zu rows", path,
-                bl_tokenizer_size(model->tokenizer) - 1, model->config.n_vocab);
+        bl_fail(
+            err, BL_ERR_INPUT,
+            "%s: has ids up to %zu, but the model's vocabulary (transformer.wte.weight) has only %zu rows",
+            path, bl_tokenizer_size(model->tokenizer) - 1, model->config.n_vocab);
         bl_tokenizer_free(model->tokenizer);
         model->tokenizer = NULL;
     }

@@ -26,5 +26,8 @@ bl_tensor_info bl_model_tensor_info(const bl_model *model, size_t i) {
     size_t f = 0;
     while (i >= model->files[f]->n) i -= model->files[f++]->n;
     const bl_stored_tensor *tensor = &model->files[f]->tensors[i];
-    return (bl_tensor_info){tensor->name, tensor->dtype_name, tensor->n_dims, {tensor->shape[0], tensor->shape[1]}};
+    return (bl_tensor_info){tensor->name,
+                            tensor->dtype_name,
+                            tensor->n_dims,
+                            {tensor->shape[0], tensor->shape[1]}};
 }

@@ -20,6 +20,7 @@ struct bl_model {
     float attention_scale;
 };
 
-/* Loads only what config.json and the tensors say; the tokenizer stays NULL (for tests of the numeric part). */
+/* Loads only what config.json and the tensors say; the tokenizer stays NULL (for tests of the numeric part).
+ */
 bl_model *bl_model_load_weights(const char *directory, bl_error *err);
 #endif

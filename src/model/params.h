@@ -1,6 +1,8 @@
-/* The parameter table: every tensor of a checkpoint, in one place for loading, saving, gradients, optimiser and `info`.
+/* The parameter table: every tensor of a checkpoint, in one place for loading, saving, gradients, optimiser
+ * and `info`.
  *
- * Offsets count floats in one flat array that holds all parameters one after another, each beginning at a multiple of 16 floats. */
+ * Offsets count floats in one flat array that holds all parameters one after another, each beginning at a
+ * multiple of 16 floats. */
 #ifndef BL_MODEL_PARAMS_H
 #define BL_MODEL_PARAMS_H
 #include <bilens/model.h>

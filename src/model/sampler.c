@@ -1,4 +1,5 @@
-/* The most probable ids come out of a heap one by one, so that neither top_k nor top_p sorts the whole vocabulary. */
+/* The most probable ids come out of a heap one by one, so that neither top_k nor top_p sorts the whole
+ * vocabulary. */
 #include "model/sampler.h"
 #include "base/memory.h"
 #include <math.h>
@@ -6,7 +7,8 @@
 
 typedef struct bl_choice choice;
 
-bool bl_sampler_init(bl_sampler *self, const bl_generate_options *options, const bool *allowed, size_t V, bl_error *err) {
+bool bl_sampler_init(bl_sampler *self, const bl_generate_options *options, const bool *allowed, size_t V,
+                     bl_error *err) {
     *self = (bl_sampler){.options = options, .allowed = allowed, .V = V};
     self->choices = bl_alloc(V, sizeof *self->choices, err);
     return self->choices != NULL;
@@ -15,7 +17,9 @@ bool bl_sampler_init(bl_sampler *self, const bl_generate_options *options, const
 void bl_sampler_free(bl_sampler *self) { free(self->choices); }
 
 /* a before b: the larger value, of equals the lower id */
-static bool before(const choice *a, const choice *b) { return a->value != b->value ? a->value > b->value : a->id < b->id; }
+static bool before(const choice *a, const choice *b) {
+    return a->value != b->value ? a->value > b->value : a->id < b->id;
+}
 
 static void sink(choice *heap, size_t n, size_t at) {
     choice entry = heap[at];
@@ -46,7 +50,8 @@ static int32_t draw(const choice *kept, size_t n, double sum, bl_random *random)
     return kept[n - 1].id;
 }
 
-/* The allowed ids and their logits; *best is the most probable. Returns how many, 0 when a logit is not finite. */
+/* The allowed ids and their logits; *best is the most probable. Returns how many, 0 when a logit is not
+ * finite. */
 static size_t gather(const bl_sampler *self, const float *logits, choice *best) {
     size_t n = 0;
     bool finite = true;
@@ -68,7 +73,8 @@ int32_t bl_sampler_draw(bl_sampler *self, const float *logits, bl_random *random
     if (!(o->temperature > 0)) return best.id;
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
-        self->choices[i].value = (float)exp(((double)self->choices[i].value - (double)best.value) / o->temperature);
+        self->choices[i].value =
+            (float)exp(((double)self->choices[i].value - (double)best.value) / o->temperature);
         sum += (double)self->choices[i].value;
     }
     bool some_k = o->top_k > 0 && o->top_k<n, some_p = o->top_p> 0 && o->top_p < 1;

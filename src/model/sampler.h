@@ -15,9 +15,11 @@ typedef struct bl_sampler {
     } * choices; /* [V] */
 } bl_sampler;
 
-bool bl_sampler_init(bl_sampler *sampler, const bl_generate_options *options, const bool *allowed, size_t V, bl_error *err);
+bool bl_sampler_init(bl_sampler *sampler, const bl_generate_options *options, const bool *allowed, size_t V,
+                     bl_error *err);
 void bl_sampler_free(bl_sampler *sampler);
-/* An id with probability softmax(logits / temperature), among the top_k most probable of the allowed ones, and of these among the fewest
- * that together have top_p. Temperature 0: the most probable (the lowest id of equals). -1 when the logits are not finite. */
+/* An id with probability softmax(logits / temperature), among the top_k most probable of the allowed ones,
+ * and of these among the fewest that together have top_p. Temperature 0: the most probable (the lowest id of
+ * equals). -1 when the logits are not finite. */
 int32_t bl_sampler_draw(bl_sampler *sampler, const float *logits, bl_random *random);
 #endif

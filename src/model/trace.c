@@ -34,7 +34,8 @@ static void set_shape(kept *k, const bl_config *c, size_t T) {
     memcpy(k->array.shape, shape, sizeof shape);
 }
 
-static bool keep(bl_trace *trace, const bl_model *model, bl_point point, size_t layer, size_t T, bl_error *err) {
+static bool keep(bl_trace *trace, const bl_model *model, bl_point point, size_t layer, size_t T,
+                 bl_error *err) {
     for (size_t i = 0; i < trace->n; i++)
         if (trace->list[i].point == point && trace->list[i].layer == layer) return true; /* asked for twice */
     kept *k = &trace->list[trace->n];
@@ -45,7 +46,8 @@ static bool keep(bl_trace *trace, const bl_model *model, bl_point point, size_t 
     set_shape(k, &model->config, T);
     size_t count = 1;
     for (size_t i = 0; i < k->array.n_dims; i++)
-        if (!bl_mul_size(count, k->array.shape[i], &count)) return bl_fail(err, BL_ERR_MEMORY, "trace: '%s' is too large", k->name);
+        if (!bl_mul_size(count, k->array.shape[i], &count))
+            return bl_fail(err, BL_ERR_MEMORY, "trace: '%s' is too large", k->name);
     k->data = bl_alloc(count, sizeof *k->data, err);
     if (!k->data) return false;
     k->array.data = k->data;
@@ -55,24 +57,28 @@ static bool keep(bl_trace *trace, const bl_model *model, bl_point point, size_t 
 }
 
 static bool unknown_point(const char *name, bl_error *err) {
-    return bl_fail(
-        err, BL_ERR_USAGE,
-        "unknown trace point '%.60s'; there are resid_pre, attn_in, q, k, v, scores, pattern, attn_out, resid_mid, mlp_in, mlp_hidden, "
-        "mlp_out, resid_post (each also with a layer, as in mlp_in.0) and logits",
-        name);
+    return bl_fail(err, BL_ERR_USAGE,
+                   "unknown trace point '%.60s'; there are resid_pre, attn_in, q, k, v, scores, pattern, "
+                   "attn_out, resid_mid, mlp_in, mlp_hidden, "
+                   "mlp_out, resid_post (each also with a layer, as in mlp_in.0) and logits",
+                   name);
 }
 
 static bool keep_named(bl_trace *trace, const bl_model *model, const char *name, size_t T, bl_error *err) {
     const char *dot = strchr(name, '.');
     size_t length = dot ? (size_t)(dot - name) : strlen(name), first = 0, last = model->config.n_layer - 1;
     bl_point point = BL_POINT_RESID_PRE;
-    while (point < BL_N_POINTS && (strlen(bl_point_name(point)) != length || strncmp(bl_point_name(point), name, length) != 0)) point++;
+    while (point < BL_N_POINTS &&
+           (strlen(bl_point_name(point)) != length || strncmp(bl_point_name(point), name, length) != 0))
+        point++;
     if (point == BL_N_POINTS || (dot && point == BL_POINT_LOGITS)) return unknown_point(name, err);
     if (dot) {
         char *end;
         unsigned long layer = strtoul(dot + 1, &end, 10);
         if (dot[1] < '0' || dot[1] > '9' || *end) return unknown_point(name, err);
-        if (layer > last) return bl_fail(err, BL_ERR_USAGE, "trace point '%.60s': the model's layers are 0 … %zu", name, last);
+        if (layer > last)
+            return bl_fail(err, BL_ERR_USAGE, "trace point '%.60s': the model's layers are 0 … %zu", name,
+                           last);
         first = last = layer;
     }
     if (point == BL_POINT_LOGITS) return keep(trace, model, point, 0, T, err);
@@ -88,17 +94,22 @@ static void take(void *context, bl_point point, size_t layer, size_t head, bl_vi
         kept *k = &trace->list[i];
         if (k->point != point || k->layer != layer) continue;
         float *out = k->data + head * value.rows * value.cols;
-        for (size_t r = 0; r < value.rows; r++) memcpy(out + r * value.cols, value.data + r * value.stride, value.cols * sizeof *out);
+        for (size_t r = 0; r < value.rows; r++)
+            memcpy(out + r * value.cols, value.data + r * value.stride, value.cols * sizeof *out);
     }
 }
 
-bl_trace *bl_trace_run(const bl_model *model, const int32_t *ids, size_t n, const char *const *names, size_t n_names, bl_error *err) {
+bl_trace *bl_trace_run(const bl_model *model, const int32_t *ids, size_t n, const char *const *names,
+                       size_t n_names, bl_error *err) {
     bl_error_clear(err);
     const bl_config *c = &model->config;
-    if (n == 0 || n > c->n_ctx) return bl_fail_null(err, BL_ERR_USAGE, "a trace needs 1 to n_ctx = %zu tokens, found %zu", c->n_ctx, n);
+    if (n == 0 || n > c->n_ctx)
+        return bl_fail_null(err, BL_ERR_USAGE, "a trace needs 1 to n_ctx = %zu tokens, found %zu", c->n_ctx,
+                            n);
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || (size_t)ids[i] >= c->n_vocab)
-            return bl_fail_null(err, BL_ERR_USAGE, "token %zu has id %d, beyond the vocabulary of %zu", i, (int)ids[i], c->n_vocab);
+            return bl_fail_null(err, BL_ERR_USAGE, "token %zu has id %d, beyond the vocabulary of %zu", i,
+                                (int)ids[i], c->n_vocab);
     bl_trace *trace = bl_alloc_zero(1, sizeof *trace, err);
     if (!trace) return NULL;
     bl_workspace *workspace = NULL;

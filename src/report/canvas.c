@@ -31,7 +31,8 @@ static cairo_status_t into_buffer(void *closure, const unsigned char *data, unsi
     return out->failed ? CAIRO_STATUS_NO_MEMORY : CAIRO_STATUS_SUCCESS;
 }
 
-/* cairo 1.16 numbers an SVG's surfaces through the whole process; the same figure shall give the same bytes. */
+/* cairo 1.16 numbers an SVG's surfaces through the whole process; the same figure shall give the same bytes.
+ */
 static void steady_ids(bl_buffer *svg) {
     static const char word[] = "id=\"surface";
     size_t to = 0, length = sizeof word - 1;
@@ -50,20 +51,25 @@ static void steady_ids(bl_buffer *svg) {
 }
 
 static cairo_surface_t *surface_for(const bl_canvas *canvas, const char *suffix, bl_buffer *out) {
-    if (strcmp(suffix, ".svg") == 0) return cairo_svg_surface_create_for_stream(into_buffer, out, canvas->width, canvas->height);
+    if (strcmp(suffix, ".svg") == 0)
+        return cairo_svg_surface_create_for_stream(into_buffer, out, canvas->width, canvas->height);
     if (strcmp(suffix, ".png") == 0) {
         cairo_surface_t *image =
-            cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)(canvas->width * PNG_SCALE), (int)(canvas->height * PNG_SCALE));
+            cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)(canvas->width * PNG_SCALE),
+                                       (int)(canvas->height * PNG_SCALE));
         cairo_surface_set_device_scale(image, PNG_SCALE, PNG_SCALE);
         return image;
     }
-    cairo_surface_t *pdf = cairo_pdf_surface_create_for_stream(into_buffer, out, canvas->width, canvas->height);
-    cairo_pdf_surface_set_metadata(pdf, CAIRO_PDF_METADATA_CREATE_DATE, "2024-06-06T00:00:00Z"); /* fixed: the same bytes every time */
+    cairo_surface_t *pdf =
+        cairo_pdf_surface_create_for_stream(into_buffer, out, canvas->width, canvas->height);
+    cairo_pdf_surface_set_metadata(pdf, CAIRO_PDF_METADATA_CREATE_DATE,
+                                   "2024-06-06T00:00:00Z"); /* fixed: the same bytes every time */
     cairo_pdf_surface_set_metadata(pdf, CAIRO_PDF_METADATA_TITLE, canvas->title);
     return pdf;
 }
 
-static bool draw_page(cairo_surface_t *surface, bl_draw_fn draw, const void *context, const char *path, bl_error *err) {
+static bool draw_page(cairo_surface_t *surface, bl_draw_fn draw, const void *context, const char *path,
+                      bl_error *err) {
     cairo_t *on = cairo_create(surface);
     bl_ink(on, 255, 255, 255);
     cairo_paint(on);
@@ -73,24 +79,28 @@ static bool draw_page(cairo_surface_t *surface, bl_draw_fn draw, const void *con
     cairo_status_t status = cairo_status(on);
     cairo_destroy(on);
     if (!ok || status == CAIRO_STATUS_SUCCESS) return ok;
-    return bl_fail(err, status == CAIRO_STATUS_NO_MEMORY ? BL_ERR_MEMORY : BL_ERR_IO, "%s: drawing failed: %s", path,
-                   cairo_status_to_string(status));
+    return bl_fail(err, status == CAIRO_STATUS_NO_MEMORY ? BL_ERR_MEMORY : BL_ERR_IO,
+                   "%s: drawing failed: %s", path, cairo_status_to_string(status));
 }
 
-bool bl_canvas_write(const bl_canvas *canvas, const char *path, bl_draw_fn draw, const void *context, bl_error *err) {
+bool bl_canvas_write(const bl_canvas *canvas, const char *path, bl_draw_fn draw, const void *context,
+                     bl_error *err) {
     const char *suffix = strrchr(path, '.');
-    if (!suffix || (strcmp(suffix, ".svg") != 0 && strcmp(suffix, ".png") != 0 && strcmp(suffix, ".pdf") != 0))
+    if (!suffix ||
+        (strcmp(suffix, ".svg") != 0 && strcmp(suffix, ".png") != 0 && strcmp(suffix, ".pdf") != 0))
         return bl_fail(err, BL_ERR_USAGE, "%s: a figure's name ends in .svg, .png or .pdf", path);
     bl_buffer out = {0};
     cairo_surface_t *surface = surface_for(canvas, suffix, &out);
     bool ok = draw_page(surface, draw, context, path, err);
     cairo_status_t status = CAIRO_STATUS_SUCCESS;
-    if (ok && strcmp(suffix, ".png") == 0) status = cairo_surface_write_to_png_stream(surface, into_buffer, &out);
+    if (ok && strcmp(suffix, ".png") == 0)
+        status = cairo_surface_write_to_png_stream(surface, into_buffer, &out);
     cairo_surface_finish(surface);
     if (status == CAIRO_STATUS_SUCCESS) status = cairo_surface_status(surface);
     cairo_surface_destroy(surface);
     if (ok && status != CAIRO_STATUS_SUCCESS)
-        ok = bl_fail(err, out.failed ? BL_ERR_MEMORY : BL_ERR_IO, "%s: drawing failed: %s", path, cairo_status_to_string(status));
+        ok = bl_fail(err, out.failed ? BL_ERR_MEMORY : BL_ERR_IO, "%s: drawing failed: %s", path,
+                     cairo_status_to_string(status));
     if (ok && strcmp(suffix, ".svg") == 0) steady_ids(&out);
     ok = ok && bl_file_write(path, out.data, out.n, err);
     bl_buffer_free(&out);

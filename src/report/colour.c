@@ -1,14 +1,18 @@
-/* RdBu as matplotlib's `plt.cm.RdBu` has it: ColorBrewer's eleven colours (Cynthia Brewer), joined linearly and sampled at 256 levels
+/* RdBu as matplotlib's `plt.cm.RdBu` has it: ColorBrewer's eleven colours (Cynthia Brewer), joined linearly
+ * and sampled at 256 levels
  *
- *     level(x) = floor(256 x),  x = (value + largest) / (2 largest) in [0, 1];  colour(i) = between anchors at 10 i / 255
+ *     level(x) = floor(256 x),  x = (value + largest) / (2 largest) in [0, 1];  colour(i) = between anchors
+ * at 10 i / 255
  *
- * and made whole numbers by truncation, as the seed's notebook does: the middle is therefore (246, 246, 246) at level 128. */
+ * and made whole numbers by truncation, as the seed's notebook does: the middle is therefore (246, 246, 246)
+ * at level 128. */
 #include "report/colour.h"
 #include <math.h>
 
-static const unsigned char anchors[11][3] = {{103, 0, 31},    {178, 24, 43},   {214, 96, 77},   {244, 165, 130},
-                                             {253, 219, 199}, {247, 247, 247}, {209, 229, 240}, {146, 197, 222},
-                                             {67, 147, 195},  {33, 102, 172},  {5, 48, 97}};
+static const unsigned char anchors[11][3] = {{103, 0, 31},    {178, 24, 43},   {214, 96, 77},
+                                             {244, 165, 130}, {253, 219, 199}, {247, 247, 247},
+                                             {209, 229, 240}, {146, 197, 222}, {67, 147, 195},
+                                             {33, 102, 172},  {5, 48, 97}};
 
 unsigned bl_rdbu_level(double value, double largest) {
     if (!(largest > 0) || !isfinite(value)) return BL_RDBU_NEUTRAL;
@@ -17,7 +21,8 @@ unsigned bl_rdbu_level(double value, double largest) {
     return x >= BL_RDBU_LEVELS ? BL_RDBU_LEVELS - 1 : (unsigned)x;
 }
 
-/* One channel in [0, 1], in the very operations of numpy's linspace and matplotlib's table: truncation shows the last bit. */
+/* One channel in [0, 1], in the very operations of numpy's linspace and matplotlib's table: truncation shows
+ * the last bit. */
 static double channel(unsigned level, int which) {
     unsigned left = level * 10 / 255;
     if (left >= 10) return anchors[10][which] / 255.0;
@@ -89,7 +94,8 @@ unsigned bl_xterm256(bl_rgb colour) {
     double least = INFINITY;
     for (unsigned i = 16; i < 256; i++) {
         lab have = lab_of(bl_xterm256_colour(i));
-        double l = have.l - wanted.l, a = have.a - wanted.a, b = have.b - wanted.b, distance = l * l + a * a + b * b;
+        double l = have.l - wanted.l, a = have.a - wanted.a, b = have.b - wanted.b,
+               distance = l * l + a * a + b * b;
         if (distance < least) {
             least = distance;
             best = i;

@@ -1,4 +1,5 @@
-/* Colours: the diverging scale RdBu (red = negative, blue = positive), legible text on it, and the 256 colours of a terminal. */
+/* Colours: the diverging scale RdBu (red = negative, blue = positive), legible text on it, and the 256
+ * colours of a terminal. */
 #ifndef BL_REPORT_COLOUR_H
 #define BL_REPORT_COLOUR_H
 #include <stdbool.h>
@@ -10,7 +11,8 @@ typedef struct bl_rgb {
     unsigned char r, g, b;
 } bl_rgb;
 
-/* The level 0 (red) … 255 (blue) of `value` on a scale that is symmetric about 0 and ends at ±largest; neutral when largest is 0. */
+/* The level 0 (red) … 255 (blue) of `value` on a scale that is symmetric about 0 and ends at ±largest;
+ * neutral when largest is 0. */
 unsigned bl_rdbu_level(double value, double largest);
 /* The colour of a level; higher levels give the last colour. */
 bl_rgb bl_rdbu(unsigned level);
@@ -19,8 +21,8 @@ double bl_lightness(bl_rgb colour);
 /* True where white text is easier to read than black: L* below 60. */
 bool bl_wants_white_text(bl_rgb background);
 
-/* The nearest to the eye (in CIE L*a*b*) of xterm's colours 16 … 255 (the first 16 depend on the user's theme), and what it looks like.
- * In RGB a dark blue would come out teal. */
+/* The nearest to the eye (in CIE L*a*b*) of xterm's colours 16 … 255 (the first 16 depend on the user's
+ * theme), and what it looks like. In RGB a dark blue would come out teal. */
 unsigned bl_xterm256(bl_rgb colour);
 bl_rgb bl_xterm256_colour(unsigned index);
 #endif

@@ -1,6 +1,7 @@
-/* Tables for spreadsheets: RFC 4180 (header line, CRLF, text always in quotes, quotes doubled). Tokens are given as they are in the
- * vocabulary, so that they can be read back. The last column of an eigenvalue's rows, "group", is the run of degenerate eigenvalues that
- * it belongs to, "16-47", or empty: within one, only the span means anything. */
+/* Tables for spreadsheets: RFC 4180 (header line, CRLF, text always in quotes, quotes doubled). Tokens are
+ * given as they are in the vocabulary, so that they can be read back. The last column of an eigenvalue's
+ * rows, "group", is the run of degenerate eigenvalues that it belongs to, "16-47", or empty: within one, only
+ * the span means anything. */
 #include "report/csv.h"
 #include "base/buffer.h"
 #include "report/document.h"
@@ -19,7 +20,9 @@ static void end_line(bl_buffer *out) { bl_buffer_text(out, "\r\n"); }
 
 /* The last field of a line. */
 static void group_field(bl_buffer *out, size_t first, size_t last) {
-    if (last > first) bl_buffer_print(out, ",\"%zu-%zu\"", first, last); /* in quotes: some spreadsheets take 3-4 for a date */
+    if (last > first)
+        bl_buffer_print(out, ",\"%zu-%zu\"", first,
+                        last); /* in quotes: some spreadsheets take 3-4 for a date */
     else bl_buffer_text(out, ",");
     end_line(out);
 }
@@ -32,7 +35,8 @@ void bl_csv_tensors(bl_buffer *out, const bl_doc_info *info) {
         bl_buffer_text(out, ",");
         text_field(out, tensor->dtype);
         bl_buffer_text(out, ",\"");
-        for (size_t k = 0; k < tensor->n_dims; k++) bl_buffer_print(out, "%s%llu", k > 0 ? " " : "", (unsigned long long)tensor->shape[k]);
+        for (size_t k = 0; k < tensor->n_dims; k++)
+            bl_buffer_print(out, "%s%llu", k > 0 ? " " : "", (unsigned long long)tensor->shape[k]);
         bl_buffer_text(out, "\"");
         end_line(out);
     }
@@ -49,8 +53,8 @@ void bl_csv_spectrum(bl_buffer *out, const bl_doc_eigen *eigen) {
 }
 
 /* One entry: "side" is top, bottom or, for the constant, value. */
-static void virtual_token(bl_buffer *out, const bl_doc_vector *vector, const char *source, const char *side, size_t rank, const char *token,
-                          double value) {
+static void virtual_token(bl_buffer *out, const bl_doc_vector *vector, const char *source, const char *side,
+                          size_t rank, const char *token, double value) {
     bl_buffer_print(out, "%ld,%.9g,", vector->index, vector->eigenvalue);
     text_field(out, source);
     bl_buffer_print(out, ",%s,%zu,", side, rank);
@@ -67,9 +71,11 @@ void bl_csv_virtual_tokens(bl_buffer *out, const bl_doc_eigen *eigen) {
             const bl_doc_source *source = &vector->sources[k];
             if (source->single) virtual_token(out, vector, source->name, "value", 0, "", source->value);
             for (size_t r = 0; r < source->n_top; r++)
-                virtual_token(out, vector, source->name, "top", r, source->top[r].token, source->top[r].value);
+                virtual_token(out, vector, source->name, "top", r, source->top[r].token,
+                              source->top[r].value);
             for (size_t r = 0; r < source->n_bottom; r++)
-                virtual_token(out, vector, source->name, "bottom", r, source->bottom[r].token, source->bottom[r].value);
+                virtual_token(out, vector, source->name, "bottom", r, source->bottom[r].token,
+                              source->bottom[r].value);
         }
     }
 }
@@ -79,8 +85,8 @@ static void match_lines(bl_buffer *out, const bl_doc_hits *hits, size_t rank) {
     size_t lines = match->position + 1 + (match->bias != 0);
     for (size_t i = 0; i < lines; i++) {
         bool bias = i > match->position; /* the constant's share: no token, no position */
-        bl_buffer_print(out, "%ld,%.9g,%zu,%zu,%zu,%.9g,%.9g,", hits->index, hits->eigenvalue, rank, match->story, match->position,
-                        match->activation, match->similarity);
+        bl_buffer_print(out, "%ld,%.9g,%zu,%zu,%zu,%.9g,%.9g,", hits->index, hits->eigenvalue, rank,
+                        match->story, match->position, match->activation, match->similarity);
         if (!bias) bl_buffer_print(out, "%zu", i);
         bl_buffer_text(out, ",");
         text_field(out, bias ? "" : match->tokens[i]);
@@ -90,9 +96,11 @@ static void match_lines(bl_buffer *out, const bl_doc_hits *hits, size_t rank) {
 }
 
 void bl_csv_inputs(bl_buffer *out, const bl_doc_scan *scan) {
-    bl_buffer_text(out, "vector,eigenvalue,rank,story,position,activation,similarity,source_position,token,contribution,group\r\n");
+    bl_buffer_text(out, "vector,eigenvalue,rank,story,position,activation,similarity,source_position,token,"
+                        "contribution,group\r\n");
     for (size_t i = 0; i < scan->n_vectors; i++)
-        for (size_t rank = 0; rank < scan->vectors[i].n_matches; rank++) match_lines(out, &scan->vectors[i], rank);
+        for (size_t rank = 0; rank < scan->vectors[i].n_matches; rank++)
+            match_lines(out, &scan->vectors[i], rank);
 }
 
 char *bl_info_csv(const char *json, bl_error *err) {

@@ -10,7 +10,8 @@
 #define MAX_JSON ((size_t)1 << 30)
 #define MAX_FILES 100000
 
-/* What bl_doc_free releases. While a document is open its thread writes numbers with a decimal point, whatever the locale. */
+/* What bl_doc_free releases. While a document is open its thread writes numbers with a decimal point,
+ * whatever the locale. */
 typedef struct holder {
     json_t *root;
     void *blocks;
@@ -49,8 +50,10 @@ static bool read_name(bl_reader *reader, const json_t *json, bl_doc_subject *sub
 
 bool bl_doc_read_subject(bl_reader *reader, const json_t *json, bl_doc_subject *subject) {
     json_int_t layer = 0;
-    bool ok = bl_reader_text(reader, json, "model", &subject->model) && bl_reader_integer(reader, json, "layer", 0, 65535, &layer) &&
-              read_name(reader, json, subject) && bl_reader_texts(reader, json, "minus", 1 << 20, &subject->minus, &subject->n_minus);
+    bool ok = bl_reader_text(reader, json, "model", &subject->model) &&
+              bl_reader_integer(reader, json, "layer", 0, 65535, &layer) &&
+              read_name(reader, json, subject) &&
+              bl_reader_texts(reader, json, "minus", 1 << 20, &subject->minus, &subject->n_minus);
     subject->layer = (size_t)layer;
     return ok;
 }
@@ -78,8 +81,8 @@ const char *bl_doc_setting_value(const bl_doc_info *info, const char *key) {
 /* The scan of a report must speak of the decomposition of the same report. */
 static bool check_agreement(bl_reader *reader, const bl_doc_eigen *eigen, const bl_doc_scan *scan) {
     size_t before = bl_reader_enter(reader, "scan");
-    if (strcmp(eigen->subject.token, scan->subject.token) != 0 || eigen->subject.vector != scan->subject.vector ||
-        eigen->subject.layer != scan->subject.layer)
+    if (strcmp(eigen->subject.token, scan->subject.token) != 0 ||
+        eigen->subject.vector != scan->subject.vector || eigen->subject.layer != scan->subject.layer)
         return bl_reader_fail(reader, "token and layer differ from those of eigen");
     double largest = fmax(fabs(eigen->values[0]), fabs(eigen->values[eigen->size - 1]));
     for (size_t i = 0; i < scan->n_vectors; i++) {
@@ -87,10 +90,12 @@ static bool check_agreement(bl_reader *reader, const bl_doc_eigen *eigen, const 
         const bl_doc_vector *found = NULL;
         for (size_t j = 0; !found && j < eigen->n_vectors; j++)
             if (eigen->vectors[j].index == hits->index) found = &eigen->vectors[j];
-        if (!found) return bl_reader_fail(reader, "vectors[%zu].index: %ld is not among eigen.vectors", i, hits->index);
+        if (!found)
+            return bl_reader_fail(reader, "vectors[%zu].index: %ld is not among eigen.vectors", i,
+                                  hits->index);
         if (fabs(found->eigenvalue - hits->eigenvalue) > 1e-3 * largest)
-            return bl_reader_fail(reader, "vectors[%zu].eigenvalue: %g, but eigen has %g for index %ld", i, hits->eigenvalue,
-                                  found->eigenvalue, hits->index);
+            return bl_reader_fail(reader, "vectors[%zu].eigenvalue: %g, but eigen has %g for index %ld", i,
+                                  hits->eigenvalue, found->eigenvalue, hits->index);
     }
     bl_reader_leave(reader, before);
     return true;
@@ -100,7 +105,8 @@ static bool read_report(bl_reader *reader, const json_t *root, bl_doc *doc) {
     const char *format;
     if (!bl_reader_text(reader, root, "format", &format)) return false;
     if (strcmp(format, "bilens report 1") != 0)
-        return bl_reader_fail(reader, "format: \"bilens report 1\" is expected; this may be another program's file");
+        return bl_reader_fail(reader,
+                              "format: \"bilens report 1\" is expected; this may be another program's file");
     const json_t *part;
     size_t before;
     if (!bl_reader_text(reader, root, "version", &doc->version)) return false;
@@ -133,10 +139,14 @@ static bool read_kind(bl_reader *reader, const json_t *root, bl_doc_kind kind, b
 bl_doc *bl_doc_read(const char *json, bl_doc_kind kind, bl_error *err) {
     json_error_t where;
     size_t length = strlen(json);
-    if (length > MAX_JSON) return bl_fail_null(err, BL_ERR_INPUT, "result JSON: %zu bytes, at most %zu are read", length, MAX_JSON);
+    if (length > MAX_JSON)
+        return bl_fail_null(err, BL_ERR_INPUT, "result JSON: %zu bytes, at most %zu are read", length,
+                            MAX_JSON);
     json_t *root = bl_json_load(json, length, JSON_REJECT_DUPLICATES, &where);
     if (!root)
-        return bl_fail_null(err, json_error_code(&where) == json_error_out_of_memory ? BL_ERR_MEMORY : BL_ERR_INPUT,
+        return bl_fail_null(err,
+                            json_error_code(&where) == json_error_out_of_memory ? BL_ERR_MEMORY
+                                                                                : BL_ERR_INPUT,
                             "result JSON: line %d, column %d: %s", where.line, where.column, where.text);
     bl_reader reader = {.err = err};
     bl_doc *doc = bl_reader_alloc(&reader, 1, sizeof *doc);

@@ -1,7 +1,8 @@
 /* A result's JSON, read and checked once, so that tables, figures and pages need no checks of their own.
  *
- * Everything that a document points to lives as long as the document. The keys are those of the JSON contract; keys that older
- * programs did not write (position, groups, effective_rank, …) are computed when they are absent. */
+ * Everything that a document points to lives as long as the document. The keys are those of the JSON
+ * contract; keys that older programs did not write (position, groups, effective_rank, …) are computed when
+ * they are absent. */
 #ifndef BL_REPORT_DOCUMENT_H
 #define BL_REPORT_DOCUMENT_H
 #include <bilens/base.h>
@@ -35,7 +36,8 @@ typedef struct bl_doc_run {
     size_t first, last;
 } bl_doc_run;
 
-/* What eigen and scan results both name. A direction that was given as a vector has its name as `token`, and `vector` set. */
+/* What eigen and scan results both name. A direction that was given as a vector has its name as `token`, and
+ * `vector` set. */
 typedef struct bl_doc_subject {
     const char *model, *token;
     bool vector;
@@ -111,12 +113,13 @@ typedef struct bl_doc {
 
 typedef enum bl_doc_kind { BL_DOC_INFO, BL_DOC_EIGEN, BL_DOC_SCAN, BL_DOC_REPORT } bl_doc_kind;
 
-/* Opens and closes in the same thread, last opened first closed (it sets the thread's numeric locale while it is open).
- * BL_ERR_INPUT with the path of the offending key when `json` is not what `kind` demands. */
+/* Opens and closes in the same thread, last opened first closed (it sets the thread's numeric locale while it
+ * is open). BL_ERR_INPUT with the path of the offending key when `json` is not what `kind` demands. */
 bl_doc *bl_doc_read(const char *json, bl_doc_kind kind, bl_error *err);
 void bl_doc_free(bl_doc *doc);
 
-/* A path without its folders, for reading: "ts-1-256" of "/home/me/models/ts-1-256"; a hub's "owner/name" as it is. */
+/* A path without its folders, for reading: "ts-1-256" of "/home/me/models/ts-1-256"; a hub's "owner/name" as
+ * it is. */
 const char *bl_doc_short_name(const char *path);
 /* The inputs of eigenvector `index`, NULL when there are none. */
 const bl_doc_hits *bl_doc_find_hits(const bl_doc_scan *scan, long index);

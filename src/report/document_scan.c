@@ -1,6 +1,6 @@
-/* scan: {"model", "layer", "token", "minus", "stories", "positions", "vectors": [{"index", "eigenvalue", "matches": [{"story", "position",
- * "token", "activation", "similarity", "contributions": [position+1], "tokens": [position+1], "next": [<= 3]}]}]}, optionally "bias" and, of a vector,
- * "group": [first, last]. */
+/* scan: {"model", "layer", "token", "minus", "stories", "positions", "vectors": [{"index", "eigenvalue",
+ * "matches": [{"story", "position", "token", "activation", "similarity", "contributions": [position+1],
+ * "tokens": [position+1], "next": [<= 3]}]}]}, optionally "bias" and, of a vector, "group": [first, last]. */
 #include "report/document_parts.h"
 #include <math.h>
 #include <string.h>
@@ -15,22 +15,28 @@ static bool read_match(bl_reader *reader, const json_t *json, uint64_t stories, 
     const char *token;
     if (!json_is_object(json)) return bl_reader_fail(reader, "an object is expected");
     if (!bl_reader_integer(reader, json, "story", 0, stories > 0 ? (json_int_t)(stories - 1) : 0, &story) ||
-        !bl_reader_integer(reader, json, "position", 0, MAX_POSITION, &position) || !bl_reader_text(reader, json, "token", &token) ||
+        !bl_reader_integer(reader, json, "position", 0, MAX_POSITION, &position) ||
+        !bl_reader_text(reader, json, "token", &token) ||
         !bl_reader_number(reader, json, "activation", &match->activation) ||
         !bl_reader_number(reader, json, "similarity", &match->similarity) ||
-        !bl_reader_numbers(reader, json, "contributions", MAX_POSITION, &match->contributions, &n_contributions) ||
+        !bl_reader_numbers(reader, json, "contributions", MAX_POSITION, &match->contributions,
+                           &n_contributions) ||
         !bl_reader_texts(reader, json, "tokens", MAX_POSITION, &match->tokens, &n_tokens) ||
         !bl_reader_texts(reader, json, "next", 3, &match->next, &match->n_next))
         return false;
     match->story = (size_t)story;
     match->position = (size_t)position;
     if (n_contributions != match->position + 1)
-        return bl_reader_fail(reader, "contributions: %zu of them, position + 1 = %zu are expected", n_contributions, match->position + 1);
+        return bl_reader_fail(reader, "contributions: %zu of them, position + 1 = %zu are expected",
+                              n_contributions, match->position + 1);
     if (n_tokens != match->position + 1)
-        return bl_reader_fail(reader, "tokens: %zu of them, position + 1 = %zu are expected", n_tokens, match->position + 1);
-    if (strcmp(token, match->tokens[match->position]) != 0) return bl_reader_fail(reader, "token: not the last one of tokens");
+        return bl_reader_fail(reader, "tokens: %zu of them, position + 1 = %zu are expected", n_tokens,
+                              match->position + 1);
+    if (strcmp(token, match->tokens[match->position]) != 0)
+        return bl_reader_fail(reader, "token: not the last one of tokens");
     if (json_object_get(json, "bias") && !bl_reader_number(reader, json, "bias", &match->bias)) return false;
-    for (size_t i = 0; i < n_contributions; i++) match->largest = fmax(match->largest, fabs(match->contributions[i]));
+    for (size_t i = 0; i < n_contributions; i++)
+        match->largest = fmax(match->largest, fabs(match->contributions[i]));
     return true;
 }
 
@@ -38,7 +44,8 @@ static bool read_match(bl_reader *reader, const json_t *json, uint64_t stories, 
 static bool read_group(bl_reader *reader, const json_t *json, bl_doc_hits *hits) {
     const json_t *pair = json_object_get(json, "group");
     if (!pair) return true;
-    json_int_t first = json_integer_value(json_array_get(pair, 0)), last = json_integer_value(json_array_get(pair, 1));
+    json_int_t first = json_integer_value(json_array_get(pair, 0)),
+               last = json_integer_value(json_array_get(pair, 1));
     if (json_array_size(pair) != 2 || first < 0 || last <= first || last > 1 << 21)
         return bl_reader_fail(reader, "group: [first, last] with 0 <= first < last is expected");
     hits->first = (size_t)first;

@@ -1,8 +1,8 @@
 /* The spectrum as a figure for a paper: one drawing function, three kinds of file (cairo).
  *
- * As the seed's: ascending eigenvalues, dots joined by a line, "Index" below, "Eigenvalue" beside, the direction in the title. Added: the
- * zero line, the eigenvectors that are shown, with their indices (blue = evidence for the token, red = against), and amber bars at the
- * foot under degenerate eigenvalues. */
+ * As the seed's: ascending eigenvalues, dots joined by a line, "Index" below, "Eigenvalue" beside, the
+ * direction in the title. Added: the zero line, the eigenvectors that are shown, with their indices (blue =
+ * evidence for the token, red = against), and amber bars at the foot under degenerate eigenvalues. */
 #include "report/figure.h"
 #include "base/buffer.h"
 #include "base/error.h"
@@ -57,11 +57,13 @@ static void draw_axes(cairo_t *on, const bl_plot *plot) {
 }
 
 static void draw_curve(cairo_t *on, const bl_plot *plot, const bl_doc_eigen *eigen) {
-    double space = (plot->right - plot->left) / (double)eigen->size, radius = fmin(1.7, fmax(1.0, space * 1.2));
+    double space = (plot->right - plot->left) / (double)eigen->size,
+           radius = fmin(1.7, fmax(1.0, space * 1.2));
     bl_ink(on, 84, 110, 136);
     cairo_set_line_width(on, 0.9);
     cairo_set_line_join(on, CAIRO_LINE_JOIN_ROUND);
-    for (size_t i = 0; i < eigen->size; i++) cairo_line_to(on, bl_plot_x(plot, (double)i), bl_plot_y(plot, eigen->values[i]));
+    for (size_t i = 0; i < eigen->size; i++)
+        cairo_line_to(on, bl_plot_x(plot, (double)i), bl_plot_y(plot, eigen->values[i]));
     cairo_stroke(on);
     cairo_set_line_cap(on, CAIRO_LINE_CAP_ROUND); /* dots: lines of no length */
     cairo_set_line_width(on, 2 * radius);
@@ -103,8 +105,8 @@ static void draw_groups(cairo_t *on, const bl_plot *plot, const bl_doc_eigen *ei
     cairo_set_line_width(on, 3);
     for (size_t i = 0; i < eigen->n_runs; i++) {
         const bl_doc_run *run = &eigen->runs[i];
-        bl_line(on, bl_plot_x(plot, (double)run->first - 0.5), plot->bottom - 2.5, bl_plot_x(plot, (double)run->last + 0.5),
-                plot->bottom - 2.5);
+        bl_line(on, bl_plot_x(plot, (double)run->first - 0.5), plot->bottom - 2.5,
+                bl_plot_x(plot, (double)run->last + 0.5), plot->bottom - 2.5);
     }
     bl_text_at(on, "bars: degenerate", plot->right, HEIGHT - 12, 1);
 }

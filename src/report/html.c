@@ -9,7 +9,8 @@
 #include <string.h>
 
 /* Embedded files, NUL-terminated (cmake/embed.cmake). */
-extern const unsigned char bl_page_html[], bl_page_js[], bl_look_css[], bl_levels_css[], bl_look_js[], bl_spectrum_js[];
+extern const unsigned char bl_page_html[], bl_page_js[], bl_look_css[], bl_levels_css[], bl_look_js[],
+    bl_spectrum_js[];
 
 enum { MINUS_SHOWN = 40, FILES_SHOWN = 20 };
 
@@ -19,7 +20,9 @@ void bl_html_token(bl_buffer *out, const char *token) {
     bl_buffer_text(out, "</span>");
 }
 
-void bl_html_vector_id(bl_buffer *out, long index) { bl_buffer_print(out, "eig-%s%ld", index < 0 ? "m" : "", index < 0 ? -index : index); }
+void bl_html_vector_id(bl_buffer *out, long index) {
+    bl_buffer_print(out, "eig-%s%ld", index < 0 ? "m" : "", index < 0 ? -index : index);
+}
 
 void bl_html_number(bl_buffer *out, double value, double largest) {
     char text[BL_NUMBER_SIZE];
@@ -49,7 +52,9 @@ static void put_js(bl_buffer *out, const bl_doc *doc) {
     bl_buffer_text(out, (const char *)bl_page_js);
 }
 
-static void put_what(bl_buffer *out, const bl_doc *doc) { bl_buffer_text(out, doc->eigen->subject.vector ? "direction" : "token"); }
+static void put_what(bl_buffer *out, const bl_doc *doc) {
+    bl_buffer_text(out, doc->eigen->subject.vector ? "direction" : "token");
+}
 
 static void put_token(bl_buffer *out, const bl_doc *doc) { bl_html_token(out, doc->eigen->subject.token); }
 
@@ -70,7 +75,8 @@ static void put_chips(bl_buffer *out, const bl_doc *doc) {
 }
 
 /* Names separated by commas, at most `most`; of paths the last part. */
-static void put_names(bl_buffer *out, const char *const *names, size_t n, size_t most, const char *tag, bool paths) {
+static void put_names(bl_buffer *out, const char *const *names, size_t n, size_t most, const char *tag,
+                      bool paths) {
     for (size_t i = 0; i < n && i < most; i++) {
         bl_buffer_print(out, "%s<%s>", i > 0 ? ", " : "", tag);
         bl_visible_html(out, paths ? bl_doc_short_name(names[i]) : names[i]);
@@ -117,7 +123,8 @@ static void put_facts(bl_buffer *out, const bl_doc *doc) {
 static void put_formula(bl_buffer *out, const bl_doc_eigen *eigen) {
     const bl_doc_subject *subject = &eigen->subject;
     bool biased = eigen->size > eigen->d_model;
-    bl_buffer_print(out, "<div class=\"formula\"><div><i>u</i> = %s", subject->vector ? "" : "<i>W</i><sub>U</sub>[");
+    bl_buffer_print(out, "<div class=\"formula\"><div><i>u</i> = %s",
+                    subject->vector ? "" : "<i>W</i><sub>U</sub>[");
     bl_html_token(out, subject->token);
     if (!subject->vector) bl_buffer_text(out, "]");
     if (subject->n_minus > 0) {
@@ -125,49 +132,61 @@ static void put_formula(bl_buffer *out, const bl_doc_eigen *eigen) {
         put_names(out, subject->minus, subject->n_minus, 4, "span", false);
         bl_buffer_text(out, "]");
     }
-    bl_buffer_text(out,
-                   "</div><div><i>Q</i> = sym(<i>L</i><sup>\xE2\x8A\xA4</sup> diag(<i>P</i><sup>\xE2\x8A\xA4</sup><i>u</i>) <i>R</i>)");
+    bl_buffer_text(out, "</div><div><i>Q</i> = sym(<i>L</i><sup>\xE2\x8A\xA4</sup> "
+                        "diag(<i>P</i><sup>\xE2\x8A\xA4</sup><i>u</i>) <i>R</i>)");
     const char *x = biased ? "<i>x</i>\xE2\x80\xB2" : "<i>x</i>";
-    bl_buffer_print(out, "</div><div><i>u</i> \xC2\xB7 MLP(<i>x</i>) = %s<sup>\xE2\x8A\xA4</sup><i>Q</i>%s", x, x);
+    bl_buffer_print(out, "</div><div><i>u</i> \xC2\xB7 MLP(<i>x</i>) = %s<sup>\xE2\x8A\xA4</sup><i>Q</i>%s",
+                    x, x);
     if (biased) bl_buffer_text(out, " + const");
-    bl_buffer_print(out, " = \xCE\xA3<sub><i>n</i></sub> \xCE\xBB<sub><i>n</i></sub> (<i>v<sub>n</sub></i> \xC2\xB7 %s)\xC2\xB2", x);
+    bl_buffer_print(out,
+                    " = \xCE\xA3<sub><i>n</i></sub> \xCE\xBB<sub><i>n</i></sub> (<i>v<sub>n</sub></i> "
+                    "\xC2\xB7 %s)\xC2\xB2",
+                    x);
     if (biased) bl_buffer_text(out, " + const");
     bl_buffer_text(out, "</div></div>");
 }
 
 static void put_direction(bl_buffer *out, const bl_doc *doc) {
     const bl_doc_eigen *eigen = doc->eigen;
-    const char *layers = bl_doc_setting_value(doc->info, "n_layer"), *norm = bl_doc_setting_value(doc->info, "normalization");
+    const char *layers = bl_doc_setting_value(doc->info, "n_layer"),
+               *norm = bl_doc_setting_value(doc->info, "normalization");
     bl_buffer_print(out, "<p class=\"prose\">The direction <i>u</i> is %s ",
-                    eigen->subject.vector ? "a vector of the residual stream that was given:" : "the row of the unembedding that scores");
+                    eigen->subject.vector ? "a vector of the residual stream that was given:"
+                                          : "the row of the unembedding that scores");
     bl_html_token(out, eigen->subject.token);
     if (eigen->subject.n_minus > 0)
-        bl_buffer_print(out, ", less the average of the %zu row%s that it is compared with", eigen->subject.n_minus,
-                        eigen->subject.n_minus > 1 ? "s" : "");
-    bl_buffer_print(out,
-                    ". The MLP of layer %zu, <i>P</i>(<i>Lx</i> \xE2\x8A\x99 <i>Rx</i>), writes along it a quadratic form of "
-                    "its input <i>x</i>, with the interaction matrix "
-                    "<i>Q</i>; each eigenvector <i>v</i> of <i>Q</i> adds its own term, whose sign is that of its "
-                    "eigenvalue \xCE\xBB, whatever the input.</p>",
-                    eigen->subject.layer);
+        bl_buffer_print(out, ", less the average of the %zu row%s that it is compared with",
+                        eigen->subject.n_minus, eigen->subject.n_minus > 1 ? "s" : "");
+    bl_buffer_print(
+        out,
+        ". The MLP of layer %zu, <i>P</i>(<i>Lx</i> \xE2\x8A\x99 <i>Rx</i>), writes along it a quadratic "
+        "form of "
+        "its input <i>x</i>, with the interaction matrix "
+        "<i>Q</i>; each eigenvector <i>v</i> of <i>Q</i> adds its own term, whose sign is that of its "
+        "eigenvalue \xCE\xBB, whatever the input.</p>",
+        eigen->subject.layer);
     put_formula(out, eigen);
     if (eigen->size > eigen->d_model) {
-        bl_buffer_text(out, "<p class=\"note\">The MLP has biases: <i>x</i>\xE2\x80\xB2 is <i>x</i> with a constant 1 appended, "
+        bl_buffer_text(out, "<p class=\"note\">The MLP has biases: <i>x</i>\xE2\x80\xB2 is <i>x</i> with a "
+                            "constant 1 appended, "
                             "which shows among the virtual tokens as <b>bias</b>; the "
                             "output bias adds ");
         bl_html_number(out, eigen->constant, fabs(eigen->constant));
         bl_buffer_text(out, " whatever the input.</p>");
     }
     if (eigen->centred)
-        bl_buffer_text(out, "<p class=\"note\">The unembedding was centred first: from each of its rows its own mean was subtracted.</p>");
+        bl_buffer_text(out, "<p class=\"note\">The unembedding was centred first: from each of its rows its "
+                            "own mean was subtracted.</p>");
     if (norm && (strcmp(norm, "rms") == 0 || strcmp(norm, "true") == 0))
-        bl_buffer_text(out, "<p class=\"note\">The model normalises: <i>x</i> is the normalised input of the MLP. The "
-                            "norms\xE2\x80\x99 weights are folded into the matrices that read them; the "
-                            "final norm\xE2\x80\x99s scale, positive and the same for every token, is left out.</p>");
+        bl_buffer_text(
+            out, "<p class=\"note\">The model normalises: <i>x</i> is the normalised input of the MLP. The "
+                 "norms\xE2\x80\x99 weights are folded into the matrices that read them; the "
+                 "final norm\xE2\x80\x99s scale, positive and the same for every token, is left out.</p>");
     long n_layers = layers ? strtol(layers, NULL, 10) : 1;
     if (n_layers > (long)eigen->subject.layer + 1)
         bl_buffer_print(out,
-                        "<p class=\"note\">The model has %ld layers: shown is the direct way from layer %zu to the scores, without what "
+                        "<p class=\"note\">The model has %ld layers: shown is the direct way from layer %zu "
+                        "to the scores, without what "
                         "later layers make "
                         "of it.</p>",
                         n_layers, eigen->subject.layer);
@@ -183,13 +202,17 @@ static void put_footer(bl_buffer *out, const bl_doc *doc) {
         bl_buffer_text(out, " of ");
         put_names(out, doc->corpus, doc->n_corpus, FILES_SHOWN, "code", true);
     }
-    bl_buffer_text(out,
-                   ". Beside this page: <a href=\"figures/spectrum.svg\">spectrum.svg</a>, <a href=\"figures/spectrum.png\">.png</a>, "
-                   "<a href=\"figures/spectrum.pdf\">.pdf</a>; tables <a href=\"tables/spectrum.csv\">spectrum.csv</a>, "
-                   "<a href=\"tables/virtual-tokens.csv\">virtual-tokens.csv</a>, <a href=\"tables/top-inputs.csv\">top-inputs.csv</a>, "
-                   "<a href=\"tables/tensors.csv\">tensors.csv</a>; <code>eigenvalues.npy</code> and <code>eigenvectors.npy</code>; and "
-                   "<a href=\"report.json\">report.json</a>, "
-                   "from which alone the page is made again: <code>bilens report --from report.json</code>.</p>");
+    bl_buffer_text(
+        out,
+        ". Beside this page: <a href=\"figures/spectrum.svg\">spectrum.svg</a>, <a "
+        "href=\"figures/spectrum.png\">.png</a>, "
+        "<a href=\"figures/spectrum.pdf\">.pdf</a>; tables <a href=\"tables/spectrum.csv\">spectrum.csv</a>, "
+        "<a href=\"tables/virtual-tokens.csv\">virtual-tokens.csv</a>, <a "
+        "href=\"tables/top-inputs.csv\">top-inputs.csv</a>, "
+        "<a href=\"tables/tensors.csv\">tensors.csv</a>; <code>eigenvalues.npy</code> and "
+        "<code>eigenvectors.npy</code>; and "
+        "<a href=\"report.json\">report.json</a>, "
+        "from which alone the page is made again: <code>bilens report --from report.json</code>.</p>");
 }
 
 /* What fills each place of the template. */
@@ -219,7 +242,8 @@ char *bl_html_page(const bl_doc *doc, bl_error *err) {
     for (const char *open; (open = strstr(at, "{{")) != NULL;) {
         const char *close = strstr(open, "}}");
         size_t i = 0, n = sizeof places / sizeof *places, length = close ? (size_t)(close - open - 2) : 0;
-        while (i < n && (strlen(places[i].name) != length || strncmp(places[i].name, open + 2, length) != 0)) i++;
+        while (i < n && (strlen(places[i].name) != length || strncmp(places[i].name, open + 2, length) != 0))
+            i++;
         if (i == n || !close) {
             bl_buffer_free(&out);
             return bl_fail_null(err, BL_ERR_UNSUPPORTED, "the page's template has an unknown place");

@@ -1,6 +1,6 @@
-/* The report's page: a template (page.html) whose {{places}} are filled from a document, page.js, and what it shares
- * with the explorer: web/look.css, levels.css, look.js, spectrum.js; all embedded.
- * Every string of a model or corpus goes through bl_visible_html; the page refers to nothing outside its own folder. */
+/* The report's page: a template (page.html) whose {{places}} are filled from a document, page.js, and what it
+ * shares with the explorer: web/look.css, levels.css, look.js, spectrum.js; all embedded. Every string of a
+ * model or corpus goes through bl_visible_html; the page refers to nothing outside its own folder. */
 #ifndef BL_REPORT_HTML_H
 #define BL_REPORT_HTML_H
 #include "base/buffer.h"
@@ -15,11 +15,13 @@ void bl_html_vectors(bl_buffer *out, const bl_doc *doc);
 void bl_html_model(bl_buffer *out, const bl_doc *doc);
 
 /* Their parts, which stand alone in a notebook, too (html_fragment.c). */
-void bl_html_spectrum_figure(bl_buffer *out, const bl_doc_eigen *eigen, bool page); /* <svg>; with its id, which a page has once */
-void bl_html_runs(bl_buffer *out, const bl_doc_eigen *eigen);                       /* a paragraph on degenerate eigenvalues */
+void bl_html_spectrum_figure(bl_buffer *out, const bl_doc_eigen *eigen,
+                             bool page);                      /* <svg>; with its id, which a page has once */
+void bl_html_runs(bl_buffer *out, const bl_doc_eigen *eigen); /* a paragraph on degenerate eigenvalues */
 void bl_html_virtual_tokens(bl_buffer *out, const bl_doc_vector *vector);
 void bl_html_inputs(bl_buffer *out, const bl_doc_hits *hits);
-void bl_html_vector_title(bl_buffer *out, const bl_doc_subject *subject, long index, double eigenvalue, double largest);
+void bl_html_vector_title(bl_buffer *out, const bl_doc_subject *subject, long index, double eigenvalue,
+                          double largest);
 
 /* <span class="tok">token</span>, safe. */
 void bl_html_token(bl_buffer *out, const char *token);

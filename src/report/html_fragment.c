@@ -1,6 +1,6 @@
-/* Pieces of the report for a notebook: the page's own tables and coloured words, each in one <div class="bilens"> that brings its style.
- * Every rule of notebook.css begins with .bilens, so that the notebook around it keeps its look; of the 256 levels of RdBu a piece brings
- * those that it uses. */
+/* Pieces of the report for a notebook: the page's own tables and coloured words, each in one <div
+ * class="bilens"> that brings its style. Every rule of notebook.css begins with .bilens, so that the notebook
+ * around it keeps its look; of the 256 levels of RdBu a piece brings those that it uses. */
 #include "report/colour.h"
 #include "report/html.h"
 #include "report/plot.h"
@@ -12,8 +12,8 @@
 
 extern const unsigned char bl_notebook_css[]; /* embedded, NUL-terminated */
 
-/* Marks the levels whose class (c0 … c255, the last in its attribute) stands in `html`. Text of a token cannot look like one: its quotes
- * are escaped. */
+/* Marks the levels whose class (c0 … c255, the last in its attribute) stands in `html`. Text of a token
+ * cannot look like one: its quotes are escaped. */
 static void find_levels(const char *html, bool used[BL_RDBU_LEVELS]) {
     for (const char *at = html; (at = strstr(at, "c")) != NULL; at++) {
         char *end;
@@ -35,8 +35,8 @@ static char *wrap(bl_buffer *body, bl_error *err) {
     for (unsigned i = 0; i < BL_RDBU_LEVELS; i++) {
         bl_rgb colour = bl_rdbu(i);
         if (used[i])
-            bl_buffer_print(&out, ".bilens .c%u{background:#%02x%02x%02x;color:#%s}\n", i, colour.r, colour.g, colour.b,
-                            bl_wants_white_text(colour) ? "fff" : "000");
+            bl_buffer_print(&out, ".bilens .c%u{background:#%02x%02x%02x;color:#%s}\n", i, colour.r, colour.g,
+                            colour.b, bl_wants_white_text(colour) ? "fff" : "000");
     }
     bl_buffer_text(&out, "</style>\n");
     bl_buffer_text(&out, html);
@@ -73,7 +73,8 @@ char *bl_spectrum_html(const char *json, bl_error *err) {
     bl_buffer body = {0};
     if (!doc) return NULL;
     const bl_doc_eigen *eigen = doc->eigen;
-    double lowest = eigen->values[0], highest = eigen->values[eigen->size - 1], largest = fmax(fabs(lowest), fabs(highest));
+    double lowest = eigen->values[0], highest = eigen->values[eigen->size - 1],
+           largest = fmax(fabs(lowest), fabs(highest));
     char rank[BL_NUMBER_SIZE];
     bl_buffer_text(&body, "<p class=\"title\">Eigenvalues for ");
     put_subject(&body, &eigen->subject);
@@ -97,7 +98,8 @@ char *bl_virtual_tokens_html(const char *json, bl_error *err) {
     double largest = fmax(fabs(eigen->values[0]), fabs(eigen->values[eigen->size - 1]));
     for (size_t i = 0; i < eigen->n_vectors; i++) {
         bl_buffer_text(&body, "<p class=\"title\">");
-        bl_html_vector_title(&body, &eigen->subject, eigen->vectors[i].index, eigen->vectors[i].eigenvalue, largest);
+        bl_html_vector_title(&body, &eigen->subject, eigen->vectors[i].index, eigen->vectors[i].eigenvalue,
+                             largest);
         bl_buffer_text(&body, "</p>\n");
         bl_html_virtual_tokens(&body, &eigen->vectors[i]);
     }
@@ -111,8 +113,8 @@ char *bl_scan_html(const char *json, bl_error *err) {
     char stories[40], positions[40];
     if (!doc) return NULL;
     const bl_doc_scan *scan = doc->scan;
-    bl_buffer_print(&body, "<p class=\"note\">%s stories, %s positions scanned for ", bl_grouped(stories, scan->stories),
-                    bl_grouped(positions, scan->positions));
+    bl_buffer_print(&body, "<p class=\"note\">%s stories, %s positions scanned for ",
+                    bl_grouped(stories, scan->stories), bl_grouped(positions, scan->positions));
     put_subject(&body, &scan->subject);
     bl_buffer_text(&body, "</p>\n");
     for (size_t i = 0; i < scan->n_vectors; i++) {

@@ -45,8 +45,8 @@ static void put_table(bl_buffer *out, const bl_doc_source *sources, size_t n, do
         tops = max_size(tops, sources[i].n_top);
         bottoms = max_size(bottoms, sources[i].n_bottom);
     }
-    bl_buffer_text(
-        out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Virtual tokens\"><table class=\"vt\"><thead><tr><th></th>");
+    bl_buffer_text(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Virtual "
+                        "tokens\"><table class=\"vt\"><thead><tr><th></th>");
     for (size_t i = 0; i < n; i++) {
         bl_buffer_text(out, "<th class=\"t\" scope=\"col\">");
         put_heading(out, sources[i].name, false);
@@ -56,7 +56,8 @@ static void put_table(bl_buffer *out, const bl_doc_source *sources, size_t n, do
     }
     bl_buffer_text(out, "</tr></thead><tbody>\n");
     for (size_t row = 0; row < tops + bottoms; row++) {
-        bl_buffer_print(out, "<tr%s><th scope=\"row\">%zu</th>", row == tops && row > 0 ? " class=\"low\"" : "", row);
+        bl_buffer_print(out, "<tr%s><th scope=\"row\">%zu</th>",
+                        row == tops && row > 0 ? " class=\"low\"" : "", row);
         for (size_t i = 0; i < n; i++) {
             size_t from_end = tops + bottoms - 1 - row;
             const bl_doc_entry *entry = NULL;
@@ -69,7 +70,8 @@ static void put_table(bl_buffer *out, const bl_doc_source *sources, size_t n, do
     bl_buffer_text(out, "</tbody></table></div>\n");
 }
 
-/* Tables of at most nine sources (direct and eight heads, as the seed's), so that they fit paper; above them the scale, one for all. */
+/* Tables of at most nine sources (direct and eight heads, as the seed's), so that they fit paper; above them
+ * the scale, one for all. */
 void bl_html_virtual_tokens(bl_buffer *out, const bl_doc_vector *vector) {
     bl_buffer_text(out, "<div class=\"over\"><h3>Virtual tokens</h3><div class=\"legend\"><span>");
     bl_html_number(out, -vector->largest, vector->largest);
@@ -89,7 +91,8 @@ void bl_html_virtual_tokens(bl_buffer *out, const bl_doc_vector *vector) {
         const bl_doc_source *source = &vector->sources[first++];
         bl_buffer_text(out, "<p class=\"note\"><b>");
         put_heading(out, source->name, false);
-        bl_buffer_print(out, "</b> (the constant 1) <span class=\"single c%u\">", bl_rdbu_level(source->value, vector->largest));
+        bl_buffer_print(out, "</b> (the constant 1) <span class=\"single c%u\">",
+                        bl_rdbu_level(source->value, vector->largest));
         bl_html_number(out, source->value, vector->largest);
         bl_buffer_text(out, "</span></p>\n");
     }
@@ -112,7 +115,8 @@ static void put_words(bl_buffer *out, const bl_doc_match *match) {
     }
     for (size_t i = first; i <= match->position; i++) {
         bool here = i == match->position;
-        bl_buffer_print(out, "<span class=\"%sc%u\" title=\"", here ? "at " : "", bl_rdbu_level(match->contributions[i], match->largest));
+        bl_buffer_print(out, "<span class=\"%sc%u\" title=\"", here ? "at " : "",
+                        bl_rdbu_level(match->contributions[i], match->largest));
         put_share(out, match->contributions[i], match->largest);
         bl_buffer_text(out, here ? "\">[" : "\">");
         bl_visible_html(out, match->tokens[i]);
@@ -125,7 +129,8 @@ static void put_words(bl_buffer *out, const bl_doc_match *match) {
     }
     bl_buffer_text(out, "</span>");
     if (match->bias != 0) {
-        bl_buffer_print(out, "<span class=\"share c%u\">constant ", bl_rdbu_level(match->bias, match->largest));
+        bl_buffer_print(out, "<span class=\"share c%u\">constant ",
+                        bl_rdbu_level(match->bias, match->largest));
         put_share(out, match->bias, match->largest);
         bl_buffer_text(out, "</span>");
     }
@@ -133,7 +138,8 @@ static void put_words(bl_buffer *out, const bl_doc_match *match) {
 
 void bl_html_inputs(bl_buffer *out, const bl_doc_hits *hits) {
     bl_buffer_text(out, "<div class=\"over\"><h3>Top inputs</h3>"
-                        "<div class=\"legend\"><span>against</span><span class=\"ramp\"></span><span>towards</span></div></div>\n");
+                        "<div class=\"legend\"><span>against</span><span "
+                        "class=\"ramp\"></span><span>towards</span></div></div>\n");
     if (!hits || hits->n_matches == 0) {
         bl_buffer_text(out, "<p class=\"none\">None were looked for.</p>\n");
         return;
@@ -144,8 +150,10 @@ void bl_html_inputs(bl_buffer *out, const bl_doc_hits *hits) {
         char text[BL_NUMBER_SIZE];
         double size = fabs(match->activation);
         bl_number(text, match->activation, size >= 0.1 ? 2 : bl_decimals(size), BL_MINUS);
-        bl_buffer_print(out, "<li><div class=\"act\"><b>%s</b><span>story %zu, position %zu</span></div><p class=\"words\">", text,
-                        match->story, match->position);
+        bl_buffer_print(
+            out,
+            "<li><div class=\"act\"><b>%s</b><span>story %zu, position %zu</span></div><p class=\"words\">",
+            text, match->story, match->position);
         put_words(out, match);
         bl_buffer_text(out, "</p></li>\n");
     }
@@ -154,27 +162,34 @@ void bl_html_inputs(bl_buffer *out, const bl_doc_hits *hits) {
 
 static void put_meaning(bl_buffer *out, const bl_doc_eigen *eigen, const bl_doc_vector *vector) {
     const char *verb = vector->eigenvalue > 0 ? "raises" : vector->eigenvalue < 0 ? "lowers" : "leaves alone";
-    bl_buffer_print(out, "<p class=\"note\">Whatever excites this eigenvector, in either sense, %s the %s ", verb,
-                    eigen->subject.vector ? "MLP\xE2\x80\x99s output along" : "score of");
+    bl_buffer_print(out, "<p class=\"note\">Whatever excites this eigenvector, in either sense, %s the %s ",
+                    verb, eigen->subject.vector ? "MLP\xE2\x80\x99s output along" : "score of");
     bl_html_token(out, eigen->subject.token);
     if (eigen->subject.n_minus > 0) bl_buffer_text(out, " against the others");
     bl_buffer_print(out, ". Index %zu of the ascending spectrum", vector->position);
-    if (eigen->total > 0) bl_buffer_print(out, "; %.1f\xC2\xA0%% of \xCE\xA3|\xCE\xBB|", 100 * fabs(vector->eigenvalue) / eigen->total);
+    if (eigen->total > 0)
+        bl_buffer_print(out, "; %.1f\xC2\xA0%% of \xCE\xA3|\xCE\xBB|",
+                        100 * fabs(vector->eigenvalue) / eigen->total);
     bl_buffer_text(out, ".</p>\n");
     if (vector->last > vector->first)
-        bl_buffer_print(out,
-                        "<p class=\"note warn\">Degenerate with indices %zu\xE2\x80\x93%zu: only the span of this group "
-                        "means anything, not this vector by itself.</p>\n",
-                        vector->first, vector->last);
+        bl_buffer_print(
+            out,
+            "<p class=\"note warn\">Degenerate with indices %zu\xE2\x80\x93%zu: only the span of this group "
+            "means anything, not this vector by itself.</p>\n",
+            vector->first, vector->last);
 }
 
-void bl_html_vector_title(bl_buffer *out, const bl_doc_subject *subject, long index, double eigenvalue, double largest) {
+void bl_html_vector_title(bl_buffer *out, const bl_doc_subject *subject, long index, double eigenvalue,
+                          double largest) {
     char text[BL_NUMBER_SIZE];
     const char *tone = eigenvalue < 0 ? "against-ink" : "for";
-    bl_buffer_print(out, "Eigenvector %s <span class=\"lambda %s\">\xCE\xBB = ", bl_number(text, (double)index, 0, BL_MINUS), tone);
+    bl_buffer_print(out, "Eigenvector %s <span class=\"lambda %s\">\xCE\xBB = ",
+                    bl_number(text, (double)index, 0, BL_MINUS), tone);
     bl_html_number(out, eigenvalue, largest);
     bl_buffer_print(out, "</span><span class=\"badge %s\">", tone);
-    bl_buffer_text(out, eigenvalue > 0 ? "evidence for " : eigenvalue < 0 ? "evidence against " : "no evidence about ");
+    bl_buffer_text(out, eigenvalue > 0   ? "evidence for "
+                        : eigenvalue < 0 ? "evidence against "
+                                         : "no evidence about ");
     bl_html_token(out, subject->token);
     bl_buffer_text(out, "</span>");
 }

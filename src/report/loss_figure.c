@@ -1,5 +1,6 @@
-/* The loss of a training run as a figure, from its log.jsonl: every step pale, their mean over a hundredth of the run dark, evaluations as
- * points. The vertical axis begins below the lowest loss: the first steps' fall may leave the frame at the top. */
+/* The loss of a training run as a figure, from its log.jsonl: every step pale, their mean over a hundredth of
+ * the run dark, evaluations as points. The vertical axis begins below the lowest loss: the first steps' fall
+ * may leave the frame at the top. */
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -39,12 +40,14 @@ static bool add(point **list, size_t *n, size_t *capacity, double step, double l
 /* One line of the log. Lines that are no step or evaluation are passed over. */
 static bool read_line(curve *c, const char *text, size_t length, bl_error *err) {
     json_t *line = json_loadb(text, length, 0, NULL);
-    const json_t *step = json_object_get(line, "step"), *loss = json_object_get(line, "loss"), *valid = json_object_get(line, "valid_loss");
+    const json_t *step = json_object_get(line, "step"), *loss = json_object_get(line, "loss"),
+                 *valid = json_object_get(line, "valid_loss");
     bool ok = true;
     if (json_is_number(step) && json_is_number(loss))
         ok = add(&c->step, &c->n, &c->capacity, json_number_value(step), json_number_value(loss), err);
     if (ok && json_is_number(step) && json_is_number(valid))
-        ok = add(&c->eval, &c->n_eval, &c->eval_capacity, json_number_value(step), json_number_value(valid), err);
+        ok = add(&c->eval, &c->n_eval, &c->eval_capacity, json_number_value(step), json_number_value(valid),
+                 err);
     json_decref(line);
     return ok;
 }
@@ -77,7 +80,9 @@ static bool find_range(curve *c, bl_error *err) {
 }
 
 static double place_x(const curve *c, double step) { return LEFT + (RIGHT - LEFT) * step / c->last; }
-static double place_y(const curve *c, double loss) { return BOTTOM - (BOTTOM - TOP) * (loss - c->low) / (c->high - c->low); }
+static double place_y(const curve *c, double loss) {
+    return BOTTOM - (BOTTOM - TOP) * (loss - c->low) / (c->high - c->low);
+}
 
 static void draw_axes(cairo_t *on, const curve *c) {
     char text[BL_NUMBER_SIZE];
@@ -85,7 +90,8 @@ static void draw_axes(cairo_t *on, const curve *c) {
     cairo_set_line_width(on, 0.5);
     bl_ink(on, 225, 228, 232);
     for (size_t i = 0; i < y.n; i++)
-        bl_line(on, LEFT, place_y(c, y.first + (double)i * y.step), RIGHT, place_y(c, y.first + (double)i * y.step));
+        bl_line(on, LEFT, place_y(c, y.first + (double)i * y.step), RIGHT,
+                place_y(c, y.first + (double)i * y.step));
     bl_ink(on, 30, 34, 40);
     cairo_set_line_width(on, 0.8);
     cairo_rectangle(on, LEFT, TOP, RIGHT - LEFT, BOTTOM - TOP);
@@ -133,7 +139,8 @@ static bool draw(cairo_t *on, const void *context, bl_error *err) {
     size_t stride = c->n / 4000 + 1, width = c->n / 100 + 1;
     bl_ink(on, 196, 208, 220);
     cairo_set_line_width(on, 0.5);
-    for (size_t i = 0; i < c->n; i += stride) cairo_line_to(on, place_x(c, c->step[i].step), place_y(c, c->step[i].loss));
+    for (size_t i = 0; i < c->n; i += stride)
+        cairo_line_to(on, place_x(c, c->step[i].step), place_y(c, c->step[i].loss));
     cairo_stroke(on);
     bl_ink(on, 84, 110, 136);
     cairo_set_line_width(on, 1.4);

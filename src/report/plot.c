@@ -70,20 +70,24 @@ double bl_plot_y(const bl_plot *plot, double value) {
     return plot->bottom - (plot->bottom - plot->top) * (value - plot->low) / (plot->high - plot->low);
 }
 
-static bool in_column(const bl_mark *mark, bool right) { return mark->labelled && !mark->middle && mark->right == right; }
+static bool in_column(const bl_mark *mark, bool right) {
+    return mark->labelled && !mark->middle && mark->right == right;
+}
 
 /* The label without a place yet that is nearest to the curve's middle. */
 static bl_mark *next_outwards(bl_mark *marks, size_t n, bool right) {
     double outwards = right ? -1 : 1;
     bl_mark *next = NULL;
     for (size_t i = 0; i < n; i++)
-        if (in_column(&marks[i], right) && isnan(marks[i].label_y) && (!next || outwards * marks[i].y < outwards * next->y))
+        if (in_column(&marks[i], right) && isnan(marks[i].label_y) &&
+            (!next || outwards * marks[i].y < outwards * next->y))
             next = &marks[i];
     return next;
 }
 
-/* Heights of one column's labels. The right column goes upwards, as the spectrum does there, the left one downwards: each label at its
- * point's height or `gap` beyond the one before it. Then those beyond the frame are pushed back, and others only as far as they must. */
+/* Heights of one column's labels. The right column goes upwards, as the spectrum does there, the left one
+ * downwards: each label at its point's height or `gap` beyond the one before it. Then those beyond the frame
+ * are pushed back, and others only as far as they must. */
 static void spread(bl_mark *marks, size_t n, bool right, double gap, double limit) {
     enum { MOST = 64 };
     double outwards = right ? -1 : 1;
@@ -116,7 +120,9 @@ void bl_plot_marks(const bl_plot *plot, const bl_doc_eigen *eigen, double gap, d
     for (size_t i = 0; i < eigen->n_vectors; i++) {
         const bl_doc_vector *vector = &eigen->vectors[i];
         bl_mark *mark = &marks[i];
-        *mark = (bl_mark){.x = bl_plot_x(plot, (double)vector->position), .y = bl_plot_y(plot, vector->eigenvalue), .label_y = NAN};
+        *mark = (bl_mark){.x = bl_plot_x(plot, (double)vector->position),
+                          .y = bl_plot_y(plot, vector->eigenvalue),
+                          .label_y = NAN};
         mark->right = vector->position >= plot->n / 2;
         mark->middle = mark->x > plot->left + near && mark->x < plot->right - near;
         mark->labelled = used[mark->right]++ < fit;

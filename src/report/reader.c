@@ -73,7 +73,8 @@ bool bl_reader_fail(bl_reader *reader, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    return bl_fail(reader->err, BL_ERR_INPUT, "result JSON: %s: %s", reader->n ? reader->path : "the whole", message);
+    return bl_fail(reader->err, BL_ERR_INPUT, "result JSON: %s: %s", reader->n ? reader->path : "the whole",
+                   message);
 }
 
 static const char *type_name(const json_t *value) {
@@ -110,7 +111,8 @@ const json_t *bl_reader_object(bl_reader *reader, const json_t *object, const ch
     return value;
 }
 
-const json_t *bl_reader_array(bl_reader *reader, const json_t *object, const char *key, size_t limit, size_t *n) {
+const json_t *bl_reader_array(bl_reader *reader, const json_t *object, const char *key, size_t limit,
+                              size_t *n) {
     size_t before = bl_reader_enter(reader, key);
     const json_t *value = find(reader, object, key, "an array");
     if (!value) return NULL;
@@ -130,7 +132,8 @@ const json_t *bl_reader_array(bl_reader *reader, const json_t *object, const cha
 static bool take_text(bl_reader *reader, const json_t *value, const char **out) {
     if (!json_is_string(value)) return wrong_type(reader, value, "a string");
     if (json_string_length(value) > MAX_TEXT)
-        return bl_reader_fail(reader, "a string of %zu bytes, at most %d are expected", json_string_length(value), MAX_TEXT);
+        return bl_reader_fail(reader, "a string of %zu bytes, at most %d are expected",
+                              json_string_length(value), MAX_TEXT);
     *out = json_string_value(value);
     return true;
 }
@@ -138,7 +141,8 @@ static bool take_text(bl_reader *reader, const json_t *value, const char **out) 
 static bool take_number(bl_reader *reader, const json_t *value, double *out) {
     if (!json_is_number(value)) return wrong_type(reader, value, "a number");
     *out = json_number_value(value);
-    if (!(fabs(*out) <= FLT_MAX)) return bl_reader_fail(reader, "%g is beyond the range of a 32-bit float", *out);
+    if (!(fabs(*out) <= FLT_MAX))
+        return bl_reader_fail(reader, "%g is beyond the range of a 32-bit float", *out);
     return true;
 }
 
@@ -158,20 +162,22 @@ bool bl_reader_number(bl_reader *reader, const json_t *object, const char *key, 
     return true;
 }
 
-bool bl_reader_integer(bl_reader *reader, const json_t *object, const char *key, json_int_t low, json_int_t high, json_int_t *out) {
+bool bl_reader_integer(bl_reader *reader, const json_t *object, const char *key, json_int_t low,
+                       json_int_t high, json_int_t *out) {
     size_t before = bl_reader_enter(reader, key);
     const json_t *value = find(reader, object, key, "a whole number");
     if (!value) return false;
     if (!json_is_integer(value)) return wrong_type(reader, value, "a whole number");
     *out = json_integer_value(value);
     if (*out < low || *out > high)
-        return bl_reader_fail(reader, "%lld, a whole number from %lld to %lld is expected", (long long)*out, (long long)low,
-                              (long long)high);
+        return bl_reader_fail(reader, "%lld, a whole number from %lld to %lld is expected", (long long)*out,
+                              (long long)low, (long long)high);
     bl_reader_leave(reader, before);
     return true;
 }
 
-bool bl_reader_texts(bl_reader *reader, const json_t *object, const char *key, size_t limit, const char *const **out, size_t *n) {
+bool bl_reader_texts(bl_reader *reader, const json_t *object, const char *key, size_t limit,
+                     const char *const **out, size_t *n) {
     const json_t *array = bl_reader_array(reader, object, key, limit, n);
     const char **texts = array ? bl_reader_alloc(reader, *n, sizeof *texts) : NULL;
     if (!texts) return false;
@@ -186,7 +192,8 @@ bool bl_reader_texts(bl_reader *reader, const json_t *object, const char *key, s
     return true;
 }
 
-bool bl_reader_numbers(bl_reader *reader, const json_t *object, const char *key, size_t limit, const double **out, size_t *n) {
+bool bl_reader_numbers(bl_reader *reader, const json_t *object, const char *key, size_t limit,
+                       const double **out, size_t *n) {
     const json_t *array = bl_reader_array(reader, object, key, limit, n);
     double *numbers = array ? bl_reader_alloc(reader, *n, sizeof *numbers) : NULL;
     if (!numbers) return false;

@@ -1,5 +1,6 @@
-/* Reading checked values out of parsed JSON. A reader knows where it is: a failure names the path of the key ("eigen.vectors[3].index"),
- * what was expected and what was found. The first failure counts; its error is BL_ERR_INPUT. */
+/* Reading checked values out of parsed JSON. A reader knows where it is: a failure names the path of the key
+ * ("eigen.vectors[3].index"), what was expected and what was found. The first failure counts; its error is
+ * BL_ERR_INPUT. */
 #ifndef BL_REPORT_READER_H
 #define BL_REPORT_READER_H
 #include <bilens/base.h>
@@ -27,12 +28,16 @@ bool bl_reader_fail(bl_reader *reader, const char *format, ...) BL_PRINTF(2, 3);
 /* Values of an object's key. A missing key or another type fails. */
 const json_t *bl_reader_object(bl_reader *reader, const json_t *object, const char *key);
 /* An array of at most `limit` elements; *n its length. */
-const json_t *bl_reader_array(bl_reader *reader, const json_t *object, const char *key, size_t limit, size_t *n);
+const json_t *bl_reader_array(bl_reader *reader, const json_t *object, const char *key, size_t limit,
+                              size_t *n);
 bool bl_reader_text(bl_reader *reader, const json_t *object, const char *key, const char **out);
 bool bl_reader_number(bl_reader *reader, const json_t *object, const char *key, double *out);
 /* A whole number from low to high. */
-bool bl_reader_integer(bl_reader *reader, const json_t *object, const char *key, json_int_t low, json_int_t high, json_int_t *out);
+bool bl_reader_integer(bl_reader *reader, const json_t *object, const char *key, json_int_t low,
+                       json_int_t high, json_int_t *out);
 /* An array of at most `limit` strings or numbers. */
-bool bl_reader_texts(bl_reader *reader, const json_t *object, const char *key, size_t limit, const char *const **out, size_t *n);
-bool bl_reader_numbers(bl_reader *reader, const json_t *object, const char *key, size_t limit, const double **out, size_t *n);
+bool bl_reader_texts(bl_reader *reader, const json_t *object, const char *key, size_t limit,
+                     const char *const **out, size_t *n);
+bool bl_reader_numbers(bl_reader *reader, const json_t *object, const char *key, size_t limit,
+                       const double **out, size_t *n);
 #endif

@@ -1,8 +1,9 @@
 /* A report's folder from its JSON.
  *
- * Everything is made in a staging folder first: beside the folder when that does not exist yet (then one rename makes it appear), inside
- * it, under a hidden name, when it does (the folder may be a mount point, so that a rename from beside would fail). Only when all of it is
- * written is it moved over the older files, report.json last. A failure before that leaves an older report as it was. */
+ * Everything is made in a staging folder first: beside the folder when that does not exist yet (then one
+ * rename makes it appear), inside it, under a hidden name, when it does (the folder may be a mount point, so
+ * that a rename from beside would fail). Only when all of it is written is it moved over the older files,
+ * report.json last. A failure before that leaves an older report as it was. */
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -64,7 +65,8 @@ static bool write_tables(const bl_doc *doc, const char *staging, bl_error *err) 
 }
 
 static bool write_figures(const bl_doc *doc, const char *staging, bl_error *err) {
-    static const char *const names[] = {"figures/spectrum.svg", "figures/spectrum.png", "figures/spectrum.pdf"};
+    static const char *const names[] = {"figures/spectrum.svg", "figures/spectrum.png",
+                                        "figures/spectrum.pdf"};
     bool ok = true;
     for (size_t i = 0; ok && i < sizeof names / sizeof *names; i++) {
         char *path = bl_path_join(staging, names[i], err);
@@ -85,7 +87,8 @@ static bool write_array(const char *staging, const char *name, bl_named_array ar
 static bool write_arrays(const bl_eigen *eigen, const char *staging, bl_error *err) {
     size_t n = bl_eigen_size(eigen), rows = 0, count;
     for (size_t i = 0; i < n; i++) rows += bl_eigen_vector(eigen, (long)i) != NULL;
-    if (!bl_mul_size(rows, n, &count)) return bl_fail(err, BL_ERR_MEMORY, "eigenvectors do not fit this machine's memory");
+    if (!bl_mul_size(rows, n, &count))
+        return bl_fail(err, BL_ERR_MEMORY, "eigenvectors do not fit this machine's memory");
     float *vectors = bl_alloc(count, sizeof *vectors, err);
     if (!vectors) return false;
     rows = 0;
@@ -93,21 +96,25 @@ static bool write_arrays(const bl_eigen *eigen, const char *staging, bl_error *e
         const float *v = bl_eigen_vector(eigen, (long)i);
         if (v) memcpy(vectors + rows++ * n, v, n * sizeof *v);
     }
-    bool ok = write_array(staging, "eigenvalues.npy", (bl_named_array){.data = bl_eigen_values(eigen), .n_dims = 1, .shape = {n}}, err) &&
-              write_array(staging, "eigenvectors.npy", (bl_named_array){.data = vectors, .n_dims = 2, .shape = {rows, n}}, err);
+    bool ok = write_array(staging, "eigenvalues.npy",
+                          (bl_named_array){.data = bl_eigen_values(eigen), .n_dims = 1, .shape = {n}}, err) &&
+              write_array(staging, "eigenvectors.npy",
+                          (bl_named_array){.data = vectors, .n_dims = 2, .shape = {rows, n}}, err);
     free(vectors);
     return ok;
 }
 
 /* Everything into the staging folder. */
-static bool make_all(const bl_doc *doc, const char *json, const bl_eigen *eigen, const char *staging, bl_error *err) {
+static bool make_all(const bl_doc *doc, const char *json, const bl_eigen *eigen, const char *staging,
+                     bl_error *err) {
     for (size_t i = 0; i < N_FOLDERS; i++) {
         char *path = bl_path_join(staging, folders[i], err);
         bool ok = path && bl_make_directories(path, err);
         free(path);
         if (!ok) return false;
     }
-    if (!write_tables(doc, staging, err) || !write_figures(doc, staging, err) || (eigen && !write_arrays(eigen, staging, err)))
+    if (!write_tables(doc, staging, err) || !write_figures(doc, staging, err) ||
+        (eigen && !write_arrays(eigen, staging, err)))
         return false;
     char *page = bl_html_page(doc, err);
     bool ok = page && write_text(staging, "index.html", page, strlen(page), err);
@@ -145,7 +152,8 @@ static bool move_all(const char *staging, const char *directory, bl_error *err) 
         free(path);
     }
     for (size_t i = 0; ok && i < N_FILES; i++) {
-        char *from = bl_path_join(staging, files[i], err), *to = from ? bl_path_join(directory, files[i], err) : NULL;
+        char *from = bl_path_join(staging, files[i], err),
+             *to = from ? bl_path_join(directory, files[i], err) : NULL;
         ok = from && to;
         if (ok && bl_file_exists(from) && rename(from, to) != 0)
             ok = bl_fail(err, BL_ERR_IO, "%s: cannot be replaced: %s", to, strerror(errno));
@@ -168,7 +176,9 @@ bool bl_report_render(const char *json, const bl_eigen *eigen, const char *direc
     staging = bl_staging_make(path, exists, "the report", err);
     if (!staging || !make_all(doc, json, eigen, staging, err)) goto done;
     if (exists) ok = move_all(staging, path, err);
-    else ok = rename(staging, path) == 0 || bl_fail(err, BL_ERR_IO, "%s: cannot be made: %s", path, strerror(errno));
+    else
+        ok = rename(staging, path) == 0 ||
+             bl_fail(err, BL_ERR_IO, "%s: cannot be made: %s", path, strerror(errno));
 done:
     if (staging && (exists || !ok)) bl_remove_tree(staging);
     free(staging);

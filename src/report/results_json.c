@@ -1,6 +1,6 @@
-/* Results as JSON: the contract of the command line. Compact, keys in the contract's order, numbers with nine significant digits (a float32
- * survives), never a NaN or an infinity. Keys beyond the contract: direction; architecture; size, effective_rank, constant, centred, groups, position,
- * group, sources.bias; bias. */
+/* Results as JSON: the contract of the command line. Compact, keys in the contract's order, numbers with nine
+ * significant digits (a float32 survives), never a NaN or an infinity. Keys beyond the contract: direction;
+ * architecture; size, effective_rank, constant, centred, groups, position, group, sources.bias; bias. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "format/json.h"
@@ -14,7 +14,8 @@
 
 enum { SHOWN = 10 };
 
-/* Building goes on after a failure, with NULL or a missing value; the first error stays and the end looks at `failed`. */
+/* Building goes on after a failure, with NULL or a missing value; the first error stays and the end looks at
+ * `failed`. */
 typedef struct builder {
     bl_error *err;
     bool failed;
@@ -32,7 +33,8 @@ static json_t *made(builder *b, json_t *value) {
 
 static json_t *number(builder *b, double value) {
     if (!isfinite(value)) {
-        fail(b, BL_ERR_NUMERIC, "a result is not a number (NaN or infinity): the weights are too large or damaged");
+        fail(b, BL_ERR_NUMERIC,
+             "a result is not a number (NaN or infinity): the weights are too large or damaged");
         return NULL;
     }
     return made(b, json_real(value));
@@ -51,11 +53,13 @@ static json_t *text(builder *b, const char *value) {
 }
 
 static void set(builder *b, json_t *object, const char *key, json_t *value) {
-    if (!value || json_object_set_new(object, key, value) != 0) fail(b, BL_ERR_MEMORY, "out of memory while a result was written as JSON");
+    if (!value || json_object_set_new(object, key, value) != 0)
+        fail(b, BL_ERR_MEMORY, "out of memory while a result was written as JSON");
 }
 
 static void append(builder *b, json_t *array, json_t *value) {
-    if (!value || json_array_append_new(array, value) != 0) fail(b, BL_ERR_MEMORY, "out of memory while a result was written as JSON");
+    if (!value || json_array_append_new(array, value) != 0)
+        fail(b, BL_ERR_MEMORY, "out of memory while a result was written as JSON");
 }
 
 /* The text of `root`, whose reference it takes; NULL if anything failed. */
@@ -77,7 +81,10 @@ static json_t *token(builder *b, const bl_model *model, size_t id) {
 static json_t *architecture(builder *b, const bl_config *config) {
     json_t *out = made(b, json_object());
     char mlp[32];
-    snprintf(mlp, sizeof mlp, "%s", config->plain ? "plain" : bl_config_is_bilinear(config) ? "bilinear" : "gated by ");
+    snprintf(mlp, sizeof mlp, "%s",
+             config->plain                   ? "plain"
+             : bl_config_is_bilinear(config) ? "bilinear"
+                                             : "gated by ");
     if (!config->plain && !bl_config_is_bilinear(config))
         snprintf(mlp + strlen(mlp), sizeof mlp - strlen(mlp), "%s", bl_gate_name(config->gate));
     set(b, out, "n_vocab", integer(b, config->n_vocab));
@@ -126,7 +133,8 @@ static void set_subject(builder *b, json_t *root, const bl_subject *subject) {
     const float *vector = subject->direction->vector;
     const char *name = subject->direction->name;
     json_t *minus = made(b, json_array());
-    for (size_t i = 0; i < subject->direction->n_minus; i++) append(b, minus, text(b, subject->direction->minus[i]));
+    for (size_t i = 0; i < subject->direction->n_minus; i++)
+        append(b, minus, text(b, subject->direction->minus[i]));
     set(b, root, "model", text(b, bl_model_name(subject->model)));
     set(b, root, "layer", integer(b, subject->layer));
     set(b, root, "token", vector ? json_null() : text(b, subject->direction->token));
@@ -159,14 +167,16 @@ static json_t *source(builder *b, const bl_model *model, const float *values, si
     bl_named_array array = {.data = values, .n_dims = 1, .shape = {n_vocab}};
     size_t n = bl_describe(&array, SHOWN, top, bottom);
     json_t *out = made(b, json_object());
-    if (n < SHOWN && n < n_vocab) fail(b, BL_ERR_NUMERIC, "virtual tokens are not numbers (NaN): the weights are too large or damaged");
+    if (n < SHOWN && n < n_vocab)
+        fail(b, BL_ERR_NUMERIC, "virtual tokens are not numbers (NaN): the weights are too large or damaged");
     set(b, out, "top", entries(b, model, top, n));
     set(b, out, "bottom", entries(b, model, bottom, n));
     return out;
 }
 
 /* Virtual tokens of v [n]; `space` [1 + H, V]. */
-static json_t *sources(builder *b, const bl_subject *subject, const bl_eigen *eigen, const float *v, float *space) {
+static json_t *sources(builder *b, const bl_subject *subject, const bl_eigen *eigen, const float *v,
+                       float *space) {
     const bl_config *config = bl_model_config(subject->model);
     json_t *out = made(b, json_object());
     char name[40] = "direct";
@@ -191,7 +201,8 @@ static json_t *sources(builder *b, const bl_subject *subject, const bl_eigen *ei
 static bool locate(builder *b, const bl_eigen *eigen, long index, size_t *position) {
     long n = (long)bl_eigen_size(eigen);
     if (index < -n || index >= n) {
-        if (!b->failed) bl_fail(b->err, BL_ERR_USAGE, "eigenvector %ld: indices from %ld to %ld exist", index, -n, n - 1);
+        if (!b->failed)
+            bl_fail(b->err, BL_ERR_USAGE, "eigenvector %ld: indices from %ld to %ld exist", index, -n, n - 1);
         b->failed = true;
         return false;
     }
@@ -199,13 +210,16 @@ static bool locate(builder *b, const bl_eigen *eigen, long index, size_t *positi
     return true;
 }
 
-static json_t *vector(builder *b, const bl_subject *subject, const bl_eigen *eigen, long index, float *space) {
+static json_t *vector(builder *b, const bl_subject *subject, const bl_eigen *eigen, long index,
+                      float *space) {
     json_t *out = made(b, json_object());
     size_t position, first, last;
     if (!locate(b, eigen, index, &position)) return out;
     const float *v = bl_eigen_vector(eigen, index);
     if (!v) {
-        fail(b, BL_ERR_USAGE, "an eigenvector is asked for that was not computed: ask bl_eigen_new for more pairs, or for all with k = 0");
+        fail(b, BL_ERR_USAGE,
+             "an eigenvector is asked for that was not computed: ask bl_eigen_new for more pairs, or for all "
+             "with k = 0");
         return out;
     }
     bl_eigen_group(eigen, position, &first, &last);
@@ -232,12 +246,14 @@ static void set_spectrum(builder *b, json_t *root, const bl_eigen *eigen) {
     set(b, root, "groups", groups);
 }
 
-char *bl_eigen_json(const bl_subject *subject, const bl_eigen *eigen, const long *indices, size_t n_indices, bl_error *err) {
+char *bl_eigen_json(const bl_subject *subject, const bl_eigen *eigen, const long *indices, size_t n_indices,
+                    bl_error *err) {
     builder b = {err, false};
     const bl_config *config = bl_model_config(subject->model);
     size_t cells;
     if (!bl_mul_size(1 + config->n_head, config->n_vocab, &cells))
-        return bl_fail_null(err, BL_ERR_MEMORY, "virtual tokens of %zu heads and %zu tokens do not fit this machine's memory",
+        return bl_fail_null(err, BL_ERR_MEMORY,
+                            "virtual tokens of %zu heads and %zu tokens do not fit this machine's memory",
                             config->n_head, config->n_vocab);
     float *space = bl_alloc(cells, sizeof *space, err);
     if (!space) return NULL;
@@ -246,16 +262,19 @@ char *bl_eigen_json(const bl_subject *subject, const bl_eigen *eigen, const long
     set(&b, root, "d_model", integer(&b, config->d_model));
     set(&b, root, "centred", json_boolean(subject->direction->centre_unembedding));
     set_spectrum(&b, root, eigen);
-    for (size_t i = 0; i < n_indices && !b.failed; i++) append(&b, vectors, vector(&b, subject, eigen, indices[i], space));
+    for (size_t i = 0; i < n_indices && !b.failed; i++)
+        append(&b, vectors, vector(&b, subject, eigen, indices[i], space));
     set(&b, root, "vectors", vectors);
     free(space);
     return finish(&b, root);
 }
 
 static json_t *match(builder *b, const bl_model *model, const bl_match *from) {
-    json_t *out = made(b, json_object()), *shares = made(b, json_array()), *tokens = made(b, json_array()), *next = made(b, json_array());
+    json_t *out = made(b, json_object()), *shares = made(b, json_array()), *tokens = made(b, json_array()),
+           *next = made(b, json_array());
     for (size_t i = 0; i <= from->position; i++) append(b, shares, number(b, from->contributions[i]));
-    for (size_t i = 0; i < from->n_ids; i++) append(b, i <= from->position ? tokens : next, token(b, model, (size_t)from->ids[i]));
+    for (size_t i = 0; i < from->n_ids; i++)
+        append(b, i <= from->position ? tokens : next, token(b, model, (size_t)from->ids[i]));
     set(b, out, "story", integer(b, from->story));
     set(b, out, "position", integer(b, from->position));
     set(b, out, "token", token(b, model, (size_t)from->ids[from->position]));
@@ -267,7 +286,8 @@ static json_t *match(builder *b, const bl_model *model, const bl_match *from) {
         json_t *rows = made(b, json_array());
         for (size_t h = 0; h <= from->n_heads; h++) {
             json_t *row = made(b, json_array());
-            for (size_t i = 0; i <= from->position; i++) append(b, row, number(b, from->heads[h * (from->position + 1) + i]));
+            for (size_t i = 0; i <= from->position; i++)
+                append(b, row, number(b, from->heads[h * (from->position + 1) + i]));
             append(b, rows, row);
         }
         set(b, out, "heads", rows);
@@ -282,8 +302,8 @@ char *bl_match_json(const bl_model *model, const bl_match *found, bl_error *err)
     return finish(&b, match(&b, model, found));
 }
 
-char *bl_scan_json(const bl_subject *subject, const bl_eigen *eigen, const bl_scan *scan, const long *indices, size_t n_indices,
-                   bl_error *err) {
+char *bl_scan_json(const bl_subject *subject, const bl_eigen *eigen, const bl_scan *scan, const long *indices,
+                   size_t n_indices, bl_error *err) {
     builder b = {err, false};
     json_t *root = made(&b, json_object()), *vectors = made(&b, json_array());
     set_subject(&b, root, subject);
@@ -316,7 +336,8 @@ static json_t *part(builder *b, const char *json, const char *name) {
     return value;
 }
 
-char *bl_report_json(const char *info, const char *eigen, const char *scan, const char *const *corpus, size_t n_corpus, bl_error *err) {
+char *bl_report_json(const char *info, const char *eigen, const char *scan, const char *const *corpus,
+                     size_t n_corpus, bl_error *err) {
     builder b = {err, false};
     json_t *root = made(&b, json_object()), *files = made(&b, json_array());
     set(&b, root, "format", text(&b, "bilens report 1"));

@@ -46,7 +46,8 @@ size_t bl_page_token(bl_page *page, const char *token, size_t width) {
 }
 
 bool bl_page_room(bl_page *page, size_t columns) {
-    if (page->width == 0 || page->column <= page->indent || page->column + columns <= page->width) return false;
+    if (page->width == 0 || page->column <= page->indent || page->column + columns <= page->width)
+        return false;
     bl_page_newline(page);
     bl_page_spaces(page, page->indent);
     return true;
@@ -81,16 +82,19 @@ void bl_page_plain(bl_page *page) {
 
 void bl_page_level(bl_page *page, unsigned level, bool bold) {
     bl_rgb colour = bl_rdbu(level);
-    /* A bold 30 is grey on many terminals: the bold one names black and white by their places in the colour cube. */
+    /* A bold 30 is grey on many terminals: the bold one names black and white by their places in the colour
+     * cube. */
     page->styled = page->colour != BL_COLOUR_NONE;
     const char *black = bold ? "1;38;5;16" : "30", *white = bold ? "1;38;5;231" : "37";
     if (page->colour == BL_COLOUR_24BIT) {
-        bl_buffer_print(&page->text, "\033[%s;48;2;%d;%d;%dm", bl_wants_white_text(colour) ? white : black, colour.r, colour.g, colour.b);
+        bl_buffer_print(&page->text, "\033[%s;48;2;%d;%d;%dm", bl_wants_white_text(colour) ? white : black,
+                        colour.r, colour.g, colour.b);
     } else if (page->colour == BL_COLOUR_256) {
         if (level >= BL_RDBU_LEVELS) level = BL_RDBU_LEVELS - 1;
         if (!page->xterm[level]) page->xterm[level] = (unsigned char)bl_xterm256(colour);
         unsigned index = page->xterm[level];
-        bl_buffer_print(&page->text, "\033[%s;48;5;%um", bl_wants_white_text(bl_xterm256_colour(index)) ? white : black, index);
+        bl_buffer_print(&page->text, "\033[%s;48;5;%um",
+                        bl_wants_white_text(bl_xterm256_colour(index)) ? white : black, index);
     }
 }
 
@@ -140,7 +144,9 @@ void bl_page_subject(bl_page *page, const bl_doc_subject *subject, bool centred)
 void bl_page_group(bl_page *page, size_t first, size_t last) {
     char text[160];
     if (last == first) return;
-    snprintf(text, sizeof text, "degenerate with indices %zu-%zu: only their span means anything, not this vector by itself", first, last);
+    snprintf(text, sizeof text,
+             "degenerate with indices %zu-%zu: only their span means anything, not this vector by itself",
+             first, last);
     bl_page_words(page, text);
     bl_page_newline(page);
 }
@@ -154,6 +160,7 @@ void bl_page_vector_title(bl_page *page, const bl_doc_subject *subject, long ind
     bl_page_plain(page);
     bl_page_text(page, "   eigenvalue ");
     bl_page_sign(page, eigenvalue > 0);
-    bl_page_text(page, bl_number(number, eigenvalue, bl_decimals(eigenvalue < 0 ? -eigenvalue : eigenvalue), "-"));
+    bl_page_text(page,
+                 bl_number(number, eigenvalue, bl_decimals(eigenvalue < 0 ? -eigenvalue : eigenvalue), "-"));
     bl_page_plain(page);
 }

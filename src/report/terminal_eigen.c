@@ -3,7 +3,8 @@
  *         Direct    Value    Head 0    Value 0 …
  *      0  [BOS]    0.7737    tree      1.5653        ten highest, descending,
  *     …                                              then ten lowest, down to the lowest of all,
- *     19  ##ome   -0.3843    swim     -3.3870        values on one RdBu scale, symmetric about 0 over the whole table
+ *     19  ##ome   -0.3843    swim     -3.3870        values on one RdBu scale, symmetric about 0 over the
+ * whole table
  *
  * A table wider than the terminal is split into blocks of whole sources. */
 #include "base/error.h"
@@ -43,8 +44,10 @@ static size_t token_columns(const bl_doc_source *source) {
     char token[64], value[64];
     headings(source->name, token, value);
     size_t columns = bl_visible_width(token);
-    for (size_t i = 0; i < source->n_top; i++) columns = max_size(columns, bl_visible_width(source->top[i].token));
-    for (size_t i = 0; i < source->n_bottom; i++) columns = max_size(columns, bl_visible_width(source->bottom[i].token));
+    for (size_t i = 0; i < source->n_top; i++)
+        columns = max_size(columns, bl_visible_width(source->top[i].token));
+    for (size_t i = 0; i < source->n_bottom; i++)
+        columns = max_size(columns, bl_visible_width(source->bottom[i].token));
     return columns > LONGEST_TOKEN ? LONGEST_TOKEN : columns;
 }
 
@@ -58,7 +61,8 @@ static size_t value_columns(const bl_doc_vector *vector) {
     return columns;
 }
 
-/* Entry of row r: the highest, then the lowest ones down to the lowest of all. NULL where this source has fewer. */
+/* Entry of row r: the highest, then the lowest ones down to the lowest of all. NULL where this source has
+ * fewer. */
 static const bl_doc_entry *entry(const block *shown, const bl_doc_source *source, size_t row) {
     if (row < shown->tops) return row < source->n_top ? &source->top[row] : NULL;
     size_t from_end = shown->tops + shown->bottoms - 1 - row;
@@ -100,14 +104,16 @@ static void print_block(bl_page *page, const block *shown) {
         bl_page_plain(page);
         for (size_t i = 0; i < shown->n; i++) {
             bl_page_spaces(page, i > 0 ? GAP : 1);
-            print_cells(page, shown, entry(shown, &shown->sources[i], row), token_columns(&shown->sources[i]));
+            print_cells(page, shown, entry(shown, &shown->sources[i], row),
+                        token_columns(&shown->sources[i]));
         }
         bl_page_newline(page);
     }
 }
 
 /* How many of the `left` sources from `first` on fit the page; at least one. */
-static size_t fitting(const bl_page *page, const bl_doc_vector *vector, size_t first, size_t left, size_t value) {
+static size_t fitting(const bl_page *page, const bl_doc_vector *vector, size_t first, size_t left,
+                      size_t value) {
     size_t columns = LABEL, n = 0;
     while (n < left) {
         columns += (n > 0 ? GAP : 1) + token_columns(&vector->sources[first + n]) + value + 2;
@@ -151,7 +157,10 @@ static void print_vector(bl_page *page, const bl_doc_eigen *eigen, const bl_doc_
             first++;
             continue;
         }
-        block shown = {.sources = source, .n = next_block(page, vector, first, value), .largest = vector->largest, .value = value};
+        block shown = {.sources = source,
+                       .n = next_block(page, vector, first, value),
+                       .largest = vector->largest,
+                       .value = value};
         for (size_t i = 0; i < shown.n; i++) {
             shown.tops = max_size(shown.tops, source[i].n_top);
             shown.bottoms = max_size(shown.bottoms, source[i].n_bottom);
@@ -173,7 +182,8 @@ char *bl_eigen_table(const char *json, const bl_terminal *terminal, bl_error *er
     if (!doc) return NULL;
     bl_page page = bl_page_new(terminal);
     bl_page_spectrum(&page, doc->eigen);
-    for (size_t i = 0; i < doc->eigen->n_vectors; i++) print_vector(&page, doc->eigen, &doc->eigen->vectors[i]);
+    for (size_t i = 0; i < doc->eigen->n_vectors; i++)
+        print_vector(&page, doc->eigen, &doc->eigen->vectors[i]);
     bl_doc_free(doc);
     return bl_buffer_take(&page.text, err);
 }

@@ -34,13 +34,15 @@ static void print_model(bl_page *page, const bl_doc_info *info) {
 }
 
 /* " tree 1.57 climb 1.10 …": the first entries, each on its colour, in `columns`. */
-static void print_entries(bl_page *page, const bl_doc_entry *entries, size_t n, double largest, size_t columns) {
+static void print_entries(bl_page *page, const bl_doc_entry *entries, size_t n, double largest,
+                          size_t columns) {
     size_t end = page->column + columns;
     for (size_t i = 0; i < n && i < TOKENS; i++) {
         char number[BL_NUMBER_SIZE];
         int decimals = bl_decimals(largest);
         bl_number(number, entries[i].value, decimals > 2 ? decimals - 2 : decimals, "-");
-        size_t token = bl_visible_width(entries[i].token), need = (token > 12 ? 12 : token) + strlen(number) + 3;
+        size_t token = bl_visible_width(entries[i].token),
+               need = (token > 12 ? 12 : token) + strlen(number) + 3;
         if (page->column + need > end) break;
         bl_page_level(page, bl_rdbu_level(entries[i].value, largest), false);
         bl_page_text(page, " ");
@@ -54,7 +56,8 @@ static void print_entries(bl_page *page, const bl_doc_entry *entries, size_t n, 
 }
 
 static void print_sources(bl_page *page, const bl_doc_vector *vector) {
-    size_t width = page->width == 0 || page->width > 132 ? 132 : max_size(page->width, 40), half = (width - NAME - 4) / 2;
+    size_t width = page->width == 0 || page->width > 132 ? 132 : max_size(page->width, 40),
+           half = (width - NAME - 4) / 2;
     bl_page_dim(page);
     bl_page_spaces(page, NAME + 1);
     bl_page_text(page, "highest");
@@ -82,7 +85,9 @@ static void print_vector(bl_page *page, const bl_doc *doc, const bl_doc_vector *
     const bl_doc_hits *hits = bl_doc_find_hits(doc->scan, vector->index);
     bl_page_newline(page);
     bl_page_vector_title(page, &doc->eigen->subject, vector->index, vector->eigenvalue);
-    bl_page_words(page, vector->eigenvalue > 0 ? " (evidence for)" : vector->eigenvalue < 0 ? " (evidence against)" : " (no evidence)");
+    bl_page_words(page, vector->eigenvalue > 0   ? " (evidence for)"
+                        : vector->eigenvalue < 0 ? " (evidence against)"
+                                                 : " (no evidence)");
     bl_page_newline(page);
     bl_page_group(page, vector->first, vector->last);
     print_sources(page, vector);
@@ -143,7 +148,8 @@ static uint64_t elements(const bl_doc_tensor *tensor) {
 static void shape_text(const bl_doc_tensor *tensor, char out[200]) {
     size_t at = (size_t)snprintf(out, 200, "[");
     for (size_t k = 0; k < tensor->n_dims; k++)
-        at += (size_t)snprintf(out + at, 200 - at, "%s%llu", k > 0 ? ", " : "", (unsigned long long)tensor->shape[k]);
+        at += (size_t)snprintf(out + at, 200 - at, "%s%llu", k > 0 ? ", " : "",
+                               (unsigned long long)tensor->shape[k]);
     snprintf(out + at, 200 - at, "]");
 }
 
@@ -159,7 +165,8 @@ static void print_tensors(bl_page *page, const bl_doc_info *info) {
     if (page->width > rest + 12 && name + 4 + rest > page->width) name = page->width - rest - 4;
     bl_page_newline(page);
     bl_page_bold(page);
-    bl_page_print(page, "  Tensor%*s  Shape%*s  Dtype%*sElements", (int)(name - 6), "", (int)(across - 5), "", 9, "");
+    bl_page_print(page, "  Tensor%*s  Shape%*s  Dtype%*sElements", (int)(name - 6), "", (int)(across - 5), "",
+                  9, "");
     bl_page_plain(page);
     bl_page_newline(page);
     for (size_t i = 0; i < info->n_tensors; i++) {

@@ -2,9 +2,9 @@
  *
  *     Activation: 7.89 | the pool and had lots of fun … they were happy [to] share . [EOS]
  *
- * Background: each word's share in the similarity, on RdBu scaled by the line's largest magnitude (blue = towards, red = against); the
- * token at the position bold in brackets; 20 tokens before it and 3 after, the latter uncoloured. Without colour the strongest words
- * are listed. */
+ * Background: each word's share in the similarity, on RdBu scaled by the line's largest magnitude (blue =
+ * towards, red = against); the token at the position bold in brackets; 20 tokens before it and 3 after, the
+ * latter uncoloured. Without colour the strongest words are listed. */
 #include "report/plot.h"
 #include "report/terminal.h"
 #include "report/visible.h"
@@ -42,7 +42,9 @@ static void print_strongest(bl_page *page, const bl_doc_match *match) {
         for (size_t i = 0; i <= match->position; i++) {
             bool taken = false;
             for (size_t k = 0; k < n; k++) taken = taken || chosen[k] == i;
-            if (!taken && (best == SIZE_MAX || fabs(match->contributions[i]) > fabs(match->contributions[best]))) best = i;
+            if (!taken &&
+                (best == SIZE_MAX || fabs(match->contributions[i]) > fabs(match->contributions[best])))
+                best = i;
         }
         chosen[n++] = best;
     }
@@ -53,7 +55,8 @@ static void print_strongest(bl_page *page, const bl_doc_match *match) {
         char number[BL_NUMBER_SIZE];
         double value = match->contributions[chosen[k]];
         bl_number(number, value, bl_decimals(match->largest), "-");
-        if (!bl_page_room(page, bl_visible_width(match->tokens[chosen[k]]) + strlen(number) + 4)) bl_page_text(page, " ");
+        if (!bl_page_room(page, bl_visible_width(match->tokens[chosen[k]]) + strlen(number) + 4))
+            bl_page_text(page, " ");
         bl_page_token(page, match->tokens[chosen[k]], 24);
         bl_page_print(page, " %s%s%s", value < 0 ? "" : "+", number, k + 1 < n ? "," : "");
     }
@@ -63,11 +66,14 @@ void bl_page_match(bl_page *page, const bl_doc_match *match) {
     char number[BL_NUMBER_SIZE];
     bl_page_print(page, "Activation: %s | ", activation_text(number, match->activation));
     page->indent = page->width == 0 || page->column + 24 <= page->width ? page->column : 2;
-    for (size_t i = match->position > BEFORE ? match->position - BEFORE : 0; i <= match->position; i++) print_word(page, match, i);
+    for (size_t i = match->position > BEFORE ? match->position - BEFORE : 0; i <= match->position; i++)
+        print_word(page, match, i);
     for (size_t i = 0; i < match->n_next; i++) {
         bl_page_room(page, bl_visible_width(match->next[i]));
-        bl_page_token(page, match->next[i], page->width > page->indent + 4 ? page->width - page->indent - 4 : 0);
-        if (i + 1 < match->n_next && (page->width == 0 || page->column < page->width)) bl_page_text(page, " ");
+        bl_page_token(page, match->next[i],
+                      page->width > page->indent + 4 ? page->width - page->indent - 4 : 0);
+        if (i + 1 < match->n_next && (page->width == 0 || page->column < page->width))
+            bl_page_text(page, " ");
     }
     if (match->bias != 0) {
         char share[BL_NUMBER_SIZE];
@@ -82,8 +88,8 @@ void bl_page_match(bl_page *page, const bl_doc_match *match) {
 
 void bl_page_match_legend(bl_page *page) {
     if (page->colour == BL_COLOUR_NONE) {
-        bl_page_words(
-            page, "[token]: the position; strongest: the words whose signed shares in the similarity are largest (+ towards, - against)");
+        bl_page_words(page, "[token]: the position; strongest: the words whose signed shares in the "
+                            "similarity are largest (+ towards, - against)");
     } else {
         bl_page_legend(page, "against", "towards");
         bl_page_words(page, "   each line by its strongest word; [token]: the position");
@@ -109,7 +115,8 @@ char *bl_scan_table(const char *json, const bl_terminal *terminal, bl_error *err
         bl_page_newline(&page);
         bl_page_group(&page, scan->vectors[i].first, scan->vectors[i].last);
         bl_page_newline(&page);
-        for (size_t k = 0; k < scan->vectors[i].n_matches; k++) bl_page_match(&page, &scan->vectors[i].matches[k]);
+        for (size_t k = 0; k < scan->vectors[i].n_matches; k++)
+            bl_page_match(&page, &scan->vectors[i].matches[k]);
         if (scan->vectors[i].n_matches == 0) bl_page_text(&page, "no match\n");
     }
     bl_doc_free(doc);

@@ -37,9 +37,11 @@ static void draw(canvas *on, const bl_doc_eigen *eigen, const bl_plot *plot) {
         }
     }
     for (size_t i = 0; i < eigen->n_vectors; i++) {
-        size_t x = rounded(bl_plot_x(plot, (double)eigen->vectors[i].position)), y = rounded(bl_plot_y(plot, eigen->vectors[i].eigenvalue));
+        size_t x = rounded(bl_plot_x(plot, (double)eigen->vectors[i].position)),
+               y = rounded(bl_plot_y(plot, eigen->vectors[i].eigenvalue));
         dot(on, x, y);
-        if (x / 2 < on->columns && y / 4 < ROWS) on->sign[y / 4 * on->columns + x / 2] = eigen->vectors[i].eigenvalue < 0 ? -1 : 1;
+        if (x / 2 < on->columns && y / 4 < ROWS)
+            on->sign[y / 4 * on->columns + x / 2] = eigen->vectors[i].eigenvalue < 0 ? -1 : 1;
     }
 }
 
@@ -52,9 +54,11 @@ static void print_cell(bl_page *page, const canvas *on, size_t cell, bool zero) 
     if (on->sign[cell] || (!dots && zero)) bl_page_plain(page);
 }
 
-static void print_canvas(bl_page *page, const canvas *on, const bl_doc_eigen *eigen, const bl_plot *plot, size_t margin) {
+static void print_canvas(bl_page *page, const canvas *on, const bl_doc_eigen *eigen, const bl_plot *plot,
+                         size_t margin) {
     double largest = fmax(fabs(eigen->values[0]), fabs(eigen->values[eigen->size - 1]));
-    size_t zero = rounded(bl_plot_y(plot, 0)) / 4, top = rounded(bl_plot_y(plot, eigen->values[eigen->size - 1])) / 4;
+    size_t zero = rounded(bl_plot_y(plot, 0)) / 4,
+           top = rounded(bl_plot_y(plot, eigen->values[eigen->size - 1])) / 4;
     size_t bottom = rounded(bl_plot_y(plot, eigen->values[0])) / 4;
     for (size_t row = 0; row < ROWS; row++) {
         bool labelled = row == top || row == zero || row == bottom;
@@ -102,11 +106,13 @@ static void print_runs(bl_page *page, const bl_doc_eigen *eigen) {
     enum { SHOWN = 6 };
     char text[128];
     if (eigen->n_runs == 0) return;
-    snprintf(text, sizeof text, "%zu %s of degenerate eigenvalues (in each only the span means anything): indices", eigen->n_runs,
-             eigen->n_runs == 1 ? "group" : "groups");
+    snprintf(text, sizeof text,
+             "%zu %s of degenerate eigenvalues (in each only the span means anything): indices",
+             eigen->n_runs, eigen->n_runs == 1 ? "group" : "groups");
     bl_page_words(page, text);
     for (size_t i = 0; i < eigen->n_runs && i < SHOWN; i++) {
-        int n = snprintf(text, sizeof text, "%zu-%zu%s", eigen->runs[i].first, eigen->runs[i].last, i + 1 < eigen->n_runs ? "," : "");
+        int n = snprintf(text, sizeof text, "%zu-%zu%s", eigen->runs[i].first, eigen->runs[i].last,
+                         i + 1 < eigen->n_runs ? "," : "");
         if (!bl_page_room(page, (size_t)n + 1)) bl_page_text(page, " ");
         bl_page_text(page, text);
     }
@@ -127,8 +133,8 @@ void bl_page_spectrum(bl_page *page, const bl_doc_eigen *eigen) {
     print_plot(page, eigen);
     bl_number(high, eigen->values[eigen->size - 1], bl_decimals(largest), "-");
     bl_number(low, eigen->values[0], bl_decimals(largest), "-");
-    snprintf(text, sizeof text, "%zu eigenvalues: largest %s, smallest %s; effective rank %.1f", eigen->size, high, low,
-             eigen->effective_rank);
+    snprintf(text, sizeof text, "%zu eigenvalues: largest %s, smallest %s; effective rank %.1f", eigen->size,
+             high, low, eigen->effective_rank);
     bl_page_words(page, text);
     bl_page_newline(page);
     if (eigen->constant != 0) {

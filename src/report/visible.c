@@ -30,8 +30,9 @@ static size_t encode(utf8proc_int32_t character, char *out) {
 }
 
 static bool has_no_picture(utf8proc_category_t category) {
-    return category == UTF8PROC_CATEGORY_CC || category == UTF8PROC_CATEGORY_CF || category == UTF8PROC_CATEGORY_CS ||
-           category == UTF8PROC_CATEGORY_CO || category == UTF8PROC_CATEGORY_CN || category == UTF8PROC_CATEGORY_ZL ||
+    return category == UTF8PROC_CATEGORY_CC || category == UTF8PROC_CATEGORY_CF ||
+           category == UTF8PROC_CATEGORY_CS || category == UTF8PROC_CATEGORY_CO ||
+           category == UTF8PROC_CATEGORY_CN || category == UTF8PROC_CATEGORY_ZL ||
            category == UTF8PROC_CATEGORY_ZP;
 }
 
@@ -46,7 +47,8 @@ static picture picture_of(utf8proc_int32_t character, bool first) {
         made.columns = (size_t)snprintf(made.text, sizeof made.text, "<U+%04X>", (unsigned)character);
     } else {
         int columns = utf8proc_charwidth(character);
-        bool mark = category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_ME || category == UTF8PROC_CATEGORY_MC;
+        bool mark = category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_ME ||
+                    category == UTF8PROC_CATEGORY_MC;
         if (first && mark) memcpy(made.text, DOTTED_CIRCLE, sizeof DOTTED_CIRCLE);
         encode(character, made.text + strlen(made.text));
         made.columns = columns > 0 ? (size_t)columns : 0;

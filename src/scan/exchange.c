@@ -1,7 +1,8 @@
 /* Merging by the tie rule (bl_top_offer) makes the result independent of which rank found what.
  *
- * Lists travel as: for each j how many matches; for each of them a head, then its tokens or its contributions. All parts are multiples of
- * four bytes, so that tokens and numbers are aligned where they arrive. */
+ * Lists travel as: for each j how many matches; for each of them a head, then its tokens or its
+ * contributions. All parts are multiples of four bytes, so that tokens and numbers are aligned where they
+ * arrive. */
 #include "scan/exchange.h"
 #include "base/buffer.h"
 #include "base/error.h"
@@ -25,7 +26,8 @@ static bool offer_all(bl_top *tops, size_t J, const char *data, bl_error *err) {
             memcpy(&h, data, sizeof h);
             const int32_t *ids = (const int32_t *)(const void *)(data + sizeof h);
             data += sizeof h + h.n_ids * sizeof *ids;
-            if (!bl_top_offer(&tops[j], h.story, (size_t)h.position, h.similarity, ids, h.n_ids, err)) return false;
+            if (!bl_top_offer(&tops[j], h.story, (size_t)h.position, h.similarity, ids, h.n_ids, err))
+                return false;
         }
     }
     return true;
@@ -74,7 +76,8 @@ static const char *take(const char *data, float *out, size_t n) {
 }
 
 /* What belongs to rank r's lists, out of its bytes. */
-static bool take_contributions(const bl_ranks *ranks, int r, bl_top *tops, size_t J, size_t rows, const char *data, bl_error *err) {
+static bool take_contributions(const bl_ranks *ranks, int r, bl_top *tops, size_t J, size_t rows,
+                               const char *data, bl_error *err) {
     for (size_t j = (size_t)r; j < J; j += (size_t)ranks->size)
         for (size_t i = 0; i < tops[j].n; i++) {
             bl_candidate *c = &tops[j].list[i];
@@ -96,8 +99,10 @@ bool bl_tops_share_contributions(const bl_ranks *ranks, bl_top *tops, size_t J, 
         for (size_t i = 0; i < tops[j].n; i++) {
             const bl_candidate *c = &tops[j].list[i];
             bl_buffer_add(&mine, (const char *)&c->bias, sizeof c->bias);
-            bl_buffer_add(&mine, (const char *)c->contributions, (c->position + 1) * sizeof *c->contributions);
-            if (rows) bl_buffer_add(&mine, (const char *)c->heads, rows * (c->position + 1) * sizeof *c->heads);
+            bl_buffer_add(&mine, (const char *)c->contributions,
+                          (c->position + 1) * sizeof *c->contributions);
+            if (rows)
+                bl_buffer_add(&mine, (const char *)c->heads, rows * (c->position + 1) * sizeof *c->heads);
         }
     bool ok = !mine.failed || bl_fail(err, BL_ERR_MEMORY, "out of memory");
     ok = bl_ranks_agree(ranks, ok, err) && bl_ranks_gather_all(ranks, mine.data, mine.n, &all, err);

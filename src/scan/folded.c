@@ -1,7 +1,9 @@
-/* The folded scan's way through one story: rows of queries, keys and tau (or values) fetched head by head, attended to by attend.c.
+/* The folded scan's way through one story: rows of queries, keys and tau (or values) fetched head by head,
+ * attended to by attend.c.
  *
- * From tables and by tau, no product's order depends on what stands behind a position: stories that begin alike tie to the bit. By values
- * and in deeper layers BLAS picks its kernels by size, and they tie to about 1e-7; on the number of threads nothing depends. */
+ * From tables and by tau, no product's order depends on what stands behind a position: stories that begin
+ * alike tie to the bit. By values and in deeper layers BLAS picks its kernels by size, and they tie to about
+ * 1e-7; on the number of threads nothing depends. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "scan/folded_private.h"
@@ -49,18 +51,20 @@ bl_folded_workspace *bl_folded_workspace_new(const bl_folded *f, size_t T, bl_er
 
 void bl_folded_workspace_free(bl_folded_workspace *w) {
     if (!w) return;
-    float *parts[] = {w->qk, w->moved, w->direct, w->y, w->keys, w->columns, w->panel, w->scores, w->out, w->z, w->rz};
+    float *parts[] = {w->qk,    w->moved,  w->direct, w->y, w->keys, w->columns,
+                      w->panel, w->scores, w->out,    w->z, w->rz};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     bl_workspace_free(w->forward);
     free(w);
 }
 
-void bl_folded_rotated(const bl_folded *f, const bl_folded_rows *rows, size_t begin, size_t end, size_t offset, float *out) {
+void bl_folded_rotated(const bl_folded *f, const bl_folded_rows *rows, size_t begin, size_t end,
+                       size_t offset, float *out) {
     size_t half = f->k / 2;
     const float *cosines = f->probes->model->rope_cos, *sines = f->probes->model->rope_sin;
     for (size_t p = begin; p < end; p++, out += f->k) {
-        const float *a = rows->qk + bl_folded_row(rows, p) * 2 * f->d + offset, *b = a + half, *c = cosines + p * half,
-                    *s = sines + p * half;
+        const float *a = rows->qk + bl_folded_row(rows, p) * 2 * f->d + offset, *b = a + half,
+                    *c = cosines + p * half, *s = sines + p * half;
         for (size_t j = 0; j < half; j++) {
             out[j] = a[j] * c[j] - b[j] * s[j];
             out[j + half] = b[j] * c[j] + a[j] * s[j];
@@ -69,31 +73,38 @@ void bl_folded_rotated(const bl_folded *f, const bl_folded_rows *rows, size_t be
 }
 
 /* The head's tau or values in groups of twelve columns. */
-static void take_columns(const bl_folded *f, bl_folded_workspace *w, const bl_folded_rows *rows, size_t n, size_t h) {
+static void take_columns(const bl_folded *f, bl_folded_workspace *w, const bl_folded_rows *rows, size_t n,
+                         size_t h) {
     size_t columns = bl_folded_columns(f), groups = bl_folded_groups(f), N = padded(n);
     for (size_t p = 0; p < n; p++) {
         const float *from = rows->moved + bl_folded_row(rows, p) * f->moved + h * columns;
-        for (size_t c = 0; c < columns; c += 16) __builtin_prefetch(from + columns + c, 0, 2); /* for the next head */
+        for (size_t c = 0; c < columns; c += 16)
+            __builtin_prefetch(from + columns + c, 0, 2); /* for the next head */
         for (size_t g = 0; g < groups; g++) {
             float *to = w->columns + (g * N + p) * BL_ATTEND_COLUMNS;
             size_t width = columns - g * BL_ATTEND_COLUMNS;
-            if (width >= BL_ATTEND_COLUMNS) memcpy(to, from + g * BL_ATTEND_COLUMNS, BL_ATTEND_COLUMNS * sizeof *to);
+            if (width >= BL_ATTEND_COLUMNS)
+                memcpy(to, from + g * BL_ATTEND_COLUMNS, BL_ATTEND_COLUMNS * sizeof *to);
             else
-                for (size_t c = 0; c < BL_ATTEND_COLUMNS; c++) to[c] = c < width ? from[g * BL_ATTEND_COLUMNS + c] : 0;
+                for (size_t c = 0; c < BL_ATTEND_COLUMNS; c++)
+                    to[c] = c < width ? from[g * BL_ATTEND_COLUMNS + c] : 0;
         }
     }
     for (size_t g = 0; g < groups; g++)
-        memset(w->columns + (g * N + n) * BL_ATTEND_COLUMNS, 0, (N - n) * BL_ATTEND_COLUMNS * sizeof *w->columns);
+        memset(w->columns + (g * N + n) * BL_ATTEND_COLUMNS, 0,
+               (N - n) * BL_ATTEND_COLUMNS * sizeof *w->columns);
 }
 
 /* to [n, width], rows `stride` apart, (+)= from [width, N] turned. */
 static void turn(const float *from, size_t N, size_t n, size_t width, bool add, float *to, size_t stride) {
     for (size_t p = 0; p < n; p++)
-        for (size_t c = 0; c < width; c++) to[p * stride + c] = (add ? to[p * stride + c] : 0) + from[c * N + p];
+        for (size_t c = 0; c < width; c++)
+            to[p * stride + c] = (add ? to[p * stride + c] : 0) + from[c * N + p];
 }
 
 /* w->out [columns, N] += pattern of head h times its tau or values. */
-static void attend(const bl_folded *f, bl_folded_workspace *w, const bl_folded_rows *rows, size_t n, size_t h) {
+static void attend(const bl_folded *f, bl_folded_workspace *w, const bl_folded_rows *rows, size_t n,
+                   size_t h) {
     take_columns(f, w, rows, n, h);
     bl_attend a = {.n = n,
                    .k = f->k,
@@ -123,13 +134,15 @@ double bl_folded_square(const bl_folded *f, const float *x, const float *z) {
     return total;
 }
 
-/* Divides each row by the norm of x_mid, from z (see folded_private.h). x [n, d] is given, or else the tokens whose tables have its square
- * and s O^T x. */
-static void divide_by_norm(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, const float *x, size_t n, float *sims) {
+/* Divides each row by the norm of x_mid, from z (see folded_private.h). x [n, d] is given, or else the tokens
+ * whose tables have its square and s O^T x. */
+static void divide_by_norm(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, const float *x,
+                           size_t n, float *sims) {
     const float *w_e = bl_model_w_e(f->probes->model).data;
     size_t d = f->d;
     memcpy(w->rz, w->z, n * d * sizeof *w->rz);
-    cblas_strmm(CblasRowMajor, CblasRight, CblasUpper, CblasTrans, CblasNonUnit, (int)n, (int)d, 1.0F, f->r, (int)d, w->rz, (int)d);
+    cblas_strmm(CblasRowMajor, CblasRight, CblasUpper, CblasTrans, CblasNonUnit, (int)n, (int)d, 1.0F, f->r,
+                (int)d, w->rz, (int)d);
     for (size_t p = 0; p < n; p++) {
         const float *z = w->z + p * d, *rz = w->rz + p * d, *row = x ? x + p * d : w_e + (size_t)ids[p] * d;
         double added = 0, cross = 0, square = 0;
@@ -140,21 +153,25 @@ static void divide_by_norm(const bl_folded *f, bl_folded_workspace *w, const int
             square = (double)f->t_square[ids[p]];
         }
         double total = square + 2 * cross + added;
-        if (x || total < 1e-3 * (square + added)) total = bl_folded_square(f, row, z); /* no tables, or nearly cancelled */
+        if (x || total < 1e-3 * (square + added))
+            total = bl_folded_square(f, row, z); /* no tables, or nearly cancelled */
         float scale = (float)(1.0 / sqrt(total / (double)d + 1e-8));
         for (size_t j = 0; j < f->J; j++) sims[p * f->J + j] *= scale;
     }
 }
 
 /* Deeper layers: x from the general path, then queries, keys, tau or values and the direct part from it. */
-static bl_folded_rows from_activations(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n) {
+static bl_folded_rows from_activations(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids,
+                                       size_t n) {
     int rows = (int)n, d = (int)f->d, J = (int)f->J;
     bl_view x = bl_forward_resid_pre(f->probes->model, w->forward, ids, n, f->probes->layer);
     bl_forward_norm(f->probes->model, w->y, x.data, n);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, 2 * d, d, 1.0F, w->y, d, f->w_qk, d, 0.0F, w->qk, 2 * d);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, (int)f->moved, d, 1.0F, w->y, d, f->w_moved, d, 0.0F, w->moved,
-                (int)f->moved);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, J, d, 1.0F, x.data, d, f->probes->v, d, 0.0F, w->direct, J);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, 2 * d, d, 1.0F, w->y, d, f->w_qk, d, 0.0F,
+                w->qk, 2 * d);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, (int)f->moved, d, 1.0F, w->y, d, f->w_moved, d,
+                0.0F, w->moved, (int)f->moved);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, J, d, 1.0F, x.data, d, f->probes->v, d, 0.0F,
+                w->direct, J);
     return (bl_folded_rows){.qk = w->qk, .moved = w->moved, .direct = w->direct, .x = x.data};
 }
 
@@ -164,25 +181,29 @@ bl_folded_rows bl_folded_begin(const bl_folded *f, bl_folded_workspace *w, const
 }
 
 /* sims += the heads' share. */
-static void attend_by_tau(const bl_folded *f, bl_folded_workspace *w, const bl_folded_rows *rows, size_t n, float *sims) {
+static void attend_by_tau(const bl_folded *f, bl_folded_workspace *w, const bl_folded_rows *rows, size_t n,
+                          float *sims) {
     memset(w->out, 0, bl_folded_groups(f) * BL_ATTEND_COLUMNS * padded(n) * sizeof *w->out);
     for (size_t h = 0; h < f->H; h++) attend(f, w, rows, n, h);
     turn(w->out, padded(n), n, f->J, true, sims, f->J);
 }
 
-static void attend_by_values(const bl_folded *f, bl_folded_workspace *w, const bl_folded_rows *rows, size_t n, float *sims) {
+static void attend_by_values(const bl_folded *f, bl_folded_workspace *w, const bl_folded_rows *rows, size_t n,
+                             float *sims) {
     for (size_t h = 0; h < f->H; h++) {
         memset(w->out, 0, bl_folded_groups(f) * BL_ATTEND_COLUMNS * padded(n) * sizeof *w->out);
         attend(f, w, rows, n, h);
         turn(w->out, padded(n), n, f->k, false, w->z + h * f->k, f->d);
     }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)f->J, (int)f->d, 1.0F, w->z, (int)f->d, f->out, (int)f->d, 1.0F, sims,
-                (int)f->J);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)f->J, (int)f->d, 1.0F, w->z, (int)f->d,
+                f->out, (int)f->d, 1.0F, sims, (int)f->J);
 }
 
-void bl_folded_similarity(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n, float *sims) {
+void bl_folded_similarity(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n,
+                          float *sims) {
     bl_folded_rows rows = bl_folded_begin(f, w, ids, n);
-    for (size_t p = 0; p < n; p++) memcpy(sims + p * f->J, rows.direct + bl_folded_row(&rows, p) * f->J, f->J * sizeof *sims);
+    for (size_t p = 0; p < n; p++)
+        memcpy(sims + p * f->J, rows.direct + bl_folded_row(&rows, p) * f->J, f->J * sizeof *sims);
     if (f->by_values) attend_by_values(f, w, &rows, n, sims);
     else attend_by_tau(f, w, &rows, n, sims);
     if (f->normed) divide_by_norm(f, w, ids, rows.x, n, sims);

@@ -1,11 +1,13 @@
 /* Similarities without the forward pass: the folded scan.
  *
- * To know v . mlp_in(p) for J vectors v one needs, in a first layer without norms, only attention patterns and J numbers a head and token:
+ * To know v . mlp_in(p) for J vectors v one needs, in a first layer without norms, only attention patterns
+ * and J numbers a head and token:
  *
  *   sim(p) = W_E[t_p] . v + sum_h sum_{j<=p} A_h[p, j] tau_h[t_j],      tau_h[t] = s v^T O_h V_h W_E[t]
  *
- * Queries, keys and tau come from tables over the vocabulary; values, output projection, MLP and unembedding are never computed, and the
- * pattern is computed once a story for all J. The slow path (similarity.h) is its oracle. */
+ * Queries, keys and tau come from tables over the vocabulary; values, output projection, MLP and unembedding
+ * are never computed, and the pattern is computed once a story for all J. The slow path (similarity.h) is its
+ * oracle. */
 #ifndef BL_SCAN_FOLDED_H
 #define BL_SCAN_FOLDED_H
 #include "scan/similarity.h"
@@ -21,9 +23,11 @@ bl_folded_workspace *bl_folded_workspace_new(const bl_folded *folded, size_t T, 
 void bl_folded_workspace_free(bl_folded_workspace *workspace);
 
 /* sims [n, J], as bl_similarity. */
-void bl_folded_similarity(const bl_folded *folded, bl_folded_workspace *workspace, const int32_t *ids, size_t n, float *sims);
+void bl_folded_similarity(const bl_folded *folded, bl_folded_workspace *workspace, const int32_t *ids,
+                          size_t n, float *sims);
 
-/* c [p + 1]: the similarity of probe j at position p by source token, as bl_contributions; heads as there, or NULL. */
-void bl_folded_contributions(const bl_folded *folded, bl_folded_workspace *workspace, size_t j, const int32_t *ids, size_t n, size_t p,
-                             float *c, float *heads);
+/* c [p + 1]: the similarity of probe j at position p by source token, as bl_contributions; heads as there, or
+ * NULL. */
+void bl_folded_contributions(const bl_folded *folded, bl_folded_workspace *workspace, size_t j,
+                             const int32_t *ids, size_t n, size_t p, float *c, float *heads);
 #endif

@@ -1,4 +1,5 @@
-/* One match's similarity split by source token, from the folded scan's tables: one row of each head's pattern is all it takes.
+/* One match's similarity split by source token, from the folded scan's tables: one row of each head's pattern
+ * is all it takes.
  *
  *   c_j = sum_h A_h[p, j] tau_h[t_j]  (+ v . x_p at j = p),  all divided by the norm at p */
 #include "base/vexp.h"
@@ -8,7 +9,8 @@
 #include <string.h>
 
 /* row [p + 1] = softmax of the scores of position p in head h */
-static void pattern_row(const bl_folded *f, bl_folded_workspace *w, const bl_folded_rows *rows, size_t h, size_t p, float *row) {
+static void pattern_row(const bl_folded *f, bl_folded_workspace *w, const bl_folded_rows *rows, size_t h,
+                        size_t p, float *row) {
     float most, sum = 0;
     bl_folded_rotated(f, rows, p, p + 1, h * f->k, w->panel);
     bl_folded_rotated(f, rows, 0, p + 1, f->d + h * f->k, w->keys);
@@ -22,8 +24,8 @@ static void pattern_row(const bl_folded *f, bl_folded_workspace *w, const bl_fol
     for (size_t j = 0; j <= p; j++) row[j] /= sum;
 }
 
-void bl_folded_contributions(const bl_folded *f, bl_folded_workspace *w, size_t j, const int32_t *ids, size_t n, size_t p, float *c,
-                             float *heads) {
+void bl_folded_contributions(const bl_folded *f, bl_folded_workspace *w, size_t j, const int32_t *ids,
+                             size_t n, size_t p, float *c, float *heads) {
     float *row = w->scores;
     bl_folded_rows rows = bl_folded_begin(f, w, ids, n);
     memset(c, 0, (p + 1) * sizeof *c);
@@ -33,7 +35,9 @@ void bl_folded_contributions(const bl_folded *f, bl_folded_workspace *w, size_t 
         pattern_row(f, w, &rows, h, p, row);
         for (size_t i = 0; i <= p; i++) {
             const float *moved = rows.moved + bl_folded_row(&rows, i) * f->moved;
-            float tau = f->by_values ? cblas_sdot((int)f->k, f->out + j * f->d + h * f->k, 1, moved + h * f->k, 1) : moved[h * f->J + j];
+            float tau = f->by_values
+                          ? cblas_sdot((int)f->k, f->out + j * f->d + h * f->k, 1, moved + h * f->k, 1)
+                          : moved[h * f->J + j];
             if (f->by_values) cblas_saxpy((int)f->k, row[i], moved + h * f->k, 1, w->z + h * f->k, 1);
             c[i] += row[i] * tau;
             if (heads) heads[(1 + h) * (p + 1) + i] = row[i] * tau;
@@ -43,7 +47,8 @@ void bl_folded_contributions(const bl_folded *f, bl_folded_workspace *w, size_t 
     c[p] += direct;
     if (heads) heads[p] = direct;
     if (!f->normed) return;
-    const float *x_p = rows.x ? rows.x + p * f->d : bl_model_w_e(f->probes->model).data + (size_t)ids[p] * f->d;
+    const float *x_p =
+        rows.x ? rows.x + p * f->d : bl_model_w_e(f->probes->model).data + (size_t)ids[p] * f->d;
     float scale = (float)(1.0 / sqrt(bl_folded_square(f, x_p, w->z) / (double)f->d + 1e-8));
     for (size_t i = 0; i <= p; i++) c[i] *= scale;
     for (size_t i = 0; heads && i < (1 + f->H) * (p + 1); i++) heads[i] *= scale;

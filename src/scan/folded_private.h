@@ -7,8 +7,9 @@
 struct bl_folded {
     const bl_probes *probes;
     size_t V, d, H, k, J;
-    bool from_tables; /* first layer: everything is looked up by token; otherwise computed from the residual stream */
-    bool by_values;   /* z = A V is formed, because norms need it or because J > k makes it cheaper than tau */
+    bool from_tables; /* first layer: everything is looked up by token; otherwise computed from the residual
+                         stream */
+    bool by_values; /* z = A V is formed, because norms need it or because J > k makes it cheaper than tau */
     bool normed;
     const bl_attend_kernel *kernel;
     /* Linear maps of a normed activation y [d], one a row. */
@@ -39,7 +40,8 @@ struct bl_folded_workspace {
     float *z, *rz;         /* [T, d] by values */
 };
 
-/* Where a story's rows come from: tables over the vocabulary, with position p in row ids[p], or activations, with a row a position. */
+/* Where a story's rows come from: tables over the vocabulary, with position p in row ids[p], or activations,
+ * with a row a position. */
 typedef struct bl_folded_rows {
     const int32_t *ids;          /* NULL: by position */
     const float *qk;             /* [., 2d] */
@@ -47,15 +49,22 @@ typedef struct bl_folded_rows {
     const float *x;              /* [n, d] activations, or NULL */
 } bl_folded_rows;
 
-static inline size_t bl_folded_row(const bl_folded_rows *rows, size_t p) { return rows->ids ? (size_t)rows->ids[p] : p; }
+static inline size_t bl_folded_row(const bl_folded_rows *rows, size_t p) {
+    return rows->ids ? (size_t)rows->ids[p] : p;
+}
 /* Columns of tau or values that one head has, and their groups of BL_ATTEND_COLUMNS. */
 static inline size_t bl_folded_columns(const bl_folded *f) { return f->by_values ? f->k : f->J; }
-static inline size_t bl_folded_groups(const bl_folded *f) { return (bl_folded_columns(f) + BL_ATTEND_COLUMNS - 1) / BL_ATTEND_COLUMNS; }
+static inline size_t bl_folded_groups(const bl_folded *f) {
+    return (bl_folded_columns(f) + BL_ATTEND_COLUMNS - 1) / BL_ATTEND_COLUMNS;
+}
 
 /* What a story's kernel begins with; nothing is computed if it all comes from tables. */
 bl_folded_rows bl_folded_begin(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n);
-/* Queries or keys of one head, positions begin … end - 1, rotated, into out [end - begin, k]; `offset` is the head's first column in qk. */
-void bl_folded_rotated(const bl_folded *f, const bl_folded_rows *rows, size_t begin, size_t end, size_t offset, float *out);
+/* Queries or keys of one head, positions begin … end - 1, rotated, into out [end - begin, k];
+ * `offset` is the
+ * head's first column in qk. */
+void bl_folded_rotated(const bl_folded *f, const bl_folded_rows *rows, size_t begin, size_t end,
+                       size_t offset, float *out);
 /* |x_mid|^2 from z, the plain way: |x + s O z|^2. */
 double bl_folded_square(const bl_folded *f, const float *x, const float *z);
 #endif

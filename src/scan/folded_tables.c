@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Beyond this a table over the vocabulary would cost more memory than the scan should need; then nothing is looked up. */
+/* Beyond this a table over the vocabulary would cost more memory than the scan should need; then nothing is
+ * looked up. */
 #define TABLE_LIMIT ((size_t)1 << 30)
 
 static float *product_alloc(size_t a, size_t b, bl_error *err) {
@@ -35,7 +36,8 @@ static bool make_maps(bl_folded *f, bl_error *err) {
         bool ok = back != NULL;
         for (size_t j = 0; ok && j < f->J; j++) {
             ok = bl_heads_back(model, f->probes->layer, f->probes->v + j * d, back, err);
-            for (size_t h = 0; ok && h < f->H; h++) memcpy(f->w_moved + (h * f->J + j) * d, back + h * d, d * sizeof *back);
+            for (size_t h = 0; ok && h < f->H; h++)
+                memcpy(f->w_moved + (h * f->J + j) * d, back + h * d, d * sizeof *back);
         }
         free(back);
         return ok;
@@ -43,8 +45,8 @@ static bool make_maps(bl_folded *f, bl_error *err) {
     memcpy(f->w_moved, l->w_v.data, d * d * sizeof *f->w_moved);
     f->out = product_alloc(f->J, d, err);
     if (!f->out) return false;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)f->J, (int)d, (int)d, s, f->probes->v, (int)d, l->w_o.data, (int)d, 0.0F,
-                f->out, (int)d);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)f->J, (int)d, (int)d, s, f->probes->v, (int)d,
+                l->w_o.data, (int)d, 0.0F, f->out, (int)d);
     return true;
 }
 
@@ -56,7 +58,8 @@ static bool make_r(bl_folded *f, bl_error *err) {
     lapack_int info = -1;
     if (f->r && tau) {
         for (size_t i = 0; i < f->d * f->d; i++) f->r[i] = s * l->w_o.data[i];
-        info = LAPACKE_sgeqrf(LAPACK_ROW_MAJOR, (lapack_int)f->d, (lapack_int)f->d, f->r, (lapack_int)f->d, tau);
+        info =
+            LAPACKE_sgeqrf(LAPACK_ROW_MAJOR, (lapack_int)f->d, (lapack_int)f->d, f->r, (lapack_int)f->d, tau);
         bl_lapack_failed(info, "sgeqrf", err);
     }
     free(tau);
@@ -64,11 +67,12 @@ static bool make_r(bl_folded *f, bl_error *err) {
 }
 
 /* out [V, rows] = in [V, d] . map^T */
-static float *over_vocabulary(const bl_folded *f, const float *in, const float *map, size_t rows, bl_error *err) {
+static float *over_vocabulary(const bl_folded *f, const float *in, const float *map, size_t rows,
+                              bl_error *err) {
     float *out = product_alloc(f->V, rows, err);
     if (out)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)f->V, (int)rows, (int)f->d, 1.0F, in, (int)f->d, map, (int)f->d, 0.0F,
-                    out, (int)rows);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)f->V, (int)rows, (int)f->d, 1.0F, in,
+                    (int)f->d, map, (int)f->d, 0.0F, out, (int)rows);
     return out;
 }
 
@@ -78,8 +82,9 @@ static bool make_norm_tables(bl_folded *f, bl_error *err) {
     f->t_cross = product_alloc(f->V, f->d, err);
     f->t_square = bl_alloc(f->V, sizeof *f->t_square, err);
     if (!f->t_cross || !f->t_square) return false;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)f->V, (int)f->d, (int)f->d, bl_model_attention_scale(f->probes->model), w_e,
-                (int)f->d, l->w_o.data, (int)f->d, 0.0F, f->t_cross, (int)f->d);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)f->V, (int)f->d, (int)f->d,
+                bl_model_attention_scale(f->probes->model), w_e, (int)f->d, l->w_o.data, (int)f->d, 0.0F,
+                f->t_cross, (int)f->d);
     for (size_t t = 0; t < f->V; t++) {
         double sum = 0;
         for (size_t i = 0; i < f->d; i++) sum += (double)w_e[t * f->d + i] * (double)w_e[t * f->d + i];
@@ -113,7 +118,12 @@ bl_folded *bl_folded_new(const bl_probes *probes, bl_error *err) {
     const bl_config *c = bl_model_config(probes->model);
     bl_folded *f = bl_alloc_zero(1, sizeof *f, err);
     if (!f) return NULL;
-    *f = (bl_folded){.probes = probes, .V = c->n_vocab, .d = c->d_model, .H = c->n_head, .k = c->d_model / c->n_head, .J = probes->J};
+    *f = (bl_folded){.probes = probes,
+                     .V = c->n_vocab,
+                     .d = c->d_model,
+                     .H = c->n_head,
+                     .k = c->d_model / c->n_head,
+                     .J = probes->J};
     f->kernel = bl_attend_best();
     f->normed = c->normalization;
     f->by_values = f->normed || f->J > f->k;
@@ -133,7 +143,8 @@ bl_folded *bl_folded_new(const bl_probes *probes, bl_error *err) {
 
 void bl_folded_free(bl_folded *f) {
     if (!f) return;
-    float *parts[] = {f->w_qk, f->w_moved, f->out, f->t_qk, f->t_moved, f->t_direct, f->r, f->t_cross, f->t_square};
+    float *parts[] = {f->w_qk,     f->w_moved, f->out,     f->t_qk,    f->t_moved,
+                      f->t_direct, f->r,       f->t_cross, f->t_square};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     free(f);
 }

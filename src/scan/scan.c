@@ -2,12 +2,14 @@
  *
  * Similarities come from the folded scan (folded.h); the full forward pass (similarity.h) is its oracle.
  *
- * Stories are read in batches and tokenised and computed by threads, one story a thread; each leaves its best position for every
- * eigenvector, and the batch is merged in story order. So memory does not grow with the corpus and the result does not depend on the
- * number of threads. Contributions are computed at the end, for the winners only.
+ * Stories are read in batches and tokenised and computed by threads, one story a thread; each leaves its best
+ * position for every eigenvector, and the batch is merged in story order. So memory does not grow with the
+ * corpus and the result does not depend on the number of threads. Contributions are computed at the end, for
+ * the winners only.
  *
- * Several ranks read the whole corpus each and take turns with its batches, which are cut as one process cuts them; their lists are merged
- * at the end (exchange.h), and the winners' contributions shared out once more. */
+ * Several ranks read the whole corpus each and take turns with its batches, which are cut as one process cuts
+ * them; their lists are merged at the end (exchange.h), and the winners' contributions shared out once more.
+ */
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/memory.h"
@@ -73,9 +75,12 @@ static void work_free(work *w) {
 }
 
 /* Rank 0's vectors for all: another number of threads may have given other last bits. */
-static bool init_probes(work *w, const bl_model *model, const bl_eigen *eigen, const long *indices, size_t J, bl_error *err) {
+static bool init_probes(work *w, const bl_model *model, const bl_eigen *eigen, const long *indices, size_t J,
+                        bl_error *err) {
     bool ok = bl_ranks_agree(&w->ranks, bl_probes_init(&w->probes, model, eigen, indices, J, err), err);
-    return ok && bl_ranks_share(&w->ranks, w->probes.v, J * bl_model_config(model)->d_model * sizeof *w->probes.v, err) &&
+    return ok &&
+           bl_ranks_share(&w->ranks, w->probes.v, J * bl_model_config(model)->d_model * sizeof *w->probes.v,
+                          err) &&
            bl_ranks_share(&w->ranks, w->probes.bias, J * sizeof *w->probes.bias, err);
 }
 
@@ -122,10 +127,13 @@ static bl_ids story_ids(const work *w, size_t i) {
 static bool scan_story(work *w, size_t i, bl_error *err) {
     size_t thread = (size_t)omp_get_thread_num(), J = w->probes.J;
     const bl_model *model = w->probes.model;
-    if (!w->tokens && !bl_batch_encode(&w->batch, i, bl_model_tokenizer(model), bl_model_config(model)->n_ctx, err)) return false;
+    if (!w->tokens &&
+        !bl_batch_encode(&w->batch, i, bl_model_tokenizer(model), bl_model_config(model)->n_ctx, err))
+        return false;
     bl_ids ids = story_ids(w, i);
     if (ids.n == 0) return true;
-    if (w->folded) bl_folded_similarity(w->folded, w->folded_workspaces[thread], ids.data, ids.n, w->sims[thread]);
+    if (w->folded)
+        bl_folded_similarity(w->folded, w->folded_workspaces[thread], ids.data, ids.n, w->sims[thread]);
     else bl_similarity(&w->probes, w->workspaces[thread], ids.data, ids.n, w->sims[thread]);
     if (find_best(w->sims[thread], ids.n, J, w->found + i * J)) return true;
     return bl_fail(err, BL_ERR_NUMERIC, "a similarity is not finite: the weights hold NaN or infinity");
@@ -153,7 +161,8 @@ static bool merge_batch(bl_scan *scan, const work *w, bl_error *err) {
         for (size_t j = 0; j < scan->J && ids.n; j++) {
             best b = w->found[i * scan->J + j];
             size_t n = (size_t)b.position + 1 + TOKENS_AFTER;
-            if (!bl_top_offer(&scan->tops[j], scan->stories + i, b.position, b.similarity, ids.data, n < ids.n ? n : ids.n, err))
+            if (!bl_top_offer(&scan->tops[j], scan->stories + i, b.position, b.similarity, ids.data,
+                              n < ids.n ? n : ids.n, err))
                 return false;
         }
         scan->positions += ids.n;
@@ -169,14 +178,18 @@ static bool explain_match(const work *w, size_t j, const float *back, bl_candida
     if (rows) m->heads = bl_alloc((m->position + 1) * rows, sizeof *m->heads, err);
     if (!m->contributions || (rows && !m->heads)) return false;
     if (w->folded)
-        bl_folded_contributions(w->folded, w->folded_workspaces[thread], j, m->ids, m->n_ids, m->position, m->contributions, m->heads);
-    else if (!bl_contributions(&w->probes, j, back, w->workspaces[thread], m->ids, m->n_ids, m->position, m->contributions, m->heads, err))
+        bl_folded_contributions(w->folded, w->folded_workspaces[thread], j, m->ids, m->n_ids, m->position,
+                                m->contributions, m->heads);
+    else if (!bl_contributions(&w->probes, j, back, w->workspaces[thread], m->ids, m->n_ids, m->position,
+                               m->contributions, m->heads, err))
         return false;
     if (isnan(m->similarity)) { /* a place that was given */
         double sum = (double)w->probes.bias[j];
         for (size_t p = 0; p <= m->position; p++) sum += (double)m->contributions[p];
         m->similarity = (float)sum;
-        if (!isfinite(sum)) return bl_fail(err, BL_ERR_NUMERIC, "a similarity is not finite: the weights hold NaN or infinity");
+        if (!isfinite(sum))
+            return bl_fail(err, BL_ERR_NUMERIC,
+                           "a similarity is not finite: the weights hold NaN or infinity");
     }
     float sign = m->similarity < 0 ? -1.0F : 1.0F;
     m->bias = sign * w->probes.bias[j] + 0.0F; /* a zero is written without a sign */
@@ -199,7 +212,8 @@ static bool explain(bl_scan *scan, const work *w, bl_error *err) {
     float *back = bl_alloc(count, sizeof *back, err); /* [J, H, d] for the exact path */
     bool ok = back != NULL;
     for (size_t j = (size_t)w->ranks.rank; ok && j < scan->J; j += (size_t)w->ranks.size) {
-        ok = w->folded || bl_heads_back(w->probes.model, w->probes.layer, w->probes.v + j * c->d_model, back + j * width, err);
+        ok = w->folded || bl_heads_back(w->probes.model, w->probes.layer, w->probes.v + j * c->d_model,
+                                        back + j * width, err);
         total += scan->tops[j].n;
     }
     if (!ok) total = 0;
@@ -224,12 +238,14 @@ static bool look_around(const bl_ranks *ranks, bool ok, uint64_t hash, bool ende
     uint64_t state[2] = {hash, ended};
     if (ranks->size == 1) return ok;
     ok = bl_ranks_share(ranks, state, sizeof state, err) && ok;
-    if (ok && (state[0] != hash || state[1] != ended)) ok = bl_fail(err, BL_ERR_INPUT, "the corpus is not the one that rank 0 reads");
+    if (ok && (state[0] != hash || state[1] != ended))
+        ok = bl_fail(err, BL_ERR_INPUT, "the corpus is not the one that rank 0 reads");
     return bl_ranks_agree(ranks, ok, err);
 }
 
 /* The next batch, whose stories begin with scan->stories; ended = true when there is none. */
-static bool next_batch(bl_scan *scan, work *w, bl_corpus *corpus, const bl_scan_options *options, bool mine, bool *ended, bl_error *err) {
+static bool next_batch(bl_scan *scan, work *w, bl_corpus *corpus, const bl_scan_options *options, bool mine,
+                       bool *ended, bl_error *err) {
     uint64_t read, total;
     bl_corpus_position(corpus, &read, &total);
     size_t left = options->max_stories ? options->max_stories - (size_t)scan->stories : BATCH_STORIES;
@@ -243,7 +259,8 @@ static bool next_batch(bl_scan *scan, work *w, bl_corpus *corpus, const bl_scan_
     return true;
 }
 
-static bool read_all(bl_scan *scan, work *w, bl_corpus *corpus, const bl_scan_options *options, bl_error *err) {
+static bool read_all(bl_scan *scan, work *w, bl_corpus *corpus, const bl_scan_options *options,
+                     bl_error *err) {
     size_t size = (size_t)w->ranks.size, rank = (size_t)w->ranks.rank;
     uint64_t hash = 0;
     bool ok = true, ended = false;
@@ -276,7 +293,8 @@ static bool take_places(bl_scan *scan, const work *w, const bl_place *places, si
         const bl_place *p = &places[i];
         size_t kept = p->position + 1 + TOKENS_AFTER < p->n_ids ? p->position + 1 + TOKENS_AFTER : p->n_ids;
         if (p->j >= scan->J || p->position >= p->n_ids || p->n_ids > bl_model_config(w->probes.model)->n_ctx)
-            return bl_fail(err, BL_ERR_USAGE, "place %zu is not in its text, or of no eigenvector that was asked for", i);
+            return bl_fail(err, BL_ERR_USAGE,
+                           "place %zu is not in its text, or of no eigenvector that was asked for", i);
         if (!bl_top_append(&scan->tops[p->j], p->story, p->position, NAN, p->ids, kept, err)) return false;
     }
     return true;
@@ -290,22 +308,23 @@ typedef struct source {
     size_t n_places;
 } source;
 
-static bool scan_init(bl_scan *scan, const bl_eigen *eigen, const long *indices, size_t n_indices, const source *from,
-                      const bl_scan_options *options, bl_error *err) {
+static bool scan_init(bl_scan *scan, const bl_eigen *eigen, const long *indices, size_t n_indices,
+                      const source *from, const bl_scan_options *options, bl_error *err) {
     scan->tops = bl_alloc_zero(n_indices, sizeof *scan->tops, err);
     scan->values = bl_alloc(n_indices, sizeof *scan->values, err);
     if (!scan->tops || !scan->values) return false;
     scan->J = n_indices;
     for (size_t j = 0; j < n_indices; j++) {
         size_t n = bl_eigen_size(eigen), most = options->top ? options->top : DEFAULT_TOP;
-        scan->values[j] = bl_eigen_values(eigen)[indices[j] < 0 ? n - (size_t)-indices[j] : (size_t)indices[j]];
+        scan->values[j] =
+            bl_eigen_values(eigen)[indices[j] < 0 ? n - (size_t)-indices[j] : (size_t)indices[j]];
         if (!bl_top_init(&scan->tops[j], from->places ? from->n_places : most, err)) return false;
     }
     return true;
 }
 
-static bl_scan *run(const bl_model *model, const bl_eigen *eigen, const long *indices, size_t n_indices, const source *from,
-                    const bl_scan_options *options, bl_error *err) {
+static bl_scan *run(const bl_model *model, const bl_eigen *eigen, const long *indices, size_t n_indices,
+                    const source *from, const bl_scan_options *options, bl_error *err) {
     static const bl_scan_options defaults = {0};
     bl_error_clear(err);
     if (!options) options = &defaults;
@@ -313,14 +332,19 @@ static bl_scan *run(const bl_model *model, const bl_eigen *eigen, const long *in
     bl_scan *scan = bl_alloc_zero(1, sizeof *scan, err);
     bool ok = false;
     if (!bl_ranks_join(&w.ranks, from->corpus && options->distributed, err)) goto done;
-    ok = bl_ranks_agree(&w.ranks, scan != NULL, err) && scan && init_probes(&w, model, eigen, indices, n_indices, err);
+    ok = bl_ranks_agree(&w.ranks, scan != NULL, err) && scan &&
+         init_probes(&w, model, eigen, indices, n_indices, err);
     if (!ok) goto done;
     scan->H = options->heads ? bl_model_config(model)->n_head : 0;
-    ok = scan_init(scan, eigen, indices, n_indices, from, options, err) && work_init(&w, model, n_indices, options->exact_path, err);
-    ok = bl_ranks_agree(&w.ranks, ok, err) && bl_ranks_share(&w.ranks, scan->values, n_indices * sizeof *scan->values, err);
+    ok = scan_init(scan, eigen, indices, n_indices, from, options, err) &&
+         work_init(&w, model, n_indices, options->exact_path, err);
+    ok = bl_ranks_agree(&w.ranks, ok, err) &&
+         bl_ranks_share(&w.ranks, scan->values, n_indices * sizeof *scan->values, err);
     if (from->places) ok = ok && take_places(scan, &w, from->places, from->n_places, err);
     else if (from->tokens) ok = ok && read_tokens(scan, &w, options, err);
-    else ok = ok && read_all(scan, &w, from->corpus, options, err) && bl_tops_merge(&w.ranks, scan->tops, scan->J, err);
+    else
+        ok = ok && read_all(scan, &w, from->corpus, options, err) &&
+             bl_tops_merge(&w.ranks, scan->tops, scan->J, err);
     ok = ok && bl_ranks_agree(&w.ranks, explain(scan, &w, err), err) &&
          bl_tops_share_contributions(&w.ranks, scan->tops, scan->J, scan->H ? 1 + scan->H : 0, err);
 done:
@@ -330,19 +354,22 @@ done:
     return NULL;
 }
 
-bl_scan *bl_scan_run(const bl_model *model, const bl_eigen *eigen, const long *indices, size_t n_indices, bl_corpus *corpus,
-                     const bl_scan_options *options, bl_error *err) {
+bl_scan *bl_scan_run(const bl_model *model, const bl_eigen *eigen, const long *indices, size_t n_indices,
+                     bl_corpus *corpus, const bl_scan_options *options, bl_error *err) {
     return run(model, eigen, indices, n_indices, &(source){.corpus = corpus}, options, err);
 }
 
-bl_scan *bl_scan_run_tokens(const bl_model *model, const bl_eigen *eigen, const long *indices, size_t n_indices,
-                            const bl_token_stories *stories, const bl_scan_options *options, bl_error *err) {
+bl_scan *bl_scan_run_tokens(const bl_model *model, const bl_eigen *eigen, const long *indices,
+                            size_t n_indices, const bl_token_stories *stories, const bl_scan_options *options,
+                            bl_error *err) {
     return run(model, eigen, indices, n_indices, &(source){.tokens = stories}, options, err);
 }
 
-bl_scan *bl_scan_places(const bl_model *model, const bl_eigen *eigen, const long *indices, size_t n_indices, const bl_place *places,
-                        size_t n_places, const bl_scan_options *options, bl_error *err) {
-    return run(model, eigen, indices, n_indices, &(source){.places = places, .n_places = n_places}, options, err);
+bl_scan *bl_scan_places(const bl_model *model, const bl_eigen *eigen, const long *indices, size_t n_indices,
+                        const bl_place *places, size_t n_places, const bl_scan_options *options,
+                        bl_error *err) {
+    return run(model, eigen, indices, n_indices, &(source){.places = places, .n_places = n_places}, options,
+               err);
 }
 
 void bl_scan_free(bl_scan *scan) {

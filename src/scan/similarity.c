@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool bl_probes_init(bl_probes *probes, const bl_model *model, const bl_eigen *eigen, const long *indices, size_t n_indices, bl_error *err) {
+bool bl_probes_init(bl_probes *probes, const bl_model *model, const bl_eigen *eigen, const long *indices,
+                    size_t n_indices, bl_error *err) {
     size_t d = bl_model_config(model)->d_model, count;
     *probes = (bl_probes){.model = model, .layer = bl_eigen_layer(eigen), .J = n_indices};
     if (n_indices == 0) return bl_fail(err, BL_ERR_USAGE, "a scan needs at least one eigenvector");
@@ -23,8 +24,8 @@ bool bl_probes_init(bl_probes *probes, const bl_model *model, const bl_eigen *ei
     for (size_t j = 0; j < n_indices; j++) {
         const float *v = bl_eigen_vector(eigen, indices[j]);
         if (!v) {
-            bl_fail(err, BL_ERR_USAGE, "eigenvector %ld does not exist or was not computed: there are %zu", indices[j],
-                    bl_eigen_size(eigen));
+            bl_fail(err, BL_ERR_USAGE, "eigenvector %ld does not exist or was not computed: there are %zu",
+                    indices[j], bl_eigen_size(eigen));
             goto fail;
         }
         memcpy(probes->v + j * d, v, d * sizeof *v);
@@ -42,11 +43,12 @@ void bl_probes_free(bl_probes *probes) {
     probes->v = probes->bias = NULL;
 }
 
-void bl_similarity(const bl_probes *probes, bl_workspace *workspace, const int32_t *ids, size_t n, float *sims) {
+void bl_similarity(const bl_probes *probes, bl_workspace *workspace, const int32_t *ids, size_t n,
+                   float *sims) {
     bl_view x = bl_forward_mlp_in(probes->model, workspace, ids, n, probes->layer, NULL);
     for (size_t p = 0; p < n; p++) memcpy(sims + p * probes->J, probes->bias, probes->J * sizeof *sims);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)probes->J, (int)x.cols, 1.0F, x.data, (int)x.stride, probes->v,
-                (int)x.cols, 1.0F, sims, (int)probes->J);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)probes->J, (int)x.cols, 1.0F, x.data,
+                (int)x.stride, probes->v, (int)x.cols, 1.0F, sims, (int)probes->J);
 }
 
 typedef struct split {
@@ -67,8 +69,8 @@ static void take(void *context, bl_point point, size_t layer, size_t head, bl_vi
     const float *row = value.data + s->p * value.stride;
     if (point == BL_POINT_RESID_PRE) *s->direct = cblas_sdot((int)s->d, row, 1, s->v, 1);
     if (point == BL_POINT_ATTN_IN)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)value.rows, (int)s->H, (int)s->d, 1.0F, value.data, (int)value.stride,
-                    s->back, (int)s->d, 0.0F, s->moved, (int)s->H);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)value.rows, (int)s->H, (int)s->d, 1.0F,
+                    value.data, (int)value.stride, s->back, (int)s->d, 0.0F, s->moved, (int)s->H);
     if (point == BL_POINT_PATTERN)
         for (size_t j = 0; j <= s->p; j++) {
             float share = row[j] * s->moved[j * s->H + head];
@@ -79,8 +81,8 @@ static void take(void *context, bl_point point, size_t layer, size_t head, bl_vi
         for (size_t i = 0; i < s->d; i++) s->square += (double)row[i] * (double)row[i];
 }
 
-bool bl_contributions(const bl_probes *probes, size_t j, const float *back, bl_workspace *workspace, const int32_t *ids, size_t n, size_t p,
-                      float *c, float *heads, bl_error *err) {
+bool bl_contributions(const bl_probes *probes, size_t j, const float *back, bl_workspace *workspace,
+                      const int32_t *ids, size_t n, size_t p, float *c, float *heads, bl_error *err) {
     const bl_config *config = bl_model_config(probes->model);
     float direct = 0, *moved = bl_alloc(n * config->n_head, sizeof *moved, err);
     if (!moved) return false;

@@ -21,7 +21,8 @@ void bl_top_free(bl_top *top) {
     *top = (bl_top){0};
 }
 
-bool bl_top_offer(bl_top *top, uint64_t story, size_t position, float similarity, const int32_t *ids, size_t n_ids, bl_error *err) {
+bool bl_top_offer(bl_top *top, uint64_t story, size_t position, float similarity, const int32_t *ids,
+                  size_t n_ids, bl_error *err) {
     float square = similarity * similarity;
     size_t at = top->n;
     for (; at > 0; at--) {
@@ -35,15 +36,18 @@ bool bl_top_offer(bl_top *top, uint64_t story, size_t position, float similarity
     memcpy(copy, ids, n_ids * sizeof *copy);
     if (top->n == top->most) candidate_free(&top->list[--top->n]);
     memmove(top->list + at + 1, top->list + at, (top->n - at) * sizeof *top->list);
-    top->list[at] = (bl_candidate){.story = story, .position = position, .similarity = similarity, .ids = copy, .n_ids = n_ids};
+    top->list[at] = (bl_candidate){
+        .story = story, .position = position, .similarity = similarity, .ids = copy, .n_ids = n_ids};
     top->n++;
     return true;
 }
 
-bool bl_top_append(bl_top *top, uint64_t story, size_t position, float similarity, const int32_t *ids, size_t n_ids, bl_error *err) {
+bool bl_top_append(bl_top *top, uint64_t story, size_t position, float similarity, const int32_t *ids,
+                   size_t n_ids, bl_error *err) {
     int32_t *copy = bl_alloc(n_ids, sizeof *copy, err);
     if (!copy) return false;
     memcpy(copy, ids, n_ids * sizeof *copy);
-    top->list[top->n++] = (bl_candidate){.story = story, .position = position, .similarity = similarity, .ids = copy, .n_ids = n_ids};
+    top->list[top->n++] = (bl_candidate){
+        .story = story, .position = position, .similarity = similarity, .ids = copy, .n_ids = n_ids};
     return true;
 }

@@ -1,4 +1,5 @@
-/* The best matches of one eigenvector: at most one a story, largest sim^2 first; equal ones: lower story, then lower position. */
+/* The best matches of one eigenvector: at most one a story, largest sim^2 first; equal ones: lower story,
+ * then lower position. */
 #ifndef BL_SCAN_TOP_H
 #define BL_SCAN_TOP_H
 #include <bilens/base.h>
@@ -21,8 +22,11 @@ typedef struct bl_top {
 
 bool bl_top_init(bl_top *top, size_t most, bl_error *err);
 void bl_top_free(bl_top *top);
-/* Offers a story's best position; keeps a copy of ids if it is good enough. The order of the offers does not matter. */
-bool bl_top_offer(bl_top *top, uint64_t story, size_t position, float similarity, const int32_t *ids, size_t n_ids, bl_error *err);
+/* Offers a story's best position; keeps a copy of ids if it is good enough. The order of the offers does not
+ * matter. */
+bool bl_top_offer(bl_top *top, uint64_t story, size_t position, float similarity, const int32_t *ids,
+                  size_t n_ids, bl_error *err);
 /* Puts a match behind the others, good or not; there must be room for it. */
-bool bl_top_append(bl_top *top, uint64_t story, size_t position, float similarity, const int32_t *ids, size_t n_ids, bl_error *err);
+bool bl_top_append(bl_top *top, uint64_t story, size_t position, float similarity, const int32_t *ids,
+                   size_t n_ids, bl_error *err);
 #endif

@@ -25,7 +25,8 @@ static const route routes[] = {
     {"/api/scan", BL_EFFORT_LONG, true, BL_TOPIC_PARAMETERS " eigs* top stories heads", bl_api_scan},
     {"/api/sentence", BL_EFFORT_MEDIUM, true, "text", bl_api_sentence},
     {"/api/sentence/excited", BL_EFFORT_MEDIUM, true, "text position limit", bl_api_excited},
-    {"/api/sentence/contributions", BL_EFFORT_MEDIUM, true, BL_TOPIC_PARAMETERS " text position index", bl_api_contributions},
+    {"/api/sentence/contributions", BL_EFFORT_MEDIUM, true, BL_TOPIC_PARAMETERS " text position index",
+     bl_api_contributions},
 };
 
 static const route *find_route(const char *path) {
@@ -57,7 +58,8 @@ bl_progress bl_call_progress(bl_call *call) { return (bl_progress){go_on, call};
 char *bl_json_more(char *json, const char *more, bl_error *err) {
     size_t n = json ? strlen(json) : 0, m = strlen(more);
     if (!json) return NULL;
-    char *out = n > 0 && json[n - 1] == '}' ? bl_alloc(n + m + 2, 1, err) : bl_fail_null(err, BL_ERR_INPUT, "a result is no JSON object");
+    char *out = n > 0 && json[n - 1] == '}' ? bl_alloc(n + m + 2, 1, err)
+                                            : bl_fail_null(err, BL_ERR_INPUT, "a result is no JSON object");
     if (out) {
         memcpy(out, json, n - 1);
         out[n - 1] = ',';
@@ -103,7 +105,8 @@ static unsigned status_of(bl_code code) {
     }
 }
 
-static void fill_error(bl_answer *answer, unsigned status, const char *code, const char *message, const bl_explorer *e, const char *lost) {
+static void fill_error(bl_answer *answer, unsigned status, const char *code, const char *message,
+                       const bl_explorer *e, const char *lost) {
     bool ok = true;
     bl_error err = {0};
     json_t *root = json_object(), *error = json_object();
@@ -119,7 +122,8 @@ static void fill_error(bl_answer *answer, unsigned status, const char *code, con
     }
     bl_json_set(root, "error", error, &ok);
     *answer = (bl_answer){.status = status, .owned = bl_json_take(root, ok, &err)};
-    answer->text = answer->owned ? answer->owned : "{\"error\": {\"code\": \"memory\", \"message\": \"out of memory\"}}";
+    answer->text =
+        answer->owned ? answer->owned : "{\"error\": {\"code\": \"memory\", \"message\": \"out of memory\"}}";
     answer->n = strlen(answer->text);
 }
 
@@ -127,8 +131,9 @@ void bl_answer_error(bl_answer *answer, unsigned status, const char *message) {
     static const struct {
         unsigned status;
         const char *code;
-    } codes[] = {{400, "usage"},     {403, "forbidden"}, {404, "not_found"},  {405, "method"},      {408, "timeout"},
-                 {413, "too_large"}, {414, "too_large"}, {415, "media_type"}, {421, "misdirected"}, {503, "busy"}};
+    } codes[] = {{400, "usage"},       {403, "forbidden"}, {404, "not_found"}, {405, "method"},
+                 {408, "timeout"},     {413, "too_large"}, {414, "too_large"}, {415, "media_type"},
+                 {421, "misdirected"}, {503, "busy"}};
     const char *code = "error";
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
         if (codes[i].status == status) code = codes[i].code;
@@ -147,7 +152,8 @@ static char *key_of(const bl_request *request, bl_error *err) {
     bl_buffer_text(&out, request->path);
     for (size_t i = 0; i < request->n; i++) { /* control characters do not occur in names that are known */
         bl_buffer_print(&out, "\n%s=", request->list[i].name);
-        for (const char *c = request->list[i].value; *c; c++) bl_buffer_add(&out, *c == '\n' ? "\n\n" : c, *c == '\n' ? 2 : 1);
+        for (const char *c = request->list[i].value; *c; c++)
+            bl_buffer_add(&out, *c == '\n' ? "\n\n" : c, *c == '\n' ? 2 : 1);
     }
     return bl_buffer_take(&out, err);
 }
@@ -159,11 +165,12 @@ static void use_cached(bl_answer *answer, bl_cached *cached) {
 
 static void fail(bl_answer *answer, bl_call *call) {
     unsigned status = call->status ? call->status : status_of(call->err.code);
-    fill_error(answer, status, call->code ? call->code : bl_code_name(call->err.code), call->err.message, call->explorer, call->lost);
+    fill_error(answer, status, call->code ? call->code : bl_code_name(call->err.code), call->err.message,
+               call->explorer, call->lost);
 }
 
-void bl_explorer_answer(bl_explorer *explorer, const bl_request *request, bool (*cancelled)(void *context), void *context,
-                        bl_answer *answer) {
+void bl_explorer_answer(bl_explorer *explorer, const bl_request *request, bool (*cancelled)(void *context),
+                        void *context, bl_answer *answer) {
     bl_call call = {.explorer = explorer, .request = request, .cancelled = cancelled, .context = context};
     const route *r = find_route(request->path);
     if (!r) {

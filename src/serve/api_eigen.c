@@ -1,7 +1,7 @@
 /* GET /api/eigen, GET /api/scan: the command line's JSON, with more keys.
  *
- * A scan that the atlas has is not made again: places and contributions come from it (16-bit numbers there), and by head they are computed
- * afresh at its places. */
+ * A scan that the atlas has is not made again: places and contributions come from it (16-bit numbers there),
+ * and by head they are computed afresh at its places. */
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -19,8 +19,8 @@
 /* "contrast", "null", "id": what the topic is. */
 static char *with_topic(char *json, const bl_topic *t, const char *more, bl_error *err) {
     char text[256];
-    snprintf(text, sizeof text, "\"id\":%d,\"contrast\":\"%s\",\"null\":%s%s", (int)t->id, bl_contrast_name(t->contrast),
-             t->null_model ? "true" : "false", more);
+    snprintf(text, sizeof text, "\"id\":%d,\"contrast\":\"%s\",\"null\":%s%s", (int)t->id,
+             bl_contrast_name(t->contrast), t->null_model ? "true" : "false", more);
     return bl_json_more(json, text, err);
 }
 
@@ -35,7 +35,8 @@ char *bl_api_eigen(bl_call *call) {
     bl_subject subject = {call->explorer->model, &t.direction, t.layer};
     char more[64], *json = bl_eigen_json(&subject, eigen, indices, n, &call->err);
     const float *values = bl_eigen_values(eigen);
-    snprintf(more, sizeof more, ",\"largest\":%.9g", fmax(fabs((double)values[0]), fabs((double)values[bl_eigen_size(eigen) - 1])));
+    snprintf(more, sizeof more, ",\"largest\":%.9g",
+             fmax(fabs((double)values[0]), fabs((double)values[bl_eigen_size(eigen) - 1])));
     bl_cache_release(held);
     return with_topic(json, &t, more, &call->err);
 }
@@ -55,8 +56,10 @@ static bool read_wish(bl_call *call, wish *w) {
            bl_request_flag(call->request, "heads", &w->heads, &call->err) &&
            (w->top > 0 || bl_fail(&call->err, BL_ERR_USAGE, "top must be at least 1")) &&
            (w->n * w->top <= (w->heads ? MOST_BY_HEAD : MOST_MATCHES) ||
-            bl_fail(&call->err, BL_ERR_USAGE, "%zu eigenvectors with %zu matches each are more than an answer holds: %d in all, %d by head",
-                    w->n, w->top, MOST_MATCHES, MOST_BY_HEAD));
+            bl_fail(
+                &call->err, BL_ERR_USAGE,
+                "%zu eigenvectors with %zu matches each are more than an answer holds: %d in all, %d by head",
+                w->n, w->top, MOST_MATCHES, MOST_BY_HEAD));
 }
 
 /* Whether the atlas has these matches: its direction, its eigenvectors, no more of them than it kept. */
@@ -86,7 +89,8 @@ static bool atlas_vector(bl_call *call, const wish *w, const bl_eigen *eigen, si
     bl_look_matches found;
     bl_scan *scan = NULL;
     bl_place *places = NULL;
-    if (!bl_look_get_matches(call->explorer->atlas, w->topic.id, w->indices[j], w->top, &found, &call->err)) return false;
+    if (!bl_look_get_matches(call->explorer->atlas, w->topic.id, w->indices[j], w->top, &found, &call->err))
+        return false;
     bool ok = true;
     if (w->heads && found.n) {
         places = bl_alloc(found.n, sizeof *places, &call->err);
@@ -96,11 +100,14 @@ static bool atlas_vector(bl_call *call, const wish *w, const bl_eigen *eigen, si
                                    .ids = found.list[i].ids,
                                    .n_ids = found.list[i].n_ids};
         bl_scan_options options = {.exact_path = true, .heads = true, .progress = bl_call_progress(call)};
-        scan = places ? bl_scan_places(call->explorer->model, eigen, &w->indices[j], 1, places, found.n, &options, &call->err) : NULL;
+        scan = places ? bl_scan_places(call->explorer->model, eigen, &w->indices[j], 1, places, found.n,
+                                       &options, &call->err)
+                      : NULL;
         ok = scan != NULL;
         for (size_t i = 0; ok && i < found.n; i++) found.list[i] = bl_scan_match(scan, 0, i);
     }
-    size_t size = bl_eigen_size(eigen), at = w->indices[j] < 0 ? size - (size_t)-w->indices[j] : (size_t)w->indices[j];
+    size_t size = bl_eigen_size(eigen),
+           at = w->indices[j] < 0 ? size - (size_t)-w->indices[j] : (size_t)w->indices[j];
     bl_buffer_print(out, "%s{\"index\":%ld,\"eigenvalue\":%.9g,\"matches\":[", j ? "," : "", w->indices[j],
                     (double)bl_eigen_values(eigen)[at]);
     ok = ok && write_matches(call, found.list, found.n, out);
@@ -114,10 +121,12 @@ static bool atlas_vector(bl_call *call, const wish *w, const bl_eigen *eigen, si
 static char *atlas_scan(bl_call *call, const wish *w, const bl_eigen *eigen, const bl_subject *subject) {
     const bl_look_facts *f = bl_look_get_facts(call->explorer->atlas);
     bl_buffer out = {0};
-    char *text = NULL, *head = bl_eigen_json(subject, eigen, NULL, 0, &call->err); /* for "model" … "minus" as they are everywhere */
+    char *text = NULL, *head = bl_eigen_json(subject, eigen, NULL, 0,
+                                             &call->err); /* for "model" … "minus" as they are everywhere */
     json_t *root = head ? json_loads(head, 0, NULL) : NULL;
     bl_free(head);
-    static const char *const gone[] = {"d_model", "centred", "size", "effective_rank", "constant", "eigenvalues", "groups", "vectors"};
+    static const char *const gone[] = {"d_model",  "centred",     "size",   "effective_rank",
+                                       "constant", "eigenvalues", "groups", "vectors"};
     for (size_t i = 0; root && i < sizeof gone / sizeof *gone; i++) json_object_del(root, gone[i]);
     bool ok = root != NULL;
     bl_json_set(root, "stories", json_integer((json_int_t)f->stories), &ok);
@@ -138,8 +147,12 @@ static char *atlas_scan(bl_call *call, const wish *w, const bl_eigen *eigen, con
 static char *fresh_scan(bl_call *call, const wish *w, const bl_eigen *eigen, const bl_subject *subject) {
     bl_token_stories stories;
     if (!bl_stories_get(call->explorer->stories, &stories, &call->err)) return NULL;
-    bl_scan_options options = {.top = w->top, .max_stories = w->stories, .progress = bl_call_progress(call), .heads = w->heads};
-    bl_scan *scan = bl_scan_run_tokens(call->explorer->model, eigen, w->indices, w->n, &stories, &options, &call->err);
+    bl_scan_options options = {.top = w->top,
+                               .max_stories = w->stories,
+                               .progress = bl_call_progress(call),
+                               .heads = w->heads};
+    bl_scan *scan =
+        bl_scan_run_tokens(call->explorer->model, eigen, w->indices, w->n, &stories, &options, &call->err);
     char *json = scan ? bl_scan_json(subject, eigen, scan, w->indices, w->n, &call->err) : NULL;
     bl_scan_free(scan);
     return json;

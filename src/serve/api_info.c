@@ -17,9 +17,14 @@ static json_t *atlas_facts(const bl_explorer *e, bool *ok) {
     const struct {
         const char *key;
         uint64_t value;
-    } numbers[] = {
-        {"pairs", f->pairs},           {"top", f->top},   {"virtual_tokens", f->virtual_tokens}, {"layer", f->layer},
-        {"directions", f->directions}, {"seed", f->seed}, {"corpus_stories", f->stories},        {"corpus_positions", f->positions}};
+    } numbers[] = {{"pairs", f->pairs},
+                   {"top", f->top},
+                   {"virtual_tokens", f->virtual_tokens},
+                   {"layer", f->layer},
+                   {"directions", f->directions},
+                   {"seed", f->seed},
+                   {"corpus_stories", f->stories},
+                   {"corpus_positions", f->positions}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         bl_json_set(out, numbers[i].key, json_integer((json_int_t)numbers[i].value), ok);
     bl_json_set(out, "raw", json_boolean(f->raw), ok);
@@ -47,7 +52,8 @@ char *bl_api_info(bl_call *call) {
     bl_json_set(root, "atlas", atlas_facts(e, &ok), &ok);
     bl_json_set(root, "corpus", corpus_facts(e, &ok), &ok);
     bl_json_set(root, "server", json_boolean(!e->site), &ok);
-    bl_json_set(root, "contrast_default", json_string(e->atlas && bl_look_get_facts(e->atlas)->raw ? "none" : "mean"), &ok);
+    bl_json_set(root, "contrast_default",
+                json_string(e->atlas && bl_look_get_facts(e->atlas)->raw ? "none" : "mean"), &ok);
     bl_json_set(limits, "text_tokens", json_integer((json_int_t)bl_model_config(e->model)->n_ctx), &ok);
     bl_json_set(limits, "body_bytes", json_integer(BL_SERVE_BODY), &ok);
     bl_json_set(limits, "eigenvectors", json_integer(64), &ok);
@@ -65,9 +71,9 @@ char *bl_api_info(bl_call *call) {
 }
 
 /* What a list may be sorted by; the figures' names are those of the views in docs/atlas.md. */
-static const char *const figures[BL_LOOK_FIGURES] = {"largest",    "highest",      "lowest",       "effective_rank", "share",
-                                                     "constant",   "null_largest", "null_highest", "null_lowest",    "null_effective_rank",
-                                                     "null_share", "excess"};
+static const char *const figures[BL_LOOK_FIGURES] = {
+    "largest",      "highest",      "lowest",      "effective_rank",      "share",      "constant",
+    "null_largest", "null_highest", "null_lowest", "null_effective_rank", "null_share", "excess"};
 enum { BY_TOKEN = -3, BY_ID = -2, BY_COUNT = -1 }; /* otherwise a figure */
 
 typedef struct row {
@@ -86,7 +92,9 @@ typedef struct listing {
 } listing;
 
 static uint64_t count_of(const listing *l, size_t id) {
-    return l->explorer->atlas ? bl_look_get_direction(l->explorer->atlas, id)->count : l->counts ? l->counts[id] : 0;
+    return l->explorer->atlas ? bl_look_get_direction(l->explorer->atlas, id)->count
+         : l->counts          ? l->counts[id]
+                              : 0;
 }
 
 static int compare(const void *a, const void *b, void *context) {
@@ -95,7 +103,8 @@ static int compare(const void *a, const void *b, void *context) {
     if (x->group != y->group) return x->group < y->group ? -1 : 1;
     int order = 0;
     if (l->by == BY_TOKEN) order = strcmp(l->explorer->folded[x->id], l->explorer->folded[y->id]);
-    else if (isnan(x->key) != isnan(y->key)) return isnan(x->key) ? 1 : -1; /* what is not known comes last, either way */
+    else if (isnan(x->key) != isnan(y->key))
+        return isnan(x->key) ? 1 : -1; /* what is not known comes last, either way */
     else order = (x->key > y->key) - (x->key < y->key);
     if (order) return l->descending ? -order : order;
     return (x->id > y->id) - (x->id < y->id);
@@ -103,7 +112,8 @@ static int compare(const void *a, const void *b, void *context) {
 
 /* Marks with which vocabularies begin pieces of words, or words. */
 static const char *without_mark(const char *text) {
-    static const char *const marks[] = {"##", "\xc4\xa0", "\xc4\xa1", "\xe2\x96\x81", " "}; /* ##, Ġ as it is and folded, ▁ */
+    static const char *const marks[] = {"##", "\xc4\xa0", "\xc4\xa1", "\xe2\x96\x81",
+                                        " "}; /* ##, Ġ as it is and folded, ▁ */
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
         size_t n = strlen(marks[i]);
         if (strncmp(text, marks[i], n) == 0 && text[n]) return text + n;
@@ -128,21 +138,24 @@ static bool read_order(bl_call *call, listing *l) {
     l->counts = bl_stories_frequencies(e->stories);
     if (sort && strcmp(sort, "token") == 0) l->by = BY_TOKEN;
     else if (sort && strcmp(sort, "id") == 0) l->by = BY_ID;
-    else if (sort ? strcmp(sort, "count") == 0 : bl_request_text(call->request, "q") != NULL) l->by = BY_COUNT;
+    else if (sort ? strcmp(sort, "count") == 0 : bl_request_text(call->request, "q") != NULL)
+        l->by = BY_COUNT;
     else if (!sort) l->by = e->atlas ? BL_LOOK_LARGEST : BY_ID;
     else
         for (l->by = 0; l->by < BL_LOOK_FIGURES && strcmp(figures[l->by], sort) != 0;) l->by++;
     if (l->by == BL_LOOK_FIGURES)
-        return bl_fail(
-            &call->err, BL_ERR_USAGE,
-            "cannot sort by '%.40s': there are token, id, count, largest, highest, lowest, effective_rank, share, null_…, excess", sort);
+        return bl_fail(&call->err, BL_ERR_USAGE,
+                       "cannot sort by '%.40s': there are token, id, count, largest, highest, lowest, "
+                       "effective_rank, share, null_…, excess",
+                       sort);
     if (l->by >= 0 && !e->atlas)
-        return bl_call_refuse(
-                   call, 409, "no_atlas",
-                   "sorting by what a direction's spectrum says needs an atlas: make one with bilens atlas, and give it with --atlas"),
+        return bl_call_refuse(call, 409, "no_atlas",
+                              "sorting by what a direction's spectrum says needs an atlas: make one with "
+                              "bilens atlas, and give it with --atlas"),
                false;
     if (!bl_request_flag(call->request, "ascending", &ascending, &call->err)) return false;
-    l->descending = bl_request_text(call->request, "ascending") ? !ascending : l->by != BY_TOKEN && l->by != BY_ID;
+    l->descending =
+        bl_request_text(call->request, "ascending") ? !ascending : l->by != BY_TOKEN && l->by != BY_ID;
     return true;
 }
 
@@ -151,7 +164,8 @@ static bool collect(bl_call *call, listing *l) {
     const char *q = bl_request_text(call->request, "q");
     size_t V = bl_model_config(e->model)->n_vocab;
     utf8proc_uint8_t *folded = NULL;
-    if (utf8proc_map((const utf8proc_uint8_t *)(q ? q : ""), 0, &folded, UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_CASEFOLD) < 0)
+    if (utf8proc_map((const utf8proc_uint8_t *)(q ? q : ""), 0, &folded,
+                     UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_CASEFOLD) < 0)
         return bl_fail(&call->err, BL_ERR_MEMORY, "out of memory while a query was read");
     l->rows = bl_alloc(V, sizeof *l->rows, &call->err);
     for (size_t id = 0; l->rows && id < V; id++) {
@@ -192,13 +206,15 @@ static json_t *write_row(const listing *l, size_t id, bool *ok) {
 char *bl_api_tokens(bl_call *call) {
     listing l = {.explorer = call->explorer};
     size_t limit, offset;
-    bool ok = read_order(call, &l) && bl_request_count(call->request, "limit", 50, MOST_ROWS, &limit, &call->err) &&
-              bl_request_count(call->request, "offset", 0, MOST_ROWS, &offset, &call->err) && collect(call, &l);
+    bool ok =
+        read_order(call, &l) && bl_request_count(call->request, "limit", 50, MOST_ROWS, &limit, &call->err) &&
+        bl_request_count(call->request, "offset", 0, MOST_ROWS, &offset, &call->err) && collect(call, &l);
     char *text = NULL;
     if (ok) {
         json_t *root = json_object(), *rows = json_array();
         bl_json_set(root, "total", json_integer((json_int_t)l.n), &ok);
-        for (size_t i = offset; i < l.n && i - offset < limit; i++) bl_json_append(rows, write_row(&l, l.rows[i].id, &ok), &ok);
+        for (size_t i = offset; i < l.n && i - offset < limit; i++)
+            bl_json_append(rows, write_row(&l, l.rows[i].id, &ok), &ok);
         bl_json_set(root, "tokens", rows, &ok);
         text = bl_json_take(root, ok, &call->err);
     }

@@ -17,21 +17,26 @@ static bool read_text(bl_call *call, bl_ids *ids) {
     const bl_config *c = bl_model_config(call->explorer->model);
     const char *text = bl_request_text(call->request, "text");
     if (!text) return bl_fail(&call->err, BL_ERR_USAGE, "text is missing");
-    if (!bl_tokenizer_encode(bl_model_tokenizer(call->explorer->model), text, strlen(text), ids, &call->err)) return false;
+    if (!bl_tokenizer_encode(bl_model_tokenizer(call->explorer->model), text, strlen(text), ids, &call->err))
+        return false;
     if (ids->n > c->n_ctx)
-        return bl_fail(&call->err, BL_ERR_USAGE, "the text has %zu tokens, but the model reads at most %zu", ids->n, c->n_ctx);
+        return bl_fail(&call->err, BL_ERR_USAGE, "the text has %zu tokens, but the model reads at most %zu",
+                       ids->n, c->n_ctx);
     if (ids->n == 0) return bl_fail(&call->err, BL_ERR_USAGE, "the text has no tokens");
     for (size_t i = 0; i < ids->n; i++)
         if (ids->data[i] < 0 || (size_t)ids->data[i] >= c->n_vocab)
-            return bl_fail(&call->err, BL_ERR_UNSUPPORTED, "the tokenizer gives id %d, but the model's vocabulary has %zu",
-                           (int)ids->data[i], c->n_vocab);
+            return bl_fail(&call->err, BL_ERR_UNSUPPORTED,
+                           "the tokenizer gives id %d, but the model's vocabulary has %zu", (int)ids->data[i],
+                           c->n_vocab);
     return true;
 }
 
 static bool read_position(bl_call *call, const bl_ids *ids, size_t *position) {
-    if (!bl_request_count(call->request, "position", ids->n - 1, SIZE_MAX / 2, position, &call->err)) return false;
+    if (!bl_request_count(call->request, "position", ids->n - 1, SIZE_MAX / 2, position, &call->err))
+        return false;
     return *position < ids->n ||
-           bl_fail(&call->err, BL_ERR_USAGE, "position %zu is not in the text, which has 0 … %zu", *position, ids->n - 1);
+           bl_fail(&call->err, BL_ERR_USAGE, "position %zu is not in the text, which has 0 … %zu", *position,
+                   ids->n - 1);
 }
 
 /* Probabilities of one position, and the tokens of the SHOWN highest. */
@@ -55,7 +60,8 @@ static prediction predict(const float *logits, size_t V) {
     return p;
 }
 
-static json_t *write_prediction(const bl_explorer *e, const float *logits, const prediction *p, int32_t next, bool *ok) {
+static json_t *write_prediction(const bl_explorer *e, const float *logits, const prediction *p, int32_t next,
+                                bool *ok) {
     json_t *out = json_object(), *top = json_array(), *follows = next >= 0 ? json_object() : json_null();
     for (size_t i = 0; i < p->n; i++) {
         json_t *pair = json_array();
@@ -85,14 +91,17 @@ static char *write_sentence(bl_call *call, const bl_ids *ids, bl_view logits) {
     for (size_t p = 0; p < ids->n; p++)
         if (!isfinite(found[p].sum)) {
             free(found);
-            return bl_fail_null(&call->err, BL_ERR_NUMERIC, "a logit is not finite: the weights hold NaN or infinity");
+            return bl_fail_null(&call->err, BL_ERR_NUMERIC,
+                                "a logit is not finite: the weights hold NaN or infinity");
         }
     json_t *root = json_object(), *list = json_array(), *tokens = json_array(), *predictions = json_array();
     for (size_t p = 0; p < ids->n; p++) {
         bl_json_append(list, json_integer(ids->data[p]), &ok);
         bl_json_append(tokens, bl_json_token(e, ids->data[p]), &ok);
         bl_json_append(predictions,
-                       write_prediction(e, logits.data + p * logits.stride, &found[p], p + 1 < ids->n ? ids->data[p + 1] : -1, &ok), &ok);
+                       write_prediction(e, logits.data + p * logits.stride, &found[p],
+                                        p + 1 < ids->n ? ids->data[p + 1] : -1, &ok),
+                       &ok);
     }
     bl_json_set(root, "ids", list, &ok);
     bl_json_set(root, "tokens", tokens, &ok);
@@ -104,9 +113,11 @@ static char *write_sentence(bl_call *call, const bl_ids *ids, bl_view logits) {
 char *bl_api_sentence(bl_call *call) {
     bl_ids ids = {0};
     char *json = NULL;
-    bl_workspace *workspace = read_text(call, &ids) ? bl_workspace_new(call->explorer->model, ids.n, &call->err) : NULL;
+    bl_workspace *workspace =
+        read_text(call, &ids) ? bl_workspace_new(call->explorer->model, ids.n, &call->err) : NULL;
     if (workspace) {
-        bl_view logits = bl_forward_logits(call->explorer->model, workspace, ids.data, ids.n, NULL, &call->err);
+        bl_view logits =
+            bl_forward_logits(call->explorer->model, workspace, ids.data, ids.n, NULL, &call->err);
         if (logits.data) json = write_sentence(call, &ids, logits);
     }
     bl_workspace_free(workspace);
@@ -115,15 +126,16 @@ char *bl_api_sentence(bl_call *call) {
 }
 
 /* sims [n_pairs] of all the atlas's eigenvectors with the MLP's input at a position. */
-static bool excite(bl_call *call, const bl_ids *ids, size_t position, const float *v, size_t n_pairs, float *sims) {
+static bool excite(bl_call *call, const bl_ids *ids, size_t position, const float *v, size_t n_pairs,
+                   float *sims) {
     const bl_model *model = call->explorer->model;
     size_t n = bl_interaction_size(model), d = bl_model_config(model)->d_model;
     float *x = bl_alloc(n, sizeof *x, &call->err);
     bl_workspace *workspace = x ? bl_workspace_new(model, ids->n, &call->err) : NULL;
     bool ok = workspace != NULL;
     if (ok) {
-        bl_view in =
-            bl_forward_mlp_in(model, workspace, ids->data, position + 1, (size_t)bl_look_get_facts(call->explorer->atlas)->layer, NULL);
+        bl_view in = bl_forward_mlp_in(model, workspace, ids->data, position + 1,
+                                       (size_t)bl_look_get_facts(call->explorer->atlas)->layer, NULL);
         memcpy(x, in.data + position * in.stride, d * sizeof *x);
         if (n > d) x[d] = 1;
         cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)n_pairs, (int)n, 1.0F, v, (int)n, x, 1, 0.0F, sims, 1);
@@ -133,8 +145,10 @@ static bool excite(bl_call *call, const bl_ids *ids, size_t position, const floa
     return ok;
 }
 
-/* The `limit` pairs of largest |lambda sim^2|, into order [n_pairs]; ties: the earlier pair. Returns how many. */
-static size_t strongest(const bl_look_pair *pairs, const float *sims, size_t n_pairs, size_t limit, size_t *order) {
+/* The `limit` pairs of largest |lambda sim^2|, into order [n_pairs]; ties: the earlier pair. Returns how
+ * many. */
+static size_t strongest(const bl_look_pair *pairs, const float *sims, size_t n_pairs, size_t limit,
+                        size_t *order) {
     size_t n = 0;
     for (size_t i = 0; i < n_pairs; i++) {
         float strength = fabsf(pairs[i].eigenvalue) * sims[i] * sims[i];
@@ -174,7 +188,8 @@ static char *write_excited(bl_call *call, const bl_ids *ids, size_t position, si
             bl_json_set(item, "index", json_integer(pair->index), &ok);
             bl_json_set(item, "eigenvalue", bl_json_number((double)pair->eigenvalue), &ok);
             bl_json_set(item, "similarity", bl_json_number(similarity), &ok);
-            bl_json_set(item, "activation", bl_json_number((double)pair->eigenvalue * similarity * similarity), &ok);
+            bl_json_set(item, "activation",
+                        bl_json_number((double)pair->eigenvalue * similarity * similarity), &ok);
             bl_json_append(list, item, &ok);
         }
         bl_json_set(root, "position", json_integer((json_int_t)position), &ok);
@@ -192,12 +207,13 @@ char *bl_api_excited(bl_call *call) {
     size_t position, limit;
     char *json = NULL;
     if (!call->explorer->atlas)
-        return bl_call_refuse(
-            call, 409, "no_atlas",
-            "which directions a text excites is known with an atlas only: make one with bilens atlas, and give it with --atlas");
+        return bl_call_refuse(call, 409, "no_atlas",
+                              "which directions a text excites is known with an atlas only: make one with "
+                              "bilens atlas, and give it with --atlas");
     if (read_text(call, &ids) && read_position(call, &ids, &position) &&
         bl_request_count(call->request, "limit", 20, MOST_DIRECTIONS, &limit, &call->err))
-        json = limit ? write_excited(call, &ids, position, limit) : bl_fail_null(&call->err, BL_ERR_USAGE, "limit must be at least 1");
+        json = limit ? write_excited(call, &ids, position, limit)
+                     : bl_fail_null(&call->err, BL_ERR_USAGE, "limit must be at least 1");
     bl_ids_free(&ids);
     return json;
 }
@@ -212,11 +228,13 @@ char *bl_api_contributions(bl_call *call) {
     bl_scan *scan = NULL;
     if (!bl_topic_read(call, &t) || !bl_indices_read(call, "index", indices, &n)) return NULL;
     if (!bl_request_text(call->request, "index")) indices[0] = -1;
-    if (read_text(call, &ids) && read_position(call, &ids, &position)) held = bl_topic_eigen(call, &t, indices, 1);
+    if (read_text(call, &ids) && read_position(call, &ids, &position))
+        held = bl_topic_eigen(call, &t, indices, 1);
     if (held) {
         bl_place place = {.position = position, .ids = ids.data, .n_ids = ids.n};
         bl_scan_options options = {.exact_path = true, .heads = true};
-        scan = bl_scan_places(call->explorer->model, bl_cached_eigen(held), indices, 1, &place, 1, &options, &call->err);
+        scan = bl_scan_places(call->explorer->model, bl_cached_eigen(held), indices, 1, &place, 1, &options,
+                              &call->err);
     }
     if (scan) {
         bl_match found = bl_scan_match(scan, 0, 0);

@@ -1,4 +1,5 @@
-/* A bounded cache: the least recently used goes first. What somebody holds stays until it is released, in the cache or not. */
+/* A bounded cache: the least recently used goes first. What somebody holds stays until it is released, in the
+ * cache or not. */
 #ifndef BL_SERVE_CACHE_H
 #define BL_SERVE_CACHE_H
 #include <bilens/base.h>

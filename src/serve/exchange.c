@@ -10,8 +10,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define MOST_URL 8192               /* characters of path and query; longer texts are for POST */
-#define SWALLOWED ((size_t)1 << 20) /* bytes of a body that is too long, read so that its sender sees the answer */
+#define MOST_URL 8192 /* characters of path and query; longer texts are for POST */
+#define SWALLOWED \
+    ((size_t)1 << 20) /* bytes of a body that is too long, read so that its sender sees the answer */
 
 typedef struct exchange {
     bl_job job; /* first */
@@ -28,7 +29,8 @@ typedef struct exchange {
 
 void *bl_exchange_begin(void *service, const char *uri, struct MHD_Connection *connection) {
     exchange *x = bl_alloc_zero(1, sizeof *x, NULL);
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     if (!x) return NULL;
     x->service = service;
     x->connection = connection;
@@ -37,7 +39,8 @@ void *bl_exchange_begin(void *service, const char *uri, struct MHD_Connection *c
     return x;
 }
 
-void bl_exchange_end(void *service, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode why) {
+void bl_exchange_end(void *service, struct MHD_Connection *connection, void **context,
+                     enum MHD_RequestTerminationCode why) {
     exchange *x = *context;
     (void)service, (void)connection, (void)why;
     *context = NULL;
@@ -50,18 +53,21 @@ void bl_exchange_end(void *service, struct MHD_Connection *connection, void **co
     free(x);
 }
 
-/* What every answer bears. Scripts, styles and data come from here only; nothing may be framed, sniffed or embedded elsewhere. */
+/* What every answer bears. Scripts, styles and data come from here only; nothing may be framed, sniffed or
+ * embedded elsewhere. */
 static void add_common(struct MHD_Response *response) {
     static const char *const headers[][2] = {
         {"Content-Security-Policy",
-         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src "
+         "'self'; "
          "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
         {"X-Content-Type-Options", "nosniff"},
         {"X-Frame-Options", "DENY"},
         {"Referrer-Policy", "no-referrer"},
         {"Cross-Origin-Resource-Policy", "same-origin"},
         {"Cross-Origin-Opener-Policy", "same-origin"}};
-    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) (void)MHD_add_response_header(response, headers[i][0], headers[i][1]);
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
+        (void)MHD_add_response_header(response, headers[i][0], headers[i][1]);
 }
 
 static enum MHD_Result send_response(exchange *x, unsigned status, struct MHD_Response *response) {
@@ -86,7 +92,8 @@ static enum MHD_Result send_answer(exchange *x) {
     *answer = x->answer;
     x->answer = (bl_answer){0};
     struct MHD_Response *response =
-        MHD_create_response_from_buffer_with_free_callback_cls(answer->n, (void *)(uintptr_t)answer->text, release, answer);
+        MHD_create_response_from_buffer_with_free_callback_cls(answer->n, (void *)(uintptr_t)answer->text,
+                                                               release, answer);
     unsigned status = answer->status;
     if (!response) {
         release(answer);
@@ -111,7 +118,8 @@ typedef struct header {
     size_t count;
 } header;
 
-static enum MHD_Result count_header(void *context, enum MHD_ValueKind kind, const char *name, const char *value) {
+static enum MHD_Result count_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                    const char *value) {
     header *h = context;
     (void)kind;
     if (strcasecmp(name, h->name) == 0) {
@@ -127,13 +135,15 @@ static header find_header(struct MHD_Connection *connection, const char *name) {
     return h;
 }
 
-/* A page of another origin may neither post here nor make requests of the API; a browser says so in these headers. */
+/* A page of another origin may neither post here nor make requests of the API; a browser says so in these
+ * headers. */
 static bool is_foreign(exchange *x, const char *host, bool api) {
     header origin = find_header(x->connection, "Origin"), site = find_header(x->connection, "Sec-Fetch-Site");
     char own[300];
     snprintf(own, sizeof own, "http://%.280s", host);
     if (origin.count && (origin.count > 1 || strcasecmp(origin.value, own) != 0)) return true;
-    return api && site.count && (site.count > 1 || (strcmp(site.value, "same-origin") != 0 && strcmp(site.value, "none") != 0));
+    return api && site.count &&
+           (site.count > 1 || (strcmp(site.value, "same-origin") != 0 && strcmp(site.value, "none") != 0));
 }
 
 /* The body's length as the headers have it: false when it is too long to be read even for nothing. */
@@ -150,7 +160,8 @@ static bool length_is_bearable(exchange *x) {
 static bool is_form(exchange *x) {
     static const char form[] = "application/x-www-form-urlencoded";
     header type = find_header(x->connection, "Content-Type");
-    return type.count == 1 && strncasecmp(type.value, form, sizeof form - 1) == 0 && strchr("; \t", type.value[sizeof form - 1]);
+    return type.count == 1 && strncasecmp(type.value, form, sizeof form - 1) == 0 &&
+           strchr("; \t", type.value[sizeof form - 1]);
 }
 
 /* Headers are there. MHD_YES with x->answered false to go on reading. */
@@ -162,14 +173,19 @@ static enum MHD_Result look_at(exchange *x, const char *method) {
     header host = find_header(x->connection, "Host");
     x->answered = true;
     if (!read && !post) return refuse(x, 405, "only GET, HEAD and POST are known here");
-    if (strlen(x->uri) > MOST_URL) return refuse(x, 414, "the address is longer than 8192 characters: longer texts can be sent with POST");
+    if (strlen(x->uri) > MOST_URL)
+        return refuse(x, 414,
+                      "the address is longer than 8192 characters: longer texts can be sent with POST");
     if (host.count != 1) return refuse(x, 400, "a request needs one Host header");
     if (!bl_hosts_allow(&x->service->hosts, host.value))
-        return refuse(x, 421, "this server does not answer under that name: use the address that bilens serve printed");
-    if (is_foreign(x, host.value, api)) return refuse(x, 403, "pages of another origin may not ask this server");
+        return refuse(
+            x, 421, "this server does not answer under that name: use the address that bilens serve printed");
+    if (is_foreign(x, host.value, api))
+        return refuse(x, 403, "pages of another origin may not ask this server");
     if (!length_is_bearable(x)) return refuse(x, 413, "a body may have 65536 bytes");
     if (post && !api) return refuse(x, 405, "files are only for GET and HEAD");
-    if (post && !x->swallow && !is_form(x)) return refuse(x, 415, "a body must be application/x-www-form-urlencoded");
+    if (post && !x->swallow && !is_form(x))
+        return refuse(x, 415, "a body must be application/x-www-form-urlencoded");
     x->answered = false;
     return MHD_YES;
 }
@@ -187,7 +203,9 @@ static enum MHD_Result take_body(exchange *x, const char *data, size_t *n) {
 }
 
 /* Whether an If-None-Match list holds the tag. */
-static bool matches(const char *list, const char *etag) { return strcmp(list, "*") == 0 || strstr(list, etag) != NULL; }
+static bool matches(const char *list, const char *etag) {
+    return strcmp(list, "*") == 0 || strstr(list, etag) != NULL;
+}
 
 static enum MHD_Result send_file(exchange *x, const char *path) {
     const bl_page_file *file = bl_page_find(path);
@@ -195,9 +213,11 @@ static enum MHD_Result send_file(exchange *x, const char *path) {
     header known = find_header(x->connection, "If-None-Match");
     bool same = known.count == 1 && matches(known.value, file->etag);
     struct MHD_Response *response =
-        MHD_create_response_from_buffer(same ? 0 : file->size, (void *)(uintptr_t)file->data, MHD_RESPMEM_PERSISTENT);
+        MHD_create_response_from_buffer(same ? 0 : file->size, (void *)(uintptr_t)file->data,
+                                        MHD_RESPMEM_PERSISTENT);
     if (!response) return MHD_NO;
-    if (!same) (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, bl_page_type(file->path));
+    if (!same)
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, bl_page_type(file->path));
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, file->etag);
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
     return send_response(x, same ? 304 : 200, response);
@@ -224,10 +244,12 @@ static enum MHD_Result dispatch(exchange *x) {
     if (query) *query++ = '\0';
     x->request.path = x->uri;
     if (x->swallow) return refuse(x, 413, "a body may have 65536 bytes");
-    if ((query && !bl_request_add(&x->request, query, strlen(query), &err)) || !bl_request_add(&x->request, x->body, x->body_n, &err))
+    if ((query && !bl_request_add(&x->request, query, strlen(query), &err)) ||
+        !bl_request_add(&x->request, x->body, x->body_n, &err))
         return refuse(x, err.code == BL_ERR_MEMORY ? 503 : 400, err.message);
     if (strncmp(x->uri, "/api/", 5) != 0) return send_file(x, x->uri);
-    if (!bl_explorer_route(x->uri, &effort)) return refuse(x, 404, "there is no such path in the API: see docs/api.md");
+    if (!bl_explorer_route(x->uri, &effort))
+        return refuse(x, 404, "there is no such path in the API: see docs/api.md");
     bl_guest_served(x->guest);
     x->job.run = run;
     MHD_suspend_connection(x->connection);
@@ -238,8 +260,9 @@ static enum MHD_Result dispatch(exchange *x) {
     return MHD_YES;
 }
 
-enum MHD_Result bl_exchange_handle(void *service, struct MHD_Connection *connection, const char *url, const char *method,
-                                   const char *version, const char *upload, size_t *upload_size, void **context) {
+enum MHD_Result bl_exchange_handle(void *service, struct MHD_Connection *connection, const char *url,
+                                   const char *method, const char *version, const char *upload,
+                                   size_t *upload_size, void **context) {
     exchange *x = *context;
     (void)service, (void)connection, (void)url, (void)version;
     if (!x) return MHD_NO;

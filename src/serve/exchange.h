@@ -20,8 +20,10 @@ typedef struct bl_service {
 /* MHD_OPTION_URI_LOG_CALLBACK: the request line is there. */
 void *bl_exchange_begin(void *service, const char *uri, struct MHD_Connection *connection);
 /* The access handler: headers, pieces of the body, its end; and once more when the answer is there. */
-enum MHD_Result bl_exchange_handle(void *service, struct MHD_Connection *connection, const char *url, const char *method,
-                                   const char *version, const char *upload, size_t *upload_size, void **exchange);
+enum MHD_Result bl_exchange_handle(void *service, struct MHD_Connection *connection, const char *url,
+                                   const char *method, const char *version, const char *upload,
+                                   size_t *upload_size, void **exchange);
 /* MHD_OPTION_NOTIFY_COMPLETED. */
-void bl_exchange_end(void *service, struct MHD_Connection *connection, void **exchange, enum MHD_RequestTerminationCode why);
+void bl_exchange_end(void *service, struct MHD_Connection *connection, void **exchange,
+                     enum MHD_RequestTerminationCode why);
 #endif

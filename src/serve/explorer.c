@@ -17,7 +17,8 @@
 /* `text` without case; what cannot be folded stays. */
 static char *fold(const char *text, bl_error *err) {
     utf8proc_uint8_t *out = NULL;
-    utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)text, 0, &out, UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_CASEFOLD);
+    utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)text, 0, &out,
+                                      UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_CASEFOLD);
     if (n < 0) return bl_strdup(text, err);
     return (char *)out;
 }
@@ -55,12 +56,19 @@ static bool make_stories(bl_explorer *e, bl_corpus *corpus, const bl_serve_optio
     size_t most = options->max_stories ? options->max_stories : DEFAULT_STORIES;
     if (corpus) e->stories = bl_stories_read(e->model, corpus, most, err);
     else if (e->atlas) e->stories = bl_stories_of_atlas(e->model, e->atlas, most, err);
-    else return bl_fail(err, BL_ERR_USAGE, "the explorer needs a corpus, or an atlas, whose stories it then takes");
-    e->corpus_name = e->stories ? bl_strdup(options->corpus_name ? options->corpus_name : options->atlas ? options->atlas : "", err) : NULL;
+    else
+        return bl_fail(err, BL_ERR_USAGE,
+                       "the explorer needs a corpus, or an atlas, whose stories it then takes");
+    e->corpus_name = e->stories ? bl_strdup(options->corpus_name ? options->corpus_name
+                                            : options->atlas     ? options->atlas
+                                                                 : "",
+                                            err)
+                                : NULL;
     return e->corpus_name != NULL;
 }
 
-bl_explorer *bl_explorer_new(const bl_model *model, bl_corpus *corpus, const bl_serve_options *options, bl_error *err) {
+bl_explorer *bl_explorer_new(const bl_model *model, bl_corpus *corpus, const bl_serve_options *options,
+                             bl_error *err) {
     static const bl_serve_options defaults = {0};
     bl_error_clear(err);
     if (!options) options = &defaults;
@@ -91,7 +99,8 @@ void bl_explorer_free(bl_explorer *e) {
     bl_cache_free(e->eigens);
     for (size_t id = 0; e->names && id < V; id++) free(e->names[id]);
     for (size_t id = 0; e->folded && id < V; id++) free(e->folded[id]);
-    for (size_t i = 0; e->null_models && i < bl_model_config(e->model)->n_layer; i++) bl_decomposer_free(e->null_models[i]);
+    for (size_t i = 0; e->null_models && i < bl_model_config(e->model)->n_layer; i++)
+        bl_decomposer_free(e->null_models[i]);
     free(e->names);
     free(e->folded);
     free(e->null_models);

@@ -13,12 +13,13 @@ struct bl_explorer {
     bl_look *atlas; /* NULL: none */
     bl_stories *stories;
     char *corpus_name;
-    char *info;                  /* the command line's info JSON */
-    char **names, **folded;      /* [V] a token's text as UTF-8, and without case */
-    float *mean;                 /* [d] of all rows of W_U */
-    bl_cache *eigens;            /* bl_decomposition */
-    bl_cache *answers;           /* text */
-    pthread_mutex_t decomposing; /* one at a time: a page asks for a spectrum and a scan of the same direction at once */
+    char *info;             /* the command line's info JSON */
+    char **names, **folded; /* [V] a token's text as UTF-8, and without case */
+    float *mean;            /* [d] of all rows of W_U */
+    bl_cache *eigens;       /* bl_decomposition */
+    bl_cache *answers;      /* text */
+    pthread_mutex_t
+        decomposing; /* one at a time: a page asks for a spectrum and a scan of the same direction at once */
     pthread_mutex_t lock;        /* around null_models */
     bl_decomposer **null_models; /* [n_layer] made when they are asked for */
 };

@@ -41,7 +41,8 @@ static void *watch(void *context) {
         time_t now = seconds();
         for (bl_guest *guest = g->first; guest; guest = guest->next) {
             time_t limit = guest->state == TAKING ? 10 * g->limit : g->limit;
-            if (guest->state != WAITING && now - guest->since > limit) (void)shutdown(guest->socket, SHUT_RDWR);
+            if (guest->state != WAITING && now - guest->since > limit)
+                (void)shutdown(guest->socket, SHUT_RDWR);
         }
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec++;

@@ -1,5 +1,6 @@
-/* Open connections, and showing those the door that send their request, or take their answer, too slowly. A connection's time without
- * any byte is limited by the web server; who sends a byte now and then is seen here. */
+/* Open connections, and showing those the door that send their request, or take their answer, too slowly. A
+ * connection's time without any byte is limited by the web server; who sends a byte now and then is seen
+ * here. */
 #ifndef BL_SERVE_GUESTS_H
 #define BL_SERVE_GUESTS_H
 #include <bilens/base.h>
@@ -7,7 +8,8 @@
 typedef struct bl_guests bl_guests;
 typedef struct bl_guest bl_guest;
 
-/* A request must be there `seconds` after its connection, or the answer before it; an answer must be taken within ten times that. */
+/* A request must be there `seconds` after its connection, or the answer before it; an answer must be taken
+ * within ten times that. */
 bl_guests *bl_guests_new(unsigned seconds, bl_error *err);
 /* All must have left. */
 void bl_guests_free(bl_guests *guests);

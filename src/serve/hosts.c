@@ -38,36 +38,49 @@ static unsigned port_of(int s) {
 
 static size_t fail(const char *address, unsigned port, bl_error *err) {
     if (errno == EADDRINUSE)
-        bl_fail(err, BL_ERR_INPUT, "port %u of %.100s is taken by another program: choose another one (0 = any that is free)", port,
-                address);
-    else if (errno == EACCES) bl_fail(err, BL_ERR_INPUT, "port %u of %.100s may not be used: choose one from 1024", port, address);
-    else bl_fail(err, BL_ERR_INPUT, "port %u of %.100s cannot be listened at: %s", port, address, strerror(errno));
+        bl_fail(err, BL_ERR_INPUT,
+                "port %u of %.100s is taken by another program: choose another one (0 = any that is free)",
+                port, address);
+    else if (errno == EACCES)
+        bl_fail(err, BL_ERR_INPUT, "port %u of %.100s may not be used: choose one from 1024", port, address);
+    else
+        bl_fail(err, BL_ERR_INPUT, "port %u of %.100s cannot be listened at: %s", port, address,
+                strerror(errno));
     return 0;
 }
 
 static size_t listen_loopback(unsigned *port, int sockets[2], bool v6[2], bl_error *err) {
-    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons((in_port_t)*port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in four = {.sin_family = AF_INET,
+                               .sin_port = htons((in_port_t)*port),
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     sockets[0] = listen_at((const struct sockaddr *)&four, sizeof four);
     if (sockets[0] < 0) return fail("127.0.0.1", *port, err);
     *port = port_of(sockets[0]);
-    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons((in_port_t)*port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    sockets[1] = listen_at((const struct sockaddr *)&six, sizeof six); /* a machine without IPv6 does without */
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6,
+                               .sin6_port = htons((in_port_t)*port),
+                               .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    sockets[1] =
+        listen_at((const struct sockaddr *)&six, sizeof six); /* a machine without IPv6 does without */
     v6[0] = false;
     v6[1] = true;
     return sockets[1] < 0 ? 1 : 2;
 }
 
 static bool is_any(const struct sockaddr *a) {
-    if (a->sa_family == AF_INET) return ((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr == htonl(INADDR_ANY);
-    return a->sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr);
+    if (a->sa_family == AF_INET)
+        return ((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr == htonl(INADDR_ANY);
+    return a->sa_family == AF_INET6 &&
+           IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr);
 }
 
 static void lower(char *text) {
     for (; *text; text++) *text = (char)tolower((unsigned char)*text);
 }
 
-static size_t listen_named(const char *address, unsigned *port, int sockets[2], bool v6[2], bl_hosts *hosts, bl_error *err) {
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *found = NULL;
+static size_t listen_named(const char *address, unsigned *port, int sockets[2], bool v6[2], bl_hosts *hosts,
+                           bl_error *err) {
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM},
+                    *found = NULL;
     char service[16];
     size_t n = 0;
     snprintf(service, sizeof service, "%u", *port);
@@ -95,13 +108,15 @@ static size_t listen_named(const char *address, unsigned *port, int sockets[2], 
     return n ? n : fail(address, *port, err);
 }
 
-size_t bl_listen(const char *address, unsigned *port, int sockets[2], bool v6[2], bl_hosts *hosts, bl_error *err) {
+size_t bl_listen(const char *address, unsigned *port, int sockets[2], bool v6[2], bl_hosts *hosts,
+                 bl_error *err) {
     *hosts = (bl_hosts){0};
     if (*port > 65535) {
         bl_fail(err, BL_ERR_USAGE, "port %u does not exist: 0 … 65535", *port);
         return 0;
     }
-    return address ? listen_named(address, port, sockets, v6, hosts, err) : listen_loopback(port, sockets, v6, err);
+    return address ? listen_named(address, port, sockets, v6, hosts, err)
+                   : listen_loopback(port, sockets, v6, err);
 }
 
 static bool is_port(const char *text) {

@@ -1,7 +1,8 @@
 /* Addresses to listen at, and the names under which a request may ask for this server.
  *
- * A page of another site can make its own name lead to 127.0.0.1 (DNS rebinding) and would then be of the same origin as the explorer; its
- * requests bear that name in Host, and so are refused. A port may differ: an SSH tunnel has another one at the other end. */
+ * A page of another site can make its own name lead to 127.0.0.1 (DNS rebinding) and would then be of the
+ * same origin as the explorer; its requests bear that name in Host, and so are refused. A port may differ: an
+ * SSH tunnel has another one at the other end. */
 #ifndef BL_SERVE_HOSTS_H
 #define BL_SERVE_HOSTS_H
 #include <bilens/base.h>
@@ -12,9 +13,10 @@ typedef struct bl_hosts {
     bool any_number; /* listening everywhere: every numeric address is ours */
 } bl_hosts;
 
-/* Listening sockets for `address` (NULL: 127.0.0.1 and, if possible, ::1) into sockets [2]; returns how many, 0 on failure. *port becomes the
- * one that was got; *v6 [2] says which are IPv6. Fills in `hosts`. */
-size_t bl_listen(const char *address, unsigned *port, int sockets[2], bool v6[2], bl_hosts *hosts, bl_error *err);
+/* Listening sockets for `address` (NULL: 127.0.0.1 and, if possible, ::1) into sockets [2]; returns how many,
+ * 0 on failure. *port becomes the one that was got; *v6 [2] says which are IPv6. Fills in `hosts`. */
+size_t bl_listen(const char *address, unsigned *port, int sockets[2], bool v6[2], bl_hosts *hosts,
+                 bl_error *err);
 /* Whether the Host header's value is one of ours. */
 bool bl_hosts_allow(const bl_hosts *hosts, const char *host);
 #endif

@@ -1,8 +1,9 @@
 /* The web server: libmicrohttpd around the explorer.
  *
- * One thread a listening socket does all input and output (epoll). A request is looked at when its headers are there (method, host, origin,
- * sizes) and refused at once or read to its end; the page's files are answered directly, the API's requests suspended, worked on by the
- * threads of jobs.h, and resumed with their answer. */
+ * One thread a listening socket does all input and output (epoll). A request is looked at when its headers
+ * are there (method, host, origin, sizes) and refused at once or read to its end; the page's files are
+ * answered directly, the API's requests suspended, worked on by the threads of jobs.h, and resumed with their
+ * answer. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "serve/exchange.h"
@@ -26,10 +27,12 @@ struct bl_server {
     char url[300];
 };
 
-static void on_connection(void *context, struct MHD_Connection *connection, void **guest, enum MHD_ConnectionNotificationCode what) {
+static void on_connection(void *context, struct MHD_Connection *connection, void **guest,
+                          enum MHD_ConnectionNotificationCode what) {
     bl_service *service = context;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         *guest = info ? bl_guest_enter(service->guests, info->connect_fd) : NULL;
     } else {
         bl_guest_leave(*guest);
@@ -40,16 +43,19 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 static struct MHD_Daemon *start(bl_server *server, int socket, bool v6, bl_error *err) {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | (v6 ? MHD_USE_IPv6 : 0U);
     struct MHD_Daemon *daemon =
-        MHD_start_daemon(flags, 0, NULL, NULL, bl_exchange_handle, &server->service, MHD_OPTION_LISTEN_SOCKET, socket,
-                         MHD_OPTION_URI_LOG_CALLBACK, bl_exchange_begin, &server->service, MHD_OPTION_NOTIFY_COMPLETED, bl_exchange_end,
-                         &server->service, MHD_OPTION_NOTIFY_CONNECTION, on_connection, &server->service, MHD_OPTION_CONNECTION_LIMIT,
-                         (unsigned)MOST_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
+        MHD_start_daemon(flags, 0, NULL, NULL, bl_exchange_handle, &server->service, MHD_OPTION_LISTEN_SOCKET,
+                         socket, MHD_OPTION_URI_LOG_CALLBACK, bl_exchange_begin, &server->service,
+                         MHD_OPTION_NOTIFY_COMPLETED, bl_exchange_end, &server->service,
+                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, &server->service,
+                         MHD_OPTION_CONNECTION_LIMIT, (unsigned)MOST_CONNECTIONS,
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
                          SILENCE, MHD_OPTION_END);
     if (!daemon) bl_fail(err, BL_ERR_IO, "the web server cannot be started");
     return daemon;
 }
 
-bl_server *bl_server_new(const bl_model *model, bl_corpus *corpus, const bl_serve_options *options, bl_error *err) {
+bl_server *bl_server_new(const bl_model *model, bl_corpus *corpus, const bl_serve_options *options,
+                         bl_error *err) {
     static const bl_serve_options defaults = {0};
     int sockets[2];
     bool v6[2];
@@ -62,14 +68,16 @@ bl_server *bl_server_new(const bl_model *model, bl_corpus *corpus, const bl_serv
     service->jobs = service->explorer ? bl_jobs_new(err) : NULL;
     service->guests = service->jobs ? bl_guests_new(PATIENCE, err) : NULL;
     server->port = options->port;
-    size_t n = service->guests ? bl_listen(options->address, &server->port, sockets, v6, &service->hosts, err) : 0;
+    size_t n =
+        service->guests ? bl_listen(options->address, &server->port, sockets, v6, &service->hosts, err) : 0;
     for (size_t i = 0; i < n; i++) {
         server->daemons[i] = server->n_daemons == i ? start(server, sockets[i], v6[i], err) : NULL;
         if (server->daemons[i]) server->n_daemons++;
         else close(sockets[i]);
     }
     const char *shown = !options->address || service->hosts.any_number ? "127.0.0.1" : options->address;
-    snprintf(server->url, sizeof server->url, strchr(shown, ':') ? "http://[%.250s]:%u/" : "http://%.250s:%u/", shown, server->port);
+    snprintf(server->url, sizeof server->url,
+             strchr(shown, ':') ? "http://[%.250s]:%u/" : "http://%.250s:%u/", shown, server->port);
     if (n > 0 && server->n_daemons == n) return server;
     bl_server_free(server);
     return NULL;
@@ -78,7 +86,8 @@ bl_server *bl_server_new(const bl_model *model, bl_corpus *corpus, const bl_serv
 const char *bl_server_url(const bl_server *server) { return server->url; }
 unsigned bl_server_port(const bl_server *server) { return server->port; }
 
-/* Suspended requests must be resumed before the web server is stopped: what runs is cancelled, what waits is refused. */
+/* Suspended requests must be resumed before the web server is stopped: what runs is cancelled, what waits is
+ * refused. */
 void bl_server_free(bl_server *server) {
     if (!server) return;
     bl_service *service = &server->service;

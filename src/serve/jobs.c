@@ -8,7 +8,8 @@
 #define MOST_WAITING 256
 #define MOST_THREADS 2
 
-static const size_t threads_of[BL_EFFORTS] = {2, 1, 1}; /* a computation has all cores; two at once would only be in each other's way */
+static const size_t threads_of[BL_EFFORTS] = {
+    2, 1, 1}; /* a computation has all cores; two at once would only be in each other's way */
 
 typedef struct queue {
     bl_jobs *jobs;

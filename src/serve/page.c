@@ -2,7 +2,8 @@
 #include <string.h>
 
 /* On a static site this file holds what the server would say (site.c); the page asks for it in any case. */
-static const bl_page_file no_site = {"site.js", (const unsigned char *)"/* served live: no site data */\n", 32, "\"none\""};
+static const bl_page_file no_site = {"site.js", (const unsigned char *)"/* served live: no site data */\n",
+                                     32, "\"none\""};
 
 const bl_page_file *bl_page_find(const char *path) {
     if (path[0] != '/') return NULL;

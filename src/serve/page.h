@@ -1,4 +1,5 @@
-/* The explorer's page: the files of web/, embedded (cmake/embed.cmake). Nothing is ever read from disk, so no path can lead elsewhere. */
+/* The explorer's page: the files of web/, embedded (cmake/embed.cmake). Nothing is ever read from disk, so no
+ * path can lead elsewhere. */
 #ifndef BL_SERVE_PAGE_H
 #define BL_SERVE_PAGE_H
 #include <stdbool.h>

@@ -5,8 +5,9 @@
  *   data/tokens.js            the rows of /api/tokens
  *   data/0000.js …            `shard` directions each, and the beginnings of the stories that they refer to
  *
- * A page opened from disk may load scripts, but fetch nothing: so data are scripts that hand over base64 of gzipped JSON.
- * The folder is made under a hidden name and appears as a whole, in the place of an older site or of nothing. */
+ * A page opened from disk may load scripts, but fetch nothing: so data are scripts that hand over base64 of
+ * gzipped JSON. The folder is made under a hidden name and appears as a whole, in the place of an older site
+ * or of nothing. */
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -53,7 +54,8 @@ static bool write_file(const site *s, const char *name, const void *data, size_t
 static unsigned char *compress_gzip(const char *text, size_t n, size_t *size, bl_error *err) {
     z_stream z = {0};
     unsigned char *out = NULL;
-    if (n > UINT_MAX / 2) return bl_fail_null(err, BL_ERR_UNSUPPORTED, "a data file of the site has %zu bytes: too many", n);
+    if (n > UINT_MAX / 2)
+        return bl_fail_null(err, BL_ERR_UNSUPPORTED, "a data file of the site has %zu bytes: too many", n);
     if (deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) != Z_OK)
         return bl_fail_null(err, BL_ERR_MEMORY, "out of memory in zlib");
     size_t room = deflateBound(&z, (uLong)n);
@@ -76,8 +78,10 @@ static unsigned char *compress_gzip(const char *text, size_t n, size_t *size, bl
 static void add_base64(bl_buffer *out, const unsigned char *data, size_t n) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t i = 0; i < n; i += 3) {
-        unsigned b = (unsigned)data[i] << 16 | (i + 1 < n ? (unsigned)data[i + 1] << 8 : 0) | (i + 2 < n ? (unsigned)data[i + 2] : 0);
-        char four[4] = {digits[b >> 18], digits[b >> 12 & 63], i + 1 < n ? digits[b >> 6 & 63] : '=', i + 2 < n ? digits[b & 63] : '='};
+        unsigned b = (unsigned)data[i] << 16 | (i + 1 < n ? (unsigned)data[i + 1] << 8 : 0) |
+                     (i + 2 < n ? (unsigned)data[i + 2] : 0);
+        char four[4] = {digits[b >> 18], digits[b >> 12 & 63], i + 1 < n ? digits[b >> 6 & 63] : '=',
+                        i + 2 < n ? digits[b & 63] : '='};
         bl_buffer_add(out, four, 4);
     }
 }
@@ -134,12 +138,14 @@ static void add_script_json(bl_buffer *out, const char *json) {
 
 static bool write_info(const site *s, bl_error *err) {
     char more[96];
-    snprintf(more, sizeof more, "\"shard\":%zu,\"spectra\":%s", s->shard, s->decomposers[0] ? "true" : "false");
+    snprintf(more, sizeof more, "\"shard\":%zu,\"spectra\":%s", s->shard,
+             s->decomposers[0] ? "true" : "false");
     char *info = ask(s, "", bl_api_info, err);
     info = bl_json_more(info, more, err);
     if (!info) return false;
     bl_buffer out = {0};
-    bl_buffer_text(&out, "/* Made by bilens atlas --site: what this site is of. */\nglobalThis.BILENS_SITE = ");
+    bl_buffer_text(&out,
+                   "/* Made by bilens atlas --site: what this site is of. */\nglobalThis.BILENS_SITE = ");
     add_script_json(&out, info);
     bl_buffer_text(&out, ";\n");
     bl_free(info);
@@ -166,7 +172,9 @@ static bool decompose(site *s, const int32_t *ids, size_t n, bl_error *err) {
     for (size_t i = 0; i < n; i++)
         if (!bl_explorer_direction(s->explorer, ids[i], !f->raw, f->centred, s->u + i * d, err)) return false;
     for (int null_model = 0; null_model < 2; null_model++)
-        if (!bl_decomposer_run(s->decomposers[null_model], s->u, n, 1, s->eigens + (size_t)null_model * s->shard, err)) return false;
+        if (!bl_decomposer_run(s->decomposers[null_model], s->u, n, 1,
+                               s->eigens + (size_t)null_model * s->shard, err))
+            return false;
     return true;
 }
 
@@ -183,7 +191,8 @@ static bool write_shard(site *s, size_t at, bl_error *err) {
     bl_buffer_text(&out, "{\"directions\":{");
     for (size_t i = 0; ok && i < n; i++) {
         bl_buffer_print(&out, i ? ",\"%d\":" : "\"%d\":", (int)ids[i]);
-        ok = bl_site_direction(s->explorer, ids[i], s->eigens[i], s->eigens[s->shard + i], &stories, &out, err);
+        ok = bl_site_direction(s->explorer, ids[i], s->eigens[i], s->eigens[s->shard + i], &stories, &out,
+                               err);
     }
     bl_buffer_text(&out, "},\"stories\":");
     bl_site_stories_write(&stories, &out);
@@ -222,14 +231,16 @@ static bool make_all(site *s, bool spectra, bl_error *err) {
     if (!write_page(s, err) || !write_info(s, err) || !write_tokens(s, err)) return false;
     size_t shards = (s->V + s->shard - 1) / s->shard;
     for (size_t i = 0; i < shards; i++)
-        if (!bl_progress_step(&s->progress, "writing", i, shards, err) || !write_shard(s, i, err)) return false;
+        if (!bl_progress_step(&s->progress, "writing", i, shards, err) || !write_shard(s, i, err))
+            return false;
     return true;
 }
 
 /* Only an empty folder or an older site is replaced. */
 static bool check_place(const char *path, bl_error *err) {
     if (!bl_file_exists(path)) return true;
-    if (!bl_is_directory(path)) return bl_fail(err, BL_ERR_INPUT, "%s: is a file; a site needs a folder", path);
+    if (!bl_is_directory(path))
+        return bl_fail(err, BL_ERR_INPUT, "%s: is a file; a site needs a folder", path);
     char *mark = bl_path_join(path, "site.js", err);
     bool ours = mark && bl_file_exists(mark), empty = true;
     DIR *folder = mark && !ours ? opendir(path) : NULL;
@@ -237,13 +248,16 @@ static bool check_place(const char *path, bl_error *err) {
         empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
     if (folder) closedir(folder);
     free(mark);
-    return mark && (ours || empty || bl_fail(err, BL_ERR_INPUT, "%s: a folder that is no site of bilens: it is not replaced", path));
+    return mark &&
+           (ours || empty ||
+            bl_fail(err, BL_ERR_INPUT, "%s: a folder that is no site of bilens: it is not replaced", path));
 }
 
 /* The staging folder becomes `path`; what was there goes. */
 static bool put_in_place(char *staging, const char *path, bl_error *err) {
     if (!bl_file_exists(path))
-        return rename(staging, path) == 0 || bl_fail(err, BL_ERR_IO, "%s: cannot be made: %s", path, strerror(errno));
+        return rename(staging, path) == 0 ||
+               bl_fail(err, BL_ERR_IO, "%s: cannot be made: %s", path, strerror(errno));
     if (renameat2(AT_FDCWD, staging, AT_FDCWD, path, RENAME_EXCHANGE) == 0) {
         bl_remove_tree(staging);
         return true;
@@ -251,7 +265,8 @@ static bool put_in_place(char *staging, const char *path, bl_error *err) {
     return bl_fail(err, BL_ERR_IO, "%s: cannot be replaced: %s", path, strerror(errno));
 }
 
-bool bl_site_write(const bl_model *model, const char *atlas, const char *directory, const bl_site_options *options, bl_error *err) {
+bool bl_site_write(const bl_model *model, const char *atlas, const char *directory,
+                   const bl_site_options *options, bl_error *err) {
     static const bl_site_options defaults = {0};
     bl_error_clear(err);
     if (!options) options = &defaults;
@@ -267,7 +282,9 @@ bool bl_site_write(const bl_model *model, const char *atlas, const char *directo
     if (!s.explorer) goto done;
     s.explorer->site = true;
     if (!bl_look_get_facts(s.explorer->atlas)->complete) {
-        bl_fail(err, BL_ERR_INPUT, "%s: the atlas is not finished: give the command that made it again, then write the site", atlas);
+        bl_fail(err, BL_ERR_INPUT,
+                "%s: the atlas is not finished: give the command that made it again, then write the site",
+                atlas);
         goto done;
     }
     s.staging = bl_staging_make(path, false, "the site", err);

@@ -1,4 +1,5 @@
-/* One direction of a static site as compact JSON: what web/site_format.js makes the shapes of eigen and scan from. */
+/* One direction of a static site as compact JSON: what web/site_format.js makes the shapes of eigen and scan
+ * from. */
 #ifndef BL_SERVE_SITE_DIRECTION_H
 #define BL_SERVE_SITE_DIRECTION_H
 #include "base/buffer.h"
@@ -14,10 +15,12 @@ typedef struct bl_site_stories {
     size_t n, capacity;
 } bl_site_stories;
 
-/* Writes the direction of token `id`: {"spectrum", "largest", "effective_rank", "constant", "groups", "null": {…}, "vectors": […]}.
- * eigen and null_eigen are NULL where spectra are left out. Matches add what they need to `stories`. */
-bool bl_site_direction(bl_explorer *explorer, int32_t id, const bl_eigen *eigen, const bl_eigen *null_eigen, bl_site_stories *stories,
-                       bl_buffer *out, bl_error *err);
+/* Writes the direction of token `id`: {"spectrum", "largest", "effective_rank", "constant", "groups", "null":
+ * {…}, "vectors": […]}. eigen and null_eigen are NULL where spectra are left out. Matches add what
+ * they need
+ * to `stories`. */
+bool bl_site_direction(bl_explorer *explorer, int32_t id, const bl_eigen *eigen, const bl_eigen *null_eigen,
+                       bl_site_stories *stories, bl_buffer *out, bl_error *err);
 /* {"17": [ids], …}, ascending; empties them. */
 void bl_site_stories_write(bl_site_stories *stories, bl_buffer *out);
 void bl_site_stories_free(bl_site_stories *stories);

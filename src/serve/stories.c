@@ -29,8 +29,9 @@ static bool add_story(bl_stories *s, const bl_ids *ids, size_t V, bl_error *err)
     size_t used = s->begin[s->n];
     for (size_t p = 0; p < ids->n; p++)
         if (ids->data[p] < 0 || (size_t)ids->data[p] >= V)
-            return bl_fail(err, BL_ERR_INPUT, "%s: the tokenizer gives id %d, but the model's vocabulary has %zu", bl_model_name(s->model),
-                           (int)ids->data[p], V);
+            return bl_fail(err, BL_ERR_INPUT,
+                           "%s: the tokenizer gives id %d, but the model's vocabulary has %zu",
+                           bl_model_name(s->model), (int)ids->data[p], V);
     if (!bl_grow(&s->ids, &s->ids_capacity, used + ids->n + 1, sizeof *s->ids, err) ||
         !bl_grow(&s->begin, &s->begin_capacity, s->n + 2, sizeof *s->begin, err))
         return false;
@@ -48,7 +49,8 @@ static bool read_batch(bl_stories *s, bl_batch *batch, bool *more, bl_error *err
     size_t left = s->most - s->n;
     if (!bl_batch_read(batch, s->corpus, left < BATCH ? left : BATCH, err)) return false;
     for (size_t i = 0; i < batch->n; i++)
-        if (!bl_batch_encode(batch, i, bl_model_tokenizer(s->model), c->n_ctx, err) || !add_story(s, &batch->ids[i], c->n_vocab, err))
+        if (!bl_batch_encode(batch, i, bl_model_tokenizer(s->model), c->n_ctx, err) ||
+            !add_story(s, &batch->ids[i], c->n_vocab, err))
             return false;
     pthread_mutex_lock(&s->lock);
     *more = batch->n > 0 && s->n < s->most && s->begin[s->n] < MOST_TOKENS && !s->stop;

@@ -5,13 +5,15 @@
 
 typedef struct bl_stories bl_stories;
 
-/* Begins to read at most `most` stories (and about 32 million tokens) of `corpus`, which must live until bl_stories_free. */
+/* Begins to read at most `most` stories (and about 32 million tokens) of `corpus`, which must live until
+ * bl_stories_free. */
 bl_stories *bl_stories_read(const bl_model *model, bl_corpus *corpus, size_t most, bl_error *err);
 /* The atlas's own stories, there at once. */
 bl_stories *bl_stories_of_atlas(const bl_model *model, bl_look *look, size_t most, bl_error *err);
 /* Stops reading. */
 void bl_stories_free(bl_stories *stories);
-/* Everything, waiting until it is read; stays valid. Fails with what the reading failed with, or BL_ERR_CANCELLED when it was stopped. */
+/* Everything, waiting until it is read; stays valid. Fails with what the reading failed with, or
+ * BL_ERR_CANCELLED when it was stopped. */
 bool bl_stories_get(bl_stories *stories, bl_token_stories *out, bl_error *err);
 /* How many there are so far; whether that is all. */
 size_t bl_stories_count(bl_stories *stories, bool *ready);

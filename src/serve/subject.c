@@ -21,7 +21,9 @@ void bl_decomposition_free(void *value) {
     free(d);
 }
 
-const bl_eigen *bl_cached_eigen(const bl_cached *cached) { return ((const decomposition *)bl_cached_value(cached))->eigen; }
+const bl_eigen *bl_cached_eigen(const bl_cached *cached) {
+    return ((const decomposition *)bl_cached_value(cached))->eigen;
+}
 
 const char *bl_contrast_name(bl_contrast contrast) {
     static const char *const names[] = {"none", "tokens", "mean"};
@@ -33,7 +35,9 @@ static int32_t find_token(bl_call *call, const char *token) {
     const bl_explorer *e = call->explorer;
     int32_t id = bl_tokenizer_find(bl_model_tokenizer(e->model), token, &call->err);
     if (id >= 0 && (size_t)id < bl_model_config(e->model)->n_vocab) return id;
-    if (id >= 0) bl_fail(&call->err, BL_ERR_USAGE, "token '%s' has id %d, which the model's vocabulary has not", token, (int)id);
+    if (id >= 0)
+        bl_fail(&call->err, BL_ERR_USAGE, "token '%s' has id %d, which the model's vocabulary has not", token,
+                (int)id);
     call->status = 404;
     call->lost = token;
     return -1;
@@ -49,7 +53,8 @@ static bool read_contrast(bl_call *call, bl_topic *t) {
         t->contrast = BL_CONTRAST_MEAN;
         return true;
     }
-    return bl_fail(&call->err, BL_ERR_USAGE, "contrast: '%.40s' is not %s: none, mean, or contrast tokens as minus=…", name,
+    return bl_fail(&call->err, BL_ERR_USAGE,
+                   "contrast: '%.40s' is not %s: none, mean, or contrast tokens as minus=…", name,
                    t->direction.n_minus ? "tokens" : "one of none, mean");
 }
 
@@ -59,13 +64,16 @@ bool bl_topic_read(bl_call *call, bl_topic *t) {
     bl_error *err = &call->err;
     *t = (bl_topic){.direction = {.token = bl_request_text(r, "token")}};
     t->direction.minus = t->minus;
-    if (!t->direction.token) return bl_fail(err, BL_ERR_USAGE, "token is missing: which output token's direction?");
+    if (!t->direction.token)
+        return bl_fail(err, BL_ERR_USAGE, "token is missing: which output token's direction?");
     for (size_t at = 0; (minus = bl_request_next(r, "minus", &at)) != NULL;) {
-        if (t->direction.n_minus == BL_MOST_MINUS) return bl_fail(err, BL_ERR_USAGE, "more than %d contrast tokens", BL_MOST_MINUS);
+        if (t->direction.n_minus == BL_MOST_MINUS)
+            return bl_fail(err, BL_ERR_USAGE, "more than %d contrast tokens", BL_MOST_MINUS);
         t->minus[t->direction.n_minus++] = minus;
     }
     if (!read_contrast(call, t) || !bl_request_count(r, "layer", 0, 1000000, &t->layer, err) ||
-        !bl_request_flag(r, "centre", &t->direction.centre_unembedding, err) || !bl_request_flag(r, "null", &t->null_model, err))
+        !bl_request_flag(r, "centre", &t->direction.centre_unembedding, err) ||
+        !bl_request_flag(r, "null", &t->null_model, err))
         return false;
     t->id = find_token(call, t->direction.token);
     for (size_t i = 0; t->id >= 0 && i < t->direction.n_minus; i++)
@@ -73,14 +81,17 @@ bool bl_topic_read(bl_call *call, bl_topic *t) {
     if (t->id < 0) return false;
     size_t n_layer = bl_model_config(call->explorer->model)->n_layer;
     return t->layer < n_layer ||
-           bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model's layers are 0 … %zu", t->layer, n_layer - 1);
+           bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model's layers are 0 … %zu", t->layer,
+                   n_layer - 1);
 }
 
 bool bl_topic_in_atlas(const bl_explorer *e, const bl_topic *t) {
     if (!e->atlas) return false;
     const bl_look_facts *f = bl_look_get_facts(e->atlas);
-    return f->complete && !t->null_model && t->layer == f->layer && t->contrast == (f->raw ? BL_CONTRAST_NONE : BL_CONTRAST_MEAN) &&
-           t->direction.centre_unembedding == f->centred && bl_look_get_direction(e->atlas, (size_t)t->id)->there;
+    return f->complete && !t->null_model && t->layer == f->layer &&
+           t->contrast == (f->raw ? BL_CONTRAST_NONE : BL_CONTRAST_MEAN) &&
+           t->direction.centre_unembedding == f->centred &&
+           bl_look_get_direction(e->atlas, (size_t)t->id)->there;
 }
 
 static void default_indices(long n, long indices[BL_MOST_INDICES], size_t *count) {
@@ -98,19 +109,23 @@ bool bl_indices_read(bl_call *call, const char *name, long indices[BL_MOST_INDIC
         errno = 0;
         long index = strtol(text, &end, 10);
         if (*count == BL_MOST_INDICES)
-            return bl_fail(&call->err, BL_ERR_USAGE, "%s: more than %d eigenvectors at once", name, BL_MOST_INDICES);
+            return bl_fail(&call->err, BL_ERR_USAGE, "%s: more than %d eigenvectors at once", name,
+                           BL_MOST_INDICES);
         if ((text[0] != '-' && (text[0] < '0' || text[0] > '9')) || end == text || *end || errno)
             return bl_fail(&call->err, BL_ERR_USAGE, "%s: '%.40s' is not a whole number", name, text);
         if (index < -n || index >= n)
-            return bl_fail(&call->err, BL_ERR_USAGE, "%s: eigenvector %ld does not exist; there are %ld: 0 … %ld, or -1 … %ld from the end",
-                           name, index, n, n - 1, -n);
+            return bl_fail(
+                &call->err, BL_ERR_USAGE,
+                "%s: eigenvector %ld does not exist; there are %ld: 0 … %ld, or -1 … %ld from the end", name,
+                index, n, n - 1, -n);
         indices[(*count)++] = index;
     }
     if (!*count) default_indices(n, indices, count);
     return true;
 }
 
-bool bl_explorer_direction(const bl_explorer *e, int32_t id, bool minus_mean, bool centre, float *u, bl_error *err) {
+bool bl_explorer_direction(const bl_explorer *e, int32_t id, bool minus_mean, bool centre, float *u,
+                           bl_error *err) {
     size_t d = bl_model_config(e->model)->d_model;
     double own = 0;
     bl_view w_u = bl_model_w_u(e->model);
@@ -119,7 +134,8 @@ bool bl_explorer_direction(const bl_explorer *e, int32_t id, bool minus_mean, bo
         own += (double)u[i];
     }
     for (size_t i = 0; i < d && centre; i++) u[i] -= (float)(own / (double)d);
-    return isfinite(own) || bl_fail(err, BL_ERR_NUMERIC, "the unembedding of '%s' holds NaN or infinity", e->names[id]);
+    return isfinite(own) ||
+           bl_fail(err, BL_ERR_NUMERIC, "the unembedding of '%s' holds NaN or infinity", e->names[id]);
 }
 
 /* u [d] */
@@ -129,7 +145,8 @@ static bool direction_vector(const bl_explorer *e, const bl_topic *t, float *u, 
 }
 
 static bl_decomposer *null_model(bl_explorer *e, size_t layer, bl_error *err) {
-    bl_decomposer_options options = {.null_model = true, .seed = e->atlas ? bl_look_get_facts(e->atlas)->seed : 0};
+    bl_decomposer_options options = {.null_model = true,
+                                     .seed = e->atlas ? bl_look_get_facts(e->atlas)->seed : 0};
     pthread_mutex_lock(&e->lock);
     if (!e->null_models[layer]) e->null_models[layer] = bl_decomposer_new(e->model, layer, &options, err);
     bl_decomposer *out = e->null_models[layer];
@@ -158,8 +175,8 @@ static decomposition *decompose(bl_explorer *e, const bl_topic *t, size_t k, bl_
 /* Every token by its id, so that "swim" and "#2231" are the same. */
 static char *key_of(const bl_explorer *e, const bl_topic *t, bl_error *err) {
     bl_buffer out = {0};
-    bl_buffer_print(&out, "%zu %s %d %d %d", t->layer, bl_contrast_name(t->contrast), t->direction.centre_unembedding, t->null_model,
-                    (int)t->id);
+    bl_buffer_print(&out, "%zu %s %d %d %d", t->layer, bl_contrast_name(t->contrast),
+                    t->direction.centre_unembedding, t->null_model, (int)t->id);
     for (size_t i = 0; i < t->direction.n_minus; i++)
         bl_buffer_print(&out, " %d", (int)bl_tokenizer_find(bl_model_tokenizer(e->model), t->minus[i], NULL));
     return bl_buffer_take(&out, err);
@@ -181,7 +198,8 @@ bl_cached *bl_topic_eigen(bl_call *call, const bl_topic *t, const long *indices,
     if (!found || (old->k && (!k || (size_t)k > old->k))) {
         bl_cache_release(found);
         decomposition *made = decompose(e, t, (size_t)k, &call->err);
-        size_t vectors = k && 2 * k < n ? 2 * (size_t)k : (size_t)n, bytes = (vectors + 1) * (size_t)n * sizeof(float);
+        size_t vectors = k && 2 * k < n ? 2 * (size_t)k : (size_t)n,
+               bytes = (vectors + 1) * (size_t)n * sizeof(float);
         found = made ? bl_cache_add(e->eigens, key, made, bytes, &call->err) : NULL;
     }
     pthread_mutex_unlock(&e->decomposing);

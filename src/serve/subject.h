@@ -1,4 +1,5 @@
-/* Which direction, which eigenvectors: the parameters that most requests share, and the decomposition they ask for. */
+/* Which direction, which eigenvectors: the parameters that most requests share, and the decomposition they
+ * ask for. */
 #ifndef BL_SERVE_SUBJECT_H
 #define BL_SERVE_SUBJECT_H
 #include "serve/explorer_private.h"
@@ -28,7 +29,8 @@ bool bl_indices_read(bl_call *call, const char *name, long indices[BL_MOST_INDIC
 bl_cached *bl_topic_eigen(bl_call *call, const bl_topic *topic, const long *indices, size_t n);
 const bl_eigen *bl_cached_eigen(const bl_cached *cached);
 /* u [d] of one token, the mean of all rows of W_U or nothing subtracted. */
-bool bl_explorer_direction(const bl_explorer *explorer, int32_t id, bool minus_mean, bool centre, float *u, bl_error *err);
+bool bl_explorer_direction(const bl_explorer *explorer, int32_t id, bool minus_mean, bool centre, float *u,
+                           bl_error *err);
 /* For bl_cache_new. */
 void bl_decomposition_free(void *decomposition);
 /* "none", "tokens", "mean" */

@@ -1,4 +1,5 @@
-/* Finding added tokens, with the Hugging Face library's rules for the white space and the words around them. */
+/* Finding added tokens, with the Hugging Face library's rules for the white space and the words around them.
+ */
 #include "text/added_tokens.h"
 #include "base/memory.h"
 #include "text/unicode.h"
@@ -10,7 +11,8 @@ bool bl_added_tokens_has(const bl_added_tokens *added, const char *content, size
     return node != 0 && added->trie.values[node] >= 0;
 }
 
-bool bl_added_tokens_add(bl_added_tokens *added, const char *content, size_t length, bl_added_token token, bl_error *err) {
+bool bl_added_tokens_add(bl_added_tokens *added, const char *content, size_t length, bl_added_token token,
+                         bl_error *err) {
     if (!bl_grow(&added->tokens, &added->capacity, added->n + 1, sizeof *added->tokens, err)) return false;
     if (!bl_trie_add(&added->trie, content, length, (int32_t)added->n, err)) return false;
     added->tokens[added->n++] = token;
@@ -53,8 +55,10 @@ static size_t skip_space_after(const char *text, size_t at, size_t n) {
     return at;
 }
 
-bool bl_added_tokens_split(const bl_added_tokens *added, const char *text, size_t n, bl_added_fn piece, void *context, bl_error *err) {
-    size_t done = 0; /* everything before is handed out; past `at` when a token took along the white space after it */
+bool bl_added_tokens_split(const bl_added_tokens *added, const char *text, size_t n, bl_added_fn piece,
+                           void *context, bl_error *err) {
+    size_t done =
+        0; /* everything before is handed out; past `at` when a token took along the white space after it */
     for (size_t at = added->n ? candidate(added, text, 0, n) : n; at < n;) {
         size_t length = 0;
         int32_t found = bl_trie_longest(&added->trie, 0, text + at, n - at, &length);

@@ -21,13 +21,17 @@ typedef struct bl_added_tokens {
 } bl_added_tokens;
 
 /* Enters a string, not an empty one, that is not there yet. */
-bool bl_added_tokens_add(bl_added_tokens *added, const char *content, size_t length, bl_added_token token, bl_error *err);
+bool bl_added_tokens_add(bl_added_tokens *added, const char *content, size_t length, bl_added_token token,
+                         bl_error *err);
 bool bl_added_tokens_has(const bl_added_tokens *added, const char *content, size_t length);
 void bl_added_tokens_free(bl_added_tokens *added);
 
-/* Called for each piece of a text in order: an added token (id >= 0, no text) or what stands between two (id -1). */
+/* Called for each piece of a text in order: an added token (id >= 0, no text) or what stands between two (id
+ * -1). */
 typedef bool (*bl_added_fn)(void *context, int32_t id, const char *text, size_t n, bl_error *err);
 
-/* Finds the added tokens in well-formed text: the leftmost, the longest that begins there, then on from its end. */
-bool bl_added_tokens_split(const bl_added_tokens *added, const char *text, size_t n, bl_added_fn piece, void *context, bl_error *err);
+/* Finds the added tokens in well-formed text: the leftmost, the longest that begins there, then on from its
+ * end. */
+bool bl_added_tokens_split(const bl_added_tokens *added, const char *text, size_t n, bl_added_fn piece,
+                           void *context, bl_error *err);
 #endif

@@ -30,7 +30,9 @@ bool bl_batch_read(bl_batch *batch, bl_corpus *corpus, size_t most, bl_error *er
 
 bool bl_batch_encode(bl_batch *batch, size_t i, const bl_tokenizer *tokenizer, size_t n_ctx, bl_error *err) {
     bl_ids *ids = &batch->ids[i];
-    if (!bl_tokenizer_encode(tokenizer, batch->text + batch->begin[i], batch->begin[i + 1] - batch->begin[i], ids, err)) return false;
+    if (!bl_tokenizer_encode(tokenizer, batch->text + batch->begin[i], batch->begin[i + 1] - batch->begin[i],
+                             ids, err))
+        return false;
     if (ids->n > n_ctx) ids->n = n_ctx;
     return true;
 }

@@ -14,7 +14,8 @@ typedef struct bl_batch {
     size_t n;
 } bl_batch;
 
-/* Reads up to `most` stories or about 4 MB of text. Returns false on failure; n = 0 at the end of the corpus. */
+/* Reads up to `most` stories or about 4 MB of text. Returns false on failure; n = 0 at the end of the corpus.
+ */
 bool bl_batch_read(bl_batch *batch, bl_corpus *corpus, size_t most, bl_error *err);
 /* Tokens of story i, truncated to n_ctx. Different stories may be encoded by different threads at once. */
 bool bl_batch_encode(bl_batch *batch, size_t i, const bl_tokenizer *tokenizer, size_t n_ctx, bl_error *err);

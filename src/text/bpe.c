@@ -1,11 +1,13 @@
-/* Byte-pair encoding of words: as in the Hugging Face library, but faster in two ways that cannot be told from the result.
+/* Byte-pair encoding of words: as in the Hugging Face library, but faster in two ways that cannot be told
+ * from the result.
  *
- * Cut: the characters a and b next to each other stay in different tokens if no merge has a left part that ends in a and a right part
- * that begins with b. Merges on either side of such a place do not see each other, so the word is cut there. That turns whole texts, which
- * SentencePiece's kind of tokenizer takes as one word, into words.
+ * Cut: the characters a and b next to each other stay in different tokens if no merge has a left part that
+ * ends in a and a right part that begins with b. Merges on either side of such a place do not see each other,
+ * so the word is cut there. That turns whole texts, which SentencePiece's kind of tokenizer takes as one
+ * word, into words.
  *
- * Whole: a piece of text that is a token's string, and that the merges turn into that very token (found out once, when loading), is that
- * token. Nearly all words are. */
+ * Whole: a piece of text that is a token's string, and that the merges turn into that very token (found out
+ * once, when loading), is that token. Nearly all words are. */
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -30,7 +32,8 @@ struct bl_bpe {
     int32_t bytes[256];     /* the ids of <0xNN>, or -1 */
     bool affixes;           /* prefix or suffix is not empty */
     bool divides;           /* words may be cut where `joints` allows it */
-    uint64_t *joints;       /* open-addressed table of (last character of left) << 32 | (first of right), all merges; UINT64_MAX = free */
+    uint64_t *joints;       /* open-addressed table of (last character of left) << 32 | (first of right), all
+                               merges; UINT64_MAX = free */
     size_t joints_mask;
     uint64_t holds[128][2]; /* bit b of [a]: no cut between the ASCII characters a and b */
 };
@@ -48,7 +51,8 @@ static int32_t character_id(const bl_bpe *self, const char *text, size_t n) {
 }
 
 /* The ids of the bytes of a character, if all are there. */
-static bool push_bytes(const bl_bpe *self, const char *text, size_t n, bl_ids *ids, bool *pushed, bl_error *err) {
+static bool push_bytes(const bl_bpe *self, const char *text, size_t n, bl_ids *ids, bool *pushed,
+                       bl_error *err) {
     *pushed = false;
     for (size_t i = 0; i < n; i++)
         if (self->bytes[(unsigned char)text[i]] < 0) return true;
@@ -58,8 +62,10 @@ static bool push_bytes(const bl_bpe *self, const char *text, size_t n, bl_ids *i
     return true;
 }
 
-/* An unknown token that waits whether the next character is unknown, too. As in the library, bytes that come meanwhile overtake it. */
-static bool push_character(const bl_bpe *self, const char *text, size_t n, bool *unknown, bl_ids *ids, bl_error *err) {
+/* An unknown token that waits whether the next character is unknown, too. As in the library, bytes that come
+ * meanwhile overtake it. */
+static bool push_character(const bl_bpe *self, const char *text, size_t n, bool *unknown, bl_ids *ids,
+                           bl_error *err) {
     int32_t id = character_id(self, text, n);
     if (id >= 0) {
         if (*unknown && !bl_ids_push(ids, self->options.unknown, err)) return false;
@@ -72,7 +78,8 @@ static bool push_character(const bl_bpe *self, const char *text, size_t n, bool 
         if (pushed) return true;
     }
     if (self->options.unknown < 0) return true;
-    if (*unknown && !self->options.fuse_unknown && !bl_ids_push(ids, self->options.unknown, err)) return false;
+    if (*unknown && !self->options.fuse_unknown && !bl_ids_push(ids, self->options.unknown, err))
+        return false;
     *unknown = true;
     return true;
 }
@@ -92,7 +99,8 @@ static bool push_characters(const bl_bpe *self, const char *text, size_t n, bl_i
         if (begin > 0) bl_buffer_text(&affixed, self->options.prefix);
         bl_buffer_add(&affixed, text + begin, i - begin);
         if (i == n) bl_buffer_text(&affixed, self->options.suffix);
-        ok = !affixed.failed || bl_fail(err, BL_ERR_MEMORY, "out of memory while a word of %zu bytes was encoded", n);
+        ok = !affixed.failed ||
+             bl_fail(err, BL_ERR_MEMORY, "out of memory while a word of %zu bytes was encoded", n);
         ok = ok && push_character(self, affixed.data, affixed.n, &unknown, ids, err);
     }
     bl_buffer_free(&affixed);
@@ -124,9 +132,12 @@ static bool has_joint(const bl_bpe *self, uint32_t left, uint32_t right) {
     return false;
 }
 
-/* Whether the text may be cut between the character `left`, at text[before … at), and `right`, at text[at … end). Next to an unknown character
- * it is not: that may be fused with another one, or leave no trace, so that those around it meet. */
-static inline bool may_cut(const bl_bpe *self, uint32_t left, uint32_t right, const char *text, size_t before, size_t at, size_t end) {
+/* Whether the text may be cut between the character `left`, at text[before … at), and `right`, at
+ * text[at …
+ * end). Next to an unknown character it is not: that may be fused with another one, or leave no trace, so
+ * that those around it meet. */
+static inline bool may_cut(const bl_bpe *self, uint32_t left, uint32_t right, const char *text, size_t before,
+                           size_t at, size_t end) {
     if ((left | right) < 128) return !(self->holds[left][right / 64] >> right % 64 & 1);
     return !has_joint(self, left, right) && character_id(self, text + at, end - at) >= 0 &&
            character_id(self, text + before, at - before) >= 0;
@@ -165,7 +176,8 @@ void bl_bpe_free(bl_bpe *bpe) {
     free(bpe);
 }
 
-bl_bpe *bl_bpe_new(const bl_bpe_options *options, size_t size, size_t n, size_t bytes, size_t merges, bl_error *err) {
+bl_bpe *bl_bpe_new(const bl_bpe_options *options, size_t size, size_t n, size_t bytes, size_t merges,
+                   bl_error *err) {
     bl_bpe *bpe = bl_alloc_zero(1, sizeof *bpe, err);
     if (!bpe) return NULL;
     bpe->options = *options;
@@ -186,9 +198,13 @@ bl_bpe *bl_bpe_new(const bl_bpe_options *options, size_t size, size_t n, size_t 
     return bpe;
 }
 
-void bl_bpe_add(bl_bpe *bpe, const char *token, size_t length, int32_t id) { bl_vocabulary_add(&bpe->pieces, token, length, id); }
+void bl_bpe_add(bl_bpe *bpe, const char *token, size_t length, int32_t id) {
+    bl_vocabulary_add(&bpe->pieces, token, length, id);
+}
 
-int32_t bl_bpe_id(const bl_bpe *bpe, const char *token, size_t length) { return bl_vocabulary_id(&bpe->pieces, token, length); }
+int32_t bl_bpe_id(const bl_bpe *bpe, const char *token, size_t length) {
+    return bl_vocabulary_id(&bpe->pieces, token, length);
+}
 
 void bl_bpe_merge(bl_bpe *bpe, int32_t left, int32_t right, int32_t product) {
     bl_merges *merges = &bpe->merges;
@@ -199,7 +215,8 @@ void bl_bpe_merge(bl_bpe *bpe, int32_t left, int32_t right, int32_t product) {
 
 static void fill_tables(bl_bpe *self) {
     char text[8];
-    for (uint32_t point = 0; point < DIRECT; point++) self->direct[point] = bl_vocabulary_id(&self->pieces, text, bl_utf8_put(point, text));
+    for (uint32_t point = 0; point < DIRECT; point++)
+        self->direct[point] = bl_vocabulary_id(&self->pieces, text, bl_utf8_put(point, text));
     for (unsigned byte = 0; byte < 256; byte++) {
         int n = snprintf(text, sizeof text, "<0x%02X>", byte);
         self->bytes[byte] = bl_vocabulary_id(&self->pieces, text, (size_t)n);
@@ -221,7 +238,8 @@ static void add_joint(bl_bpe *self, const char *left, const char *right) {
     uint32_t a = bl_utf8_previous(left, &end), b = bl_utf8_next(right, &begin);
     size_t slot = bl_pair_slot(a, b, self->joints_mask);
     uint64_t joint = (uint64_t)a << 32 | b;
-    while (self->joints[slot] != UINT64_MAX && self->joints[slot] != joint) slot = (slot + 1) & self->joints_mask;
+    while (self->joints[slot] != UINT64_MAX && self->joints[slot] != joint)
+        slot = (slot + 1) & self->joints_mask;
     self->joints[slot] = joint;
 }
 
@@ -234,12 +252,14 @@ static bool find_joints(bl_bpe *self, bl_error *err) {
     for (size_t i = 0; i <= self->merges.mask; i++) {
         const bl_merge *merge = &self->merges.slots[i];
         if (merge->rank == BL_NO_RANK) continue;
-        if (hides_characters(self, merge->left) || hides_characters(self, merge->right)) self->divides = false;
+        if (hides_characters(self, merge->left) || hides_characters(self, merge->right))
+            self->divides = false;
         add_joint(self, self->pieces.tokens[merge->left], self->pieces.tokens[merge->right]);
     }
     for (uint32_t a = 0; a < 128; a++)
         for (uint32_t b = 0; b < 128; b++)
-            if (self->direct[a] < 0 || self->direct[b] < 0 || has_joint(self, a, b)) self->holds[a][b / 64] |= UINT64_C(1) << b % 64;
+            if (self->direct[a] < 0 || self->direct[b] < 0 || has_joint(self, a, b))
+                self->holds[a][b / 64] |= UINT64_C(1) << b % 64;
     return true;
 }
 

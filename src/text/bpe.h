@@ -1,5 +1,5 @@
-/* Byte-pair encoding: a word begins as its characters; of all neighbours that may merge, those of the lowest rank do, the leftmost first,
- * until none are left. */
+/* Byte-pair encoding: a word begins as its characters; of all neighbours that may merge, those of the lowest
+ * rank do, the leftmost first, until none are left. */
 #ifndef BL_TEXT_BPE_H
 #define BL_TEXT_BPE_H
 #include "text/vocabulary.h"
@@ -13,10 +13,13 @@ typedef struct bl_bpe_options {
     const char *prefix, *suffix; /* of characters that do not begin, that end a word; copied */
 } bl_bpe_options;
 
-/* First every string of the vocabulary, then the merges from rank 0 on, then bl_bpe_finish, which takes the bpe over. */
+/* First every string of the vocabulary, then the merges from rank 0 on, then bl_bpe_finish, which takes the
+ * bpe over. */
 typedef struct bl_bpe bl_bpe;
-/* Room for ids below `size`, `n` strings of `bytes` bytes in all, their final NULs counted, and `merges` merges. */
-bl_bpe *bl_bpe_new(const bl_bpe_options *options, size_t size, size_t n, size_t bytes, size_t merges, bl_error *err);
+/* Room for ids below `size`, `n` strings of `bytes` bytes in all, their final NULs counted, and `merges`
+ * merges. */
+bl_bpe *bl_bpe_new(const bl_bpe_options *options, size_t size, size_t n, size_t bytes, size_t merges,
+                   bl_error *err);
 void bl_bpe_free(bl_bpe *bpe);
 /* A string and an id that are not there yet. */
 void bl_bpe_add(bl_bpe *bpe, const char *token, size_t length, int32_t id);

@@ -1,8 +1,9 @@
 /* Merging the symbols of a word.
  *
- * A short word is merged by looking through all its pairs for the lowest rank again and again: n^2, but of a few steps each. A longer one
- * keeps its pairs in a heap of (rank, position), so a word of n symbols costs O(n log n) whatever it is. An entry of the heap whose pair is no
- * longer there is recognised when it comes up: what stands there now does not merge, or to another product. */
+ * A short word is merged by looking through all its pairs for the lowest rank again and again: n^2, but of a
+ * few steps each. A longer one keeps its pairs in a heap of (rank, position), so a word of n symbols costs
+ * O(n log n) whatever it is. An entry of the heap whose pair is no longer there is recognised when it comes
+ * up: what stands there now does not merge, or to another product. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "text/bpe_private.h"
@@ -78,7 +79,8 @@ static void push_pair(chain *c, uint32_t left, uint32_t right) {
     if (rank != BL_NO_RANK) push(&c->queue, (uint64_t)rank << 32 | left);
 }
 
-/* One entry of the queue: the symbol at its position takes in the next one, if they still give the entry's product. */
+/* One entry of the queue: the symbol at its position takes in the next one, if they still give the entry's
+ * product. */
 static void take(chain *c, uint64_t entry) {
     uint32_t at = (uint32_t)entry, rank = (uint32_t)(entry >> 32), n = c->n;
     if (c->symbols[at] == GONE || c->next[at] == n) return;
@@ -99,7 +101,8 @@ static size_t merge_long(const bl_merges *merges, int32_t *symbols, size_t n, bl
     size_t left = 0;
     c.next = bl_alloc(n, sizeof *c.next, err);
     c.previous = c.next ? bl_alloc(n, sizeof *c.previous, err) : NULL;
-    /* A pair each at first; then each merge, of which there are fewer than n, takes one out and puts at most two in. */
+    /* A pair each at first; then each merge, of which there are fewer than n, takes one out and puts at most
+     * two in. */
     c.queue.heap = c.previous ? bl_alloc(n, 2 * sizeof *c.queue.heap, err) : NULL;
     if (!c.queue.heap) goto done;
     for (uint32_t i = 0; i < c.n; i++) {
@@ -120,5 +123,6 @@ done:
 }
 
 size_t bl_merge_all(const bl_merges *merges, int32_t *symbols, size_t n, bl_error *err) {
-    return n <= SHORT && !merges->queued ? merge_short(merges, symbols, n) : merge_long(merges, symbols, n, err);
+    return n <= SHORT && !merges->queued ? merge_short(merges, symbols, n)
+                                         : merge_long(merges, symbols, n, err);
 }

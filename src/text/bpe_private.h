@@ -15,7 +15,8 @@ typedef struct bl_merges {
     size_t mask;
     uint32_t *products; /* [n] by rank */
     size_t n;
-    bool queued; /* short words, too, go by the queue: with a prefix, two pairs may give the same product, which only the queue sees */
+    bool queued; /* short words, too, go by the queue: with a prefix, two pairs may give the same product,
+                    which only the queue sees */
 } bl_merges;
 
 static inline size_t bl_pair_slot(uint32_t left, uint32_t right, size_t mask) {

@@ -2,15 +2,18 @@
  *
  *     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
  *
- * each then written byte by byte in GPT-2's alphabet. The expression is so regular that it is matched by hand: from a character's kind to the
- * end of its run, without trying alternatives again. That is some ten times faster than a library of regular expressions, and its
- * answer does not hang on the age of that library's Unicode tables: the classes are those of the Hugging Face library (text/unicode.h). The
- * tests hold it against PCRE2 with the expression itself. */
+ * each then written byte by byte in GPT-2's alphabet. The expression is so regular that it is matched by
+ * hand: from a character's kind to the end of its run, without trying alternatives again. That is some ten
+ * times faster than a library of regular expressions, and its answer does not hang on the age of that
+ * library's Unicode tables: the classes are those of the Hugging Face library (text/unicode.h). The tests
+ * hold it against PCRE2 with the expression itself. */
 #include "text/byte_level.h"
 #include "base/memory.h"
 #include "text/pretokenise.h"
 
-#define KINDS (BL_CLASS_LETTER | BL_CLASS_NUMBER | BL_CLASS_BLANK) /* of which a character has one, or none */
+#define KINDS \
+    (BL_CLASS_LETTER | BL_CLASS_NUMBER | BL_CLASS_BLANK) /* of which a character has one, or none \
+                                                                    */
 
 /* The length of 's, 't, 're, 've, 'm, 'll or 'd at an apostrophe, or 0. */
 static size_t contraction(const char *text, size_t n) {
@@ -27,7 +30,8 @@ static size_t contraction(const char *text, size_t n) {
     }
 }
 
-/* The end of the match that begins at `begin`. White space leaves its last character to the word that follows. */
+/* The end of the match that begins at `begin`. White space leaves its last character to the word that
+ * follows. */
 static size_t match(const char *text, size_t begin, size_t n) {
     size_t known = text[begin] == '\'' ? contraction(text + begin, n - begin) : 0;
     if (known) return begin + known;

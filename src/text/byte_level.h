@@ -1,7 +1,9 @@
-/* GPT-2's alphabet: every byte is written as a character that can be seen, so that any text is text of 256 characters.
+/* GPT-2's alphabet: every byte is written as a character that can be seen, so that any text is text of 256
+ * characters.
  *
- * The bytes 33 … 126, 161 … 172 and 174 … 255 stand for themselves as code points; the other 68, in ascending order, are U+0100 … U+0143
- * (a blank is U+0120, "Ġ"). */
+ * The bytes 33 … 126, 161 … 172 and 174 … 255 stand for themselves as code points; the other 68,
+ * in ascending
+ * order, are U+0100 … U+0143 (a blank is U+0120, "Ġ"). */
 #ifndef BL_TEXT_BYTE_LEVEL_H
 #define BL_TEXT_BYTE_LEVEL_H
 #include <stdint.h>

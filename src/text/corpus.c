@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Checks that a file can be read later, without opening it (a pipe may be opened only once), and adds its size to the total. */
+/* Checks that a file can be read later, without opening it (a pipe may be opened only once), and adds its
+ * size to the total. */
 static bool check_file(const char *path, bool *sized, uint64_t *total, bl_error *err) {
     struct stat status;
     if (strcmp(path, "-") == 0) {
@@ -19,7 +20,8 @@ static bool check_file(const char *path, bool *sized, uint64_t *total, bl_error 
     }
     if (stat(path, &status) != 0 || access(path, R_OK) != 0)
         return bl_fail(err, BL_ERR_INPUT, "%s: cannot open: %s", path, strerror(errno));
-    if (S_ISDIR(status.st_mode)) return bl_fail(err, BL_ERR_INPUT, "%s: is a directory, a text file was expected", path);
+    if (S_ISDIR(status.st_mode))
+        return bl_fail(err, BL_ERR_INPUT, "%s: is a directory, a text file was expected", path);
     if (S_ISREG(status.st_mode)) *total += (uint64_t)status.st_size;
     else *sized = false;
     return true;
@@ -35,7 +37,8 @@ static bool check_files(const char *const *paths, size_t n, uint64_t *total, bl_
         standard_inputs += strcmp(paths[i], "-") == 0;
     }
     if (standard_inputs > 1)
-        return bl_fail(err, BL_ERR_USAGE, "standard input (-) can be read only once, it was given %zu times", standard_inputs);
+        return bl_fail(err, BL_ERR_USAGE, "standard input (-) can be read only once, it was given %zu times",
+                       standard_inputs);
     if (!sized) *total = 0;
     return true;
 }
@@ -95,7 +98,8 @@ static bool is_named(const char *path, const char *suffix) {
     return n > m && strncmp(path + n - m, suffix, m) == 0;
 }
 
-/* Whether the first character that is no white space is `{`; what follows is read by more than one step only if it is blank. */
+/* Whether the first character that is no white space is `{`; what follows is read by more than one step only
+ * if it is blank. */
 static bool begins_with_brace(bl_window *window, bool *brace, bl_error *err) {
     size_t at = 0;
     *brace = false;
@@ -115,7 +119,8 @@ static bool begins_with_brace(bl_window *window, bool *brace, bl_error *err) {
 static bool open_file(bl_corpus *corpus, bl_error *err) {
     const char *path = corpus->paths[corpus->next_path];
     bool jsonl = is_named(path, ".jsonl");
-    corpus->source = corpus->memory ? bl_source_memory(path, corpus->memory, corpus->memory_size, err) : bl_source_open(path, err);
+    corpus->source = corpus->memory ? bl_source_memory(path, corpus->memory, corpus->memory_size, err)
+                                    : bl_source_open(path, err);
     if (!corpus->source || !bl_window_attach(&corpus->window, corpus->source, path, err)) return false;
     if (!jsonl && !is_named(path, ".txt") && !begins_with_brace(&corpus->window, &jsonl, err)) return false;
     corpus->read = jsonl ? bl_read_jsonl_story : bl_read_txt_story;
@@ -135,7 +140,8 @@ static bool no_story(const bl_corpus *corpus, bl_error *err) {
 
 static bool next(bl_corpus *corpus, bl_story *story, bool *got, bl_error *err) {
     for (*got = false; !*got;) {
-        if (!corpus->source && corpus->next_path == corpus->n_paths) return corpus->stories > 0 || no_story(corpus, err);
+        if (!corpus->source && corpus->next_path == corpus->n_paths)
+            return corpus->stories > 0 || no_story(corpus, err);
         if (!corpus->source && !open_file(corpus, err)) return false;
         if (!corpus->read(corpus, story, got, err)) return false;
         if (!*got) close_file(corpus);

@@ -1,9 +1,8 @@
 /* The decoders, each from all pieces to all pieces, as the Hugging Face library has them.
  *
  *   WordPiece     a blank before every piece but the first and those that continue a word
- *   ByteLevel     GPT-2's alphabet back to bytes, a piece of other characters as it is; ill-formed UTF-8 becomes U+FFFD
- *   Metaspace     signs back to blanks
- *   Replace       one string for another, in every piece
+ *   ByteLevel     GPT-2's alphabet back to bytes, a piece of other characters as it is; ill-formed UTF-8
+ * becomes U+FFFD Metaspace     signs back to blanks Replace       one string for another, in every piece
  *   ByteFallback  runs of <0xNN> to text if they are text, to as many U+FFFD otherwise
  *   Fuse          all pieces to one
  *   Strip         a character off the ends of every piece */
@@ -24,7 +23,8 @@ void bl_pieces_free(bl_pieces *pieces) {
 }
 
 bool bl_pieces_end(bl_pieces *pieces, bl_error *err) {
-    if (pieces->text.failed) return bl_fail(err, BL_ERR_MEMORY, "out of memory while %zu tokens were decoded", pieces->n);
+    if (pieces->text.failed)
+        return bl_fail(err, BL_ERR_MEMORY, "out of memory while %zu tokens were decoded", pieces->n);
     if (!bl_grow(&pieces->ends, &pieces->capacity, pieces->n + 1, sizeof *pieces->ends, err)) return false;
     pieces->ends[pieces->n++] = pieces->text.n;
     return true;
@@ -37,11 +37,13 @@ static const char *piece_at(const bl_pieces *pieces, size_t i, size_t *n) {
     return pieces->text.data ? pieces->text.data + begin : "";
 }
 
-/* Removes the blanks that the library's clean-up removes, as it does: one replacement after the other over one piece. */
+/* Removes the blanks that the library's clean-up removes, as it does: one replacement after the other over
+ * one piece. */
 static void clean_up(bl_buffer *piece, bl_buffer *scratch) {
     static const char *const replacements[][2] = {
-        {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},    {" n't", "n't"},
-        {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
+        {" .", "."},   {" ?", "?"},     {" !", "!"},     {" ,", ","},
+        {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},   {" do not", " don't"},
+        {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
     };
     for (size_t i = 0; i < sizeof replacements / sizeof *replacements && piece->n > 0; i++) {
         const char *old = replacements[i][0], *new = replacements[i][1];
@@ -108,7 +110,8 @@ static bool byte_level(const bl_decoder_step *step, const bl_pieces *from, bl_pi
         const char *token = piece_at(from, i, &n);
         add_bytes(&bytes, token, n);
     }
-    bool ok = !bytes.failed || bl_fail(err, BL_ERR_MEMORY, "out of memory while %zu tokens were decoded", from->n);
+    bool ok =
+        !bytes.failed || bl_fail(err, BL_ERR_MEMORY, "out of memory while %zu tokens were decoded", from->n);
     if (ok) add_lossy(&to->text, bytes.data, bytes.n);
     ok = ok && bl_pieces_end(to, err);
     bl_buffer_free(&bytes);
@@ -128,7 +131,8 @@ static bool metaspace(const bl_decoder_step *step, const bl_pieces *from, bl_pie
 static bool replace(const bl_decoder_step *step, const bl_pieces *from, bl_pieces *to, bl_error *err) {
     for (size_t i = 0, n; i < from->n; i++) {
         const char *token = piece_at(from, i, &n);
-        bl_add_replaced(&to->text, token, n, step->pattern.data, step->pattern.n, step->content.data, step->content.n);
+        bl_add_replaced(&to->text, token, n, step->pattern.data, step->pattern.n, step->content.data,
+                        step->content.n);
         if (!bl_pieces_end(to, err)) return false;
     }
     return true;
@@ -192,13 +196,16 @@ static bool fuse(const bl_decoder_step *step, const bl_pieces *from, bl_pieces *
     return bl_pieces_end(to, err);
 }
 
-/* Of a piece that is shorter than the library asks for it removes what there is; there the library itself fails. */
+/* Of a piece that is shorter than the library asks for it removes what there is; there the library itself
+ * fails. */
 static bool strip(const bl_decoder_step *step, const bl_pieces *from, bl_pieces *to, bl_error *err) {
     const bl_short_text *c = &step->content;
     for (size_t i = 0, n; i < from->n; i++) {
         const char *token = piece_at(from, i, &n);
-        for (size_t k = 0; k < step->start && n >= c->n && memcmp(token, c->data, c->n) == 0; k++) token += c->n, n -= c->n;
-        for (size_t k = 0; k < step->stop && n >= c->n && memcmp(token + n - c->n, c->data, c->n) == 0; k++) n -= c->n;
+        for (size_t k = 0; k < step->start && n >= c->n && memcmp(token, c->data, c->n) == 0; k++)
+            token += c->n, n -= c->n;
+        for (size_t k = 0; k < step->stop && n >= c->n && memcmp(token + n - c->n, c->data, c->n) == 0; k++)
+            n -= c->n;
         bl_buffer_add(&to->text, token, n);
         if (!bl_pieces_end(to, err)) return false;
     }

@@ -1,4 +1,5 @@
-/* From tokens back to text: WordPiece, ByteLevel, Metaspace, Replace, ByteFallback, Fuse, Strip, in sequence. */
+/* From tokens back to text: WordPiece, ByteLevel, Metaspace, Replace, ByteFallback, Fuse, Strip, in sequence.
+ */
 #ifndef BL_TEXT_DECODER_H
 #define BL_TEXT_DECODER_H
 #include "text/normalise.h"
@@ -18,7 +19,8 @@ typedef struct bl_decoder_step bl_decoder_step;
 struct bl_decoder_step {
     /* Appends what becomes of all pieces to `to`, which is empty. */
     bool (*apply)(const bl_decoder_step *step, const bl_pieces *from, bl_pieces *to, bl_error *err);
-    bl_short_text pattern, content; /* WordPiece: the prefix, none; Metaspace: the sign, none; Replace: both; Strip: none, the character */
+    bl_short_text pattern, content; /* WordPiece: the prefix, none; Metaspace: the sign, none; Replace: both;
+                                       Strip: none, the character */
     size_t start, stop;             /* Strip: at most so many at either end */
     bool cleanup;                   /* WordPiece: no blank before punctuation */
     bool drop_first;                /* Metaspace: no blank for the signs of the first piece */

@@ -8,7 +8,8 @@ typedef bool (*maker)(const bl_place *place, bl_decoder_step *step, bl_error *er
 static bool make_wordpiece(const bl_place *place, bl_decoder_step *step, bl_error *err) {
     bl_short_text prefix;
     bool cleanup;
-    if (!bl_component_text(place, "prefix", &prefix, err) || !bl_place_bool(place, "cleanup", &cleanup, err)) return false;
+    if (!bl_component_text(place, "prefix", &prefix, err) || !bl_place_bool(place, "cleanup", &cleanup, err))
+        return false;
     *step = bl_decoder_wordpiece(prefix, cleanup);
     return true;
 }
@@ -51,7 +52,8 @@ static bool make_strip(const bl_place *place, bl_decoder_step *step, bl_error *e
     bl_short_text character;
     bl_place start = bl_place_member(place, "start"), stop = bl_place_member(place, "stop");
     int64_t at_start, at_stop;
-    if (!bl_component_character(place, "content", &character, err) || !bl_place_integer(&start, INT64_MAX, &at_start, err) ||
+    if (!bl_component_character(place, "content", &character, err) ||
+        !bl_place_integer(&start, INT64_MAX, &at_start, err) ||
         !bl_place_integer(&stop, INT64_MAX, &at_stop, err))
         return false;
     *step = bl_decoder_strip(character, (size_t)at_start, (size_t)at_stop);
@@ -71,8 +73,9 @@ static bool read_one(const bl_place *place, const char *type, void *to, bl_error
     if (decoder->n == BL_MAX_STEPS) return bl_too_many_components(place, err);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(type, known[i].type) == 0) return known[i].make(place, &decoder->steps[decoder->n++], err);
-    return bl_component_refuse(place, "decoder", type,
-                               "null, WordPiece, ByteLevel, Metaspace, Replace, ByteFallback, Fuse, Strip, Sequence", err);
+    return bl_component_refuse(
+        place, "decoder", type,
+        "null, WordPiece, ByteLevel, Metaspace, Replace, ByteFallback, Fuse, Strip, Sequence", err);
 }
 
 bool bl_read_decoder(const bl_place *place, bl_decoder *decoder, bl_error *err) {

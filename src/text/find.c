@@ -51,7 +51,8 @@ static size_t nearest(const bl_tokenizer *tokenizer, const char *token, int32_t 
         size_t d = distance(a, n_a, b, n_b, limit);
         if (d > limit) continue;
         size_t at = found < MAX_SUGGESTIONS ? found++ : found - 1;
-        for (; at > 0 && distances[at - 1] > d; at--) distances[at] = distances[at - 1], ids[at] = ids[at - 1];
+        for (; at > 0 && distances[at - 1] > d; at--)
+            distances[at] = distances[at - 1], ids[at] = ids[at - 1];
         distances[at] = d, ids[at] = (int32_t)id;
     }
     return found;
@@ -59,16 +60,19 @@ static size_t nearest(const bl_tokenizer *tokenizer, const char *token, int32_t 
 
 /* "#1234" as a number; -1 when it is not one. */
 static long long number_after_hash(const char *token) {
-    if (token[0] != '#' || token[1] == '\0' || strspn(token + 1, "0123456789") != strlen(token + 1)) return -1;
+    if (token[0] != '#' || token[1] == '\0' || strspn(token + 1, "0123456789") != strlen(token + 1))
+        return -1;
     return strtoll(token + 1, NULL, 10);
 }
 
-/* A token of BPE with its blanks as a keyboard has them: " swim" for "Ġswim" or "▁swim". -1: none, or one that needs no such help. */
+/* A token of BPE with its blanks as a keyboard has them: " swim" for "Ġswim" or "▁swim". -1: none, or one
+ * that needs no such help. */
 static int32_t with_blanks(const bl_tokenizer *tokenizer, const char *token) {
     static const char *const signs[] = {"\xC4\xA0", "\xE2\x96\x81"};
     char spelled[200];
     int32_t id = -1;
-    if (!tokenizer->model.keeps_blanks || !strchr(token, ' ') || 3 * strlen(token) >= sizeof spelled) return -1;
+    if (!tokenizer->model.keeps_blanks || !strchr(token, ' ') || 3 * strlen(token) >= sizeof spelled)
+        return -1;
     for (size_t sign = 0; sign < sizeof signs / sizeof *signs && id < 0; sign++) {
         size_t n = 0;
         for (const char *c = token; *c; c++) {
@@ -87,15 +91,17 @@ int32_t bl_tokenizer_find(const bl_tokenizer *tokenizer, const char *token, bl_e
     if (id < 0) id = with_blanks(tokenizer, token);
     if (id >= 0) return id;
     long long number = number_after_hash(token);
-    if (number >= 0 && number < INT32_MAX && bl_tokenizer_token(tokenizer, (int32_t)number)) return (int32_t)number;
+    if (number >= 0 && number < INT32_MAX && bl_tokenizer_token(tokenizer, (int32_t)number))
+        return (int32_t)number;
     if (number >= 0) {
-        bl_fail(err, BL_ERR_USAGE, "id %.24s is not in the vocabulary, which has %zu ids, #0 to #%zu", token, bl_tokenizer_size(tokenizer),
-                bl_tokenizer_size(tokenizer) - 1);
+        bl_fail(err, BL_ERR_USAGE, "id %.24s is not in the vocabulary, which has %zu ids, #0 to #%zu", token,
+                bl_tokenizer_size(tokenizer), bl_tokenizer_size(tokenizer) - 1);
         return -1;
     }
     size_t length = strlen(token), bad;
     if (!bl_utf8_check(token, length, &bad)) {
-        bl_fail(err, BL_ERR_USAGE, "the token is not valid UTF-8 (byte 0x%02x at offset %zu)", (unsigned char)token[bad], bad);
+        bl_fail(err, BL_ERR_USAGE, "the token is not valid UTF-8 (byte 0x%02x at offset %zu)",
+                (unsigned char)token[bad], bad);
         return -1;
     }
     int shown = (int)(length <= 100 ? length : bl_utf8_clip(token, 100));
@@ -107,8 +113,9 @@ int32_t bl_tokenizer_find(const bl_tokenizer *tokenizer, const char *token, bl_e
         if (used + strlen(other) + sizeof "; nearest: " > sizeof list) continue;
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "; nearest: ", other);
     }
-    bl_fail(err, BL_ERR_USAGE, "\"%.*s%s\" is not in the vocabulary%s (a token may also be named by its id, as #1234)", shown, token,
-            (size_t)shown < length ? "…" : "", list);
+    bl_fail(err, BL_ERR_USAGE,
+            "\"%.*s%s\" is not in the vocabulary%s (a token may also be named by its id, as #1234)", shown,
+            token, (size_t)shown < length ? "…" : "", list);
     return -1;
 }
 

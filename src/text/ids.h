@@ -5,7 +5,8 @@
 #include <bilens/text.h>
 
 static inline bool bl_ids_push(bl_ids *ids, int32_t id, bl_error *err) {
-    if (ids->n == ids->capacity && !bl_grow(&ids->data, &ids->capacity, ids->n + 1, sizeof *ids->data, err)) return false;
+    if (ids->n == ids->capacity && !bl_grow(&ids->data, &ids->capacity, ids->n + 1, sizeof *ids->data, err))
+        return false;
     ids->data[ids->n++] = id;
     return true;
 }

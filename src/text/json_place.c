@@ -15,7 +15,8 @@ const char *bl_shorten(const char *text, char *out) {
 bl_place bl_place_member(const bl_place *place, const char *key) {
     char shortened[64];
     bl_place member = {.file = place->file, .json = json_object_get(place->json, key)};
-    snprintf(member.where, sizeof member.where, "%.90s%s%s", place->where, place->where[0] ? "." : "", bl_shorten(key, shortened));
+    snprintf(member.where, sizeof member.where, "%.90s%s%s", place->where, place->where[0] ? "." : "",
+             bl_shorten(key, shortened));
     return member;
 }
 
@@ -41,8 +42,8 @@ static const char *found_kind(const json_t *json) {
 }
 
 bool bl_place_expected(const bl_place *place, const char *what, bl_error *err) {
-    return bl_fail(err, BL_ERR_INPUT, "%s: %s%sexpected %s, found %s", place->file, place->where, place->where[0] ? ": " : "", what,
-                   found_kind(place->json));
+    return bl_fail(err, BL_ERR_INPUT, "%s: %s%sexpected %s, found %s", place->file, place->where,
+                   place->where[0] ? ": " : "", what, found_kind(place->json));
 }
 
 bool bl_place_is_object(const bl_place *place, bl_error *err) {
@@ -71,8 +72,8 @@ bool bl_place_integer(const bl_place *place, int64_t limit, int64_t *out, bl_err
     if (!json_is_integer(place->json)) return bl_place_expected(place, "an integer", err);
     int64_t value = json_integer_value(place->json);
     if (value < 0 || value >= limit)
-        return bl_fail(err, BL_ERR_INPUT, "%s: %s: expected an integer from 0 to %lld, found %lld", place->file, place->where,
-                       (long long)limit - 1, (long long)value);
+        return bl_fail(err, BL_ERR_INPUT, "%s: %s: expected an integer from 0 to %lld, found %lld",
+                       place->file, place->where, (long long)limit - 1, (long long)value);
     *out = value;
     return true;
 }

@@ -1,10 +1,12 @@
-/* Reading members of a JSON file with errors that name the file, the key, what was expected and what stands there. */
+/* Reading members of a JSON file with errors that name the file, the key, what was expected and what stands
+ * there. */
 #ifndef BL_TEXT_JSON_PLACE_H
 #define BL_TEXT_JSON_PLACE_H
 #include <bilens/base.h>
 #include <jansson.h>
 
-/* An object within a file. `where` is its path, e.g. "normalizer.normalizers[1]", empty for the whole file. */
+/* An object within a file. `where` is its path, e.g. "normalizer.normalizers[1]", empty for the whole file.
+ */
 typedef struct bl_place {
     const char *file;
     char where[160];

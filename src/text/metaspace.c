@@ -1,10 +1,12 @@
-/* Metaspace: blanks become a sign ("▁"), one is put before the text, and with `split` every sign begins a word. */
+/* Metaspace: blanks become a sign ("▁"), one is put before the text, and with `split` every sign begins a
+ * word. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "text/pretokenise.h"
 
 /* The piece with signs for blanks; NULL when memory is short. */
-static bl_buffer *with_signs(const bl_pretokeniser_step *step, const bl_cutting *rest, const char *text, size_t n) {
+static bl_buffer *with_signs(const bl_pretokeniser_step *step, const bl_cutting *rest, const char *text,
+                             size_t n) {
     const bl_short_text *sign = &step->sign;
     size_t blanks = 1, room;
     for (size_t i = 0; i < n; i++) blanks += text[i] == ' ';

@@ -1,5 +1,6 @@
 /* Lower-casing, stripping of accents, and the running of a sequence of normalisers.
- * ASCII is the fast path: steps that leave it alone are skipped for a text of ASCII only, runs of it are copied whole otherwise. */
+ * ASCII is the fast path: steps that leave it alone are skipped for a text of ASCII only, runs of it are
+ * copied whole otherwise. */
 #include "text/normalise.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -19,8 +20,8 @@ static bool reserve(bl_buffer *out, size_t n, bl_error *err) {
     return bl_grow(&out->data, &out->capacity, need, 1, err);
 }
 
-static bool strip_accents(const bl_normaliser_step *step, const char *text, size_t n, bl_normal_scratch *scratch, bl_buffer *out,
-                          bl_error *err) {
+static bool strip_accents(const bl_normaliser_step *step, const char *text, size_t n,
+                          bl_normal_scratch *scratch, bl_buffer *out, bl_error *err) {
     (void)step, (void)scratch;
     if (!reserve(out, n, err)) return false;
     char *to = out->data + out->n;
@@ -38,10 +39,11 @@ static bool strip_accents(const bl_normaliser_step *step, const char *text, size
     return true;
 }
 
-static bool lowercase(const bl_normaliser_step *step, const char *text, size_t n, bl_normal_scratch *scratch, bl_buffer *out,
-                      bl_error *err) {
+static bool lowercase(const bl_normaliser_step *step, const char *text, size_t n, bl_normal_scratch *scratch,
+                      bl_buffer *out, bl_error *err) {
     (void)step, (void)scratch;
-    /* UTF-8 grows by at most half when lower-cased: U+0130, two bytes, becomes three; U+023A and U+023E, two, become three. */
+    /* UTF-8 grows by at most half when lower-cased: U+0130, two bytes, becomes three; U+023A and U+023E, two,
+     * become three. */
     if (!reserve(out, n + n / 2, err)) return false;
     char *to = out->data + out->n;
     for (size_t i = 0; i < n;) {
@@ -60,7 +62,9 @@ static bool lowercase(const bl_normaliser_step *step, const char *text, size_t n
 }
 
 static bl_normaliser_step normal_form(int options) {
-    return (bl_normaliser_step){.apply = bl_apply_normal_form, .form = options | UTF8PROC_STABLE, .keeps_ascii = true};
+    return (bl_normaliser_step){.apply = bl_apply_normal_form,
+                                .form = options | UTF8PROC_STABLE,
+                                .keeps_ascii = true};
 }
 
 bl_normaliser_step bl_normaliser_nfc(void) { return normal_form(UTF8PROC_COMPOSE); }
@@ -72,8 +76,8 @@ bl_normaliser_step bl_normaliser_strip_accents(void) {
 }
 bl_normaliser_step bl_normaliser_lowercase(void) { return (bl_normaliser_step){.apply = lowercase}; }
 
-bool bl_normalise(const bl_normaliser *normaliser, const char *text, size_t n, bl_normal_scratch *scratch, const char **out, size_t *out_n,
-                  bl_error *err) {
+bool bl_normalise(const bl_normaliser *normaliser, const char *text, size_t n, bl_normal_scratch *scratch,
+                  const char **out, size_t *out_n, bl_error *err) {
     bool ascii = bl_ascii_run(text, n) == n;
     int next = 0;
     for (size_t i = 0; i < normaliser->n && n > 0; i++) {

@@ -1,7 +1,7 @@
 /* Normalisers: NFC, NFD, NFKC, NFKD, StripAccents, Lowercase, Prepend, Replace, in sequence.
  *
- * A step is a function from text to text, so a further normaliser is one more function and one more name in the table of
- * tokenizer_json.c. */
+ * A step is a function from text to text, so a further normaliser is one more function and one more name in
+ * the table of tokenizer_json.c. */
 #ifndef BL_TEXT_NORMALISE_H
 #define BL_TEXT_NORMALISE_H
 #include "base/buffer.h"
@@ -26,7 +26,8 @@ typedef struct bl_normal_scratch {
 typedef struct bl_normaliser_step bl_normaliser_step;
 struct bl_normaliser_step {
     /* Appends the normalised text to `out`; false with the error set when memory is short. */
-    bool (*apply)(const bl_normaliser_step *step, const char *text, size_t n, bl_normal_scratch *scratch, bl_buffer *out, bl_error *err);
+    bool (*apply)(const bl_normaliser_step *step, const char *text, size_t n, bl_normal_scratch *scratch,
+                  bl_buffer *out, bl_error *err);
     int form;                       /* utf8proc options of the normal forms */
     bool keeps_ascii;               /* pure ASCII comes out as it went in */
     bool may_remove;                /* something of the text may leave no trace */
@@ -49,15 +50,17 @@ bl_normaliser_step bl_normaliser_prepend(bl_short_text content);
 /* Every `pattern`, which is not empty, becomes `content`. */
 bl_normaliser_step bl_normaliser_replace(bl_short_text pattern, bl_short_text content);
 
-/* Normalises well-formed UTF-8. `*out` is `text` itself or lies in the scratch, valid until the scratch is used again. */
-bool bl_normalise(const bl_normaliser *normaliser, const char *text, size_t n, bl_normal_scratch *scratch, const char **out, size_t *out_n,
-                  bl_error *err);
+/* Normalises well-formed UTF-8. `*out` is `text` itself or lies in the scratch, valid until the scratch is
+ * used again. */
+bool bl_normalise(const bl_normaliser *normaliser, const char *text, size_t n, bl_normal_scratch *scratch,
+                  const char **out, size_t *out_n, bl_error *err);
 void bl_normal_scratch_free(bl_normal_scratch *scratch);
 
 /* replace.c: appends the text with `new` for every `old`, which is not empty. */
-void bl_add_replaced(bl_buffer *out, const char *text, size_t n, const char *old, size_t old_n, const char *new, size_t new_n);
+void bl_add_replaced(bl_buffer *out, const char *text, size_t n, const char *old, size_t old_n,
+                     const char *new, size_t new_n);
 
 /* normal_forms.c: the apply function of the four normal forms. */
-bool bl_apply_normal_form(const bl_normaliser_step *step, const char *text, size_t n, bl_normal_scratch *scratch, bl_buffer *out,
-                          bl_error *err);
+bool bl_apply_normal_form(const bl_normaliser_step *step, const char *text, size_t n,
+                          bl_normal_scratch *scratch, bl_buffer *out, bl_error *err);
 #endif

@@ -50,7 +50,8 @@ static bool runs(const bl_cutting *rest, const char *text, size_t n, unsigned ma
     return current == dropped || bl_hand_on(rest, text + begin, n - begin);
 }
 
-static bool punctuation(const bl_pretokeniser_step *step, const bl_cutting *rest, const char *text, size_t n) {
+static bool punctuation(const bl_pretokeniser_step *step, const bl_cutting *rest, const char *text,
+                        size_t n) {
     (void)step;
     return isolate(rest, text, n, BL_CLASS_PUNCTUATION);
 }
@@ -60,7 +61,8 @@ static bool whitespace(const bl_pretokeniser_step *step, const bl_cutting *rest,
     return runs(rest, text, n, BL_CLASS_WORD | BL_CLASS_SPACE, BL_CLASS_SPACE);
 }
 
-static bool whitespace_split(const bl_pretokeniser_step *step, const bl_cutting *rest, const char *text, size_t n) {
+static bool whitespace_split(const bl_pretokeniser_step *step, const bl_cutting *rest, const char *text,
+                             size_t n) {
     (void)step;
     return runs(rest, text, n, BL_CLASS_SPACE, BL_CLASS_SPACE);
 }
@@ -72,11 +74,20 @@ static bool digits(const bl_pretokeniser_step *step, const bl_cutting *rest, con
 
 bl_pretokeniser_step bl_pretokeniser_punctuation(void) { return (bl_pretokeniser_step){.cut = punctuation}; }
 bl_pretokeniser_step bl_pretokeniser_whitespace(void) { return (bl_pretokeniser_step){.cut = whitespace}; }
-bl_pretokeniser_step bl_pretokeniser_whitespace_split(void) { return (bl_pretokeniser_step){.cut = whitespace_split}; }
-bl_pretokeniser_step bl_pretokeniser_digits(bool individual) { return (bl_pretokeniser_step){.cut = digits, .individual = individual}; }
+bl_pretokeniser_step bl_pretokeniser_whitespace_split(void) {
+    return (bl_pretokeniser_step){.cut = whitespace_split};
+}
+bl_pretokeniser_step bl_pretokeniser_digits(bool individual) {
+    return (bl_pretokeniser_step){.cut = digits, .individual = individual};
+}
 
-bool bl_pretokenise(const bl_pretokeniser *pretokeniser, const char *text, size_t n, bool first, bl_normal_scratch *scratch,
-                    bl_word_fn word, void *context, bl_error *err) {
-    bl_cutting all = {.pretokeniser = pretokeniser, .first = first, .scratch = scratch, .word = word, .context = context, .err = err};
+bool bl_pretokenise(const bl_pretokeniser *pretokeniser, const char *text, size_t n, bool first,
+                    bl_normal_scratch *scratch, bl_word_fn word, void *context, bl_error *err) {
+    bl_cutting all = {.pretokeniser = pretokeniser,
+                      .first = first,
+                      .scratch = scratch,
+                      .word = word,
+                      .context = context,
+                      .err = err};
     return bl_hand_on(&all, text, n);
 }

@@ -1,8 +1,9 @@
-/* Pre-tokenizers: Punctuation (isolated), Whitespace, WhitespaceSplit, Digits, ByteLevel, Metaspace, in sequence. They cut normalised
- * text into words.
+/* Pre-tokenizers: Punctuation (isolated), Whitespace, WhitespaceSplit, Digits, ByteLevel, Metaspace, in
+ * sequence. They cut normalised text into words.
  *
- * A step cuts one piece into smaller ones and hands each on; the last hands words to a callback. A further pre-tokenizer is one more
- * function and one more name in the table of tokenizer_json.c; one that changes the text hands on pieces of its own buffer. */
+ * A step cuts one piece into smaller ones and hands each on; the last hands words to a callback. A further
+ * pre-tokenizer is one more function and one more name in the table of tokenizer_json.c; one that changes the
+ * text hands on pieces of its own buffer. */
 #ifndef BL_TEXT_PRETOKENISE_H
 #define BL_TEXT_PRETOKENISE_H
 #include "text/normalise.h"
@@ -40,9 +41,10 @@ bl_pretokeniser_step bl_pretokeniser_byte_level(bool prefix_space, bool split);
 /* metaspace.c; BL_PREPEND_FIRST may be the first of a sequence only. */
 bl_pretokeniser_step bl_pretokeniser_metaspace(bl_short_text sign, bl_prepend prepend, bool split);
 
-/* Calls `word` for each word of well-formed text, in order. `first`: the text's first character is that of the whole input. */
-bool bl_pretokenise(const bl_pretokeniser *pretokeniser, const char *text, size_t n, bool first, bl_normal_scratch *scratch,
-                    bl_word_fn word, void *context, bl_error *err);
+/* Calls `word` for each word of well-formed text, in order. `first`: the text's first character is that of
+ * the whole input. */
+bool bl_pretokenise(const bl_pretokeniser *pretokeniser, const char *text, size_t n, bool first,
+                    bl_normal_scratch *scratch, bl_word_fn word, void *context, bl_error *err);
 
 /* For the steps: those that are still to come, and where words go in the end. */
 struct bl_cutting {
@@ -57,7 +59,8 @@ struct bl_cutting {
 
 /* Hands a piece to the next step, or out; an empty one is dropped. */
 bool bl_hand_on(const bl_cutting *rest, const char *text, size_t n);
-/* The step's own buffer 0 or 1, emptied, with room for `n` bytes; NULL with the error set when memory is short. */
+/* The step's own buffer 0 or 1, emptied, with room for `n` bytes; NULL with the error set when memory is
+ * short. */
 bl_buffer *bl_cutting_buffer(const bl_cutting *rest, int which, size_t n);
 
 /* The classes of the code point at text[*at]; moves *at past it. */

@@ -1,8 +1,10 @@
-/* Ids as a reader expects text: pieces glued to words, punctuation where print puts it, quotation marks opened and closed.
+/* Ids as a reader expects text: pieces glued to words, punctuation where print puts it, quotation marks
+ * opened and closed.
  *
- * WordPiece throws blanks and capitals away, so this is a matter of rules of English print (BPE keeps them: prose_kept.c). They only choose blanks and capitals:
- * the text gives the same words again when it is tokenised. A blank stands between two words unless the left one is tight
- * to its right, or the right one to its left; the rules set these two flags. */
+ * WordPiece throws blanks and capitals away, so this is a matter of rules of English print (BPE keeps them:
+ * prose_kept.c). They only choose blanks and capitals: the text gives the same words again when it is
+ * tokenised. A blank stands between two words unless the left one is tight to its right, or the right one to
+ * its left; the rules set these two flags. */
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -69,7 +71,8 @@ static kind kind_of(uint32_t point) {
 }
 
 static bool is(const words *all, size_t i, const char *text) {
-    return i < all->n && all->list[i].n == strlen(text) && memcmp(all->text.data + all->list[i].at, text, all->list[i].n) == 0;
+    return i < all->n && all->list[i].n == strlen(text) &&
+           memcmp(all->text.data + all->list[i].at, text, all->list[i].n) == 0;
 }
 
 static bool is_one_of(const words *all, size_t i, const char *const *names) {
@@ -78,14 +81,19 @@ static bool is_one_of(const words *all, size_t i, const char *const *names) {
     return false;
 }
 
-static bool is_kind(const words *all, size_t i, kind wanted) { return i < all->n && all->list[i].kind == wanted; } /* i may be -1 */
+static bool is_kind(const words *all, size_t i, kind wanted) {
+    return i < all->n && all->list[i].kind == wanted;
+} /* i may be -1 */
 
-static bool is_wordlike(const words *all, size_t i) { return is_kind(all, i, WORD) || is_kind(all, i, DIGIT); }
+static bool is_wordlike(const words *all, size_t i) {
+    return is_kind(all, i, WORD) || is_kind(all, i, DIGIT);
+}
 
 static bool is_saying(const words *all, size_t i) {
-    static const char *const verbs[] = {"said",      "says",     "asked",    "replied",   "shouted", "cried",
-                                        "yelled",    "called",   "added",    "thought",   "smiled",  "exclaimed",
-                                        "whispered", "answered", "screamed", "explained", NULL};
+    static const char *const verbs[] = {"said",      "says",      "asked",     "replied",  "shouted",
+                                        "cried",     "yelled",    "called",    "added",    "thought",
+                                        "smiled",    "exclaimed", "whispered", "answered", "screamed",
+                                        "explained", NULL};
     return is_one_of(all, i, verbs);
 }
 
@@ -153,13 +161,15 @@ static bool introduction_follows(const words *all, size_t i) {
     return false;
 }
 
-/* A quotation mark that does not tell its side alternates. Models forget one now and then, hence: `said, "` opens, and `." said` and
+/* A quotation mark that does not tell its side alternates. Models forget one now and then, hence: `said, "`
+ * opens, and `." said` and
  * `." sue said, "` close what went before, so that one slip does not turn all that follow. */
 static void set_quote(words *all, size_t i, bool *open) {
     word *w = &all->list[i];
     bool after_saying = i >= 2 && all->list[i - 1].kind == PAUSE && is_saying(all, i - 2);
     bool after_stop = i >= 1 && (all->list[i - 1].kind == PAUSE || all->list[i - 1].kind == END);
-    bool before_saying = after_stop && !after_saying && (is_saying(all, i + 1) || introduction_follows(all, i));
+    bool before_saying =
+        after_stop && !after_saying && (is_saying(all, i + 1) || introduction_follows(all, i));
     w->closes = before_saying || (*open && !after_saying) || (i > 0 && i + 1 == all->n);
     w->tight_left = w->closes;
     w->tight_right = !w->closes;
@@ -176,7 +186,8 @@ static void set_apostrophe(words *all, size_t i, bool *open) {
         w->closes = w->tight_left = true;
         *open = false;
     } else {
-        bool plural = left && left->kind == WORD && all->text.data[left->at + left->n - 1] == 's', partner = false;
+        bool plural = left && left->kind == WORD && all->text.data[left->at + left->n - 1] == 's',
+             partner = false;
         for (size_t j = i + 1; !plural && !partner && j < all->n && j < i + 40; j++)
             partner = all->list[j].kind == APOSTROPHE && !is_contraction(all, j);
         *open = partner;
@@ -185,14 +196,16 @@ static void set_apostrophe(words *all, size_t i, bool *open) {
     }
 }
 
-/* A hyphen inside a word, or (before a word that begins a clause, unless as in "hide-and-seek") a dash between words. */
+/* A hyphen inside a word, or (before a word that begins a clause, unless as in "hide-and-seek") a dash
+ * between words. */
 static void set_dash(words *all, size_t i) {
     static const char *const clause[] = {"it",  "he",  "she", "they", "we", "i",   "you", "a", "an",
                                          "the", "and", "but", "or",   "as", "had", "was", NULL};
     word *w = &all->list[i];
     bool dash = is_one_of(all, i + 1, clause) && !is_kind(all, i + 2, DASH);
     bool between = is_wordlike(all, i - 1) && is_wordlike(all, i + 1) && !dash, em = w->point == 0x2014;
-    w->tight_left = between || em || (is_kind(all, i - 1, DASH) && all->list[i - 1].point == w->point); /* "--" */
+    w->tight_left =
+        between || em || (is_kind(all, i - 1, DASH) && all->list[i - 1].point == w->point); /* "--" */
     w->tight_right = between || (em && is_wordlike(all, i + 1));
 }
 
@@ -209,7 +222,10 @@ static void set_spaces(words *all) {
             w->tight_right = in_number && (w->point == '.' || w->point == ':'); /* 3.5, 10:30 */
             break;
         case CLOSER: w->tight_left = true; break;
-        case OPENER: w->tight_right = (bl_unicode_class(w->point) & BL_CLASS_PUNCTUATION) || is_kind(all, i + 1, DIGIT); break;
+        case OPENER:
+            w->tight_right =
+                (bl_unicode_class(w->point) & BL_CLASS_PUNCTUATION) || is_kind(all, i + 1, DIGIT);
+            break;
         case QUOTE: set_quote(all, i, &open); break;
         case APOSTROPHE: set_apostrophe(all, i, &open_single); break;
         case DASH: set_dash(all, i); break;
@@ -229,7 +245,9 @@ static bool saying_follows(const words *all, size_t i) {
 static bool begins_sentence(const words *all, size_t i, bool begins) {
     const word *w = &all->list[i];
     switch (w->kind) {
-    case END: return w->point != 0x2026 && !w->tight_right && !(w->point == '.' && (is(all, i - 1, ".") || is(all, i + 1, ".")));
+    case END:
+        return w->point != 0x2026 && !w->tight_right &&
+               !(w->point == '.' && (is(all, i - 1, ".") || is(all, i + 1, ".")));
     case QUOTE:
         if (w->closes) return begins && !(i > 0 && all->list[i - 1].point != '.' && saying_follows(all, i));
         return begins || i == 0 || is_kind(all, i - 1, PAUSE);
@@ -244,13 +262,16 @@ static bool begins_sentence(const words *all, size_t i, bool begins) {
 static void add_capital(bl_buffer *out, const char *text, size_t n) {
     char first[4];
     size_t at = 0;
-    uint32_t point = bl_utf8_next(text, &at), upper = (uint32_t)utf8proc_toupper((utf8proc_int32_t)point), lower[2];
-    if (bl_unicode_lower(upper, lower) != 1 || lower[0] != point) upper = point; /* a capital that would not come back */
+    uint32_t point = bl_utf8_next(text, &at), upper = (uint32_t)utf8proc_toupper((utf8proc_int32_t)point),
+             lower[2];
+    if (bl_unicode_lower(upper, lower) != 1 || lower[0] != point)
+        upper = point; /* a capital that would not come back */
     bl_buffer_add(out, first, bl_utf8_put(upper, first));
     bl_buffer_add(out, text + at, n - at);
 }
 
-char *bl_tokenizer_prose(const bl_tokenizer *tokenizer, const int32_t *ids, size_t n, bool capitals, bl_error *err) {
+char *bl_tokenizer_prose(const bl_tokenizer *tokenizer, const int32_t *ids, size_t n, bool capitals,
+                         bl_error *err) {
     if (tokenizer->model.keeps_blanks) return bl_kept_prose(tokenizer, ids, n, err);
     words all = {0};
     bl_buffer out = {0};
@@ -282,7 +303,8 @@ static void extend_word(const bl_tokenizer *tokenizer, const char *token, char l
     last[n] = '\0';
 }
 
-bool bl_prose_whole(const bl_tokenizer *tokenizer, const int32_t *ids, size_t *n_ids, size_t least, bl_error *err) {
+bool bl_prose_whole(const bl_tokenizer *tokenizer, const int32_t *ids, size_t *n_ids, size_t least,
+                    bl_error *err) {
     if (tokenizer->model.keeps_blanks) return bl_kept_whole(tokenizer, ids, n_ids, least, err);
     size_t n = *n_ids, end = n;
     bool open = false, ended = false;
@@ -291,9 +313,11 @@ bool bl_prose_whole(const bl_tokenizer *tokenizer, const int32_t *ids, size_t *n
         const char *token = bl_tokenizer_token(tokenizer, ids[i]);
         if (!token) token = "";
         bool quote = strcmp(token, "\"") == 0, stop = token[0] && !token[1] && strchr(".!?", token[0]);
-        bool title = strcmp(last, "mr") == 0 || strcmp(last, "mrs") == 0 || strcmp(last, "ms") == 0 || strcmp(last, "dr") == 0;
+        bool title = strcmp(last, "mr") == 0 || strcmp(last, "mrs") == 0 || strcmp(last, "ms") == 0 ||
+                     strcmp(last, "dr") == 0;
         if (quote) open = !open;
-        ended = (stop && !title) || (quote && !open && ended); /* or: the sentence ended inside of the quotation */
+        ended = (stop && !title) ||
+                (quote && !open && ended); /* or: the sentence ended inside of the quotation */
         if (ended && !open && i + 1 >= least) end = i + 1;
         extend_word(tokenizer, token, last);
     }

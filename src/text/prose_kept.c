@@ -62,13 +62,15 @@ static void read_point(reading *r, uint32_t point) {
     if (point == '"') r->open = !r->open;
     else if (point == 0x201C) r->open = true;
     else if (point == 0x201D) r->open = false;
-    else if (point == '!' || point == '?' || point == 0x2026 || (point == '.' && !is_title(r))) r->ended = true;
+    else if (point == '!' || point == '?' || point == 0x2026 || (point == '.' && !is_title(r)))
+        r->ended = true;
     else if (!blank && point != ')' && point != '\'' && point != 0x2019) r->ended = false;
     if (!letter) r->n_last = 0;
     else if (r->n_last < sizeof r->last) r->last[r->n_last++] = point < 128 ? (char)point : '?';
 }
 
-bool bl_kept_whole(const bl_tokenizer *tokenizer, const int32_t *ids, size_t *n, size_t least, bl_error *err) {
+bool bl_kept_whole(const bl_tokenizer *tokenizer, const int32_t *ids, size_t *n, size_t least,
+                   bl_error *err) {
     reading now = {0};
     size_t end = *n;
     for (size_t i = 0; i < *n; i++) {

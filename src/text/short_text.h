@@ -1,4 +1,5 @@
-/* A short piece of text inside a plain value, so that normalisers, pre-tokenizers and decoders can be copied and need no freeing. */
+/* A short piece of text inside a plain value, so that normalisers, pre-tokenizers and decoders can be copied
+ * and need no freeing. */
 #ifndef BL_TEXT_SHORT_TEXT_H
 #define BL_TEXT_SHORT_TEXT_H
 #include <stddef.h>

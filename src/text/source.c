@@ -1,7 +1,8 @@
 /* Reading bytes and undoing compression, in bounded memory.
  *
- * gzip files may have several members, zstd files several frames (and skippable ones): they follow each other as if they were one.
- * Zero bytes after the last gzip member are padding, as gzip itself has it; anything else there is an error. */
+ * gzip files may have several members, zstd files several frames (and skippable ones): they follow each other
+ * as if they were one. Zero bytes after the last gzip member are padding, as gzip itself has it; anything
+ * else there is an error. */
 #include "text/source.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -58,8 +59,8 @@ static bool damaged(const bl_source *source, const char *kind, const char *why, 
 }
 
 static bool cut_short(const bl_source *source, const char *kind, bl_error *err) {
-    return bl_fail(err, BL_ERR_INPUT, "%s: the %s data ends too early, at byte %llu: the file is cut short", source->name, kind,
-                   (unsigned long long)bl_source_consumed(source));
+    return bl_fail(err, BL_ERR_INPUT, "%s: the %s data ends too early, at byte %llu: the file is cut short",
+                   source->name, kind, (unsigned long long)bl_source_consumed(source));
 }
 
 static bool read_plain(bl_source *source, void *out, size_t capacity, size_t *got, bl_error *err) {
@@ -82,7 +83,8 @@ static bool next_member(bl_source *source, bool *more, bl_error *err) {
         if (source->input[source->at] != 0) break;
         source->at++;
     }
-    if (source->input[source->at] != 0x1F) return damaged(source, "gzip", "something else follows its end", err);
+    if (source->input[source->at] != 0x1F)
+        return damaged(source, "gzip", "something else follows its end", err);
     source->member_open = true;
     inflateReset(&source->gzip);
     return true;
@@ -106,8 +108,10 @@ static bool read_gzip(bl_source *source, void *out, size_t capacity, size_t *got
         int status = inflate(stream, Z_NO_FLUSH);
         source->at += given - stream->avail_in;
         if (status == Z_STREAM_END) source->member_open = false;
-        else if (status == Z_MEM_ERROR) return bl_fail(err, BL_ERR_MEMORY, "%s: out of memory while decompressing", source->name);
-        else if (status != Z_OK && status != Z_BUF_ERROR) return damaged(source, "gzip", stream->msg ? stream->msg : "not decodable", err);
+        else if (status == Z_MEM_ERROR)
+            return bl_fail(err, BL_ERR_MEMORY, "%s: out of memory while decompressing", source->name);
+        else if (status != Z_OK && status != Z_BUF_ERROR)
+            return damaged(source, "gzip", stream->msg ? stream->msg : "not decodable", err);
     }
     *got = room - stream->avail_out;
     return true;
@@ -140,7 +144,8 @@ static bool has_suffix(const char *name, const char *suffix) {
     return n >= m && strcmp(name + n - m, suffix) == 0;
 }
 
-/* Looks at the first bytes and prepares the decompression they ask for. No plain text begins so: both are invalid UTF-8. */
+/* Looks at the first bytes and prepares the decompression they ask for. No plain text begins so: both are
+ * invalid UTF-8. */
 static bool prepare(bl_source *source, bl_error *err) {
     static const unsigned char frame[] = {0x28, 0xB5, 0x2F, 0xFD}, skippable[] = {0x2A, 0x4D, 0x18};
     if (!fill(source, 4, err)) return false;
@@ -153,11 +158,13 @@ static bool prepare(bl_source *source, bl_error *err) {
         if (inflateInit2(&source->gzip, 15 + 16) != Z_OK)
             return bl_fail(err, BL_ERR_MEMORY, "%s: out of memory while decompressing", source->name);
         source->gzip_open = true;
-    } else if (n >= 4 && (memcmp(first, frame, 4) == 0 || (first[0] >> 4 == 5 && memcmp(first + 1, skippable, 3) == 0))) {
+    } else if (n >= 4 && (memcmp(first, frame, 4) == 0 ||
+                          (first[0] >> 4 == 5 && memcmp(first + 1, skippable, 3) == 0))) {
         source->read = read_zstd;
         source->frame_open = true;
         source->zstd = ZSTD_createDCtx();
-        if (!source->zstd) return bl_fail(err, BL_ERR_MEMORY, "%s: out of memory while decompressing", source->name);
+        if (!source->zstd)
+            return bl_fail(err, BL_ERR_MEMORY, "%s: out of memory while decompressing", source->name);
     }
     if (source->read != read_gzip && has_suffix(source->name, ".gz"))
         return bl_fail(err, BL_ERR_INPUT, "%s: not gzip data, though the name ends in .gz", source->name);

@@ -12,8 +12,8 @@ bl_splitter bl_splitter_seed(void) {
     return seed;
 }
 
-bool bl_splitter_words(const bl_splitter *splitter, const char *text, size_t n, bl_normal_scratch *scratch, bl_word_fn word, void *context,
-                       bl_error *err) {
+bool bl_splitter_words(const bl_splitter *splitter, const char *text, size_t n, bl_normal_scratch *scratch,
+                       bl_word_fn word, void *context, bl_error *err) {
     const char *normal;
     size_t normal_n;
     if (!bl_normalise(&splitter->normaliser, text, n, scratch, &normal, &normal_n, err)) return false;

@@ -26,10 +26,13 @@ static bool read_normaliser(const bl_place *place, const char *type, void *to, b
     bl_short_text pattern = {.n = 0}, content;
     bool prepend = strcmp(type, "Prepend") == 0;
     if (!prepend && strcmp(type, "Replace") != 0)
-        return bl_component_refuse(place, "normalizer", type, "NFC, NFD, NFKC, NFKD, StripAccents, Lowercase, Prepend, Replace, Sequence",
-                                   err);
+        return bl_component_refuse(
+            place, "normalizer", type,
+            "NFC, NFD, NFKC, NFKD, StripAccents, Lowercase, Prepend, Replace, Sequence", err);
     normaliser->n++;
-    if (prepend ? !bl_component_text(place, "prepend", &content, err) : !bl_component_replace(place, &pattern, &content, err)) return false;
+    if (prepend ? !bl_component_text(place, "prepend", &content, err)
+                : !bl_component_replace(place, &pattern, &content, err))
+        return false;
     *step = prepend ? bl_normaliser_prepend(content) : bl_normaliser_replace(pattern, content);
     return true;
 }
@@ -40,7 +43,8 @@ static bool make_punctuation(const bl_place *place, bl_pretokeniser_step *step, 
     if (!behaviour.json) return true;
     if (!json_is_string(behaviour.json)) return bl_place_expected(&behaviour, "a string", err);
     const char *name = json_string_value(behaviour.json);
-    return strcmp(name, "Isolated") == 0 || bl_component_refuse(&behaviour, "behaviour", name, "Isolated", err);
+    return strcmp(name, "Isolated") == 0 ||
+           bl_component_refuse(&behaviour, "behaviour", name, "Isolated", err);
 }
 
 static bool make_whitespace(const bl_place *place, bl_pretokeniser_step *step, bl_error *err) {
@@ -64,7 +68,9 @@ static bool make_digits(const bl_place *place, bl_pretokeniser_step *step, bl_er
 
 static bool make_byte_level(const bl_place *place, bl_pretokeniser_step *step, bl_error *err) {
     bool prefix_space = true, split = true;
-    if (!bl_place_bool(place, "add_prefix_space", &prefix_space, err) || !bl_component_flag(place, "use_regex", &split, err)) return false;
+    if (!bl_place_bool(place, "add_prefix_space", &prefix_space, err) ||
+        !bl_component_flag(place, "use_regex", &split, err))
+        return false;
     *step = bl_pretokeniser_byte_level(prefix_space, split);
     return true;
 }
@@ -83,33 +89,42 @@ static bool read_pretokeniser(const bl_place *place, const char *type, void *to,
         const char *type;
         bool (*make)(const bl_place *place, bl_pretokeniser_step *step, bl_error *err);
     } known[] = {
-        {"Punctuation", make_punctuation}, {"Whitespace", make_whitespace}, {"WhitespaceSplit", make_whitespace_split},
-        {"Digits", make_digits},           {"ByteLevel", make_byte_level},  {"Metaspace", make_metaspace},
+        {"Punctuation", make_punctuation},
+        {"Whitespace", make_whitespace},
+        {"WhitespaceSplit", make_whitespace_split},
+        {"Digits", make_digits},
+        {"ByteLevel", make_byte_level},
+        {"Metaspace", make_metaspace},
     };
     bl_pretokeniser *pretokeniser = to;
     if (pretokeniser->n == BL_MAX_STEPS) return bl_too_many_components(place, err);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(type, known[i].type) == 0) return known[i].make(place, &pretokeniser->steps[pretokeniser->n++], err);
-    return bl_component_refuse(place, "pre-tokenizer", type,
-                               "Punctuation, Whitespace, WhitespaceSplit, Digits, ByteLevel, Metaspace, Sequence", err);
+        if (strcmp(type, known[i].type) == 0)
+            return known[i].make(place, &pretokeniser->steps[pretokeniser->n++], err);
+    return bl_component_refuse(
+        place, "pre-tokenizer", type,
+        "Punctuation, Whitespace, WhitespaceSplit, Digits, ByteLevel, Metaspace, Sequence", err);
 }
 
-/* "first" is a question about the input, which can be answered only while nothing of its beginning has been removed or cut off. */
+/* "first" is a question about the input, which can be answered only while nothing of its beginning has been
+ * removed or cut off. */
 static bool check_first(const bl_place *place, const bl_splitter *splitter, bl_error *err) {
     bool removed = false;
     for (size_t i = 0; i < splitter->normaliser.n; i++) removed |= splitter->normaliser.steps[i].may_remove;
     for (size_t i = 0; i < splitter->pretokeniser.n; i++)
         if (splitter->pretokeniser.steps[i].prepend == BL_PREPEND_FIRST && (i > 0 || removed))
-            return bl_fail(
-                err, BL_ERR_UNSUPPORTED,
-                "%s: %s: the prepend_scheme \"first\" is not supported behind another pre-tokenizer, nor behind a normalizer that "
-                "removes characters",
-                place->file, place->where);
+            return bl_fail(err, BL_ERR_UNSUPPORTED,
+                           "%s: %s: the prepend_scheme \"first\" is not supported behind another "
+                           "pre-tokenizer, nor behind a normalizer that "
+                           "removes characters",
+                           place->file, place->where);
     return true;
 }
 
-bool bl_read_splitter(const bl_place *normaliser, const bl_place *pretokeniser, bl_splitter *splitter, bl_error *err) {
+bool bl_read_splitter(const bl_place *normaliser, const bl_place *pretokeniser, bl_splitter *splitter,
+                      bl_error *err) {
     return bl_each_component(normaliser, "normalizers", &splitter->normaliser, read_normaliser, err) &&
-           bl_each_component(pretokeniser, "pretokenizers", &splitter->pretokeniser, read_pretokeniser, err) &&
+           bl_each_component(pretokeniser, "pretokenizers", &splitter->pretokeniser, read_pretokeniser,
+                             err) &&
            check_first(pretokeniser, splitter, err);
 }

@@ -1,7 +1,8 @@
 /* Stories from the window's text.
  *
- *   .txt    stories stand between <|endoftext|>; each is stripped of white space as Python's str.strip() does it; empty ones are skipped
- *   .jsonl  an object a line, the story is its "text", verbatim; stories of white space only and empty lines are skipped */
+ *   .txt    stories stand between <|endoftext|>; each is stripped of white space as Python's str.strip() does
+ * it; empty ones are skipped .jsonl  an object a line, the story is its "text", verbatim; stories of white
+ * space only and empty lines are skipped */
 #include "base/error.h"
 #include "format/json.h"
 #include "text/corpus_private.h"
@@ -14,8 +15,10 @@ bool bl_check_utf8_ahead(const bl_window *window, size_t n, bl_error *err) {
     const char *text = bl_window_ahead(window);
     size_t bad;
     if (bl_utf8_check(text, n, &bad)) return true;
-    return bl_fail(err, BL_ERR_INPUT, "%s:%zu: not valid UTF-8: byte 0x%02x at offset %llu of the file's text", window->path,
-                   window->line + bl_count_lines(text, bad), (unsigned char)text[bad], (unsigned long long)window->offset + bad);
+    return bl_fail(err, BL_ERR_INPUT,
+                   "%s:%zu: not valid UTF-8: byte 0x%02x at offset %llu of the file's text", window->path,
+                   window->line + bl_count_lines(text, bad), (unsigned char)text[bad],
+                   (unsigned long long)window->offset + bad);
 }
 
 /* The well-formed text[*begin … *end) without the white space around it. */
@@ -37,7 +40,8 @@ bool bl_read_txt_story(bl_corpus *corpus, bl_story *story, bool *got, bl_error *
     *got = false;
     for (bool found = true; found && !*got;) {
         size_t length;
-        if (!bl_window_find(window, separator, corpus->max_story, "story", &length, &found, err)) return false;
+        if (!bl_window_find(window, separator, corpus->max_story, "story", &length, &found, err))
+            return false;
         if (!bl_check_utf8_ahead(window, length, err)) return false;
         size_t begin = 0, end = length;
         strip(bl_window_ahead(window), &begin, &end);
@@ -58,16 +62,20 @@ static bool parse_line(bl_corpus *corpus, size_t length, json_t **text, bl_error
     const bl_window *window = &corpus->window;
     json_error_t where;
     json_decref(corpus->line);
-    corpus->line = bl_json_load(bl_window_ahead(window), length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
+    corpus->line =
+        bl_json_load(bl_window_ahead(window), length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
     if (!corpus->line && json_error_code(&where) == json_error_out_of_memory)
-        return bl_fail(err, BL_ERR_MEMORY, "%s:%zu: out of memory while reading a line of %zu bytes", window->path, window->line, length);
+        return bl_fail(err, BL_ERR_MEMORY, "%s:%zu: out of memory while reading a line of %zu bytes",
+                       window->path, window->line, length);
     if (!corpus->line)
         return bl_fail(err, BL_ERR_INPUT,
-                       "%s:%zu: not valid JSON: %s (column %d); expected an object like {\"text\": \"Once ...\"} on each line",
+                       "%s:%zu: not valid JSON: %s (column %d); expected an object like {\"text\": \"Once "
+                       "...\"} on each line",
                        window->path, window->line, where.text, where.column);
     *text = json_object_get(corpus->line, "text");
     if (json_is_string(*text)) return true;
-    if (!*text) return bl_fail(err, BL_ERR_INPUT, "%s:%zu: the key \"text\" is missing", window->path, window->line);
+    if (!*text)
+        return bl_fail(err, BL_ERR_INPUT, "%s:%zu: the key \"text\" is missing", window->path, window->line);
     return bl_fail(err, BL_ERR_INPUT, "%s:%zu: the key \"text\" is not a string", window->path, window->line);
 }
 

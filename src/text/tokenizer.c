@@ -1,6 +1,7 @@
 /* The tokenizer's life and encoding:
  *
- *   text -> added tokens cut out -> normalise -> added tokens of normalised text cut out -> words -> ids,  template around it
+ *   text -> added tokens cut out -> normalise -> added tokens of normalised text cut out -> words -> ids,
+ * template around it
  *
  * Nothing is allocated a word: ids grow by doubling, the scratch is one per call. */
 #include "base/error.h"
@@ -79,7 +80,8 @@ static bool on_normalised_piece(void *context, int32_t id, const char *text, siz
     encoding *self = context;
     if (id >= 0) return bl_ids_push(self->ids, id, err);
     bool first = self->first && text == self->normal;
-    return bl_pretokenise(&self->tokenizer->splitter.pretokeniser, text, n, first, &self->scratch, on_word, self, err);
+    return bl_pretokenise(&self->tokenizer->splitter.pretokeniser, text, n, first, &self->scratch, on_word,
+                          self, err);
 }
 
 static bool on_raw_piece(void *context, int32_t id, const char *text, size_t n, bl_error *err) {
@@ -87,10 +89,13 @@ static bool on_raw_piece(void *context, int32_t id, const char *text, size_t n, 
     if (id >= 0) return bl_ids_push(self->ids, id, err);
     const char *normal;
     size_t normal_n;
-    if (!bl_normalise(&self->tokenizer->splitter.normaliser, text, n, &self->scratch, &normal, &normal_n, err)) return false;
+    if (!bl_normalise(&self->tokenizer->splitter.normaliser, text, n, &self->scratch, &normal, &normal_n,
+                      err))
+        return false;
     self->first = text == self->text;
     self->normal = normal;
-    return bl_added_tokens_split(&self->tokenizer->normalised, normal, normal_n, on_normalised_piece, self, err);
+    return bl_added_tokens_split(&self->tokenizer->normalised, normal, normal_n, on_normalised_piece, self,
+                                 err);
 }
 
 static bool push_all(bl_ids *ids, const bl_ids *more, bl_error *err) {
@@ -99,13 +104,16 @@ static bool push_all(bl_ids *ids, const bl_ids *more, bl_error *err) {
     return true;
 }
 
-bool bl_tokenizer_encode(const bl_tokenizer *tokenizer, const char *text, size_t length, bl_ids *ids, bl_error *err) {
+bool bl_tokenizer_encode(const bl_tokenizer *tokenizer, const char *text, size_t length, bl_ids *ids,
+                         bl_error *err) {
     size_t bad;
     ids->n = 0;
     if (!bl_utf8_check(text, length, &bad))
-        return bl_fail(err, BL_ERR_INPUT, "the text is not valid UTF-8: byte 0x%02x at offset %zu", (unsigned char)text[bad], bad);
+        return bl_fail(err, BL_ERR_INPUT, "the text is not valid UTF-8: byte 0x%02x at offset %zu",
+                       (unsigned char)text[bad], bad);
     encoding self = {.tokenizer = tokenizer, .ids = ids, .text = text};
-    bool ok = push_all(ids, &tokenizer->before, err) && bl_added_tokens_split(&tokenizer->raw, text, length, on_raw_piece, &self, err) &&
+    bool ok = push_all(ids, &tokenizer->before, err) &&
+              bl_added_tokens_split(&tokenizer->raw, text, length, on_raw_piece, &self, err) &&
               push_all(ids, &tokenizer->after, err);
     bl_normal_scratch_free(&self.scratch);
     if (!ok) ids->n = 0;

@@ -19,8 +19,10 @@ struct bl_tokenizer {
     int32_t eos;
 };
 
-/* Parses a tokenizer.json of `size` bytes; `name` is for messages. The tokenizer is zeroed, to be freed by the caller on failure. */
-bool bl_tokenizer_parse(bl_tokenizer *tokenizer, const char *name, const char *json, size_t size, bl_error *err);
+/* Parses a tokenizer.json of `size` bytes; `name` is for messages. The tokenizer is zeroed, to be freed by
+ * the caller on failure. */
+bool bl_tokenizer_parse(bl_tokenizer *tokenizer, const char *name, const char *json, size_t size,
+                        bl_error *err);
 /* bl_tokenizer_load from memory. */
 bl_tokenizer *bl_tokenizer_load_memory(const char *name, const char *json, size_t size, bl_error *err);
 #endif

@@ -4,7 +4,8 @@
 #include "text/json_place.h"
 #include "text/tokenizer_private.h"
 
-/* Fills in tokenizer->vocabulary, raw and normalised from the model's "vocab" and from "added_tokens"; the normaliser must have been read.
- * Every id has been checked afterwards: an integer, in range, its own. */
-bool bl_read_vocabulary(const bl_place *vocabulary, const bl_place *added, bl_tokenizer *tokenizer, bl_error *err);
+/* Fills in tokenizer->vocabulary, raw and normalised from the model's "vocab" and from "added_tokens"; the
+ * normaliser must have been read. Every id has been checked afterwards: an integer, in range, its own. */
+bool bl_read_vocabulary(const bl_place *vocabulary, const bl_place *added, bl_tokenizer *tokenizer,
+                        bl_error *err);
 #endif

@@ -29,8 +29,11 @@ static bool grow_edges(bl_trie *trie, bl_error *err) {
 
 static bool new_node(bl_trie *trie, bl_error *err) {
     if (trie->n_nodes >= MAX_NODES)
-        return bl_fail(err, BL_ERR_UNSUPPORTED, "the vocabulary's strings need more than %zu trie nodes", MAX_NODES);
-    if (!bl_grow(&trie->values, &trie->capacity, trie->n_nodes + 1, sizeof *trie->values, err) || !grow_edges(trie, err)) return false;
+        return bl_fail(err, BL_ERR_UNSUPPORTED, "the vocabulary's strings need more than %zu trie nodes",
+                       MAX_NODES);
+    if (!bl_grow(&trie->values, &trie->capacity, trie->n_nodes + 1, sizeof *trie->values, err) ||
+        !grow_edges(trie, err))
+        return false;
     trie->values[trie->n_nodes++] = -1;
     return true;
 }
@@ -54,7 +57,8 @@ bool bl_trie_add(bl_trie *trie, const char *text, size_t n, int32_t value, bl_er
 
 uint32_t bl_trie_find(const bl_trie *trie, const char *text, size_t n) {
     uint32_t node = 0;
-    for (size_t i = 0; i < n && (i == 0 || node != 0); i++) node = trie->n_nodes ? bl_trie_step(trie, node, (unsigned char)text[i]) : 0;
+    for (size_t i = 0; i < n && (i == 0 || node != 0); i++)
+        node = trie->n_nodes ? bl_trie_step(trie, node, (unsigned char)text[i]) : 0;
     return node;
 }
 

@@ -3,7 +3,8 @@
 #define BL_TEXT_TRIE_H
 #include <bilens/base.h>
 
-/* Edges lie in one open-addressed table, keyed by (node, byte). Node 0 is the root, which no edge leads to. Zero-initialise. */
+/* Edges lie in one open-addressed table, keyed by (node, byte). Node 0 is the root, which no edge leads to.
+ * Zero-initialise. */
 typedef struct bl_trie {
     uint64_t *edges; /* key << 32 | child; 0 = free */
     size_t mask;     /* table size - 1 */
@@ -29,7 +30,8 @@ static inline uint32_t bl_trie_step(const bl_trie *trie, uint32_t node, unsigned
 uint32_t bl_trie_find(const bl_trie *trie, const char *text, size_t n);
 
 /* The longest entry that begins at text[0], continuing from `node`: its value (-1: none) and its length. */
-static inline int32_t bl_trie_longest(const bl_trie *trie, uint32_t node, const char *text, size_t n, size_t *length) {
+static inline int32_t bl_trie_longest(const bl_trie *trie, uint32_t node, const char *text, size_t n,
+                                      size_t *length) {
     int32_t value = -1;
     for (size_t i = 0; i < n;) {
         node = bl_trie_step(trie, node, (unsigned char)text[i++]);

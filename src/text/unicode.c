@@ -12,7 +12,8 @@ unsigned bl_unicode_class_beyond_ascii(uint32_t point) {
     return bl_unicode_runs[low] & 0xFF;
 }
 
-/* Case pairs of Unicode 16 and 17, which utf8proc 2.8 (Unicode 15) lacks; a newer utf8proc agrees with them. */
+/* Case pairs of Unicode 16 and 17, which utf8proc 2.8 (Unicode 15) lacks; a newer utf8proc agrees with them.
+ */
 static const struct {
     uint32_t first, last;
     int32_t shift;

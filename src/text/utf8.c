@@ -1,7 +1,9 @@
-/* UTF-8 well-formedness, table 3-7 of the Unicode standard: the lead byte bounds the second byte, every further one is 80 … BF. */
+/* UTF-8 well-formedness, table 3-7 of the Unicode standard: the lead byte bounds the second byte, every
+ * further one is 80 … BF. */
 #include "text/utf8.h"
 
-/* What a lead byte that is not ASCII asks for: the sequence's length, 0 if it leads none, and the bounds of the second byte. */
+/* What a lead byte that is not ASCII asks for: the sequence's length, 0 if it leads none, and the bounds of
+ * the second byte. */
 static size_t wanted_length(unsigned char lead, unsigned char *low, unsigned char *high) {
     *low = 0x80, *high = 0xBF;
     if (lead >= 0xC2 && lead <= 0xDF) return 2;
@@ -16,7 +18,8 @@ static size_t wanted_length(unsigned char lead, unsigned char *low, unsigned cha
     return 4;
 }
 
-/* How many bytes at p, at most n of which exist, agree with the lead p[0], which is not ASCII; `*length` is what it asks for. */
+/* How many bytes at p, at most n of which exist, agree with the lead p[0], which is not ASCII; `*length` is
+ * what it asks for. */
 static size_t agreeing(const unsigned char *p, size_t n, size_t *length) {
     unsigned char low, high;
     *length = wanted_length(p[0], &low, &high);

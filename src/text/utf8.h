@@ -1,4 +1,5 @@
-/* UTF-8: checking, decoding, encoding. Everything after bl_utf8_check may rely on the text being well-formed. */
+/* UTF-8: checking, decoding, encoding. Everything after bl_utf8_check may rely on the text being well-formed.
+ */
 #ifndef BL_TEXT_UTF8_H
 #define BL_TEXT_UTF8_H
 #include <stdbool.h>
@@ -6,12 +7,13 @@
 #include <stdint.h>
 #include <string.h>
 
-/* False when text[0 … n) is not well-formed UTF-8 (overlong forms, surrogates and values past U+10FFFF included);
+/* False when text[0 … n) is not well-formed UTF-8 (overlong forms, surrogates and values past U+10FFFF
+ * included);
  * `*bad` is then the offset of the first byte of the first ill-formed sequence. */
 bool bl_utf8_check(const char *text, size_t n, size_t *bad);
 
-/* text[0 … n), n > 0, begins with an ill-formed sequence: the length of its longest part that a well-formed one could begin with, at
- * least 1 (the Unicode standard's "maximal subpart"). */
+/* text[0 … n), n > 0, begins with an ill-formed sequence: the length of its longest part that a well-formed
+ * one could begin with, at least 1 (the Unicode standard's "maximal subpart"). */
 size_t bl_utf8_broken(const char *text, size_t n);
 
 /* The number of code points of well-formed text. */
@@ -37,8 +39,10 @@ static inline uint32_t bl_utf8_next(const char *text, size_t *at) {
     const unsigned char *p = (const unsigned char *)text + *at;
     if (p[0] < 0x80) return *at += 1, p[0];
     if (p[0] < 0xE0) return *at += 2, ((uint32_t)(p[0] & 0x1F) << 6) | (p[1] & 0x3F);
-    if (p[0] < 0xF0) return *at += 3, ((uint32_t)(p[0] & 0x0F) << 12) | ((uint32_t)(p[1] & 0x3F) << 6) | (p[2] & 0x3F);
-    return *at += 4, ((uint32_t)(p[0] & 0x07) << 18) | ((uint32_t)(p[1] & 0x3F) << 12) | ((uint32_t)(p[2] & 0x3F) << 6) | (p[3] & 0x3F);
+    if (p[0] < 0xF0)
+        return *at += 3, ((uint32_t)(p[0] & 0x0F) << 12) | ((uint32_t)(p[1] & 0x3F) << 6) | (p[2] & 0x3F);
+    return *at += 4, ((uint32_t)(p[0] & 0x07) << 18) | ((uint32_t)(p[1] & 0x3F) << 12) |
+                         ((uint32_t)(p[2] & 0x3F) << 6) | (p[3] & 0x3F);
 }
 
 /* The code point that ends before text[*at], *at > 0, of well-formed text; moves *at to its beginning. */
@@ -54,7 +58,8 @@ static inline size_t bl_utf8_put(uint32_t point, char *out) {
     if (point < 0x80) return out[0] = (char)point, 1;
     if (point < 0x800) return out[0] = (char)(0xC0 | (point >> 6)), out[1] = (char)(0x80 | (point & 0x3F)), 2;
     if (point < 0x10000) {
-        out[0] = (char)(0xE0 | (point >> 12)), out[1] = (char)(0x80 | ((point >> 6) & 0x3F)), out[2] = (char)(0x80 | (point & 0x3F));
+        out[0] = (char)(0xE0 | (point >> 12)), out[1] = (char)(0x80 | ((point >> 6) & 0x3F)),
+        out[2] = (char)(0x80 | (point & 0x3F));
         return 3;
     }
     out[0] = (char)(0xF0 | (point >> 18)), out[1] = (char)(0x80 | ((point >> 12) & 0x3F));

@@ -22,11 +22,14 @@ void bl_window_free(bl_window *window);
 /* Makes at least one more byte visible, or sets `ended`. Moves the data: pointers into it become invalid. */
 bool bl_window_more(bl_window *window, bl_error *err);
 
-/* Looks for `mark` ahead, reading on as needed: *length bytes stand before it, or before the end of the text (*found says which).
- * Fails with BL_ERR_INPUT when they are more than `limit`, what they are called being `what`. */
-bool bl_window_find(bl_window *window, const char *mark, size_t limit, const char *what, size_t *length, bool *found, bl_error *err);
+/* Looks for `mark` ahead, reading on as needed: *length bytes stand before it, or before the end of the text
+ * (*found says which). Fails with BL_ERR_INPUT when they are more than `limit`, what they are called being
+ * `what`. */
+bool bl_window_find(bl_window *window, const char *mark, size_t limit, const char *what, size_t *length,
+                    bool *found, bl_error *err);
 
-/* Moves past `n` visible bytes, keeping count of lines. They stay where they are until the window reads on. */
+/* Moves past `n` visible bytes, keeping count of lines. They stay where they are until the window reads on.
+ */
 void bl_window_pass(bl_window *window, size_t n);
 
 static inline const char *bl_window_ahead(const bl_window *window) { return window->data + window->begin; }

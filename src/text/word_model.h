@@ -1,5 +1,5 @@
-/* What turns a word into ids: WordPiece, or byte-pair encoding (bpe.h). A further model is one more constructor and one more name in the table
- * of tokenizer_json.c. */
+/* What turns a word into ids: WordPiece, or byte-pair encoding (bpe.h). A further model is one more
+ * constructor and one more name in the table of tokenizer_json.c. */
 #ifndef BL_TEXT_WORD_MODEL_H
 #define BL_TEXT_WORD_MODEL_H
 #include <bilens/text.h>
@@ -17,6 +17,8 @@ typedef struct bl_wordpiece bl_wordpiece;
 bl_wordpiece *bl_wordpiece_new(bl_error *err);
 void bl_wordpiece_free(bl_wordpiece *wordpiece);
 bool bl_wordpiece_add(bl_wordpiece *wordpiece, const char *token, size_t length, int32_t id, bl_error *err);
-/* `prefix` marks pieces that continue a word ("##"); words of more than `max_chars` code points are unknown. Takes the wordpiece over. */
-bl_word_model bl_wordpiece_finish(bl_wordpiece *wordpiece, const char *prefix, size_t prefix_length, int32_t unknown, size_t max_chars);
+/* `prefix` marks pieces that continue a word ("##"); words of more than `max_chars` code points are unknown.
+ * Takes the wordpiece over. */
+bl_word_model bl_wordpiece_finish(bl_wordpiece *wordpiece, const char *prefix, size_t prefix_length,
+                                  int32_t unknown, size_t max_chars);
 #endif

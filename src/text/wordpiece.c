@@ -1,8 +1,10 @@
-/* WordPiece: from the left, the longest piece of the vocabulary that fits, then the longest that continues with the prefix, …
- * A word that cannot be covered so, or is too long, becomes the unknown token as a whole.
+/* WordPiece: from the left, the longest piece of the vocabulary that fits, then the longest that continues
+ * with the prefix, … A word that cannot be covered so, or is too long, becomes the unknown token as
+ * a whole.
  *
- * One trie serves both: a continuing piece is searched from the node that the prefix leads to. A step costs at most the longest
- * vocabulary string, so a word of n bytes costs O(n * longest), and max_chars bounds n. */
+ * One trie serves both: a continuing piece is searched from the node that the prefix leads to. A step costs
+ * at most the longest vocabulary string, so a word of n bytes costs O(n * longest), and max_chars bounds n.
+ */
 #include "base/memory.h"
 #include "text/ids.h"
 #include "text/trie.h"
@@ -25,7 +27,8 @@ static bool encode(const void *data, const char *word, size_t length, bl_ids *id
     for (size_t at = 0; known && at < length;) {
         size_t piece = 0;
         int32_t id = -1;
-        if (at == 0 || self->continues) id = bl_trie_longest(&self->trie, at ? self->continuing : 0, word + at, length - at, &piece);
+        if (at == 0 || self->continues)
+            id = bl_trie_longest(&self->trie, at ? self->continuing : 0, word + at, length - at, &piece);
         known = id >= 0;
         at += piece;
         if (known && !bl_ids_push(ids, id, err)) return false;
@@ -49,7 +52,8 @@ bool bl_wordpiece_add(bl_wordpiece *wordpiece, const char *token, size_t length,
     return bl_trie_add(&wordpiece->trie, token, length, id, err);
 }
 
-bl_word_model bl_wordpiece_finish(bl_wordpiece *wordpiece, const char *prefix, size_t prefix_length, int32_t unknown, size_t max_chars) {
+bl_word_model bl_wordpiece_finish(bl_wordpiece *wordpiece, const char *prefix, size_t prefix_length,
+                                  int32_t unknown, size_t max_chars) {
     wordpiece->continuing = bl_trie_find(&wordpiece->trie, prefix, prefix_length);
     wordpiece->continues = prefix_length == 0 || wordpiece->continuing != 0;
     wordpiece->unknown = unknown;

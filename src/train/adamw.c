@@ -1,8 +1,9 @@
 /*   m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g^2,
  *   w = w (1 - lr decay) - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
  *
- * as PyTorch's AdamW orders it; decay is for matrices, not for norm weights and biases. One pass over memory, in pieces of fixed
- * size: an element's result depends on nothing but itself, a norm's partial sums are added in the pieces' order. */
+ * as PyTorch's AdamW orders it; decay is for matrices, not for norm weights and biases. One pass over memory,
+ * in pieces of fixed size: an element's result depends on nothing but itself, a norm's partial sums are added
+ * in the pieces' order. */
 #include "train/adamw.h"
 #include <math.h>
 
@@ -37,9 +38,10 @@ double bl_gradient_norm(const bl_params *params, const float *gradient) {
     return sqrt(total);
 }
 
-static void update(const bl_adamw *a, float decay, float *restrict w, const float *restrict g, float *restrict m, float *restrict v,
-                   size_t n) {
-    float b1 = a->beta1, b2 = a->beta2, scale = a->gradient_scale, epsilon = a->epsilon, keep = 1.0F - a->lr * decay;
+static void update(const bl_adamw *a, float decay, float *restrict w, const float *restrict g,
+                   float *restrict m, float *restrict v, size_t n) {
+    float b1 = a->beta1, b2 = a->beta2, scale = a->gradient_scale, epsilon = a->epsilon,
+          keep = 1.0F - a->lr * decay;
     float rate = (float)((double)a->lr / (1.0 - pow((double)b1, (double)a->step)));
     float root = (float)(1.0 / sqrt(1.0 - pow((double)b2, (double)a->step)));
 #pragma omp simd
@@ -52,7 +54,8 @@ static void update(const bl_adamw *a, float decay, float *restrict w, const floa
     }
 }
 
-void bl_adamw_step(const bl_adamw *a, const bl_params *params, float *weights, const float *gradient, float *m, float *v) {
+void bl_adamw_step(const bl_adamw *a, const bl_params *params, float *weights, const float *gradient,
+                   float *m, float *v) {
 #pragma omp parallel
     for (size_t p = 0; p < params->n; p++) {
         const bl_param *param = &params->list[p];
@@ -60,7 +63,8 @@ void bl_adamw_step(const bl_adamw *a, const bl_params *params, float *weights, c
 #pragma omp for schedule(static) nowait
         for (size_t i = 0; i < (param->count + PIECE - 1) / PIECE; i++) {
             size_t begin = param->offset + i * PIECE, left = param->count - i * PIECE;
-            update(a, decay, weights + begin, gradient + begin, m + begin, v + begin, left < PIECE ? left : PIECE);
+            update(a, decay, weights + begin, gradient + begin, m + begin, v + begin,
+                   left < PIECE ? left : PIECE);
         }
     }
 }

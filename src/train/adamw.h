@@ -13,5 +13,6 @@ typedef struct bl_adamw {
 double bl_gradient_norm(const bl_params *params, const float *gradient);
 
 /* One step: weights, m and v [params->total] are updated. */
-void bl_adamw_step(const bl_adamw *a, const bl_params *params, float *weights, const float *gradient, float *m, float *v);
+void bl_adamw_step(const bl_adamw *a, const bl_params *params, float *weights, const float *gradient,
+                   float *m, float *v);
 #endif

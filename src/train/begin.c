@@ -23,7 +23,8 @@ static bool check_options(const bl_train_options *o, bl_error *err) {
         return bl_fail(err, BL_ERR_USAGE, "a corpus, a tokenizer and an output directory are needed");
     for (size_t i = 0; i < o->n_corpus; i++)
         if (strcmp(o->corpus[i], "-") == 0)
-            return bl_fail(err, BL_ERR_USAGE, "standard input cannot be trained on: a resumed run could not read it again");
+            return bl_fail(err, BL_ERR_USAGE,
+                           "standard input cannot be trained on: a resumed run could not read it again");
     if (o->batch < 1 || o->accumulate < 1 || o->batch > 1 << 20 || o->accumulate > 1 << 20)
         return bl_fail(err, BL_ERR_USAGE, "batch and accumulate must be between 1 and %d", 1 << 20);
     if (!positive(o->lr) || !(o->lr_end >= 0 && o->lr_end <= 1))
@@ -34,19 +35,21 @@ static bool check_options(const bl_train_options *o, bl_error *err) {
         return bl_fail(err, BL_ERR_USAGE, "decay and clip must be 0 or more");
     if (o->epochs < 0 || !isfinite(o->epochs) || o->seconds < 0 || !isfinite(o->seconds))
         return bl_fail(err, BL_ERR_USAGE, "epochs and time must be 0 or more");
-    if (o->steps > INT64_MAX / 2 || o->tokens > INT64_MAX / 2 || o->seed > INT64_MAX || o->warmup > INT64_MAX / 2)
+    if (o->steps > INT64_MAX / 2 || o->tokens > INT64_MAX / 2 || o->seed > INT64_MAX ||
+        o->warmup > INT64_MAX / 2)
         return bl_fail(err, BL_ERR_USAGE, "steps, tokens, warmup or seed is too large");
     if (o->steps == 0 && o->epochs == 0 && o->tokens == 0 && o->seconds == 0)
         return bl_fail(err, BL_ERR_USAGE, "how long? give steps, epochs, tokens or time");
     if (o->steps == 0 && o->epochs == 0 && o->tokens == 0 && o->schedule != BL_SCHEDULE_CONSTANT)
-        return bl_fail(
-            err, BL_ERR_USAGE,
-            "a cosine or linear schedule needs to know its end: give steps, epochs or tokens beside the time, or the schedule constant");
+        return bl_fail(err, BL_ERR_USAGE,
+                       "a cosine or linear schedule needs to know its end: give steps, epochs or tokens "
+                       "beside the time, or the schedule constant");
     return true;
 }
 
 void bl_trainer_report(bl_trainer *t, const bl_train_event *event) {
-    if (t->ranks.rank == 0 && t->options->report && !t->options->report(t->options->context, event)) t->cancelled = true;
+    if (t->ranks.rank == 0 && t->options->report && !t->options->report(t->options->context, event))
+        t->cancelled = true;
 }
 
 void bl_trainer_note(bl_trainer *t, const char *format, ...) {
@@ -60,19 +63,23 @@ void bl_trainer_note(bl_trainer *t, const char *format, ...) {
 
 static bool report_phase(void *context, const char *phase, uint64_t done, uint64_t total) {
     bl_trainer *t = context;
-    bl_trainer_report(t, &(bl_train_event){.kind = BL_TRAIN_PHASE, .text = phase, .done = done, .total = total});
+    bl_trainer_report(t,
+                      &(bl_train_event){.kind = BL_TRAIN_PHASE, .text = phase, .done = done, .total = total});
     return !t->cancelled;
 }
 
 /* What a killed writer left: ".NAME.tmp-XXXXXX" of the files that a run writes. */
 static void remove_leftovers(const char *directory) {
-    static const char *const names[] = {".checkpoint.tmp-", ".model.safetensors.tmp-", ".config.json.tmp-", ".tokenizer.json.tmp-"};
+    static const char *const names[] = {".checkpoint.tmp-", ".model.safetensors.tmp-", ".config.json.tmp-",
+                                        ".tokenizer.json.tmp-"};
     DIR *folder = opendir(directory);
     struct dirent *entry;
     while (folder && (entry = readdir(folder)) != NULL)
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
             char *path;
-            if (strncmp(entry->d_name, names[i], strlen(names[i])) != 0 || !(path = bl_path_join(directory, entry->d_name, NULL))) continue;
+            if (strncmp(entry->d_name, names[i], strlen(names[i])) != 0 ||
+                !(path = bl_path_join(directory, entry->d_name, NULL)))
+                continue;
             unlink(path);
             free(path);
         }
@@ -83,11 +90,15 @@ static void remove_leftovers(const char *directory) {
 static bool prepare_directory(bl_trainer *t, bl_error *err) {
     const bl_train_options *o = t->options;
     if (!bl_make_directories(o->output, err)) return false;
-    if (access(o->output, W_OK) != 0) return bl_fail(err, BL_ERR_INPUT, "%s: no permission to write there", o->output);
-    bool used = bl_file_exists(t->config_path) || bl_file_exists(t->checkpoint_path) || bl_file_exists(t->log_path);
+    if (access(o->output, W_OK) != 0)
+        return bl_fail(err, BL_ERR_INPUT, "%s: no permission to write there", o->output);
+    bool used =
+        bl_file_exists(t->config_path) || bl_file_exists(t->checkpoint_path) || bl_file_exists(t->log_path);
     if (used && !o->resume && !o->overwrite)
-        return bl_fail(err, BL_ERR_USAGE, "%s: holds a model or a run already: resume it, overwrite it, or choose another directory",
-                       o->output);
+        return bl_fail(
+            err, BL_ERR_USAGE,
+            "%s: holds a model or a run already: resume it, overwrite it, or choose another directory",
+            o->output);
     if (o->overwrite && !o->resume) {
         unlink(t->config_path);
         unlink(t->checkpoint_path);
@@ -128,20 +139,23 @@ static bool read_text(bl_trainer *t, bl_error *err) {
     size_t size = bl_tokenizer_size(t->tokenizer);
     if (config.n_vocab == 0) config.n_vocab = size;
     if (config.n_vocab < size)
-        return bl_fail(err, BL_ERR_USAGE, "%s: has %zu tokens, more than the model's vocabulary of %zu", o->tokenizer, size,
-                       config.n_vocab);
-    if (!bl_dataset_read(&t->train, o->corpus, o->n_corpus, t->tokenizer, config.n_vocab, config.n_ctx, "tokenizing the corpus", &progress,
-                         err))
+        return bl_fail(err, BL_ERR_USAGE, "%s: has %zu tokens, more than the model's vocabulary of %zu",
+                       o->tokenizer, size, config.n_vocab);
+    if (!bl_dataset_read(&t->train, o->corpus, o->n_corpus, t->tokenizer, config.n_vocab, config.n_ctx,
+                         "tokenizing the corpus", &progress, err))
         return false;
-    if (o->valid && !bl_dataset_read(&t->valid, &o->valid, 1, t->tokenizer, config.n_vocab, config.n_ctx, "tokenizing the validation text",
-                                     &progress, err))
+    if (o->valid && !bl_dataset_read(&t->valid, &o->valid, 1, t->tokenizer, config.n_vocab, config.n_ctx,
+                                     "tokenizing the validation text", &progress, err))
         return false;
     if (t->train.n < o->batch * o->accumulate)
-        return bl_fail(err, BL_ERR_INPUT, "%s: has only %zu stories, one step needs %zu: give more text or a smaller batch", o->corpus[0],
-                       t->train.n, o->batch * o->accumulate);
+        return bl_fail(err, BL_ERR_INPUT,
+                       "%s: has only %zu stories, one step needs %zu: give more text or a smaller batch",
+                       o->corpus[0], t->train.n, o->batch * o->accumulate);
     if (o->batch < (size_t)t->ranks.size)
-        return bl_fail(err, BL_ERR_USAGE, "a batch of %zu stories cannot be shared by %d ranks", o->batch, t->ranks.size);
-    return count_steps(t, err) && bl_order_init(&t->order, t->train.n, o->seed, err) && bl_net_init(&t->net, &config, err);
+        return bl_fail(err, BL_ERR_USAGE, "a batch of %zu stories cannot be shared by %d ranks", o->batch,
+                       t->ranks.size);
+    return count_steps(t, err) && bl_order_init(&t->order, t->train.n, o->seed, err) &&
+           bl_net_init(&t->net, &config, err);
 }
 
 /* Things that are no errors, but that one would want to know. */
@@ -152,28 +166,40 @@ static void tell_about_text(bl_trainer *t) {
     bool *occurs = bl_alloc_zero(V, sizeof *occurs, NULL);
     for (uint64_t i = 0; occurs && i < tokens; i++) occurs[bl_dataset_id(d, i)] = true;
     for (size_t i = 0; occurs && i < V; i++) seen += occurs[i];
-    bl_trainer_note(t, "%zu stories, %llu tokens; %zu of the vocabulary's %zu tokens occur", d->n, (unsigned long long)tokens, seen, V);
+    bl_trainer_note(t, "%zu stories, %llu tokens; %zu of the vocabulary's %zu tokens occur", d->n,
+                    (unsigned long long)tokens, seen, V);
     if (occurs && 2 * seen < V)
-        bl_trainer_note(t, "the vocabulary is much larger than the corpus: %zu of its tokens never occur and stay untrained", V - seen);
+        bl_trainer_note(
+            t,
+            "the vocabulary is much larger than the corpus: %zu of its tokens never occur and stay untrained",
+            V - seen);
     if (d->cut)
-        bl_trainer_note(t, "%llu of the stories (%.1f %%) are longer than the context of %zu tokens and were cut",
-                        (unsigned long long)d->cut, 100.0 * (double)d->cut / (double)(d->n + d->empty), t->net.config.n_ctx);
-    if (d->empty) bl_trainer_note(t, "%llu stories have fewer than two tokens and were left out", (unsigned long long)d->empty);
+        bl_trainer_note(
+            t, "%llu of the stories (%.1f %%) are longer than the context of %zu tokens and were cut",
+            (unsigned long long)d->cut, 100.0 * (double)d->cut / (double)(d->n + d->empty),
+            t->net.config.n_ctx);
+    if (d->empty)
+        bl_trainer_note(t, "%llu stories have fewer than two tokens and were left out",
+                        (unsigned long long)d->empty);
     free(occurs);
 }
 
-/* Rank 0: opens the log for appending at the state's length, and locks it: two runs in one directory would ruin each other's. */
+/* Rank 0: opens the log for appending at the state's length, and locks it: two runs in one directory would
+ * ruin each other's. */
 static bool open_log(bl_trainer *t, bl_error *err) {
     t->log = fopen(t->log_path, "abe");
     if (!t->log) return bl_fail(err, BL_ERR_INPUT, "%s: cannot be written", t->log_path);
     if (flock(fileno(t->log), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        return bl_fail(err, BL_ERR_USAGE, "%s: another process is training into this directory", t->options->output);
+        return bl_fail(err, BL_ERR_USAGE, "%s: another process is training into this directory",
+                       t->options->output);
     off_t size = lseek(fileno(t->log), 0, SEEK_END);
     if (size < 0 || (uint64_t)size < t->state.log_bytes)
         return bl_fail(err, BL_ERR_INPUT,
-                       "%s: has %lld bytes, but the checkpoint was written after %llu: the log was changed or is of another run",
+                       "%s: has %lld bytes, but the checkpoint was written after %llu: the log was changed "
+                       "or is of another run",
                        t->log_path, (long long)size, (unsigned long long)t->state.log_bytes);
-    if (ftruncate(fileno(t->log), (off_t)t->state.log_bytes) != 0) return bl_fail(err, BL_ERR_IO, "%s: cannot be cut back", t->log_path);
+    if (ftruncate(fileno(t->log), (off_t)t->state.log_bytes) != 0)
+        return bl_fail(err, BL_ERR_IO, "%s: cannot be cut back", t->log_path);
     return true;
 }
 
@@ -187,17 +213,21 @@ static bool restore(bl_trainer *t, bl_error *err) {
         bool there = t->options->resume && bl_file_exists(t->checkpoint_path);
         ok = !there || bl_checkpoint_read(t->checkpoint_path, t->description, &t->state, &arrays, err);
         ok = ok && open_log(t, err);
-        if (ok && t->options->resume && there) bl_trainer_note(t, "resuming after step %llu", (unsigned long long)t->state.step);
-        if (ok && t->options->resume && !there) bl_trainer_note(t, "there is no checkpoint yet: starting from the first step");
+        if (ok && t->options->resume && there)
+            bl_trainer_note(t, "resuming after step %llu", (unsigned long long)t->state.step);
+        if (ok && t->options->resume && !there)
+            bl_trainer_note(t, "there is no checkpoint yet: starting from the first step");
     }
     if (!bl_ranks_agree(&t->ranks, ok, err)) return false;
-    return bl_ranks_share(&t->ranks, &t->state, sizeof t->state, err) && bl_ranks_share(&t->ranks, t->net.weights, bytes, err) &&
+    return bl_ranks_share(&t->ranks, &t->state, sizeof t->state, err) &&
+           bl_ranks_share(&t->ranks, t->net.weights, bytes, err) &&
            bl_ranks_share(&t->ranks, t->m, bytes, err) && bl_ranks_share(&t->ranks, t->v, bytes, err);
 }
 
 bool bl_trainer_begin(bl_trainer *t, const bl_train_options *options, bl_error *err) {
     *t = (bl_trainer){.options = options, .ranks = {0, 1}, .state = {.valid_loss = (double)NAN}};
-    if (!check_options(options, err) || !bl_config_check(&options->model, err) || !bl_ranks_join(&t->ranks, options->distributed, err))
+    if (!check_options(options, err) || !bl_config_check(&options->model, err) ||
+        !bl_ranks_join(&t->ranks, options->distributed, err))
         return false;
     bool ok = (t->log_path = bl_path_join(options->output, "log.jsonl", err)) != NULL;
     ok = ok && (t->checkpoint_path = bl_path_join(options->output, "checkpoint", err)) != NULL;

@@ -1,6 +1,7 @@
-/* The file: "bilens checkpoint 1\n", padding to 24 bytes; the JSON's length (8 bytes, little-endian); a JSON object {"run", "state"}, padded
- * with blanks to a multiple of 64; weights, m, v as float32; a 64-bit hash of all that stands before. It is read only on machines of
- * the same byte order (base/format assert little-endian), and it is hostile input all the same. */
+/* The file: "bilens checkpoint 1\n", padding to 24 bytes; the JSON's length (8 bytes, little-endian); a JSON
+ * object {"run", "state"}, padded with blanks to a multiple of 64; weights, m, v as float32; a 64-bit hash of
+ * all that stands before. It is read only on machines of the same byte order (base/format assert
+ * little-endian), and it is hostile input all the same. */
 #include "train/checkpoint.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -35,27 +36,34 @@ static const char *schedule_name(bl_schedule schedule) {
 json_t *bl_run_description(const bl_train_options *o, const bl_config *c, uint64_t steps, uint64_t hash) {
     char corpus[20];
     snprintf(corpus, sizeof corpus, "%016llx", (unsigned long long)hash);
-    return json_pack(
-        "{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:f, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:s, s:I, s:I}",
-        "corpus", corpus, "generation", bl_generation_name(c->generation), "vocabulary", (json_int_t)c->n_vocab, "layers",
-        (json_int_t)c->n_layer, "heads", (json_int_t)c->n_head, "ctx", (json_int_t)c->n_ctx, "d-model", (json_int_t)c->d_model, "d-hidden",
-        (json_int_t)c->d_hidden, "gate", bl_gate_name(c->gate), "plain", c->plain, "bias-w", c->bias_w, "bias-p", c->bias_p, "norm",
-        c->normalization, "norm-weights", c->norm_weights, "tied", c->tied, "noise", (double)c->noise, "batch", (json_int_t)o->batch,
-        "accumulate", (json_int_t)o->accumulate, "lr", o->lr, "lr-end", o->lr_end, "beta1", o->beta1, "beta2", o->beta2, "epsilon",
-        o->epsilon, "decay", o->decay, "clip", o->clip, "warmup", (json_int_t)o->warmup, "schedule", schedule_name(o->schedule), "steps",
-        (json_int_t)(o->schedule == BL_SCHEDULE_CONSTANT ? 0 : steps), "seed", (json_int_t)o->seed);
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:f, s:I, "
+                     "s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:s, s:I, s:I}",
+                     "corpus", corpus, "generation", bl_generation_name(c->generation), "vocabulary",
+                     (json_int_t)c->n_vocab, "layers", (json_int_t)c->n_layer, "heads", (json_int_t)c->n_head,
+                     "ctx", (json_int_t)c->n_ctx, "d-model", (json_int_t)c->d_model, "d-hidden",
+                     (json_int_t)c->d_hidden, "gate", bl_gate_name(c->gate), "plain", c->plain, "bias-w",
+                     c->bias_w, "bias-p", c->bias_p, "norm", c->normalization, "norm-weights",
+                     c->norm_weights, "tied", c->tied, "noise", (double)c->noise, "batch",
+                     (json_int_t)o->batch, "accumulate", (json_int_t)o->accumulate, "lr", o->lr, "lr-end",
+                     o->lr_end, "beta1", o->beta1, "beta2", o->beta2, "epsilon", o->epsilon, "decay",
+                     o->decay, "clip", o->clip, "warmup", (json_int_t)o->warmup, "schedule",
+                     schedule_name(o->schedule), "steps",
+                     (json_int_t)(o->schedule == BL_SCHEDULE_CONSTANT ? 0 : steps), "seed",
+                     (json_int_t)o->seed);
 }
 
-bool bl_checkpoint_write(const char *path, const json_t *description, const bl_train_state *state, const bl_train_arrays *arrays,
-                         bl_error *err) {
+bool bl_checkpoint_write(const char *path, const json_t *description, const bl_train_state *state,
+                         const bl_train_arrays *arrays, bl_error *err) {
     const float *parts[] = {arrays->weights, arrays->m, arrays->v};
     bl_writer *writer = NULL;
     char *text = NULL;
     bool ok = false;
-    json_t *header = json_pack("{s:O, s:{s:I, s:I, s:I, s:I, s:I, s:f, s:o}}", "run", description, "state", "step", (json_int_t)state->step,
-                               "position", (json_int_t)state->position, "tokens", (json_int_t)state->tokens, "predictions",
-                               (json_int_t)state->predictions, "log_bytes", (json_int_t)state->log_bytes, "seconds", state->seconds,
-                               "valid_loss", state->valid_loss == state->valid_loss ? json_real(state->valid_loss) : json_null());
+    json_t *header =
+        json_pack("{s:O, s:{s:I, s:I, s:I, s:I, s:I, s:f, s:o}}", "run", description, "state", "step",
+                  (json_int_t)state->step, "position", (json_int_t)state->position, "tokens",
+                  (json_int_t)state->tokens, "predictions", (json_int_t)state->predictions, "log_bytes",
+                  (json_int_t)state->log_bytes, "seconds", state->seconds, "valid_loss",
+                  state->valid_loss == state->valid_loss ? json_real(state->valid_loss) : json_null());
     text = bl_json_text(header, JSON_COMPACT | JSON_REAL_PRECISION(17), err);
     if (!text) goto done;
     size_t length = strlen(text);
@@ -91,16 +99,19 @@ static bool same_run(const char *path, const json_t *stored, const json_t *wante
     json_object_foreach((json_t *)(uintptr_t)wanted, key, value) {
         const json_t *other = json_object_get(stored, key);
         bool numbers = json_is_number(value) && json_is_number(other);
-        if (numbers ? json_number_value(value) == json_number_value(other) : json_equal(value, other)) continue;
+        if (numbers ? json_number_value(value) == json_number_value(other) : json_equal(value, other))
+            continue;
         if (strcmp(key, "corpus") == 0)
             return bl_fail(err, BL_ERR_USAGE,
-                           "%s: is of a run on other text or with another tokenizer: resume with the same --corpus and --tokenizer, or "
+                           "%s: is of a run on other text or with another tokenizer: resume with the same "
+                           "--corpus and --tokenizer, or "
                            "choose another directory",
                            path);
         char *was = other ? bl_json_text(other, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9), NULL) : NULL;
         char *now = bl_json_text(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9), NULL);
         bl_fail(err, BL_ERR_USAGE,
-                "%s: is of another run: its \"%s\" is %s, now it would be %s; resume with the same options, or choose another directory",
+                "%s: is of another run: its \"%s\" is %s, now it would be %s; resume with the same options, "
+                "or choose another directory",
                 path, key, was ? was : "missing", now ? now : "?");
         free(was);
         free(now);
@@ -112,8 +123,9 @@ static bool same_run(const char *path, const json_t *stored, const json_t *wante
 static bool read_state(const json_t *json, bl_train_state *state) {
     json_int_t step, position, tokens, predictions, log_bytes;
     json_t *valid;
-    if (json_unpack((json_t *)(uintptr_t)json, "{s:I, s:I, s:I, s:I, s:I, s:F, s:o}", "step", &step, "position", &position, "tokens",
-                    &tokens, "predictions", &predictions, "log_bytes", &log_bytes, "seconds", &state->seconds, "valid_loss", &valid) != 0)
+    if (json_unpack((json_t *)(uintptr_t)json, "{s:I, s:I, s:I, s:I, s:I, s:F, s:o}", "step", &step,
+                    "position", &position, "tokens", &tokens, "predictions", &predictions, "log_bytes",
+                    &log_bytes, "seconds", &state->seconds, "valid_loss", &valid) != 0)
         return false;
     if (step < 0 || position < 0 || tokens < 0 || predictions < 0 || log_bytes < 0) return false;
     state->step = (uint64_t)step;
@@ -125,7 +137,8 @@ static bool read_state(const json_t *json, bl_train_state *state) {
     return true;
 }
 
-bool bl_checkpoint_read(const char *path, const json_t *description, bl_train_state *state, const bl_train_arrays *arrays, bl_error *err) {
+bool bl_checkpoint_read(const char *path, const json_t *description, bl_train_state *state,
+                        const bl_train_arrays *arrays, bl_error *err) {
     bl_map map;
     json_t *header = NULL;
     bool ok = false;
@@ -142,11 +155,13 @@ bool bl_checkpoint_read(const char *path, const json_t *description, bl_train_st
     if (!header || !same_run(path, json_object_get(header, "run"), description, err)) goto done;
     size_t begin = MAGIC_SIZE + 8 + (size_t)length;
     if (map.size - begin != 3 * bytes + 8) {
-        bl_fail(err, BL_ERR_INPUT, "%s: has %zu bytes, a checkpoint of this run has %zu: it was cut short or is damaged", path, map.size,
-                begin + 3 * bytes + 8);
+        bl_fail(err, BL_ERR_INPUT,
+                "%s: has %zu bytes, a checkpoint of this run has %zu: it was cut short or is damaged", path,
+                map.size, begin + 3 * bytes + 8);
         goto done;
     }
-    hash = hash_bytes(hash_bytes(hash_bytes(0, map.data, MAGIC_SIZE), &length, 8), map.data + MAGIC_SIZE + 8, (size_t)length);
+    hash = hash_bytes(hash_bytes(hash_bytes(0, map.data, MAGIC_SIZE), &length, 8), map.data + MAGIC_SIZE + 8,
+                      (size_t)length);
     for (size_t i = 0; i < 3; i++) hash = hash_bytes(hash, map.data + begin + i * bytes, bytes);
     memcpy(&stored, map.data + map.size - 8, 8);
     if (stored != hash || !read_state(json_object_get(header, "state"), state)) {

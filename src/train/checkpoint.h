@@ -4,7 +4,8 @@
 #include <bilens/train.h>
 #include <jansson.h>
 
-/* Where a run stands. Order of stories and noise follow from seed, position and step: there is no other random state. */
+/* Where a run stands. Order of stories and noise follow from seed, position and step: there is no other
+ * random state. */
 typedef struct bl_train_state {
     uint64_t step;     /* optimiser steps done */
     uint64_t position; /* stories taken from the endless sequence of epochs */
@@ -20,13 +21,16 @@ typedef struct bl_train_arrays {
     size_t total;
 } bl_train_arrays;
 
-/* Everything that decides a run's numbers, as a JSON object. `steps`: the schedule's length; `hash` of the corpus. */
-json_t *bl_run_description(const bl_train_options *options, const bl_config *model, uint64_t steps, uint64_t hash);
+/* Everything that decides a run's numbers, as a JSON object. `steps`: the schedule's length; `hash` of the
+ * corpus. */
+json_t *bl_run_description(const bl_train_options *options, const bl_config *model, uint64_t steps,
+                           uint64_t hash);
 
-bool bl_checkpoint_write(const char *path, const json_t *description, const bl_train_state *state, const bl_train_arrays *arrays,
-                         bl_error *err);
+bool bl_checkpoint_write(const char *path, const json_t *description, const bl_train_state *state,
+                         const bl_train_arrays *arrays, bl_error *err);
 
-/* Reads into `state` and the arrays. BL_ERR_USAGE, naming the first difference, when it was made by a run with another description;
- * BL_ERR_INPUT when it is damaged. */
-bool bl_checkpoint_read(const char *path, const json_t *description, bl_train_state *state, const bl_train_arrays *arrays, bl_error *err);
+/* Reads into `state` and the arrays. BL_ERR_USAGE, naming the first difference, when it was made by a run
+ * with another description; BL_ERR_INPUT when it is damaged. */
+bool bl_checkpoint_read(const char *path, const json_t *description, bl_train_state *state,
+                        const bl_train_arrays *arrays, bl_error *err);
 #endif

@@ -38,13 +38,18 @@ static bool append(bl_dataset *data, const bl_ids *ids, size_t vocabulary, size_
     }
     if (data->n >= UINT32_MAX) return bl_fail(err, BL_ERR_INPUT, "more than %u stories", UINT32_MAX);
     if (!bl_grow(&data->begin, &data->begin_capacity, data->n + 2, sizeof *data->begin, err)) return false;
-    if (vocabulary <= 65536 && !bl_grow(&data->narrow, &data->capacity, (size_t)at + n, sizeof *data->narrow, err)) return false;
-    if (vocabulary > 65536 && !bl_grow(&data->wide, &data->capacity, (size_t)at + n, sizeof *data->wide, err)) return false;
+    if (vocabulary <= 65536 &&
+        !bl_grow(&data->narrow, &data->capacity, (size_t)at + n, sizeof *data->narrow, err))
+        return false;
+    if (vocabulary > 65536 && !bl_grow(&data->wide, &data->capacity, (size_t)at + n, sizeof *data->wide, err))
+        return false;
     data->hash = hash_word(data->hash, (uint32_t)n);
     for (size_t i = 0; i < n; i++) {
         int32_t id = ids->data[i];
         if (id < 0 || (size_t)id >= vocabulary)
-            return bl_fail(err, BL_ERR_INPUT, "the tokenizer gives id %d, but the model's vocabulary has only %zu tokens", id, vocabulary);
+            return bl_fail(err, BL_ERR_INPUT,
+                           "the tokenizer gives id %d, but the model's vocabulary has only %zu tokens", id,
+                           vocabulary);
         data->hash = hash_word(data->hash, (uint32_t)id);
         if (data->narrow) data->narrow[at + i] = (uint16_t)id;
         else data->wide[at + i] = id;
@@ -54,8 +59,9 @@ static bool append(bl_dataset *data, const bl_ids *ids, size_t vocabulary, size_
     return true;
 }
 
-bool bl_dataset_read(bl_dataset *data, const char *const *paths, size_t n_paths, const bl_tokenizer *tokenizer, size_t vocabulary,
-                     size_t n_ctx, const char *phase, const bl_progress *progress, bl_error *err) {
+bool bl_dataset_read(bl_dataset *data, const char *const *paths, size_t n_paths,
+                     const bl_tokenizer *tokenizer, size_t vocabulary, size_t n_ctx, const char *phase,
+                     const bl_progress *progress, bl_error *err) {
     bl_batch batch = {0};
     bool ok = false;
     *data = (bl_dataset){.hash = UINT64_C(0xcbf29ce484222325)};
@@ -68,11 +74,13 @@ bool bl_dataset_read(bl_dataset *data, const char *const *paths, size_t n_paths,
         if (!bl_progress_step(progress, phase, read, total, err)) goto done;
         if (!bl_batch_read(&batch, corpus, STORIES_AT_ONCE, err)) goto done;
         if (batch.n == 0) break;
-        if (!encode_all(&batch, tokenizer, n_ctx + 1, err)) goto done; /* one more tells which stories were cut */
+        if (!encode_all(&batch, tokenizer, n_ctx + 1, err))
+            goto done; /* one more tells which stories were cut */
         for (size_t i = 0; i < batch.n; i++)
             if (!append(data, &batch.ids[i], vocabulary, n_ctx, err)) goto done;
     }
-    ok = data->n > 0 || bl_fail(err, BL_ERR_INPUT, "%s: no story has two tokens, so that there is nothing to predict", paths[0]);
+    ok = data->n > 0 || bl_fail(err, BL_ERR_INPUT,
+                                "%s: no story has two tokens, so that there is nothing to predict", paths[0]);
 done:
     bl_batch_free(&batch);
     bl_corpus_free(corpus);
@@ -130,7 +138,8 @@ static bool reserve(bl_packer *p, size_t rows, size_t stories, bl_error *err) {
     return p->start != NULL;
 }
 
-bool bl_packer_fill(bl_packer *p, const bl_dataset *data, const size_t *stories, size_t n, uint64_t first, size_t n_ctx, bl_error *err) {
+bool bl_packer_fill(bl_packer *p, const bl_dataset *data, const size_t *stories, size_t n, uint64_t first,
+                    size_t n_ctx, bl_error *err) {
     size_t rows = 0, r = 0, longest = 0;
     for (size_t i = 0; i < n; i++) rows += bl_dataset_length(data, stories[i]) - 1;
     if (!reserve(p, rows, n, err)) return false;

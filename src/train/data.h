@@ -14,9 +14,11 @@ typedef struct bl_dataset {
     size_t capacity, begin_capacity;
 } bl_dataset;
 
-/* Reads and tokenises `paths`. `vocabulary` is the model's: an id beyond it is an error. Progress in compressed bytes as `phase`. */
-bool bl_dataset_read(bl_dataset *data, const char *const *paths, size_t n_paths, const bl_tokenizer *tokenizer, size_t vocabulary,
-                     size_t n_ctx, const char *phase, const bl_progress *progress, bl_error *err);
+/* Reads and tokenises `paths`. `vocabulary` is the model's: an id beyond it is an error. Progress in
+ * compressed bytes as `phase`. */
+bool bl_dataset_read(bl_dataset *data, const char *const *paths, size_t n_paths,
+                     const bl_tokenizer *tokenizer, size_t vocabulary, size_t n_ctx, const char *phase,
+                     const bl_progress *progress, bl_error *err);
 void bl_dataset_free(bl_dataset *data);
 static inline size_t bl_dataset_length(const bl_dataset *data, size_t story) {
     return (size_t)(data->begin[story + 1] - data->begin[story]);
@@ -48,7 +50,7 @@ typedef struct bl_packer {
 } bl_packer;
 
 /* Packs stories[0 … n-1]; the rows of the i-th are named (first + i) * n_ctx + position. */
-bool bl_packer_fill(bl_packer *packer, const bl_dataset *data, const size_t *stories, size_t n, uint64_t first, size_t n_ctx,
-                    bl_error *err);
+bool bl_packer_fill(bl_packer *packer, const bl_dataset *data, const size_t *stories, size_t n,
+                    uint64_t first, size_t n_ctx, bl_error *err);
 void bl_packer_free(bl_packer *packer);
 #endif

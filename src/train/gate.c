@@ -1,4 +1,5 @@
-/* relu(x) = max(x, 0);  silu(x) = x s(x), s the logistic function;  gelu(x) = x Phi(x), exact (erf). At 0 relu's slope is 0. */
+/* relu(x) = max(x, 0);  silu(x) = x s(x), s the logistic function;  gelu(x) = x Phi(x), exact (erf). At 0
+ * relu's slope is 0. */
 #include "train/gate.h"
 #include "base/vexp.h"
 #include <math.h>
@@ -27,7 +28,8 @@ static inline float apply(bl_gate gate, float x, float *slope) {
 }
 
 /* The loops once for every gate, so that the compiler sees which one it is. */
-static inline void forward(bl_gate gate, bool plain, const float *pre, size_t ld, size_t n, size_t h, float *hidden) {
+static inline void forward(bl_gate gate, bool plain, const float *pre, size_t ld, size_t n, size_t h,
+                           float *hidden) {
     for (size_t r = 0; r < n; r++) {
         const float *left = pre + r * ld, *right = left + (plain ? 0 : h);
         float *restrict out = hidden + r * h, slope;
@@ -35,7 +37,8 @@ static inline void forward(bl_gate gate, bool plain, const float *pre, size_t ld
     }
 }
 
-static inline void backward(bl_gate gate, bool plain, float *pre, size_t ld, size_t n, size_t h, const float *dhidden, float *hidden) {
+static inline void backward(bl_gate gate, bool plain, float *pre, size_t ld, size_t n, size_t h,
+                            const float *dhidden, float *hidden) {
     for (size_t r = 0; r < n; r++) {
         float *restrict left = pre + r * ld, *restrict right = left + h, *restrict out = hidden + r * h;
         const float *restrict g = dhidden + r * h;
@@ -56,7 +59,8 @@ static inline void backward(bl_gate gate, bool plain, float *pre, size_t ld, siz
     }
 }
 
-void bl_gate_forward(bl_gate gate, bool plain, const float *pre, size_t ld, size_t n, size_t h, float *hidden) {
+void bl_gate_forward(bl_gate gate, bool plain, const float *pre, size_t ld, size_t n, size_t h,
+                     float *hidden) {
     switch (gate) {
     case BL_GATE_NONE: forward(BL_GATE_NONE, plain, pre, ld, n, h, hidden); break;
     case BL_GATE_RELU: forward(BL_GATE_RELU, plain, pre, ld, n, h, hidden); break;
@@ -65,7 +69,8 @@ void bl_gate_forward(bl_gate gate, bool plain, const float *pre, size_t ld, size
     }
 }
 
-void bl_gate_backward(bl_gate gate, bool plain, float *pre, size_t ld, size_t n, size_t h, const float *dhidden, float *hidden) {
+void bl_gate_backward(bl_gate gate, bool plain, float *pre, size_t ld, size_t n, size_t h,
+                      const float *dhidden, float *hidden) {
     switch (gate) {
     case BL_GATE_NONE: backward(BL_GATE_NONE, plain, pre, ld, n, h, dhidden, hidden); break;
     case BL_GATE_RELU: backward(BL_GATE_RELU, plain, pre, ld, n, h, dhidden, hidden); break;

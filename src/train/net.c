@@ -1,10 +1,12 @@
-/* Forward and backward through all layers (SPEC 1). Backward, from the residual stream's gradient g = dloss/dx_next:
+/* Forward and backward through all layers (SPEC 1). Backward, from the residual stream's gradient g =
+ * dloss/dx_next:
  *
- *   dhidden = g P,  dpre = gate'(pre, dhidden),  g_mid = g + N2'(dpre W),  dz = s g_mid O,  dqkv = attention'(dz),  dx = g_mid + N1'(dqkv W_qkv)
- *   dP += g^T hidden,  dW += dpre^T mlp_in,  dO += s g_mid^T z,  dW_qkv += dqkv^T attn_in
+ *   dhidden = g P,  dpre = gate'(pre, dhidden),  g_mid = g + N2'(dpre W),  dz = s g_mid O,  dqkv =
+ * attention'(dz),  dx = g_mid + N1'(dqkv W_qkv) dP += g^T hidden,  dW += dpre^T mlp_in,  dO += s g_mid^T z,
+ * dW_qkv += dqkv^T attn_in
  *
- * The rows' work goes block by block, so that what a product made is still in cache for what comes next; weight gradients are
- * split by slabs of the weight, so that no thread needs a copy of the gradient. */
+ * The rows' work goes block by block, so that what a product made is still in cache for what comes next;
+ * weight gradients are split by slabs of the weight, so that no thread needs a copy of the gradient. */
 #include "train/net.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -23,8 +25,12 @@ static float *find(const bl_net *net, float *base, bl_param_kind kind, size_t la
     return i < net->params.n ? base + net->params.list[i].offset : NULL;
 }
 
-float *bl_net_weight(const bl_net *net, bl_param_kind kind, size_t layer) { return find(net, net->weights, kind, layer); }
-float *bl_net_gradient(const bl_net *net, bl_param_kind kind, size_t layer) { return find(net, net->gradient, kind, layer); }
+float *bl_net_weight(const bl_net *net, bl_param_kind kind, size_t layer) {
+    return find(net, net->weights, kind, layer);
+}
+float *bl_net_gradient(const bl_net *net, bl_param_kind kind, size_t layer) {
+    return find(net, net->gradient, kind, layer);
+}
 
 float *bl_zeros(size_t n, bl_error *err) {
     float *x = bl_alloc(n, sizeof *x, err);
@@ -47,7 +53,8 @@ bool bl_net_init(bl_net *net, const bl_config *config, bl_error *err) {
     if (!net->rope_sin) return false;
     net->ld_pre = padded(config->plain ? config->d_hidden : 2 * config->d_hidden);
     net->ld_logits = padded(config->n_vocab);
-    net->attention_scale = config->generation == BL_GENERATION_LATER ? 1.0F / sqrtf(2.0F * (float)config->n_layer) : 1.0F;
+    net->attention_scale =
+        config->generation == BL_GENERATION_LATER ? 1.0F / sqrtf(2.0F * (float)config->n_layer) : 1.0F;
     for (size_t p = 0; p < T; p++)
         for (size_t j = 0; j < half; j++) {
             double angle = (double)p * pow(10000.0, -(double)j / (double)half);
@@ -76,11 +83,13 @@ void bl_net_randomize(bl_net *net, uint64_t seed) {
         const bl_param *param = &net->params.list[i];
         bool norm = param->kind == BL_PARAM_N1 || param->kind == BL_PARAM_N2 || param->kind == BL_PARAM_NF;
         float *w = net->weights + param->offset;
-        for (size_t j = 0; j < param->count; j++) w[j] = param->n_dims > 1 ? (float)(0.02 * bl_random_normal(&random)) : norm ? 1.0F : 0.0F;
+        for (size_t j = 0; j < param->count; j++)
+            w[j] = param->n_dims > 1 ? (float)(0.02 * bl_random_normal(&random)) : norm ? 1.0F : 0.0F;
     }
 }
 
-/* Takes `count` floats, rounded up to a cache line, off the block that begins at `base` (NULL: only counts). */
+/* Takes `count` floats, rounded up to a cache line, off the block that begins at `base` (NULL: only counts).
+ */
 static float *take(float *base, size_t *used, size_t count) {
     float *at = base ? base + *used : NULL;
     *used += (count + 15) / 16 * 16;
@@ -111,7 +120,8 @@ static size_t lay_out(bl_net *net, float *base) {
     net->g_mid = take(base, &used, N * d);
     net->dz = take(base, &used, N * d);
     net->row_loss = (double *)(void *)take(base, &used, 2 * N);
-    size_t most = bl_attention_scratch(net->longest, d, c->n_head), rows = BLOCK_ROWS * (h + d) + 2 * d; /* what different stages need */
+    size_t most = bl_attention_scratch(net->longest, d, c->n_head),
+           rows = BLOCK_ROWS * (h + d) + 2 * d; /* what different stages need */
     if (most < rows) most = rows;
     if (most < BL_PRODUCT_SCRATCH) most = BL_PRODUCT_SCRATCH;
     net->scratch_size = (most + d + 79) / 16 * 16; /* and, at the end, a norm weight's gradient */
@@ -136,7 +146,8 @@ bool bl_net_reserve(bl_net *net, size_t rows, size_t longest, bl_error *err) {
 }
 
 /* Lists one weight [rows, cols] as a factor both ways; `panels` NULL: only counts. */
-static size_t list_factor(bl_factor *t, bl_factor *n, const float *w, size_t rows, size_t cols, float *panels) {
+static size_t list_factor(bl_factor *t, bl_factor *n, const float *w, size_t rows, size_t cols,
+                          float *panels) {
     size_t first = bl_factor_size(cols, rows);
     *t = (bl_factor){w, NULL, cols, rows, true};
     *n = (bl_factor){w, NULL, rows, cols, false};
@@ -150,10 +161,14 @@ static size_t list_factors(bl_net *net, float *panels) {
     size_t d = c->d_model, h = c->d_hidden, used = 0;
     for (size_t i = 0; i < c->n_layer; i++) {
         bl_layer_state *s = &net->layers[i];
-        used += list_factor(&s->qkv_t, &s->qkv_n, bl_net_weight(net, BL_PARAM_QKV, i), 3 * d, d, panels ? panels + used : NULL);
-        used += list_factor(&s->o_t, &s->o_n, bl_net_weight(net, BL_PARAM_O, i), d, d, panels ? panels + used : NULL);
-        used += list_factor(&s->w_t, &s->w_n, bl_net_weight(net, BL_PARAM_W, i), c->plain ? h : 2 * h, d, panels ? panels + used : NULL);
-        used += list_factor(&s->p_t, &s->p_n, bl_net_weight(net, BL_PARAM_P, i), d, h, panels ? panels + used : NULL);
+        used += list_factor(&s->qkv_t, &s->qkv_n, bl_net_weight(net, BL_PARAM_QKV, i), 3 * d, d,
+                            panels ? panels + used : NULL);
+        used += list_factor(&s->o_t, &s->o_n, bl_net_weight(net, BL_PARAM_O, i), d, d,
+                            panels ? panels + used : NULL);
+        used += list_factor(&s->w_t, &s->w_n, bl_net_weight(net, BL_PARAM_W, i), c->plain ? h : 2 * h, d,
+                            panels ? panels + used : NULL);
+        used += list_factor(&s->p_t, &s->p_n, bl_net_weight(net, BL_PARAM_P, i), d, h,
+                            panels ? panels + used : NULL);
     }
     const float *head = bl_net_weight(net, c->tied ? BL_PARAM_WTE : BL_PARAM_HEAD, 0);
     return used + list_factor(&net->head_t, &net->head_n, head, c->n_vocab, d, panels ? panels + used : NULL);
@@ -169,7 +184,8 @@ bool bl_net_pack(bl_net *net, bool backward, bl_error *err) {
     {
         for (size_t i = 0; i < net->config.n_layer; i++) {
             const bl_layer_state *s = &net->layers[i];
-            const bl_factor *const all[] = {&s->qkv_t, &s->o_t, &s->w_t, &s->p_t, &s->qkv_n, &s->o_n, &s->w_n, &s->p_n};
+            const bl_factor *const all[] = {&s->qkv_t, &s->o_t, &s->w_t, &s->p_t,
+                                            &s->qkv_n, &s->o_n, &s->w_n, &s->p_n};
             for (size_t j = 0; j < (backward ? 8 : 4); j++) bl_factor_pack(all[j]);
         }
         bl_factor_pack(&net->head_t);
@@ -194,7 +210,8 @@ static bl_norm norm_at(const bl_net *net, const bl_pass *pass, bl_param_kind kin
 }
 
 /* out [n, d] = N(x), or x itself. */
-static const float *normed(const bl_norm *norm, const float *x, const uint64_t *row, size_t n, size_t d, float *out) {
+static const float *normed(const bl_norm *norm, const float *x, const uint64_t *row, size_t n, size_t d,
+                           float *out) {
     if (bl_norm_is_identity(norm)) return x;
     bl_norm_forward(norm, x, row, n, d, out);
     return out;
@@ -223,14 +240,16 @@ static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, 
     float *next = layer + 1 < c->n_layer ? net->layers[layer + 1].x : net->final;
     bl_norm n1 = norm_at(net, pass, BL_PARAM_N1, layer), n2 = norm_at(net, pass, BL_PARAM_N2, layer);
     bl_attention attention = attention_of(net, batch);
-    const float *b_w = bl_net_weight(net, BL_PARAM_W_BIAS, layer), *b_p = bl_net_weight(net, BL_PARAM_P_BIAS, layer);
+    const float *b_w = bl_net_weight(net, BL_PARAM_W_BIAS, layer),
+                *b_p = bl_net_weight(net, BL_PARAM_P_BIAS, layer);
 #pragma omp parallel
     {
         bl_range mine = bl_my_part(N);
         for (size_t b = 0; b < bl_blocks(mine, BLOCK_ROWS); b++) {
             bl_range r = bl_block(mine, BLOCK_ROWS, b);
             size_t n = r.end - r.begin;
-            const float *in = normed(&n1, s->x + r.begin * d, batch->row + r.begin, n, d, s->attn_in + r.begin * d);
+            const float *in =
+                normed(&n1, s->x + r.begin * d, batch->row + r.begin, n, d, s->attn_in + r.begin * d);
             bl_multiply(&s->qkv_t, n, 1, in, d, false, s->qkv + r.begin * 3 * d, 3 * d);
             bl_rotate(&attention, batch->position, r.begin, r.end, false, s->qkv);
         }
@@ -258,8 +277,8 @@ static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, 
 }
 
 /* dx [n, d] += N'(dy W), y = N(x), dy [n, width], W [width, d]. `scratch` [n d + 2 d]. */
-static void through_norm(const bl_norm *norm, const float *dy, size_t ld, const bl_factor *w, const float *x, const float *y, size_t n,
-                         size_t d, float *dx, float *dweight, float *scratch) {
+static void through_norm(const bl_norm *norm, const float *dy, size_t ld, const bl_factor *w, const float *x,
+                         const float *y, size_t n, size_t d, float *dx, float *dweight, float *scratch) {
     if (bl_norm_is_identity(norm)) {
         bl_multiply(w, n, 1, dy, ld, true, dx, d);
         return;
@@ -291,7 +310,8 @@ static void backward_mlp_rows(bl_net *net, size_t layer, const bl_minibatch *bat
     float *dn2 = bl_net_gradient(net, BL_PARAM_N2, layer);
 #pragma omp parallel
     {
-        float *dhidden = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size, *rest = dhidden + BLOCK_ROWS * h;
+        float *dhidden = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size,
+              *rest = dhidden + BLOCK_ROWS * h;
         float *dweight = dhidden + net->scratch_size - d;
         bl_range mine = bl_my_part(batch->n_rows);
         memset(dweight, 0, d * sizeof *dweight);
@@ -302,7 +322,8 @@ static void backward_mlp_rows(bl_net *net, size_t layer, const bl_minibatch *bat
             bl_multiply(&s->p_n, n, 1, g, d, false, dhidden, h);
             bl_gate_backward(c->gate, c->plain, pre, ld, n, h, dhidden, net->hidden + r.begin * h);
             memcpy(g_mid, g, n * d * sizeof *g);
-            through_norm(n2, pre, ld, &s->w_n, s->mid + r.begin * d, s->mlp_in + r.begin * d, n, d, g_mid, dweight, rest);
+            through_norm(n2, pre, ld, &s->w_n, s->mid + r.begin * d, s->mlp_in + r.begin * d, n, d, g_mid,
+                         dweight, rest);
             bl_multiply(&s->o_n, n, net->attention_scale, g_mid, d, false, net->dz + r.begin * d, d);
         }
         bl_add_in_order(dn2, dweight, d);
@@ -320,11 +341,12 @@ static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, const bl_n
     {
         bl_range of_h = bl_my_part(h), of_w = bl_my_part(w), of_d = bl_my_part(d);
         float *scratch = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size;
-        bl_multiply_tn(d, of_h.end - of_h.begin, N, 1, net->g, d, net->hidden + of_h.begin, h, add, dp + of_h.begin, h, scratch);
-        bl_multiply_tn(of_w.end - of_w.begin, d, N, 1, s->pre + of_w.begin, net->ld_pre, bl_norm_is_identity(n2) ? s->mid : s->mlp_in, d,
-                       add, dw + of_w.begin * d, d, scratch);
-        bl_multiply_tn(of_d.end - of_d.begin, d, N, net->attention_scale, net->g_mid + of_d.begin, d, s->z, d, add, d_o + of_d.begin * d, d,
-                       scratch);
+        bl_multiply_tn(d, of_h.end - of_h.begin, N, 1, net->g, d, net->hidden + of_h.begin, h, add,
+                       dp + of_h.begin, h, scratch);
+        bl_multiply_tn(of_w.end - of_w.begin, d, N, 1, s->pre + of_w.begin, net->ld_pre,
+                       bl_norm_is_identity(n2) ? s->mid : s->mlp_in, d, add, dw + of_w.begin * d, d, scratch);
+        bl_multiply_tn(of_d.end - of_d.begin, d, N, net->attention_scale, net->g_mid + of_d.begin, d, s->z, d,
+                       add, d_o + of_d.begin * d, d, scratch);
         sum_columns(s->pre, N, net->ld_pre, of_w, bl_net_gradient(net, BL_PARAM_W_BIAS, layer));
         sum_columns(net->g, N, d, of_d, bl_net_gradient(net, BL_PARAM_P_BIAS, layer));
     }
@@ -338,18 +360,20 @@ static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, c
     bl_attention attention = attention_of(net, batch);
 #pragma omp parallel
     {
-        float *scratch = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size, *dweight = scratch + net->scratch_size - d;
+        float *scratch = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size,
+              *dweight = scratch + net->scratch_size - d;
         bl_range mine = bl_my_part(N), slab = bl_my_part(3 * d);
         memset(dweight, 0, d * sizeof *dweight);
         for (size_t b = 0; b < bl_blocks(mine, BLOCK_ROWS); b++) {
             bl_range r = bl_block(mine, BLOCK_ROWS, b);
             bl_rotate(&attention, batch->position, r.begin, r.end, true, s->qkv);
-            through_norm(n1, s->qkv + r.begin * 3 * d, 3 * d, &s->qkv_n, s->x + r.begin * d, s->attn_in + r.begin * d, r.end - r.begin, d,
-                         net->g_mid + r.begin * d, dweight, scratch);
+            through_norm(n1, s->qkv + r.begin * 3 * d, 3 * d, &s->qkv_n, s->x + r.begin * d,
+                         s->attn_in + r.begin * d, r.end - r.begin, d, net->g_mid + r.begin * d, dweight,
+                         scratch);
         }
 #pragma omp barrier
-        bl_multiply_tn(slab.end - slab.begin, d, N, 1, s->qkv + slab.begin, 3 * d, bl_norm_is_identity(n1) ? s->x : s->attn_in, d, add,
-                       dw + slab.begin * d, d, scratch);
+        bl_multiply_tn(slab.end - slab.begin, d, N, 1, s->qkv + slab.begin, 3 * d,
+                       bl_norm_is_identity(n1) ? s->x : s->attn_in, d, add, dw + slab.begin * d, d, scratch);
         bl_add_in_order(dn1, dweight, d);
     }
 }
@@ -371,7 +395,8 @@ static void embed(const bl_net *net, const bl_minibatch *batch, float *x) {
     const float *wte = bl_net_weight(net, BL_PARAM_WTE, 0);
     size_t d = net->config.d_model;
 #pragma omp parallel for schedule(static)
-    for (size_t r = 0; r < batch->n_rows; r++) memcpy(x + r * d, wte + (size_t)batch->input[r] * d, d * sizeof *x);
+    for (size_t r = 0; r < batch->n_rows; r++)
+        memcpy(x + r * d, wte + (size_t)batch->input[r] * d, d * sizeof *x);
 }
 
 /* Each thread adds its own columns of all rows, so that the order of additions is the rows'. */
@@ -394,13 +419,15 @@ static void embed_backward(bl_net *net, const bl_minibatch *batch) {
 static void clear_sums(bl_net *net) {
     for (size_t i = 0; i < net->params.n; i++) {
         const bl_param *param = &net->params.list[i];
-        if (param->n_dims == 1 || param->kind == BL_PARAM_WTE) memset(net->gradient + param->offset, 0, param->count * sizeof(float));
+        if (param->n_dims == 1 || param->kind == BL_PARAM_WTE)
+            memset(net->gradient + param->offset, 0, param->count * sizeof(float));
     }
 }
 
 bool bl_net_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, double *loss, bl_error *err) {
     *loss = 0;
-    if (!bl_net_reserve(net, batch->n_rows, batch->longest, err) || !bl_net_pack(net, pass->backward, err)) return false;
+    if (!bl_net_reserve(net, batch->n_rows, batch->longest, err) || !bl_net_pack(net, pass->backward, err))
+        return false;
     if (pass->backward && !pass->accumulate) clear_sums(net);
     embed(net, batch, net->layers[0].x);
     for (size_t i = 0; i < net->config.n_layer; i++) forward_layer(net, i, batch, pass);
@@ -420,7 +447,8 @@ bool bl_net_next(bl_net *net, const int32_t *ids, size_t n, float *logits, bl_er
     bool ok = position && bl_net_reserve(net, n, n, err);
     if (ok) {
         for (size_t i = 0; i < n; i++) position[i] = (uint32_t)i;
-        bl_minibatch batch = {.input = ids, .position = position, .start = start, .n_stories = 1, .n_rows = n, .longest = n};
+        bl_minibatch batch = {
+            .input = ids, .position = position, .start = start, .n_stories = 1, .n_rows = n, .longest = n};
         embed(net, &batch, net->layers[0].x);
         for (size_t i = 0; i < net->config.n_layer; i++) forward_layer(net, i, &batch, &pass);
         bl_norm nf = norm_at(net, &pass, BL_PARAM_NF, 0);

@@ -1,7 +1,8 @@
-/* The model as the trainer sees it: all parameters in one flat array, their gradient in another, and the activations of one micro-batch.
+/* The model as the trainer sees it: all parameters in one flat array, their gradient in another, and the
+ * activations of one micro-batch.
  *
- * Stories are packed one after another without padding. A story of n tokens has n - 1 rows: its last token is only ever a target.
- * N is the number of rows of the micro-batch at hand. */
+ * Stories are packed one after another without padding. A story of n tokens has n - 1 rows: its last token is
+ * only ever a target. N is the number of rows of the micro-batch at hand. */
 #ifndef BL_TRAIN_NET_H
 #define BL_TRAIN_NET_H
 #include "model/params.h"
@@ -17,15 +18,16 @@ typedef struct bl_minibatch {
     size_t n_stories, n_rows, longest;
 } bl_minibatch;
 
-/* One layer's activations; pointers into the net's workspace. Where a pass has N(x) = x, attn_in and mlp_in are not
- * written: x and mid stand for them. */
+/* One layer's activations; pointers into the net's workspace. Where a pass has N(x) = x, attn_in and mlp_in
+ * are not written: x and mid stand for them. */
 typedef struct bl_layer_state {
-    float *x, *attn_in;             /* [N, d] */
-    float *qkv;                     /* [N, 3d], q and k rotated; the backward pass turns it into its gradient */
-    float *lse;                     /* [H, N] */
-    float *z;                       /* [N, d] heads' outputs */
-    float *mid, *mlp_in;            /* [N, d] */
-    float *pre;                     /* [N, 2h] (plain: [N, h]), rows net->ld_pre apart; the backward pass turns it into its gradient */
+    float *x, *attn_in;  /* [N, d] */
+    float *qkv;          /* [N, 3d], q and k rotated; the backward pass turns it into its gradient */
+    float *lse;          /* [H, N] */
+    float *z;            /* [N, d] heads' outputs */
+    float *mid, *mlp_in; /* [N, d] */
+    float *pre; /* [N, 2h] (plain: [N, h]), rows net->ld_pre apart; the backward pass turns it into its
+                   gradient */
     bl_factor qkv_t, o_t, w_t, p_t; /* the weights as right-hand factors, transposed: forward */
     bl_factor qkv_n, o_n, w_n, p_n; /* as they are: backward */
 } bl_layer_state;
@@ -39,11 +41,12 @@ typedef struct bl_net {
     /* Workspace, made for at most `rows` rows with stories of at most `longest`, by `threads` threads. */
     size_t rows, longest;
     int threads;
-    bl_layer_state *layers;   /* [n_layer] */
-    float *final, *final_in;  /* x_L and N_f(x_L) [N, d] */
-    float *hidden;            /* [N, h] of the layer at hand */
-    float *logits;            /* [threads * BL_HEAD_ROWS, V], rows ld_logits apart */
-    size_t ld_pre, ld_logits; /* off the powers of two, which would put all rows of a tile into one set of the cache */
+    bl_layer_state *layers;  /* [n_layer] */
+    float *final, *final_in; /* x_L and N_f(x_L) [N, d] */
+    float *hidden;           /* [N, h] of the layer at hand */
+    float *logits;           /* [threads * BL_HEAD_ROWS, V], rows ld_logits apart */
+    size_t ld_pre,
+        ld_logits; /* off the powers of two, which would put all rows of a tile into one set of the cache */
     bl_factor head_t, head_n;
     float *panels;         /* of all factors */
     float *g, *g_mid, *dz; /* [N, d] gradients with respect to the residual stream, and to z */
@@ -69,17 +72,20 @@ void bl_net_free(bl_net *net);
 /* Draws weights from N(0, 0.02^2) (norm weights 1, biases 0), with float32 uniforms of `seed`. */
 void bl_net_randomize(bl_net *net, uint64_t seed);
 
-/* The sum of the losses of all rows; with pass->backward also the gradient of pass->scale times it. Grows the workspace as needed. */
+/* The sum of the losses of all rows; with pass->backward also the gradient of pass->scale times it. Grows the
+ * workspace as needed. */
 bool bl_net_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, double *loss, bl_error *err);
 
 /* Packs the weights for products; bl_net_run does it by itself. `backward`: for the backward pass, too. */
 bool bl_net_pack(bl_net *net, bool backward, bl_error *err);
 
-/* Logits [V] of the token that follows ids [n], n <= n_ctx, without noise. The weights must have been packed since they changed. */
+/* Logits [V] of the token that follows ids [n], n <= n_ctx, without noise. The weights must have been packed
+ * since they changed. */
 bool bl_net_next(bl_net *net, const int32_t *ids, size_t n, float *logits, bl_error *err);
 
 /* Rough count of floating-point operations of forward and backward a token, in stories of T tokens:
- * 6 * (parameters that multiply, the embedding table not) + 6 * n_layer * T * d (the causal half of 12 n_layer T d). */
+ * 6 * (parameters that multiply, the embedding table not) + 6 * n_layer * T * d (the causal half of 12
+ * n_layer T d). */
 double bl_net_flops(const bl_config *config, double T);
 
 /* n zeros, aligned to a cache line (which zeroed memory from the system is not). */
@@ -92,12 +98,12 @@ float *bl_zeros(size_t n, bl_error *err);
 float *bl_net_weight(const bl_net *net, bl_param_kind kind, size_t layer);
 float *bl_net_gradient(const bl_net *net, bl_param_kind kind, size_t layer);
 
-/* N_f, the head and cross-entropy, forward and (pass->backward) backward: writes net->row_loss, net->g = dloss/dx_L, the gradients
- * of the head and of n_f. */
+/* N_f, the head and cross-entropy, forward and (pass->backward) backward: writes net->row_loss, net->g =
+ * dloss/dx_L, the gradients of the head and of n_f. */
 void bl_head_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, const bl_norm *norm);
 
-/* Adds every thread's part [d] to a norm weight's gradient (NULL: nothing), in the order of threads, so that the sum is always the same.
- * To be called by all threads of a parallel region. */
+/* Adds every thread's part [d] to a norm weight's gradient (NULL: nothing), in the order of threads, so that
+ * the sum is always the same. To be called by all threads of a parallel region. */
 void bl_add_in_order(float *total, const float *part, size_t d);
 
 bool bl_net_reserve(bl_net *net, size_t rows, size_t longest, bl_error *err);

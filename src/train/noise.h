@@ -1,5 +1,6 @@
-/* Normal random numbers without a state: a function of (key, row, column), so that the noise of a row can be drawn again in the
- * backward pass, after a resume, on another rank, by any thread, and always be the same. */
+/* Normal random numbers without a state: a function of (key, row, column), so that the noise of a row can be
+ * drawn again in the backward pass, after a resume, on another rank, by any thread, and always be the same.
+ */
 #ifndef BL_TRAIN_NOISE_H
 #define BL_TRAIN_NOISE_H
 #include <stddef.h>

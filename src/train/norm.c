@@ -1,12 +1,14 @@
-/* N(x) = u + noise * std(u) * z,  u = weight * x / sqrt(mean(x^2) + 1e-8),  z ~ N(0, 1),  std with Bessel's correction.
+/* N(x) = u + noise * std(u) * z,  u = weight * x / sqrt(mean(x^2) + 1e-8),  z ~ N(0, 1),  std with Bessel's
+ * correction.
  *
- * The gradient flows through std, as it does in the authors' code (autograd of `u + noise * u.std(-1) * randn_like(u)`):
+ * The gradient flows through std, as it does in the authors' code (autograd of `u + noise * u.std(-1) *
+ * randn_like(u)`):
  *
  *   du   = dy + noise (dy . z) (u - mean u) / ((d - 1) std u)        (0 where std is 0)
  *   dx_i = r (dn_i - n_i mean(dn n)),  n = r x,  dn = weight du,  r = 1 / sqrt(mean(x^2) + 1e-8)
  *
- * z is not kept: noise * z = (y - u) / std u, so that the factor before (u - mean u) is dy . (y - u) / ((d - 1) var u). What is lost by
- * cancellation where noise is tiny is as tiny a part of du. */
+ * z is not kept: noise * z = (y - u) / std u, so that the factor before (u - mean u) is dy . (y - u) / ((d -
+ * 1) var u). What is lost by cancellation where noise is tiny is as tiny a part of du. */
 #include "train/norm.h"
 #include "train/noise.h"
 #include <math.h>
@@ -21,7 +23,9 @@ static float dot(const float *a, const float *b, size_t d) {
     return sum;
 }
 
-static float inverse_rms(const float *x, size_t d) { return 1.0F / sqrtf(dot(x, x, d) / (float)d + NORM_EPSILON); }
+static float inverse_rms(const float *x, size_t d) {
+    return 1.0F / sqrtf(dot(x, x, d) / (float)d + NORM_EPSILON);
+}
 
 /* u = weight * x * r. */
 static void scale(const bl_norm *norm, const float *x, size_t d, float *u) {
@@ -70,8 +74,8 @@ void bl_norm_forward(const bl_norm *norm, const float *x, const uint64_t *row, s
     }
 }
 
-void bl_norm_backward(const bl_norm *norm, const float *x, const float *y, const float *dy, size_t n, size_t d, float *dx, float *dweight,
-                      float *scratch) {
+void bl_norm_backward(const bl_norm *norm, const float *x, const float *y, const float *dy, size_t n,
+                      size_t d, float *dx, float *dweight, float *scratch) {
     float *u = scratch, *du = scratch + d;
     for (size_t r = 0; r < n; r++) {
         const float *in = x + r * d, *out = y + r * d, *g = dy + r * d;

@@ -1,5 +1,6 @@
-/* A binary heap that is never searched: a count that fell is noticed when its entry comes to the top and is sent back with the new count;
- * one that grew is entered again, and the entry that was there finds no words left to do. */
+/* A binary heap that is never searched: a count that fell is noticed when its entry comes to the top and is
+ * sent back with the new count; one that grew is entered again, and the entry that was there finds no words
+ * left to do. */
 #include "train/pair_queue.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -27,7 +28,8 @@ static bool rehash(bl_pairs *pairs, bl_error *err) {
     free(pairs->slots);
     pairs->slots = slots;
     pairs->n_slots = n_slots;
-    for (size_t i = 0; i < pairs->n; i++) slots[find_slot(pairs, pairs->pair[i].left, pairs->pair[i].right)] = (uint32_t)i + 1;
+    for (size_t i = 0; i < pairs->n; i++)
+        slots[find_slot(pairs, pairs->pair[i].left, pairs->pair[i].right)] = (uint32_t)i + 1;
     return true;
 }
 
@@ -35,7 +37,8 @@ static bool find_or_add(bl_pairs *pairs, uint32_t left, uint32_t right, uint32_t
     if (2 * (pairs->n + 1) > pairs->n_slots && !rehash(pairs, err)) return false;
     size_t slot = find_slot(pairs, left, right);
     if (!pairs->slots[slot]) {
-        if (pairs->n >= UINT32_MAX - 1) return bl_fail(err, BL_ERR_INPUT, "more than %u different pairs of pieces", UINT32_MAX - 1);
+        if (pairs->n >= UINT32_MAX - 1)
+            return bl_fail(err, BL_ERR_INPUT, "more than %u different pairs of pieces", UINT32_MAX - 1);
         if (!bl_grow(&pairs->pair, &pairs->capacity, pairs->n + 1, sizeof *pairs->pair, err)) return false;
         pairs->pair[pairs->n++] = (bl_pair){.left = left, .right = right};
         pairs->slots[slot] = (uint32_t)pairs->n;
@@ -44,18 +47,22 @@ static bool find_or_add(bl_pairs *pairs, uint32_t left, uint32_t right, uint32_t
     return true;
 }
 
-bool bl_pairs_change(bl_pairs *pairs, uint32_t left, uint32_t right, uint32_t word, int64_t change, bl_error *err) {
+bool bl_pairs_change(bl_pairs *pairs, uint32_t left, uint32_t right, uint32_t word, int64_t change,
+                     bl_error *err) {
     uint32_t index = 0;
     if (!find_or_add(pairs, left, right, &index, err)) return false;
     bl_pair *pair = &pairs->pair[index];
     pair->count += change;
     if (change < 0) return true;
     if (!pair->n_words || pair->words[pair->n_words - 1] != word) {
-        if (!bl_grow(&pair->words, &pair->capacity, pair->n_words + 1, sizeof *pair->words, err)) return false;
+        if (!bl_grow(&pair->words, &pair->capacity, pair->n_words + 1, sizeof *pair->words, err))
+            return false;
         pair->words[pair->n_words++] = word;
     }
     if (pair->touched) return true;
-    if (!bl_grow(&pairs->touched, &pairs->touched_capacity, pairs->n_touched + 1, sizeof *pairs->touched, err)) return false;
+    if (!bl_grow(&pairs->touched, &pairs->touched_capacity, pairs->n_touched + 1, sizeof *pairs->touched,
+                 err))
+        return false;
     pairs->touched[pairs->n_touched++] = index;
     pair->touched = true;
     return true;
@@ -79,9 +86,11 @@ static void sink(bl_pairs *pairs, size_t at, bl_queued entry) {
 static bool push(bl_pairs *pairs, uint32_t index, bl_error *err) {
     const bl_pair *pair = &pairs->pair[index];
     bl_queued entry = {pair->count, pair->left, pair->right, index};
-    if (!bl_grow(&pairs->heap, &pairs->heap_capacity, pairs->n_heap + 1, sizeof *pairs->heap, err)) return false;
+    if (!bl_grow(&pairs->heap, &pairs->heap_capacity, pairs->n_heap + 1, sizeof *pairs->heap, err))
+        return false;
     size_t at = pairs->n_heap++;
-    for (size_t parent; at > 0 && before(&entry, &pairs->heap[parent = (at - 1) / 2]); at = parent) pairs->heap[at] = pairs->heap[parent];
+    for (size_t parent; at > 0 && before(&entry, &pairs->heap[parent = (at - 1) / 2]); at = parent)
+        pairs->heap[at] = pairs->heap[parent];
     pairs->heap[at] = entry;
     return true;
 }

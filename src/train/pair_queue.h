@@ -1,4 +1,5 @@
-/* Pairs of neighbouring pieces: how often each stands in the corpus, in which words, and which is the most frequent. */
+/* Pairs of neighbouring pieces: how often each stands in the corpus, in which words, and which is the most
+ * frequent. */
 #ifndef BL_TRAIN_PAIR_QUEUE_H
 #define BL_TRAIN_PAIR_QUEUE_H
 #include <bilens/base.h>
@@ -29,11 +30,12 @@ typedef struct bl_pairs {
 } bl_pairs;
 
 /* Changes the count of (left, right), which stands in `word`, by `change`. */
-bool bl_pairs_change(bl_pairs *pairs, uint32_t left, uint32_t right, uint32_t word, int64_t change, bl_error *err);
+bool bl_pairs_change(bl_pairs *pairs, uint32_t left, uint32_t right, uint32_t word, int64_t change,
+                     bl_error *err);
 /* Queues the pairs whose count has grown since the last call. */
 bool bl_pairs_queue(bl_pairs *pairs, bl_error *err);
-/* Takes the most frequent pair out of the queue (equally frequent ones: the smaller left, then the smaller right); NULL when none is left
- * with words in which to join it. Valid until the next bl_pairs_change. */
+/* Takes the most frequent pair out of the queue (equally frequent ones: the smaller left, then the smaller
+ * right); NULL when none is left with words in which to join it. Valid until the next bl_pairs_change. */
 bl_pair *bl_pairs_pop(bl_pairs *pairs);
 void bl_pairs_free(bl_pairs *pairs);
 #endif

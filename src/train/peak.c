@@ -23,7 +23,8 @@ double bl_sgemm_peak(void) {
             float *a = data + (size_t)omp_get_thread_num() * 3 * each, *b = a + each, *c = b + each;
             bl_gemm_nn(SIZE, SIZE, SIZE, 1, a, SIZE, b, SIZE, 0, c, SIZE);
         }
-        double speed = (double)threads * 2 * (double)SIZE * (double)SIZE * (double)SIZE / (omp_get_wtime() - begin);
+        double speed =
+            (double)threads * 2 * (double)SIZE * (double)SIZE * (double)SIZE / (omp_get_wtime() - begin);
         if (speed > best) best = speed;
     }
     free(data);

@@ -9,7 +9,12 @@ const char *const *bl_train_preset_names(void) { return names; }
 
 void bl_train_defaults(bl_train_options *options) {
     *options = (bl_train_options){
-        .model = {.generation = BL_GENERATION_2024_05, .n_layer = 1, .n_head = 8, .n_ctx = 256, .d_model = 256, .d_hidden = 768},
+        .model = {.generation = BL_GENERATION_2024_05,
+                  .n_layer = 1,
+                  .n_head = 8,
+                  .n_ctx = 256,
+                  .d_model = 256,
+                  .d_hidden = 768},
         .batch = 16,
         .accumulate = 1,
         .lr = 2e-3,
@@ -53,5 +58,6 @@ bool bl_train_preset(const char *name, bl_train_options *options, bl_error *err)
         options->schedule = BL_SCHEDULE_LINEAR;
         return true;
     }
-    return bl_fail(err, BL_ERR_USAGE, "there is no preset '%s': choose stories-1-256 or tinystories-1-1024-i5n", name);
+    return bl_fail(err, BL_ERR_USAGE,
+                   "there is no preset '%s': choose stories-1-256 or tinystories-1-1024-i5n", name);
 }

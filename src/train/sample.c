@@ -1,4 +1,5 @@
-/* Every token runs the whole text so far again: simple, and cheap at a sample's length. bl_generate does it with a cache. */
+/* Every token runs the whole text so far again: simple, and cheap at a sample's length. bl_generate does it
+ * with a cache. */
 #include "train/sample.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -35,7 +36,8 @@ char *bl_net_sample(bl_net *net, const bl_tokenizer *tokenizer, size_t most, uin
     int32_t end = bl_tokenizer_eos(tokenizer);
     size_t begin = ids.n, limit = begin + most < net->config.n_ctx ? begin + most : net->config.n_ctx;
     if (!bl_grow(&ids.data, &ids.capacity, limit + 1, sizeof *ids.data, err)) goto done;
-    if (ids.n == 0) ids.data[ids.n++] = end >= 0 ? end : 0; /* a tokenizer without a template: begin as after a story */
+    if (ids.n == 0)
+        ids.data[ids.n++] = end >= 0 ? end : 0; /* a tokenizer without a template: begin as after a story */
     begin = ids.n;
     bl_random_seed(&random, seed);
     if (!bl_net_pack(net, false, err)) goto done;

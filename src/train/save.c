@@ -17,28 +17,40 @@ bool bl_config_check(const bl_config *c, bl_error *err) {
     bool later = c->generation == BL_GENERATION_LATER, first = c->generation == BL_GENERATION_2024_05;
     if (c->n_layer < 1 || c->n_head < 1 || c->d_model < 1 || c->d_hidden < 1)
         return bl_fail(err, BL_ERR_USAGE, "layers, heads, d-model and d-hidden must be at least 1");
-    if (c->n_ctx < 2) return bl_fail(err, BL_ERR_USAGE, "a context of %zu tokens leaves nothing to predict: at least 2", c->n_ctx);
+    if (c->n_ctx < 2)
+        return bl_fail(err, BL_ERR_USAGE, "a context of %zu tokens leaves nothing to predict: at least 2",
+                       c->n_ctx);
     if (c->n_layer > 4096 || c->n_ctx > 1 << 20 || c->d_model > 1 << 20 || c->d_hidden > 1 << 20)
-        return bl_fail(err, BL_ERR_USAGE, "layers, ctx, d-model or d-hidden is beyond anything that can be trained here");
-    if (c->d_model % c->n_head) return bl_fail(err, BL_ERR_USAGE, "%zu heads do not divide d-model %zu", c->n_head, c->d_model);
+        return bl_fail(err, BL_ERR_USAGE,
+                       "layers, ctx, d-model or d-hidden is beyond anything that can be trained here");
+    if (c->d_model % c->n_head)
+        return bl_fail(err, BL_ERR_USAGE, "%zu heads do not divide d-model %zu", c->n_head, c->d_model);
     if (c->d_model / c->n_head % 2)
-        return bl_fail(err, BL_ERR_USAGE, "d-model / heads = %zu is odd: rotary position embedding needs an even head width",
+        return bl_fail(err, BL_ERR_USAGE,
+                       "d-model / heads = %zu is odd: rotary position embedding needs an even head width",
                        c->d_model / c->n_head);
-    if (!(c->noise >= 0 && c->noise < 1000)) return bl_fail(err, BL_ERR_USAGE, "noise %g is not between 0 and 1000", (double)c->noise);
+    if (!(c->noise >= 0 && c->noise < 1000))
+        return bl_fail(err, BL_ERR_USAGE, "noise %g is not between 0 and 1000", (double)c->noise);
     if (c->norm_weights && (!c->normalization || later))
-        return bl_fail(err, BL_ERR_USAGE, "norm weights need norms, and a generation before \"later\", whose norms have none");
+        return bl_fail(err, BL_ERR_USAGE,
+                       "norm weights need norms, and a generation before \"later\", whose norms have none");
     if (first && c->plain && (c->gate != BL_GATE_GELU || !c->bias_w))
         return bl_fail(err, BL_ERR_USAGE,
-                       "a plain MLP of generation 2024-05 has the gate gelu and a bias; choose another generation for others");
+                       "a plain MLP of generation 2024-05 has the gate gelu and a bias; choose another "
+                       "generation for others");
     if (first && !c->plain && c->gate != BL_GATE_NONE && c->gate != BL_GATE_GELU)
         return bl_fail(err, BL_ERR_USAGE,
-                       "generation 2024-05 knows the gates none and gelu only: choose generation 2024-06 (relu) or later");
+                       "generation 2024-05 knows the gates none and gelu only: choose generation 2024-06 "
+                       "(relu) or later");
     if (c->generation == BL_GENERATION_2024_06 && (c->bias_w || c->bias_p))
         return bl_fail(err, BL_ERR_USAGE, "generation 2024-06 has no biases");
     if (c->generation == BL_GENERATION_2024_06 && c->gate != BL_GATE_NONE && c->gate != BL_GATE_RELU)
         return bl_fail(err, BL_ERR_USAGE, "generation 2024-06 knows the gates none and relu only");
-    if (!later && c->bias_p) return bl_fail(err, BL_ERR_USAGE, "only the later generation has a bias on the MLP's output, not %s", name);
-    if (later && c->bias_w != c->bias_p) return bl_fail(err, BL_ERR_USAGE, "the later generation has both biases of the MLP or none");
+    if (!later && c->bias_p)
+        return bl_fail(err, BL_ERR_USAGE, "only the later generation has a bias on the MLP's output, not %s",
+                       name);
+    if (later && c->bias_w != c->bias_p)
+        return bl_fail(err, BL_ERR_USAGE, "the later generation has both biases of the MLP or none");
     return true;
 }
 
@@ -49,25 +61,28 @@ static json_t *config_json(const bl_config *c, bl_store store) {
     json_decref(noise);
     if (!number) number = json_null();
     json_t *json = json_pack("{s:[s], s:s}", "architectures", "Transformer", "torch_dtype", dtypes[store]);
-    json_t *sizes = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "n_vocab", (json_int_t)c->n_vocab, "n_layer", (json_int_t)c->n_layer,
-                              "n_head", (json_int_t)c->n_head, "n_ctx", (json_int_t)c->n_ctx, "d_model", (json_int_t)c->d_model, "d_hidden",
-                              (json_int_t)c->d_hidden, "noise", number);
+    json_t *sizes =
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "n_vocab", (json_int_t)c->n_vocab, "n_layer",
+                  (json_int_t)c->n_layer, "n_head", (json_int_t)c->n_head, "n_ctx", (json_int_t)c->n_ctx,
+                  "d_model", (json_int_t)c->d_model, "d_hidden", (json_int_t)c->d_hidden, "noise", number);
     json_t *rest = NULL;
     if (c->generation == BL_GENERATION_2024_05)
         rest = json_pack("{s:s, s:b, s:s?, s:b, s:n, s:f, s:f, s:f, s:f}", "mlp",
                          c->plain                  ? "mlp"
                          : c->gate == BL_GATE_GELU ? "glp"
                                                    : "blp",
-                         "mlp_bias", c->bias_w, "normalization", c->normalization ? "rms" : NULL, "norm_bias", 0, "modifier",
-                         "attn_dropout", 0.0, "resid_dropout", 0.0, "embed_dropout", 0.0, "mlp_dropout", 0.0);
+                         "mlp_bias", c->bias_w, "normalization", c->normalization ? "rms" : NULL, "norm_bias",
+                         0, "modifier", "attn_dropout", 0.0, "resid_dropout", 0.0, "embed_dropout", 0.0,
+                         "mlp_dropout", 0.0);
     else if (c->generation == BL_GENERATION_2024_06)
-        rest = json_pack("{s:b, s:b, s:b, s:n}", "bilinear", !c->plain, "gate", c->gate == BL_GATE_RELU, "normalization", c->normalization,
-                         "modifier");
+        rest = json_pack("{s:b, s:b, s:b, s:n}", "bilinear", !c->plain, "gate", c->gate == BL_GATE_RELU,
+                         "normalization", c->normalization, "modifier");
     else
         rest = json_pack("{s:b, s:s?, s:b, s:b, s:n, s:n}", "bilinear", !c->plain, "gate",
-                         c->gate == BL_GATE_NONE ? NULL : bl_gate_name(c->gate), "bias", c->bias_w, "normalization", c->normalization,
-                         "tokenizer", "repo");
-    if (json && sizes && rest && json_object_update(json, sizes) == 0 && json_object_update(json, rest) == 0) {
+                         c->gate == BL_GATE_NONE ? NULL : bl_gate_name(c->gate), "bias", c->bias_w,
+                         "normalization", c->normalization, "tokenizer", "repo");
+    if (json && sizes && rest && json_object_update(json, sizes) == 0 &&
+        json_object_update(json, rest) == 0) {
         json_decref(sizes);
         json_decref(rest);
         return json;
@@ -86,8 +101,8 @@ static bool copy_file(const char *from, const char *to, bl_error *err) {
     return ok;
 }
 
-/* Frequencies [k/2] of the rotary embedding. They are no parameters (bilens computes them), but the authors' modules hold them as a buffer,
- * and want them from the file. */
+/* Frequencies [k/2] of the rotary embedding. They are no parameters (bilens computes them), but the authors'
+ * modules hold them as a buffer, and want them from the file. */
 static void rotary_frequencies(size_t k, float *out) {
     for (size_t j = 0; j < k / 2; j++) out[j] = 1.0F / powf(10000.0F, (float)(2 * j) / (float)k);
 }
@@ -122,11 +137,14 @@ static bool save_weights(const bl_net *net, const char *path, bl_store store, bl
     return ok;
 }
 
-bool bl_net_save(const bl_net *net, const char *directory, const char *tokenizer, bl_store store, bl_error *err) {
-    char *to_tokenizer = bl_path_join(directory, "tokenizer.json", err), *to_weights = bl_path_join(directory, "model.safetensors", err);
+bool bl_net_save(const bl_net *net, const char *directory, const char *tokenizer, bl_store store,
+                 bl_error *err) {
+    char *to_tokenizer = bl_path_join(directory, "tokenizer.json", err),
+         *to_weights = bl_path_join(directory, "model.safetensors", err);
     char *to_config = bl_path_join(directory, "config.json", err), *text = NULL;
     json_t *json = config_json(&net->config, store);
-    bool ok = to_tokenizer && to_weights && to_config && (text = bl_json_text(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9), err)) != NULL;
+    bool ok = to_tokenizer && to_weights && to_config &&
+              (text = bl_json_text(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9), err)) != NULL;
     ok = ok && copy_file(tokenizer, to_tokenizer, err) && save_weights(net, to_weights, store, err);
     if (ok) {
         bl_writer *writer = bl_writer_open(to_config, err);

@@ -5,7 +5,8 @@
 #include <math.h>
 #include <stddef.h>
 
-/* The largest of x [n], n > 0. Sixteen running maxima: a plain maximum is a reduction that NaN forbids to reorder. */
+/* The largest of x [n], n > 0. Sixteen running maxima: a plain maximum is a reduction that NaN forbids to
+ * reorder. */
 static inline float bl_row_max(const float *x, size_t n) {
     float lane[16], max = x[0];
     for (size_t l = 0; l < 16; l++) lane[l] = x[0];

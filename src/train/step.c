@@ -17,7 +17,8 @@ bool bl_trainer_is_done(const bl_trainer *t) {
 /* Tokens and predictions of the coming step, on all ranks together. */
 static void count(bl_trainer *t, uint64_t stories, uint64_t *tokens, uint64_t *predictions) {
     *tokens = 0;
-    for (uint64_t i = 0; i < stories; i++) *tokens += bl_dataset_length(&t->train, bl_order_story(&t->order, t->state.position + i));
+    for (uint64_t i = 0; i < stories; i++)
+        *tokens += bl_dataset_length(&t->train, bl_order_story(&t->order, t->state.position + i));
     *predictions = *tokens - stories;
 }
 
@@ -50,23 +51,26 @@ bool bl_trainer_step(bl_trainer *t, double *loss, double *norm, double *lr, bl_e
     *loss = 0;
     for (size_t a = 0; ok && a < o->accumulate; a++) ok = micro_batch(t, a, predictions, loss, err);
     if (!bl_ranks_agree(&t->ranks, ok, err)) return false;
-    if (!bl_ranks_sum(&t->ranks, t->net.gradient, t->net.params.total, err) || !bl_ranks_sum_double(&t->ranks, loss, 1, err)) return false;
+    if (!bl_ranks_sum(&t->ranks, t->net.gradient, t->net.params.total, err) ||
+        !bl_ranks_sum_double(&t->ranks, loss, 1, err))
+        return false;
     *loss /= (double)predictions;
     *norm = bl_gradient_norm(&t->net.params, t->net.gradient);
     *lr = bl_learning_rate(o, t->state.step, t->steps);
     if (!isfinite(*loss) || !isfinite(*norm))
-        return bl_fail(
-            err, BL_ERR_NUMERIC,
-            "step %llu: the %s is not finite (learning rate %.3g); nothing was updated. Try a lower learning rate, a longer warm-up, "
-            "or clipping",
-            (unsigned long long)t->state.step + 1, isfinite(*loss) ? "gradient" : "loss", *lr);
+        return bl_fail(err, BL_ERR_NUMERIC,
+                       "step %llu: the %s is not finite (learning rate %.3g); nothing was updated. Try a "
+                       "lower learning rate, a longer warm-up, "
+                       "or clipping",
+                       (unsigned long long)t->state.step + 1, isfinite(*loss) ? "gradient" : "loss", *lr);
     bl_adamw adamw = {.lr = (float)*lr,
                       .beta1 = (float)o->beta1,
                       .beta2 = (float)o->beta2,
                       .epsilon = (float)o->epsilon,
                       .decay = (float)o->decay,
                       .step = t->state.step + 1,
-                      .gradient_scale = o->clip > 0 && *norm > o->clip ? (float)(o->clip / (*norm + 1e-6)) : 1.0F};
+                      .gradient_scale =
+                          o->clip > 0 && *norm > o->clip ? (float)(o->clip / (*norm + 1e-6)) : 1.0F};
     bl_adamw_step(&adamw, &t->net.params, t->net.weights, t->net.gradient, t->m, t->v);
     t->state.step++;
     t->state.position += stories;

@@ -37,12 +37,15 @@ static bool rehash(bl_string_table *table, bl_error *err) {
     return true;
 }
 
-bool bl_string_table_put(bl_string_table *table, const char *text, size_t length, uint32_t *index, bl_error *err) {
+bool bl_string_table_put(bl_string_table *table, const char *text, size_t length, uint32_t *index,
+                         bl_error *err) {
     if (2 * (table->n + 1) > table->n_slots && !rehash(table, err)) return false;
     size_t slot = find_slot(table, text, length);
     if (!table->slots[slot]) {
-        if (table->n >= UINT32_MAX - 1) return bl_fail(err, BL_ERR_INPUT, "more than %u different words", UINT32_MAX - 1);
-        if (!bl_grow(&table->begin, &table->begin_capacity, table->n + 2, sizeof *table->begin, err)) return false;
+        if (table->n >= UINT32_MAX - 1)
+            return bl_fail(err, BL_ERR_INPUT, "more than %u different words", UINT32_MAX - 1);
+        if (!bl_grow(&table->begin, &table->begin_capacity, table->n + 2, sizeof *table->begin, err))
+            return false;
         if (table->n == 0) table->begin[0] = 0;
         size_t at = table->begin[table->n];
         if (!bl_grow(&table->text, &table->text_capacity, at + length, 1, err)) return false;

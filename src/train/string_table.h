@@ -15,7 +15,8 @@ typedef struct bl_string_table {
 } bl_string_table;
 
 /* The string's number, entering it if it is new. There may be 2^32 - 2 of them. */
-bool bl_string_table_put(bl_string_table *table, const char *text, size_t length, uint32_t *index, bl_error *err);
+bool bl_string_table_put(bl_string_table *table, const char *text, size_t length, uint32_t *index,
+                         bl_error *err);
 /* The string's number; false if it is not there. */
 bool bl_string_table_find(const bl_string_table *table, const char *text, size_t length, uint32_t *index);
 void bl_string_table_free(bl_string_table *table);

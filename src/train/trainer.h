@@ -29,11 +29,13 @@ typedef struct bl_trainer {
     double recent[100];  /* losses of its last steps */
 } bl_trainer;
 
-/* Reads the text, makes the net, finds out where to continue. On failure bl_trainer_end is still to be called. */
+/* Reads the text, makes the net, finds out where to continue. On failure bl_trainer_end is still to be
+ * called. */
 bool bl_trainer_begin(bl_trainer *t, const bl_train_options *options, bl_error *err);
 void bl_trainer_end(bl_trainer *t);
 
-/* One optimiser step; *loss is the mean over its predictions. Nothing is updated when loss or gradient is not finite (BL_ERR_NUMERIC). */
+/* One optimiser step; *loss is the mean over its predictions. Nothing is updated when loss or gradient is not
+ * finite (BL_ERR_NUMERIC). */
 bool bl_trainer_step(bl_trainer *t, double *loss, double *norm, double *lr, bl_error *err);
 
 /* Mean loss over the first `stories` (0 = all) of `valid`, without noise. */

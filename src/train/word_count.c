@@ -1,5 +1,5 @@
-/* A batch of stories is read, each thread counts into its own table, the tables are added up in the end: only different words are kept,
- * some ten thousand in a corpus of stories, whatever its length. */
+/* A batch of stories is read, each thread counts into its own table, the tables are added up in the end: only
+ * different words are kept, some ten thousand in a corpus of stories, whatever its length. */
 #include "train/word_count.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -50,7 +50,9 @@ static bool count_batch(counter *counters, const bl_batch *batch, bl_error *err)
         counter *self = &counters[omp_get_thread_num()];
         bl_error failure = {0};
         const char *text = batch->text + batch->begin[i];
-        if (bl_splitter_words(&splitter, text, batch->begin[i + 1] - batch->begin[i], &self->scratch, on_word, self, &failure)) continue;
+        if (bl_splitter_words(&splitter, text, batch->begin[i + 1] - batch->begin[i], &self->scratch, on_word,
+                              self, &failure))
+            continue;
 #pragma omp critical(bl_word_count_failure)
         {
             if (ok) bl_fail(err, failure.code, "%s", failure.message);
@@ -69,7 +71,8 @@ static bool add_all(bl_word_count *sum, const bl_word_count *part, bl_error *err
     return true;
 }
 
-bool bl_word_count_corpus(bl_word_count *counts, bl_corpus *corpus, size_t longest, bl_progress progress, bl_error *err) {
+bool bl_word_count_corpus(bl_word_count *counts, bl_corpus *corpus, size_t longest, bl_progress progress,
+                          bl_error *err) {
     size_t threads = (size_t)bl_threads();
     bl_batch batch = {0};
     bool ok = false;

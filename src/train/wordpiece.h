@@ -10,9 +10,10 @@
 /* [UNK], [BOS], [EOS] */
 #define BL_WORDPIECE_SPECIAL 3
 
-/* Fills `pieces` (zero-initialised): number = id. Fills in the summary's alphabet, characters, size, least. */
-bool bl_wordpiece_learn(const bl_word_count *words, const bl_wordpiece_options *options, bl_progress progress, bl_string_table *pieces,
-                        bl_wordpiece_summary *summary, bl_error *err);
+/* Fills `pieces` (zero-initialised): number = id. Fills in the summary's alphabet, characters, size, least.
+ */
+bool bl_wordpiece_learn(const bl_word_count *words, const bl_wordpiece_options *options, bl_progress progress,
+                        bl_string_table *pieces, bl_wordpiece_summary *summary, bl_error *err);
 
 /* Writes the seed's tokenizer around the pieces. */
 bool bl_wordpiece_write(const bl_string_table *pieces, const char *path, bl_error *err);

@@ -1,10 +1,12 @@
-/* WordPiece as the Hugging Face library's trainer learns it: every character is a piece (`c` at the beginning of a word, `##c` inside);
- * then again and again the most frequent pair of neighbouring pieces becomes a piece, and is joined wherever it stands.
+/* WordPiece as the Hugging Face library's trainer learns it: every character is a piece (`c` at the beginning
+ * of a word, `##c` inside); then again and again the most frequent pair of neighbouring pieces becomes a
+ * piece, and is joined wherever it stands.
  *
- * Only the words that hold the pair are touched, and only the counts of the pairs beside it change, so a merge costs what it changes.
- * Ids: special tokens, characters by code point, `##` characters by code point, joined pieces in the order in which they were found. Among
- * equally frequent pairs the one of lower ids comes first, there as here; but there the ids of the `##` characters follow a hash table's
- * order, which differs from run to run, so that a few ties fall otherwise each time. Here they do not. */
+ * Only the words that hold the pair are touched, and only the counts of the pairs beside it change, so a
+ * merge costs what it changes. Ids: special tokens, characters by code point, `##` characters by code point,
+ * joined pieces in the order in which they were found. Among equally frequent pairs the one of lower ids
+ * comes first, there as here; but there the ids of the `##` characters follow a hash table's order, which
+ * differs from run to run, so that a few ties fall otherwise each time. Here they do not. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -92,7 +94,8 @@ static bool enter_characters(learner *self, bl_error *err) {
             if (inside && !self->alphabet[i].inside) continue;
             size_t n = bl_utf8_put(self->alphabet[i].point, text + PREFIX_BYTES);
             const char *piece = inside ? text : text + PREFIX_BYTES;
-            if (!bl_string_table_put(self->pieces, piece, inside ? PREFIX_BYTES + n : n, &id, err)) return false;
+            if (!bl_string_table_put(self->pieces, piece, inside ? PREFIX_BYTES + n : n, &id, err))
+                return false;
         }
     }
     return true;
@@ -116,7 +119,9 @@ static bool spell_words(learner *self, bl_error *err) {
             bool inside = at > 0;
             size_t n = bl_utf8_put(bl_utf8_next(word, &at), piece + PREFIX_BYTES);
             const char *text = inside ? piece : piece + PREFIX_BYTES;
-            if (bl_string_table_find(self->pieces, text, inside ? PREFIX_BYTES + n : n, &self->symbols[n_symbols])) n_symbols++;
+            if (bl_string_table_find(self->pieces, text, inside ? PREFIX_BYTES + n : n,
+                                     &self->symbols[n_symbols]))
+                n_symbols++;
         }
         self->length[w] = (uint32_t)(n_symbols - self->begin[w]);
     }
@@ -127,23 +132,28 @@ static bool count_pairs(learner *self, bl_error *err) {
     for (size_t w = 0; w < self->words->words.n; w++) {
         const uint32_t *s = self->symbols + self->begin[w];
         for (size_t i = 0; i + 1 < self->length[w]; i++)
-            if (!bl_pairs_change(&self->pairs, s[i], s[i + 1], (uint32_t)w, (int64_t)self->words->count[w], err)) return false;
+            if (!bl_pairs_change(&self->pairs, s[i], s[i + 1], (uint32_t)w, (int64_t)self->words->count[w],
+                                 err))
+                return false;
     }
     return bl_pairs_queue(&self->pairs, err);
 }
 
 /* The piece that left and right make together, new or (reached by another way) not. */
-static bool joined_piece(bl_string_table *pieces, uint32_t left, uint32_t right, uint32_t *id, bl_error *err) {
+static bool joined_piece(bl_string_table *pieces, uint32_t left, uint32_t right, uint32_t *id,
+                         bl_error *err) {
     char text[PREFIX_BYTES + 4 * BL_WORDPIECE_LONGEST];
     size_t n, n_right;
-    const char *a = bl_string_table_text(pieces, left, &n), *b = bl_string_table_text(pieces, right, &n_right);
+    const char *a = bl_string_table_text(pieces, left, &n),
+               *b = bl_string_table_text(pieces, right, &n_right);
     memcpy(text, a, n);
     memcpy(text + n, b + PREFIX_BYTES, n_right - PREFIX_BYTES); /* a right piece always continues a word */
     return bl_string_table_put(pieces, text, n + n_right - PREFIX_BYTES, id, err);
 }
 
 /* Joins (left, right) wherever it stands in word w, from the left. */
-static bool join_in_word(learner *self, uint32_t w, uint32_t left, uint32_t right, uint32_t piece, bl_error *err) {
+static bool join_in_word(learner *self, uint32_t w, uint32_t left, uint32_t right, uint32_t piece,
+                         bl_error *err) {
     uint32_t *s = self->symbols + self->begin[w], n = self->length[w], out = 0;
     int64_t count = (int64_t)self->words->count[w];
     bool ok = true;
@@ -165,8 +175,9 @@ static bool join_in_word(learner *self, uint32_t w, uint32_t left, uint32_t righ
     return ok;
 }
 
-/* Joins the pair in all its words, which it then no longer has. It keeps its count, as in the library: should it form again (its left or
- * right piece reached by another way), it is soon joined again, and makes no new piece. */
+/* Joins the pair in all its words, which it then no longer has. It keeps its count, as in the library: should
+ * it form again (its left or right piece reached by another way), it is soon joined again, and makes no new
+ * piece. */
 static bool join(learner *self, bl_pair *pair, bl_error *err) {
     uint32_t left = pair->left, right = pair->right, *words = pair->words, piece;
     size_t n = pair->n_words;
@@ -178,20 +189,23 @@ static bool join(learner *self, bl_pair *pair, bl_error *err) {
     return ok && bl_pairs_queue(&self->pairs, err);
 }
 
-static bool learn(learner *self, const bl_wordpiece_options *options, bl_progress progress, bl_wordpiece_summary *summary, bl_error *err) {
+static bool learn(learner *self, const bl_wordpiece_options *options, bl_progress progress,
+                  bl_wordpiece_summary *summary, bl_error *err) {
     size_t characters = self->pieces->n - BL_WORDPIECE_SPECIAL;
     if (self->pieces->n > options->size)
-        return bl_fail(
-            err, BL_ERR_USAGE,
-            "a vocabulary of %zu is too small: the corpus has %zu characters, which make %zu pieces (some only begin words), and with the %d special "
-            "tokens that is %zu; choose at least so many, or keep fewer characters",
-            options->size, self->n_alphabet, characters, BL_WORDPIECE_SPECIAL, self->pieces->n);
+        return bl_fail(err, BL_ERR_USAGE,
+                       "a vocabulary of %zu is too small: the corpus has %zu characters, which make %zu "
+                       "pieces (some only begin words), and with the %d special "
+                       "tokens that is %zu; choose at least so many, or keep fewer characters",
+                       options->size, self->n_alphabet, characters, BL_WORDPIECE_SPECIAL, self->pieces->n);
     if (!spell_words(self, err) || !count_pairs(self, err)) return false;
     while (self->pieces->n < options->size) {
         bl_pair *pair = bl_pairs_pop(&self->pairs);
         if (!pair || (uint64_t)pair->count < options->min_frequency)
-            return bl_fail(err, BL_ERR_INPUT, "the corpus gives a vocabulary of %zu, not of %zu: choose at most so many%s, or add text",
-                           self->pieces->n, options->size, pair ? ", or a lower minimum frequency" : "");
+            return bl_fail(
+                err, BL_ERR_INPUT,
+                "the corpus gives a vocabulary of %zu, not of %zu: choose at most so many%s, or add text",
+                self->pieces->n, options->size, pair ? ", or a lower minimum frequency" : "");
         summary->least = (uint64_t)pair->count;
         if (!join(self, pair, err)) return false;
         if (!bl_progress_step(&progress, "joining pieces", self->pieces->n, options->size, err)) return false;
@@ -202,11 +216,11 @@ static bool learn(learner *self, const bl_wordpiece_options *options, bl_progres
     return true;
 }
 
-bool bl_wordpiece_learn(const bl_word_count *words, const bl_wordpiece_options *options, bl_progress progress, bl_string_table *pieces,
-                        bl_wordpiece_summary *summary, bl_error *err) {
+bool bl_wordpiece_learn(const bl_word_count *words, const bl_wordpiece_options *options, bl_progress progress,
+                        bl_string_table *pieces, bl_wordpiece_summary *summary, bl_error *err) {
     learner self = {.words = words, .pieces = pieces};
-    bool ok =
-        find_alphabet(&self, options->limit_alphabet, err) && enter_characters(&self, err) && learn(&self, options, progress, summary, err);
+    bool ok = find_alphabet(&self, options->limit_alphabet, err) && enter_characters(&self, err) &&
+              learn(&self, options, progress, summary, err);
     bl_pairs_free(&self.pairs);
     free(self.alphabet);
     free(self.symbols);

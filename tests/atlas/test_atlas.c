@@ -28,7 +28,8 @@ static sqlite3_stmt *ask(sqlite3 *db, const char *sql) {
 
 /* Eigenvalues, virtual tokens and top inputs of one token, beside what eigen and the exact scan say. */
 static void check_token(const bl_model *model, sqlite3 *db, size_t layer, int token) {
-    size_t d = bl_model_config(model)->d_model, V = bl_model_config(model)->n_vocab, H = bl_model_config(model)->n_head;
+    size_t d = bl_model_config(model)->d_model, V = bl_model_config(model)->n_vocab,
+           H = bl_model_config(model)->n_head;
     char name[24];
     const char *const corpus_path = TEST_DATA "/models/stories.txt";
     const long indices[] = {-1, -2, -3, -4, 0, 1, 2, 3};
@@ -42,7 +43,8 @@ static void check_token(const bl_model *model, sqlite3 *db, size_t layer, int to
     bl_scan_options options = {.top = 3, .exact_path = true};
     bl_scan *scan = bl_scan_run(model, eigen, indices, 8, corpus, &options, &err);
     assert_non_null(scan);
-    double scale = fmax(fabs((double)bl_eigen_values(eigen)[0]), fabs((double)bl_eigen_values(eigen)[bl_eigen_size(eigen) - 1]));
+    double scale = fmax(fabs((double)bl_eigen_values(eigen)[0]),
+                        fabs((double)bl_eigen_values(eigen)[bl_eigen_size(eigen) - 1]));
     sqlite3_stmt *pairs = ask(db, "SELECT id, eigenvalue FROM eigenpair WHERE token = ? ORDER BY id");
     sqlite3_bind_int(pairs, 1, token);
     for (size_t j = 0; j < 8; j++) {
@@ -55,11 +57,13 @@ static void check_token(const bl_model *model, sqlite3 *db, size_t layer, int to
         size_t n = 0;
         for (; sqlite3_step(words) == SQLITE_ROW; n++)
             assert_near(sqlite3_column_double(words, 2),
-                        (double)virtual[(size_t)sqlite3_column_int(words, 0) * V + (size_t)sqlite3_column_int(words, 1)], 2e-3, 1);
+                        (double)virtual[(size_t)sqlite3_column_int(words, 0) * V +
+                                        (size_t)sqlite3_column_int(words, 1)],
+                        2e-3, 1);
         assert_int_equal(n, (1 + H) * 2 * 5);
         sqlite3_finalize(words);
-        sqlite3_stmt *inputs =
-            ask(db, "SELECT story, position, similarity, scale, contributions, bias FROM top_input WHERE pair = ? ORDER BY rank");
+        sqlite3_stmt *inputs = ask(db, "SELECT story, position, similarity, scale, contributions, bias FROM "
+                                       "top_input WHERE pair = ? ORDER BY rank");
         sqlite3_bind_int64(inputs, 1, sqlite3_column_int64(pairs, 0));
         for (size_t i = 0; i < 3; i++) {
             bl_match m = bl_scan_match(scan, j, i);
@@ -72,10 +76,12 @@ static void check_token(const bl_model *model, sqlite3 *db, size_t layer, int to
             assert_int_equal(count, sqlite3_column_int(inputs, 1) + 1);
             for (size_t p = 0; p < count; p++) sum += shares[p] * sqlite3_column_double(inputs, 3);
             assert_near(sum, fabs(similarity), 2e-3, 1 + fabs(similarity));
-            if ((size_t)sqlite3_column_int(inputs, 0) != m.story || (size_t)sqlite3_column_int(inputs, 1) != m.position)
+            if ((size_t)sqlite3_column_int(inputs, 0) != m.story ||
+                (size_t)sqlite3_column_int(inputs, 1) != m.position)
                 continue; /* as good as equal */
             for (size_t p = 0; p < count; p++)
-                assert_near(shares[p] * sqlite3_column_double(inputs, 3), (double)m.contributions[p], limit, 1);
+                assert_near(shares[p] * sqlite3_column_double(inputs, 3), (double)m.contributions[p], limit,
+                            1);
         }
         sqlite3_finalize(inputs);
     }
@@ -97,8 +103,8 @@ static void test_equals_single(void **state) {
         sqlite3 *db = make(model, &options);
         check_token(model, db, layer, 62);
         check_token(model, db, layer, 0);
-        sqlite3_stmt *s =
-            ask(db, "SELECT (SELECT count(*) FROM direction), (SELECT count(*) FROM null_direction), (SELECT sum(count) FROM token)");
+        sqlite3_stmt *s = ask(db, "SELECT (SELECT count(*) FROM direction), (SELECT count(*) FROM "
+                                  "null_direction), (SELECT sum(count) FROM token)");
         assert_int_equal(sqlite3_step(s), SQLITE_ROW);
         assert_int_equal(sqlite3_column_int(s, 0), bl_model_config(model)->n_vocab);
         assert_int_equal(sqlite3_column_int(s, 1), bl_model_config(model)->n_vocab);
@@ -109,7 +115,8 @@ static void test_equals_single(void **state) {
     }
 }
 
-/* Each list is in order, one match a story, and no better one was left out (against the whole table of one vector's stories). */
+/* Each list is in order, one match a story, and no better one was left out (against the whole table of one
+ * vector's stories). */
 static void test_order(void **state) {
     (void)state;
     bl_model *model = support_model("plain");
@@ -151,6 +158,7 @@ static void test_refusals(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equals_single), cmocka_unit_test(test_order), cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equals_single), cmocka_unit_test(test_order),
+                                       cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-/* bilens atlas is killed at random moments of its run and started again until it is through: every table is, bit for bit, what an
- * uninterrupted run writes. BILENS_KILLS=20 kills as often (4 by default), BILENS_KILL_WHOLE=1 takes the whole of the embedded default
- * instead of a part. ctest: slow */
+/* bilens atlas is killed at random moments of its run and started again until it is through: every table is,
+ * bit for bit, what an uninterrupted run writes. BILENS_KILLS=20 kills as often (4 by default),
+ * BILENS_KILL_WHOLE=1 takes the whole of the embedded default instead of a part. ctest: slow */
 #include "support.h"
 #include <signal.h>
 #include <sqlite3.h>
@@ -48,22 +48,25 @@ static int64_t number(sqlite3 *db, const char *sql) {
 }
 
 static void compare_tables(void) {
-    const char *const tables[] = {"meta",           "token",         "story",     "direction",  "null_direction", "eigenpair",
-                                  "null_eigenpair", "virtual_token", "top_input", "scan_state", "sqlite_master"};
+    const char *const tables[] = {"meta",           "token",      "story",          "direction",
+                                  "null_direction", "eigenpair",  "null_eigenpair", "virtual_token",
+                                  "top_input",      "scan_state", "sqlite_master"};
     sqlite3 *db;
     char sql[512];
     assert_int_equal(sqlite3_open_v2(whole, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
     snprintf(sql, sizeof sql, "ATTACH '%s' AS other", killed);
     assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        const char *columns = i + 1 < sizeof tables / sizeof *tables ? "*" : "type, name, sql"; /* not where its pages lie */
+        const char *columns =
+            i + 1 < sizeof tables / sizeof *tables ? "*" : "type, name, sql"; /* not where its pages lie */
         snprintf(sql, sizeof sql,
                  "SELECT (SELECT count(*) FROM main.%s) - (SELECT count(*) FROM other.%s)"
                  " + 2 * (SELECT count(*) FROM (SELECT %s FROM main.%s EXCEPT SELECT %s FROM other.%s))",
                  tables[i], tables[i], columns, tables[i], columns, tables[i]);
         if (number(db, sql) != 0) fail_msg("table %s differs", tables[i]);
     }
-    assert_true(number(db, "SELECT count(*) FROM top_input") > 0 && number(db, "SELECT value = 5 FROM meta WHERE key = 'phase'"));
+    assert_true(number(db, "SELECT count(*) FROM top_input") > 0 &&
+                number(db, "SELECT value = 5 FROM meta WHERE key = 'phase'"));
     sqlite3_close(db);
 }
 
@@ -85,7 +88,8 @@ static void test_kill(void **state) {
     double begun = now();
     status = wait_until(start(whole), INFINITY);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    double seconds = now() - begun, step = 2 * seconds / (kills + 1); /* so that the kills spread over the run */
+    double seconds = now() - begun,
+           step = 2 * seconds / (kills + 1); /* so that the kills spread over the run */
     while (done < kills) {
         seed = seed * 1664525U + 1013904223U;
         pid_t child = start(killed);
@@ -108,11 +112,11 @@ static void test_kill(void **state) {
     status = wait_until(start(killed), INFINITY);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     compare_files();
-    fprintf(
-        stderr,
-        "killed %d times in a run of %.1f s: %d while reading, %d decomposing, %d null model, %d scanning, %d explaining, %d at the end; "
-        "the same bytes\n",
-        done, seconds, phases[0], phases[1], phases[2], phases[3], phases[4], phases[5]);
+    fprintf(stderr,
+            "killed %d times in a run of %.1f s: %d while reading, %d decomposing, %d null model, %d "
+            "scanning, %d explaining, %d at the end; "
+            "the same bytes\n",
+            done, seconds, phases[0], phases[1], phases[2], phases[3], phases[4], phases[5]);
 }
 
 int main(void) {

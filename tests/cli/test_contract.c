@@ -1,4 +1,5 @@
-/* The JSON contract of DESIGN: every verb's --format json parses, is alone on stdout, and has the keys; the other formats agree with it. */
+/* The JSON contract of DESIGN: every verb's --format json parses, is alone on stdout, and has the keys; the
+ * other formats agree with it. */
 #include "support.h"
 #include <sys/wait.h>
 
@@ -10,7 +11,8 @@ static char output[256];
 static int run(const char *arguments) {
     char command[2048];
     snprintf(output, sizeof output, "%s/stdout", support_temporary());
-    snprintf(command, sizeof command, "cd %s && %s %s > stdout 2> stderr < /dev/null", support_temporary(), getenv("BILENS"), arguments);
+    snprintf(command, sizeof command, "cd %s && %s %s > stdout 2> stderr < /dev/null", support_temporary(),
+             getenv("BILENS"), arguments);
     int status = system(command);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
@@ -43,9 +45,9 @@ static void has_keys(const json_t *json, const char *keys) {
         if (kind) *kind++ = '\0';
         const json_t *value = json_object_get(json, word);
         if (!value) fail_msg("key '%s' is missing", word);
-        bool ok = !kind || (*kind == 'i' && json_is_integer(value)) || (*kind == 'n' && json_is_number(value)) ||
-                  (*kind == 's' && json_is_string(value)) || (*kind == 'a' && json_is_array(value)) ||
-                  (*kind == 'o' && json_is_object(value));
+        bool ok = !kind || (*kind == 'i' && json_is_integer(value)) ||
+                  (*kind == 'n' && json_is_number(value)) || (*kind == 's' && json_is_string(value)) ||
+                  (*kind == 'a' && json_is_array(value)) || (*kind == 'o' && json_is_object(value));
         if (!ok) fail_msg("key '%s' is not of kind %s", word, kind);
     }
 }
@@ -55,7 +57,8 @@ static void test_info(void **state) {
     json_t *json = run_json("info " MODEL);
     has_keys(json, "model:s generation:s config:o parameters:i tensors:a");
     assert_string_equal(json_string_value(json_object_get(json, "generation")), "2024-05");
-    assert_int_equal(json_integer_value(json_object_get(json, "parameters")), 2 * 104 * 16 + 48 * 16 + 16 * 16 + 48 * 16 + 16 * 24);
+    assert_int_equal(json_integer_value(json_object_get(json, "parameters")),
+                     2 * 104 * 16 + 48 * 16 + 16 * 16 + 48 * 16 + 16 * 24);
     assert_int_equal(json_array_size(json_object_get(json, "tensors")), 6);
     has_keys(json_array_get(json_object_get(json, "tensors"), 0), "name:s shape:a dtype:s");
     json_decref(json);
@@ -78,8 +81,10 @@ static void test_eigen(void **state) {
     for (size_t i = 0; i < 3; i++) {
         vector = json_array_get(vectors, i);
         has_keys(vector, "index:i eigenvalue:n sources:o");
-        assert_int_equal(json_integer_value(json_object_get(vector, "index")), asked[i]); /* echoed as it was asked for */
-        assert_true(json_number_value(json_object_get(vector, "eigenvalue")) == json_number_value(json_array_get(values, (size_t)at[i])));
+        assert_int_equal(json_integer_value(json_object_get(vector, "index")),
+                         asked[i]); /* echoed as it was asked for */
+        assert_true(json_number_value(json_object_get(vector, "eigenvalue")) ==
+                    json_number_value(json_array_get(values, (size_t)at[i])));
         const char *name;
         size_t sources = 0;
         json_object_foreach(json_object_get(vector, "sources"), name, source) {
@@ -100,7 +105,8 @@ static void test_eigen(void **state) {
         assert_non_null(json_object_get(json_object_get(vector, "sources"), "head 1"));
     }
     json_decref(json);
-    json = run_json("eigen " TEST_DATA "/models/bias --token swim"); /* [x; 1]: the constant is one more virtual token */
+    json = run_json("eigen " TEST_DATA
+                    "/models/bias --token swim"); /* [x; 1]: the constant is one more virtual token */
     assert_int_equal(json_array_size(json_object_get(json, "eigenvalues")), 17);
     vector = json_array_get(json_object_get(json, "vectors"), 0);
     has_keys(json_object_get(json_object_get(vector, "sources"), "bias"), "value:n");
@@ -109,7 +115,8 @@ static void test_eigen(void **state) {
 
 static void test_scan(void **state) {
     (void)state;
-    json_t *json = run_json("scan " MODEL " --corpus " CORPUS " --token swim --eigs -1,0 --top 3"), *vector, *match;
+    json_t *json = run_json("scan " MODEL " --corpus " CORPUS " --token swim --eigs -1,0 --top 3"), *vector,
+           *match;
     size_t i, j;
     has_keys(json, "model:s layer:i token:s minus:a stories:i positions:i vectors:a");
     assert_int_equal(json_integer_value(json_object_get(json, "stories")), 12);
@@ -117,7 +124,8 @@ static void test_scan(void **state) {
         has_keys(vector, "index:i eigenvalue:n matches:a");
         assert_int_equal(json_array_size(json_object_get(vector, "matches")), 3);
         json_array_foreach(json_object_get(vector, "matches"), j, match) {
-            has_keys(match, "story:i position:i token:s activation:n similarity:n contributions:a tokens:a next:a");
+            has_keys(match,
+                     "story:i position:i token:s activation:n similarity:n contributions:a tokens:a next:a");
             size_t n = (size_t)json_integer_value(json_object_get(match, "position")) + 1;
             double similarity = json_number_value(json_object_get(match, "similarity")), sum = 0;
             assert_int_equal(json_array_size(json_object_get(match, "contributions")), n);
@@ -125,11 +133,12 @@ static void test_scan(void **state) {
             assert_true(json_array_size(json_object_get(match, "next")) <= 3);
             assert_string_equal(json_string_value(json_array_get(json_object_get(match, "tokens"), n - 1)),
                                 json_string_value(json_object_get(match, "token")));
-            for (size_t p = 0; p < n; p++) sum += json_number_value(json_array_get(json_object_get(match, "contributions"), p));
+            for (size_t p = 0; p < n; p++)
+                sum += json_number_value(json_array_get(json_object_get(match, "contributions"), p));
             assert_near(sum, fabs(similarity), 1e-4, fabs(similarity) + 1);
             assert_near(json_number_value(json_object_get(match, "activation")),
-                        json_number_value(json_object_get(vector, "eigenvalue")) * similarity * similarity, 1e-5,
-                        fabs(similarity * similarity) + 0.01);
+                        json_number_value(json_object_get(vector, "eigenvalue")) * similarity * similarity,
+                        1e-5, fabs(similarity * similarity) + 0.01);
         }
     }
     json_decref(json);
@@ -158,7 +167,9 @@ static void test_small_verbs(void **state) {
     json = run_json("trace " MODEL " --text 'Tom likes to swim.' --points mlp_in,pattern.0 -o t.safetensors");
     has_keys(json, "file:s points:a");
     has_keys(json_array_get(json_object_get(json, "points"), 0), "name:s shape:a");
-    assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(json, "points"), 1), "name")), "pattern.0");
+    assert_string_equal(json_string_value(
+                            json_object_get(json_array_get(json_object_get(json, "points"), 1), "name")),
+                        "pattern.0");
     json_decref(json);
     json = run_json("export " MODEL " -o weights.safetensors");
     has_keys(json, "file:s arrays:a");
@@ -166,7 +177,8 @@ static void test_small_verbs(void **state) {
     json_decref(json);
     json = run_json("describe " MODEL " --tensor ov -k 3");
     has_keys(json, "model:s tensor:s shape:a axes:a top:a bottom:a");
-    assert_int_equal(json_array_size(json_array_get(json_object_get(json, "top"), 0)), 4); /* head, out, in, value */
+    assert_int_equal(json_array_size(json_array_get(json_object_get(json, "top"), 0)),
+                     4); /* head, out, in, value */
     json_decref(json);
 }
 
@@ -185,7 +197,8 @@ static void test_tokenize_lines(void **state) {
     assert_non_null(strstr(text, ":swim"));
     free(text);
     char command[1024];
-    snprintf(command, sizeof command, "echo 'tom likes to swim' | %s tokenize " MODEL " | grep -q ':swim'", getenv("BILENS"));
+    snprintf(command, sizeof command, "echo 'tom likes to swim' | %s tokenize " MODEL " | grep -q ':swim'",
+             getenv("BILENS"));
     assert_int_equal(system(command), 0);
 }
 
@@ -219,12 +232,13 @@ static void test_report(void **state) {
     json_decref(json);
     free(run_text("report --from report/report.json -o again"));
     char command[600];
-    snprintf(
-        command, sizeof command,
-        "cd %s && cmp report/index.html again/index.html && cmp report/report.json again/report.json && cmp report/figures/spectrum.svg again/figures/spectrum.svg && "
-        "test -s report/figures/spectrum.pdf && test -s report/figures/spectrum.png && test -s report/eigenvectors.npy && ls report/tables/*.csv > /dev/null && "
-        "! grep -qE 'https?://[^ ]*\\.(js|css|woff)' report/index.html",
-        support_temporary());
+    snprintf(command, sizeof command,
+             "cd %s && cmp report/index.html again/index.html && cmp report/report.json again/report.json && "
+             "cmp report/figures/spectrum.svg again/figures/spectrum.svg && "
+             "test -s report/figures/spectrum.pdf && test -s report/figures/spectrum.png && test -s "
+             "report/eigenvectors.npy && ls report/tables/*.csv > /dev/null && "
+             "! grep -qE 'https?://[^ ]*\\.(js|css|woff)' report/index.html",
+             support_temporary());
     assert_int_equal(system(command), 0);
     bl_named_array array;
     float *data;
@@ -260,9 +274,10 @@ int main(void) {
         fprintf(stderr, "set BILENS to the program\n");
         return 1;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_info),           cmocka_unit_test(test_eigen),
-                                       cmocka_unit_test(test_scan),           cmocka_unit_test(test_small_verbs),
-                                       cmocka_unit_test(test_tokenize_lines), cmocka_unit_test(test_arrays),
-                                       cmocka_unit_test(test_report),         cmocka_unit_test(test_help)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_info),           cmocka_unit_test(test_eigen),
+        cmocka_unit_test(test_scan),           cmocka_unit_test(test_small_verbs),
+        cmocka_unit_test(test_tokenize_lines), cmocka_unit_test(test_arrays),
+        cmocka_unit_test(test_report),         cmocka_unit_test(test_help)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* The golden numbers of ../shared/golden, through the command line, for every model they were made of.
- * Eigenvalues within 1e-5 of the largest; the same top and bottom tokens wherever values differ by more than 1e-4 of the largest; the same
- * (story, position) lists up to activations within 1e-6 of each other; contributions within 1e-4 of the largest; losses within 1e-5. */
+ * Eigenvalues within 1e-5 of the largest; the same top and bottom tokens wherever values differ by more than
+ * 1e-4 of the largest; the same (story, position) lists up to activations within 1e-6 of each other;
+ * contributions within 1e-4 of the largest; losses within 1e-5. */
 #include "support.h"
 
 #define MINUS "run,climb,eat,see,smell,walk,fly,sit,sleep"
@@ -33,15 +34,19 @@ static void compare_tokens(const json_t *ours, const json_t *wanted, double larg
     lists++;
     for (size_t i = 0; i < 10; i++) {
         const json_t *a = json_array_get(ours, i), *b = json_array_get(wanted, i);
-        double value = json_number_value(json_array_get(a, 1)), want = json_number_value(json_array_get(b, 1));
+        double value = json_number_value(json_array_get(a, 1)),
+               want = json_number_value(json_array_get(b, 1));
         worst_token = fmax(worst_token, fabs(value - want) / largest);
         assert_near(value, want, 1e-4, largest);
         const char *token = json_string_value(json_array_get(a, 0));
         if (strcmp(token, json_string_value(json_array_get(b, 0))) == 0) continue;
         swapped++;
-        size_t k = 0; /* then it must stand at a rank whose value is as good as equal, or just behind the list */
-        while (k < 10 && strcmp(token, json_string_value(json_array_get(json_array_get(wanted, k), 0))) != 0) k++;
-        assert_near(value, json_number_value(json_array_get(json_array_get(wanted, k < 10 ? k : 9), 1)), 1e-4, largest);
+        size_t k =
+            0; /* then it must stand at a rank whose value is as good as equal, or just behind the list */
+        while (k < 10 && strcmp(token, json_string_value(json_array_get(json_array_get(wanted, k), 0))) != 0)
+            k++;
+        assert_near(value, json_number_value(json_array_get(json_array_get(wanted, k < 10 ? k : 9), 1)), 1e-4,
+                    largest);
     }
 }
 
@@ -49,31 +54,39 @@ static void compare_eigen(const char *model) {
     char arguments[512];
     snprintf(arguments, sizeof arguments, "eigen " SHARED "/models/%s --token swim --minus " MINUS, model);
     json_t *ours = bilens(arguments), *wanted = golden(model, "eigen"), *vector;
-    const json_t *values = json_object_get(ours, "eigenvalues"), *wanted_values = json_object_get(wanted, "eigenvalues");
+    const json_t *values = json_object_get(ours, "eigenvalues"),
+                 *wanted_values = json_object_get(wanted, "eigenvalues");
     size_t n = json_array_size(wanted_values), i;
     assert_int_equal(json_array_size(values), n);
-    double scale =
-        fmax(fabs(json_number_value(json_array_get(wanted_values, 0))), fabs(json_number_value(json_array_get(wanted_values, n - 1))));
+    double scale = fmax(fabs(json_number_value(json_array_get(wanted_values, 0))),
+                        fabs(json_number_value(json_array_get(wanted_values, n - 1))));
     for (i = 0; i < n; i++) {
-        double a = json_number_value(json_array_get(values, i)), b = json_number_value(json_array_get(wanted_values, i));
+        double a = json_number_value(json_array_get(values, i)),
+               b = json_number_value(json_array_get(wanted_values, i));
         worst_eigenvalue = fmax(worst_eigenvalue, fabs(a - b) / scale);
         assert_near(a, b, 1e-5, scale);
     }
     assert_int_equal(json_array_size(json_object_get(ours, "vectors")), 8);
     json_array_foreach(json_object_get(wanted, "vectors"), i, vector) {
         const json_t *mine = json_array_get(json_object_get(ours, "vectors"), i);
-        assert_int_equal(json_integer_value(json_object_get(mine, "index")), json_integer_value(json_object_get(vector, "index")));
+        assert_int_equal(json_integer_value(json_object_get(mine, "index")),
+                         json_integer_value(json_object_get(vector, "index")));
         json_t *source;
         const char *name;
         double largest = 0;
         json_object_foreach(json_object_get(vector, "sources"), name, source) {
-            largest = fmax(largest, fabs(json_number_value(json_array_get(json_array_get(json_object_get(source, "top"), 0), 1))));
-            largest = fmax(largest, fabs(json_number_value(json_array_get(json_array_get(json_object_get(source, "bottom"), 0), 1))));
+            largest =
+                fmax(largest, fabs(json_number_value(
+                                  json_array_get(json_array_get(json_object_get(source, "top"), 0), 1))));
+            largest =
+                fmax(largest, fabs(json_number_value(
+                                  json_array_get(json_array_get(json_object_get(source, "bottom"), 0), 1))));
         }
         json_object_foreach(json_object_get(vector, "sources"), name, source) {
             const json_t *mine_source = json_object_get(json_object_get(mine, "sources"), name);
             compare_tokens(json_object_get(mine_source, "top"), json_object_get(source, "top"), largest);
-            compare_tokens(json_object_get(mine_source, "bottom"), json_object_get(source, "bottom"), largest);
+            compare_tokens(json_object_get(mine_source, "bottom"), json_object_get(source, "bottom"),
+                           largest);
         }
     }
     json_decref(ours);
@@ -86,16 +99,20 @@ static void compare_match(const json_t *mine, const json_t *match) {
     worst_similarity = fmax(worst_similarity, fabs(number(mine, "similarity") - similarity) / scale);
     assert_near(number(mine, "similarity"), similarity, 1e-4, scale);
     assert_near(number(mine, "activation"), activation, 1e-4, fabs(activation));
-    bool same = number(mine, "story") == number(match, "story") && number(mine, "position") == number(match, "position");
+    bool same = number(mine, "story") == number(match, "story") &&
+                number(mine, "position") == number(match, "position");
     if (!same) { /* stories that begin alike: the order of (nearly) equal numbers means nothing */
         swapped++;
         assert_near(number(mine, "activation"), activation, 1e-6, fabs(activation));
         return;
     }
-    assert_string_equal(json_string_value(json_object_get(mine, "token")), json_string_value(json_object_get(match, "token")));
-    const json_t *c = json_object_get(mine, "contributions"), *wanted = json_object_get(match, "contributions");
+    assert_string_equal(json_string_value(json_object_get(mine, "token")),
+                        json_string_value(json_object_get(match, "token")));
+    const json_t *c = json_object_get(mine, "contributions"),
+                 *wanted = json_object_get(match, "contributions");
     assert_int_equal(json_array_size(c), json_array_size(wanted));
-    for (size_t i = 0; i < json_array_size(c); i++) largest = fmax(largest, fabs(json_number_value(json_array_get(wanted, i))));
+    for (size_t i = 0; i < json_array_size(c); i++)
+        largest = fmax(largest, fabs(json_number_value(json_array_get(wanted, i))));
     for (size_t i = 0; i < json_array_size(c); i++) {
         double a = json_number_value(json_array_get(c, i)), b = json_number_value(json_array_get(wanted, i));
         worst_contribution = fmax(worst_contribution, fabs(a - b) / largest);
@@ -108,14 +125,17 @@ static void compare_match(const json_t *mine, const json_t *match) {
 static void compare_scan(const char *model) {
     char arguments[512];
     snprintf(arguments, sizeof arguments,
-             "scan " SHARED "/models/%s --corpus " SHARED "/corpus/valid.txt --stories 256 --token swim --minus " MINUS, model);
+             "scan " SHARED "/models/%s --corpus " SHARED
+             "/corpus/valid.txt --stories 256 --token swim --minus " MINUS,
+             model);
     json_t *ours = bilens(arguments), *wanted = golden(model, "scan"), *vector, *match;
     size_t i, j;
     assert_int_equal(json_integer_value(json_object_get(ours, "stories")), 256);
     json_array_foreach(json_object_get(wanted, "vectors"), i, vector) {
         const json_t *mine = json_object_get(json_array_get(json_object_get(ours, "vectors"), i), "matches");
         assert_int_equal(json_array_size(mine), json_array_size(json_object_get(vector, "matches")));
-        json_array_foreach(json_object_get(vector, "matches"), j, match) compare_match(json_array_get(mine, j), match);
+        json_array_foreach(json_object_get(vector, "matches"), j, match)
+            compare_match(json_array_get(mine, j), match);
     }
     json_decref(ours);
     json_decref(wanted);
@@ -123,9 +143,11 @@ static void compare_scan(const char *model) {
 
 static void compare_loss(const char *model) {
     char arguments[512];
-    snprintf(arguments, sizeof arguments, "eval " SHARED "/models/%s --corpus " SHARED "/corpus/valid.txt --stories 256", model);
+    snprintf(arguments, sizeof arguments,
+             "eval " SHARED "/models/%s --corpus " SHARED "/corpus/valid.txt --stories 256", model);
     json_t *ours = bilens(arguments), *wanted = golden(model, "loss");
-    assert_int_equal(json_integer_value(json_object_get(ours, "predictions")), json_integer_value(json_object_get(wanted, "predictions")));
+    assert_int_equal(json_integer_value(json_object_get(ours, "predictions")),
+                     json_integer_value(json_object_get(wanted, "predictions")));
     assert_near(number(ours, "loss"), number(wanted, "loss"), 1e-5, number(wanted, "loss"));
     fprintf(stderr, "%s: loss %.9f, golden %.9f\n", model, number(ours, "loss"), number(wanted, "loss"));
     json_decref(ours);
@@ -140,11 +162,12 @@ static void test_analysis(void **state) {
         lists = swapped = 0;
         compare_eigen(models[i]);
         compare_scan(models[i]);
-        fprintf(
-            stderr,
-            "%s: worst eigenvalue %.1e, virtual token %.1e, similarity %.1e, contribution %.1e (each relative to the largest); %zu token lists and "
-            "64 matches compared, %zu places swapped among equals\n",
-            models[i], worst_eigenvalue, worst_token, worst_similarity, worst_contribution, lists, swapped);
+        fprintf(stderr,
+                "%s: worst eigenvalue %.1e, virtual token %.1e, similarity %.1e, contribution %.1e (each "
+                "relative to the largest); %zu token lists and "
+                "64 matches compared, %zu places swapped among equals\n",
+                models[i], worst_eigenvalue, worst_token, worst_similarity, worst_contribution, lists,
+                swapped);
     }
 }
 

@@ -1,4 +1,5 @@
-/* Many directions at once: equal to one at a time, with B held and without; the null model against its definition. */
+/* Many directions at once: equal to one at a time, with B held and without; the null model against its
+ * definition. */
 #include "support.h"
 #include "decompose/interaction.h"
 
@@ -15,7 +16,8 @@ static void same(const bl_eigen *a, const bl_eigen *b) {
     size_t n = bl_eigen_size(a);
     assert_int_equal(n, bl_eigen_size(b));
     double scale = fmax(fabs((double)bl_eigen_values(a)[0]), fabs((double)bl_eigen_values(a)[n - 1]));
-    for (size_t i = 0; i < n; i++) assert_near((double)bl_eigen_values(a)[i], (double)bl_eigen_values(b)[i], 3e-6, scale);
+    for (size_t i = 0; i < n; i++)
+        assert_near((double)bl_eigen_values(a)[i], (double)bl_eigen_values(b)[i], 3e-6, scale);
     for (long i = -2; i < 2; i++) {
         const float *v = bl_eigen_vector(a, i), *w = bl_eigen_vector(b, i);
         double dot = 0;
@@ -54,7 +56,8 @@ static void test_equals_single(void **state) {
 }
 
 /* The trace and the squared norm of sym(sum_g (P^T u)[g] L[left g] R[right g]^T) over [x; 1], in float64. */
-static void slow_sums(const bl_model *model, const float *u, const size_t *left, const size_t *right, double *trace, double *square) {
+static void slow_sums(const bl_model *model, const float *u, const size_t *left, const size_t *right,
+                      double *trace, double *square) {
     const bl_layer *l = bl_model_layer(model, 0);
     size_t d = l->w_l.cols, n = bl_interaction_size(model);
     *trace = *square = 0;
@@ -63,8 +66,10 @@ static void slow_sums(const bl_model *model, const float *u, const size_t *left,
             double q = 0;
             for (size_t g = 0; g < l->w_l.rows; g++) {
                 const float *a = l->w_l.data + left[g] * d, *b = l->w_r.data + right[g] * d;
-                double ai = (double)(i < d ? a[i] : l->b_l[left[g]]), aj = (double)(j < d ? a[j] : l->b_l[left[g]]);
-                double bi = (double)(i < d ? b[i] : l->b_r[right[g]]), bj = (double)(j < d ? b[j] : l->b_r[right[g]]), w = 0;
+                double ai = (double)(i < d ? a[i] : l->b_l[left[g]]),
+                       aj = (double)(j < d ? a[j] : l->b_l[left[g]]);
+                double bi = (double)(i < d ? b[i] : l->b_r[right[g]]),
+                       bj = (double)(j < d ? b[j] : l->b_r[right[g]]), w = 0;
                 for (size_t o = 0; o < d; o++) w += (double)u[o] * (double)l->w_p.data[o * l->w_p.stride + g];
                 q += 0.5 * w * (ai * bj + aj * bi);
             }
@@ -84,7 +89,8 @@ static void test_null_model(void **state) {
         bl_error err = {0};
         random_vector(u, D, 3);
         bl_decomposer_options options = {.null_model = true, .seed = 5, .directions = i * 1000};
-        bl_decomposer *z = bl_decomposer_new(model, 0, &options, &err), *again = bl_decomposer_new(model, 0, &options, &err);
+        bl_decomposer *z = bl_decomposer_new(model, 0, &options, &err),
+                      *again = bl_decomposer_new(model, 0, &options, &err);
         bl_decomposer_units(z, &left, &right);
         bl_decomposer_units(again, &again_left, &again_right);
         bool seen_left[64] = {false}, seen_right[64] = {false};
@@ -136,7 +142,8 @@ static void test_threads(void **state) {
         bl_set_threads(0);
         for (size_t m = 0; m < M; m++) {
             assert_memory_equal(bl_eigen_values(out[0][m]), bl_eigen_values(out[1][m]), D * sizeof(float));
-            assert_memory_equal(bl_eigen_vector(out[0][m], -1), bl_eigen_vector(out[1][m], -1), D * sizeof(float));
+            assert_memory_equal(bl_eigen_vector(out[0][m], -1), bl_eigen_vector(out[1][m], -1),
+                                D * sizeof(float));
             bl_eigen_free(out[0][m]);
             bl_eigen_free(out[1][m]);
         }
@@ -167,7 +174,8 @@ static void test_refusals(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equals_single), cmocka_unit_test(test_null_model),
-                                       cmocka_unit_test(test_threads), cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equals_single),
+                                       cmocka_unit_test(test_null_model), cmocka_unit_test(test_threads),
+                                       cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,7 +41,8 @@ static void test_half(void **state) {
     float read[4];
     char path[256];
     bl_error err = {0};
-    assert_true(bl_safetensors_write_as(place(path, "half.safetensors"), &(bl_named_array){"h", values, 1, {4}}, 1, BL_STORE_F16, &err));
+    assert_true(bl_safetensors_write_as(place(path, "half.safetensors"),
+                                        &(bl_named_array){"h", values, 1, {4}}, 1, BL_STORE_F16, &err));
     assert_true(bl_direction_read(path, 4, read, &err));
     assert_memory_equal(values, read, sizeof values);
 }
@@ -77,9 +78,11 @@ static void test_refused(void **state) {
     assert_error(err, BL_ERR_INPUT, "[0, 5]");
     assert_false(bl_direction_vector(model, &(bl_direction){.vector = u, .token = "swim"}, out, &err));
     assert_error(err, BL_ERR_USAGE, "no token");
-    assert_false(bl_direction_vector(model, &(bl_direction){.vector = u, .minus = minus, .n_minus = 1}, out, &err));
+    assert_false(
+        bl_direction_vector(model, &(bl_direction){.vector = u, .minus = minus, .n_minus = 1}, out, &err));
     assert_error(err, BL_ERR_USAGE, "no contrast");
-    assert_false(bl_direction_vector(model, &(bl_direction){.vector = u, .centre_unembedding = true}, out, &err));
+    assert_false(
+        bl_direction_vector(model, &(bl_direction){.vector = u, .centre_unembedding = true}, out, &err));
     assert_error(err, BL_ERR_USAGE, "no centring");
     free(u);
     free(out);
@@ -87,6 +90,7 @@ static void test_refused(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_half), cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_half),
+                                       cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

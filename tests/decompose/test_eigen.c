@@ -11,7 +11,8 @@ static void random_vector(float *x, size_t n, unsigned seed) {
     }
 }
 
-/* The slow path: Q = sum_o u[o] B[o], with B formed entry by entry in float64 (SPEC 4), over [x; 1] where there are biases. */
+/* The slow path: Q = sum_o u[o] B[o], with B formed entry by entry in float64 (SPEC 4), over [x; 1] where
+ * there are biases. */
 static double *slow_interaction(const bl_model *model, size_t layer, const float *u) {
     const bl_layer *l = bl_model_layer(model, layer);
     size_t n = bl_interaction_size(model), d = l->w_l.cols, h = l->w_l.rows;
@@ -31,7 +32,8 @@ static double *slow_interaction(const bl_model *model, size_t layer, const float
     return q;
 }
 
-static void check_invariants(const bl_model *model, size_t layer, const float *u, const bl_eigen *eigen, size_t k) {
+static void check_invariants(const bl_model *model, size_t layer, const float *u, const bl_eigen *eigen,
+                             size_t k) {
     size_t n = bl_eigen_size(eigen);
     double *q = slow_interaction(model, layer, u), scale = 0;
     const float *values = bl_eigen_values(eigen);
@@ -100,7 +102,8 @@ static void test_quadratic_form(void **state) {
         size_t layers = bl_model_config(model)->n_layer, n = bl_interaction_size(model);
         for (size_t layer = 0; layer < layers; layer++) {
             bl_eigen *eigen = bl_eigen_new(model, layer, u, 0, &err);
-            const float *x = bl_trace_array(trace, layer).data, *out = bl_trace_array(trace, layers + layer).data;
+            const float *x = bl_trace_array(trace, layer).data,
+                        *out = bl_trace_array(trace, layers + layer).data;
             for (size_t p = 0; p < 8; p++) {
                 double form = (double)bl_eigen_constant(eigen), direct = 0, scale = 1e-3;
                 for (size_t i = 0; i < n; i++) {
@@ -120,7 +123,8 @@ static void test_quadratic_form(void **state) {
     }
 }
 
-static void compare_list(const bl_model *model, const float *row, const json_t *wanted, bool top, double scale) {
+static void compare_list(const bl_model *model, const float *row, const json_t *wanted, bool top,
+                         double scale) {
     size_t V = bl_model_config(model)->n_vocab;
     bl_entry best[10], least[10];
     bl_named_array array = {NULL, row, 1, {V}};
@@ -150,10 +154,14 @@ static void test_golden(void **state) {
         bl_eigen *eigen = bl_eigen_new(model, layer, u, 4, &err);
         assert_non_null(eigen);
         const json_t *values = json_object_get(eigen_golden, "eigenvalues");
-        double scale = fmax(fabs(json_number_value(json_array_get(values, 0))), fabs(json_number_value(json_array_get(values, 15))));
-        for (i = 0; i < 16; i++) assert_near((double)bl_eigen_values(eigen)[i], json_number_value(json_array_get(values, i)), 2e-6, scale);
+        double scale = fmax(fabs(json_number_value(json_array_get(values, 0))),
+                            fabs(json_number_value(json_array_get(values, 15))));
+        for (i = 0; i < 16; i++)
+            assert_near((double)bl_eigen_values(eigen)[i], json_number_value(json_array_get(values, i)), 2e-6,
+                        scale);
         json_array_foreach(json_object_get(eigen_golden, "vectors"), i, vector) {
-            const float *v = bl_eigen_vector(eigen, (long)json_integer_value(json_object_get(vector, "index")));
+            const float *v =
+                bl_eigen_vector(eigen, (long)json_integer_value(json_object_get(vector, "index")));
             const json_t *sources = json_object_get(vector, "sources");
             const char *const names[] = {"direct", "head 0", "head 1"};
             assert_true(bl_virtual_tokens(model, layer, v, virtual_tokens, &err));
@@ -192,7 +200,8 @@ static void test_virtual_tokens_slow(void **state) {
             for (size_t i = 0; i < 16; i++) {
                 a += (double)v[i] * (double)ove.array.data[(head * V + t) * 16 + i];
                 for (size_t j = 0; j < 16; j++)
-                    b += (double)v[i] * (double)ov.array.data[(head * 16 + i) * 16 + j] * (double)w_e.data[t * 16 + j];
+                    b += (double)v[i] * (double)ov.array.data[(head * 16 + i) * 16 + j] *
+                         (double)w_e.data[t * 16 + j];
             }
             assert_near((double)fast[(1 + head) * V + t], a, 1e-5, 1);
             assert_near((double)fast[(1 + head) * V + t], b, 1e-5, 1);
@@ -306,10 +315,11 @@ static void test_describe(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_invariants), cmocka_unit_test(test_quadratic_form),
-                                       cmocka_unit_test(test_golden),     cmocka_unit_test(test_virtual_tokens_slow),
-                                       cmocka_unit_test(test_b),          cmocka_unit_test(test_centring),
-                                       cmocka_unit_test(test_groups),     cmocka_unit_test(test_refusals),
-                                       cmocka_unit_test(test_describe)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_invariants), cmocka_unit_test(test_quadratic_form),
+        cmocka_unit_test(test_golden),     cmocka_unit_test(test_virtual_tokens_slow),
+        cmocka_unit_test(test_b),          cmocka_unit_test(test_centring),
+        cmocka_unit_test(test_groups),     cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_describe)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

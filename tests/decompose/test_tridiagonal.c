@@ -1,4 +1,5 @@
-/* The reduction, its way back, and bisection, on matrices of many sizes and spectra: residual, orthonormality, agreement with LAPACK's dsterf. */
+/* The reduction, its way back, and bisection, on matrices of many sizes and spectra: residual,
+ * orthonormality, agreement with LAPACK's dsterf. */
 #include "support.h"
 #include "decompose/tridiagonal.h"
 #include <lapacke.h>
@@ -57,13 +58,14 @@ static void check_back(const bl_tridiagonal *t, const float *q, size_t count, do
     for (size_t i = 0; i < count * n; i++) z[i] = draw();
     for (size_t c = 0; c < count; c++)
         for (size_t i = 0; i < n; i++)
-            tz[c * n + i] =
-                t->diagonal[i] * z[c * n + i] + (i ? t->off[i - 1] * z[c * n + i - 1] : 0) + (i + 1 < n ? t->off[i] * z[c * n + i + 1] : 0);
+            tz[c * n + i] = t->diagonal[i] * z[c * n + i] + (i ? t->off[i - 1] * z[c * n + i - 1] : 0) +
+                            (i + 1 < n ? t->off[i] * z[c * n + i + 1] : 0);
     assert_true(bl_tridiagonal_back(t, z, count, &err) && bl_tridiagonal_back(t, tz, count, &err));
     for (size_t c = 0; c < count; c++)
         for (size_t i = 0; i < n; i++) {
             double sum = 0;
-            for (size_t j = 0; j < n; j++) sum += (double)q[j <= i ? i * n + j : j * n + i] * (double)z[c * n + j];
+            for (size_t j = 0; j < n; j++)
+                sum += (double)q[j <= i ? i * n + j : j * n + i] * (double)z[c * n + j];
             assert_true(fabs(sum - (double)tz[c * n + i]) <= 1e-5 * norm * sqrt((double)n));
         }
     free(z);

@@ -1,5 +1,6 @@
-/* A config.json from anyone, read as each generation: it fails with a message, or gives a configuration that keeps what the rest of the
- * library relies on: sizes in range, heads that divide, an even head width, and a parameter table whose offsets do not overflow. */
+/* A config.json from anyone, read as each generation: it fails with a message, or gives a configuration that
+ * keeps what the rest of the library relies on: sizes in range, heads that divide, an even head width, and a
+ * parameter table whose offsets do not overflow. */
 #include "format/json.h"
 #include "model/config.h"
 #include "model/params.h"
@@ -33,7 +34,8 @@ static void check(const json_t *json, bool later) {
     }
     if (config.n_layer < 1 || config.n_head < 1 || config.n_ctx < 1 || config.d_hidden < 1) abort();
     if (config.d_model % config.n_head || config.d_model / config.n_head % 2) abort();
-    if (!bl_generation_name(config.generation)[0] || !bl_gate_name(config.gate)[0] || !(config.noise >= 0)) abort();
+    if (!bl_generation_name(config.generation)[0] || !bl_gate_name(config.gate)[0] || !(config.noise >= 0))
+        abort();
     if (bl_config_is_bilinear(&config) && config.plain) abort();
     config.n_vocab = config.n_vocab ? config.n_vocab : 100;
     config.norm_weights = config.normalization && !later;

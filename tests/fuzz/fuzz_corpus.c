@@ -1,5 +1,6 @@
-/* A corpus from anyone, the first byte choosing the name it comes under: every story is well-formed UTF-8, none is blank or leaves the
- * file, and the end is an end or a failure with a message. Reading it twice gives the same. */
+/* A corpus from anyone, the first byte choosing the name it comes under: every story is well-formed UTF-8,
+ * none is blank or leaves the file, and the end is an end or a failure with a message. Reading it twice gives
+ * the same. */
 #include "text/corpus_private.h"
 #include "text/utf8.h"
 #include <stdlib.h>
@@ -35,7 +36,8 @@ static uint64_t read_all(const char *name, const uint8_t *data, size_t size) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const char *const names[] = {"fuzz", "fuzz.txt", "fuzz.jsonl", "fuzz.txt.gz", "fuzz.jsonl.zst", "-"};
+    static const char *const names[] = {"fuzz",        "fuzz.txt",       "fuzz.jsonl",
+                                        "fuzz.txt.gz", "fuzz.jsonl.zst", "-"};
     if (size == 0) return 0;
     const char *name = names[data[0] % (sizeof names / sizeof *names)];
     if (read_all(name, data + 1, size - 1) != read_all(name, data + 1, size - 1)) abort();

@@ -1,4 +1,5 @@
-/* A .npy file from anyone: parsing fails with a message, or gives exactly the numbers that the shape promises. */
+/* A .npy file from anyone: parsing fails with a message, or gives exactly the numbers that the shape
+ * promises. */
 #include "format/npy.h"
 #include <stdlib.h>
 

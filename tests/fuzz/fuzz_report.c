@@ -1,5 +1,5 @@
-/* A report.json from anyone: it is refused with a message, or every rendering of it works; what a terminal gets holds no control
- * character but ours, and the page has exactly one script. */
+/* A report.json from anyone: it is refused with a message, or every rendering of it works; what a terminal
+ * gets holds no control character but ours, and the page has exactly one script. */
 #include "base/error.h"
 #include "report/document.h"
 #include "report/html.h"
@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_terminal(const char *json) {
     for (int colour = BL_COLOUR_NONE; colour <= BL_COLOUR_24BIT; colour++) {
-        bl_terminal terminal = {.colour = (bl_colour)colour, .width = colour == BL_COLOUR_256 ? 0 : 37 + (size_t)colour * 40};
+        bl_terminal terminal = {.colour = (bl_colour)colour,
+                                .width = colour == BL_COLOUR_256 ? 0 : 37 + (size_t)colour * 40};
         char *text = bl_report_table(json, &terminal, NULL);
         if (!text) abort();
         for (const char *c = text; *c; c++)

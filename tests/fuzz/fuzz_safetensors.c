@@ -1,4 +1,5 @@
-/* A safetensors file from anyone: parsing either fails with a message, or gives tensors that tile the file's data and can be read. */
+/* A safetensors file from anyone: parsing either fails with a message, or gives tensors that tile the file's
+ * data and can be read. */
 #include "base/error.h"
 #include "format/safetensors.h"
 #include <stdlib.h>
@@ -9,7 +10,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_tensor(const bl_safetensors *file, size_t i, const uint8_t *data, size_t size) {
     const bl_stored_tensor *tensor = &file->tensors[i];
     if (bl_safetensors_find(file, tensor->name) == NULL) abort();
-    if (tensor->data < data || tensor->data > data + size || tensor->end - tensor->begin > (size_t)(data + size - tensor->data)) abort();
+    if (tensor->data < data || tensor->data > data + size ||
+        tensor->end - tensor->begin > (size_t)(data + size - tensor->data))
+        abort();
     if (tensor->dtype == BL_OTHER_DTYPE || tensor->count > size) return;
     float *values = malloc(tensor->count * sizeof *values + 1);
     if (!values) abort();

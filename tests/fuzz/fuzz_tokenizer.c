@@ -1,4 +1,5 @@
-/* A tokenizer.json from anyone: it is refused with a message, or its ids stay within its vocabulary and come back as text and prose. */
+/* A tokenizer.json from anyone: it is refused with a message, or its ids stay within its vocabulary and come
+ * back as text and prose. */
 #include "text/prose.h"
 #include "text/tokenizer_private.h"
 #include <stdlib.h>
@@ -6,11 +7,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Letters, digits, added tokens, marks out of order, Hangul, an İ, a NUL, SentencePiece's sign, a word too long. */
-static const char text[] = "Once upon a time [BOS]swimming [EOS]  3\xC2\xBD ducks'"
-                           " caf\xC3\xA9 e\xCC\x81\xCC\xA7 \xED\x95\x9C\xE1\x84\x80\xE1\x85\xA1 \xC4\xB0 \0_\n"
-                           "\xF0\x9F\x98\x80\xE2\x80\x8D \xE2\x96\x81 don't  "
-                           "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+/* Letters, digits, added tokens, marks out of order, Hangul, an İ, a NUL, SentencePiece's sign, a word too
+ * long. */
+static const char text[] =
+    "Once upon a time [BOS]swimming [EOS]  3\xC2\xBD ducks'"
+    " caf\xC3\xA9 e\xCC\x81\xCC\xA7 \xED\x95\x9C\xE1\x84\x80\xE1\x85\xA1 \xC4\xB0 \0_\n"
+    "\xF0\x9F\x98\x80\xE2\x80\x8D \xE2\x96\x81 don't  "
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    "aa";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bl_error err = {0};

@@ -1,5 +1,5 @@
-/* Runs a fuzz target over every file of a folder (argv[1]), without a fuzzer: the seed corpus as a regression test.
- * A crash or a sanitizer's finding is the failure; an empty folder is one, too. */
+/* Runs a fuzz target over every file of a folder (argv[1]), without a fuzzer: the seed corpus as a regression
+ * test. A crash or a sanitizer's finding is the failure; an empty folder is one, too. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

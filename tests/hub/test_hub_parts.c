@@ -1,4 +1,5 @@
-/* The parts of the hub that need no network: names, patterns, addresses, the hub's JSON, and the cache looked at offline. */
+/* The parts of the hub that need no network: names, patterns, addresses, the hub's JSON, and the cache looked
+ * at offline. */
 #include "support.h"
 #include "format/hub/hub_private.h"
 #include <sys/stat.h>
@@ -55,7 +56,8 @@ static void names(void **state) {
         bl_hub_name name;
         bl_error err = {0};
         bool ok = bl_hub_parse(cases[i].text, &name, &err);
-        if (ok != (cases[i].repository != NULL)) fail_msg("'%s' was %s", cases[i].text, ok ? "accepted" : err.message);
+        if (ok != (cases[i].repository != NULL))
+            fail_msg("'%s' was %s", cases[i].text, ok ? "accepted" : err.message);
         if (!ok) assert_error(err, BL_ERR_USAGE, "is no name on the hub");
         if (!ok) continue;
         assert_true(bl_hub_is_name(cases[i].text));
@@ -79,9 +81,12 @@ static void names(void **state) {
 
 static void paths(void **state) {
     (void)state;
-    static const char *const good[] = {"a", "config.json", "data/a-b_c.d/e f+g%", "...", "a/..b/c..", ".gitattributes", "\xc3\xbc", "a:b"};
-    static const char *const bad[] = {"",      "/",    "/a",   "a/",     "a//b", ".",    "..",    "./a", "a/.",
-                                      "a/./b", "../a", "a/..", "a/../b", "a\\b", "a\nb", "a\x7f", "\x01"};
+    static const char *const good[] = {"a",        "config.json", "data/a-b_c.d/e f+g%",
+                                       "...",      "a/..b/c..",   ".gitattributes",
+                                       "\xc3\xbc", "a:b"};
+    static const char *const bad[] = {"",       "/",    "/a",   "a/",    "a//b", ".",
+                                      "..",     "./a",  "a/.",  "a/./b", "../a", "a/..",
+                                      "a/../b", "a\\b", "a\nb", "a\x7f", "\x01"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         if (!bl_hub_safe_path(good[i])) fail_msg("'%s' was refused", good[i]);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -118,17 +123,20 @@ static void addresses(void **state) {
     check_url(bl_hub_revision_url(&job, NULL), "https://h/api/datasets/a/b/revision/refs%2Fpr%2F1");
     check_url(bl_hub_resolve_url(&job, COMMIT, "x", NULL), "https://h/datasets/a/b/resolve/" COMMIT "/x");
     check_url(bl_hub_next_page("<https://h/a?b=c,d>; rel=\"next\"", NULL), "https://h/a?b=c,d");
-    check_url(bl_hub_next_page("<https://h/1>; rel=\"prev\", <https://h/2>; rel=\"next\"", NULL), "https://h/2");
-    static const char *const none[] = {"", "<", "<x", "<x>", "<https://h/1>; rel=\"prev\"", "rel=\"next\"", "<a>,<b>"};
+    check_url(bl_hub_next_page("<https://h/1>; rel=\"prev\", <https://h/2>; rel=\"next\"", NULL),
+              "https://h/2");
+    static const char *const none[] = {
+        "", "<", "<x", "<x>", "<https://h/1>; rel=\"prev\"", "rel=\"next\"", "<a>,<b>"};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) assert_null(bl_hub_next_page(none[i], NULL));
 }
 
 static void listing(void **state) {
     (void)state;
-    static const char json[] =
-        "[{\"type\":\"file\",\"path\":\"b\",\"size\":3,\"oid\":\"" COMMIT "\"},{\"type\":\"directory\",\"path\":\"d\"},"
-        "{\"type\":\"file\",\"path\":\"a\",\"size\":130,\"oid\":\"" COMMIT "\",\"lfs\":{\"size\":5000000000,\"oid\":\"" COMMIT
-        "0123456789abcdef01234567\"}},{\"type\":\"file\",\"path\":\"c\",\"size\":0}]";
+    static const char json[] = "[{\"type\":\"file\",\"path\":\"b\",\"size\":3,\"oid\":\"" COMMIT
+                               "\"},{\"type\":\"directory\",\"path\":\"d\"},"
+                               "{\"type\":\"file\",\"path\":\"a\",\"size\":130,\"oid\":\"" COMMIT
+                               "\",\"lfs\":{\"size\":5000000000,\"oid\":\"" COMMIT
+                               "0123456789abcdef01234567\"}},{\"type\":\"file\",\"path\":\"c\",\"size\":0}]";
     bl_hub_snapshot *files = calloc(1, sizeof *files);
     bl_error err = {0};
     char commit[41];
@@ -145,8 +153,13 @@ static void listing(void **state) {
     bl_hub_snapshot_free(files);
     assert_true(bl_hub_read_revision("{\"sha\":\"" COMMIT "\"}", strlen(COMMIT) + 10, "here", commit, &err));
     assert_string_equal(commit, COMMIT);
-    static const char *const none[] = {
-        "{}", "{\"sha\":1}", "{\"sha\":\"\"}", "{\"sha\":\"0123456789ABCDEF0123456789abcdef01234567\"}", "[]", "1", ""};
+    static const char *const none[] = {"{}",
+                                       "{\"sha\":1}",
+                                       "{\"sha\":\"\"}",
+                                       "{\"sha\":\"0123456789ABCDEF0123456789abcdef01234567\"}",
+                                       "[]",
+                                       "1",
+                                       ""};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++)
         assert_false(bl_hub_read_revision(none[i], strlen(none[i]), "here", commit, &err));
     bl_hub_snapshot_free(NULL);
@@ -154,8 +167,9 @@ static void listing(void **state) {
 
 static void put(const char *cache, const char *path, const char *content) {
     char command[2048];
-    snprintf(command, sizeof command, "f='%s/models--a--b/%s'; mkdir -p \"$(dirname \"$f\")\" && printf '%%s' '%s' >\"$f\"", cache, path,
-             content);
+    snprintf(command, sizeof command,
+             "f='%s/models--a--b/%s'; mkdir -p \"$(dirname \"$f\")\" && printf '%%s' '%s' >\"$f\"", cache,
+             path, content);
     assert_int_equal(system(command), 0);
 }
 
@@ -170,7 +184,8 @@ static void offline(void **state) {
     bl_hub_snapshot *snapshot;
     assert_null(bl_hub_fetch(&request, &options, &err));
     assert_error(err, BL_ERR_INPUT, "a/b is not in the cache");
-    static const char *const no_commit[] = {"", "main", "../../../etc", COMMIT "0", "0123456789ABCDEF0123456789abcdef01234567"};
+    static const char *const no_commit[] = {"", "main", "../../../etc", COMMIT "0",
+                                            "0123456789ABCDEF0123456789abcdef01234567"};
     for (size_t i = 0; i < sizeof no_commit / sizeof *no_commit; i++) {
         put(cache, "refs/main", no_commit[i]);
         assert_null(bl_hub_fetch(&request, &options, &err));
@@ -191,7 +206,8 @@ static void offline(void **state) {
     assert_false(bl_hub_snapshot_file(snapshot, 0).fetched);
     assert_int_equal(access(bl_hub_snapshot_file(snapshot, 1).path, R_OK), 0);
     bl_hub_snapshot_free(snapshot);
-    put(cache, "snapshots/" COMMIT "/model.safetensors.index.json", "{\"weight_map\":{\"t\":\"model-1.safetensors\"}}");
+    put(cache, "snapshots/" COMMIT "/model.safetensors.index.json",
+        "{\"weight_map\":{\"t\":\"model-1.safetensors\"}}");
     assert_null(bl_hub_fetch(&request, &options, &err));
     assert_error(err, BL_ERR_INPUT, "'model-1.safetensors' of a/b");
     put(cache, "snapshots/" COMMIT "/model.safetensors.index.json", "nonsense");
@@ -219,7 +235,8 @@ static void offline(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(names), cmocka_unit_test(paths), cmocka_unit_test(addresses),
-                                       cmocka_unit_test(listing), cmocka_unit_test(offline)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(names), cmocka_unit_test(paths),
+                                       cmocka_unit_test(addresses), cmocka_unit_test(listing),
+                                       cmocka_unit_test(offline)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

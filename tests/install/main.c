@@ -13,7 +13,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "npy: %s\n", err.message);
         return 1;
     }
-    int same = back.n_dims == 2 && back.shape[0] == 2 && back.shape[1] == 3 && memcmp(data, numbers, sizeof numbers) == 0;
+    int same = back.n_dims == 2 && back.shape[0] == 2 && back.shape[1] == 3 &&
+               memcmp(data, numbers, sizeof numbers) == 0;
     bl_free(data);
 
     /* Reaches the model, the tokenizer and the decomposition, so that everything is linked. */

@@ -1,6 +1,8 @@
-/* Allocation failure, at every call: for N = 1, 2, 3 … a piece of work runs with its Nth allocation failing, until it runs without a
- * failure. Each failed run must say so (BL_ERR_MEMORY and a message), leak nothing, and leave no file behind. The AddressSanitizer build
- * of the same test sees what a wrong clean-up would touch. Allocations inside other shared libraries (OpenBLAS, cairo) do not fail here. */
+/* Allocation failure, at every call: for N = 1, 2, 3 … a piece of work runs with its Nth allocation
+ * failing,
+ * until it runs without a failure. Each failed run must say so (BL_ERR_MEMORY and a message), leak nothing,
+ * and leave no file behind. The AddressSanitizer build of the same test sees what a wrong clean-up would
+ * touch. Allocations inside other shared libraries (OpenBLAS, cairo) do not fail here. */
 #include "support.h"
 #include "base/memory.h"
 #include "format/hub/hub_private.h"
@@ -23,13 +25,17 @@ typedef struct work {
 typedef bool (*piece)(const work *w, bl_error *err);
 
 static const char *const minus[] = {"run", "#4"};
-static const bl_direction direction = {.token = "swim", .minus = minus, .n_minus = 2, .centre_unembedding = true};
+static const bl_direction direction = {.token = "swim",
+                                       .minus = minus,
+                                       .n_minus = 2,
+                                       .centre_unembedding = true};
 
 static int count_files(const char *directory) {
     DIR *folder = opendir(directory);
     assert_non_null(folder);
     int n = 0;
-    for (struct dirent *entry; (entry = readdir(folder));) n += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    for (struct dirent *entry; (entry = readdir(folder));)
+        n += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
     closedir(folder);
     return n;
 }
@@ -46,12 +52,14 @@ static const char *site(void) {
     static char text[512];
     Dl_info info;
     if (!dladdr(failing_site(), &info)) return "?";
-    snprintf(text, sizeof text, "addr2line -ife %s %#tx", info.dli_fname, (char *)failing_site() - (char *)info.dli_fbase - 1);
+    snprintf(text, sizeof text, "addr2line -ife %s %#tx", info.dli_fname,
+             (char *)failing_site() - (char *)info.dli_fbase - 1);
     return text;
 }
 
-/* Runs `run` with every allocation failing in turn; returns how many there were. `recovers`: it may find another way, and then answers
- * for the result itself. `step`: of slow work only every so-manieth allocation. */
+/* Runs `run` with every allocation failing in turn; returns how many there were. `recovers`: it may find
+ * another way, and then answers for the result itself. `step`: of slow work only every so-manieth allocation.
+ */
 static size_t exhaust(const char *name, const work *w, piece run, bool recovers, size_t step) {
     bl_error err = {0};
     assert_true(run(w, &err)); /* what is made once and kept for ever is made now */
@@ -62,7 +70,8 @@ static size_t exhaust(const char *name, const work *w, piece run, bool recovers,
         bool ok = run(w, &err);
         bool fired = failing_disarm();
         if (failing_live() != 0)
-            fail_msg("%s: allocation %zu failed (%s), %zu blocks leaked: %s", name, n, site(), failing_live(), err.message);
+            fail_msg("%s: allocation %zu failed (%s), %zu blocks leaked: %s", name, n, site(), failing_live(),
+                     err.message);
         if (!fired) {
             if (!ok) fail_msg("%s: failed without a failing allocation: %s", name, err.message);
             empty_out(w);
@@ -72,8 +81,10 @@ static size_t exhaust(const char *name, const work *w, piece run, bool recovers,
         if (ok && recovers) continue;
         if (ok) fail_msg("%s: allocation %zu failed (%s), and nobody noticed", name, n, site());
         if (err.code != BL_ERR_MEMORY || !err.message[0])
-            fail_msg("%s: allocation %zu failed (%s), reported as %s: '%s'", name, n, site(), bl_code_name(err.code), err.message);
-        if (count_files(w->out) != 0) fail_msg("%s: allocation %zu failed (%s), and files were left behind", name, n, site());
+            fail_msg("%s: allocation %zu failed (%s), reported as %s: '%s'", name, n, site(),
+                     bl_code_name(err.code), err.message);
+        if (count_files(w->out) != 0)
+            fail_msg("%s: allocation %zu failed (%s), and files were left behind", name, n, site());
     }
 }
 
@@ -96,13 +107,15 @@ static bool tokenize(const work *w, bl_error *err) {
 
 /* Byte-pair encoding: loading, words that the heap merges, prefixes, bytes, prose. */
 static bool pair_encode(const char *json, bl_error *err) {
-    static const char text[] = " The f\u00efsh  can't swim 42 <x> eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee.";
+    static const char text[] =
+        " The f\u00efsh  can't swim 42 <x> eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee.";
     bl_ids ids = {0};
     bl_tokenizer *tokenizer = bl_tokenizer_load_memory("bpe", json, strlen(json), err);
     bool ok = tokenizer && bl_tokenizer_encode(tokenizer, text, sizeof text - 1, &ids, err);
     size_t n = ids.n;
     char *back = ok ? bl_tokenizer_decode(tokenizer, ids.data, ids.n, err) : NULL, *prose = NULL;
-    if (back && bl_prose_whole(tokenizer, ids.data, &n, 0, err)) prose = bl_tokenizer_prose(tokenizer, ids.data, n, true, err);
+    if (back && bl_prose_whole(tokenizer, ids.data, &n, 0, err))
+        prose = bl_tokenizer_prose(tokenizer, ids.data, n, true, err);
     ok = prose != NULL;
     bl_free(back);
     bl_free(prose);
@@ -113,35 +126,45 @@ static bool pair_encode(const char *json, bl_error *err) {
 
 static bool bpe_of_bytes(const work *w, bl_error *err) {
     (void)w;
-    return pair_encode(
-        "{\"added_tokens\":[{\"id\":9,\"content\":\"<x>\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
-        "\"normalized\":true}],\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"h\"},\"content\":\"e\"},"
-        "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true},\"post_processor\":{\"type\":\"ByteLevel\"},"
-        "\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"unk_token\":\"u\",\"vocab\":{\"u\":0,\"\u0120\":1,"
-        "\"T\":2,\"e\":3,\"ee\":4,\"eeee\":5,\"\u00c4\":6,\"Te\":7,\"\u0120Te\":8},\"merges\":[\"e e\",\"ee ee\",\"T e\","
-        "\"\u0120 Te\"]}}",
-        err);
+    return pair_encode("{\"added_tokens\":[{\"id\":9,\"content\":\"<x>\",\"single_word\":false,\"lstrip\":"
+                       "false,\"rstrip\":false,"
+                       "\"normalized\":true}],\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":"
+                       "\"h\"},\"content\":\"e\"},"
+                       "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true},\"post_"
+                       "processor\":{\"type\":\"ByteLevel\"},"
+                       "\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"unk_token\":\"u\","
+                       "\"vocab\":{\"u\":0,\"\u0120\":1,"
+                       "\"T\":2,\"e\":3,\"ee\":4,\"eeee\":5,\"\u00c4\":6,\"Te\":7,\"\u0120Te\":8},\"merges\":"
+                       "[\"e e\",\"ee ee\",\"T e\","
+                       "\"\u0120 Te\"]}}",
+                       err);
 }
 
 static bool bpe_of_sentences(const work *w, bl_error *err) {
     (void)w;
-    return pair_encode(
-        "{\"normalizer\":{\"type\":\"Prepend\",\"prepend\":\"_\"},"
-        "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"split\":false},"
-        "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"_\"},\"content\":\" \"},"
-        "{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]},"
-        "\"model\":{\"type\":\"BPE\",\"unk_token\":\"u\",\"fuse_unk\":true,\"byte_fallback\":true,\"vocab\":{\"u\":0,\"_\":1,\"e\":2,"
-        "\"ee\":3,\"eeee\":4,\"<0xC3>\":5,\"<0xAF>\":6,\"_c\":7,\"c\":8},\"merges\":[[\"e\",\"e\"],[\"ee\",\"ee\"],[\"_\",\"c\"]]}}",
-        err);
+    return pair_encode("{\"normalizer\":{\"type\":\"Prepend\",\"prepend\":\"_\"},"
+                       "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"split\":false},"
+                       "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{"
+                       "\"String\":\"_\"},\"content\":\" \"},"
+                       "{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\" "
+                       "\",\"start\":1,\"stop\":0}]},"
+                       "\"model\":{\"type\":\"BPE\",\"unk_token\":\"u\",\"fuse_unk\":true,\"byte_fallback\":"
+                       "true,\"vocab\":{\"u\":0,\"_\":1,\"e\":2,"
+                       "\"ee\":3,\"eeee\":4,\"<0xC3>\":5,\"<0xAF>\":6,\"_c\":7,\"c\":8},\"merges\":[[\"e\","
+                       "\"e\"],[\"ee\",\"ee\"],[\"_\",\"c\"]]}}",
+                       err);
 }
 
 static bool bpe_with_affixes(const work *w, bl_error *err) {
     (void)w;
-    return pair_encode("{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"never\"},"
-                       "\"decoder\":{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true},"
-                       "\"model\":{\"type\":\"BPE\",\"unk_token\":\"u\",\"continuing_subword_prefix\":\"##\",\"end_of_word_suffix\":\"$\","
-                       "\"ignore_merges\":true,\"vocab\":{\"u\":0,\"##e\":1,\"##ee\":2,\"##n$\":3,\"##c\":4},\"merges\":[\"##e ##e\"]}}",
-                       err);
+    return pair_encode(
+        "{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"never\"},"
+        "\"decoder\":{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true},"
+        "\"model\":{\"type\":\"BPE\",\"unk_token\":\"u\",\"continuing_subword_prefix\":\"##\",\"end_of_word_"
+        "suffix\":\"$\","
+        "\"ignore_merges\":true,\"vocab\":{\"u\":0,\"##e\":1,\"##ee\":2,\"##n$\":3,\"##c\":4},\"merges\":[\"#"
+        "#e ##e\"]}}",
+        err);
 }
 
 static bool find_direction(const work *w, bl_error *err) {
@@ -181,7 +204,11 @@ static bool weights(const work *w, bl_error *err) {
 
 static bool files(const work *w, bl_error *err) {
     char path[300];
-    bl_named_array array = {.name = "values", .data = bl_eigen_values(w->eigen), .n_dims = 1, .shape = {bl_eigen_size(w->eigen)}}, back;
+    bl_named_array array = {.name = "values",
+                            .data = bl_eigen_values(w->eigen),
+                            .n_dims = 1,
+                            .shape = {bl_eigen_size(w->eigen)}},
+                   back;
     float *data = NULL;
     bl_named_array arrays[3] = {array, array, array};
     arrays[1].name = "again";
@@ -212,7 +239,9 @@ static char *report_json(const work *w, bl_error *err) {
     const bl_subject subject = {w->model, &direction, bl_eigen_layer(w->eigen)};
     char *info = NULL, *eigen = NULL, *found = NULL, *report = NULL;
     bl_corpus *corpus = bl_corpus_open(&path, 1, err);
-    bl_scan *scan = corpus ? bl_scan_run(w->model, w->eigen, indices, 2, corpus, &(bl_scan_options){.top = 2}, err) : NULL;
+    bl_scan *scan = corpus
+                      ? bl_scan_run(w->model, w->eigen, indices, 2, corpus, &(bl_scan_options){.top = 2}, err)
+                      : NULL;
     if (scan) info = bl_info_json(w->model, err);
     if (info) eigen = bl_eigen_json(&subject, w->eigen, indices, 2, err);
     if (eigen) found = bl_scan_json(&subject, w->eigen, scan, indices, 2, err);
@@ -253,7 +282,8 @@ static bool learn_vocabulary(const work *w, bl_error *err) {
     char out[300];
     snprintf(out, sizeof out, "%s/tokenizer.json", w->out);
     bl_corpus *corpus = bl_corpus_open(&path, 1, err);
-    bool ok = corpus && bl_tokenizer_train(corpus, &(bl_wordpiece_options){.size = 34}, out, (bl_progress){0}, NULL, err);
+    bool ok = corpus && bl_tokenizer_train(corpus, &(bl_wordpiece_options){.size = 34}, out, (bl_progress){0},
+                                           NULL, err);
     bl_corpus_free(corpus);
     return ok;
 }
@@ -277,7 +307,9 @@ static bool render(const work *w, bl_error *err) {
     bool first = access(w->page, F_OK) != 0;
     snprintf(path, sizeof path, "%s/report", w->out);
     if (!bl_report_render(w->json, w->eigen, first ? w->page : path, err)) return false;
-    if (first || (same_file(path, w->page, "index.html") && same_file(path, w->page, "tables/virtual-tokens.csv"))) return true;
+    if (first ||
+        (same_file(path, w->page, "index.html") && same_file(path, w->page, "tables/virtual-tokens.csv")))
+        return true;
     snprintf(err->message, sizeof err->message, "the page differs");
     return false;
 }
@@ -290,12 +322,14 @@ static bool notebook(const work *w, bl_error *err) {
     char path[300];
     size_t d = bl_model_config(w->model)->d_model;
     snprintf(path, sizeof path, "%s/u.safetensors", w->directory);
-    if (access(path, F_OK) != 0 && !bl_safetensors_write(path, &(bl_named_array){"u", u, 1, {d}}, 1, err)) return false;
+    if (access(path, F_OK) != 0 && !bl_safetensors_write(path, &(bl_named_array){"u", u, 1, {d}}, 1, err))
+        return false;
     if (!bl_direction_read(path, d, again, err)) return false;
     const bl_direction probe = {.vector = again, .name = "probe"};
     const bl_subject subject = {w->model, &probe, bl_eigen_layer(w->eigen)};
     char *eigen = bl_eigen_json(&subject, w->eigen, indices, 2, err);
-    char *spectrum = eigen ? bl_spectrum_html(eigen, err) : NULL, *tokens = spectrum ? bl_virtual_tokens_html(eigen, err) : NULL;
+    char *spectrum = eigen ? bl_spectrum_html(eigen, err) : NULL,
+         *tokens = spectrum ? bl_virtual_tokens_html(eigen, err) : NULL;
     char *info = tokens ? bl_info_json(w->model, err) : NULL, *shown = info ? bl_info_html(info, err) : NULL;
     bool ok = shown != NULL;
     bl_free(eigen);
@@ -350,7 +384,8 @@ static bool explore(const work *w, bl_error *err) {
     bl_corpus *corpus = bl_corpus_open(&path, 1, err);
     bl_explorer *explorer = corpus ? bl_explorer_new(w->model, corpus, NULL, err) : NULL;
     bool ok = explorer != NULL;
-    for (size_t i = 0; ok && i < sizeof requests / sizeof *requests; i++) ok = ask_explorer(explorer, requests[i][0], requests[i][1], err);
+    for (size_t i = 0; ok && i < sizeof requests / sizeof *requests; i++)
+        ok = ask_explorer(explorer, requests[i][0], requests[i][1], err);
     bl_explorer_free(explorer);
     bl_corpus_free(corpus);
     return ok;
@@ -370,13 +405,16 @@ static bool look_into_cache(const work *w, bl_error *err) {
 
 static bool read_list(const work *w, bl_error *err) {
     (void)w;
-    static const char tree[] = "[{\"type\":\"file\",\"path\":\"b\",\"size\":3},{\"type\":\"file\",\"path\":\"a\",\"size\":1}]";
+    static const char tree[] =
+        "[{\"type\":\"file\",\"path\":\"b\",\"size\":3},{\"type\":\"file\",\"path\":\"a\",\"size\":1}]";
     bl_hub_request request = {.name = "a/b"};
     bl_hub_job job = {.request = &request, .name = "a/b", .revision = "main", .endpoint = "https://h"};
     bl_hub_snapshot *files = bl_alloc_zero(1, sizeof *files, err);
     bool ok = files && bl_hub_read_tree(tree, sizeof tree - 1, "here", files, err);
-    char *revision = ok ? bl_hub_revision_url(&job, err) : NULL, *list = revision ? bl_hub_tree_url(&job, "0", err) : NULL;
-    char *file = list ? bl_hub_resolve_url(&job, "0", "a b", err) : NULL, *next = file ? bl_hub_next_page("<x>; rel=\"next\"", err) : NULL;
+    char *revision = ok ? bl_hub_revision_url(&job, err) : NULL,
+         *list = revision ? bl_hub_tree_url(&job, "0", err) : NULL;
+    char *file = list ? bl_hub_resolve_url(&job, "0", "a b", err) : NULL,
+         *next = file ? bl_hub_next_page("<x>; rel=\"next\"", err) : NULL;
     ok = next != NULL;
     bl_free(revision);
     bl_free(list);
@@ -389,10 +427,10 @@ static bool read_list(const work *w, bl_error *err) {
 static void put_into_cache(const work *w) {
     static const char commit[] = "0123456789abcdef0123456789abcdef01234567";
     char command[1024];
-    snprintf(
-        command, sizeof command,
-        "s='%s-hub/models--a--b'; mkdir -p \"$s/refs\" \"$s/snapshots\" && ln -s '%s' \"$s/snapshots/%s\" && printf %s >\"$s/refs/main\"",
-        w->directory, w->directory, commit, commit);
+    snprintf(command, sizeof command,
+             "s='%s-hub/models--a--b'; mkdir -p \"$s/refs\" \"$s/snapshots\" && ln -s '%s' "
+             "\"$s/snapshots/%s\" && printf %s >\"$s/refs/main\"",
+             w->directory, w->directory, commit, commit);
     assert_int_equal(system(command), 0);
 }
 

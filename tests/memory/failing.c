@@ -64,7 +64,8 @@ static void *remember(void *pointer) {
 static void forget(const void *pointer) {
     pthread_mutex_lock(&state.lock);
     if (pointer && state.armed)
-        for (size_t i = slot_of(pointer), tried = 0; state.blocks[i] && tried < SLOTS; i = (i + 1) & (SLOTS - 1), tried++)
+        for (size_t i = slot_of(pointer), tried = 0; state.blocks[i] && tried < SLOTS;
+             i = (i + 1) & (SLOTS - 1), tried++)
             if (state.blocks[i] == pointer) {
                 state.blocks[i] = REMOVED;
                 state.live--;
@@ -91,12 +92,18 @@ bool failing_disarm(void) {
 size_t failing_live(void) { return state.live; }
 void *failing_site(void) { return state.site; }
 
-void *failing_malloc(size_t size) { return next_fails(__builtin_return_address(0)) ? NULL : remember(__real_malloc(size)); }
+void *failing_malloc(size_t size) {
+    return next_fails(__builtin_return_address(0)) ? NULL : remember(__real_malloc(size));
+}
 void failing_free(void *pointer) { __wrap_free(pointer); }
 
-void *__wrap_malloc(size_t size) { return next_fails(__builtin_return_address(0)) ? NULL : remember(__real_malloc(size)); }
+void *__wrap_malloc(size_t size) {
+    return next_fails(__builtin_return_address(0)) ? NULL : remember(__real_malloc(size));
+}
 
-void *__wrap_calloc(size_t n, size_t size) { return next_fails(__builtin_return_address(0)) ? NULL : remember(__real_calloc(n, size)); }
+void *__wrap_calloc(size_t n, size_t size) {
+    return next_fails(__builtin_return_address(0)) ? NULL : remember(__real_calloc(n, size));
+}
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size) {
     return next_fails(__builtin_return_address(0)) ? NULL : remember(__real_aligned_alloc(alignment, size));

@@ -6,14 +6,18 @@
 
 enum { V = 14, D = 8, HIDDEN = 6, MAX_TENSORS = 20, MAX_NUMBERS = 4096 };
 
-static const char *const words[V] = {"[UNK]", "[BOS]", "[EOS]", "a", "b", "##a", "##b", "the", "fish", "can", "swim", "run", ".", "!"};
+static const char *const words[V] = {"[UNK]", "[BOS]", "[EOS]", "a",    "b",   "##a", "##b",
+                                     "the",   "fish",  "can",   "swim", "run", ".",   "!"};
 
 static const char *const configs[N_TINY] = {
-    "{\"n_vocab\": 14, \"n_layer\": 1, \"n_head\": 2, \"d_model\": 8, \"d_hidden\": 6, \"n_ctx\": 16, \"normalization\": null, \"noise\": 0.33, "
+    "{\"n_vocab\": 14, \"n_layer\": 1, \"n_head\": 2, \"d_model\": 8, \"d_hidden\": 6, \"n_ctx\": 16, "
+    "\"normalization\": null, \"noise\": 0.33, "
     "\"mlp\": \"blp\", \"mlp_bias\": false}",
-    "{\"n_vocab\": 14, \"n_layer\": 1, \"n_head\": 2, \"d_model\": 8, \"d_hidden\": 6, \"n_ctx\": 16, \"normalization\": \"rms\", \"noise\": 0.33, "
+    "{\"n_vocab\": 14, \"n_layer\": 1, \"n_head\": 2, \"d_model\": 8, \"d_hidden\": 6, \"n_ctx\": 16, "
+    "\"normalization\": \"rms\", \"noise\": 0.33, "
     "\"mlp\": \"blp\", \"mlp_bias\": false}",
-    "{\"n_layer\": 2, \"n_head\": 2, \"n_ctx\": 16, \"d_model\": 8, \"d_hidden\": 6, \"bilinear\": true, \"gate\": null, \"bias\": true, "
+    "{\"n_layer\": 2, \"n_head\": 2, \"n_ctx\": 16, \"d_model\": 8, \"d_hidden\": 6, \"bilinear\": true, "
+    "\"gate\": null, \"bias\": true, "
     "\"normalization\": true}"};
 
 typedef struct tensors {
@@ -80,7 +84,8 @@ static bool write_weights(const char *directory, const tensors *t, bool shards) 
         if (!file) return false;
         fprintf(file, "{\"weight_map\": {");
         for (size_t i = 0; i < t->n; i++)
-            fprintf(file, "%s\"%s\": \"model-%d.safetensors\"", i ? ", " : "", t->list[i].name, i < half ? 1 : 2);
+            fprintf(file, "%s\"%s\": \"model-%d.safetensors\"", i ? ", " : "", t->list[i].name,
+                    i < half ? 1 : 2);
         fprintf(file, "}}\n");
         fclose(file);
     }
@@ -94,18 +99,25 @@ static bool write_tokenizer(const char *directory) {
     fprintf(file, "{\"version\": \"1.0\", \"truncation\": null, \"padding\": null, \"added_tokens\": [");
     for (int i = 0; i < 3; i++)
         fprintf(file,
-                "%s{\"id\": %d, \"content\": \"%s\", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": false, "
+                "%s{\"id\": %d, \"content\": \"%s\", \"single_word\": false, \"lstrip\": false, \"rstrip\": "
+                "false, \"normalized\": false, "
                 "\"special\": true}",
                 i ? ", " : "", i, words[i]);
-    fprintf(file,
-            "], \"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFD\"}, {\"type\": \"StripAccents\"}, "
-            "{\"type\": \"Lowercase\"}]}, \"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Punctuation\", "
-            "\"behavior\": \"Isolated\"}, {\"type\": \"Whitespace\"}, {\"type\": \"Digits\", \"individual_digits\": true}]}, "
-            "\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"[BOS]\", \"type_id\": 0}}, "
-            "{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}], \"pair\": [{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}, "
-            "{\"Sequence\": {\"id\": \"B\", \"type_id\": 1}}], \"special_tokens\": {\"[BOS]\": {\"id\": \"[BOS]\", \"ids\": [1], "
-            "\"tokens\": [\"[BOS]\"]}}}, \"decoder\": null, \"model\": {\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", "
-            "\"continuing_subword_prefix\": \"##\", \"max_input_chars_per_word\": 100, \"vocab\": {");
+    fprintf(file, "], \"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFD\"}, "
+                  "{\"type\": \"StripAccents\"}, "
+                  "{\"type\": \"Lowercase\"}]}, \"pre_tokenizer\": {\"type\": \"Sequence\", "
+                  "\"pretokenizers\": [{\"type\": \"Punctuation\", "
+                  "\"behavior\": \"Isolated\"}, {\"type\": \"Whitespace\"}, {\"type\": \"Digits\", "
+                  "\"individual_digits\": true}]}, "
+                  "\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": "
+                  "{\"id\": \"[BOS]\", \"type_id\": 0}}, "
+                  "{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}], \"pair\": [{\"Sequence\": {\"id\": "
+                  "\"A\", \"type_id\": 0}}, "
+                  "{\"Sequence\": {\"id\": \"B\", \"type_id\": 1}}], \"special_tokens\": {\"[BOS]\": "
+                  "{\"id\": \"[BOS]\", \"ids\": [1], "
+                  "\"tokens\": [\"[BOS]\"]}}}, \"decoder\": null, \"model\": {\"type\": \"WordPiece\", "
+                  "\"unk_token\": \"[UNK]\", "
+                  "\"continuing_subword_prefix\": \"##\", \"max_input_chars_per_word\": 100, \"vocab\": {");
     for (int i = 0; i < V; i++) fprintf(file, "%s\"%s\": %d", i ? ", " : "", words[i], i);
     fprintf(file, "}}}\n");
     return fclose(file) == 0;
@@ -126,9 +138,11 @@ bool tiny_model_write(const char *directory, tiny_kind kind) {
 }
 
 bool tiny_corpus_write(const char *path, bool jsonl) {
-    static const char *const stories[] = {"The fish can swim.", "The fish can run! Ab ba.", "A fish. A b\u00e4 fish!"};
+    static const char *const stories[] = {"The fish can swim.", "The fish can run! Ab ba.",
+                                          "A fish. A b\u00e4 fish!"};
     FILE *file = fopen(path, "w");
     if (!file) return false;
-    for (int i = 0; i < 3; i++) fprintf(file, jsonl ? "{\"text\": \"%s\"}\n" : "%s\n<|endoftext|>\n", stories[i]);
+    for (int i = 0; i < 3; i++)
+        fprintf(file, jsonl ? "{\"text\": \"%s\"}\n" : "%s\n<|endoftext|>\n", stories[i]);
     return fclose(file) == 0;
 }

@@ -2,7 +2,8 @@
 #include "support.h"
 #include "format/safetensors.h"
 
-static const char *const variants[] = {"plain", "norm", "bias", "gelu", "mlp", "june", "june-relu", "later", "later-bilinear"};
+static const char *const variants[] = {"plain", "norm",      "bias",  "gelu",          "mlp",
+                                       "june",  "june-relu", "later", "later-bilinear"};
 enum { N_VARIANTS = sizeof variants / sizeof *variants };
 
 static void compare_points(const char *variant) {
@@ -109,7 +110,7 @@ static void test_info(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_points), cmocka_unit_test(test_loss), cmocka_unit_test(test_bad_traces),
-                                       cmocka_unit_test(test_info)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_points), cmocka_unit_test(test_loss),
+                                       cmocka_unit_test(test_bad_traces), cmocka_unit_test(test_info)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

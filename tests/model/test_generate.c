@@ -1,18 +1,21 @@
-/* The cached pass against the full one on every variant; drawing; and that neither threads nor neighbours change a text. */
+/* The cached pass against the full one on every variant; drawing; and that neither threads nor neighbours
+ * change a text. */
 #include "support.h"
 #include "model/cached.h"
 #include "model/dots.h"
 #include "model/forward.h"
 #include "model/sampler.h"
 
-static const char *const variants[] = {"plain", "norm", "bias", "gelu", "mlp", "june", "june-relu", "later", "later-bilinear"};
+static const char *const variants[] = {"plain", "norm",      "bias",  "gelu",          "mlp",
+                                       "june",  "june-relu", "later", "later-bilinear"};
 enum { N_VARIANTS = sizeof variants / sizeof *variants };
 
 /* A text of ids that fills the context. */
 static size_t some_ids(const bl_model *model, int32_t *ids, uint64_t seed) {
     bl_random random;
     bl_random_seed(&random, seed);
-    for (size_t i = 0; i < model->config.n_ctx; i++) ids[i] = (int32_t)bl_random_below(&random, model->config.n_vocab);
+    for (size_t i = 0; i < model->config.n_ctx; i++)
+        ids[i] = (int32_t)bl_random_below(&random, model->config.n_vocab);
     return model->config.n_ctx;
 }
 
@@ -33,7 +36,8 @@ static void compare_with_full(const char *variant) {
     for (size_t p = 0; p < n; p++) {
         bl_cached_input input = {.slot = 0, .id = ids[p], .wanted = true};
         bl_cached_step(cached, &input, 1);
-        for (size_t i = 0; i < V; i++) worst = fmax(worst, fabs((double)input.logits[i] - (double)full.data[p * V + i]));
+        for (size_t i = 0; i < V; i++)
+            worst = fmax(worst, fabs((double)input.logits[i] - (double)full.data[p * V + i]));
     }
     assert_int_equal(bl_cached_length(cached, 0), n);
     printf("%-16s %3zu positions: off by %.2g of %.3g\n", variant, n, worst, most);
@@ -49,7 +53,8 @@ static void test_cache(void **state) {
     for (size_t i = 0; i < N_VARIANTS; i++) compare_with_full(variants[i]);
 }
 
-/* Texts of different lengths that begin at different times and share the weights: every logit has the bits it has alone. */
+/* Texts of different lengths that begin at different times and share the weights: every logit has the bits it
+ * has alone. */
 static void test_neighbours(void **state) {
     (void)state;
     enum { SLOTS = 7 };
@@ -68,13 +73,15 @@ static void test_neighbours(void **state) {
         }
     }
     size_t compared = 0;
-    for (size_t time = 0; time < n + SLOTS; time++) { /* slot s begins at time s; every third token's logits are not wanted */
+    for (size_t time = 0; time < n + SLOTS;
+         time++) { /* slot s begins at time s; every third token's logits are not wanted */
         bl_cached_input inputs[SLOTS];
         size_t m = 0;
         for (size_t s = 0; s < SLOTS; s++) {
             if (time < s || time - s >= n) continue;
             if (time == s) bl_cached_begin(many, s);
-            inputs[m++] = (bl_cached_input){.slot = s, .id = ids[s * n_ctx + time - s], .wanted = (time + s) % 3 != 0};
+            inputs[m++] =
+                (bl_cached_input){.slot = s, .id = ids[s * n_ctx + time - s], .wanted = (time + s) % 3 != 0};
         }
         bl_cached_step(many, inputs, m);
         for (size_t i = 0; i < m; i++) {
@@ -96,13 +103,14 @@ static void test_neighbours(void **state) {
 /* Products of every awkward size, against sums in double. */
 static void test_dots(void **state) {
     (void)state;
-    static const size_t sizes[][3] = {{1, 1, 1}, {3, 15, 2}, {5, 16, 3}, {7, 17, 4}, {2, 100, 5}, {9, 64, 8}, {1100, 1000, 6}};
+    static const size_t sizes[][3] = {{1, 1, 1},   {3, 15, 2}, {5, 16, 3},     {7, 17, 4},
+                                      {2, 100, 5}, {9, 64, 8}, {1100, 1000, 6}};
     bl_random random;
     bl_random_seed(&random, 5);
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         size_t rows = sizes[k][0], cols = sizes[k][1], n = sizes[k][2];
-        float *w = malloc(rows * cols * sizeof *w), *x = malloc(n * cols * sizeof *x), *out = malloc(n * rows * sizeof *out),
-              *bias = malloc(rows * sizeof *bias);
+        float *w = malloc(rows * cols * sizeof *w), *x = malloc(n * cols * sizeof *x),
+              *out = malloc(n * rows * sizeof *out), *bias = malloc(rows * sizeof *bias);
         for (size_t i = 0; i < rows * cols; i++) w[i] = (float)bl_random_normal(&random);
         for (size_t i = 0; i < n * cols; i++) x[i] = (float)bl_random_normal(&random);
         for (size_t i = 0; i < rows; i++) bias[i] = (float)bl_random_normal(&random);
@@ -114,7 +122,8 @@ static void test_dots(void **state) {
                 double sum = (double)bias[r];
                 for (size_t i = 0; i < cols; i++) sum += (double)w[r * cols + i] * (double)x[c * cols + i];
                 assert_near((double)out[c * rows + r], sum, 1e-5, sqrt((double)cols) + fabs(sum));
-                assert_true(out[c * rows + r] == bl_dot(w + r * cols, x + c * cols, cols) + bias[r]); /* the same bits */
+                assert_true(out[c * rows + r] ==
+                            bl_dot(w + r * cols, x + c * cols, cols) + bias[r]); /* the same bits */
             }
         }
         free(w), free(x), free(out), free(bias);
@@ -147,21 +156,26 @@ static void check_frequencies(const bl_generate_options *options, const double *
 
 static void test_sampler(void **state) {
     (void)state;
-    const double e1 = exp(1), e2 = exp(2), e3 = exp(3), all = e1 + e3 + exp(-1) + 2 * e2, half = exp(0.5) + exp(1.5) + exp(-0.5) + 2 * e1;
-    check_frequencies(&(bl_generate_options){.temperature = 1}, (double[]){e1 / all, e3 / all, exp(-1) / all, e2 / all, 0, e2 / all});
+    const double e1 = exp(1), e2 = exp(2), e3 = exp(3), all = e1 + e3 + exp(-1) + 2 * e2,
+                 half = exp(0.5) + exp(1.5) + exp(-0.5) + 2 * e1;
+    check_frequencies(&(bl_generate_options){.temperature = 1},
+                      (double[]){e1 / all, e3 / all, exp(-1) / all, e2 / all, 0, e2 / all});
     check_frequencies(&(bl_generate_options){.temperature = 2},
-                      (double[]){exp(0.5) / half, exp(1.5) / half, exp(-0.5) / half, e1 / half, 0, e1 / half});
+                      (double[]){exp(0.5) / half, exp(1.5) / half, exp(-0.5) / half, e1 / half, 0,
+                                 e1 / half});
     check_frequencies(&(bl_generate_options){.temperature = 1, .top_k = 2},
                       (double[]){0, e3 / (e3 + e2), 0, e2 / (e3 + e2), 0, 0}); /* of equals the lower id */
     check_frequencies(&(bl_generate_options){.temperature = 1, .top_k = 100},
                       (double[]){e1 / all, e3 / all, exp(-1) / all, e2 / all, 0, e2 / all});
     /* 0.529 for the first, 0.195 for each of the next two, 0.072 for the fourth */
     check_frequencies(&(bl_generate_options){.temperature = 1, .top_p = 0.5}, (double[]){0, 1, 0, 0, 0, 0});
-    check_frequencies(&(bl_generate_options){.temperature = 1, .top_p = 0.7}, (double[]){0, e3 / (e3 + e2), 0, e2 / (e3 + e2), 0, 0});
+    check_frequencies(&(bl_generate_options){.temperature = 1, .top_p = 0.7},
+                      (double[]){0, e3 / (e3 + e2), 0, e2 / (e3 + e2), 0, 0});
     check_frequencies(&(bl_generate_options){.temperature = 1, .top_p = 0.9},
                       (double[]){0, e3 / (e3 + 2 * e2), 0, e2 / (e3 + 2 * e2), 0, e2 / (e3 + 2 * e2)});
     /* of the two that top_k leaves the first alone has 0.73 */
-    check_frequencies(&(bl_generate_options){.temperature = 1, .top_k = 2, .top_p = 0.7}, (double[]){0, 1, 0, 0, 0, 0});
+    check_frequencies(&(bl_generate_options){.temperature = 1, .top_k = 2, .top_p = 0.7},
+                      (double[]){0, 1, 0, 0, 0, 0});
     check_frequencies(&(bl_generate_options){.temperature = 0}, (double[]){0, 1, 0, 0, 0, 0});
     check_frequencies(&(bl_generate_options){.temperature = 1e-300}, (double[]){0, 1, 0, 0, 0, 0});
     check_frequencies(&(bl_generate_options){.temperature = 1, .top_p = 1e-12}, (double[]){0, 1, 0, 0, 0, 0});
@@ -186,7 +200,8 @@ static void test_greedy(void **state) {
     bl_model *model = support_model("plain");
     bl_generate_options options = {.temperature = 0};
     bl_generated story, again;
-    if (!bl_generate(model, "Tom likes", &options, &story, (bl_progress){0}, &err)) fail_msg("%s", err.message);
+    if (!bl_generate(model, "Tom likes", &options, &story, (bl_progress){0}, &err))
+        fail_msg("%s", err.message);
     assert_int_equal(story.n_prompt, 3);
     assert_true(story.stop == BL_STOP_CONTEXT || story.stop == BL_STOP_END);
     assert_int_equal(story.steps, story.ids.n - story.n_prompt);
@@ -195,7 +210,8 @@ static void test_greedy(void **state) {
     bl_view logits = bl_forward_logits(model, workspace, story.ids.data, story.ids.n, NULL, &err);
     for (size_t p = story.n_prompt; p < story.ids.n; p++) {
         const float *row = logits.data + (p - 1) * logits.stride;
-        for (size_t i = 0; i < logits.cols; i++) assert_true(row[i] <= row[story.ids.data[p]] + 1e-5F * fabsf(row[i]));
+        for (size_t i = 0; i < logits.cols; i++)
+            assert_true(row[i] <= row[story.ids.data[p]] + 1e-5F * fabsf(row[i]));
     }
     assert_true(bl_generate(model, "Tom likes", &options, &again, (bl_progress){0}, &err));
     assert_string_equal(story.text, again.text);
@@ -233,7 +249,8 @@ static collection stories(const bl_model *model, size_t n, int threads, uint64_t
     collection c = {0};
     bl_generate_options options = {.temperature = 1, .seed = seed, .max_tokens = 30};
     bl_set_threads(threads);
-    if (!bl_generate_stories(model, "", &options, n, collect, &c, (bl_progress){0}, &err)) fail_msg("%s", err.message);
+    if (!bl_generate_stories(model, "", &options, n, collect, &c, (bl_progress){0}, &err))
+        fail_msg("%s", err.message);
     assert_int_equal(c.n, n);
     return c;
 }
@@ -246,8 +263,8 @@ static void free_collection(collection *c) {
 static void test_seeds(void **state) {
     (void)state;
     bl_model *model = support_model("norm");
-    collection one = stories(model, 50, 1, 3), three = stories(model, 50, 3, 3), few = stories(model, 5, 2, 3),
-               other = stories(model, 5, 1, 4);
+    collection one = stories(model, 50, 1, 3), three = stories(model, 50, 3, 3),
+               few = stories(model, 5, 2, 3), other = stories(model, 5, 1, 4);
     size_t different = 0;
     for (size_t i = 0; i < 50; i++) assert_string_equal(one.texts[i], three.texts[i]);
     for (size_t i = 0; i < 5; i++) assert_string_equal(one.texts[i], few.texts[i]);
@@ -272,19 +289,25 @@ static void test_refusals(void **state) {
     char *longest = malloc(5000);
     longest[0] = '\0';
     for (size_t i = 0; i < 400; i++) strcat(longest, "swim ");
-    assert_false(bl_generate(model, longest, &(bl_generate_options){.temperature = 1}, &story, (bl_progress){0}, &err));
+    assert_false(bl_generate(model, longest, &(bl_generate_options){.temperature = 1}, &story,
+                             (bl_progress){0}, &err));
     assert_error(err, BL_ERR_USAGE, "the prompt has 401 tokens");
     assert_null(story.text);
-    assert_false(bl_generate(model, "a\xff", &(bl_generate_options){.temperature = 1}, &story, (bl_progress){0}, &err));
+    assert_false(bl_generate(model, "a\xff", &(bl_generate_options){.temperature = 1}, &story,
+                             (bl_progress){0}, &err));
     assert_error(err, BL_ERR_INPUT, "not valid UTF-8");
-    assert_false(bl_generate(model, "", &(bl_generate_options){.temperature = -1}, &story, (bl_progress){0}, &err));
+    assert_false(
+        bl_generate(model, "", &(bl_generate_options){.temperature = -1}, &story, (bl_progress){0}, &err));
     assert_error(err, BL_ERR_USAGE, "temperature");
-    assert_false(bl_generate(model, "", &(bl_generate_options){.temperature = NAN}, &story, (bl_progress){0}, &err));
+    assert_false(
+        bl_generate(model, "", &(bl_generate_options){.temperature = NAN}, &story, (bl_progress){0}, &err));
     assert_error(err, BL_ERR_USAGE, "temperature");
-    assert_false(bl_generate(model, "", &(bl_generate_options){.temperature = 1, .top_p = 1.5}, &story, (bl_progress){0}, &err));
+    assert_false(bl_generate(model, "", &(bl_generate_options){.temperature = 1, .top_p = 1.5}, &story,
+                             (bl_progress){0}, &err));
     assert_error(err, BL_ERR_USAGE, "top_p");
     collection some = {.stop_at = 3};
-    assert_false(bl_generate_stories(model, "", &(bl_generate_options){.temperature = 1}, 20, collect, &some, (bl_progress){0}, &err));
+    assert_false(bl_generate_stories(model, "", &(bl_generate_options){.temperature = 1}, 20, collect, &some,
+                                     (bl_progress){0}, &err));
     assert_error(err, BL_ERR_IO, "that is enough");
     assert_int_equal(some.n, 3);
     free_collection(&some);
@@ -317,8 +340,10 @@ static void test_cancel(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cache),   cmocka_unit_test(test_neighbours), cmocka_unit_test(test_dots),
-                                       cmocka_unit_test(test_sampler), cmocka_unit_test(test_not_finite), cmocka_unit_test(test_greedy),
-                                       cmocka_unit_test(test_seeds),   cmocka_unit_test(test_refusals),   cmocka_unit_test(test_cancel)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cache),      cmocka_unit_test(test_neighbours),
+                                       cmocka_unit_test(test_dots),       cmocka_unit_test(test_sampler),
+                                       cmocka_unit_test(test_not_finite), cmocka_unit_test(test_greedy),
+                                       cmocka_unit_test(test_seeds),      cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_cancel)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

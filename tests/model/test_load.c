@@ -1,4 +1,5 @@
-/* Loading: every stored type, shards, tied heads, rotary tables, norm folding, and what may differ between generations. */
+/* Loading: every stored type, shards, tied heads, rotary tables, norm folding, and what may differ between
+ * generations. */
 #include "support.h"
 #include "format/safetensors.h"
 
@@ -33,7 +34,8 @@ static void put(FILE *file, const char *dtype, float x) {
 }
 
 /* Tensors begin … end - 1 of `file` into `path`. */
-static void write_part(const char *path, const bl_safetensors *source, const change *c, size_t begin, size_t end) {
+static void write_part(const char *path, const bl_safetensors *source, const change *c, size_t begin,
+                       size_t end) {
     size_t width = strcmp(c->dtype, "F32") == 0 ? 4 : strcmp(c->dtype, "F64") == 0 ? 8 : 2, offset = 0;
     char *header = calloc(1, 1 << 16);
     strcat(header, "{\"__metadata__\":{\"format\":\"pt\"}");
@@ -42,16 +44,17 @@ static void write_part(const char *path, const bl_safetensors *source, const cha
         if (c->without && strcmp(t->name, c->without) == 0) continue;
         char entry[300], shape[64];
         snprintf(shape, sizeof shape, t->n_dims == 1 ? "%zu" : "%zu,%zu", t->shape[0], t->shape[1]);
-        snprintf(entry, sizeof entry, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%zu,%zu]}", t->name, c->dtype, shape,
-                 offset, offset + t->count * width);
+        snprintf(entry, sizeof entry, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%zu,%zu]}",
+                 t->name, c->dtype, shape, offset, offset + t->count * width);
         strcat(header, entry);
         offset += t->count * width;
     }
     if (c->rotary && begin == 0) {
         char entry[200];
         snprintf(entry, sizeof entry,
-                 ",\"transformer.h.0.attn.rotary.inv_freq\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[%zu,%zu]}", offset,
-                 offset + 16);
+                 ",\"transformer.h.0.attn.rotary.inv_freq\":{\"dtype\":\"F32\",\"shape\":[4],\"data_"
+                 "offsets\":[%zu,%zu]}",
+                 offset, offset + 16);
         strcat(header, entry);
     }
     strcat(header, "}");
@@ -80,7 +83,8 @@ static const char *make(const char *name, const change *c) {
     char command[600], path[300];
     bl_error err = {0};
     snprintf(folder, sizeof folder, "%s/%d", support_temporary(), number++);
-    snprintf(command, sizeof command, "cp -r %s/models/%s %s && rm %s/model.safetensors", TEST_DATA, name, folder, folder);
+    snprintf(command, sizeof command, "cp -r %s/models/%s %s && rm %s/model.safetensors", TEST_DATA, name,
+             folder, folder);
     assert_int_equal(system(command), 0);
     snprintf(path, sizeof path, "%s/models/%s/model.safetensors", TEST_DATA, name);
     bl_safetensors *source = bl_safetensors_open(path, &err);
@@ -97,7 +101,8 @@ static const char *make(const char *name, const change *c) {
             snprintf(path, sizeof path, "%s/part-%zu.safetensors", folder, s);
             write_part(path, source, c, begin, end);
             for (size_t i = begin; i < end; i++)
-                fprintf(index, "%s\"%s\": \"part-%zu.safetensors\"", i ? ", " : "", source->tensors[i].name, s);
+                fprintf(index, "%s\"%s\": \"part-%zu.safetensors\"", i ? ", " : "", source->tensors[i].name,
+                        s);
         }
         fprintf(index, "}}\n");
         fclose(index);
@@ -203,7 +208,8 @@ static void test_mapped(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_types), cmocka_unit_test(test_half), cmocka_unit_test(test_tied),
-                                       cmocka_unit_test(test_folding), cmocka_unit_test(test_mapped)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_types), cmocka_unit_test(test_half),
+                                       cmocka_unit_test(test_tied), cmocka_unit_test(test_folding),
+                                       cmocka_unit_test(test_mapped)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The committed report and its parts: made by hand, with biases, a degenerate group, and tokens that mean harm. */
+/* The committed report and its parts: made by hand, with biases, a degenerate group, and tokens that mean
+ * harm. */
 #ifndef BL_TESTS_REPORT_SUPPORT_H
 #define BL_TESTS_REPORT_SUPPORT_H
 #include "support.h"

@@ -1,5 +1,5 @@
-/* RdBu against matplotlib's own table (tests/data/report/rdbu.txt: 255 * plt.cm.RdBu(i), truncated), the seed's lightness
- * rule, xterm's colours. */
+/* RdBu against matplotlib's own table (tests/data/report/rdbu.txt: 255 * plt.cm.RdBu(i), truncated), the
+ * seed's lightness rule, xterm's colours. */
 #include "report_support.h"
 #include "report/colour.h"
 
@@ -17,7 +17,8 @@ static void test_every_level(void **state) {
             fail_msg("level %u: %d %d %d, expected %d %d %d", i, colour.r, colour.g, colour.b, r, g, b);
     }
     fclose(file);
-    assert_memory_equal((&(bl_rgb){5, 48, 97}), (&(bl_rgb){bl_rdbu(999).r, bl_rdbu(999).g, bl_rdbu(999).b}), sizeof(bl_rgb));
+    assert_memory_equal((&(bl_rgb){5, 48, 97}), (&(bl_rgb){bl_rdbu(999).r, bl_rdbu(999).g, bl_rdbu(999).b}),
+                        sizeof(bl_rgb));
 }
 
 /* The page's classes: web/levels.css. */
@@ -27,8 +28,8 @@ static void test_style_sheet(void **state) {
     for (unsigned i = 0; i < BL_RDBU_LEVELS; i++) {
         char rule[80];
         bl_rgb colour = bl_rdbu(i);
-        snprintf(rule, sizeof rule, ".c%u{background:#%02x%02x%02x;color:#%s}", i, colour.r, colour.g, colour.b,
-                 bl_wants_white_text(colour) ? "fff" : "000");
+        snprintf(rule, sizeof rule, ".c%u{background:#%02x%02x%02x;color:#%s}", i, colour.r, colour.g,
+                 colour.b, bl_wants_white_text(colour) ? "fff" : "000");
         if (count_of(css, rule) != 1) fail_msg("web/levels.css lacks %s", rule);
     }
     assert_int_equal(count_of(css, "{"), BL_RDBU_LEVELS);
@@ -58,7 +59,8 @@ static void test_text_colour(void **state) {
     assert_near(bl_lightness((bl_rgb){103, 0, 31}), 24.402072630425927, 1e-9, 1);
     assert_near(bl_lightness((bl_rgb){67, 147, 195}), 63.268455653674835, 1e-9, 1);
     assert_near(bl_lightness((bl_rgb){246, 246, 246}), 97.39823610482736, 1e-9, 1);
-    for (unsigned i = 0; i < BL_RDBU_LEVELS; i++) assert_int_equal(bl_wants_white_text(bl_rdbu(i)), i < 52 || i > 209);
+    for (unsigned i = 0; i < BL_RDBU_LEVELS; i++)
+        assert_int_equal(bl_wants_white_text(bl_rdbu(i)), i < 52 || i > 209);
 }
 
 static void test_xterm(void **state) {
@@ -67,9 +69,12 @@ static void test_xterm(void **state) {
         bl_rgb colour = bl_xterm256_colour(i), again = bl_xterm256_colour(bl_xterm256(colour));
         assert_memory_equal(&colour, &again, sizeof colour);
     }
-    for (unsigned level = 0; level < BL_RDBU_LEVELS; level++) { /* red stays red, blue stays blue, the middle is grey */
+    for (unsigned level = 0; level < BL_RDBU_LEVELS;
+         level++) { /* red stays red, blue stays blue, the middle is grey */
         bl_rgb colour = bl_xterm256_colour(bl_xterm256(bl_rdbu(level)));
-        assert_true(level < 104 ? colour.r > colour.b : level > 160 ? colour.b > colour.r : abs(colour.r - colour.b) < 60);
+        assert_true(level < 104   ? colour.r > colour.b
+                    : level > 160 ? colour.b > colour.r
+                                  : abs(colour.r - colour.b) < 60);
         assert_true(fabs(bl_lightness(colour) - bl_lightness(bl_rdbu(level))) < 22);
     }
     assert_int_equal(bl_xterm256((bl_rgb){5, 48, 97}), 24); /* no teal */
@@ -80,7 +85,7 @@ static void test_xterm(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_level), cmocka_unit_test(test_style_sheet),
-                                       cmocka_unit_test(test_levels_of_values), cmocka_unit_test(test_text_colour),
-                                       cmocka_unit_test(test_xterm)};
+                                       cmocka_unit_test(test_levels_of_values),
+                                       cmocka_unit_test(test_text_colour), cmocka_unit_test(test_xterm)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

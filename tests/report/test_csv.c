@@ -1,7 +1,8 @@
 /* CSV round trip: what a strict RFC 4180 reader gets is what the JSON holds, tokens byte for byte. */
 #include "report_support.h"
 
-/* Reads one field at *at into `out`; *end is ',' or '\n' (for CRLF) or '\0'. Anything that RFC 4180 does not allow fails. */
+/* Reads one field at *at into `out`; *end is ',' or '\n' (for CRLF) or '\0'. Anything that RFC 4180 does not
+ * allow fails. */
 static void read_field(const char **at, char *out, size_t size, char *end) {
     const char *c = *at;
     size_t n = 0;
@@ -47,7 +48,8 @@ static void assert_row(const char **at, const char *joined) {
     row got;
     char text[512] = "";
     read_row(at, &got);
-    for (size_t i = 0; i < got.n; i++) snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", i ? "," : "", got.fields[i]);
+    for (size_t i = 0; i < got.n; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", i ? "," : "", got.fields[i]);
     assert_string_equal(text, joined);
 }
 
@@ -80,7 +82,8 @@ static void test_spectrum(void **state) {
 }
 
 /* One side of one source against its lines. */
-static void check_side(const char **at, json_t *vector, const char *source, const char *side, json_t *entries) {
+static void check_side(const char **at, json_t *vector, const char *source, const char *side,
+                       json_t *entries) {
     size_t i;
     json_t *entry;
     json_array_foreach(entries, i, entry) {
@@ -111,7 +114,8 @@ static void test_virtual_tokens(void **state) {
                 row got;
                 read_row(&at, &got);
                 assert_string_equal(got.fields[3], "value");
-                assert_near(number(got.fields[6]), json_number_value(json_object_get(source, "value")), 1e-8, 1);
+                assert_near(number(got.fields[6]), json_number_value(json_object_get(source, "value")), 1e-8,
+                            1);
             } else {
                 check_side(&at, vector, name, "top", json_object_get(source, "top"));
                 check_side(&at, vector, name, "bottom", json_object_get(source, "bottom"));
@@ -131,7 +135,8 @@ static void test_inputs(void **state) {
     json_t *root = json_loads(json, 0, NULL), *hits, *match, *token;
     size_t i, rank, p;
     assert_non_null(csv);
-    assert_row(&at, "vector,eigenvalue,rank,story,position,activation,similarity,source_position,token,contribution,group");
+    assert_row(&at, "vector,eigenvalue,rank,story,position,activation,similarity,source_position,token,"
+                    "contribution,group");
     json_array_foreach(json_object_get(root, "vectors"), i, hits) {
         json_array_foreach(json_object_get(hits, "matches"), rank, match) {
             double sum = 0;

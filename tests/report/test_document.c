@@ -1,8 +1,10 @@
-/* A damaged report.json: every case is refused with BL_ERR_INPUT and a message that names the key, by every function that renders. */
+/* A damaged report.json: every case is refused with BL_ERR_INPUT and a message that names the key, by every
+ * function that renders. */
 #include "report_support.h"
 #include "report/document.h"
 
-/* One damage: at `path` (keys and indices separated by '/') put `value` (JSON), or remove it when NULL. The message must name `where`. */
+/* One damage: at `path` (keys and indices separated by '/') put `value` (JSON), or remove it when NULL. The
+ * message must name `where`. */
 typedef struct damage {
     const char *path, *value, *where;
 } damage;
@@ -76,7 +78,8 @@ static const damage damages[] = {
     {"scan/vectors/2/group", "[16,15]", "scan.vectors[2]: group"},
     {"scan/vectors/2/group", "[-1,15]", "scan.vectors[2]: group"},
     {"scan/vectors/0/matches", "{}", "scan.vectors[0].matches"},
-    {"scan/vectors/0/matches/1/story", "6", "scan.vectors[0].matches[1].story: 6, a whole number from 0 to 5"},
+    {"scan/vectors/0/matches/1/story", "6",
+     "scan.vectors[0].matches[1].story: 6, a whole number from 0 to 5"},
     {"scan/vectors/0/matches/1/position", "4", "contributions: 4 of them, position + 1 = 5"},
     {"scan/vectors/0/matches/1/position", "-1", "scan.vectors[0].matches[1].position"},
     {"scan/vectors/0/matches/1/position", "18446744073709551615", "line 1"}, /* jansson: too big */
@@ -87,7 +90,8 @@ static const damage damages[] = {
     {"scan/vectors/0/matches/1/token", "\"else\"", "token: not the last one"},
     {"scan/vectors/0/matches/1/next", "[\"a\",\"b\",\"c\",\"d\"]", "next: 4 elements, at most 3"},
     {"scan/vectors/0/matches/1/activation", NULL, "activation: missing"},
-    {"scan/vectors/0/matches/1/similarity", "true", "similarity: a number is expected, true or false was found"},
+    {"scan/vectors/0/matches/1/similarity", "true",
+     "similarity: a number is expected, true or false was found"},
     {"scan/vectors/0/matches/1/bias", "[]", "bias"},
     {"corpus", NULL, "corpus: missing"},
     {"corpus/0", "0", "corpus[0]"},
@@ -105,7 +109,8 @@ static char *damaged(const damage *how) {
         if (!at) fail_msg("%s: no such place in the fixture", how->path);
     }
     size_t i = strtoul(step, NULL, 10);
-    if (!how->value) assert_int_equal(json_is_array(at) ? json_array_remove(at, i) : json_object_del(at, step), 0);
+    if (!how->value)
+        assert_int_equal(json_is_array(at) ? json_array_remove(at, i) : json_object_del(at, step), 0);
     else
         assert_int_equal(json_is_array(at) ? json_array_set_new(at, i, json_string("DAMAGE"))
                                            : json_object_set_new(at, step, json_string("DAMAGE")),
@@ -116,7 +121,8 @@ static char *damaged(const damage *how) {
     if (!how->value) return text;
     char *place = strstr(text, marked);
     assert_non_null(place);
-    assert_true(asprintf(&out, "%.*s%s%s", (int)(place - text), text, how->value, place + strlen(marked)) > 0);
+    assert_true(asprintf(&out, "%.*s%s%s", (int)(place - text), text, how->value, place + strlen(marked)) >
+                0);
     free(text);
     return out;
 }
@@ -131,7 +137,8 @@ static void test_damages(void **state) {
         assert_null(bl_doc_read(text, BL_DOC_REPORT, &err));
         if (err.code != BL_ERR_INPUT || !strstr(err.message, damages[i].where))
             fail_msg("%s = %s: code %s, message '%s' does not name '%s'", damages[i].path,
-                     damages[i].value ? damages[i].value : "(removed)", bl_code_name(err.code), err.message, damages[i].where);
+                     damages[i].value ? damages[i].value : "(removed)", bl_code_name(err.code), err.message,
+                     damages[i].where);
         assert_false(bl_report_render(text, NULL, folder, &again));
         assert_string_equal(again.message, err.message);
         assert_int_not_equal(access(folder, F_OK), 0);
@@ -202,8 +209,8 @@ static void test_cut(void **state) {
 static void test_without_extras(void **state) {
     (void)state;
     static const char *const keys[] = {"size", "effective_rank", "constant", "groups", "centred"};
-    json_t *root = support_json(REPORT_FILE), *eigen = json_object_get(root, "eigen"), *vectors = json_object_get(eigen, "vectors"),
-           *vector;
+    json_t *root = support_json(REPORT_FILE), *eigen = json_object_get(root, "eigen"),
+           *vectors = json_object_get(eigen, "vectors"), *vector;
     size_t i;
     for (i = 0; i < sizeof keys / sizeof *keys; i++) assert_int_equal(json_object_del(eigen, keys[i]), 0);
     json_array_foreach(vectors, i, vector) json_object_del(vector, "position");
@@ -220,7 +227,8 @@ static void test_without_extras(void **state) {
         assert_int_equal(a->eigen->vectors[i].position, b->eigen->vectors[i].position);
         assert_int_equal(a->eigen->vectors[i].last, b->eigen->vectors[i].last);
     }
-    assert_true(a->eigen->vectors[2].last > a->eigen->vectors[2].first); /* the fixture's third is degenerate */
+    assert_true(a->eigen->vectors[2].last >
+                a->eigen->vectors[2].first); /* the fixture's third is degenerate */
     bl_doc_free(b);
     bl_doc_free(a);
     free(with);
@@ -239,8 +247,11 @@ static void test_short_names(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_damages), cmocka_unit_test(test_no_json),        cmocka_unit_test(test_message_is_harmless),
-        cmocka_unit_test(test_cut),     cmocka_unit_test(test_without_extras), cmocka_unit_test(test_short_names)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_damages),
+                                       cmocka_unit_test(test_no_json),
+                                       cmocka_unit_test(test_message_is_harmless),
+                                       cmocka_unit_test(test_cut),
+                                       cmocka_unit_test(test_without_extras),
+                                       cmocka_unit_test(test_short_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

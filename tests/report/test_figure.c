@@ -1,4 +1,5 @@
-/* The spectrum's figure in its three kinds: the right kind of file, the right content, the same bytes every time. */
+/* The spectrum's figure in its three kinds: the right kind of file, the right content, the same bytes every
+ * time. */
 #include "report_support.h"
 #include "report/document.h"
 #include "report/plot.h"
@@ -91,7 +92,8 @@ static void test_extremes(void **state) {
         size_t n = count_of(spectra[i], ",") + 1, size;
         json_t *values = json_loads(spectra[i], 0, NULL);
         snprintf(json, sizeof json,
-                 "{\"model\":\"m\",\"layer\":0,\"token\":\"\\u001b\\u202e<&>%%\",\"minus\":[],\"d_model\":%zu,\"eigenvalues\":%s,"
+                 "{\"model\":\"m\",\"layer\":0,\"token\":\"\\u001b\\u202e<&>%%\",\"minus\":[],\"d_model\":%"
+                 "zu,\"eigenvalues\":%s,"
                  "\"vectors\":[{\"index\":-1,\"eigenvalue\":%.9g,\"sources\":{}}]}",
                  n, spectra[i], json_number_value(json_array_get(values, n - 1)));
         json_decref(values);
@@ -105,7 +107,8 @@ static void test_extremes(void **state) {
 
 static void test_ticks(void **state) {
     (void)state;
-    static const double ranges[][2] = {{0, 1}, {-3.2, 1.2}, {0, 1023}, {-1e-7, 2e-7}, {0, 3e38}, {5, 5}, {-0.03, 0.9}};
+    static const double ranges[][2] = {{0, 1},    {-3.2, 1.2}, {0, 1023},   {-1e-7, 2e-7},
+                                       {0, 3e38}, {5, 5},      {-0.03, 0.9}};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         for (size_t most = 2; most < 12; most++) {
             bl_ticks ticks = bl_nice_ticks(ranges[i][0], ranges[i][1], most, false);
@@ -135,7 +138,8 @@ static void test_numbers(void **state) {
                  {-123.4567, 500, "-123.46"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[BL_NUMBER_SIZE];
-        assert_string_equal(bl_number(text, cases[i].value, bl_decimals(cases[i].largest), "-"), cases[i].text);
+        assert_string_equal(bl_number(text, cases[i].value, bl_decimals(cases[i].largest), "-"),
+                            cases[i].text);
     }
     char text[40];
     assert_string_equal(bl_grouped(text, 2949120), "2,949,120");
@@ -152,7 +156,8 @@ static void test_labels(void **state) {
     enum { N = 40 };
     bl_doc_vector vectors[N] = {0};
     double values[300];
-    for (size_t i = 0; i < 300; i++) values[i] = i < 4 ? -3 + (double)i * 0.001 : i > 290 ? 1 + (double)i * 1e-5 : 0.0001 * (double)i;
+    for (size_t i = 0; i < 300; i++)
+        values[i] = i < 4 ? -3 + (double)i * 0.001 : i > 290 ? 1 + (double)i * 1e-5 : 0.0001 * (double)i;
     bl_doc_eigen eigen = *doc->eigen;
     eigen.values = values;
     eigen.size = 300;
@@ -177,8 +182,9 @@ static void test_labels(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds),    cmocka_unit_test(test_svg_is_xml), cmocka_unit_test(test_groups),
-                                       cmocka_unit_test(test_refusals), cmocka_unit_test(test_extremes),   cmocka_unit_test(test_ticks),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds),    cmocka_unit_test(test_svg_is_xml),
+                                       cmocka_unit_test(test_groups),   cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_extremes), cmocka_unit_test(test_ticks),
                                        cmocka_unit_test(test_numbers),  cmocka_unit_test(test_labels)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The page: whatever strings the model and the corpus hold, the markup stays ours; every part is there; nothing is fetched. */
+/* The page: whatever strings the model and the corpus hold, the markup stays ours; every part is there;
+ * nothing is fetched. */
 #include "report_support.h"
 #include "report/document.h"
 #include "report/html.h"
@@ -28,9 +29,12 @@ static const char *raw_end(const char *at, const char *name) {
     return end;
 }
 
-static bool is_void(const char *name) { return strcmp(name, "meta") == 0 || strcmp(name, "br") == 0 || strcmp(name, "!doctype") == 0; }
+static bool is_void(const char *name) {
+    return strcmp(name, "meta") == 0 || strcmp(name, "br") == 0 || strcmp(name, "!doctype") == 0;
+}
 
-/* Reads a tag at `at` ('<'): its name, whether it closes itself; attributes must be well formed and quoted. Returns its end. */
+/* Reads a tag at `at` ('<'): its name, whether it closes itself; attributes must be well formed and quoted.
+ * Returns its end. */
 static const char *read_tag(const char *at, char name[32], bool *self) {
     size_t n = strcspn(at + 1, " \n/>");
     if (at[1] == '/') n = 1 + strcspn(at + 2, " \n>");
@@ -98,7 +102,8 @@ static void test_hostile_strings(void **state) {
     assert_null(strstr(page, "<script>alert"));
     assert_null(strstr(page, "<img"));
     assert_null(strstr(page, "\" onmouseover"));
-    assert_int_equal(count_of(page, "</title>"), 1 + count_of(page, "</title><circle")); /* a minus token is "</title>" */
+    assert_int_equal(count_of(page, "</title>"),
+                     1 + count_of(page, "</title><circle")); /* a minus token is "</title>" */
     assert_non_null(strstr(page, "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;"));
     assert_non_null(strstr(page, "&quot; onmouseover=&quot;alert(2)"));
     assert_non_null(strstr(page, "&amp;lt;b&amp;gt;")); /* the token &lt;b&gt; is shown as it is */
@@ -120,7 +125,8 @@ static void poison(json_t *value, const char *text) {
         }
     } else if (json_is_object(value)) {
         json_object_foreach_safe(value, next, key, inner) {
-            if (json_is_string(inner) && strcmp(key, "format") != 0) json_object_set_new(value, key, json_string(text));
+            if (json_is_string(inner) && strcmp(key, "format") != 0)
+                json_object_set_new(value, key, json_string(text));
             else poison(inner, text);
         }
     }
@@ -145,7 +151,8 @@ static void test_every_string(void **state) {
         poison(root, attacks[i]);
         char *json = json_dumps(root, JSON_REAL_PRECISION(9)), *page = page_of(json);
         assert_well_formed(page);
-        assert_in_range(count_of(page, "<"), tags - 8, tags + 8); /* a note less or more (n_layer, normalization), nothing else */
+        assert_in_range(count_of(page, "<"), tags - 8,
+                        tags + 8); /* a note less or more (n_layer, normalization), nothing else */
         assert_int_equal(count_of(page, "<script>"), 1);
         assert_null(strstr(page, "<img"));
         assert_null(strstr(page, "<svg onload"));
@@ -228,7 +235,9 @@ static void test_self_contained(void **state) {
 static void test_many_heads(void **state) {
     (void)state;
     json_t *root = support_json(REPORT_FILE);
-    json_t *sources = json_object_get(json_array_get(json_object_get(json_object_get(root, "eigen"), "vectors"), 0), "sources");
+    json_t *sources =
+        json_object_get(json_array_get(json_object_get(json_object_get(root, "eigen"), "vectors"), 0),
+                        "sources");
     json_object_del(sources, "bias");
     for (int h = 2; h < 12; h++) {
         char name[16];
@@ -249,8 +258,11 @@ static void test_many_heads(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_markup),         cmocka_unit_test(test_hostile_strings),
-                                       cmocka_unit_test(test_every_string),   cmocka_unit_test(test_parts),
-                                       cmocka_unit_test(test_self_contained), cmocka_unit_test(test_many_heads)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_markup),
+                                       cmocka_unit_test(test_hostile_strings),
+                                       cmocka_unit_test(test_every_string),
+                                       cmocka_unit_test(test_parts),
+                                       cmocka_unit_test(test_self_contained),
+                                       cmocka_unit_test(test_many_heads)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Pieces of the report for a notebook: they stand alone, touch nothing around them, and what a token says stays text. */
+/* Pieces of the report for a notebook: they stand alone, touch nothing around them, and what a token says
+ * stays text. */
 #include "report_support.h"
 #include <ctype.h>
 
@@ -50,7 +51,9 @@ static void check_levels(const char *html) {
         snprintf(last, sizeof last, "\"c%u\"", i);
         snprintf(rule, sizeof rule, ".bilens .c%u{", i);
         bool is_used = strstr(html, used) || strstr(html, last), has = strstr(html, rule) != NULL;
-        if (is_used != has) fail_msg("level %u is %s, but %s", i, is_used ? "used" : "not used", has ? "has a rule" : "has no rule");
+        if (is_used != has)
+            fail_msg("level %u is %s, but %s", i, is_used ? "used" : "not used",
+                     has ? "has a rule" : "has no rule");
     }
 }
 
@@ -84,7 +87,8 @@ static void test_hostile_token(void **state) {
         json_object_set_new(part, "token", json_string(hostile));
         json_t *vector = json_array_get(json_object_get(part, "vectors"), 0),
                *match = json_array_get(json_object_get(vector, "matches"), 0);
-        json_t *entry = json_array_get(json_object_get(json_object_get(json_object_get(vector, "sources"), "direct"), "top"), 0);
+        json_t *entry = json_array_get(
+            json_object_get(json_object_get(json_object_get(vector, "sources"), "direct"), "top"), 0);
         if (entry) json_array_set_new(entry, 0, json_string(hostile));
         if (match) json_array_set_new(json_object_get(match, "next"), 0, json_string(hostile));
         char *json = json_dumps(part, 0), *html = pieces[i].make(json, &err);
@@ -112,6 +116,7 @@ static void test_refused(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pieces), cmocka_unit_test(test_hostile_token), cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pieces), cmocka_unit_test(test_hostile_token),
+                                       cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

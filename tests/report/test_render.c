@@ -1,12 +1,14 @@
-/* A report's folder: complete, the same bytes every time, and never half of one report and half of another. */
+/* A report's folder: complete, the same bytes every time, and never half of one report and half of another.
+ */
 #include "report_support.h"
 #include <dirent.h>
 #include <locale.h>
 #include <sys/stat.h>
 
-static const char *const files[] = {"report.json",          "index.html",          "figures/spectrum.svg",      "figures/spectrum.png",
-                                    "figures/spectrum.pdf", "tables/spectrum.csv", "tables/virtual-tokens.csv", "tables/top-inputs.csv",
-                                    "tables/tensors.csv"};
+static const char *const files[] = {
+    "report.json",          "index.html",          "figures/spectrum.svg",      "figures/spectrum.png",
+    "figures/spectrum.pdf", "tables/spectrum.csv", "tables/virtual-tokens.csv", "tables/top-inputs.csv",
+    "tables/tensors.csv"};
 enum { N_FILES = sizeof files / sizeof *files };
 
 static const char *place(const char *name) {
@@ -94,7 +96,8 @@ static void test_failures_leave_the_old(void **state) {
     bl_error err = {0};
     assert_false(bl_report_render("{\"format\":\"bilens report 1\"}", NULL, a, &err)); /* damaged */
     assert_error(err, BL_ERR_INPUT, "version");
-    snprintf(path, sizeof path, "%s/tables/spectrum.csv", a); /* a folder where a file goes: found before anything moves */
+    snprintf(path, sizeof path, "%s/tables/spectrum.csv",
+             a); /* a folder where a file goes: found before anything moves */
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mkdir(path, 0777), 0);
     char *changed = strdup(json), *model = strstr(changed, "small & odd");
@@ -144,7 +147,8 @@ static void test_arrays(void **state) {
     assert_int_equal(array.n_dims, 2);
     assert_int_equal(array.shape[0], n);
     assert_int_equal(array.shape[1], n);
-    for (size_t i = 0; i < n; i++) assert_memory_equal(data + i * n, bl_eigen_vector(eigen, (long)i), n * sizeof *data);
+    for (size_t i = 0; i < n; i++)
+        assert_memory_equal(data + i * n, bl_eigen_vector(eigen, (long)i), n * sizeof *data);
     bl_free(data);
     render(json, a); /* rendered again without a model: the arrays are left as they are */
     assert_int_equal(count_entries(a), 6);
@@ -162,7 +166,9 @@ static void test_arrays(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_complete_and_repeatable), cmocka_unit_test(test_locale),
-                                       cmocka_unit_test(test_failures_leave_the_old), cmocka_unit_test(test_arrays)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_complete_and_repeatable),
+                                       cmocka_unit_test(test_locale),
+                                       cmocka_unit_test(test_failures_leave_the_old),
+                                       cmocka_unit_test(test_arrays)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,8 @@ typedef struct fixture {
 static void fixture_load(fixture *f, const char *folder) {
     static const char *const minus[] = {"#10", "#11"}, *const corpus_path = STORIES;
     bl_error err = {0};
-    *f = (fixture){.model = bl_model_load(folder, &err), .direction = {.token = "#9", .minus = minus, .n_minus = 2}};
+    *f = (fixture){.model = bl_model_load(folder, &err),
+                   .direction = {.token = "#9", .minus = minus, .n_minus = 2}};
     if (!f->model) fail_msg("%s", err.message);
     f->subject = (bl_subject){f->model, &f->direction, 0};
     float *u = malloc(sizeof *u * bl_model_config(f->model)->d_model);
@@ -71,7 +72,8 @@ static void test_info(void **state) {
     fixture_new(&f, "plain");
     json_t *root = parsed(bl_info_json(f.model, NULL));
     assert_keys(root, (const char *const[]){"model", "generation", "config", "parameters", "tensors", NULL});
-    assert_keys(json_array_get(json_object_get(root, "tensors"), 0), (const char *const[]){"name", "shape", "dtype", NULL});
+    assert_keys(json_array_get(json_object_get(root, "tensors"), 0),
+                (const char *const[]){"name", "shape", "dtype", NULL});
     assert_int_equal(json_array_size(json_object_get(root, "tensors")), bl_model_n_tensors(f.model));
     assert_int_equal(json_integer_value(json_object_get(root, "parameters")), bl_model_parameters(f.model));
     assert_int_equal(json_integer_value(json_object_get(json_object_get(root, "architecture"), "d_model")),
@@ -110,7 +112,8 @@ static void check_eigen(const char *name) {
     const bl_config *config = bl_model_config(f.model);
     json_t *root = parsed(bl_eigen_json(&f.subject, f.eigen, indices, N, &err)), *vector;
     float *values = malloc(sizeof *values * (1 + config->n_head) * config->n_vocab);
-    assert_keys(root, (const char *const[]){"model", "layer", "token", "minus", "d_model", "eigenvalues", "vectors", NULL});
+    assert_keys(root, (const char *const[]){"model", "layer", "token", "minus", "d_model", "eigenvalues",
+                                            "vectors", NULL});
     assert_string_equal(json_string_value(json_object_get(root, "token")), "#9");
     assert_int_equal(json_array_size(json_object_get(root, "minus")), 2);
     assert_int_equal(json_array_size(json_object_get(root, "eigenvalues")), bl_interaction_size(f.model));
@@ -119,7 +122,8 @@ static void check_eigen(const char *name) {
     json_array_foreach(json_object_get(root, "vectors"), j, vector) {
         json_t *sources = json_object_get(vector, "sources");
         assert_keys(vector, (const char *const[]){"index", "eigenvalue", "sources", NULL});
-        assert_int_equal(json_integer_value(json_object_get(vector, "index")), indices[j]); /* echoed as asked */
+        assert_int_equal(json_integer_value(json_object_get(vector, "index")),
+                         indices[j]); /* echoed as asked */
         assert_keys(sources, (const char *const[]){"direct", "head 0", "head 1", NULL});
         bool biased = bl_interaction_size(f.model) > config->d_model;
         assert_int_equal(json_object_size(sources), 1 + config->n_head + biased);
@@ -153,7 +157,8 @@ static void check_scan(const char *name) {
     fixture_new(&f, name);
     bl_error err = {0};
     json_t *root = parsed(bl_scan_json(&f.subject, f.eigen, f.scan, indices, N, &err)), *hits, *match;
-    assert_keys(root, (const char *const[]){"model", "layer", "token", "minus", "stories", "positions", "vectors", NULL});
+    assert_keys(root, (const char *const[]){"model", "layer", "token", "minus", "stories", "positions",
+                                            "vectors", NULL});
     assert_int_equal(json_array_size(json_object_get(root, "vectors")), N);
     size_t j, i;
     json_array_foreach(json_object_get(root, "vectors"), j, hits) {
@@ -161,8 +166,8 @@ static void check_scan(const char *name) {
         assert_keys(hits, (const char *const[]){"index", "eigenvalue", "matches", NULL});
         assert_int_equal(json_array_size(json_object_get(hits, "matches")), bl_scan_n_matches(f.scan, j));
         json_array_foreach(json_object_get(hits, "matches"), i, match) {
-            assert_keys(match, (const char *const[]){"story", "position", "token", "activation", "similarity", "contributions", "tokens",
-                                                     "next", NULL});
+            assert_keys(match, (const char *const[]){"story", "position", "token", "activation", "similarity",
+                                                     "contributions", "tokens", "next", NULL});
             size_t position = (size_t)json_integer_value(json_object_get(match, "position"));
             json_t *shares = json_object_get(match, "contributions");
             double similarity = json_number_value(json_object_get(match, "similarity")),
@@ -172,7 +177,8 @@ static void check_scan(const char *name) {
             assert_in_range(json_array_size(json_object_get(match, "next")), 0, 3);
             for (size_t k = 0; k <= position; k++) sum += json_number_value(json_array_get(shares, k));
             assert_near(sum, fabs(similarity), 1e-4, fmax(1, fabs(similarity)));
-            assert_near(json_number_value(json_object_get(match, "activation")), eigenvalue * similarity * similarity, 1e-5,
+            assert_near(json_number_value(json_object_get(match, "activation")),
+                        eigenvalue * similarity * similarity, 1e-5,
                         fabs(eigenvalue) * similarity * similarity);
         }
     }
@@ -207,7 +213,8 @@ static void test_report(void **state) {
     bl_error err = {0};
     static const char *const corpus[] = {"stories.txt", "broken \xFF name"};
     char *info = bl_info_json(f.model, &err), *eigen = bl_eigen_json(&f.subject, f.eigen, indices, N, &err);
-    char *scan = bl_scan_json(&f.subject, f.eigen, f.scan, indices, N, &err), *report = bl_report_json(info, eigen, scan, corpus, 2, &err);
+    char *scan = bl_scan_json(&f.subject, f.eigen, f.scan, indices, N, &err),
+         *report = bl_report_json(info, eigen, scan, corpus, 2, &err);
     assert_non_null(report);
     json_t *root = json_loads(report, 0, NULL);
     assert_keys(root, (const char *const[]){"format", "version", "info", "eigen", "scan", "corpus", NULL});
@@ -260,10 +267,13 @@ static void make_poor_model(const char *folder) {
     assert_int_equal(fread(&size, sizeof size, 1, file), 1);
     header = calloc(1, size + 1);
     assert_int_equal(fread(header, 1, size, file), size);
-    json_t *root = json_loads(header, 0, NULL), *tensor = json_object_get(root, "transformer.h.0.mlp.o.weight"); /* P [d, h] */
+    json_t *root = json_loads(header, 0, NULL),
+           *tensor = json_object_get(root, "transformer.h.0.mlp.o.weight"); /* P [d, h] */
     json_t *shape = json_object_get(tensor, "shape");
-    size_t d = (size_t)json_integer_value(json_array_get(shape, 0)), h = (size_t)json_integer_value(json_array_get(shape, 1));
-    long at = (long)(8 + size) + (long)json_integer_value(json_array_get(json_object_get(tensor, "data_offsets"), 0));
+    size_t d = (size_t)json_integer_value(json_array_get(shape, 0)),
+           h = (size_t)json_integer_value(json_array_get(shape, 1));
+    long at = (long)(8 + size) +
+              (long)json_integer_value(json_array_get(json_object_get(tensor, "data_offsets"), 0));
     float *none = calloc(h, sizeof *none);
     assert_true(d > 0 && h > 1);
     for (size_t i = 0; i < d; i++) {
@@ -287,9 +297,10 @@ static void test_groups(void **state) {
     static const long asked[] = {-1, 5};
     bl_error err = {0};
     for (int i = 0; i < 2; i++) {
-        json_t *root =
-            parsed(i == 0 ? bl_eigen_json(&f.subject, f.eigen, asked, 2, &err) : bl_scan_json(&f.subject, f.eigen, f.scan, asked, 2, &err));
-        json_t *vectors = json_object_get(root, "vectors"), *group = json_object_get(json_array_get(vectors, 1), "group");
+        json_t *root = parsed(i == 0 ? bl_eigen_json(&f.subject, f.eigen, asked, 2, &err)
+                                     : bl_scan_json(&f.subject, f.eigen, f.scan, asked, 2, &err));
+        json_t *vectors = json_object_get(root, "vectors"),
+               *group = json_object_get(json_array_get(vectors, 1), "group");
         assert_null(json_object_get(json_array_get(vectors, 0), "group"));
         assert_int_equal(json_array_size(group), 2);
         assert_int_equal(json_integer_value(json_array_get(group, 0)), 1);
@@ -300,8 +311,9 @@ static void test_groups(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_info),    cmocka_unit_test(test_eigen),  cmocka_unit_test(test_scan),
-                                       cmocka_unit_test(test_digits),  cmocka_unit_test(test_report), cmocka_unit_test(test_groups),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_info),    cmocka_unit_test(test_eigen),
+                                       cmocka_unit_test(test_scan),    cmocka_unit_test(test_digits),
+                                       cmocka_unit_test(test_report),  cmocka_unit_test(test_groups),
                                        cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

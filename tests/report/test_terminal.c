@@ -1,5 +1,5 @@
-/* What a terminal shows: at every width and colour depth no line is too long, nothing that a token holds reaches the terminal raw, and
- * the words are the same; the seed's own form. */
+/* What a terminal shows: at every width and colour depth no line is too long, nothing that a token holds
+ * reaches the terminal raw, and the words are the same; the seed's own form. */
 #include "report_support.h"
 
 typedef char *(*shower)(const char *json, const bl_terminal *terminal, bl_error *err);
@@ -7,7 +7,10 @@ typedef char *(*shower)(const char *json, const bl_terminal *terminal, bl_error 
 static const struct {
     const char *part; /* NULL: the whole report */
     shower show;
-} tables[] = {{"info", bl_info_table}, {"eigen", bl_eigen_table}, {"scan", bl_scan_table}, {NULL, bl_report_table}};
+} tables[] = {{"info", bl_info_table},
+              {"eigen", bl_eigen_table},
+              {"scan", bl_scan_table},
+              {NULL, bl_report_table}};
 enum { N_TABLES = sizeof tables / sizeof *tables };
 
 static char *part_text(size_t i) { return tables[i].part ? report_part(tables[i].part) : report_text(); }
@@ -41,7 +44,8 @@ static void assert_clean(const char *text, bl_colour colour) {
 static void assert_fits(const char *plain, size_t width) {
     char *copy = strdup(plain), *rest = copy;
     for (char *line; (line = strsep(&rest, "\n")) != NULL;)
-        if (bl_visible_width(line) > width) fail_msg("%zu columns, %zu are there: '%s'", bl_visible_width(line), width, line);
+        if (bl_visible_width(line) > width)
+            fail_msg("%zu columns, %zu are there: '%s'", bl_visible_width(line), width, line);
     free(copy);
 }
 
@@ -77,7 +81,8 @@ static void test_absurd_widths(void **state) {
 static void test_depths_agree(void **state) {
     (void)state;
     for (size_t i = 0; i < N_TABLES; i++) {
-        char *json = part_text(i), *deep = show(i, json, BL_COLOUR_24BIT, 80), *shallow = show(i, json, BL_COLOUR_256, 80);
+        char *json = part_text(i), *deep = show(i, json, BL_COLOUR_24BIT, 80),
+             *shallow = show(i, json, BL_COLOUR_256, 80);
         char *a = without_escapes(deep), *b = without_escapes(shallow);
         assert_string_equal(a, b);
         assert_null(strstr(shallow, "48;2;"));
@@ -118,7 +123,8 @@ static void test_eigen_form(void **state) {
 /* "Activation: 4.18 | … \e[30;48;2;r;g;bmword …": the seed's line, [token] bold, the next words plain. */
 static void test_scan_form(void **state) {
     (void)state;
-    char *json = report_part("scan"), *text = show(2, json, BL_COLOUR_24BIT, 0), *plain = without_escapes(text);
+    char *json = report_part("scan"), *text = show(2, json, BL_COLOUR_24BIT, 0),
+         *plain = without_escapes(text);
     assert_contains(plain, "Eig Idx: -1 for \"swim\"   eigenvalue 1.7500\n\nActivation: 4.18 | ");
     assert_contains(plain, " [<U+202E>gnp.exe] \xE2\x90\x9B[31mred");
     assert_contains(plain, "(constant +0.0500)");
@@ -143,7 +149,8 @@ static void test_scan_form(void **state) {
 static void test_window(void **state) {
     (void)state;
     json_t *root = support_json(REPORT_FILE), *scan = json_object_get(root, "scan");
-    json_t *match = json_array_get(json_object_get(json_array_get(json_object_get(scan, "vectors"), 0), "matches"), 0);
+    json_t *match =
+        json_array_get(json_object_get(json_array_get(json_object_get(scan, "vectors"), 0), "matches"), 0);
     json_t *tokens = json_object_get(match, "tokens"), *next = json_object_get(match, "next");
     for (size_t i = 0; i < json_array_size(tokens); i++) {
         char name[32];
@@ -152,7 +159,8 @@ static void test_window(void **state) {
     }
     json_object_set_new(match, "token", json_string("w30"));
     for (size_t i = 0; i < 3; i++) json_array_set_new(next, i, json_string("after"));
-    char *json = json_dumps(scan, JSON_REAL_PRECISION(9)), *text = show(2, json, BL_COLOUR_256, 0), *plain = without_escapes(text);
+    char *json = json_dumps(scan, JSON_REAL_PRECISION(9)), *text = show(2, json, BL_COLOUR_256, 0),
+         *plain = without_escapes(text);
     assert_contains(plain, "Activation: 4.18 | w10 w11 ");
     assert_contains(plain, " w29 [w30] after after after");
     assert_contains(text, "after after after"); /* no colour between */
@@ -182,9 +190,12 @@ static void test_report_form(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_widths_and_colours), cmocka_unit_test(test_absurd_widths),
-                                       cmocka_unit_test(test_depths_agree),       cmocka_unit_test(test_eigen_form),
-                                       cmocka_unit_test(test_scan_form),          cmocka_unit_test(test_window),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_widths_and_colours),
+                                       cmocka_unit_test(test_absurd_widths),
+                                       cmocka_unit_test(test_depths_agree),
+                                       cmocka_unit_test(test_eigen_form),
+                                       cmocka_unit_test(test_scan_form),
+                                       cmocka_unit_test(test_window),
                                        cmocka_unit_test(test_report_form)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Whatever bytes a token holds, what is shown is valid UTF-8 without a control character, of the width that was said. */
+/* Whatever bytes a token holds, what is shown is valid UTF-8 without a control character, of the width that
+ * was said. */
 #include "report_support.h"
 #include "base/random.h"
 #include <utf8proc.h>
@@ -37,7 +38,8 @@ static void test_cut(void **state) {
     assert_int_equal(bl_visible_add(&out, "unexpected", 6), 6);
     assert_string_equal(out.data, "unexp\xE2\x80\xA6");
     bl_buffer_free(&out);
-    assert_int_equal(bl_visible_add(&out, "\xE6\x97\xA5\xE6\x9C\xAC", 3), 3); /* two wide ones in three columns */
+    assert_int_equal(bl_visible_add(&out, "\xE6\x97\xA5\xE6\x9C\xAC", 3),
+                     3); /* two wide ones in three columns */
     assert_string_equal(out.data, "\xE6\x97\xA5\xE2\x80\xA6");
     bl_buffer_free(&out);
     assert_int_equal(bl_visible_add(&out, "exactly", 7), 7);
@@ -56,7 +58,8 @@ static void test_html(void **state) {
 static void assert_harmless(const char *text) {
     for (size_t i = 0, n = strlen(text); i < n;) {
         utf8proc_int32_t c;
-        utf8proc_ssize_t size = utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(n - i), &c);
+        utf8proc_ssize_t size =
+            utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(n - i), &c);
         assert_true(size > 0);
         assert_true(c >= 0x20 && c != 0x7F && !(c >= 0x80 && c < 0xA0) && c != 0x202E && c != 0x2028);
         i += (size_t)size;
@@ -85,7 +88,7 @@ static void test_random_bytes(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pictures), cmocka_unit_test(test_cut), cmocka_unit_test(test_html),
-                                       cmocka_unit_test(test_random_bytes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pictures), cmocka_unit_test(test_cut),
+                                       cmocka_unit_test(test_html), cmocka_unit_test(test_random_bytes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Every kernel of the folded scan that this processor can run equals sums in double, at sizes on both sides of every block and tile. */
+/* Every kernel of the folded scan that this processor can run equals sums in double, at sizes on both sides
+ * of every block and tile. */
 #include "support.h"
 #include "scan/attend.h"
 #include <math.h>
@@ -18,7 +19,8 @@ static size_t up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 static problem make(size_t n, size_t k, size_t columns, float size) {
     problem p = {.N = up(n, BL_ATTEND_BLOCK), .V = 50};
     size_t groups = up(columns, BL_ATTEND_COLUMNS), rows = n > p.V ? n : p.V;
-    p.table = calloc((rows + 1) * 2 * k, sizeof *p.table); /* a row more, for what is fetched of the next head */
+    p.table =
+        calloc((rows + 1) * 2 * k, sizeof *p.table); /* a row more, for what is fetched of the next head */
     p.angles = calloc(n * k, sizeof *p.angles);
     p.moved = calloc(groups * p.N, sizeof *p.moved);
     p.scratch = calloc(p.N * k + BL_ATTEND_BLOCK * (k + p.N) + groups * p.N, sizeof *p.scratch);
@@ -61,7 +63,8 @@ static void drop(problem *p) {
 static double rotated(const bl_attend *a, const float *table, size_t p, size_t i) {
     size_t half = a->k / 2, j = i % half;
     const float *row = table + (a->ids ? (size_t)a->ids[p] : p) * a->stride;
-    double x = (double)row[j], y = (double)row[j + half], c = (double)a->cosines[p * half + j], s = (double)a->sines[p * half + j];
+    double x = (double)row[j], y = (double)row[j + half], c = (double)a->cosines[p * half + j],
+           s = (double)a->sines[p * half + j];
     return i < half ? x * c - y * s : y * c + x * s;
 }
 
@@ -71,14 +74,16 @@ static void plainly(const bl_attend *a, size_t N, double *expected) {
         double weight[256], most = -INFINITY, sum = 0;
         for (size_t j = 0; j <= p; j++) {
             weight[j] = 0;
-            for (size_t i = 0; i < a->k; i++) weight[j] += rotated(a, a->queries, p, i) * rotated(a, a->keys, j, i);
+            for (size_t i = 0; i < a->k; i++)
+                weight[j] += rotated(a, a->queries, p, i) * rotated(a, a->keys, j, i);
             most = fmax(most, weight[j]);
         }
         for (size_t j = 0; j <= p; j++) sum += weight[j] = exp(weight[j] - most);
         for (size_t c = 0; c < a->columns; c++) {
             expected[p * a->columns + c] = 0;
             for (size_t j = 0; j <= p; j++)
-                expected[p * a->columns + c] += weight[j] / sum * (double)a->moved[(c / 12 * N + j) * 12 + c % 12];
+                expected[p * a->columns + c] +=
+                    weight[j] / sum * (double)a->moved[(c / 12 * N + j) * 12 + c % 12];
         }
     }
 }
@@ -95,8 +100,8 @@ static double compare(problem *p, const bl_attend_kernel *kernel, const double *
 
 static void test_kernels(void **state) {
     (void)state;
-    const size_t n[] = {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40, 47, 48, 49, 64, 65, 100, 200}, k[] = {2, 6, 8, 64, 128},
-                 columns[] = {1, 4, 5, 8, 9, 12, 13, 40};
+    const size_t n[] = {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40, 47, 48, 49, 64, 65, 100, 200},
+                 k[] = {2, 6, 8, 64, 128}, columns[] = {1, 4, 5, 8, 9, 12, 13, 40};
     const bl_attend_kernel *kernels[3];
     size_t count = bl_attend_all(kernels);
     assert_string_equal(kernels[count - 1]->name, "portable");
@@ -109,7 +114,8 @@ static void test_kernels(void **state) {
                     problem p = make(n[i], k[j], columns[c], c % 2 ? 1.0F : 0.2F);
                     p.a.ids = by_id ? p.ids : NULL;
                     plainly(&p.a, p.N, expected);
-                    for (size_t x = 0; x < count; x++) worst[x] = fmax(worst[x], compare(&p, kernels[x], expected));
+                    for (size_t x = 0; x < count; x++)
+                        worst[x] = fmax(worst[x], compare(&p, kernels[x], expected));
                     drop(&p);
                 }
     for (size_t x = 0; x < count; x++) {
@@ -119,7 +125,8 @@ static void test_kernels(void **state) {
     free(expected);
 }
 
-/* Far apart scores neither overflow nor lose the row; a position's result does not depend on what stands behind it, to the bit. */
+/* Far apart scores neither overflow nor lose the row; a position's result does not depend on what stands
+ * behind it, to the bit. */
 static void test_extremes(void **state) {
     (void)state;
     const bl_attend_kernel *kernels[3];
@@ -129,7 +136,8 @@ static void test_extremes(void **state) {
         problem p = make(70, 16, 12, 15.0F); /* scores of some thousands */
         float first[12 * 40];
         plainly(&p.a, p.N, expected);
-        assert_true(compare(&p, kernels[x], expected) < 1e-2); /* the scores' own rounding, 1e-7 of thousands, is in the exponent */
+        assert_true(compare(&p, kernels[x], expected) <
+                    1e-2); /* the scores' own rounding, 1e-7 of thousands, is in the exponent */
         for (size_t n = 1; n <= 70; n++) {
             size_t N = up(n, BL_ATTEND_BLOCK);
             problem part = p;

@@ -1,5 +1,6 @@
-/* The folded scan equals the full forward pass, on every bilinear variant, at every layer, for few vectors (tau) and many (values), and on
- * trained models at their own size. What each variant's largest difference is goes to standard error. */
+/* The folded scan equals the full forward pass, on every bilinear variant, at every layer, for few vectors
+ * (tau) and many (values), and on trained models at their own size. What each variant's largest difference is
+ * goes to standard error. */
 #include "support.h"
 #include "decompose/interaction.h"
 #include "scan/folded.h"
@@ -14,12 +15,12 @@ typedef struct worst {
 static void differ(double *most, float a, double b) { *most = fmax(*most, fabs((double)a - b)); }
 
 /* Contributions of the first probes at the first and the last position, whole and by head. */
-static void compare_contributions(const bl_probes *probes, const bl_folded *folded, bl_folded_workspace *fast, bl_workspace *slow,
-                                  const int32_t *ids, size_t n, worst *w) {
+static void compare_contributions(const bl_probes *probes, const bl_folded *folded, bl_folded_workspace *fast,
+                                  bl_workspace *slow, const int32_t *ids, size_t n, worst *w) {
     const bl_config *c = bl_model_config(probes->model);
     size_t d = c->d_model, rows = 1 + c->n_head;
-    float *memory = calloc(c->n_head * d + 2 * n * (1 + rows), sizeof *memory), *back = memory, *a = back + c->n_head * d, *b = a + n,
-          *a_heads = b + n, *b_heads = a_heads + rows * n;
+    float *memory = calloc(c->n_head * d + 2 * n * (1 + rows), sizeof *memory), *back = memory,
+          *a = back + c->n_head * d, *b = a + n, *a_heads = b + n, *b_heads = a_heads + rows * n;
     for (size_t j = 0; j < probes->J && j < 5; j++)
         for (size_t p = 0; p<n; p += n> 1 ? n - 1 : 1) {
             bl_error err = {0};
@@ -36,7 +37,8 @@ static void compare_contributions(const bl_probes *probes, const bl_folded *fold
                 differ(&w->contribution, a[i], a_sum);
                 differ(&w->contribution, b[i], b_sum);
             }
-            for (size_t i = 0; i < rows * (p + 1); i++) differ(&w->contribution, a_heads[i], (double)b_heads[i]);
+            for (size_t i = 0; i < rows * (p + 1); i++)
+                differ(&w->contribution, a_heads[i], (double)b_heads[i]);
         }
     free(memory);
 }
@@ -54,7 +56,8 @@ static void compare(const bl_model *model, size_t layer, size_t J, unsigned seed
     bl_eigen *eigen = bl_eigen_new(model, layer, u, 0, &err);
     assert_non_null(eigen);
     long indices[MOST_J];
-    for (size_t j = 0; j < J; j++) indices[j] = j % 2 ? -(long)(j / 2 % n_eigen) - 1 : (long)(j / 2 % n_eigen); /* both ends */
+    for (size_t j = 0; j < J; j++)
+        indices[j] = j % 2 ? -(long)(j / 2 % n_eigen) - 1 : (long)(j / 2 % n_eigen); /* both ends */
     bl_probes probes;
     assert_true(bl_probes_init(&probes, model, eigen, indices, J, &err));
     bl_folded *folded = bl_folded_new(&probes, &err);
@@ -82,8 +85,8 @@ static void compare(const bl_model *model, size_t layer, size_t J, unsigned seed
 }
 
 static void judge(const char *what, size_t layer, const worst *w) {
-    fprintf(stderr, "%-62s layer %zu: similarities %.1e, contributions %.1e of the largest similarity\n", what, layer,
-            w->similarity / w->largest, w->contribution / w->largest);
+    fprintf(stderr, "%-62s layer %zu: similarities %.1e, contributions %.1e of the largest similarity\n",
+            what, layer, w->similarity / w->largest, w->contribution / w->largest);
     assert_true(w->largest > 0 && w->similarity < 5e-6 * w->largest && w->contribution < 5e-6 * w->largest);
 }
 
@@ -131,6 +134,7 @@ static void test_trained(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equal), cmocka_unit_test(test_embedded), cmocka_unit_test(test_trained)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equal), cmocka_unit_test(test_embedded),
+                                       cmocka_unit_test(test_trained)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

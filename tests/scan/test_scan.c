@@ -14,7 +14,8 @@ static bl_eigen *decompose(const bl_model *model, size_t layer) {
     return eigen;
 }
 
-static bl_scan *scan_file(const bl_model *model, const bl_eigen *eigen, const char *path, const bl_scan_options *options) {
+static bl_scan *scan_file(const bl_model *model, const bl_eigen *eigen, const char *path,
+                          const bl_scan_options *options) {
     bl_error err = {0};
     bl_corpus *corpus = bl_corpus_open(&path, 1, &err);
     if (!corpus) fail_msg("%s", err.message);
@@ -29,7 +30,8 @@ static void compare_match(const bl_model *model, bl_match m, const json_t *wante
                 m.position == (size_t)json_integer_value(json_object_get(wanted, "position"));
     double similarity = json_number_value(json_object_get(wanted, "similarity"));
     assert_near((double)m.similarity, similarity, 1e-5, fabs(similarity) + 0.1);
-    assert_near((double)m.activation, json_number_value(json_object_get(wanted, "activation")), 1e-4, fabs((double)m.activation) + 0.01);
+    assert_near((double)m.activation, json_number_value(json_object_get(wanted, "activation")), 1e-4,
+                fabs((double)m.activation) + 0.01);
     if (!same) { /* stories that begin alike, with [BOS] for one: the order of equals means nothing */
         assert_near((double)m.similarity, similarity, 1e-6, fabs(similarity));
         return;
@@ -48,7 +50,8 @@ static void test_golden(void **state) {
     for (size_t i = 0; i < 3; i++) {
         char path[512];
         snprintf(path, sizeof path, TEST_DATA "/models/golden/%s.json", models[i]);
-        json_t *golden = support_json(path), *vectors = json_object_get(json_object_get(golden, "scan"), "vectors");
+        json_t *golden = support_json(path),
+               *vectors = json_object_get(json_object_get(golden, "scan"), "vectors");
         bl_model *model = support_model(models[i]);
         bl_eigen *eigen = decompose(model, bl_model_config(model)->n_layer - 1);
         bl_scan *scan = scan_file(model, eigen, TEST_DATA "/models/stories.txt", NULL);
@@ -56,7 +59,8 @@ static void test_golden(void **state) {
         for (size_t j = 0; j < 8; j++) {
             const json_t *matches = json_object_get(json_array_get(vectors, j), "matches");
             assert_int_equal(bl_scan_n_matches(scan, j), json_array_size(matches));
-            for (size_t m = 0; m < 8; m++) compare_match(model, bl_scan_match(scan, j, m), json_array_get(matches, m));
+            for (size_t m = 0; m < 8; m++)
+                compare_match(model, bl_scan_match(scan, j, m), json_array_get(matches, m));
         }
         bl_scan_free(scan);
         bl_eigen_free(eigen);
@@ -82,7 +86,9 @@ static void test_contributions_sum(void **state) {
                         size += fabs((double)match.contributions[p]);
                     }
                     assert_near(sum, fabs((double)match.similarity), 1e-5, size + 0.1);
-                    if (m) assert_true(fabsf(bl_scan_match(scan, j, m - 1).similarity) >= fabsf(match.similarity));
+                    if (m)
+                        assert_true(fabsf(bl_scan_match(scan, j, m - 1).similarity) >=
+                                    fabsf(match.similarity));
                     assert_true(match.n_ids >= match.position + 1 && match.n_ids <= match.position + 4);
                 }
             bl_scan_free(scan);
@@ -92,7 +98,8 @@ static void test_contributions_sum(void **state) {
     }
 }
 
-/* 700 stories, each twice: of equal activations the lower story wins, and the number of threads changes no bit. */
+/* 700 stories, each twice: of equal activations the lower story wins, and the number of threads changes no
+ * bit. */
 static void test_ties_and_threads(void **state) {
     (void)state;
     char path[128];
@@ -169,8 +176,9 @@ static void test_few_stories(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_contributions_sum),
-                                       cmocka_unit_test(test_ties_and_threads), cmocka_unit_test(test_refusals),
-                                       cmocka_unit_test(test_few_stories)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden),
+                                       cmocka_unit_test(test_contributions_sum),
+                                       cmocka_unit_test(test_ties_and_threads),
+                                       cmocka_unit_test(test_refusals), cmocka_unit_test(test_few_stories)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The explorer's answers: numbers equal to the command line's JSON, refusals with their status, bounded caches. */
+/* The explorer's answers: numbers equal to the command line's JSON, refusals with their status, bounded
+ * caches. */
 #include "support.h"
 #include "decompose/interaction.h"
 #include "serve/explorer.h"
@@ -47,9 +48,11 @@ static json_t *ask(const setting *s, const char *path, const char *query, unsign
     bl_request request = {.path = path};
     bl_answer answer;
     bl_error err = {0};
-    if (bl_request_add(&request, query, strlen(query), &err)) bl_explorer_answer(s->explorer, &request, NULL, NULL, &answer);
+    if (bl_request_add(&request, query, strlen(query), &err))
+        bl_explorer_answer(s->explorer, &request, NULL, NULL, &answer);
     else bl_answer_error(&answer, 400, err.message);
-    if (answer.status != status) fail_msg("%s?%s: %u, expected %u: %.300s", path, query, answer.status, status, answer.text);
+    if (answer.status != status)
+        fail_msg("%s?%s: %u, expected %u: %.300s", path, query, answer.status, status, answer.text);
     json_error_t where;
     json_t *json = json_loadb(answer.text, answer.n, 0, &where);
     if (!json) fail_msg("%s?%s: %s", path, query, where.text);
@@ -63,7 +66,8 @@ static json_t *ask(const setting *s, const char *path, const char *query, unsign
     return json;
 }
 
-static void refused(const setting *s, const char *path, const char *query, unsigned status, const char *part) {
+static void refused(const setting *s, const char *path, const char *query, unsigned status,
+                    const char *part) {
     json_decref(ask(s, path, query, status, part));
 }
 
@@ -72,7 +76,8 @@ static void assert_same_json(json_t *ours, char *text) {
     static const char *const added[] = {"id", "contrast", "null", "largest", "source"};
     json_t *theirs = json_loads(text, 0, NULL);
     for (size_t i = 0; i < sizeof added / sizeof *added; i++) json_object_del(ours, added[i]);
-    if (!json_equal(ours, theirs)) fail_msg("differs from the command line's:\n%.500s\n%.500s", json_dumps(ours, 0), text);
+    if (!json_equal(ours, theirs))
+        fail_msg("differs from the command line's:\n%.500s\n%.500s", json_dumps(ours, 0), text);
     json_decref(theirs);
     json_decref(ours);
     bl_free(text);
@@ -94,8 +99,10 @@ static void test_equals_command_line(void **state) {
         bl_subject subject = {s.model, &direction, layer};
         assert_true(bl_direction_vector(s.model, &direction, u, &err));
         bl_eigen *eigen = bl_eigen_new(s.model, layer, u, 4 > bl_interaction_size(s.model) / 8 ? 0 : 4, &err);
-        snprintf(query, sizeof query, "token=swim&minus=run&minus=climb&layer=%zu&eigs=-1&eigs=-2&eigs=0", layer);
-        assert_same_json(ask(&s, "/api/eigen", query, 200, ""), bl_eigen_json(&subject, eigen, eigs, 3, &err));
+        snprintf(query, sizeof query, "token=swim&minus=run&minus=climb&layer=%zu&eigs=-1&eigs=-2&eigs=0",
+                 layer);
+        assert_same_json(ask(&s, "/api/eigen", query, 200, ""),
+                         bl_eigen_json(&subject, eigen, eigs, 3, &err));
         bl_corpus *corpus = open_stories();
         bl_scan_options options = {.top = 2, .heads = true};
         bl_scan *scan = bl_scan_run(s.model, eigen, eigs, 3, corpus, &options, &err);
@@ -112,7 +119,9 @@ static void test_equals_command_line(void **state) {
 }
 
 /* [[…] …] of numbers: row r, column c. */
-static double at(const json_t *rows, size_t r, size_t c) { return json_number_value(json_array_get(json_array_get(rows, r), c)); }
+static double at(const json_t *rows, size_t r, size_t c) {
+    return json_number_value(json_array_get(json_array_get(rows, r), c));
+}
 
 static double sum_of(const json_t *list) {
     double sum = 0;
@@ -120,7 +129,9 @@ static double sum_of(const json_t *list) {
     return sum;
 }
 
-static double key(const json_t *object, const char *name) { return json_number_value(json_object_get(object, name)); }
+static double key(const json_t *object, const char *name) {
+    return json_number_value(json_object_get(object, name));
+}
 
 /* Rows of heads sum to contributions, and these with the bias to |similarity|. */
 static void check_match(const json_t *match, size_t H) {
@@ -134,7 +145,8 @@ static void check_match(const json_t *match, size_t H) {
         for (size_t row = 0; row <= H; row++) sum += at(heads, row, p);
         assert_near(sum, json_number_value(json_array_get(shares, p)), 2e-6, 1);
     }
-    assert_near(sum_of(shares) + key(match, "bias"), fabs(key(match, "similarity")), 2e-5, 1 + fabs(key(match, "similarity")));
+    assert_near(sum_of(shares) + key(match, "bias"), fabs(key(match, "similarity")), 2e-5,
+                1 + fabs(key(match, "similarity")));
 }
 
 /* The atlas's matches are those of a scan; asked for by head, they are computed at its places. */
@@ -144,9 +156,11 @@ static void test_atlas_scan(void **state) {
     for (size_t i = 0; i < 3; i++) {
         setting with = begin(models[i], true), without = begin(models[i], false);
         char query[100], by_head[120];
-        snprintf(query, sizeof query, "token=swim&contrast=mean&eigs=-1&eigs=1&top=3&layer=%zu", bl_model_config(with.model)->n_layer - 1);
+        snprintf(query, sizeof query, "token=swim&contrast=mean&eigs=-1&eigs=1&top=3&layer=%zu",
+                 bl_model_config(with.model)->n_layer - 1);
         snprintf(by_head, sizeof by_head, "%s&heads=1", query);
-        json_t *stored = ask(&with, "/api/scan", query, 200, ""), *fresh = ask(&without, "/api/scan", by_head, 200, ""),
+        json_t *stored = ask(&with, "/api/scan", query, 200, ""),
+               *fresh = ask(&without, "/api/scan", by_head, 200, ""),
                *places = ask(&with, "/api/scan", by_head, 200, "");
         assert_string_equal(json_string_value(json_object_get(stored, "source")), "atlas");
         assert_string_equal(json_string_value(json_object_get(fresh, "source")), "scan");
@@ -155,7 +169,9 @@ static void test_atlas_scan(void **state) {
             for (size_t m = 0; m < 3; m++) {
                 json_t *found[3] = {stored, fresh, places};
                 for (size_t k = 0; k < 3; k++)
-                    found[k] = json_array_get(json_object_get(json_array_get(json_object_get(found[k], "vectors"), j), "matches"), m);
+                    found[k] = json_array_get(
+                        json_object_get(json_array_get(json_object_get(found[k], "vectors"), j), "matches"),
+                        m);
                 for (size_t k = 0; k < 3; k++) {
                     assert_near(fabs(key(found[k], "similarity")), fabs(key(found[1], "similarity")), 1e-3,
                                 1 + fabs(key(found[1], "similarity")));
@@ -184,11 +200,12 @@ static void test_null_model(void **state) {
     bl_decomposer_options options = {.null_model = true, .seed = 7};
     bl_decomposer *z = bl_decomposer_new(s.model, 0, &options, &err);
     bl_eigen *eigen;
-    assert_true(bl_direction_vector(s.model, &direction, u, &err) && bl_decomposer_run(z, u, 1, 0, &eigen, &err));
+    assert_true(bl_direction_vector(s.model, &direction, u, &err) &&
+                bl_decomposer_run(z, u, 1, 0, &eigen, &err));
     assert_true(json_is_true(json_object_get(ours, "null")));
     for (size_t i = 0; i < 16; i++)
-        assert_near(json_number_value(json_array_get(json_object_get(ours, "eigenvalues"), i)), (double)bl_eigen_values(eigen)[i], 1e-5,
-                    key(ours, "largest"));
+        assert_near(json_number_value(json_array_get(json_object_get(ours, "eigenvalues"), i)),
+                    (double)bl_eigen_values(eigen)[i], 1e-5, key(ours, "largest"));
     json_decref(ours);
     bl_eigen_free(eigen);
     bl_decomposer_free(z);
@@ -200,7 +217,8 @@ static void test_tokens(void **state) {
     setting with = begin("plain", true), without = begin("plain", false);
     json_t *list = ask(&with, "/api/tokens", "q=W&limit=4", 200, ""), *rows = json_object_get(list, "tokens");
     assert_int_equal(json_array_size(rows), 4);
-    assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "token")), "w"); /* itself, then what begins with it */
+    assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "token")),
+                        "w"); /* itself, then what begins with it */
     for (size_t i = 1; i < 4; i++) {
         const char *token = json_string_value(json_object_get(json_array_get(rows, i), "token"));
         assert_true(strncmp(token, "w", 1) == 0 || strncmp(token, "##w", 3) == 0);
@@ -215,8 +233,9 @@ static void test_tokens(void **state) {
         assert_true(key(row, "largest") <= last);
         last = key(row, "largest");
         assert_int_equal(json_array_size(values), 8);
-        assert_near(fmax(fabs(json_number_value(json_array_get(values, 0))), fabs(json_number_value(json_array_get(values, 7)))), last,
-                    1e-6, last);
+        assert_near(fmax(fabs(json_number_value(json_array_get(values, 0))),
+                         fabs(json_number_value(json_array_get(values, 7)))),
+                    last, 1e-6, last);
         assert_near(key(row, "excess"), last / key(row, "null_largest"), 1e-6, key(row, "excess"));
     }
     json_decref(list);
@@ -243,14 +262,16 @@ static void test_sentence(void **state) {
     const char *const logits = "logits", *const inputs = "mlp_in.0", *text = "text=Tom+likes+to+swim";
     bl_ids ids = {0};
     bl_error err = {0};
-    json_t *sentence = ask(&s, "/api/sentence", text, 200, ""), *predictions = json_object_get(sentence, "predictions");
+    json_t *sentence = ask(&s, "/api/sentence", text, 200, ""),
+           *predictions = json_object_get(sentence, "predictions");
     assert_true(bl_tokenizer_encode(bl_model_tokenizer(s.model), "Tom likes to swim", 17, &ids, &err));
     assert_int_equal(json_array_size(predictions), ids.n);
     bl_trace *trace = bl_trace_run(s.model, ids.data, ids.n, &logits, 1, &err);
     bl_named_array array = bl_trace_array(trace, 0);
     size_t V = array.shape[1];
     for (size_t p = 0; p < ids.n; p++) {
-        const json_t *prediction = json_array_get(predictions, p), *next = json_object_get(prediction, "next");
+        const json_t *prediction = json_array_get(predictions, p),
+                     *next = json_object_get(prediction, "next");
         const float *row = array.data + p * V;
         double sum = 0;
         size_t best = 0, rank = 1;
@@ -270,19 +291,22 @@ static void test_sentence(void **state) {
     /* Every direction excited, by hand: the constant coordinate counts. */
     trace = bl_trace_run(s.model, ids.data, ids.n, &inputs, 1, &err);
     const float *x = bl_trace_array(trace, 0).data + 2 * 16;
-    json_t *excited = ask(&s, "/api/sentence/excited", "text=Tom+likes+to+swim&position=2&limit=1000", 200, ""),
+    json_t *excited =
+               ask(&s, "/api/sentence/excited", "text=Tom+likes+to+swim&position=2&limit=1000", 200, ""),
            *list = json_object_get(excited, "directions");
     assert_int_equal(json_array_size(list), 104 * 8);
     double last = 1e9;
     for (size_t i = 0; i < json_array_size(list); i += 50) {
         const json_t *item = json_array_get(list, i);
         char query[300];
-        snprintf(query, sizeof query, "text=Tom+likes+to+swim&position=2&token=%%23%d&contrast=mean&index=%d", (int)key(item, "id"),
-                 (int)key(item, "index"));
+        snprintf(query, sizeof query, "text=Tom+likes+to+swim&position=2&token=%%23%d&contrast=mean&index=%d",
+                 (int)key(item, "id"), (int)key(item, "index"));
         json_t *match = ask(&s, "/api/sentence/contributions", query, 200, "");
         check_match(match, 2);
-        assert_near(fabs(key(match, "similarity")), fabs(key(item, "similarity")), 2e-3, 1 + fabs(key(item, "similarity")));
-        assert_near(key(item, "activation"), key(item, "eigenvalue") * pow(key(item, "similarity"), 2), 1e-5, 1);
+        assert_near(fabs(key(match, "similarity")), fabs(key(item, "similarity")), 2e-3,
+                    1 + fabs(key(item, "similarity")));
+        assert_near(key(item, "activation"), key(item, "eigenvalue") * pow(key(item, "similarity"), 2), 1e-5,
+                    1);
         assert_true(fabs(key(item, "activation")) <= last);
         last = fabs(key(item, "activation"));
         json_decref(match);
@@ -367,7 +391,8 @@ static void test_cache_and_cancel(void **state) {
         snprintf(query, sizeof query, "token=%%23%d", 4 + i);
         json_decref(ask(&s, "/api/eigen", query, 200, ""));
     }
-    json_t *second = ask(&s, "/api/eigen", "token=swim&eigs=-1", 200, ""), *third = ask(&s, "/api/eigen", "eigs=-1&token=%2362", 200, "");
+    json_t *second = ask(&s, "/api/eigen", "token=swim&eigs=-1", 200, ""),
+           *third = ask(&s, "/api/eigen", "eigs=-1&token=%2362", 200, "");
     assert_true(json_equal(first, second));
     assert_true(json_equal(json_object_get(first, "eigenvalues"), json_object_get(third, "eigenvalues")));
     json_decref(first);

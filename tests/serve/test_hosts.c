@@ -6,12 +6,14 @@
 
 static void check(const bl_hosts *hosts, bool wanted, const char *const *names) {
     for (; *names; names++)
-        if (bl_hosts_allow(hosts, *names) != wanted) fail_msg("Host '%s' is %s", *names, wanted ? "refused" : "allowed");
+        if (bl_hosts_allow(hosts, *names) != wanted)
+            fail_msg("Host '%s' is %s", *names, wanted ? "refused" : "allowed");
 }
 
 static void test_names(void **state) {
     (void)state;
-    static const char *const own[] = {"127.0.0.1", "127.0.0.1:8470", "localhost", "LocalHost:9000", "[::1]", "[::1]:8470", NULL};
+    static const char *const own[] = {"127.0.0.1", "127.0.0.1:8470", "localhost", "LocalHost:9000",
+                                      "[::1]",     "[::1]:8470",     NULL};
     static const char *const foreign[] = {"",
                                           "evil.example",
                                           "evil.example:8470",
@@ -39,11 +41,13 @@ static void test_names(void **state) {
                                           "[evil.example]",
                                           "192.168.1.5",
                                           NULL};
-    static const char *const numbers[] = {"192.168.1.5", "192.168.1.5:8470", "[fe80::1]:1", "127.0.0.1", NULL};
+    static const char *const numbers[] = {"192.168.1.5", "192.168.1.5:8470", "[fe80::1]:1", "127.0.0.1",
+                                          NULL};
     static const char *const rebound[] = {"evil.example", "192.168.1.5.evil.example", "[evil.example]", NULL};
     static const char *const named[] = {"machine.example", "MACHINE.example:1", "localhost", NULL};
     static const char *const unnamed[] = {"192.168.1.5", "other.example", "[fe80::1]", NULL};
-    const bl_hosts loopback = {0}, everywhere = {.name = "0.0.0.0", .any_number = true}, one = {.name = "machine.example"};
+    const bl_hosts loopback = {0}, everywhere = {.name = "0.0.0.0", .any_number = true},
+                   one = {.name = "machine.example"};
     check(&loopback, true, own);
     check(&loopback, false, foreign);
     check(&everywhere, true, numbers);
@@ -91,7 +95,8 @@ static void test_parameters(void **state) {
     bl_error err = {0};
     size_t at = 0, count;
     static const char query[] = "token=%22+a%2C&minus=b&&minus&minus==c&=x", body[] = "layer=7";
-    assert_true(bl_request_add(&r, query, strlen(query), &err) && bl_request_add(&r, body, strlen(body), &err));
+    assert_true(bl_request_add(&r, query, strlen(query), &err) &&
+                bl_request_add(&r, body, strlen(body), &err));
     assert_string_equal(bl_request_text(&r, "token"), "\" a,");
     assert_string_equal(bl_request_next(&r, "minus", &at), "b");
     assert_string_equal(bl_request_next(&r, "minus", &at), "");
@@ -121,7 +126,8 @@ static void test_page(void **state) {
     assert_non_null(memmem(page->data, page->size, "<!doctype html>", 15));
     assert_non_null(bl_page_find("/site.js"));
     assert_true(page->etag[0] == '"' && page->etag[strlen(page->etag) - 1] == '"');
-    static const char *const lost[] = {"", "index.html", "/../index.html", "//index.html", "/index.html/", "/web/index.html", "/.", NULL};
+    static const char *const lost[] = {
+        "", "index.html", "/../index.html", "//index.html", "/index.html/", "/web/index.html", "/.", NULL};
     for (size_t i = 0; lost[i]; i++) assert_null(bl_page_find(lost[i]));
     assert_string_equal(bl_page_type("index.html"), "text/html; charset=utf-8");
     assert_string_equal(bl_page_type("a/b.js"), "text/javascript; charset=utf-8");
@@ -129,7 +135,7 @@ static void test_page(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_listen), cmocka_unit_test(test_parameters),
-                                       cmocka_unit_test(test_page)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_listen),
+                                       cmocka_unit_test(test_parameters), cmocka_unit_test(test_page)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

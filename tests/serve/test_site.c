@@ -1,4 +1,5 @@
-/* The static site: what its files hold against the atlas, text that would break out of a script, the folder as a whole or not at all. */
+/* The static site: what its files hold against the atlas, text that would break out of a script, the folder
+ * as a whole or not at all. */
 #include "support.h"
 #include "base/file.h"
 #include <sys/stat.h>
@@ -103,7 +104,8 @@ static void check_direction(const bl_model *model, json_t *shard, int id) {
     float u[64], mean[64] = {0};
     bl_error err = {0};
     snprintf(key, sizeof key, "%d", id);
-    json_t *direction = json_object_get(json_object_get(shard, "directions"), key), *spectrum = json_object_get(direction, "spectrum"),
+    json_t *direction = json_object_get(json_object_get(shard, "directions"), key),
+           *spectrum = json_object_get(direction, "spectrum"),
            *vectors = json_object_get(direction, "vectors");
     bl_view w_u = bl_model_w_u(model);
     for (size_t t = 0; t < w_u.rows; t++)
@@ -120,25 +122,31 @@ static void check_direction(const bl_model *model, json_t *shard, int id) {
     bl_decomposer *z = bl_decomposer_new(model, layer, &options, &err);
     bl_eigen *null_eigen = bl_decomposer_one(z, u, 0, &err);
     assert_near(json_number_value(json_object_get(json_object_get(direction, "null"), "largest")),
-                fmax(fabs((double)bl_eigen_values(null_eigen)[0]), fabs((double)bl_eigen_values(null_eigen)[n - 1])), 1e-5, largest);
+                fmax(fabs((double)bl_eigen_values(null_eigen)[0]),
+                     fabs((double)bl_eigen_values(null_eigen)[n - 1])),
+                1e-5, largest);
     assert_int_equal(json_array_size(vectors), 8);
     for (size_t j = 0; j < 8; j++) {
         const json_t *vector = json_array_get(vectors, j), *words = json_object_get(vector, "words"),
                      *matches = json_object_get(vector, "matches");
-        assert_int_equal(json_integer_value(json_object_get(vector, "index")), j < 4 ? -(long)j - 1 : (long)j - 4);
+        assert_int_equal(json_integer_value(json_object_get(vector, "index")),
+                         j < 4 ? -(long)j - 1 : (long)j - 4);
         assert_int_equal(json_array_size(words), 1 + bl_model_config(model)->n_head);
         for (size_t s = 0; s < json_array_size(words); s++)
-            for (size_t side = 0; side < 2; side++) assert_int_equal(json_array_size(json_array_get(json_array_get(words, s), side)), 10);
+            for (size_t side = 0; side < 2; side++)
+                assert_int_equal(json_array_size(json_array_get(json_array_get(words, s), side)), 10);
         assert_int_equal(json_array_size(matches), 3);
         for (size_t m = 0; m < 3; m++) {
             const json_t *match = json_array_get(matches, m), *shares = json_array_get(match, 6);
             char story[16];
             double sum = number(match, 4);
             snprintf(story, sizeof story, "%d", (int)number(match, 0));
-            assert_true(json_array_size(json_object_get(json_object_get(shard, "stories"), story)) > (size_t)number(match, 1));
+            assert_true(json_array_size(json_object_get(json_object_get(shard, "stories"), story)) >
+                        (size_t)number(match, 1));
             assert_int_equal(json_array_size(shares), (size_t)number(match, 1) + 1);
             for (size_t p = 0; p < json_array_size(shares); p++) sum += number(shares, p) * number(match, 5);
-            assert_near(sum, fabs(number(match, 2)), 0.002 * (double)json_array_size(shares), 250 * number(match, 5) + 1e-3);
+            assert_near(sum, fabs(number(match, 2)), 0.002 * (double)json_array_size(shares),
+                        250 * number(match, 5) + 1e-3);
         }
     }
     bl_eigen_free(null_eigen);
@@ -156,8 +164,10 @@ static void test_content(void **state) {
         bl_error err = {0};
         bl_site_options options = {.shard = 40};
         snprintf(folder, sizeof folder, "%s/deep/site-%s//", support_temporary(), models[i]);
-        if (!bl_site_write(model, make_atlas(model, models[i]), folder, &options, &err)) fail_msg("%s", err.message);
-        json_t *tokens = read_data(folder, "tokens"), *shard = read_data(folder, "0001"), *last = read_data(folder, "0002");
+        if (!bl_site_write(model, make_atlas(model, models[i]), folder, &options, &err))
+            fail_msg("%s", err.message);
+        json_t *tokens = read_data(folder, "tokens"), *shard = read_data(folder, "0001"),
+               *last = read_data(folder, "0002");
         assert_int_equal(json_array_size(json_object_get(tokens, "tokens")), 104);
         assert_int_equal(json_object_size(json_object_get(shard, "directions")), 40);
         assert_int_equal(json_object_size(json_object_get(last, "directions")), 24);
@@ -186,16 +196,19 @@ static void test_hostile_vocabulary(void **state) {
     bl_error err = {0};
     bl_site_options options = {.no_spectra = true};
     snprintf(folder, sizeof folder, "%s/site-nasty", support_temporary());
-    if (!bl_site_write(model, make_atlas(model, "nasty"), folder, &options, &err)) fail_msg("%s", err.message);
+    if (!bl_site_write(model, make_atlas(model, "nasty"), folder, &options, &err))
+        fail_msg("%s", err.message);
     char *info = read_text(folder, "site.js", &n), *data = read_text(folder, "data/tokens.js", &n);
     assert_null(strchr(strchr(info, '='), '<'));
     assert_null(strchr(data, '<'));
     bl_free(info);
     bl_free(data);
-    json_t *tokens = read_data(folder, "tokens"), *rows = json_object_get(tokens, "tokens"), *shard = read_data(folder, "0000");
+    json_t *tokens = read_data(folder, "tokens"), *rows = json_object_get(tokens, "tokens"),
+           *shard = read_data(folder, "0000");
     bool found = false;
     for (size_t i = 0; i < json_array_size(rows); i++)
-        found = found || strcmp(json_string_value(json_object_get(json_array_get(rows, i), "token")), nasty) == 0;
+        found =
+            found || strcmp(json_string_value(json_object_get(json_array_get(rows, i), "token")), nasty) == 0;
     assert_true(found);
     assert_null(json_object_get(json_object_get(json_object_get(shard, "directions"), "62"), "spectrum"));
     json_decref(tokens);
@@ -261,7 +274,8 @@ static void test_as_a_whole(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_content), cmocka_unit_test(test_hostile_vocabulary),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_content),
+                                       cmocka_unit_test(test_hostile_vocabulary),
                                        cmocka_unit_test(test_as_a_whole)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,8 +15,8 @@ static inline char *damage(const char *sound, const char *old, const char *repla
     return text;
 }
 
-/* Cut at every byte, a tokenizer is never taken for a whole one; with every byte changed, it never crashes: refused, or `probe`, a text that is
- * encoded, has ids of its vocabulary, which come back as text. */
+/* Cut at every byte, a tokenizer is never taken for a whole one; with every byte changed, it never crashes:
+ * refused, or `probe`, a text that is encoded, has ids of its vocabulary, which come back as text. */
 static inline void cut_and_flip(const char *sound, const char *probe) {
     size_t n = strlen(sound), accepted = 0;
     bl_error err = {0};
@@ -32,7 +32,8 @@ static inline void cut_and_flip(const char *sound, const char *probe) {
         text[i / 3] = (char)(text[i / 3] ^ (i % 3 == 0 ? 0x01 : i % 3 == 1 ? 0x20 : 0x80));
         err = (bl_error){0};
         bl_tokenizer *tokenizer = bl_tokenizer_load_memory("flipped", text, n, &err);
-        if (!tokenizer && (err.code == BL_OK || !strstr(err.message, "flipped: "))) fail_msg("byte %zu: %s", i / 3, err.message);
+        if (!tokenizer && (err.code == BL_OK || !strstr(err.message, "flipped: ")))
+            fail_msg("byte %zu: %s", i / 3, err.message);
         if (!tokenizer) continue;
         accepted++;
         assert_true(bl_tokenizer_encode(tokenizer, probe, strlen(probe), &ids, &err));

@@ -5,7 +5,8 @@
 #include "text/tokenizer_private.h"
 
 /* Calls `check` for each line of a .jsonl file; returns how many there were. */
-static inline size_t golden_lines(const char *path, void (*check)(void *context, const json_t *line), void *context) {
+static inline size_t golden_lines(const char *path, void (*check)(void *context, const json_t *line),
+                                  void *context) {
     FILE *file = fopen(path, "r");
     if (!file) fail_msg("%s cannot be opened", path);
     char *line = NULL;
@@ -24,19 +25,23 @@ static inline size_t golden_lines(const char *path, void (*check)(void *context,
 
 /* One {"text"?, "ids", "tokens"?, "decoded"?}: text to ids where there is a text, and ids to text. */
 static inline void golden_case(const bl_tokenizer *tokenizer, const json_t *one) {
-    const json_t *text = json_object_get(one, "text"), *wanted = json_object_get(one, "ids"), *tokens = json_object_get(one, "tokens"),
-                 *decoded = json_object_get(one, "decoded");
+    const json_t *text = json_object_get(one, "text"), *wanted = json_object_get(one, "ids"),
+                 *tokens = json_object_get(one, "tokens"), *decoded = json_object_get(one, "decoded");
     bl_ids ids = {0};
     bl_error err = {0};
     size_t n = json_array_size(wanted), length;
     int32_t *given = malloc((n + 1) * sizeof *given);
     assert_non_null(given);
-    if (text && !bl_tokenizer_encode(tokenizer, json_string_value(text), json_string_length(text), &ids, &err)) fail_msg("%s", err.message);
+    if (text &&
+        !bl_tokenizer_encode(tokenizer, json_string_value(text), json_string_length(text), &ids, &err))
+        fail_msg("%s", err.message);
     bool same = !text || ids.n == n;
     for (size_t i = 0; same && i < n; i++) {
         given[i] = (int32_t)json_integer_value(json_array_get(wanted, i));
         same = !text || ids.data[i] == given[i];
-        if (tokens) assert_string_equal(bl_tokenizer_token(tokenizer, given[i]), json_string_value(json_array_get(tokens, i)));
+        if (tokens)
+            assert_string_equal(bl_tokenizer_token(tokenizer, given[i]),
+                                json_string_value(json_array_get(tokens, i)));
     }
     if (!same) fail_msg("wrong ids for: %s", json_dumps(text, JSON_ENCODE_ANY | JSON_ENSURE_ASCII));
     const char *text_wanted = json_string_value(decoded);

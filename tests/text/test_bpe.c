@@ -1,5 +1,6 @@
-/* Byte-pair encoding against what the Hugging Face library gave (data/tokenizer/bpe.jsonl: small tokenizers of many kinds, and random ones),
- * against PCRE2 with GPT-2's own expression, and its own promises: no input takes quadratic time, decoding keeps every byte, prose. */
+/* Byte-pair encoding against what the Hugging Face library gave (data/tokenizer/bpe.jsonl: small tokenizers
+ * of many kinds, and random ones), against PCRE2 with GPT-2's own expression, and its own promises: no input
+ * takes quadratic time, decoding keeps every byte, prose. */
 #include "golden.h"
 #include "text/byte_level.h"
 #include "text/pretokenise.h"
@@ -55,10 +56,11 @@ static bool note_cut(void *context, const char *word, size_t length, bl_error *e
 
 /* Random text of characters that every Unicode table since 4.0 has alike. */
 static size_t random_text(char *text, size_t room) {
-    static const uint32_t pools[][2] = {{' ', ' '},       {'a', 'z'},       {'A', 'Z'},     {'0', '9'},     {'!', '/'},
-                                        {'\'', '\''},     {9, 13},          {'l', 't'},     {0xA0, 0xFF},   {0x391, 0x3A1},
-                                        {0x410, 0x44F},   {0x4E00, 0x4E20}, {'e', 'e'},     {0x660, 0x669}, {0x2000, 0x200A},
-                                        {0x2010, 0x2027}, {0x2160, 0x216F}, {0x300, 0x310}, {' ', ' '}};
+    static const uint32_t pools[][2] = {{' ', ' '},       {'a', 'z'},     {'A', 'Z'},       {'0', '9'},
+                                        {'!', '/'},       {'\'', '\''},   {9, 13},          {'l', 't'},
+                                        {0xA0, 0xFF},     {0x391, 0x3A1}, {0x410, 0x44F},   {0x4E00, 0x4E20},
+                                        {'e', 'e'},       {0x660, 0x669}, {0x2000, 0x200A}, {0x2010, 0x2027},
+                                        {0x2160, 0x216F}, {0x300, 0x310}, {' ', ' '}};
     static const char *const words[] = {"'s", "'re", "'ve", "'ll", " the", "  ", "\n\n", "'d ", " 't", "'m"};
     size_t n = 0;
     while (n + 16 < room && rand() % 40) {
@@ -75,11 +77,12 @@ static size_t random_text(char *text, size_t room) {
 /* The words by hand are those of the expression. */
 static void gpt2_words(void **state) {
     (void)state;
-    static const char expression[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+    static const char expression[] =
+        "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
     int code;
     PCRE2_SIZE place;
-    pcre2_code *compiled =
-        pcre2_compile((PCRE2_SPTR)expression, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP | PCRE2_DOTALL, &code, &place, NULL);
+    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)expression, PCRE2_ZERO_TERMINATED,
+                                         PCRE2_UTF | PCRE2_UCP | PCRE2_DOTALL, &code, &place, NULL);
     assert_non_null(compiled);
     pcre2_match_data *match = pcre2_match_data_create_from_pattern(compiled, NULL);
     bl_pretokeniser steps = {.steps = {bl_pretokeniser_byte_level(false, true)}, .n = 1};
@@ -97,7 +100,8 @@ static void gpt2_words(void **state) {
             assert_true(pcre2_match(compiled, (PCRE2_SPTR)text, n, at, 0, match, NULL) > 0);
             const PCRE2_SIZE *span = pcre2_get_ovector_pointer(match);
             if (span[0] != at || span[1] != at + found.lengths[i])
-                fail_msg("'%.*s' at %zu: %zu bytes, not %zu", (int)n, text, at, found.lengths[i], (size_t)span[1] - at);
+                fail_msg("'%.*s' at %zu: %zu bytes, not %zu", (int)n, text, at, found.lengths[i],
+                         (size_t)span[1] - at);
             at = span[1];
         }
         assert_int_equal(at, n);
@@ -108,8 +112,8 @@ static void gpt2_words(void **state) {
     pcre2_code_free(compiled);
 }
 
-/* Encodes a text, decodes it without the `before` ids of the template, and expects it back (SentencePiece's kind, which has one, loses a blank at
- * the beginning, as in the library). */
+/* Encodes a text, decodes it without the `before` ids of the template, and expects it back (SentencePiece's
+ * kind, which has one, loses a blank at the beginning, as in the library). */
 static void there_and_back(const bl_tokenizer *tokenizer, size_t before, const char *text, size_t n) {
     bl_ids ids = {0};
     bl_error err = {0};
@@ -162,7 +166,8 @@ static void odd_bytes(void **state) {
     bl_tokenizer *tokenizer = load("byte_level");
     bl_error err = {0};
     size_t length;
-    const int32_t ids[] = {bl_tokenizer_id(tokenizer, "\xC3\xA4") /* byte E4 */, bl_tokenizer_id(tokenizer, "\xC2\xB8") /* B8 */,
+    const int32_t ids[] = {bl_tokenizer_id(tokenizer, "\xC3\xA4") /* byte E4 */,
+                           bl_tokenizer_id(tokenizer, "\xC2\xB8") /* B8 */,
                            bl_tokenizer_id(tokenizer, "\xC4\x80") /* 00 */, bl_tokenizer_id(tokenizer, "a")};
     for (int i = 0; i < 4; i++) assert_true(ids[i] >= 0);
     char *text = bl_tokenizer_decode_n(tokenizer, ids, 4, &length, &err);
@@ -216,7 +221,8 @@ static void prose(void **state) {
 /* A token may be named as a keyboard has it. */
 static void names(void **state) {
     (void)state;
-    static const char *const own[] = {"\xC4\xA0the", "\xE2\x96\x81the"}, *const files[] = {"byte_level", "sentencepiece"};
+    static const char *const own[] = {"\xC4\xA0the", "\xE2\x96\x81the"}, *const files[] = {"byte_level",
+                                                                                           "sentencepiece"};
     for (int i = 0; i < 2; i++) {
         bl_tokenizer *tokenizer = load(files[i]);
         bl_error err = {0};

@@ -1,4 +1,5 @@
-/* The tokenizers of GPT-2 and Mistral against the Hugging Face library: ids and decoded text of 315 texts each. Needs ../shared. */
+/* The tokenizers of GPT-2 and Mistral against the Hugging Face library: ids and decoded text of 315 texts
+ * each. Needs ../shared. */
 #include "golden.h"
 
 static bl_tokenizer *load(const char *name) {
@@ -50,6 +51,7 @@ int main(void) {
         fprintf(stderr, "SKIPPED: no " SHARED "/tokenizers\n");
         return 77;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(gpt2), cmocka_unit_test(mistral), cmocka_unit_test(questions)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(gpt2), cmocka_unit_test(mistral),
+                                       cmocka_unit_test(questions)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Corpora: every form of file, compression, standard input, places in the file, and stories that fall on the buffers' edges. */
+/* Corpora: every form of file, compression, standard input, places in the file, and stories that fall on the
+ * buffers' edges. */
 #include "support.h"
 #include "text/corpus_private.h"
 #include <pthread.h>
@@ -92,10 +93,13 @@ static void stories_of_memory(const char *name, bytes content, const char *wante
     free(content.data);
 }
 
-#define TXT "\n One \n\tline.\n<|endoftext|>\n\xC2\xA0Two\xE3\x80\x80\x1C<|endoftext|> \n <|endoftext|><|endoftext|>Three"
+#define TXT                                                                         \
+    "\n One \n\tline.\n<|endoftext|>\n\xC2\xA0Two\xE3\x80\x80\x1C<|endoftext|> \n " \
+    "<|endoftext|><|endoftext|>Three"
 #define TXT_STORIES "One \n\tline.|Two|Three|"
-#define JSONL \
-    "{\"text\": \" One \", \"n\": 1}\n\n{\"text\": \"\"}\r\n  {\"text\": \" \\n\\u00a0\"}\n{\"a\": {\"text\": 1}, \"text\": \"Tw\\u00f6\"}"
+#define JSONL                                                                                        \
+    "{\"text\": \" One \", \"n\": 1}\n\n{\"text\": \"\"}\r\n  {\"text\": \" \\n\\u00a0\"}\n{\"a\": " \
+    "{\"text\": 1}, \"text\": \"Tw\\u00f6\"}"
 #define JSONL_STORIES " One |Tw\xC3\xB6|"
 
 static void formats(void **state) {
@@ -111,7 +115,8 @@ static void formats(void **state) {
     stories_of_file("half.txt", plain("a<|endoftext|b<|endof<|endoftext|>c"), "a<|endoftext|b<|endof|c|");
 }
 
-/* Where the name does not tell, the content does: compression always, the format when the suffix is neither .txt nor .jsonl. */
+/* Where the name does not tell, the content does: compression always, the format when the suffix is neither
+ * .txt nor .jsonl. */
 static void sniffing(void **state) {
     (void)state;
     stories_of_file("stories", plain(TXT), TXT_STORIES);
@@ -128,7 +133,8 @@ static void sniffing(void **state) {
 
 static void byte_order_mark(void **state) {
     (void)state;
-    stories_of_file("bom.txt", plain("\xEF\xBB\xBFOne<|endoftext|>\xEF\xBB\xBFTwo"), "One|\xEF\xBB\xBFTwo|"); /* only at the beginning */
+    stories_of_file("bom.txt", plain("\xEF\xBB\xBFOne<|endoftext|>\xEF\xBB\xBFTwo"),
+                    "One|\xEF\xBB\xBFTwo|"); /* only at the beginning */
     stories_of_file("bom.jsonl", plain("\xEF\xBB\xBF" JSONL), JSONL_STORIES);
     stories_of_file("bom", plain("\xEF\xBB\xBF" JSONL), JSONL_STORIES);
     stories_of_file("bom.txt.gz", gzip(plain("\xEF\xBB\xBFOne")), "One|");
@@ -139,7 +145,8 @@ static void concatenated(void **state) {
     (void)state;
     stories_of_file("two.txt.gz", joined(gzip(plain("One<|endof")), gzip(plain("text|>Two"))), "One|Two|");
     stories_of_file("two.txt.zst", joined(zstd(plain("One<|endof")), zstd(plain("text|>Two"))), "One|Two|");
-    stories_of_file("empty-member.txt.gz", joined(joined(gzip(plain("One")), gzip(plain(""))), gzip(plain(" more"))), "One more|");
+    stories_of_file("empty-member.txt.gz",
+                    joined(joined(gzip(plain("One")), gzip(plain(""))), gzip(plain(" more"))), "One more|");
     bytes zeros = {calloc(1, 700), 700};
     stories_of_file("padded.txt.gz", joined(gzip(plain("One")), zeros), "One|");
     bytes skippable = {malloc(13), 13};
@@ -149,9 +156,10 @@ static void concatenated(void **state) {
 
 static void several_files(void **state) {
     (void)state;
-    const char *paths[] = {file(0, "1.txt", plain(TXT)), file(1, "2.jsonl.gz", gzip(plain(JSONL))), file(2, "3.txt", plain(" \n")),
-                           file(3, "4.txt.zst", zstd(plain("Four")))};
-    stories_of_paths(paths, 4, TXT_STORIES JSONL_STORIES "Four|"); /* a file without a story among others is no error */
+    const char *paths[] = {file(0, "1.txt", plain(TXT)), file(1, "2.jsonl.gz", gzip(plain(JSONL))),
+                           file(2, "3.txt", plain(" \n")), file(3, "4.txt.zst", zstd(plain("Four")))};
+    stories_of_paths(paths, 4,
+                     TXT_STORIES JSONL_STORIES "Four|"); /* a file without a story among others is no error */
 }
 
 static void places(void **state) {
@@ -198,7 +206,8 @@ static void positions(void **state) {
     bl_corpus_free(corpus);
 }
 
-/* Stories of every length around the reads' size, so that separators, lines and characters are cut by every edge there is. */
+/* Stories of every length around the reads' size, so that separators, lines and characters are cut by every
+ * edge there is. */
 static void buffer_edges(void **state) {
     (void)state;
     const size_t edge = 1 << 16;
@@ -216,9 +225,10 @@ static void buffer_edges(void **state) {
         if (compressed) text = length % 8 ? gzip(text) : zstd(text);
         bl_corpus *corpus = bl_corpus_open_memory("edge", text.data, text.n, &err);
         assert_non_null(corpus);
-        assert_true(bl_corpus_next(corpus, &story, &err) && story.length == length && story.text[length - 1] == '\xA9' &&
-                    story.text[0] == 'a');
-        assert_true(bl_corpus_next(corpus, &story, &err) && story.length == 2 * edge && story.byte_offset == length + 13);
+        assert_true(bl_corpus_next(corpus, &story, &err) && story.length == length &&
+                    story.text[length - 1] == '\xA9' && story.text[0] == 'a');
+        assert_true(bl_corpus_next(corpus, &story, &err) && story.length == 2 * edge &&
+                    story.byte_offset == length + 13);
         for (size_t i = 0; i < story.length; i++) assert_true(story.text[i] == 'b');
         assert_true(bl_corpus_next(corpus, &story, &err) && story.length == 1 && story.text[0] == 'c');
         assert_false(bl_corpus_next(corpus, &story, &err));
@@ -242,7 +252,8 @@ static void bounded_memory(void **state) {
     bl_corpus *corpus = bl_corpus_open_memory("many.txt", text.data, text.n, &err);
     size_t n = 0;
     for (; bl_corpus_next(corpus, &story, &err); n++)
-        if (story.length != 1000 || story.text[999] != 'a' + (char)(n % 26)) fail_msg("story %zu is wrong", n);
+        if (story.length != 1000 || story.text[999] != 'a' + (char)(n % 26))
+            fail_msg("story %zu is wrong", n);
     assert_int_equal(n, stories);
     assert_true(corpus->window.capacity <= 1 << 18);
     bl_corpus_free(corpus);

@@ -1,4 +1,5 @@
-/* Ids as a reader expects text: print as it was comes back, slips of a model do not spread, and tokenising again gives the same ids. */
+/* Ids as a reader expects text: print as it was comes back, slips of a model do not spread, and tokenising
+ * again gives the same ids. */
 #include "support.h"
 #include "text/prose.h"
 
@@ -15,13 +16,13 @@ static int make_tokenizer(void **state) {
     FILE *out = fopen(corpus, "w");
     for (char first = 'a'; first <= 'z'; first++)
         for (char second = 'a'; second <= 'z'; second++) fprintf(out, "%c%c ", first, second);
-    fprintf(
-        out,
-        "0 1 2 3 4 5 6 7 8 9 . , ; : ! ? \" ' - / ( ) [ ] $ %% # * + \xe2\x80\x9c \xe2\x80\x9d \xe2\x80\x99 \xe2\x80\x94 \xe2\x80\xa6 \xe2\x82\xac the the the\n");
+    fprintf(out, "0 1 2 3 4 5 6 7 8 9 . , ; : ! ? \" ' - / ( ) [ ] $ %% # * + \xe2\x80\x9c \xe2\x80\x9d "
+                 "\xe2\x80\x99 \xe2\x80\x94 \xe2\x80\xa6 \xe2\x82\xac the the the\n");
     fclose(out);
     bl_corpus *stream = bl_corpus_open(corpora, 1, &err);
     bl_wordpiece_options options = {.size = 100};
-    if (!stream || !bl_tokenizer_train(stream, &options, path, (bl_progress){0}, NULL, &err)) fail_msg("%s", err.message);
+    if (!stream || !bl_tokenizer_train(stream, &options, path, (bl_progress){0}, NULL, &err))
+        fail_msg("%s", err.message);
     bl_corpus_free(stream);
     tokenizer = bl_tokenizer_load(path, &err);
     if (!tokenizer) fail_msg("%s", err.message);
@@ -57,7 +58,8 @@ static void test_print(void **state) {
     comes_back("");
     comes_back("The cat sat. It ran! Did it? Yes, it did; and so: home.");
     comes_back("\"I am here,\" said the cat. \"Where are you?\" The dog ran.");
-    comes_back("She said, \"Look! A bird.\" He didn't look. It's the boys' ball, isn't it? I'm sure they've gone.");
+    comes_back(
+        "She said, \"Look! A bird.\" He didn't look. It's the boys' ball, isn't it? I'm sure they've gone.");
     comes_back("\"No!\" he said. \"Stop!\" cried the old man. \"Why?\" asked the girl.");
     comes_back("He called it 'the best day' and ran. At five o'clock they ate.");
     comes_back("It cost $35.20 at 10:30, or 50% less (as he said). A well-known man [a cook] sat.");
@@ -80,7 +82,8 @@ static void test_slips(void **state) {
     (void)state;
     expect("\" hello . tom said , \" come ! \" they went .", true, "\"Hello. Tom said, \"Come!\" They went.");
     expect("hello , \" said tom . \" come , \" said sue .", true, "Hello,\" said tom. \"Come,\" said sue.");
-    expect("they sat . \" sue smiled and said , \" come . \"", true, "They sat.\" Sue smiled and said, \"Come.\"");
+    expect("they sat . \" sue smiled and said , \" come . \"", true,
+           "They sat.\" Sue smiled and said, \"Come.\"");
     expect("\"", true, "\"");
     expect("'", true, "'");
     expect(". , ! \" - - '", true, ".,! \"--'");
@@ -89,8 +92,9 @@ static void test_slips(void **state) {
 static void test_pieces(void **state) {
     (void)state;
     bl_error err = {0};
-    int32_t a = bl_tokenizer_id(tokenizer, "a"), inside = bl_tokenizer_id(tokenizer, "##a"), bos = bl_tokenizer_id(tokenizer, "[BOS]"),
-            eos = bl_tokenizer_id(tokenizer, "[EOS]"), unknown = bl_tokenizer_id(tokenizer, "[UNK]");
+    int32_t a = bl_tokenizer_id(tokenizer, "a"), inside = bl_tokenizer_id(tokenizer, "##a"),
+            bos = bl_tokenizer_id(tokenizer, "[BOS]"), eos = bl_tokenizer_id(tokenizer, "[EOS]"),
+            unknown = bl_tokenizer_id(tokenizer, "[UNK]");
     const int32_t ids[] = {bos, inside, a, inside, unknown, eos, inside, a};
     char *prose = bl_tokenizer_prose(tokenizer, ids, 8, false, &err);
     assert_string_equal(prose, "a aa [UNK] a a"); /* a piece without a word to continue stands alone */
@@ -150,7 +154,8 @@ static void test_stories(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_print), cmocka_unit_test(test_slips), cmocka_unit_test(test_pieces),
-                                       cmocka_unit_test(test_whole_sentences), cmocka_unit_test(test_stories)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_print), cmocka_unit_test(test_slips),
+                                       cmocka_unit_test(test_pieces), cmocka_unit_test(test_whole_sentences),
+                                       cmocka_unit_test(test_stories)};
     return cmocka_run_group_tests(tests, make_tokenizer, free_tokenizer);
 }

@@ -1,5 +1,5 @@
-/* Damaged tokenizers and corpora: every one is refused with the right code and a message that names the file and the thing; none
- * crashes, none is read as something else. */
+/* Damaged tokenizers and corpora: every one is refused with the right code and a message that names the file
+ * and the thing; none crashes, none is read as something else. */
 #include "damage.h"
 #include "text/corpus_private.h"
 #include <zlib.h>
@@ -28,14 +28,17 @@ static const char *write_file(const char *name, const char *data, size_t n) {
 static const char sound[] =
     "{\"added_tokens\":[{\"id\":0,\"content\":\"[UNK]\"," FLAGS ",{\"id\":1,\"content\":\"[BOS]\"," FLAGS "],"
     "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFD\"},{\"type\":\"Lowercase\"}]},"
-    "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Punctuation\",\"behavior\":\"Isolated\"},"
+    "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Punctuation\",\"behavior\":"
+    "\"Isolated\"},"
     "{\"type\":\"Digits\",\"individual_digits\":true}]},"
     "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[" BOS_TEMPLATE "," TEXT_TEMPLATE "],"
     "\"special_tokens\":{\"[BOS]\":{\"id\":\"[BOS]\",\"ids\":[1],\"tokens\":[\"[BOS]\"]}}},\"decoder\":null,"
-    "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\",\"max_input_chars_per_word\":100,"
+    "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\",\"max_"
+    "input_chars_per_word\":100,"
     "\"vocab\":{\"[UNK]\":0,\"[BOS]\":1,\"a\":2,\"##b\":3}}}";
 
-/* Loading `text` as a file must fail with `code` and a message that begins with the file's name and contains `part`. */
+/* Loading `text` as a file must fail with `code` and a message that begins with the file's name and contains
+ * `part`. */
 static void refused(const char *text, size_t n, bl_code code, const char *part) {
     bl_error err = {0};
     const char *path = write_file("tokenizer.json", text, n);
@@ -54,42 +57,61 @@ static void damaged_components(void **state) {
     } cases[] = {
         {"\"type\":\"WordPiece\"", "\"type\":\"Unigram\"", BL_ERR_UNSUPPORTED,
          ": model: the model \"Unigram\" is not supported; supported: WordPiece, BPE"},
-        {"\"type\":\"WordPiece\",", "", BL_ERR_INPUT, ": model.type: expected a string, found nothing: it is missing"},
+        {"\"type\":\"WordPiece\",", "", BL_ERR_INPUT,
+         ": model.type: expected a string, found nothing: it is missing"},
         {"\"model\":{", "\"modell\":{", BL_ERR_INPUT, ": model: expected an object, found nothing"},
-        {"\"unk_token\":\"[UNK]\"", "\"unk_token\":\"<unk>\"", BL_ERR_INPUT, ": model.unk_token: \"<unk>\" is not in model.vocab"},
-        {"\"unk_token\":\"[UNK]\"", "\"unk_token\":null", BL_ERR_INPUT, ": model.unk_token: expected a string, found null"},
-        {"\"continuing_subword_prefix\":\"##\",", "", BL_ERR_INPUT, ": model.continuing_subword_prefix: expected a string"},
-        {"_per_word\":100", "_per_word\":-1", BL_ERR_INPUT, ": model.max_input_chars_per_word: expected an integer from 0"},
-        {"_per_word\":100", "_per_word\":\"many\"", BL_ERR_INPUT, ": model.max_input_chars_per_word: expected an integer, found a string"},
+        {"\"unk_token\":\"[UNK]\"", "\"unk_token\":\"<unk>\"", BL_ERR_INPUT,
+         ": model.unk_token: \"<unk>\" is not in model.vocab"},
+        {"\"unk_token\":\"[UNK]\"", "\"unk_token\":null", BL_ERR_INPUT,
+         ": model.unk_token: expected a string, found null"},
+        {"\"continuing_subword_prefix\":\"##\",", "", BL_ERR_INPUT,
+         ": model.continuing_subword_prefix: expected a string"},
+        {"_per_word\":100", "_per_word\":-1", BL_ERR_INPUT,
+         ": model.max_input_chars_per_word: expected an integer from 0"},
+        {"_per_word\":100", "_per_word\":\"many\"", BL_ERR_INPUT,
+         ": model.max_input_chars_per_word: expected an integer, found a string"},
         {"\"type\":\"NFD\"", "\"type\":\"BertNormalizer\"", BL_ERR_UNSUPPORTED,
-         ": normalizer.normalizers[0]: the normalizer \"BertNormalizer\" is not supported; supported: NFC, NFD"},
-        {"{\"type\":\"NFD\"}", "17", BL_ERR_INPUT, ": normalizer.normalizers[0]: expected an object, found an integer"},
+         ": normalizer.normalizers[0]: the normalizer \"BertNormalizer\" is not supported; supported: NFC, "
+         "NFD"},
+        {"{\"type\":\"NFD\"}", "17", BL_ERR_INPUT,
+         ": normalizer.normalizers[0]: expected an object, found an integer"},
         {"[{\"type\":\"NFD\"},{\"type\":\"Lowercase\"}]", "{}", BL_ERR_INPUT,
          ": normalizer.normalizers: expected an array, found an object"},
         {"\"type\":\"Digits\"", "\"type\":\"Split\"", BL_ERR_UNSUPPORTED,
-         ": pre_tokenizer.pretokenizers[1]: the pre-tokenizer \"Split\" is not supported; supported: Punctuation"},
+         ": pre_tokenizer.pretokenizers[1]: the pre-tokenizer \"Split\" is not supported; supported: "
+         "Punctuation"},
         {"\"Isolated\"", "\"Removed\"", BL_ERR_UNSUPPORTED,
          ": pre_tokenizer.pretokenizers[0].behavior: the behaviour \"Removed\" is not supported"},
-        {"\"Isolated\"", "1.5", BL_ERR_INPUT, ": pre_tokenizer.pretokenizers[0].behavior: expected a string, found a fraction"},
-        {"_digits\":true", "_digits\":1", BL_ERR_INPUT, ".individual_digits: expected true or false, found an integer"},
+        {"\"Isolated\"", "1.5", BL_ERR_INPUT,
+         ": pre_tokenizer.pretokenizers[0].behavior: expected a string, found a fraction"},
+        {"_digits\":true", "_digits\":1", BL_ERR_INPUT,
+         ".individual_digits: expected true or false, found an integer"},
         {"\"TemplateProcessing\"", "\"BertProcessing\"", BL_ERR_UNSUPPORTED,
          ": post_processor: the post-processor \"BertProcessing\" is not"},
         {"\"ids\":[1]", "\"ids\":[4]", BL_ERR_INPUT,
          ": post_processor.special_tokens.[BOS].ids[0]: expected an integer from 0 to 3, found 4"},
-        {"\"ids\":[1],\"tokens\":[\"[BOS]\"]}}},\"decoder\":null,\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\","
-         "\"continuing_subword_prefix\":\"##\",\"max_input_chars_per_word\":100,\"vocab\":{\"[UNK]\":0,\"[BOS]\":1,\"a\":2,\"##b\":3}",
-         "\"ids\":[3]}}},\"decoder\":null,\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\","
+        {"\"ids\":[1],\"tokens\":[\"[BOS]\"]}}},\"decoder\":null,\"model\":{\"type\":\"WordPiece\",\"unk_"
+         "token\":\"[UNK]\","
+         "\"continuing_subword_prefix\":\"##\",\"max_input_chars_per_word\":100,\"vocab\":{\"[UNK]\":0,\"["
+         "BOS]\":1,\"a\":2,\"##b\":3}",
+         "\"ids\":[3]}}},\"decoder\":null,\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\","
+         "\"continuing_subword_prefix\":\"##\","
          "\"max_input_chars_per_word\":100,\"vocab\":{\"[UNK]\":0,\"[BOS]\":1,\"a\":2,\"##b\":5}",
          BL_ERR_INPUT, ": post_processor.special_tokens.[BOS].ids[0]: no token has the id 3"},
-        {"\"ids\":[1],", "", BL_ERR_INPUT, ": post_processor.special_tokens.[BOS].ids: expected an array, found nothing"},
+        {"\"ids\":[1],", "", BL_ERR_INPUT,
+         ": post_processor.special_tokens.[BOS].ids: expected an array, found nothing"},
         {"\"special_tokens\":{\"[BOS]\"", "\"special_tokens\":{\"[EOS]\"", BL_ERR_INPUT,
          ".special_tokens.[BOS]: expected an object, found nothing"},
-        {"," TEXT_TEMPLATE, "", BL_ERR_UNSUPPORTED, ": post_processor.single: expected the sequence A exactly once, found it 0 times"},
-        {TEXT_TEMPLATE, TEXT_TEMPLATE "," TEXT_TEMPLATE, BL_ERR_UNSUPPORTED, "exactly once, found it 2 times"},
+        {"," TEXT_TEMPLATE, "", BL_ERR_UNSUPPORTED,
+         ": post_processor.single: expected the sequence A exactly once, found it 0 times"},
+        {TEXT_TEMPLATE, TEXT_TEMPLATE "," TEXT_TEMPLATE, BL_ERR_UNSUPPORTED,
+         "exactly once, found it 2 times"},
         {"\"Sequence\":{\"id\":\"A\"", "\"Sequence\":{\"id\":\"B\"", BL_ERR_UNSUPPORTED,
          ".single[1].Sequence: the sequence \"B\" is not supported"},
-        {TEXT_TEMPLATE, "{\"Other\":{}}", BL_ERR_INPUT, ": post_processor.single[1]: expected a SpecialToken or a Sequence"},
-        {"\"decoder\":null", "\"decoder\":{\"type\":\"CTC\"}", BL_ERR_UNSUPPORTED, ": decoder: the decoder \"CTC\" is not supported"},
+        {TEXT_TEMPLATE, "{\"Other\":{}}", BL_ERR_INPUT,
+         ": post_processor.single[1]: expected a SpecialToken or a Sequence"},
+        {"\"decoder\":null", "\"decoder\":{\"type\":\"CTC\"}", BL_ERR_UNSUPPORTED,
+         ": decoder: the decoder \"CTC\" is not supported"},
         {"\"decoder\":null", "\"decoder\":{\"type\":\"WordPiece\",\"prefix\":\"##\"}", BL_ERR_INPUT,
          ": decoder.cleanup: expected true or false"},
         {"\"decoder\":null", "\"decoder\":[]", BL_ERR_INPUT, ": decoder: expected an object, found an array"},
@@ -119,16 +141,24 @@ static void damaged_vocabularies(void **state) {
         {"\"a\":2", "\"a\\u0000\":2", ": not valid JSON: "},
         {"\"a\":2", "\"\\ud800\":2", ": not valid JSON: "},
         {"{\"[UNK]\":0,\"[BOS]\":1,\"a\":2,\"##b\":3}", "{}", ": model.vocab: has no entry"},
-        {"{\"[UNK]\":0,\"[BOS]\":1,\"a\":2,\"##b\":3}", "[\"[UNK]\"]", ": model.vocab: expected an object, found an array"},
+        {"{\"[UNK]\":0,\"[BOS]\":1,\"a\":2,\"##b\":3}", "[\"[UNK]\"]",
+         ": model.vocab: expected an object, found an array"},
         {"{\"id\":0,", "{\"id\":true,", ": added_tokens[0].id: expected an integer, found a boolean"},
-        {"{\"id\":0,", "{\"id\":-1,", ": added_tokens[0].id: expected an integer from 0 to 4194303, found -1"},
+        {"{\"id\":0,", "{\"id\":-1,",
+         ": added_tokens[0].id: expected an integer from 0 to 4194303, found -1"},
         {"{\"id\":0,", "{\"id\":2,", ": added_tokens[0]: \"[UNK]\" has the id 2 here and 0 before"},
-        {"\"content\":\"[UNK]\"", "\"content\":\"<pad>\"", ": added_tokens[0]: the id 0 belongs to both \"[UNK]\" and \"<pad>\""},
-        {"\"content\":\"[UNK]\"", "\"content\":7", ": added_tokens[0].content: expected a string, found an integer"},
-        {"{\"id\":1,\"content\":\"[BOS]\"", "{\"id\":0,\"content\":\"[UNK]\"", ": added_tokens[1]: \"[UNK]\" is listed twice"},
-        {"\"lstrip\":false", "\"lstrip\":0", ": added_tokens[0].lstrip: expected true or false, found an integer"},
-        {",\"normalized\":false", "", ": added_tokens[0].normalized: expected true or false, found nothing: it is missing"},
-        {"\"added_tokens\":[", "\"added_tokens\":[null,", ": added_tokens[0]: expected an object, found null"},
+        {"\"content\":\"[UNK]\"", "\"content\":\"<pad>\"",
+         ": added_tokens[0]: the id 0 belongs to both \"[UNK]\" and \"<pad>\""},
+        {"\"content\":\"[UNK]\"", "\"content\":7",
+         ": added_tokens[0].content: expected a string, found an integer"},
+        {"{\"id\":1,\"content\":\"[BOS]\"", "{\"id\":0,\"content\":\"[UNK]\"",
+         ": added_tokens[1]: \"[UNK]\" is listed twice"},
+        {"\"lstrip\":false", "\"lstrip\":0",
+         ": added_tokens[0].lstrip: expected true or false, found an integer"},
+        {",\"normalized\":false", "",
+         ": added_tokens[0].normalized: expected true or false, found nothing: it is missing"},
+        {"\"added_tokens\":[", "\"added_tokens\":[null,",
+         ": added_tokens[0]: expected an object, found null"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *text = damage(sound, cases[i].old, cases[i].replacement);
@@ -140,12 +170,14 @@ static void damaged_vocabularies(void **state) {
 /* A token of which its own normaliser leaves nothing could never be found. */
 static void vanishing_token(void **state) {
     (void)state;
-    char *text = damage(sound, "{\"type\":\"NFD\"}", "{\"type\":\"StripAccents\"}"), *part = strstr(text, "{\"id\":0,");
-    const char *vanishing =
-        "{\"id\":9,\"content\":\"\\u0301\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":true},";
+    char *text = damage(sound, "{\"type\":\"NFD\"}", "{\"type\":\"StripAccents\"}"),
+         *part = strstr(text, "{\"id\":0,");
+    const char *vanishing = "{\"id\":9,\"content\":\"\\u0301\",\"single_word\":false,\"lstrip\":false,"
+                            "\"rstrip\":false,\"normalized\":true},";
     char *whole = malloc(strlen(text) + strlen(vanishing) + 1);
     sprintf(whole, "%.*s%s%s", (int)(part - text), text, vanishing, part);
-    refused(whole, strlen(whole), BL_ERR_UNSUPPORTED, ": added_tokens[0]: nothing is left of \"\xCC\x81\" when it is normalized");
+    refused(whole, strlen(whole), BL_ERR_UNSUPPORTED,
+            ": added_tokens[0]: nothing is left of \"\xCC\x81\" when it is normalized");
     free(whole);
     free(text);
 }
@@ -190,7 +222,8 @@ static void nested_sequences(void **state) {
     for (int i = 0; i < 20; i++) strcat(many, "{\"type\":\"NFD\"},");
     strcat(many, "{\"type\":\"NFD\"}");
     char *text = damage(sound, "{\"type\":\"NFD\"}", many);
-    refused(text, strlen(text), BL_ERR_UNSUPPORTED, ": normalizer.normalizers[16]: more than 16 components in sequence");
+    refused(text, strlen(text), BL_ERR_UNSUPPORTED,
+            ": normalizer.normalizers[16]: more than 16 components in sequence");
     free(text);
 }
 
@@ -226,42 +259,59 @@ static void damaged_corpora(void **state) {
         {"blank.txt", BYTES(" \n<|endoftext|>\xE3\x80\x80<|endoftext|>"), "no story found in "},
         {"blank.jsonl", BYTES("\n{\"text\": \"  \"}\n\n"), "no story found in "},
         {"bom.txt", BYTES("\xEF\xBB\xBF"), "no story found in "},
-        {"latin1.txt", BYTES("One.\n<|endoftext|>\nA caf\xE9.\n"), "latin1.txt:3: not valid UTF-8: byte 0xe9 at offset 24"},
+        {"latin1.txt", BYTES("One.\n<|endoftext|>\nA caf\xE9.\n"),
+         "latin1.txt:3: not valid UTF-8: byte 0xe9 at offset 24"},
         {"cut.txt", BYTES("caf\xC3"), "cut.txt:1: not valid UTF-8: byte 0xc3 at offset 3"},
-        {"cut-by-mark.txt", BYTES("caf\xC3<|endoftext|>\xA9"), "cut-by-mark.txt:1: not valid UTF-8: byte 0xc3 at offset 3"},
+        {"cut-by-mark.txt", BYTES("caf\xC3<|endoftext|>\xA9"),
+         "cut-by-mark.txt:1: not valid UTF-8: byte 0xc3 at offset 3"},
         {"utf16.txt", BYTES("\xFF\xFEO\0n\0"), "utf16.txt:1: not valid UTF-8: byte 0xff at offset 0"},
-        {"surrogate.txt", BYTES("a\n\n\xED\xA0\x80"), "surrogate.txt:3: not valid UTF-8: byte 0xed at offset 3"},
-        {"bom-then-bad.txt", BYTES("\xEF\xBB\xBF\xFF"), "bom-then-bad.txt:1: not valid UTF-8: byte 0xff at offset 3"},
-        {"bad.jsonl", BYTES("{\"text\": \"a\"}\n{\"text\": \"\xFF\"}\n"), "bad.jsonl:2: not valid UTF-8: byte 0xff at offset 24"},
-        {"syntax.jsonl", BYTES("{\"text\": \"a\"}\n\n{\"text\": }\n"), "syntax.jsonl:3: not valid JSON: unexpected token"},
-        {"cut.jsonl", BYTES("{\"text\": \"a\"}\n{\"text\": \"b"), "cut.jsonl:2: not valid JSON: premature end"},
+        {"surrogate.txt", BYTES("a\n\n\xED\xA0\x80"),
+         "surrogate.txt:3: not valid UTF-8: byte 0xed at offset 3"},
+        {"bom-then-bad.txt", BYTES("\xEF\xBB\xBF\xFF"),
+         "bom-then-bad.txt:1: not valid UTF-8: byte 0xff at offset 3"},
+        {"bad.jsonl", BYTES("{\"text\": \"a\"}\n{\"text\": \"\xFF\"}\n"),
+         "bad.jsonl:2: not valid UTF-8: byte 0xff at offset 24"},
+        {"syntax.jsonl", BYTES("{\"text\": \"a\"}\n\n{\"text\": }\n"),
+         "syntax.jsonl:3: not valid JSON: unexpected token"},
+        {"cut.jsonl", BYTES("{\"text\": \"a\"}\n{\"text\": \"b"),
+         "cut.jsonl:2: not valid JSON: premature end"},
         {"two-on-a-line.jsonl", BYTES("{\"text\": \"a\"} {\"text\": \"b\"}"),
          "two-on-a-line.jsonl:1: not valid JSON: end of file expected"},
-        {"duplicate.jsonl", BYTES("{\"text\": \"a\", \"text\": \"b\"}"), "duplicate.jsonl:1: not valid JSON: duplicate object key"},
-        {"lone-surrogate.jsonl", BYTES("{\"text\": \"\\ud800\"}"), "lone-surrogate.jsonl:1: not valid JSON: invalid Unicode"},
-        {"missing.jsonl", BYTES("{\"text\": \"a\"}\n{\"story\": \"b\"}"), "missing.jsonl:2: the key \"text\" is missing"},
+        {"duplicate.jsonl", BYTES("{\"text\": \"a\", \"text\": \"b\"}"),
+         "duplicate.jsonl:1: not valid JSON: duplicate object key"},
+        {"lone-surrogate.jsonl", BYTES("{\"text\": \"\\ud800\"}"),
+         "lone-surrogate.jsonl:1: not valid JSON: invalid Unicode"},
+        {"missing.jsonl", BYTES("{\"text\": \"a\"}\n{\"story\": \"b\"}"),
+         "missing.jsonl:2: the key \"text\" is missing"},
         {"kind.jsonl", BYTES("{\"text\": [\"a\"]}"), "kind.jsonl:1: the key \"text\" is not a string"},
         {"array.jsonl", BYTES("[\"a\"]\n"), "array.jsonl:1: the key \"text\" is missing"},
         {"prose.jsonl", BYTES("Once upon a time\n"), "prose.jsonl:1: not valid JSON"},
-        {"plain.txt.gz", BYTES("Once upon a time"), "plain.txt.gz: not gzip data, though the name ends in .gz"},
-        {"plain.jsonl.zst", BYTES("{\"text\": \"a\"}"), "plain.jsonl.zst: not zstd data, though the name ends in .zst"},
+        {"plain.txt.gz", BYTES("Once upon a time"),
+         "plain.txt.gz: not gzip data, though the name ends in .gz"},
+        {"plain.jsonl.zst", BYTES("{\"text\": \"a\"}"),
+         "plain.jsonl.zst: not zstd data, though the name ends in .zst"},
         {"empty.txt.gz", BYTES(""), "empty.txt.gz: not gzip data"},
-        {"bad-header.txt.gz", BYTES("\x1F\x8B\x07\x00"), "bad-header.txt.gz: damaged gzip data at byte 4: unknown compression method"},
+        {"bad-header.txt.gz", BYTES("\x1F\x8B\x07\x00"),
+         "bad-header.txt.gz: damaged gzip data at byte 4: unknown compression method"},
         {"short.txt.gz", BYTES("\x1F\x8B\x08"), "short.txt.gz: the gzip data ends too early, at byte 3"},
-        {"short.txt.zst", BYTES("\x28\xB5\x2F\xFD"), "short.txt.zst: the zstd data ends too early, at byte 4"},
-        {"bad-header.txt.zst", BYTES("\x28\xB5\x2F\xFD\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"),
+        {"short.txt.zst", BYTES("\x28\xB5\x2F\xFD"),
+         "short.txt.zst: the zstd data ends too early, at byte 4"},
+        {"bad-header.txt.zst",
+         BYTES("\x28\xB5\x2F\xFD\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"),
          "damaged zstd data at byte "},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bl_error err = {0};
         const char *path = write_file(cases[i].name, cases[i].data, cases[i].n);
         corpus_fails(bl_corpus_open(&path, 1, &err), cases[i].name, BL_ERR_INPUT, cases[i].part);
-        corpus_fails(bl_corpus_open_memory(cases[i].name, cases[i].data, cases[i].n, &err), cases[i].name, BL_ERR_INPUT, cases[i].part);
+        corpus_fails(bl_corpus_open_memory(cases[i].name, cases[i].data, cases[i].n, &err), cases[i].name,
+                     BL_ERR_INPUT, cases[i].part);
     }
     char deep[5000];
     memset(deep, '[', sizeof deep);
     memcpy(deep, "{\"text\":", 8);
-    corpus_fails(bl_corpus_open_memory("deep.jsonl", deep, sizeof deep, NULL), "deep.jsonl:1: ", BL_ERR_INPUT, "maximum parsing depth");
+    corpus_fails(bl_corpus_open_memory("deep.jsonl", deep, sizeof deep, NULL), "deep.jsonl:1: ", BL_ERR_INPUT,
+                 "maximum parsing depth");
 }
 
 static void files_that_cannot_be(void **state) {
@@ -286,7 +336,8 @@ static void files_that_cannot_be(void **state) {
     assert_null(bl_corpus_open(paths, 0, &err));
     assert_error(err, BL_ERR_USAGE, "no corpus file was given");
     paths[0] = "/proc/self/mem"; /* opens, and fails to be read */
-    if (access(paths[0], R_OK) == 0) corpus_fails(bl_corpus_open(paths, 1, &err), paths[0], BL_ERR_IO, ": cannot read: ");
+    if (access(paths[0], R_OK) == 0)
+        corpus_fails(bl_corpus_open(paths, 1, &err), paths[0], BL_ERR_IO, ": cannot read: ");
     paths[0] = path_of("vanishing.txt");
     write_file("vanishing.txt", "a", 1);
     bl_corpus *corpus = bl_corpus_open(paths, 1, &err);
@@ -302,13 +353,16 @@ static void endless_stories(void **state) {
     bl_corpus *corpus = bl_corpus_open_memory("endless.txt", text, sizeof text - 1, NULL);
     assert_int_equal(corpus->max_story, (size_t)1 << 30);
     corpus->max_story = 20;
-    corpus_fails(corpus, "endless.txt:2: ", BL_ERR_INPUT, "the story that begins here, at byte 16, is longer than 20 bytes");
+    corpus_fails(corpus, "endless.txt:2: ", BL_ERR_INPUT,
+                 "the story that begins here, at byte 16, is longer than 20 bytes");
     corpus = bl_corpus_open_memory("endless.jsonl", lines, sizeof lines - 1, NULL);
     corpus->max_story = 20;
-    corpus_fails(corpus, "endless.jsonl:2: ", BL_ERR_INPUT, "the line that begins here, at byte 14, is longer than 20 bytes");
+    corpus_fails(corpus, "endless.jsonl:2: ", BL_ERR_INPUT,
+                 "the line that begins here, at byte 14, is longer than 20 bytes");
 }
 
-/* Compressed files cut at every byte and changed in every byte: an error that names the file, or the very stories; never a part of them. */
+/* Compressed files cut at every byte and changed in every byte: an error that names the file, or the very
+ * stories; never a part of them. */
 static void cut_and_flipped_archives(void **state) {
     (void)state;
     char text[3000], packed[4000], changed[4000];
@@ -333,7 +387,8 @@ static void cut_and_flipped_archives(void **state) {
             n = stream.total_out;
             deflateEnd(&stream);
         }
-        for (size_t cut = 0; cut < n; cut++) corpus_fails(bl_corpus_open_memory(name, packed, cut, NULL), name, BL_ERR_INPUT, ": ");
+        for (size_t cut = 0; cut < n; cut++)
+            corpus_fails(bl_corpus_open_memory(name, packed, cut, NULL), name, BL_ERR_INPUT, ": ");
         for (size_t i = 0; i < n; i++) {
             bl_error err = {0};
             bl_story story;

@@ -1,5 +1,6 @@
-/* The tokenizer against what the Hugging Face library gave (data/tokenizer/: the golden of the seed's tokenizer, and small ones of many
- * kinds), and the library's own promises: suggestions, sizes, threads, linear time. */
+/* The tokenizer against what the Hugging Face library gave (data/tokenizer/: the golden of the seed's
+ * tokenizer, and small ones of many kinds), and the library's own promises: suggestions, sizes, threads,
+ * linear time. */
 #include "golden.h"
 #include "text/unicode.h"
 #include "text/utf8.h"
@@ -16,7 +17,8 @@ static void golden_line(void *tokenizer, const json_t *line) { golden_case(token
 static void golden(void **state) {
     (void)state;
     bl_tokenizer *tokenizer = seed();
-    assert_int_equal(golden_lines(TEST_DATA "/tokenizer/tokenizer-ts-4096.jsonl", golden_line, tokenizer), 315);
+    assert_int_equal(golden_lines(TEST_DATA "/tokenizer/tokenizer-ts-4096.jsonl", golden_line, tokenizer),
+                     315);
     bl_tokenizer_free(tokenizer);
 }
 
@@ -27,17 +29,20 @@ static void variants(void **state) {
     assert_int_equal(count, 14 * 60);
 }
 
-/* Facts about single code points that decide about ids: what Rust's tables say, where utf8proc or C would say otherwise. */
+/* Facts about single code points that decide about ids: what Rust's tables say, where utf8proc or C would say
+ * otherwise. */
 static void character_classes(void **state) {
     (void)state;
     uint32_t lower[2];
     assert_int_equal(bl_unicode_class('_'), BL_CLASS_WORD | BL_CLASS_PUNCTUATION);
     assert_int_equal(bl_unicode_class('`'), BL_CLASS_PUNCTUATION);
     assert_int_equal(bl_unicode_class('7'), BL_CLASS_WORD | BL_CLASS_NUMERIC | BL_CLASS_NUMBER);
-    assert_int_equal(bl_unicode_class(0xBD), BL_CLASS_NUMERIC | BL_CLASS_NUMBER);                   /* one half is no word character */
-    assert_int_equal(bl_unicode_class(0x2167), BL_CLASS_WORD | BL_CLASS_NUMERIC | BL_CLASS_NUMBER); /* Roman eight is one */
-    assert_int_equal(bl_unicode_class(0x200D), BL_CLASS_WORD);                                      /* joiner */
-    assert_int_equal(bl_unicode_class(0x200B), 0);                                                  /* zero-width space is no White_Space */
+    assert_int_equal(bl_unicode_class(0xBD),
+                     BL_CLASS_NUMERIC | BL_CLASS_NUMBER); /* one half is no word character */
+    assert_int_equal(bl_unicode_class(0x2167),
+                     BL_CLASS_WORD | BL_CLASS_NUMERIC | BL_CLASS_NUMBER); /* Roman eight is one */
+    assert_int_equal(bl_unicode_class(0x200D), BL_CLASS_WORD);            /* joiner */
+    assert_int_equal(bl_unicode_class(0x200B), 0); /* zero-width space is no White_Space */
     assert_int_equal(bl_unicode_class(0x85), BL_CLASS_SPACE | BL_CLASS_BLANK);
     assert_int_equal(bl_unicode_class('e'), BL_CLASS_WORD | BL_CLASS_LETTER);
     assert_int_equal(bl_unicode_class(0x1C), 0); /* white space to Python, not to Unicode */
@@ -51,7 +56,8 @@ static void character_classes(void **state) {
     assert_true(bl_unicode_lower(0x3A3, lower) == 1 && lower[0] == 0x3C3); /* never a final sigma */
     assert_true(bl_unicode_lower(0x1E9E, lower) == 1 && lower[0] == 0xDF);
     assert_true(bl_unicode_lower(0xA7DC, lower) == 1 && lower[0] == 0x19B);
-    for (size_t i = 1; i < bl_unicode_n_runs; i++) assert_true(bl_unicode_runs[i - 1] >> 8 < bl_unicode_runs[i] >> 8);
+    for (size_t i = 1; i < bl_unicode_n_runs; i++)
+        assert_true(bl_unicode_runs[i - 1] >> 8 < bl_unicode_runs[i] >> 8);
     for (uint32_t c = 0; c < 128; c++) assert_int_equal(bl_ascii_class[c], bl_unicode_class_beyond_ascii(c));
 }
 
@@ -84,7 +90,8 @@ static void utf8(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t bad = cases[i].n;
         bool ok = bl_utf8_check(cases[i].text, cases[i].n, &bad);
-        if (ok != (cases[i].bad == cases[i].n) || bad != cases[i].bad) fail_msg("case %zu: ok %d, bad %zu", i, ok, bad);
+        if (ok != (cases[i].bad == cases[i].n) || bad != cases[i].bad)
+            fail_msg("case %zu: ok %d, bad %zu", i, ok, bad);
     }
     for (uint32_t point = 0; point < 0x110000; point += point < 0x3000 ? 1 : 97) {
         char bytes[4];
@@ -110,10 +117,12 @@ static void questions(void **state) {
     assert_int_equal(bl_tokenizer_id(tokenizer, ""), -1);
     assert_null(bl_tokenizer_token(tokenizer, -1));
     assert_null(bl_tokenizer_token(tokenizer, 4096));
-    for (int32_t id = 0; id < 4096; id++) assert_int_equal(bl_tokenizer_id(tokenizer, bl_tokenizer_token(tokenizer, id)), id);
+    for (int32_t id = 0; id < 4096; id++)
+        assert_int_equal(bl_tokenizer_id(tokenizer, bl_tokenizer_token(tokenizer, id)), id);
     assert_int_equal(bl_tokenizer_find(tokenizer, "swim", &err), 2317);
     assert_int_equal(bl_tokenizer_find(tokenizer, "#2317", &err), 2317);
-    assert_int_equal(bl_tokenizer_find(tokenizer, "#", &err), bl_tokenizer_id(tokenizer, "#")); /* the string comes first */
+    assert_int_equal(bl_tokenizer_find(tokenizer, "#", &err),
+                     bl_tokenizer_id(tokenizer, "#")); /* the string comes first */
     assert_int_equal(bl_tokenizer_find(tokenizer, "##ing", &err), bl_tokenizer_id(tokenizer, "##ing"));
     bl_tokenizer_free(tokenizer);
     bl_tokenizer_free(NULL);
@@ -161,7 +170,8 @@ static void invalid_input(void **state) {
     assert_int_equal(ids.n, 0);
     int32_t beyond[] = {1, 4096};
     assert_null(bl_tokenizer_decode(tokenizer, beyond, 2, &err));
-    assert_error(err, BL_ERR_INPUT, "id 4096 (the 1-th, counted from 0) is not in the vocabulary, whose ids are 0 to 4095");
+    assert_error(err, BL_ERR_INPUT,
+                 "id 4096 (the 1-th, counted from 0) is not in the vocabulary, whose ids are 0 to 4095");
     beyond[1] = -7;
     assert_null(bl_tokenizer_decode(tokenizer, beyond, 2, &err));
     assert_error(err, BL_ERR_INPUT, "id -7");
@@ -172,7 +182,8 @@ static void invalid_input(void **state) {
     bl_tokenizer_free(tokenizer);
 }
 
-/* Words, runs of marks and texts of a million characters: anything quadratic would not end within the test's time. */
+/* Words, runs of marks and texts of a million characters: anything quadratic would not end within the test's
+ * time. */
 static void long_inputs(void **state) {
     (void)state;
     bl_tokenizer *tokenizer = seed();
@@ -189,7 +200,8 @@ static void long_inputs(void **state) {
     memset(text, '[', n);
     assert_true(bl_tokenizer_encode(tokenizer, text, n, &ids, &err));
     assert_int_equal(ids.n, n + 1);
-    for (size_t i = 0; i < n; i++) memcpy(text + 2 * i, i % 2 ? "\xCC\x81" : "\xCC\xA7", 2); /* acute and cedilla: 230, 202 */
+    for (size_t i = 0; i < n; i++)
+        memcpy(text + 2 * i, i % 2 ? "\xCC\x81" : "\xCC\xA7", 2); /* acute and cedilla: 230, 202 */
     assert_true(bl_tokenizer_encode(tokenizer, text, 2 * n, &ids, &err));
     assert_int_equal(ids.n, 1);
     bl_normaliser nfd = {.steps = {bl_normaliser_nfd()}, .n = 1};
@@ -198,7 +210,8 @@ static void long_inputs(void **state) {
     size_t normal_n;
     assert_true(bl_normalise(&nfd, text, 2 * n, &scratch, &normal, &normal_n, &err));
     assert_int_equal(normal_n, 2 * n);
-    for (size_t i = 0; i < n; i++) assert_memory_equal(normal + 2 * i, i < n / 2 ? "\xCC\xA7" : "\xCC\x81", 2);
+    for (size_t i = 0; i < n; i++)
+        assert_memory_equal(normal + 2 * i, i < n / 2 ? "\xCC\xA7" : "\xCC\x81", 2);
     bl_normal_scratch_free(&scratch);
     free(text);
     bl_ids_free(&ids);
@@ -247,9 +260,10 @@ static void threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(golden),    cmocka_unit_test(variants),    cmocka_unit_test(character_classes), cmocka_unit_test(utf8),
-        cmocka_unit_test(questions), cmocka_unit_test(suggestions), cmocka_unit_test(invalid_input),     cmocka_unit_test(long_inputs),
-        cmocka_unit_test(splitter),  cmocka_unit_test(threads),
+        cmocka_unit_test(golden),        cmocka_unit_test(variants),    cmocka_unit_test(character_classes),
+        cmocka_unit_test(utf8),          cmocka_unit_test(questions),   cmocka_unit_test(suggestions),
+        cmocka_unit_test(invalid_input), cmocka_unit_test(long_inputs), cmocka_unit_test(splitter),
+        cmocka_unit_test(threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* Every gradient against central differences: for every parameter tensor of every variant of SPEC 1, the derivative along a random
- * direction and along single entries. Losses are sums of doubles over float32 logits, so a step of 1e-2 leaves about four digits. */
+/* Every gradient against central differences: for every parameter tensor of every variant of SPEC 1, the
+ * derivative along a random direction and along single entries. Losses are sums of doubles over float32
+ * logits, so a step of 1e-2 leaves about four digits. */
 #include "base/memory.h"
 #include "base/random.h"
 #include "train/gemm.h"
@@ -24,7 +25,8 @@ typedef struct fixture {
     bl_minibatch batch;
 } fixture;
 
-static const bl_config base = {.n_vocab = 29, .n_layer = 2, .n_head = 2, .n_ctx = 26, .d_model = 16, .d_hidden = 24};
+static const bl_config base = {
+    .n_vocab = 29, .n_layer = 2, .n_head = 2, .n_ctx = 26, .d_model = 16, .d_hidden = 24};
 
 static void set_up(fixture *f, const bl_config *config) {
     bl_error err = {0};
@@ -35,7 +37,8 @@ static void set_up(fixture *f, const bl_config *config) {
         const bl_param *param = &f->net.params.list[i];
         bool norm = param->kind == BL_PARAM_N1 || param->kind == BL_PARAM_N2 || param->kind == BL_PARAM_NF;
         for (size_t j = 0; j < param->count; j++)
-            f->net.weights[param->offset + j] = (float)(0.3 * bl_random_normal(&random)) + (norm ? 1.0F : 0.0F);
+            f->net.weights[param->offset + j] =
+                (float)(0.3 * bl_random_normal(&random)) + (norm ? 1.0F : 0.0F);
     }
     const size_t start[STORIES + 1] = {0, 10, 11, ROWS};
     memcpy(f->start, start, sizeof start);
@@ -70,9 +73,10 @@ static double along(fixture *f, float *weights, const float *direction, size_t n
     return (side[0] - side[1]) / (2 * step);
 }
 
-/* The difference quotient along `direction` against `expected`, within 2e-3 of the tensor's largest gradient. A kink of relu inside one
- * step spoils that quotient: smaller ones are tried then, and one must agree. */
-static void check(fixture *f, const bl_param *param, const float *direction, double expected, double size, const char *variant) {
+/* The difference quotient along `direction` against `expected`, within 2e-3 of the tensor's largest gradient.
+ * A kink of relu inside one step spoils that quotient: smaller ones are tried then, and one must agree. */
+static void check(fixture *f, const bl_param *param, const float *direction, double expected, double size,
+                  const char *variant) {
     static const double steps[] = {5e-3, 1e-3, 2e-4};
     size_t n_steps = f->net.config.gate == BL_GATE_RELU ? 3 : 1;
     double measured = 0, tolerance = 2e-3 * size + 1e-5;
@@ -80,7 +84,8 @@ static void check(fixture *f, const bl_param *param, const float *direction, dou
         measured = along(f, f->net.weights + param->offset, direction, param->count, steps[i]);
         if (fabs(measured - expected) <= tolerance) return;
     }
-    fail_msg("%s, %s: finite difference %.6g, gradient %.6g (tolerance %.2g)", variant, param->name, measured, expected, tolerance);
+    fail_msg("%s, %s: finite difference %.6g, gradient %.6g (tolerance %.2g)", variant, param->name, measured,
+             expected, tolerance);
 }
 
 static void check_variant(const bl_config *config, const char *variant) {
@@ -178,7 +183,8 @@ static void test_tied_head(void **state) {
     check_variant(&c, "tied head with noise");
 }
 
-/* Two micro-batches added up are one batch; a story's gradient does not depend on its neighbours or on the number of threads. */
+/* Two micro-batches added up are one batch; a story's gradient does not depend on its neighbours or on the
+ * number of threads. */
 static void test_accumulation(void **state) {
     (void)state;
     bl_config c = base;
@@ -193,14 +199,21 @@ static void test_accumulation(void **state) {
     bl_set_threads(3);
     for (size_t s = 0; s < STORIES; s++) {
         size_t first = f.start[s], n = f.start[s + 1] - first, start[2] = {0, n};
-        bl_minibatch one = {f.input + first, f.target + first, f.position + first, f.row + first, start, 1, n, n};
-        bl_pass pass = {.backward = true, .accumulate = s > 0, .scale = 1.0F / ROWS, .noise = true, .seed = 3, .step = 11};
+        bl_minibatch one = {
+            f.input + first, f.target + first, f.position + first, f.row + first, start, 1, n, n};
+        bl_pass pass = {.backward = true,
+                        .accumulate = s > 0,
+                        .scale = 1.0F / ROWS,
+                        .noise = true,
+                        .seed = 3,
+                        .step = 11};
         double loss;
         assert_true(bl_net_run(&f.net, &one, &pass, &loss, &err));
         parts += loss;
     }
     assert_true(fabs(whole - parts) < 1e-5 * whole);
-    for (size_t i = 0; i < f.net.params.total; i++) assert_true(fabsf(expected[i] - f.net.gradient[i]) < 1e-5F);
+    for (size_t i = 0; i < f.net.params.total; i++)
+        assert_true(fabsf(expected[i] - f.net.gradient[i]) < 1e-5F);
     free(expected);
     bl_net_free(&f.net);
     bl_set_threads(0);

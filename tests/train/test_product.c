@@ -12,14 +12,16 @@ static float *numbers(size_t n, uint64_t seed) {
     return x;
 }
 
-/* c [m, n] against alpha a b + old, element (i, k) of a at a[i * row + k * step], (k, j) of b at b[k * b_row + j * b_step]. */
-static void check(const float *c, const float *old, float alpha, const float *a, size_t row, size_t step, const float *b, size_t b_row,
-                  size_t b_step, size_t m, size_t n, size_t depth) {
+/* c [m, n] against alpha a b + old, element (i, k) of a at a[i * row + k * step], (k, j) of b at b[k * b_row
+ * + j * b_step]. */
+static void check(const float *c, const float *old, float alpha, const float *a, size_t row, size_t step,
+                  const float *b, size_t b_row, size_t b_step, size_t m, size_t n, size_t depth) {
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < n; j++) {
             double sum = old ? (double)old[i * n + j] : 0, size = fabs(sum);
             for (size_t k = 0; k < depth; k++) {
-                double term = (double)alpha * (double)a[i * row + k * step] * (double)b[k * b_row + j * b_step];
+                double term =
+                    (double)alpha * (double)a[i * row + k * step] * (double)b[k * b_row + j * b_step];
                 sum += term;
                 size += fabs(term);
             }
@@ -29,7 +31,8 @@ static void check(const float *c, const float *old, float alpha, const float *a,
 
 static void check_multiply(size_t m, size_t n, size_t depth, bool transposed, bool add) {
     bl_error err = {0};
-    float *a = numbers(m * depth, 1), *w = numbers(n * depth, 2), *old = numbers(m * n, 3), *c = malloc(m * n * sizeof *c);
+    float *a = numbers(m * depth, 1), *w = numbers(n * depth, 2), *old = numbers(m * n, 3),
+          *c = malloc(m * n * sizeof *c);
     bl_factor f = {w, bl_alloc(bl_factor_size(depth, n), sizeof(float), &err), depth, n, transposed};
     memcpy(c, old, m * n * sizeof *c);
     bl_factor_pack(&f);
@@ -41,7 +44,8 @@ static void check_multiply(size_t m, size_t n, size_t depth, bool transposed, bo
 
 static void check_tn(size_t m, size_t n, size_t depth, bool add) {
     bl_error err = {0};
-    float *a = numbers(m * depth, 4), *b = numbers(n * depth, 5), *old = numbers(m * n, 6), *c = malloc(m * n * sizeof *c);
+    float *a = numbers(m * depth, 4), *b = numbers(n * depth, 5), *old = numbers(m * n, 6),
+          *c = malloc(m * n * sizeof *c);
     float *scratch = bl_alloc(BL_PRODUCT_SCRATCH, sizeof *scratch, &err);
     memcpy(c, old, m * n * sizeof *c);
     bl_multiply_tn(m, n, depth, 1.3F, a, m, b, n, add, c, n, scratch);
@@ -52,7 +56,8 @@ static void check_tn(size_t m, size_t n, size_t depth, bool add) {
 
 static void test_sizes(void **state) {
     (void)state;
-    static const size_t m[] = {1, 2, 5, 7, 11, 12, 13, 25, 37}, n[] = {1, 15, 16, 17, 31, 32, 33, 70}, depth[] = {1, 3, 16, 40};
+    static const size_t m[] = {1, 2, 5, 7, 11, 12, 13, 25, 37}, n[] = {1, 15, 16, 17, 31, 32, 33, 70},
+                        depth[] = {1, 3, 16, 40};
     for (size_t i = 0; i < sizeof m / sizeof *m; i++)
         for (size_t j = 0; j < sizeof n / sizeof *n; j++)
             for (size_t k = 0; k < sizeof depth / sizeof *depth; k++)
@@ -78,6 +83,7 @@ static void test_nothing(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes), cmocka_unit_test(test_beyond_blocks), cmocka_unit_test(test_nothing)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes), cmocka_unit_test(test_beyond_blocks),
+                                       cmocka_unit_test(test_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

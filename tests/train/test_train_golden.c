@@ -1,4 +1,5 @@
-/* Ten AdamW steps against PyTorch's (golden/train): losses, gradient norms, first gradients and final weights. */
+/* Ten AdamW steps against PyTorch's (golden/train): losses, gradient norms, first gradients and final
+ * weights. */
 #include "base/memory.h"
 #include "format/json.h"
 #include "format/safetensors.h"
@@ -32,7 +33,8 @@ static void read_stories(const bl_model *model, stories *s) {
         bl_story story;
         assert_true(bl_corpus_next(corpus, &story, &err));
         s->ids[i] = (bl_ids){0};
-        assert_true(bl_tokenizer_encode(bl_model_tokenizer(model), story.text, story.length, &s->ids[i], &err));
+        assert_true(
+            bl_tokenizer_encode(bl_model_tokenizer(model), story.text, story.length, &s->ids[i], &err));
         if (s->ids[i].n > MOST) s->ids[i].n = MOST;
     }
     bl_corpus_free(corpus);
@@ -73,9 +75,11 @@ static void compare(const bl_net *net, const float *values, const char *path) {
             largest = fmaxf(largest, fabsf(expected[i]));
             worst = fmaxf(worst, fabsf(expected[i] - values[param->offset + i]));
         }
-        print_message("  %-34s largest %.4g, worst difference %.2g of it\n", param->name, (double)largest, (double)(worst / largest));
+        print_message("  %-34s largest %.4g, worst difference %.2g of it\n", param->name, (double)largest,
+                      (double)(worst / largest));
         if (!(worst <= 1e-4F * largest))
-            fail_msg("%s: %s differs by %.3g of its largest entry", path, param->name, (double)(worst / largest));
+            fail_msg("%s: %s differs by %.3g of its largest entry", path, param->name,
+                     (double)(worst / largest));
         free(expected);
     }
     bl_safetensors_free(file);
@@ -91,7 +95,8 @@ static void check_model(const char *name) {
     if (!model) fail_msg("%s", err.message);
     assert_true(bl_net_init(&net, bl_model_config(model), &err));
     for (size_t p = 0; p < net.params.n; p++)
-        memcpy(net.weights + net.params.list[p].offset, model->raw[p], net.params.list[p].count * sizeof(float));
+        memcpy(net.weights + net.params.list[p].offset, model->raw[p],
+               net.params.list[p].count * sizeof(float));
     read_stories(model, &s);
     snprintf(path, sizeof path, SHARED "/golden/train/%s/steps.json", name);
     json_t *golden = bl_json_read(path, 1 << 20, &err);
@@ -109,11 +114,12 @@ static void check_model(const char *name) {
             compare(&net, net.gradient, path);
         }
         double norm = bl_gradient_norm(&net.params, net.gradient);
-        print_message("  %s step %zu: loss %.7f (%.1e), gradient norm %.6f (%.1e)\n", name, i, loss, fabs(loss / expected - 1), norm,
-                      fabs(norm / expected_norm - 1));
+        print_message("  %s step %zu: loss %.7f (%.1e), gradient norm %.6f (%.1e)\n", name, i, loss,
+                      fabs(loss / expected - 1), norm, fabs(norm / expected_norm - 1));
         assert_true(fabs(loss / expected - 1) <= 1e-5);
         assert_true(fabs(norm / expected_norm - 1) <= 1e-4);
-        bl_adamw adamw = {1e-3F, 0.9F, 0.95F, 1e-8F, 0.1F, i + 1, norm > 1 ? (float)(1 / (norm + 1e-6)) : 1.0F};
+        bl_adamw adamw = {
+            1e-3F, 0.9F, 0.95F, 1e-8F, 0.1F, i + 1, norm > 1 ? (float)(1 / (norm + 1e-6)) : 1.0F};
         bl_adamw_step(&adamw, &net.params, net.weights, net.gradient, m, v);
     }
     snprintf(path, sizeof path, SHARED "/golden/train/%s/final.safetensors", name);
@@ -137,6 +143,7 @@ int main(void) {
         return 77;
     }
     fclose(there);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_plain), cmocka_unit_test(test_norm), cmocka_unit_test(test_later)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_plain), cmocka_unit_test(test_norm),
+                                       cmocka_unit_test(test_later)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* The trainer's parts by themselves: schedule, noise, order, packing, 16-bit storage, every architecture saved and loaded again, and a
- * run through the public face. */
+/* The trainer's parts by themselves: schedule, noise, order, packing, 16-bit storage, every architecture
+ * saved and loaded again, and a run through the public face. */
 #include "support.h"
 #include "format/safetensors.h"
 #include "model/model_private.h"
@@ -67,8 +67,9 @@ static void test_order(void **state) {
         same += story == bl_order_story(&order, p < 50 ? p + 50 : p - 50);
     }
     for (size_t i = 0; i < 50; i++) assert_int_equal(seen[i], 2);
-    assert_true(same < 20);                                                     /* epochs differ */
-    assert_int_equal(bl_order_story(&resumed, 73), bl_order_story(&order, 73)); /* without having seen what came before */
+    assert_true(same < 20); /* epochs differ */
+    assert_int_equal(bl_order_story(&resumed, 73),
+                     bl_order_story(&order, 73)); /* without having seen what came before */
     bl_order_free(&order);
     bl_order_free(&resumed);
 }
@@ -84,12 +85,15 @@ static const char *write_text(const char *name, const char *text) {
 static void test_packing(void **state) {
     (void)state;
     bl_error err = {0};
-    const char *path = write_text("pack.txt", "tom run\n<|endoftext|>\nsee the big fish\n<|endoftext|>\nup up up up up up up up\n");
+    const char *path =
+        write_text("pack.txt",
+                   "tom run\n<|endoftext|>\nsee the big fish\n<|endoftext|>\nup up up up up up up up\n");
     bl_tokenizer *tokenizer = bl_tokenizer_load(TOKENIZER, &err);
     bl_dataset data;
     bl_packer packer = {0};
     assert_non_null(tokenizer);
-    assert_true(bl_dataset_read(&data, &path, 1, tokenizer, bl_tokenizer_size(tokenizer), 6, "reading", NULL, &err));
+    assert_true(
+        bl_dataset_read(&data, &path, 1, tokenizer, bl_tokenizer_size(tokenizer), 6, "reading", NULL, &err));
     assert_int_equal(data.n, 3);
     assert_int_equal(data.cut, 1);
     assert_int_equal(bl_dataset_length(&data, 0), 3);
@@ -112,17 +116,21 @@ static void test_packing(void **state) {
     bl_tokenizer_free(tokenizer);
 }
 
-/* The nearest number of 16 bits: x itself when it is one, and never farther than half a unit of the last place. */
+/* The nearest number of 16 bits: x itself when it is one, and never farther than half a unit of the last
+ * place. */
 static void test_sixteen_bits(void **state) {
     (void)state;
-    static const float exact[] = {0, -0.0F, 1, -2, 0.5F, 65504, 6.103515625e-05F, 5.9604644775390625e-08F, 1.0009765625F};
+    static const float exact[] = {
+        0, -0.0F, 1, -2, 0.5F, 65504, 6.103515625e-05F, 5.9604644775390625e-08F, 1.0009765625F};
     enum { N = 4096 };
     static float x[N], back[N];
     bl_error err = {0};
     char path[256];
     snprintf(path, sizeof path, "%s/half.safetensors", support_temporary());
     for (size_t i = 0; i < N; i++)
-        x[i] = i < 9 ? exact[i] : (float)(((double)(i * 2654435761U % 65536) / 32768 - 1) * pow(2, (double)(i % 40) - 26));
+        x[i] = i < 9
+                 ? exact[i]
+                 : (float)(((double)(i * 2654435761U % 65536) / 32768 - 1) * pow(2, (double)(i % 40) - 26));
     x[9] = 1.00048828125F;  /* half way between two: to the even one, 1 */
     x[10] = 1.00146484375F; /* half way: to 1.001953125 */
     bl_named_array array = {.name = "x", .data = x, .n_dims = 1, .shape = {N}};
@@ -133,7 +141,8 @@ static void test_sixteen_bits(void **state) {
         bl_stored_tensor_read(bl_safetensors_find(file, "x"), back);
         double bits = store == BL_STORE_F32 ? 40 : store == BL_STORE_F16 ? 11 : 8;
         for (size_t i = 0; i < N; i++) {
-            double tolerance = fmax(ldexp(fabs((double)x[i]), (int)-bits), store == BL_STORE_F16 ? 0x1p-25 : 0);
+            double tolerance =
+                fmax(ldexp(fabs((double)x[i]), (int)-bits), store == BL_STORE_F16 ? 0x1p-25 : 0);
             if (!(fabs((double)back[i] - (double)x[i]) <= tolerance))
                 fail_msg("store %d: %.9g came back as %.9g", store, (double)x[i], (double)back[i]);
         }
@@ -147,12 +156,17 @@ static void test_sixteen_bits(void **state) {
     assert_true(bl_safetensors_write_as(path, &array, 1, BL_STORE_BF16, &err));
 }
 
-/* Every architecture that a generation can say comes back from the disk as it was, and means the same to the model's own forward pass. */
+/* Every architecture that a generation can say comes back from the disk as it was, and means the same to the
+ * model's own forward pass. */
 static void test_saving(void **state) {
     (void)state;
     static const bl_config configs[] = {
         {.generation = BL_GENERATION_2024_05},
-        {.generation = BL_GENERATION_2024_05, .normalization = true, .norm_weights = true, .noise = 0.33F, .bias_w = true},
+        {.generation = BL_GENERATION_2024_05,
+         .normalization = true,
+         .norm_weights = true,
+         .noise = 0.33F,
+         .bias_w = true},
         {.generation = BL_GENERATION_2024_05, .gate = BL_GATE_GELU, .normalization = true, .tied = true},
         {.generation = BL_GENERATION_2024_05, .gate = BL_GATE_GELU, .plain = true, .bias_w = true},
         {.generation = BL_GENERATION_2024_06, .normalization = true, .norm_weights = true},
@@ -169,16 +183,19 @@ static void test_saving(void **state) {
         bl_net net;
         c.n_vocab = 104, c.n_layer = 2, c.n_head = 2, c.n_ctx = 32, c.d_model = 16, c.d_hidden = 24;
         snprintf(folder, sizeof folder, "%s/saved-%zu", support_temporary(), i);
-        assert_true(bl_config_check(&c, &err) && bl_make_directories(folder, &err) && bl_net_init(&net, &c, &err));
+        assert_true(bl_config_check(&c, &err) && bl_make_directories(folder, &err) &&
+                    bl_net_init(&net, &c, &err));
         bl_net_randomize(&net, i + 1);
         for (size_t j = 0; j < net.params.total; j++) net.weights[j] *= 8; /* so that every part matters */
         if (!bl_net_save(&net, folder, TOKENIZER, BL_STORE_F32, &err)) fail_msg("%s", err.message);
         bl_model *model = bl_model_load(folder, &err);
         if (!model) fail_msg("config %zu: %s", i, err.message);
         const bl_config *back = bl_model_config(model);
-        assert_true(back->generation == c.generation && back->gate == c.gate && back->plain == c.plain && back->bias_w == c.bias_w &&
-                    back->bias_p == c.bias_p && back->normalization == c.normalization && back->norm_weights == c.norm_weights &&
-                    back->tied == c.tied && back->noise == c.noise && back->n_ctx == 32 && back->n_vocab == 104);
+        assert_true(back->generation == c.generation && back->gate == c.gate && back->plain == c.plain &&
+                    back->bias_w == c.bias_w && back->bias_p == c.bias_p &&
+                    back->normalization == c.normalization && back->norm_weights == c.norm_weights &&
+                    back->tied == c.tied && back->noise == c.noise && back->n_ctx == 32 &&
+                    back->n_vocab == 104);
         int32_t ids[9] = {1, 5, 9, 13, 60, 61, 99, 3, 3};
         float logits[104];
         const char *name = "logits";
@@ -243,8 +260,10 @@ static void test_run(void **state) {
     snprintf(whole, sizeof whole, "%s/whole", support_temporary());
     snprintf(parts, sizeof parts, "%s/parts", support_temporary());
     o.corpus = &corpus, o.n_corpus = 1, o.valid = corpus, o.tokenizer = TOKENIZER, o.output = whole;
-    o.model = (bl_config){.n_layer = 1, .n_head = 2, .n_ctx = 32, .d_model = 16, .d_hidden = 24, .noise = 0.2F};
-    o.batch = 5, o.accumulate = 2, o.steps = 60, o.warmup = 5, o.lr = 0.02, o.eval_every = 25, o.checkpoint_every = 20, o.sample_tokens = 4;
+    o.model =
+        (bl_config){.n_layer = 1, .n_head = 2, .n_ctx = 32, .d_model = 16, .d_hidden = 24, .noise = 0.2F};
+    o.batch = 5, o.accumulate = 2, o.steps = 60, o.warmup = 5, o.lr = 0.02, o.eval_every = 25,
+    o.checkpoint_every = 20, o.sample_tokens = 4;
     o.report = on_event, o.context = &s;
     if (!bl_train_run(&o, &result, &err)) fail_msg("%s", err.message);
     assert_int_equal(s.steps, 60);

@@ -1,4 +1,5 @@
-/* Vocabularies: against the Hugging Face library's, against the plainest way to learn one, and every way to ask for what cannot be had. */
+/* Vocabularies: against the Hugging Face library's, against the plainest way to learn one, and every way to
+ * ask for what cannot be had. */
 #include "support.h"
 #include "base/random.h"
 #include "train/wordpiece.h"
@@ -31,7 +32,8 @@ static const char *write_file(const char *name, const char *text, size_t n) {
     return path;
 }
 
-static bool train(const char *corpus, bl_wordpiece_options options, const char *out, bl_wordpiece_summary *summary, bl_error *err) {
+static bool train(const char *corpus, bl_wordpiece_options options, const char *out,
+                  bl_wordpiece_summary *summary, bl_error *err) {
     bl_corpus *stream = bl_corpus_open(&corpus, 1, err);
     bool ok = stream && bl_tokenizer_train(stream, &options, out, (bl_progress){0}, summary, err);
     bl_corpus_free(stream);
@@ -46,7 +48,8 @@ static const char *weighted_corpus(void) {
     bl_story story;
     bl_error err = {0};
     for (size_t i = 0; bl_corpus_next(corpus, &story, &err); i++)
-        for (size_t k = 0; k < 7 * i * i % 997 + 1; k++) fprintf(out, "%.*s\n<|endoftext|>\n", (int)story.length, story.text);
+        for (size_t k = 0; k < 7 * i * i % 997 + 1; k++)
+            fprintf(out, "%.*s\n<|endoftext|>\n", (int)story.length, story.text);
     bl_corpus_free(corpus);
     fclose(out);
     return path;
@@ -63,9 +66,10 @@ static void test_library(void **state) {
         bl_error err = {0};
         bl_wordpiece_summary summary;
         const json_t *wanted = json_object_get(one, "vocabulary");
-        bl_wordpiece_options options = {.size = (size_t)json_integer_value(json_object_get(one, "size")),
-                                        .limit_alphabet = (size_t)json_integer_value(json_object_get(one, "limit_alphabet")),
-                                        .min_frequency = (uint64_t)json_integer_value(json_object_get(one, "min_frequency"))};
+        bl_wordpiece_options options = {
+            .size = (size_t)json_integer_value(json_object_get(one, "size")),
+            .limit_alphabet = (size_t)json_integer_value(json_object_get(one, "limit_alphabet")),
+            .min_frequency = (uint64_t)json_integer_value(json_object_get(one, "min_frequency"))};
         if (!train(corpus, options, path_of("t.json"), &summary, &err)) fail_msg("%s", err.message);
         bl_tokenizer *tokenizer = bl_tokenizer_load(path_of("t.json"), &err);
         if (!tokenizer) fail_msg("%s", err.message);
@@ -79,7 +83,8 @@ static void test_library(void **state) {
         options.size++; /* the library stops short; we say so */
         assert_false(train(corpus, options, path_of("no.json"), &summary, &err));
         assert_error(err, BL_ERR_INPUT,
-                     "the corpus gives a vocabulary of 278, not of 279: choose at most so many, or a lower minimum frequency");
+                     "the corpus gives a vocabulary of 278, not of 279: choose at most so many, or a lower "
+                     "minimum frequency");
         assert_int_not_equal(access(path_of("no.json"), F_OK), 0);
     }
     json_decref(cases);
@@ -108,7 +113,8 @@ static bool plain_join(plain *p) {
     char text[128];
     memset(counts, 0, sizeof counts);
     for (size_t w = 0; w < p->n_words; w++)
-        for (size_t i = 0; i + 1 < p->length[w]; i++) counts[p->words[w][i]][p->words[w][i + 1]] += p->count[w];
+        for (size_t i = 0; i + 1 < p->length[w]; i++)
+            counts[p->words[w][i]][p->words[w][i + 1]] += p->count[w];
     for (size_t a = 0; a < p->n; a++)
         for (size_t b = 0; b < p->n; b++)
             if (counts[a][b] > best) best = counts[a][b], left = a, right = b;
@@ -165,7 +171,8 @@ static void compare_with_plain(uint64_t seed) {
     size_t size = characters + 5 + (size_t)bl_random_below(&random, 30);
     while (p.n < size && plain_join(&p)) {}
     bl_error err = {0};
-    bool ok = train(path_of("random.txt"), (bl_wordpiece_options){.size = size}, path_of("random.json"), NULL, &err);
+    bool ok = train(path_of("random.txt"), (bl_wordpiece_options){.size = size}, path_of("random.json"), NULL,
+                    &err);
     if (p.n < size) {
         char part[64];
         snprintf(part, sizeof part, "a vocabulary of %zu, not of %zu", p.n, size);
@@ -177,7 +184,8 @@ static void compare_with_plain(uint64_t seed) {
     bl_tokenizer *tokenizer = bl_tokenizer_load(path_of("random.json"), &err);
     for (size_t i = 0; i < size; i++)
         if (strcmp(bl_tokenizer_token(tokenizer, (int32_t)i), p.pieces[i]) != 0)
-            fail_msg("seed %zu: id %zu is '%s', expected '%s'", (size_t)seed, i, bl_tokenizer_token(tokenizer, (int32_t)i), p.pieces[i]);
+            fail_msg("seed %zu: id %zu is '%s', expected '%s'", (size_t)seed, i,
+                     bl_tokenizer_token(tokenizer, (int32_t)i), p.pieces[i]);
     bl_tokenizer_free(tokenizer);
 }
 
@@ -196,7 +204,8 @@ static void test_same_bytes(void **state) {
     for (int i = 0; i < 3; i++) {
         bl_set_threads(i + 1);
         bl_corpus *stream = bl_corpus_open(twice, 2, &err);
-        assert_true(bl_tokenizer_train(stream, &(bl_wordpiece_options){.size = 500}, path_of("same.json"), (bl_progress){0}, NULL, &err));
+        assert_true(bl_tokenizer_train(stream, &(bl_wordpiece_options){.size = 500}, path_of("same.json"),
+                                       (bl_progress){0}, NULL, &err));
         bl_corpus_free(stream);
         texts[i] = read_file(path_of("same.json"), &sizes[i]);
     }
@@ -215,14 +224,16 @@ static void test_file(void **state) {
     const char text[] = "\"a\" \\ b\x01"
                         "c na\xc3\xafve \xe6\x97\xa5\xe6\x9c\xac 12\n";
     const char *corpus = write_file("odd.txt", text, sizeof text - 1);
-    if (!train(corpus, (bl_wordpiece_options){.size = 24}, path_of("odd.json"), NULL, &err)) fail_msg("%s", err.message);
+    if (!train(corpus, (bl_wordpiece_options){.size = 24}, path_of("odd.json"), NULL, &err))
+        fail_msg("%s", err.message);
     char *written = read_file(path_of("odd.json"), &n);
     json_t *a = support_json(path_of("odd.json")), *b = support_json(TEST_DATA "/tokenizer/tokenizer.json");
     static const char *const keys[] = {"version",    "truncation",    "padding",        "added_tokens",
                                        "normalizer", "pre_tokenizer", "post_processor", "decoder"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (!json_object_get(b, keys[i])) continue;
-        if (!json_equal(json_object_get(a, keys[i]), json_object_get(b, keys[i]))) fail_msg("\"%s\" is not the seed's", keys[i]);
+        if (!json_equal(json_object_get(a, keys[i]), json_object_get(b, keys[i])))
+            fail_msg("\"%s\" is not the seed's", keys[i]);
     }
     assert_non_null(strstr(written, "\n      \"\\\"\": 4,\n"));
     assert_non_null(strstr(written, "\n      \"\\\\\": 7,\n"));
@@ -239,17 +250,20 @@ static void test_refusals(void **state) {
     const char *good = write_file("good.txt", "ab ab abc", 9), *out = path_of("none.json");
     assert_false(train(good, (bl_wordpiece_options){.size = 7}, out, NULL, &err));
     assert_error(err, BL_ERR_USAGE,
-                 "a vocabulary of 7 is too small: the corpus has 3 characters, which make 5 pieces (some only begin words), and with the 3 "
+                 "a vocabulary of 7 is too small: the corpus has 3 characters, which make 5 pieces (some "
+                 "only begin words), and with the 3 "
                  "special tokens that is 8");
     assert_false(train(good, (bl_wordpiece_options){.size = 0}, out, NULL, &err));
     assert_error(err, BL_ERR_USAGE, "too small");
     assert_false(train(good, (bl_wordpiece_options){.size = 11}, out, NULL, &err));
-    assert_error(err, BL_ERR_INPUT, "the corpus gives a vocabulary of 10, not of 11: choose at most so many, or add text");
+    assert_error(err, BL_ERR_INPUT,
+                 "the corpus gives a vocabulary of 10, not of 11: choose at most so many, or add text");
     assert_false(train(good, (bl_wordpiece_options){.size = (size_t)1 << 40}, out, NULL, &err));
     assert_error(err, BL_ERR_USAGE, "too large");
     assert_false(train(write_file("empty.txt", "", 0), (bl_wordpiece_options){.size = 10}, out, NULL, &err));
     assert_error(err, BL_ERR_INPUT, "empty.txt");
-    assert_false(train(write_file("bad.txt", "ab \xff", 4), (bl_wordpiece_options){.size = 10}, out, NULL, &err));
+    assert_false(
+        train(write_file("bad.txt", "ab \xff", 4), (bl_wordpiece_options){.size = 10}, out, NULL, &err));
     assert_error(err, BL_ERR_INPUT, "not valid UTF-8");
     assert_false(train(path_of("missing.txt"), (bl_wordpiece_options){.size = 10}, out, NULL, &err));
     assert_error(err, BL_ERR_INPUT, "missing.txt");
@@ -258,7 +272,8 @@ static void test_refusals(void **state) {
     assert_true(err.code == BL_ERR_INPUT || err.code == BL_ERR_IO);
     bl_wordpiece_summary summary;
     assert_true(train(good, (bl_wordpiece_options){.size = 8}, out, &summary, &err)); /* characters only */
-    assert_true(summary.stories == 1 && summary.words == 3 && summary.distinct == 2 && summary.alphabet == 3 && summary.characters == 5);
+    assert_true(summary.stories == 1 && summary.words == 3 && summary.distinct == 2 &&
+                summary.alphabet == 3 && summary.characters == 5);
 }
 
 /* A word that no tokenizer would cut teaches nothing, however long. */
@@ -289,8 +304,9 @@ static void test_cancel(void **state) {
     for (size_t i = 0; i < 2; i++) {
         bl_error err = {0};
         bl_corpus *corpus = bl_corpus_open(&path, 1, &err);
-        assert_false(bl_tokenizer_train(corpus, &(bl_wordpiece_options){.size = 300}, path_of("cancelled.json"),
-                                        (bl_progress){stop, phases[i]}, NULL, &err));
+        assert_false(bl_tokenizer_train(corpus, &(bl_wordpiece_options){.size = 300},
+                                        path_of("cancelled.json"), (bl_progress){stop, phases[i]}, NULL,
+                                        &err));
         assert_error(err, BL_ERR_CANCELLED, "interrupted");
         assert_int_not_equal(access(path_of("cancelled.json"), F_OK), 0);
         bl_corpus_free(corpus);
@@ -298,8 +314,9 @@ static void test_cancel(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_library), cmocka_unit_test(test_plain),    cmocka_unit_test(test_same_bytes),
-                                       cmocka_unit_test(test_file),    cmocka_unit_test(test_refusals), cmocka_unit_test(test_long_words),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_library),    cmocka_unit_test(test_plain),
+                                       cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_file),
+                                       cmocka_unit_test(test_refusals),   cmocka_unit_test(test_long_words),
                                        cmocka_unit_test(test_cancel)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 /* The cache on disk, as the Python library lays it out:
  *
- *   CACHE/models--OWNER--NAME/blobs/HASH                     a content; HASH is its ETag: git's SHA-1, or SHA-256 of a large file
- *                            /blobs/HASH.incomplete          one that is being fetched, or was when something stopped
- *                            /refs/REVISION                  the commit that a branch or tag meant when it was asked for last
+ *   CACHE/models--OWNER--NAME/blobs/HASH                     a content; HASH is its ETag: git's SHA-1, or
+ * SHA-256 of a large file /blobs/HASH.incomplete          one that is being fetched, or was when something
+ * stopped /refs/REVISION                  the commit that a branch or tag meant when it was asked for last
  *                            /snapshots/COMMIT/FILE          -> ../../blobs/HASH
  *   CACHE/.locks/models--OWNER--NAME/HASH.lock               flock'd while HASH is being fetched
  *   CACHE/CACHEDIR.TAG
@@ -31,13 +31,15 @@ static char *join(const char *const *parts, size_t n, bl_error *err) {
     return bl_buffer_take(&text, err);
 }
 
-#define JOIN(err, ...) join((const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), err)
+#define JOIN(err, ...) \
+    join((const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), err)
 
 bool bl_hub_store(bl_hub_job *job, bl_error *err) {
     const char *slash = strchr(job->name, '/'), *kind = job->request->data ? "datasets" : "models";
     char *owner = bl_strndup(job->name, (size_t)(slash - job->name), err);
     if (owner) job->store = JOIN(err, job->options->cache, "/", kind, "--", owner, "--", slash + 1);
-    if (job->store) job->locks = JOIN(err, job->options->cache, "/.locks/", kind, "--", owner, "--", slash + 1);
+    if (job->store)
+        job->locks = JOIN(err, job->options->cache, "/.locks/", kind, "--", owner, "--", slash + 1);
     free(owner);
     return job->locks != NULL;
 }
@@ -117,25 +119,29 @@ bool bl_hub_write_ref(const bl_hub_job *job, const char *commit, bl_error *err) 
 }
 
 bool bl_hub_prepare_cache(const bl_hub_job *job, bl_error *err) {
-    static const char tag[] = "Signature: 8a477f597d28d172789f06886806bc55\n# Downloads from the Hugging Face hub: not worth a backup.\n";
+    static const char tag[] = "Signature: 8a477f597d28d172789f06886806bc55\n# Downloads from the Hugging "
+                              "Face hub: not worth a backup.\n";
     char *blobs = JOIN(err, job->store, "/blobs"), *path = JOIN(err, job->options->cache, "/CACHEDIR.TAG");
     bool ok = blobs && path && bl_make_directories(blobs, err) && bl_make_directories(job->locks, err);
     if (ok && !bl_file_exists(path))
-        (void)bl_file_write(path, tag, sizeof tag - 1, NULL); /* a convenience; whether it works decides nothing */
+        (void)bl_file_write(path, tag, sizeof tag - 1,
+                            NULL); /* a convenience; whether it works decides nothing */
     free(blobs);
     free(path);
     return ok;
 }
 
 /* Below `directory`, whose name within the snapshot is `prefix` ("" or "data/"). */
-static bool scan(const char *directory, const char *prefix, int depth, bl_hub_snapshot *snapshot, bl_error *err) {
+static bool scan(const char *directory, const char *prefix, int depth, bl_hub_snapshot *snapshot,
+                 bl_error *err) {
     DIR *folder = opendir(directory);
     bool ok = true;
     if (!folder) return true; /* nothing is there */
     for (struct dirent *entry; ok && (entry = readdir(folder));) {
         struct stat status;
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        char *path = JOIN(err, directory, "/", entry->d_name), *name = path ? JOIN(err, prefix, entry->d_name) : NULL;
+        char *path = JOIN(err, directory, "/", entry->d_name),
+             *name = path ? JOIN(err, prefix, entry->d_name) : NULL;
         ok = name != NULL;
         if (ok && stat(path, &status) == 0 && bl_hub_safe_path(name)) {
             if (S_ISDIR(status.st_mode) && depth > 0) {
@@ -166,7 +172,9 @@ uint64_t bl_hub_begun(const bl_hub_job *job, const bl_hub_snapshot *snapshot) {
     uint64_t bytes = 0;
     for (size_t i = 0; i < snapshot->n; i++) {
         struct stat status;
-        char *path = snapshot->files[i].hash[0] ? bl_hub_blob_path(job, snapshot->files[i].hash, ".incomplete", NULL) : NULL;
+        char *path = snapshot->files[i].hash[0]
+                       ? bl_hub_blob_path(job, snapshot->files[i].hash, ".incomplete", NULL)
+                       : NULL;
         if (path && stat(path, &status) == 0) bytes += (uint64_t)status.st_size;
         free(path);
     }

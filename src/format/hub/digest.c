@@ -27,7 +27,9 @@ bl_digest *bl_digest_new(const char *expected, uint64_t size, bl_error *err) {
     return NULL;
 }
 
-static bool failed(bl_error *err) { return bl_fail(err, BL_ERR_IO, "the cryptographic library refuses to compute a hash"); }
+static bool failed(bl_error *err) {
+    return bl_fail(err, BL_ERR_IO, "the cryptographic library refuses to compute a hash");
+}
 
 bool bl_digest_restart(bl_digest *digest, bl_error *err) {
     bool git = strlen(digest->expected) == 40;

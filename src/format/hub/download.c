@@ -1,6 +1,7 @@
-/* One file: from the hub into BLOB.incomplete, going on where that ends; its size and hash verified; then renamed to BLOB and linked into the
- * snapshot. While it lasts the blob's lock file is held (flock, as the Python library does), so that programs that share a cache wait for each
- * other. Killed at any point, a further call goes on; what was not verified never gets the blob's name. */
+/* One file: from the hub into BLOB.incomplete, going on where that ends; its size and hash verified; then
+ * renamed to BLOB and linked into the snapshot. While it lasts the blob's lock file is held (flock, as the
+ * Python library does), so that programs that share a cache wait for each other. Killed at any point, a
+ * further call goes on; what was not verified never gets the blob's name. */
 #include "format/hub/network.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -28,7 +29,9 @@ typedef struct transfer {
 
 static bool io(const char *path, const char *what, bl_error *err) {
     int number = errno;
-    const char *full = number == ENOSPC || number == EDQUOT ? ". What is there is kept: with more room the same command goes on" : "";
+    const char *full = number == ENOSPC || number == EDQUOT
+                         ? ". What is there is kept: with more room the same command goes on"
+                         : "";
     return bl_fail(err, BL_ERR_IO, "%s: %s: %s%s", path, what, strerror(number), full);
 }
 
@@ -42,7 +45,8 @@ bool bl_hub_have(const bl_hub_job *job, const char *commit, bl_hub_entry *file, 
     return file->path && has_size(file->path, file->size);
 }
 
-/* Takes the lock, as soon as nobody else has it. Where the file system has no locks the file gets a name of its own instead. */
+/* Takes the lock, as soon as nobody else has it. Where the file system has no locks the file gets a name of
+ * its own instead. */
 static bool lock(transfer *t, bl_error *err) {
     for (;;) {
         struct stat mine, named;
@@ -50,7 +54,8 @@ static bool lock(transfer *t, bl_error *err) {
         if (t->lock < 0) return io(t->lock_path, "cannot be opened", err);
         if (flock(t->lock, LOCK_EX | LOCK_NB) == 0) {
             /* whoever had it may have removed the file: then the lock guards no name */
-            if (fstat(t->lock, &mine) == 0 && stat(t->lock_path, &named) == 0 && mine.st_ino == named.st_ino && mine.st_dev == named.st_dev)
+            if (fstat(t->lock, &mine) == 0 && stat(t->lock_path, &named) == 0 &&
+                mine.st_ino == named.st_ino && mine.st_dev == named.st_dev)
                 return true;
         } else if (errno != EWOULDBLOCK && errno != EINTR) {
             free(t->incomplete);
@@ -69,7 +74,8 @@ static bool lock(transfer *t, bl_error *err) {
 static bool restart(transfer *t, bl_error *err) {
     atomic_fetch_sub(&t->line->crew->done, t->at);
     t->at = 0;
-    if (ftruncate(t->fd, 0) != 0 || lseek(t->fd, 0, SEEK_SET) != 0) return io(t->incomplete, "cannot be emptied", err);
+    if (ftruncate(t->fd, 0) != 0 || lseek(t->fd, 0, SEEK_SET) != 0)
+        return io(t->incomplete, "cannot be emptied", err);
     return bl_digest_restart(t->digest, err);
 }
 
@@ -97,13 +103,16 @@ static bool check_hub_headers(const transfer *t, const bl_hub_answer *a, bl_erro
     const char *commit = t->line->crew->snapshot->commit;
     const bl_hub_entry *file = t->file;
     if (a->commit[0] && strcmp(a->commit, commit) != 0)
-        return bl_fail(err, BL_ERR_IO, "%s: the hub gives commit %s, asked for %s", file->name, a->commit, commit);
+        return bl_fail(err, BL_ERR_IO, "%s: the hub gives commit %s, asked for %s", file->name, a->commit,
+                       commit);
     if (a->linked_etag[0] && strcmp(a->linked_etag, file->hash) != 0)
-        return bl_fail(err, BL_ERR_IO, "%s: the hub contradicts itself: hash %s in its list, %s in X-Linked-Etag", file->name, file->hash,
-                       a->linked_etag);
+        return bl_fail(err, BL_ERR_IO,
+                       "%s: the hub contradicts itself: hash %s in its list, %s in X-Linked-Etag", file->name,
+                       file->hash, a->linked_etag);
     if (a->has_linked_size && a->linked_size != file->size)
-        return bl_fail(err, BL_ERR_IO, "%s: the hub contradicts itself: %llu bytes in its list, %llu in X-Linked-Size", file->name,
-                       (unsigned long long)file->size, (unsigned long long)a->linked_size);
+        return bl_fail(err, BL_ERR_IO,
+                       "%s: the hub contradicts itself: %llu bytes in its list, %llu in X-Linked-Size",
+                       file->name, (unsigned long long)file->size, (unsigned long long)a->linked_size);
     return true;
 }
 
@@ -113,7 +122,8 @@ static bool is_range(const char *text, uint64_t first, uint64_t whole) {
     snprintf(begin, sizeof begin, "bytes %llu-", (unsigned long long)first);
     snprintf(end, sizeof end, "/%llu", (unsigned long long)whole);
     const char *slash = strchr(text, '/');
-    return strncmp(text, begin, strlen(begin)) == 0 && slash && (strcmp(slash, end) == 0 || strcmp(slash, "/*") == 0);
+    return strncmp(text, begin, strlen(begin)) == 0 && slash &&
+           (strcmp(slash, end) == 0 || strcmp(slash, "/*") == 0);
 }
 
 /* The headers have come: is it what was asked for, and does it go on or begin anew? */
@@ -122,8 +132,9 @@ static bool on_begin(void *context, const bl_hub_answer *a, bl_error *err) {
     if (!check_hub_headers(t, a, err)) return false;
     if (a->status == 206) {
         if (!is_range(a->range, t->at, t->file->size))
-            return bl_fail(err, BL_ERR_IO, "%s: asked for the bytes from %llu of %llu, the server sends '%s'", t->file->name,
-                           (unsigned long long)t->at, (unsigned long long)t->file->size, a->range);
+            return bl_fail(err, BL_ERR_IO, "%s: asked for the bytes from %llu of %llu, the server sends '%s'",
+                           t->file->name, (unsigned long long)t->at, (unsigned long long)t->file->size,
+                           a->range);
     } else if (t->at && !restart(t, err)) { /* the server knows no ranges */
         return false;
     }
@@ -164,8 +175,8 @@ static bool receive(transfer *t, const char *url, bl_error *err) {
         bl_hub_answer_free(&answer);
         if (ok && t->at == t->file->size) return true;
         if (ok) { /* no length was announced, and the connection ended too early */
-            bl_fail(err, BL_ERR_IO, "%s: the server sent %llu of %llu bytes", t->file->name, (unsigned long long)t->at,
-                    (unsigned long long)t->file->size);
+            bl_fail(err, BL_ERR_IO, "%s: the server sent %llu of %llu bytes", t->file->name,
+                    (unsigned long long)t->at, (unsigned long long)t->file->size);
             passing = true;
         } else if (answer.status == 416 && before > 0) { /* it does not believe that there is more */
             if (!restart(t, err)) return false;
@@ -178,7 +189,8 @@ static bool receive(transfer *t, const char *url, bl_error *err) {
     return true;
 }
 
-/* A content whose hash is wrong is thrown away; once it may have been the beginning that an earlier call left. */
+/* A content whose hash is wrong is thrown away; once it may have been the beginning that an earlier call
+ * left. */
 static bool fetch_verified(transfer *t, const char *url, bl_error *err) {
     for (int round = 0;; round++) {
         char found[65];
@@ -188,7 +200,8 @@ static bool fetch_verified(transfer *t, const char *url, bl_error *err) {
         if (round < 1) continue;
         unlink(t->incomplete);
         return bl_fail(err, BL_ERR_IO,
-                       "%s: what came has the hash %s, expected %s: it was damaged on its way or is another file. Nothing of it was kept",
+                       "%s: what came has the hash %s, expected %s: it was damaged on its way or is another "
+                       "file. Nothing of it was kept",
                        t->file->name, found, t->file->hash);
     }
     if (fsync(t->fd) != 0) return io(t->incomplete, "writing failed", err);
@@ -204,7 +217,10 @@ static bool ask_hash(bl_hub_line *line, bl_hub_entry *file, const char *url, bl_
     const char *tag = answer.linked_etag[0] ? answer.linked_etag : answer.etag;
     bool ok = bl_hub_is_hex(tag, 64) || bl_hub_is_hex(tag, 40);
     if (ok) memcpy(file->hash, tag, strlen(tag) + 1);
-    else bl_fail(err, BL_ERR_UNSUPPORTED, "%s: the hub gives no hash of it (ETag '%s'), so that it cannot be verified", file->name, tag);
+    else
+        bl_fail(err, BL_ERR_UNSUPPORTED,
+                "%s: the hub gives no hash of it (ETag '%s'), so that it cannot be verified", file->name,
+                tag);
     bl_hub_answer_free(&answer);
     return ok;
 }

@@ -1,6 +1,7 @@
-/* One request with libcurl. Redirects are followed by hand, so that the token goes to the endpoint's scheme, host and port and to no other,
- * an encrypted address never leads to an unencrypted one, and ten are enough. What may pass (a cut connection, silence, 408, 429, 5xx) is
- * tried again after wait, 2 wait, 4 wait … seconds, or after what Retry-After asks for. */
+/* One request with libcurl. Redirects are followed by hand, so that the token goes to the endpoint's scheme,
+ * host and port and to no other, an encrypted address never leads to an unencrypted one, and ten are enough.
+ * What may pass (a cut connection, silence, 408, 429, 5xx) is tried again after wait, 2 wait, 4 wait …
+ * seconds, or after what Retry-After asks for. */
 #include "format/hub/network.h"
 #include "base/buffer.h"
 #include "base/error.h"
@@ -110,11 +111,13 @@ static char *follow(const char *url, const char *location, bl_error *err) {
     char *whole = NULL, *scheme = NULL, *copy = NULL;
     bool ok = parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
               curl_url_set(parts, CURLUPART_URL, location, CURLU_DISALLOW_USER) == CURLUE_OK &&
-              curl_url_get(parts, CURLUPART_URL, &whole, 0) == CURLUE_OK && curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK;
+              curl_url_get(parts, CURLUPART_URL, &whole, 0) == CURLUE_OK &&
+              curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK;
     if (!ok || (strcmp(scheme, "https") != 0 && strcmp(scheme, "http") != 0))
         bl_fail(err, BL_ERR_IO, "%.300s leads to '%.300s', which is no http or https address", url, location);
     else if (strncasecmp(url, "https:", 6) == 0 && strcmp(scheme, "https") != 0)
-        bl_fail(err, BL_ERR_IO, "%.300s leads to an address without encryption, '%.300s': refused", url, location);
+        bl_fail(err, BL_ERR_IO, "%.300s leads to an address without encryption, '%.300s': refused", url,
+                location);
     else copy = bl_strdup(whole, err);
     curl_free(whole);
     curl_free(scheme);
@@ -122,7 +125,8 @@ static char *follow(const char *url, const char *location, bl_error *err) {
     return copy;
 }
 
-/* If `line` is the header `name`, its value without white space and, if `quoted`, without W/ and quotation marks. */
+/* If `line` is the header `name`, its value without white space and, if `quoted`, without W/ and quotation
+ * marks. */
 static bool header(const char *line, size_t n, const char *name, bool quoted, char *out, size_t room) {
     size_t length = strlen(name);
     if (n <= length || strncasecmp(line, name, length) != 0 || line[length] != ':') return false;
@@ -143,7 +147,8 @@ static size_t on_header(char *data, size_t one, size_t n, void *context) {
     char text[64];
     n *= one;
     if (n > 5 && strncmp(data, "HTTP/", 5) == 0) { /* a proxy's answer or a 100 may have come before */
-        a->location[0] = a->link[0] = a->range[0] = a->error_code[0] = a->error_message[0] = a->etag[0] = '\0';
+        a->location[0] = a->link[0] = a->range[0] = a->error_code[0] = a->error_message[0] = a->etag[0] =
+            '\0';
         return n;
     }
     (void)(header(data, n, "Location", false, a->location, sizeof a->location) ||
@@ -156,7 +161,8 @@ static size_t on_header(char *data, size_t one, size_t n, void *context) {
     }
     (void)(header(data, n, "X-Repo-Commit", false, a->commit, sizeof a->commit) ||
            header(data, n, "X-Linked-Etag", true, a->linked_etag, sizeof a->linked_etag) ||
-           header(data, n, "ETag", true, a->etag, sizeof a->etag) || header(data, n, "Link", false, a->link, sizeof a->link) ||
+           header(data, n, "ETag", true, a->etag, sizeof a->etag) ||
+           header(data, n, "Link", false, a->link, sizeof a->link) ||
            header(data, n, "X-Error-Code", false, a->error_code, sizeof a->error_code) ||
            header(data, n, "X-Error-Message", false, a->error_message, sizeof a->error_message));
     return n;
@@ -184,7 +190,8 @@ static size_t on_body(char *data, size_t one, size_t n, void *context) {
         return r->halted ? 0 : n;
     }
     if (r->body.n + n > HUB_LISTING_LIMIT) {
-        bl_fail(r->err, BL_ERR_IO, "%.300s: the answer is longer than %zu bytes", r->question->url, HUB_LISTING_LIMIT);
+        bl_fail(r->err, BL_ERR_IO, "%.300s: the answer is longer than %zu bytes", r->question->url,
+                HUB_LISTING_LIMIT);
         r->halted = true;
         return 0;
     }
@@ -192,10 +199,13 @@ static size_t on_body(char *data, size_t one, size_t n, void *context) {
     return r->body.failed ? 0 : n;
 }
 
-static double timeout_of(const bl_hub_line *line) { return line->job->options->timeout > 0 ? line->job->options->timeout : 30; }
+static double timeout_of(const bl_hub_line *line) {
+    return line->job->options->timeout > 0 ? line->job->options->timeout : 30;
+}
 
 /* Called at least every second. */
-static int on_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up) {
+static int on_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                       curl_off_t up) {
     (void)down_total, (void)up_total;
     response *r = context;
     double time = now();
@@ -206,7 +216,9 @@ static int on_progress(void *context, curl_off_t down_total, curl_off_t down, cu
     }
     r->silent = time - r->since > timeout_of(r->line);
     r->halted = r->silent || !bl_hub_goes_on(r->line, r->err);
-    if (r->silent) bl_fail(r->err, BL_ERR_IO, "%.300s fell silent: no byte in %g seconds", r->question->url, timeout_of(r->line));
+    if (r->silent)
+        bl_fail(r->err, BL_ERR_IO, "%.300s fell silent: no byte in %g seconds", r->question->url,
+                timeout_of(r->line));
     return r->halted ? 1 : 0;
 }
 
@@ -215,7 +227,8 @@ static struct curl_slist *set_up(bl_hub_line *line, const char *url, response *r
     CURL *curl = line->curl;
     const bl_hub_options *o = line->job->options;
     char range[64];
-    struct curl_slist *headers = curl_slist_append(NULL, "Accept-Encoding: identity"); /* sizes and ranges are those of the file */
+    struct curl_slist *headers =
+        curl_slist_append(NULL, "Accept-Encoding: identity"); /* sizes and ranges are those of the file */
     curl_easy_reset(curl);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -268,7 +281,8 @@ static bool hop(bl_hub_line *line, const char *url, response *r, bool *passing) 
     return !kept || r->begun || begin(r); /* an empty file has headers only */
 }
 
-bool bl_hub_ask_once(bl_hub_line *line, const bl_hub_question *question, bl_hub_answer *answer, bool *passing, bl_error *err) {
+bool bl_hub_ask_once(bl_hub_line *line, const bl_hub_question *question, bl_hub_answer *answer, bool *passing,
+                     bl_error *err) {
     bool ok = false;
     char *url = bl_strdup(question->url, err);
     memset(answer, 0, sizeof *answer);
@@ -282,7 +296,8 @@ bool bl_hub_ask_once(bl_hub_line *line, const bl_hub_question *question, bl_hub_
                       .since = now(),
                       .ours = bl_hub_same_origin(url, line->job->endpoint)};
         ok = hop(line, url, &r, passing);
-        bool moved = ok && answer->status >= 301 && answer->status <= 308 && answer->status != 304 && answer->location[0];
+        bool moved = ok && answer->status >= 301 && answer->status <= 308 && answer->status != 304 &&
+                     answer->location[0];
         if (!moved) {
             answer->size = r.body.n;
             if (ok && r.body.n) answer->body = bl_buffer_take(&r.body, err);
@@ -292,9 +307,11 @@ bool bl_hub_ask_once(bl_hub_line *line, const bl_hub_question *question, bl_hub_
         bl_buffer_free(&r.body);
         char *next = redirects < REDIRECTS ? follow(url, answer->location, err) : NULL;
         if (redirects >= REDIRECTS)
-            bl_fail(err, BL_ERR_IO, "%.300s: led on more than %d times, last to '%.300s'", question->url, REDIRECTS, answer->location);
+            bl_fail(err, BL_ERR_IO, "%.300s: led on more than %d times, last to '%.300s'", question->url,
+                    REDIRECTS, answer->location);
         ok = next != NULL;
-        if (next && question->head && !bl_hub_same_origin(next, line->job->endpoint)) { /* the hub has said what it knows */
+        if (next && question->head &&
+            !bl_hub_same_origin(next, line->job->endpoint)) { /* the hub has said what it knows */
             free(next);
             free(url);
             return true;
@@ -303,7 +320,8 @@ bool bl_hub_ask_once(bl_hub_line *line, const bl_hub_question *question, bl_hub_
         url = next;
     }
     free(url);
-    if (ok && answer->status != 200 && answer->status != 206) ok = bl_hub_refused(line->job, question->file, answer, passing, err);
+    if (ok && answer->status != 200 && answer->status != 206)
+        ok = bl_hub_refused(line->job, question->file, answer, passing, err);
     if (!ok) bl_hub_answer_free(answer);
     return ok;
 }

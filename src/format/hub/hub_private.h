@@ -1,11 +1,13 @@
-/* What the files of the hub share: a job (what is fetched from where), the list of its files, and the rooms of the cache.
+/* What the files of the hub share: a job (what is fetched from where), the list of its files, and the rooms
+ * of the cache.
  *
  *   name.c      names, and which file names may be believed          listing.c   the hub's JSON
  *   cache.c     the layout on disk                                    url.c       addresses
  *   snapshot.c  the public face; what is looked up in the cache only
  *   http.c      one request: redirects, token, retries                refusal.c   the hub's refusals in words
  *   digest.c    the two hashes                                        download.c  one file
- *   online.c    revision, list, all files in parallel                 absent.c    stands for these five without libcurl */
+ *   online.c    revision, list, all files in parallel                 absent.c    stands for these five
+ * without libcurl */
 #ifndef BL_FORMAT_HUB_PRIVATE_H
 #define BL_FORMAT_HUB_PRIVATE_H
 #include <bilens/hub.h>
@@ -60,7 +62,8 @@ bool bl_hub_cached_commit(const bl_hub_job *job, char commit[41], bl_error *err)
 /* STORE/snapshots/COMMIT, STORE/snapshots/COMMIT/NAME, STORE/blobs/HASH; free with bl_free. */
 char *bl_hub_snapshot_path(const bl_hub_job *job, const char *commit, const char *name, bl_error *err);
 char *bl_hub_blob_path(const bl_hub_job *job, const char *hash, const char *suffix, bl_error *err);
-/* Makes STORE/snapshots/COMMIT/NAME point to the file's blob, with a relative link; whoever reads sees the old or the new one. */
+/* Makes STORE/snapshots/COMMIT/NAME point to the file's blob, with a relative link; whoever reads sees the
+ * old or the new one. */
 bool bl_hub_link(const bl_hub_job *job, const char *commit, const bl_hub_entry *file, bl_error *err);
 /* STORE/refs/REVISION = COMMIT, unless the revision is the commit. */
 bool bl_hub_write_ref(const bl_hub_job *job, const char *commit, bl_error *err);
@@ -68,14 +71,16 @@ bool bl_hub_write_ref(const bl_hub_job *job, const char *commit, bl_error *err);
 bool bl_hub_prepare_cache(const bl_hub_job *job, bl_error *err);
 /* All files below STORE/snapshots/COMMIT into the snapshot. */
 bool bl_hub_scan(const bl_hub_job *job, const char *commit, bl_hub_snapshot *snapshot, bl_error *err);
-/* What a model that lies in `directory` lacks (to be freed), or NULL when it is whole or memory ran out (then *err is filled in). */
+/* What a model that lies in `directory` lacks (to be freed), or NULL when it is whole or memory ran out (then
+ * *err is filled in). */
 char *bl_hub_model_lacks(const char *directory, bl_error *err);
 
 /* Bytes of the snapshot's files that lie in the cache as incomplete blobs. */
 uint64_t bl_hub_begun(const bl_hub_job *job, const bl_hub_snapshot *snapshot);
 
 /* snapshot.c */
-bl_hub_entry *bl_hub_add(bl_hub_snapshot *snapshot, const char *name, uint64_t size, const char *hash, bl_error *err);
+bl_hub_entry *bl_hub_add(bl_hub_snapshot *snapshot, const char *name, uint64_t size, const char *hash,
+                         bl_error *err);
 void bl_hub_sort(bl_hub_snapshot *snapshot);
 /* Leaves the files that the request wants. */
 void bl_hub_keep_wanted(const bl_hub_job *job, bl_hub_snapshot *snapshot);
@@ -85,7 +90,8 @@ const char *bl_hub_unanswered(const bl_hub_job *job, const bl_hub_snapshot *snap
 /* listing.c: the JSON of the hub, hostile until looked at. `where` is for messages. */
 bool bl_hub_read_revision(const char *json, size_t size, const char *where, char commit[41], bl_error *err);
 /* One page of the list of files, appended. */
-bool bl_hub_read_tree(const char *json, size_t size, const char *where, bl_hub_snapshot *files, bl_error *err);
+bool bl_hub_read_tree(const char *json, size_t size, const char *where, bl_hub_snapshot *files,
+                      bl_error *err);
 
 /* url.c; free with bl_free. */
 char *bl_hub_revision_url(const bl_hub_job *job, bl_error *err);
@@ -94,6 +100,7 @@ char *bl_hub_resolve_url(const bl_hub_job *job, const char *commit, const char *
 /* The address in `Link: <…>; rel="next"`, NULL without an error when there is none. */
 char *bl_hub_next_page(const char *link, bl_error *err);
 
-/* online.c, or absent.c: the list of the hub's files in `snapshot`, reduced to those that are wanted, all of them in the cache afterwards. */
+/* online.c, or absent.c: the list of the hub's files in `snapshot`, reduced to those that are wanted, all of
+ * them in the cache afterwards. */
 bool bl_hub_online(const bl_hub_job *job, bl_hub_snapshot *snapshot, bl_error *err);
 #endif

@@ -1,5 +1,6 @@
-/* Names: of repositories and revisions, as users write them, and of files, as a server writes them. Every name becomes part of a path on
- * this disk, so that nothing passes that could leave the folder it belongs in. */
+/* Names: of repositories and revisions, as users write them, and of files, as a server writes them. Every
+ * name becomes part of a path on this disk, so that nothing passes that could leave the folder it belongs in.
+ */
 #include "format/hub/hub_private.h"
 #include "base/error.h"
 #include <fnmatch.h>
@@ -10,17 +11,21 @@
 #define STORIES_REPOSITORY "tdooms/TinyStories-"
 
 static bool is_word(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
 }
 
-bool bl_hub_is_hex(const char *text, size_t n) { return strlen(text) == n && strspn(text, "0123456789abcdef") == n; }
+bool bl_hub_is_hex(const char *text, size_t n) {
+    return strlen(text) == n && strspn(text, "0123456789abcdef") == n;
+}
 
 bool bl_hub_safe_path(const char *path) {
     size_t length = strlen(path);
     if (length == 0 || length > 1024) return false;
     for (const char *part = path;;) {
         size_t n = strcspn(part, "/");
-        if (n == 0 || n > 250 || (n == 1 && part[0] == '.') || (n == 2 && part[0] == '.' && part[1] == '.')) return false;
+        if (n == 0 || n > 250 || (n == 1 && part[0] == '.') || (n == 2 && part[0] == '.' && part[1] == '.'))
+            return false;
         for (size_t i = 0; i < n; i++)
             if ((unsigned char)part[i] < 0x20 || part[i] == 0x7f || part[i] == '\\') return false;
         if (!part[n]) return true;
@@ -37,7 +42,8 @@ static const char *repository_fault(const char *name) {
     for (const char *c = name; *c; c++)
         if (!is_word(*c) && *c != '/') return "only letters, digits, '-', '_' and '.' may stand in it";
     if (slash == name || !slash[1]) return "owner/name was expected";
-    if (strchr("-.", name[0]) || strchr("-.", slash[1]) || strchr("-.", slash[-1]) || strchr("-.", name[length - 1]))
+    if (strchr("-.", name[0]) || strchr("-.", slash[1]) || strchr("-.", slash[-1]) ||
+        strchr("-.", name[length - 1]))
         return "owner and name neither begin nor end with '-' or '.'";
     if (strstr(name, "--") || strstr(name, "..")) return "'--' and '..' may not stand in it";
     if (length > 4 && strcmp(name + length - 4, ".git") == 0) return "it may not end in '.git'";
@@ -81,7 +87,8 @@ static const char *parse(const char *text, bl_hub_name *name) {
     *name = (bl_hub_name){0};
     if (stories) text += sizeof STORIES - 1, length -= sizeof STORIES - 1;
     if (length > 96) return "more than 96 characters";
-    snprintf(name->repository, sizeof name->repository, "%s%.*s", stories ? STORIES_REPOSITORY : "", (int)length, text);
+    snprintf(name->repository, sizeof name->repository, "%s%.*s", stories ? STORIES_REPOSITORY : "",
+             (int)length, text);
     const char *fault = stories ? stories_fault(name->repository + sizeof STORIES_REPOSITORY - 1) : NULL;
     if (!fault) fault = repository_fault(name->repository);
     if (!fault && at) fault = revision_fault(at + 1);
@@ -106,7 +113,8 @@ bool bl_hub_matches(const char *pattern, const char *name) {
 }
 
 bool bl_hub_wanted(const bl_hub_request *request, const char *name) {
-    static const char *const model[] = {"config.json", "tokenizer.json", "model.safetensors.index.json", "*.safetensors"};
+    static const char *const model[] = {"config.json", "tokenizer.json", "model.safetensors.index.json",
+                                        "*.safetensors"};
     if (request->n_patterns == 0 && strchr(name, '/')) return false;
     size_t n = request->n_patterns ? request->n_patterns : sizeof model / sizeof *model;
     const char *const *patterns = request->n_patterns ? request->patterns : model;

@@ -1,4 +1,5 @@
-/* What the networked half of the hub shares: a line (one thread's connection), one question on it, and the answer. Needs libcurl. */
+/* What the networked half of the hub shares: a line (one thread's connection), one question on it, and the
+ * answer. Needs libcurl. */
 #ifndef BL_FORMAT_HUB_NETWORK_H
 #define BL_FORMAT_HUB_NETWORK_H
 #include "format/hub/hub_private.h"
@@ -9,8 +10,8 @@
 typedef struct bl_hub_crew {
     const bl_hub_job *job;
     bl_hub_snapshot *snapshot;
-    atomic_bool stop;           /* something failed, or the user does not want any more: let go of everything */
-    _Atomic uint64_t done;      /* bytes that are here, of total */
+    atomic_bool stop;      /* something failed, or the user does not want any more: let go of everything */
+    _Atomic uint64_t done; /* bytes that are here, of total */
     _Atomic size_t next, ended; /* files taken, lines that have ended */
     uint64_t total;
 } bl_hub_crew;
@@ -23,7 +24,8 @@ typedef struct bl_hub_line {
     bl_error err;
 } bl_hub_line;
 
-/* The headers that matter. Those of the hub itself (commit, linked_…) are taken from its own host only and kept over redirects. */
+/* The headers that matter. Those of the hub itself (commit, linked_…) are taken from its own host only and
+ * kept over redirects. */
 typedef struct bl_hub_answer {
     long status;
     char commit[64], linked_etag[128], etag[128];
@@ -37,7 +39,8 @@ typedef struct bl_hub_answer {
     size_t size;
 } bl_hub_answer;
 
-/* Takes the body of a 200 or 206. `begin` sees the headers first, once an attempt. Both return false, with the error filled in, to stop. */
+/* Takes the body of a 200 or 206. `begin` sees the headers first, once an attempt. Both return false, with
+ * the error filled in, to stop. */
 typedef struct bl_hub_sink {
     bool (*begin)(void *context, const bl_hub_answer *answer, bl_error *err);
     bool (*take)(void *context, const void *data, size_t size, bl_error *err);
@@ -56,11 +59,13 @@ typedef struct bl_hub_question {
 bool bl_hub_line_open(bl_hub_line *line, bl_hub_crew *crew, bool asks, bl_error *err);
 void bl_hub_line_close(bl_hub_line *line);
 /* One attempt, redirects included. */
-bool bl_hub_ask_once(bl_hub_line *line, const bl_hub_question *question, bl_hub_answer *answer, bool *passing, bl_error *err);
+bool bl_hub_ask_once(bl_hub_line *line, const bl_hub_question *question, bl_hub_answer *answer, bool *passing,
+                     bl_error *err);
 /* The same, patiently. */
 bool bl_hub_ask(bl_hub_line *line, const bl_hub_question *question, bl_hub_answer *answer, bl_error *err);
 void bl_hub_answer_free(bl_hub_answer *answer);
-/* Waits before attempt `attempt` (from 0) is repeated; false when there is none left (err stays) or the call is over. */
+/* Waits before attempt `attempt` (from 0) is repeated; false when there is none left (err stays) or the call
+ * is over. */
 bool bl_hub_pause(bl_hub_line *line, size_t attempt, const bl_hub_answer *answer, bl_error *err);
 /* False, with BL_ERR_CANCELLED, once the call is over. */
 bool bl_hub_goes_on(bl_hub_line *line, bl_error *err);
@@ -70,17 +75,20 @@ bool bl_hub_sleep(bl_hub_line *line, double seconds, bl_error *err);
 bool bl_hub_same_origin(const char *a, const char *b);
 
 /* refusal.c: a status that is no success, in words. Returns false. */
-bool bl_hub_refused(const bl_hub_job *job, const char *file, const bl_hub_answer *answer, bool *passing, bl_error *err);
+bool bl_hub_refused(const bl_hub_job *job, const char *file, const bl_hub_answer *answer, bool *passing,
+                    bl_error *err);
 /* A transport error in words. */
 bool bl_hub_broken(const char *url, CURLcode code, const char *detail, bool *passing, bl_error *err);
 
-/* digest.c: SHA-256 of a content (expected: 64 digits), or git's SHA-1 of it as a blob of `size` bytes (40 digits). */
+/* digest.c: SHA-256 of a content (expected: 64 digits), or git's SHA-1 of it as a blob of `size` bytes (40
+ * digits). */
 typedef struct bl_digest bl_digest;
 bl_digest *bl_digest_new(const char *expected, uint64_t size, bl_error *err);
 /* Begins anew. */
 bool bl_digest_restart(bl_digest *digest, bl_error *err);
 bool bl_digest_add(bl_digest *digest, const void *data, size_t size, bl_error *err);
-/* True if the content is the expected one; `found` gets its digits. Ends the digest until the next restart. */
+/* True if the content is the expected one; `found` gets its digits. Ends the digest until the next restart.
+ */
 bool bl_digest_agrees(bl_digest *digest, char found[65]);
 void bl_digest_free(bl_digest *digest);
 

@@ -1,5 +1,6 @@
-/* The hub is asked: which commit is the revision, which files does it have, and then all that are wanted and missing, several at a time. The
- * revision's name is written down last, so that it never leads to a snapshot that is less than the one before. */
+/* The hub is asked: which commit is the revision, which files does it have, and then all that are wanted and
+ * missing, several at a time. The revision's name is written down last, so that it never leads to a snapshot
+ * that is less than the one before. */
 #include "format/hub/network.h"
 #include "base/buffer.h"
 #include "base/error.h"
@@ -49,7 +50,8 @@ static bool ask_files(bl_hub_line *line, bl_hub_snapshot *snapshot, bl_error *er
         }
         if (next && !bl_hub_same_origin(next, line->job->endpoint))
             ok = bl_fail(err, BL_ERR_IO, "%s: the list goes on at another host, '%.200s'", url, next);
-        else if (next && page >= PAGES) ok = bl_fail(err, BL_ERR_IO, "%s: the list of files does not end", url);
+        else if (next && page >= PAGES)
+            ok = bl_fail(err, BL_ERR_IO, "%s: the list of files does not end", url);
         free(url);
         url = next;
     }
@@ -81,11 +83,14 @@ static bool check_request(const bl_hub_job *job, const bl_hub_snapshot *all, bl_
     char names[600];
     some_names(all, names, sizeof names);
     const char *pattern = bl_hub_unanswered(job, all);
-    if (pattern) return bl_fail(err, BL_ERR_INPUT, "%s '%s' has no file '%s'; it has: %s", job->kind, job->name, pattern, names);
+    if (pattern)
+        return bl_fail(err, BL_ERR_INPUT, "%s '%s' has no file '%s'; it has: %s", job->kind, job->name,
+                       pattern, names);
     if (request->n_patterns) return true;
-    if (!find(all, "config.json") || (!find(all, "model.safetensors") && !find(all, "model.safetensors.index.json")))
-        return bl_fail(err, BL_ERR_INPUT, "'%s' is no model that bilens reads: it has no %s; it has: %s", job->name,
-                       find(all, "config.json") ? "model.safetensors" : "config.json", names);
+    if (!find(all, "config.json") ||
+        (!find(all, "model.safetensors") && !find(all, "model.safetensors.index.json")))
+        return bl_fail(err, BL_ERR_INPUT, "'%s' is no model that bilens reads: it has no %s; it has: %s",
+                       job->name, find(all, "config.json") ? "model.safetensors" : "config.json", names);
     return true;
 }
 
@@ -94,9 +99,11 @@ static bool check_files(const bl_hub_job *job, const bl_hub_snapshot *wanted, bl
     for (size_t i = 0; i < wanted->n; i++) {
         const char *name = wanted->files[i].name;
         if (!bl_hub_safe_path(name))
-            return bl_fail(err, BL_ERR_INPUT, "%s '%s': refused, as it has a file with the name '%.200s'", job->kind, job->name, name);
+            return bl_fail(err, BL_ERR_INPUT, "%s '%s': refused, as it has a file with the name '%.200s'",
+                           job->kind, job->name, name);
         if (i > 0 && strcmp(name, wanted->files[i - 1].name) == 0)
-            return bl_fail(err, BL_ERR_IO, "%s '%s': the hub lists '%.200s' twice", job->kind, job->name, name);
+            return bl_fail(err, BL_ERR_IO, "%s '%s': the hub lists '%.200s' twice", job->kind, job->name,
+                           name);
     }
     return true;
 }
@@ -111,15 +118,17 @@ static bool plan(bl_hub_crew *crew, bl_error *err) {
         if (bl_hub_have(job, crew->snapshot->commit, file, err)) continue;
         if (!file->path) return false;
         if (file->size > limit || crew->total > limit - file->size)
-            return bl_fail(err, BL_ERR_INPUT, "%s '%s': what is missing is more than %.1f GB ('%s' alone has %.1f GB)", job->kind,
-                           job->name, (double)limit / 1e9, file->name, (double)file->size / 1e9);
+            return bl_fail(err, BL_ERR_INPUT,
+                           "%s '%s': what is missing is more than %.1f GB ('%s' alone has %.1f GB)",
+                           job->kind, job->name, (double)limit / 1e9, file->name, (double)file->size / 1e9);
         crew->total += file->size;
     }
     if (crew->total && statvfs(job->store, &disk) == 0) {
         double room = (double)disk.f_bavail * (double)disk.f_frsize;
-        if (room < (double)crew->total && room < (double)crew->total - (double)bl_hub_begun(job, crew->snapshot))
-            return bl_fail(err, BL_ERR_IO, "%s: no space left: %.1f MB are missing, %.1f MB are free", job->store,
-                           (double)crew->total / 1e6, room / 1e6);
+        if (room < (double)crew->total &&
+            room < (double)crew->total - (double)bl_hub_begun(job, crew->snapshot))
+            return bl_fail(err, BL_ERR_IO, "%s: no space left: %.1f MB are missing, %.1f MB are free",
+                           job->store, (double)crew->total / 1e6, room / 1e6);
     }
     return true;
 }
@@ -157,13 +166,15 @@ static bool fetch_all(bl_hub_crew *crew, bl_error *err) {
     if (wanted > 0 && started == 0) return bl_fail(err, BL_ERR_MEMORY, "no thread could be started");
     while (atomic_load(&crew->ended) < started) {
         const struct timespec moment = {0, 20000000};
-        if (own.code == BL_OK && !bl_progress_step(&options->progress, "fetching", atomic_load(&crew->done), crew->total, &own))
+        if (own.code == BL_OK &&
+            !bl_progress_step(&options->progress, "fetching", atomic_load(&crew->done), crew->total, &own))
             atomic_store(&crew->stop, true);
         nanosleep(&moment, NULL);
     }
     for (size_t i = 0; i < started; i++) pthread_join(threads[i], NULL);
     for (size_t i = 0; i < started; i++) /* those that were only told to stop do not count */
-        if (lines[i].err.code != BL_OK && (own.code == BL_OK || (own.code == BL_ERR_CANCELLED && lines[i].err.code != BL_ERR_CANCELLED)))
+        if (lines[i].err.code != BL_OK &&
+            (own.code == BL_OK || (own.code == BL_ERR_CANCELLED && lines[i].err.code != BL_ERR_CANCELLED)))
             own = lines[i].err;
     if (own.code != BL_OK && err) *err = own;
     return own.code == BL_OK;
@@ -172,7 +183,8 @@ static bool fetch_all(bl_hub_crew *crew, bl_error *err) {
 bool bl_hub_online(const bl_hub_job *job, bl_hub_snapshot *snapshot, bl_error *err) {
     bl_hub_crew crew = {.job = job, .snapshot = snapshot};
     bl_hub_line line;
-    bool ok = bl_hub_line_open(&line, &crew, true, err) && ask_commit(&line, snapshot->commit, err) && ask_files(&line, snapshot, err);
+    bool ok = bl_hub_line_open(&line, &crew, true, err) && ask_commit(&line, snapshot->commit, err) &&
+              ask_files(&line, snapshot, err);
     bl_hub_line_close(&line);
     if (!ok) return false;
     if (job->options->list_only) {
@@ -181,8 +193,8 @@ bool bl_hub_online(const bl_hub_job *job, bl_hub_snapshot *snapshot, bl_error *e
     }
     if (!check_request(job, snapshot, err)) return false;
     bl_hub_keep_wanted(job, snapshot);
-    ok = check_files(job, snapshot, err) && bl_hub_prepare_cache(job, err) && plan(&crew, err) && fetch_all(&crew, err) &&
-         bl_hub_write_ref(job, snapshot->commit, err);
+    ok = check_files(job, snapshot, err) && bl_hub_prepare_cache(job, err) && plan(&crew, err) &&
+         fetch_all(&crew, err) && bl_hub_write_ref(job, snapshot->commit, err);
     if (ok) snapshot->directory = bl_hub_snapshot_path(job, snapshot->commit, NULL, err);
     return ok && snapshot->directory;
 }

@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-bl_hub_entry *bl_hub_add(bl_hub_snapshot *snapshot, const char *name, uint64_t size, const char *hash, bl_error *err) {
-    if (!bl_grow(&snapshot->files, &snapshot->capacity, snapshot->n + 1, sizeof *snapshot->files, err)) return NULL;
+bl_hub_entry *bl_hub_add(bl_hub_snapshot *snapshot, const char *name, uint64_t size, const char *hash,
+                         bl_error *err) {
+    if (!bl_grow(&snapshot->files, &snapshot->capacity, snapshot->n + 1, sizeof *snapshot->files, err))
+        return NULL;
     bl_hub_entry *file = &snapshot->files[snapshot->n];
     *file = (bl_hub_entry){.size = size};
     memcpy(file->hash, hash, strlen(hash) < sizeof file->hash ? strlen(hash) : 0);
@@ -18,7 +20,9 @@ bl_hub_entry *bl_hub_add(bl_hub_snapshot *snapshot, const char *name, uint64_t s
     return file;
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(((const bl_hub_entry *)a)->name, ((const bl_hub_entry *)b)->name); }
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const bl_hub_entry *)a)->name, ((const bl_hub_entry *)b)->name);
+}
 
 void bl_hub_sort(bl_hub_snapshot *snapshot) {
     if (snapshot->n) qsort(snapshot->files, snapshot->n, sizeof *snapshot->files, by_name);
@@ -60,7 +64,8 @@ void bl_hub_keep_wanted(const bl_hub_job *job, bl_hub_snapshot *snapshot) {
 const char *bl_hub_unanswered(const bl_hub_job *job, const bl_hub_snapshot *snapshot) {
     for (size_t p = 0; p < job->request->n_patterns; p++) {
         bool any = false;
-        for (size_t i = 0; i < snapshot->n && !any; i++) any = bl_hub_matches(job->request->patterns[p], snapshot->files[i].name);
+        for (size_t i = 0; i < snapshot->n && !any; i++)
+            any = bl_hub_matches(job->request->patterns[p], snapshot->files[i].name);
         if (!any) return job->request->patterns[p];
     }
     return NULL;
@@ -68,17 +73,20 @@ const char *bl_hub_unanswered(const bl_hub_job *job, const bl_hub_snapshot *snap
 
 /* `thing` of the kind `of` ("revision ", "") is missing; NULL: everything is. */
 static void not_cached(const bl_hub_job *job, const char *of, const char *thing, bl_error *err) {
-    const char *advice = job->options->prefer_cache ? "without HF_HUB_OFFLINE it would be fetched" : "fetch it where there is a network";
+    const char *advice = job->options->prefer_cache ? "without HF_HUB_OFFLINE it would be fetched"
+                                                    : "fetch it where there is a network";
     if (thing)
-        bl_fail(err, BL_ERR_INPUT, "%s'%s' of %s is not in the cache %s, and the hub may not be asked (offline): %s", of, thing, job->name,
-                job->options->cache, advice);
+        bl_fail(err, BL_ERR_INPUT,
+                "%s'%s' of %s is not in the cache %s, and the hub may not be asked (offline): %s", of, thing,
+                job->name, job->options->cache, advice);
     else
-        bl_fail(err, BL_ERR_INPUT, "%s is not in the cache %s, and the hub may not be asked (offline): %s", job->name, job->options->cache,
-                advice);
+        bl_fail(err, BL_ERR_INPUT, "%s is not in the cache %s, and the hub may not be asked (offline): %s",
+                job->name, job->options->cache, advice);
 }
 
-/* What the cache has. `*whole` says whether nothing that was asked for is missing; if not, `err` names it. Wildcards can be answered by
- * what is there only: the cache does not know what else the repository has. False when memory ran out. */
+/* What the cache has. `*whole` says whether nothing that was asked for is missing; if not, `err` names it.
+ * Wildcards can be answered by what is there only: the cache does not know what else the repository has.
+ * False when memory ran out. */
 static bool look(const bl_hub_job *job, bl_hub_snapshot *snapshot, bool *whole, bl_error *err) {
     bl_error found = {0};
     *whole = false;
@@ -110,7 +118,8 @@ static bool check(const bl_hub_request *request, const bl_hub_options *options, 
     if (!options->cache || !*options->cache) return bl_fail(err, BL_ERR_USAGE, "no cache folder was given");
     if (!request->name) return bl_fail(err, BL_ERR_USAGE, "no name on the hub was given");
     if (request->data && request->n_patterns == 0 && !options->list_only)
-        return bl_fail(err, BL_ERR_USAGE, "%s: which files of the data set? Name them, or patterns of their names; '*' is all",
+        return bl_fail(err, BL_ERR_USAGE,
+                       "%s: which files of the data set? Name them, or patterns of their names; '*' is all",
                        request->name);
     if (options->list_only && options->offline)
         return bl_fail(err, BL_ERR_USAGE, "%s: the hub's list cannot be had offline", request->name);
@@ -118,11 +127,15 @@ static bool check(const bl_hub_request *request, const bl_hub_options *options, 
            (!request->revision || !*request->revision || bl_hub_check_revision(request->revision, err));
 }
 
-static bool begin(bl_hub_job *job, const bl_hub_request *request, const bl_hub_options *options, bl_error *err) {
+static bool begin(bl_hub_job *job, const bl_hub_request *request, const bl_hub_options *options,
+                  bl_error *err) {
     const char *endpoint = options->endpoint && *options->endpoint ? options->endpoint : HUB_ENDPOINT;
     size_t length = strlen(endpoint);
     while (length > 0 && endpoint[length - 1] == '/') length--;
-    *job = (bl_hub_job){.request = request, .options = options, .name = request->name, .kind = request->data ? "data set" : "model"};
+    *job = (bl_hub_job){.request = request,
+                        .options = options,
+                        .name = request->name,
+                        .kind = request->data ? "data set" : "model"};
     job->revision = request->revision && *request->revision ? request->revision : "main";
     job->endpoint = job->endpoint_storage = bl_strndup(endpoint, length, err);
     return job->endpoint && bl_hub_store(job, err);
