@@ -1,5 +1,5 @@
 /* Prints the machine's sgemm peak in FLOP/s. */
-#include "train/peak.h"
+#include "linear/peak.h"
 #include <stdio.h>
 
 int main(void) {

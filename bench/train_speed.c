@@ -4,11 +4,11 @@
  *
  * Initial weights and the batch are read from FILE, which train_reference.py wrote: both sides begin alike
  * and have to arrive at the same loss. Prints one JSON line; the time is the median of STEPS steps after
- * three. flops: 6 N + 6 L T d a token (train/net.h); peak: sgemm's as train/peak.h measures it. */
+ * three. flops: 6 N + 6 L T d a token (train/net.h); peak: sgemm's as linear/peak.h measures it. */
 #include "train/adamw.h"
-#include "train/gemm.h"
+#include "linear/gemm.h"
 #include "train/net.h"
-#include "train/peak.h"
+#include "linear/peak.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 # Turns text files into a C file of byte arrays, so that the library carries them:
 #
-#   bilens_embed(page.c page.html page.css)   ->   const char bl_page_html[], bl_page_css[] (NUL-terminated) in ${CMAKE_BINARY_DIR}/embedded/page.c
+#   bilens_embed(report page.c page.html page.css)   ->   const char bl_page_html[], bl_page_css[] (NUL-terminated) in ${CMAKE_BINARY_DIR}/embedded/page.c
 #
-#   bilens_embed_page(page_files.c web)   ->   bl_page_files[] (src/serve/page.h) of all files below web/
+#   bilens_embed_page(serve page_files.c web)   ->   bl_page_files[] (src/serve/page.h) of all files below web/
 #
 # The file is also the script that does it at build time (cmake -P).
 if(CMAKE_SCRIPT_MODE_FILE AND FOLDER)
@@ -41,18 +41,18 @@ endif()
 
 set(BILENS_EMBED_SCRIPT ${CMAKE_CURRENT_LIST_FILE})
 
-# Appends the generated file to BILENS_EMBEDDED.
-function(bilens_embed output)
+# Appends the generated file to BILENS_EMBEDDED_<room>.
+function(bilens_embed room output)
   set(made ${CMAKE_BINARY_DIR}/embedded/${output})
   list(TRANSFORM ARGN PREPEND ${PROJECT_SOURCE_DIR}/ OUTPUT_VARIABLE files)
   string(REPLACE ";" "|" list "${files}")
   add_custom_command(OUTPUT ${made} DEPENDS ${files} ${BILENS_EMBED_SCRIPT} VERBATIM COMMENT "Embedding ${output}"
     COMMAND ${CMAKE_COMMAND} -DOUTPUT=${made} "-DFILES=${list}" -P ${BILENS_EMBED_SCRIPT})
-  set(BILENS_EMBEDDED ${BILENS_EMBEDDED} ${made} PARENT_SCOPE)
+  set(BILENS_EMBEDDED_${room} ${BILENS_EMBEDDED_${room}} ${made} PARENT_SCOPE)
 endfunction()
 
 # The same for a folder: every file below it but hidden ones, notes for people (*.md) and what npm keeps.
-function(bilens_embed_page output folder)
+function(bilens_embed_page room output folder)
   set(made ${CMAKE_BINARY_DIR}/embedded/${output})
   set(root ${PROJECT_SOURCE_DIR}/${folder})
   file(GLOB_RECURSE files RELATIVE ${root} CONFIGURE_DEPENDS ${root}/*)
@@ -62,5 +62,5 @@ function(bilens_embed_page output folder)
   string(REPLACE ";" "|" list "${files}")
   add_custom_command(OUTPUT ${made} DEPENDS ${depends} ${BILENS_EMBED_SCRIPT} VERBATIM COMMENT "Embedding ${folder}/"
     COMMAND ${CMAKE_COMMAND} -DOUTPUT=${made} -DFOLDER=${root} "-DFILES=${list}" -P ${BILENS_EMBED_SCRIPT})
-  set(BILENS_EMBEDDED ${BILENS_EMBEDDED} ${made} PARENT_SCOPE)
+  set(BILENS_EMBEDDED_${room} ${BILENS_EMBEDDED_${room}} ${made} PARENT_SCOPE)
 endfunction()

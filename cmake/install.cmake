@@ -12,7 +12,10 @@ if(IS_ABSOLUTE ${CMAKE_INSTALL_LIBDIR} OR IS_ABSOLUTE ${CMAKE_INSTALL_INCLUDEDIR
 endif()
 file(RELATIVE_PATH BILENS_PC_TO_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 string(REGEX REPLACE "/$" "" BILENS_PC_TO_PREFIX ${BILENS_PC_TO_PREFIX})
-string(JOIN ", " BILENS_PC_MODULES lapacke ${BILENS_BLAS_MODULE} jansson libutf8proc libzstd cairo zlib ${BILENS_ATLAS_MODULE})
+string(JOIN ", " BILENS_PC_MODULES lapacke ${BILENS_BLAS_MODULE} jansson libutf8proc libpcre2-8 libzstd cairo zlib sqlite3)
+# By name, because their own .pc files want all that they were built with.
+string(JOIN " " BILENS_SERVE_LIBS ${MICROHTTPD_LDFLAGS})
+string(JOIN " " BILENS_HUB_LIBS ${CURL_LDFLAGS} ${CRYPTO_LDFLAGS})
 set(BILENS_MPI_LIBS "")
 if(MPI_C_FOUND)
   string(JOIN " " BILENS_MPI_LIBS ${MPI_C_LIBRARIES})

@@ -1,9 +1,9 @@
 #!/bin/bash
-# What CI holds true, in the order of cheapness: layers, formatting, gcc and clang without a warning, clang-tidy, a sanitized run of
+# What CI holds true, in the order of cheapness: raw calls and line lengths, formatting, gcc and clang without a warning, clang-tidy, a sanitized run of
 # every test that is not slow, and last the whole test suite. Stops at the first stage that fails.
 #
 #   tools/check.sh          all of it        (BUILD: the gcc build folder, JOBS: at once)
-#   tools/check.sh lint     layers, formatting and clang-tidy only
+#   tools/check.sh lint     house rules, formatting and clang-tidy only
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
@@ -31,7 +31,7 @@ tidy() {
 }
 tests() { ctest --test-dir "$1" --output-on-failure --no-tests=error -j "$jobs" "${@:2}"; }
 
-stage "layers" tools/check-layers.sh
+stage "house" tools/check-house.sh
 stage "clang-format" formatting
 if [ "$what" = lint ]; then
     stage "clang-tidy" tidy

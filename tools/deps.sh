@@ -11,10 +11,10 @@
 set -u
 
 build='gcc libc6-dev cmake ninja-build pkg-config libopenblas-openmp-dev liblapacke-dev libjansson-dev libutf8proc-dev
-libcairo2-dev zlib1g-dev libzstd-dev libsqlite3-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev libopenmpi-dev'
-check='libcmocka-dev libpcre2-dev clang clang-format clang-tidy libomp-dev zstd gzip sqlite3 python3 openssl chromium nodejs npm'
+libcairo2-dev zlib1g-dev libzstd-dev libpcre2-dev libsqlite3-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev libopenmpi-dev'
+check='libcmocka-dev clang clang-format clang-tidy libomp-dev zstd gzip sqlite3 python3 openssl chromium nodejs npm'
 fuzz='clang libomp-dev libclang-rt-dev'
-valgrind='libcmocka-dev libpcre2-dev valgrind zstd gzip python3 openssl'
+valgrind='libcmocka-dev valgrind zstd gzip python3 openssl'
 reference='doxygen'
 deb='debhelper lintian dpkg-dev fakeroot'
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes src/text/unicode_tables.c: character classes as the Hugging Face `tokenizers` library sees them.
+"""Writes src/text/tokenizer/unicode_tables.c: character classes as the Hugging Face `tokenizers` library sees them.
 
 Asks the library itself about every code point, so the table is exact for the library's version, whatever ages its Unicode tables have.
-Usage: python3 tools/unicode_tables.py > src/text/unicode_tables.c   (needs `pip install tokenizers`)"""
+Usage: python3 tools/unicode_tables.py > src/text/tokenizer/unicode_tables.c   (needs `pip install tokenizers`)"""
 import textwrap
 
 import tokenizers
@@ -45,8 +45,8 @@ def rows(numbers, form, width):
 
 table = [classes(point) for point in range(0x110000)]
 runs = [point << 8 | table[point] for point in range(0x110000) if point == 0 or table[point] != table[point - 1]]
-print("/* Character classes (text/unicode.h) as `tokenizers` %s sees them.\n * Made by tools/unicode_tables.py; do not edit. */" % tokenizers.__version__)
-print('#include "text/unicode.h"\n\n/* clang-format off */')
+print("/* Character classes (text/tokenizer/unicode.h) as `tokenizers` %s sees them.\n * Made by tools/unicode_tables.py; do not edit. */" % tokenizers.__version__)
+print('#include "text/tokenizer/unicode.h"\n\n/* clang-format off */')
 print("const uint8_t bl_ascii_class[128] = {\n" + rows(table[:128], "%d", 108) + "};\n")
 print("const uint32_t bl_unicode_runs[] = {\n" + rows(runs, "0x%07x", 108) + "};")
 print("/* clang-format on */\n\nconst size_t bl_unicode_n_runs = sizeof bl_unicode_runs / sizeof *bl_unicode_runs;")

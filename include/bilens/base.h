@@ -58,6 +58,9 @@ typedef struct bl_view {
     size_t rows, cols, stride;
 } bl_view;
 
+/** The function g of a gated or plain MLP; NONE: bilinear. */
+typedef enum bl_gate { BL_GATE_NONE, BL_GATE_RELU, BL_GATE_SILU, BL_GATE_GELU } bl_gate;
+
 /** Called now and then from long work, always from the calling thread or with the library's lock held.
  *  `phase` is a short name, `done` of `total` (0 = unknown) in the phase's own unit. Return false to stop the
  * work: the function then fails with BL_ERR_CANCELLED and leaves no half-written file. */

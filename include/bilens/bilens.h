@@ -27,6 +27,7 @@
 #include <bilens/hub.h>
 #include <bilens/model.h>
 #include <bilens/report.h>
+#include <bilens/result.h>
 #include <bilens/scan.h>
 #include <bilens/serve.h>
 #include <bilens/text.h>

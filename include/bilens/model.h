@@ -16,9 +16,6 @@ typedef enum bl_generation {
     BL_GENERATION_LATER
 } bl_generation;
 
-/** g of SPEC 1. */
-typedef enum bl_gate { BL_GATE_NONE, BL_GATE_RELU, BL_GATE_SILU, BL_GATE_GELU } bl_gate;
-
 /** A model's architecture, from `config.json` and the presence of tensors. */
 typedef struct bl_config {
     bl_generation generation;

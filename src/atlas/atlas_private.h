@@ -1,6 +1,6 @@
 /* One run of the atlas: what its phases share. */
-#ifndef BL_ATLAS_PRIVATE_H
-#define BL_ATLAS_PRIVATE_H
+#ifndef BL_ATLAS_ATLAS_PRIVATE_H
+#define BL_ATLAS_ATLAS_PRIVATE_H
 #include "atlas/database.h"
 #include "atlas/sweep.h"
 #include "atlas/words.h"

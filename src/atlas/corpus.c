@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/threads.h"
-#include "text/batch.h"
+#include "text/corpus/batch.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -125,7 +125,7 @@ bool choose_eigs(const bl_model *model, direction_options *options, bl_error *er
         if (index >= -n && index < n) continue;
         err->code = BL_ERR_USAGE;
         snprintf(err->message, sizeof err->message,
-                 "--eigs: eigenvector %ld does not exist; there are %ld: 0 … %ld, or -1 … %ld from the end",
+                 "--eigs: eigenvector %ld does not exist; there are %ld: 0 to %ld, or -1 to %ld from the end",
                  index, n, n - 1, -n);
         return false;
     }

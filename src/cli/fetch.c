@@ -135,8 +135,7 @@ static int run(int argc, char **argv, const verb *self) {
         status = fail_usage(self, "--retry-wait must be over 0 and --timeout at least 1, in seconds");
     else if (o.data && !o.files.n && !o.list)
         status = fail_usage(
-            self,
-            "--file PATTERN… is missing: which files of the data set? --list says what there is, '*' is all");
+            self, "--file PATTERN… is missing: which files of the data set? --list shows them, '*' is all");
     if (status < 0) {
         char *text = fetch(&c, &o, &err);
         status = text ? write_stdout(self, text) : fail_with(self, &err);

@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "decompose/interaction.h"
-#include "decompose/tridiagonal.h"
+#include "linear/tridiagonal.h"
 #include <cblas.h>
 #include <lapacke.h>
 #include <math.h>

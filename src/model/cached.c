@@ -2,8 +2,8 @@
  * additions. */
 #include "model/cached.h"
 #include "base/memory.h"
-#include "base/vexp.h"
-#include "model/dots.h"
+#include "linear/exp.h"
+#include "linear/dots.h"
 #include "model/forward.h"
 #include <math.h>
 #include <stdlib.h>

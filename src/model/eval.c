@@ -2,9 +2,9 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
-#include "base/vexp.h"
+#include "linear/exp.h"
 #include "model/forward.h"
-#include "text/batch.h"
+#include "text/corpus/batch.h"
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * faster one. */
 #include "model/forward.h"
 #include "base/memory.h"
-#include "base/vexp.h"
+#include "linear/exp.h"
 #include <cblas.h>
 #include <math.h>
 #include <stdlib.h>

@@ -7,9 +7,9 @@
 #include "base/threads.h"
 #include "model/cached.h"
 #include "model/sampler.h"
-#include "text/ids.h"
-#include "text/prose.h"
-#include "text/tokenizer_private.h"
+#include "text/tokenizer/ids.h"
+#include "model/prose.h"
+#include "text/tokenizer/tokenizer_private.h"
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>

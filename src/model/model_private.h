@@ -1,6 +1,6 @@
 /* What a loaded model holds. */
-#ifndef BL_MODEL_PRIVATE_H
-#define BL_MODEL_PRIVATE_H
+#ifndef BL_MODEL_MODEL_PRIVATE_H
+#define BL_MODEL_MODEL_PRIVATE_H
 #include "format/safetensors.h"
 #include "model/params.h"
 

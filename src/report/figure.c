@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "report/canvas.h"
 #include "report/plot.h"
-#include "report/visible.h"
+#include "base/visible.h"
 #include <bilens/report.h>
 #include <math.h>
 #include <stdlib.h>

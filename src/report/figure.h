@@ -1,7 +1,7 @@
 /* The spectrum's figure from a document that is already read. */
 #ifndef BL_REPORT_FIGURE_H
 #define BL_REPORT_FIGURE_H
-#include "report/document.h"
+#include "result/document.h"
 
 /* The suffix of `path` decides: .svg, .png or .pdf; the same eigenvalues give the same bytes. BL_ERR_USAGE
  * for another suffix. */

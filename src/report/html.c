@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "report/colour.h"
 #include "report/plot.h"
-#include "report/visible.h"
+#include "base/visible.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #ifndef BL_REPORT_HTML_H
 #define BL_REPORT_HTML_H
 #include "base/buffer.h"
-#include "report/document.h"
+#include "result/document.h"
 
 /* index.html of a report document. Free with bl_free. */
 char *bl_html_page(const bl_doc *doc, bl_error *err);

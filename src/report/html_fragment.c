@@ -4,7 +4,7 @@
 #include "report/colour.h"
 #include "report/html.h"
 #include "report/plot.h"
-#include "report/visible.h"
+#include "base/visible.h"
 #include <bilens/report.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* What the model is: its configuration and its tensors. */
 #include "report/html.h"
 #include "report/plot.h"
-#include "report/visible.h"
+#include "base/visible.h"
 
 static void put_settings(bl_buffer *out, const bl_doc_setting *settings, size_t n) {
     bl_buffer_text(out, "<dl class=\"settings\">\n");

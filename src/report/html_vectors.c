@@ -2,7 +2,7 @@
 #include "report/colour.h"
 #include "report/html.h"
 #include "report/plot.h"
-#include "report/visible.h"
+#include "base/visible.h"
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>

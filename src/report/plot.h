@@ -2,7 +2,7 @@
  * that do not overlap. */
 #ifndef BL_REPORT_PLOT_H
 #define BL_REPORT_PLOT_H
-#include "report/document.h"
+#include "result/document.h"
 
 #define BL_MINUS "\xE2\x88\x92" /* U+2212, as wide as a digit */
 #define BL_NUMBER_SIZE 48

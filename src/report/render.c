@@ -9,8 +9,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/staging.h"
-#include "report/csv.h"
-#include "report/document.h"
+#include "result/csv.h"
+#include "result/document.h"
 #include "report/figure.h"
 #include "report/html.h"
 #include <bilens/format.h>

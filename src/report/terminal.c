@@ -1,6 +1,6 @@
 #include "report/terminal.h"
 #include "report/plot.h"
-#include "report/visible.h"
+#include "base/visible.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #define BL_REPORT_TERMINAL_H
 #include "base/buffer.h"
 #include "report/colour.h"
-#include "report/document.h"
+#include "result/document.h"
 #include <bilens/report.h>
 
 /* A text that grows and knows how far its last line has come. */

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "report/plot.h"
 #include "report/terminal.h"
-#include "report/visible.h"
+#include "base/visible.h"
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* The essence of a report, and the table of a model's tensors. */
 #include "report/plot.h"
 #include "report/terminal.h"
-#include "report/visible.h"
+#include "base/visible.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -7,7 +7,7 @@
  * latter uncoloured. Without colour the strongest words are listed. */
 #include "report/plot.h"
 #include "report/terminal.h"
-#include "report/visible.h"
+#include "base/visible.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "base/memory.h"
 #include "report/plot.h"
 #include "report/terminal.h"
-#include "report/visible.h"
+#include "base/visible.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * is all it takes.
  *
  *   c_j = sum_h A_h[p, j] tau_h[t_j]  (+ v . x_p at j = p),  all divided by the norm at p */
-#include "base/vexp.h"
+#include "linear/exp.h"
 #include "scan/folded_private.h"
 #include <cblas.h>
 #include <math.h>

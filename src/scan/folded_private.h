@@ -1,7 +1,7 @@
 /* What the folded scan keeps: tables (folded_tables.c) and the kernel over one story (folded.c). */
 #ifndef BL_SCAN_FOLDED_PRIVATE_H
 #define BL_SCAN_FOLDED_PRIVATE_H
-#include "scan/attend.h"
+#include "linear/attend.h"
 #include "scan/folded.h"
 
 struct bl_folded {

@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "decompose/interaction.h"
-#include "decompose/tridiagonal.h"
+#include "linear/tridiagonal.h"
 #include "scan/folded_private.h"
 #include <cblas.h>
 #include <lapacke.h>

@@ -20,7 +20,7 @@
 #include "scan/folded.h"
 #include "scan/similarity.h"
 #include "scan/top.h"
-#include "text/batch.h"
+#include "text/corpus/batch.h"
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>

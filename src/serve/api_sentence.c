@@ -35,7 +35,7 @@ static bool read_position(bl_call *call, const bl_ids *ids, size_t *position) {
     if (!bl_request_count(call->request, "position", ids->n - 1, SIZE_MAX / 2, position, &call->err))
         return false;
     return *position < ids->n ||
-           bl_fail(&call->err, BL_ERR_USAGE, "position %zu is not in the text, which has 0 … %zu", *position,
+           bl_fail(&call->err, BL_ERR_USAGE, "position %zu is not in the text, which has 0 to %zu", *position,
                    ids->n - 1);
 }
 

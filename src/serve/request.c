@@ -2,7 +2,7 @@
 #include "serve/request.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

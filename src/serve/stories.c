@@ -1,7 +1,7 @@
 #include "serve/stories.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "text/batch.h"
+#include "text/corpus/batch.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

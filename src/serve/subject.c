@@ -116,8 +116,8 @@ bool bl_indices_read(bl_call *call, const char *name, long indices[BL_MOST_INDIC
         if (index < -n || index >= n)
             return bl_fail(
                 &call->err, BL_ERR_USAGE,
-                "%s: eigenvector %ld does not exist; there are %ld: 0 … %ld, or -1 … %ld from the end", name,
-                index, n, n - 1, -n);
+                "%s: eigenvector %ld does not exist; there are %ld: 0 to %ld, or -1 to %ld from the end",
+                name, index, n, n - 1, -n);
         indices[(*count)++] = index;
     }
     if (!*count) default_indices(n, indices, count);

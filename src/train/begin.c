@@ -2,8 +2,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "train/gemm.h"
-#include "train/peak.h"
+#include "linear/gemm.h"
+#include "linear/peak.h"
 #include "train/save.h"
 #include "train/trainer.h"
 #include <dirent.h>

@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/threads.h"
-#include "text/batch.h"
+#include "text/corpus/batch.h"
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>

@@ -6,9 +6,9 @@
  * Each thread makes the logits of its own rows, turns them into e in place while they are in its cache, and
  * multiplies by W_U; then, with all rows of the chunk, by slabs of the vocabulary, dW_U += e^T (factor
  * N_f(x)). net->dz and net->g_mid are free until the last layer's backward pass and serve as scratch. */
-#include "train/gemm.h"
+#include "linear/gemm.h"
 #include "train/net.h"
-#include "train/softmax.h"
+#include "linear/softmax.h"
 #include <string.h>
 
 #define SOFTMAX_ROWS \

@@ -11,9 +11,9 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "train/gate.h"
-#include "train/gemm.h"
-#include "train/noise.h"
+#include "linear/gate.h"
+#include "linear/gemm.h"
+#include "linear/noise.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -6,9 +6,9 @@
 #ifndef BL_TRAIN_NET_H
 #define BL_TRAIN_NET_H
 #include "model/params.h"
-#include "train/attention.h"
-#include "train/norm.h"
-#include "train/product.h"
+#include "linear/attention.h"
+#include "linear/norm.h"
+#include "linear/product.h"
 
 typedef struct bl_minibatch {
     const int32_t *input, *target; /* [N] */

@@ -1,7 +1,7 @@
 /* One step of training, and the loss on text that is not trained on. */
 #include "base/error.h"
 #include "train/adamw.h"
-#include "train/gemm.h"
+#include "linear/gemm.h"
 #include "train/schedule.h"
 #include "train/trainer.h"
 #include <math.h>

@@ -1,7 +1,7 @@
 /* The reduction, its way back, and bisection, on matrices of many sizes and spectra: residual,
  * orthonormality, agreement with LAPACK's dsterf. */
 #include "support.h"
-#include "decompose/tridiagonal.h"
+#include "linear/tridiagonal.h"
 #include <lapacke.h>
 #include <math.h>
 #include <omp.h>

@@ -1,8 +1,8 @@
 /* A corpus from anyone, the first byte choosing the name it comes under: every story is well-formed UTF-8,
  * none is blank or leaves the file, and the end is an end or a failure with a message. Reading it twice gives
  * the same. */
-#include "text/corpus_private.h"
-#include "text/utf8.h"
+#include "text/corpus/corpus_private.h"
+#include "base/utf8.h"
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

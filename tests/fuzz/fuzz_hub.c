@@ -1,6 +1,6 @@
 /* What a hub sends, and what a user types: the list of files, the commit, the Link header, names. What is
  * accepted must be safe to use. */
-#include "format/hub/hub_private.h"
+#include "hub/hub_private.h"
 #include <bilens/bilens.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* A report.json from anyone: it is refused with a message, or every rendering of it works; what a terminal
  * gets holds no control character but ours, and the page has exactly one script. */
 #include "base/error.h"
-#include "report/document.h"
+#include "result/document.h"
 #include "report/html.h"
 #include <bilens/report.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* A tokenizer.json from anyone: it is refused with a message, or its ids stay within its vocabulary and come
  * back as text and prose. */
-#include "text/prose.h"
-#include "text/tokenizer_private.h"
+#include "model/prose.h"
+#include "text/tokenizer/tokenizer_private.h"
 #include <stdlib.h>
 #include <string.h>
 

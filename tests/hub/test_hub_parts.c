@@ -1,7 +1,7 @@
 /* The parts of the hub that need no network: names, patterns, addresses, the hub's JSON, and the cache looked
  * at offline. */
 #include "support.h"
-#include "format/hub/hub_private.h"
+#include "hub/hub_private.h"
 #include <sys/stat.h>
 
 #define COMMIT "0123456789abcdef0123456789abcdef01234567"

@@ -5,12 +5,12 @@
  * touch. Allocations inside other shared libraries (OpenBLAS, cairo) do not fail here. */
 #include "support.h"
 #include "base/memory.h"
-#include "format/hub/hub_private.h"
+#include "hub/hub_private.h"
 #include "memory/failing.h"
 #include "memory/tiny_model.h"
 #include "serve/explorer.h"
-#include "text/prose.h"
-#include "text/tokenizer_private.h"
+#include "model/prose.h"
+#include "text/tokenizer/tokenizer_private.h"
 #include <dirent.h>
 #include <dlfcn.h>
 

@@ -2,7 +2,7 @@
  * change a text. */
 #include "support.h"
 #include "model/cached.h"
-#include "model/dots.h"
+#include "linear/dots.h"
 #include "model/forward.h"
 #include "model/sampler.h"
 

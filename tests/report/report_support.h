@@ -4,7 +4,7 @@
 #define BL_TESTS_REPORT_SUPPORT_H
 #include "support.h"
 #include "base/file.h"
-#include "report/visible.h"
+#include "base/visible.h"
 
 #define REPORT_FILE TEST_DATA "/report/report.json"
 

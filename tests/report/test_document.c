@@ -1,7 +1,7 @@
 /* A damaged report.json: every case is refused with BL_ERR_INPUT and a message that names the key, by every
  * function that renders. */
 #include "report_support.h"
-#include "report/document.h"
+#include "result/document.h"
 
 /* One damage: at `path` (keys and indices separated by '/') put `value` (JSON), or remove it when NULL. The
  * message must name `where`. */

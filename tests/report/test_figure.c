@@ -1,7 +1,7 @@
 /* The spectrum's figure in its three kinds: the right kind of file, the right content, the same bytes every
  * time. */
 #include "report_support.h"
-#include "report/document.h"
+#include "result/document.h"
 #include "report/plot.h"
 
 static char *draw(const char *json, const char *name, size_t *size) {

@@ -1,7 +1,7 @@
 /* The page: whatever strings the model and the corpus hold, the markup stays ours; every part is there;
  * nothing is fetched. */
 #include "report_support.h"
-#include "report/document.h"
+#include "result/document.h"
 #include "report/html.h"
 
 static char *page_of(const char *json) {

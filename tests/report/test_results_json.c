@@ -1,6 +1,6 @@
 /* The JSON contract: keys in their order, counts, and what the numbers are, for the committed tiny models. */
 #include "report_support.h"
-#include "report/document.h"
+#include "result/document.h"
 
 #define STORIES TEST_DATA "/models/stories.txt"
 static const long indices[] = {-1, -2, 0, 1};

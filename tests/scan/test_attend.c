@@ -1,7 +1,7 @@
 /* Every kernel of the folded scan that this processor can run equals sums in double, at sizes on both sides
  * of every block and tile. */
 #include "support.h"
-#include "scan/attend.h"
+#include "linear/attend.h"
 #include <math.h>
 
 typedef struct problem {

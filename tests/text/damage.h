@@ -2,7 +2,7 @@
 #ifndef BL_TESTS_TEXT_DAMAGE_H
 #define BL_TESTS_TEXT_DAMAGE_H
 #include "support.h"
-#include "text/tokenizer_private.h"
+#include "text/tokenizer/tokenizer_private.h"
 
 /* `sound` with its first `old` replaced; to be freed. */
 static inline char *damage(const char *sound, const char *old, const char *replacement) {

@@ -2,7 +2,7 @@
 #ifndef BL_TESTS_TEXT_GOLDEN_H
 #define BL_TESTS_TEXT_GOLDEN_H
 #include "support.h"
-#include "text/tokenizer_private.h"
+#include "text/tokenizer/tokenizer_private.h"
 
 /* Calls `check` for each line of a .jsonl file; returns how many there were. */
 static inline size_t golden_lines(const char *path, void (*check)(void *context, const json_t *line),

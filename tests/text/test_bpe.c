@@ -2,10 +2,10 @@
  * of many kinds, and random ones), against PCRE2 with GPT-2's own expression, and its own promises: no input
  * takes quadratic time, decoding keeps every byte, prose. */
 #include "golden.h"
-#include "text/byte_level.h"
-#include "text/pretokenise.h"
-#include "text/prose.h"
-#include "text/utf8.h"
+#include "text/tokenizer/byte_level.h"
+#include "text/tokenizer/pretokenise.h"
+#include "model/prose.h"
+#include "base/utf8.h"
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 

@@ -1,7 +1,7 @@
 /* Corpora: every form of file, compression, standard input, places in the file, and stories that fall on the
  * buffers' edges. */
 #include "support.h"
-#include "text/corpus_private.h"
+#include "text/corpus/corpus_private.h"
 #include <pthread.h>
 #include <zlib.h>
 #include <zstd.h>

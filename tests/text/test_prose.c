@@ -1,7 +1,7 @@
 /* Ids as a reader expects text: print as it was comes back, slips of a model do not spread, and tokenising
  * again gives the same ids. */
 #include "support.h"
-#include "text/prose.h"
+#include "model/prose.h"
 
 static bl_tokenizer *tokenizer;
 

@@ -1,7 +1,7 @@
 /* Damaged tokenizers and corpora: every one is refused with the right code and a message that names the file
  * and the thing; none crashes, none is read as something else. */
 #include "damage.h"
-#include "text/corpus_private.h"
+#include "text/corpus/corpus_private.h"
 #include <zlib.h>
 #include <zstd.h>
 

@@ -2,8 +2,8 @@
  * tokenizer, and small ones of many kinds), and the library's own promises: suggestions, sizes, threads,
  * linear time. */
 #include "golden.h"
-#include "text/unicode.h"
-#include "text/utf8.h"
+#include "text/tokenizer/unicode.h"
+#include "base/utf8.h"
 
 static bl_tokenizer *seed(void) {
     bl_error err = {0};

@@ -3,7 +3,7 @@
  * logits, so a step of 1e-2 leaves about four digits. */
 #include "base/memory.h"
 #include "base/random.h"
-#include "train/gemm.h"
+#include "linear/gemm.h"
 #include "train/net.h"
 #include <math.h>
 #include <setjmp.h>

@@ -2,7 +2,7 @@
 #include "support.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "train/product.h"
+#include "linear/product.h"
 
 static float *numbers(size_t n, uint64_t seed) {
     bl_random random;

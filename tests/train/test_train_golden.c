@@ -5,7 +5,7 @@
 #include "format/safetensors.h"
 #include "model/model_private.h"
 #include "train/adamw.h"
-#include "train/gemm.h"
+#include "linear/gemm.h"
 #include "train/net.h"
 #include <math.h>
 #include <setjmp.h>

@@ -4,7 +4,7 @@
 #include "format/safetensors.h"
 #include "model/model_private.h"
 #include "train/data.h"
-#include "train/noise.h"
+#include "linear/noise.h"
 #include "train/save.h"
 #include "train/schedule.h"
 #include <bilens/train.h>

@@ -2,7 +2,7 @@
  * ask for what cannot be had. */
 #include "support.h"
 #include "base/random.h"
-#include "train/wordpiece.h"
+#include "text/tokenizer/wordpiece_train.h"
 
 static const char *path_of(const char *name) {
     static char paths[32][256]; /* one a name */

@@ -1,0 +1,115 @@
+#include "base/visible.h"
+#include "base/error.h"
+#include <stdio.h>
+#include <string.h>
+#include <utf8proc.h>
+
+#define REPLACEMENT 0xFFFD
+#define DOTTED_CIRCLE "\xE2\x97\x8C"
+#define ELLIPSIS "\xE2\x80\xA6"
+
+/* One character's picture: `text` (NUL-terminated) and its columns. */
+typedef struct picture {
+    char text[24];
+    size_t columns;
+} picture;
+
+/* Decodes the character at `text` (not its end); returns the bytes it takes, at least 1. */
+static size_t decode(const char *text, utf8proc_int32_t *character) {
+    size_t left = strnlen(text, 4);
+    utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)left, character);
+    if (n > 0) return (size_t)n;
+    *character = REPLACEMENT;
+    return 1;
+}
+
+static size_t encode(utf8proc_int32_t character, char *out) {
+    utf8proc_ssize_t n = utf8proc_encode_char(character, (utf8proc_uint8_t *)out);
+    out[n] = '\0';
+    return (size_t)n;
+}
+
+static bool has_no_picture(utf8proc_category_t category) {
+    return category == UTF8PROC_CATEGORY_CC || category == UTF8PROC_CATEGORY_CF ||
+           category == UTF8PROC_CATEGORY_CS || category == UTF8PROC_CATEGORY_CO ||
+           category == UTF8PROC_CATEGORY_CN || category == UTF8PROC_CATEGORY_ZL ||
+           category == UTF8PROC_CATEGORY_ZP;
+}
+
+static picture picture_of(utf8proc_int32_t character, bool first) {
+    picture made = {.columns = 1};
+    utf8proc_category_t category = utf8proc_category(character);
+    if (character < 0x20) {
+        encode(0x2400 + character, made.text);
+    } else if (character == 0x7F) {
+        encode(0x2421, made.text);
+    } else if (has_no_picture(category)) {
+        made.columns = (size_t)snprintf(made.text, sizeof made.text, "<U+%04X>", (unsigned)character);
+    } else {
+        int columns = utf8proc_charwidth(character);
+        bool mark = category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_ME ||
+                    category == UTF8PROC_CATEGORY_MC;
+        if (first && mark) memcpy(made.text, DOTTED_CIRCLE, sizeof DOTTED_CIRCLE);
+        encode(character, made.text + strlen(made.text));
+        made.columns = columns > 0 ? (size_t)columns : 0;
+        if (first && mark) made.columns += 1;
+    }
+    return made;
+}
+
+size_t bl_visible_width(const char *text) {
+    size_t columns = 0;
+    for (const char *at = text; *at;) {
+        utf8proc_int32_t character;
+        bool first = at == text;
+        at += decode(at, &character);
+        columns += picture_of(character, first).columns;
+    }
+    return columns;
+}
+
+size_t bl_visible_add(bl_buffer *out, const char *text, size_t width) {
+    bool cut = width > 0 && bl_visible_width(text) > width;
+    size_t columns = 0;
+    for (const char *at = text; *at;) {
+        utf8proc_int32_t character;
+        bool first = at == text;
+        at += decode(at, &character);
+        picture next = picture_of(character, first);
+        if (cut && columns + next.columns > width - 1) break;
+        bl_buffer_text(out, next.text);
+        columns += next.columns;
+    }
+    if (cut) {
+        bl_buffer_text(out, ELLIPSIS);
+        columns++;
+    }
+    return columns;
+}
+
+void bl_visible_html(bl_buffer *out, const char *text) {
+    bl_buffer seen = {0};
+    bl_visible_add(&seen, text, 0);
+    if (seen.failed) out->failed = true;
+    for (size_t i = 0; i < seen.n; i++) {
+        char c = seen.data[i];
+        if (c == '&') bl_buffer_text(out, "&amp;");
+        else if (c == '<') bl_buffer_text(out, "&lt;");
+        else if (c == '>') bl_buffer_text(out, "&gt;");
+        else if (c == '"') bl_buffer_text(out, "&quot;");
+        else if (c == '\'') bl_buffer_text(out, "&#39;");
+        else bl_buffer_add(out, &c, 1);
+    }
+    bl_buffer_free(&seen);
+}
+
+char *bl_utf8_repair(const char *text, bl_error *err) {
+    bl_buffer out = {0};
+    for (const char *at = text; *at;) {
+        utf8proc_int32_t character;
+        char bytes[8];
+        at += decode(at, &character);
+        bl_buffer_add(&out, bytes, encode(character, bytes));
+    }
+    return bl_buffer_take(&out, err);
+}

@@ -1,0 +1,52 @@
+/* Attention patterns times a few columns, for one head and a block of queries: the innermost loop of the
+ * folded scan.
+ *
+ *   out[c, p] = sum_{j<=p} A[p, j] moved[j, c],   A[p, :] = softmax_{j<=p} (q_p . k_j)
+ *
+ * The vectors' lanes are queries: scores come out of one register tile after the other, [keys, queries], and
+ * are still in the nearest caches when they become exponentials and the left factor of the second product. A
+ * block is twice a vector wide; above the diagonal only half blocks of LANES queries are computed in vain.
+ * Row by row the sums are made in the same order whatever the story behind p: stories that begin alike tie to
+ * the bit.
+ *
+ * One source (attend_kernel.h), compiled for AVX-512, for AVX2, and for whatever the compiler's flags allow;
+ * bl_attend_best asks the processor. */
+#ifndef BL_LINEAR_ATTEND_H
+#define BL_LINEAR_ATTEND_H
+#include <stddef.h>
+#include <stdint.h>
+
+#define BL_ATTEND_BLOCK ((size_t)32) /* a multiple of every kernel's block: what stories are padded to */
+#define BL_ATTEND_COLUMNS ((size_t)12)
+
+/* One head of one story. n positions; N = n rounded up to BL_ATTEND_BLOCK. */
+typedef struct bl_attend {
+    size_t n, k, columns;        /* columns of moved */
+    const float *queries, *keys; /* the head's first elements in row 0 of a table, which begins again with the
+                                    next head behind them, */
+    size_t stride;               /* … rows `stride` apart, */
+    const int32_t *ids;          /* … of which position p has row ids[p]; NULL: row p */
+    const float *cosines, *sines; /* [n, k/2] */
+    const float *moved; /* [columns / 12, N, 12]: groups of twelve columns, zeros behind n and behind the last
+                           column */
+    float *turned;      /* [N / 4, k, 4] scratch */
+    float *panel;       /* [k, 32] scratch */
+    float *scores;      /* [N, 32] scratch */
+    float *out;         /* [columns rounded up to 12, N] is added to */
+} bl_attend;
+
+typedef struct bl_attend_kernel {
+    const char *name;
+    void (*run)(const bl_attend *a);
+} bl_attend_kernel;
+
+/* The fastest kernel that this processor can run. */
+const bl_attend_kernel *bl_attend_best(void);
+/* Every kernel that it can run, the fastest first and the portable one last; returns their number. */
+size_t bl_attend_all(const bl_attend_kernel *out[3]);
+
+/* The kernels themselves; only those of bl_attend_all may be called. */
+void bl_attend_avx512(const bl_attend *a);
+void bl_attend_avx2(const bl_attend *a);
+void bl_attend_plain(const bl_attend *a);
+#endif

@@ -1,0 +1,225 @@
+/* A tile of C, BL_TILE_ROWS x 32, stays in vector registers while k runs: each step loads one row of a panel
+ * and broadcasts one element of every row of A. Blocks: DEPTH steps of k at a time, so that a panel (DEPTH x
+ * 32) stays in the first-level cache while the rows of A pass by, and those (a few hundred rows) in the
+ * second. */
+#include "linear/product.h"
+#include <string.h>
+
+#define DEPTH BL_PRODUCT_DEPTH
+#define WIDTH BL_PRODUCT_WIDTH
+#define HEIGHT BL_PRODUCT_HEIGHT
+
+#ifdef __clang__ /* which would split the vectors in two unless told */
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define INLINE __attribute__((always_inline, min_vector_width(8 * sizeof(vector))))
+#define WHOLE_VECTORS __attribute__((min_vector_width(8 * sizeof(vector))))
+#else
+#define UNROLL _Pragma("GCC unroll 12")
+#define INLINE __attribute__((always_inline))
+#define WHOLE_VECTORS
+#endif
+
+#ifdef BL_LANES
+
+typedef float vector __attribute__((vector_size(4 * BL_LANES)));
+typedef float loose
+    __attribute__((vector_size(4 * BL_LANES), aligned(4), may_alias)); /* anywhere in memory */
+
+/* Columns that one tile has: two registers' worth. A panel of 32 columns is one tile wide with AVX-512, two
+ * with AVX2. */
+enum { WIDE = 2 * BL_LANES };
+#define TILES (BL_PANEL / WIDE)
+
+/* rows x WIDE of C from `depth` steps; `columns` <= WIDE of them exist. Element (row i, step k) of A is a[i *
+ * row + k * step]. */
+INLINE static inline void tile(size_t rows, size_t depth, const float *a, size_t row, size_t step,
+                               const float *panel, float alpha, bool add, float *c, size_t ldc,
+                               size_t columns) {
+    vector sum[BL_TILE_ROWS][2];
+    for (size_t i = 0; i < rows; i++) {
+        sum[i][0] = sum[i][1] = (vector){0};
+        __builtin_prefetch(c + i * ldc,
+                           1); /* a store that has to wait for its line would stall the next tile */
+        __builtin_prefetch(c + i * ldc + BL_LANES, 1);
+    }
+    for (size_t k = 0; k < depth; k++) {
+        vector b0 = *(const loose *)(panel + k * BL_PANEL),
+               b1 = *(const loose *)(panel + k * BL_PANEL + BL_LANES);
+        UNROLL
+        for (size_t i = 0; i < rows; i++) {
+            float x = a[i * row + k * step];
+            sum[i][0] += x * b0;
+            sum[i][1] += x * b1;
+        }
+    }
+    UNROLL
+    for (size_t i = 0; i < rows; i++) {
+        float *to = c + i * ldc;
+        vector x0 = alpha * sum[i][0], x1 = alpha * sum[i][1];
+        if (columns == WIDE) {
+            if (add) x0 += *(const loose *)to, x1 += *(const loose *)(to + BL_LANES);
+            *(loose *)to = x0;
+            *(loose *)(to + BL_LANES) = x1;
+            continue;
+        }
+        float edge[WIDE];
+        memcpy(edge, &x0, sizeof x0);
+        memcpy(edge + BL_LANES, &x1, sizeof x1);
+        for (size_t j = 0; j < columns; j++) to[j] = add ? to[j] + edge[j] : edge[j];
+    }
+}
+
+/* A tile with fewer rows or columns. Loop counts are constants here, too, so that the sums are registers. */
+WHOLE_VECTORS static void edge_tile(size_t rows, size_t depth, const float *a, size_t row, size_t step,
+                                    const float *panel, float alpha, bool add, float *c, size_t ldc,
+                                    size_t columns) {
+#define CASE(n) \
+    case n: tile(n, depth, a, row, step, panel, alpha, add, c, ldc, columns); break
+    switch (rows) {
+        CASE(1);
+        CASE(2);
+        CASE(3);
+        CASE(4);
+        CASE(5);
+        CASE(6);
+#if BL_TILE_ROWS > 6
+        CASE(7);
+        CASE(8);
+        CASE(9);
+        CASE(10);
+        CASE(11);
+        CASE(12);
+#endif
+    default: break;
+    }
+#undef CASE
+}
+
+/* A's rows where they lie, `stride` apart (`packed` false), or in groups of BL_TILE_ROWS, the group's
+ * elements of one step side by side, `stride` floats a group (true). */
+typedef struct left {
+    const float *a;
+    size_t stride;
+    bool packed;
+} left;
+
+WHOLE_VECTORS static void full_tile(const left *l, size_t i, size_t depth, const float *panel, float alpha,
+                                    bool add, float *c, size_t ldc) {
+    if (l->packed)
+        tile(BL_TILE_ROWS, depth, l->a + i / BL_TILE_ROWS * l->stride, 1, BL_TILE_ROWS, panel, alpha, add, c,
+             ldc, WIDE);
+    else tile(BL_TILE_ROWS, depth, l->a + i * l->stride, l->stride, 1, panel, alpha, add, c, ldc, WIDE);
+}
+
+/* m rows of A against one panel's `columns` columns. */
+static void against_panel(const left *l, size_t m, size_t depth, const float *panel, float alpha, bool add,
+                          float *c, size_t ldc, size_t columns) {
+    for (size_t i = 0; i < m; i += BL_TILE_ROWS) {
+        size_t rows = m - i < BL_TILE_ROWS ? m - i : BL_TILE_ROWS;
+        for (size_t t = 0; t < TILES && t * WIDE < columns; t++) {
+            size_t width = columns - t * WIDE < WIDE ? columns - t * WIDE : WIDE;
+            float *to = c + i * ldc + t * WIDE;
+            if (rows == BL_TILE_ROWS && width == WIDE)
+                full_tile(l, i, depth, panel + t * WIDE, alpha, add, to, ldc);
+            else if (l->packed)
+                edge_tile(rows, depth, l->a + i / BL_TILE_ROWS * l->stride, 1, BL_TILE_ROWS, panel + t * WIDE,
+                          alpha, add, to, ldc, width);
+            else
+                edge_tile(rows, depth, l->a + i * l->stride, l->stride, 1, panel + t * WIDE, alpha, add, to,
+                          ldc, width);
+        }
+    }
+}
+
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+/* One panel from `width` columns of b [k, n], zeros behind them. */
+static void pack_columns(const float *b, size_t ldb, size_t k, size_t width, float *panel) {
+    for (size_t i = 0; i < k; i++) {
+        for (size_t j = 0; j < width; j++) panel[i * BL_PANEL + j] = b[i * ldb + j];
+        for (size_t j = width; j < BL_PANEL; j++) panel[i * BL_PANEL + j] = 0;
+    }
+}
+
+/* One panel from `width` rows of w [n, k]. */
+static void pack_rows(const float *w, size_t ldw, size_t k, size_t width, float *panel) {
+    for (size_t begin = 0; begin < k;
+         begin += 16) /* 16 steps of 32 columns: written lines stay in cache until they are full */
+        for (size_t j = 0; j < BL_PANEL; j++)
+            for (size_t i = begin; i < smaller(k, begin + 16); i++)
+                panel[i * BL_PANEL + j] = j < width ? w[j * ldw + i] : 0;
+}
+
+void bl_factor_pack(const bl_factor *f) {
+    bl_range mine = bl_my_part((f->N + BL_PANEL - 1) / BL_PANEL);
+    for (size_t p = mine.begin; p < mine.end; p++) {
+        size_t first = p * BL_PANEL, width = smaller(BL_PANEL, f->N - first);
+        float *panel = f->panels + first * f->K;
+        if (f->transposed) pack_rows(f->w + first * f->K, f->K, f->K, width, panel);
+        else pack_columns(f->w + first, f->N, f->K, width, panel);
+    }
+}
+
+void bl_multiply(const bl_factor *f, size_t m, float alpha, const float *a, size_t lda, bool add, float *c,
+                 size_t ldc) {
+    for (size_t k = 0; k < f->K; k += DEPTH) {
+        left l = {a + k, lda, false};
+        for (size_t n = 0; n < f->N; n += BL_PANEL)
+            against_panel(&l, m, smaller(DEPTH, f->K - k), f->panels + n * f->K + k * BL_PANEL, alpha,
+                          add || k > 0, c + n, ldc, smaller(BL_PANEL, f->N - n));
+    }
+}
+
+/* Columns of a [depth, m] in groups of BL_TILE_ROWS, zeros behind the last: read row by row, as they lie. */
+static void pack_groups(const float *a, size_t lda, size_t depth, size_t m, float *groups) {
+    size_t whole = m / BL_TILE_ROWS, rest = m % BL_TILE_ROWS, stride = depth * BL_TILE_ROWS;
+    for (size_t s = 0; s < depth; s++) {
+        float *to = groups + s * BL_TILE_ROWS;
+        const float *from = a + s * lda;
+        for (size_t g = 0; g < whole; g++)
+            memcpy(to + g * stride, from + g * BL_TILE_ROWS, BL_TILE_ROWS * sizeof *to);
+        for (size_t r = 0; r < rest; r++) to[whole * stride + r] = from[whole * BL_TILE_ROWS + r];
+    }
+}
+
+/* c [m, n] (+)= alpha a^T b for at most DEPTH steps and WIDTH columns. */
+static void small_tn(size_t m, size_t n, size_t depth, float alpha, const float *a, size_t lda,
+                     const float *b, size_t ldb, bool add, float *c, size_t ldc, float *scratch) {
+    float *groups = scratch + DEPTH * WIDTH;
+    for (size_t j = 0; j < n; j += BL_PANEL)
+        pack_columns(b + j, ldb, depth, smaller(BL_PANEL, n - j), scratch + j * depth);
+    for (size_t i = 0; i < m; i += HEIGHT) {
+        left l = {groups, depth * BL_TILE_ROWS, true};
+        pack_groups(a + i, lda, depth, smaller(HEIGHT, m - i), groups);
+        for (size_t j = 0; j < n; j += BL_PANEL)
+            against_panel(&l, smaller(HEIGHT, m - i), depth, scratch + j * depth, alpha, add, c + i * ldc + j,
+                          ldc, smaller(BL_PANEL, n - j));
+    }
+}
+
+void bl_multiply_tn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
+                    size_t ldb, bool add, float *c, size_t ldc, float *scratch) {
+    for (size_t begin = 0; begin < k; begin += DEPTH)
+        for (size_t j = 0; j < n; j += WIDTH)
+            small_tn(m, smaller(WIDTH, n - j), smaller(DEPTH, k - begin), alpha, a + begin * lda, lda,
+                     b + begin * ldb + j, ldb, add || begin > 0, c + j, ldc, scratch);
+}
+
+#else
+
+void bl_factor_pack(const bl_factor *f) { (void)f; }
+
+void bl_multiply(const bl_factor *f, size_t m, float alpha, const float *a, size_t lda, bool add, float *c,
+                 size_t ldc) {
+    float beta = add ? 1.0F : 0.0F;
+    if (f->transposed) bl_gemm_nt(m, f->N, f->K, alpha, a, lda, f->w, f->K, beta, c, ldc);
+    else bl_gemm_nn(m, f->N, f->K, alpha, a, lda, f->w, f->N, beta, c, ldc);
+}
+
+void bl_multiply_tn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
+                    size_t ldb, bool add, float *c, size_t ldc, float *scratch) {
+    (void)scratch;
+    bl_gemm_tn(m, n, k, alpha, a, lda, b, ldb, add ? 1.0F : 0.0F, c, ldc);
+}
+
+#endif

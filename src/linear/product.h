@@ -1,0 +1,51 @@
+/* Matrix products of one thread against a weight that many rows are multiplied by: it is packed once a pass,
+ * not once a call.
+ *
+ * A BLAS packs both factors in every call; with rows in blocks that fit the cache that costs a fifth of a
+ * training step. Here the right-hand factor B [K, N] is kept in panels of BL_PANEL columns, element (k, n) at
+ * (n / BL_PANEL) K BL_PANEL + k BL_PANEL + n % BL_PANEL, and the rows of A are read where they lie. The
+ * kernel is for AVX-512 and for AVX2 with FMA; elsewhere the same functions call the BLAS. */
+#ifndef BL_LINEAR_PRODUCT_H
+#define BL_LINEAR_PRODUCT_H
+#include "linear/gemm.h"
+
+#if defined(__AVX512F__)
+#define BL_LANES 16     /* floats in a vector register */
+#define BL_TILE_ROWS 12 /* rows of C that a tile keeps in registers */
+#elif defined(__AVX2__) && defined(__FMA__)
+#define BL_LANES 8
+#define BL_TILE_ROWS 6
+#endif
+#define BL_PANEL ((size_t)32)
+#define BL_PRODUCT_DEPTH \
+    ((size_t)256) /* steps of k at a time: the shorter, the less a sum in float32 is rounded */
+#define BL_PRODUCT_WIDTH ((size_t)512) /* columns of b, and … */
+#define BL_PRODUCT_HEIGHT \
+    ((size_t)252) /* … of a that bl_multiply_tn packs at a time; a multiple of a tile's rows */
+#define BL_PRODUCT_SCRATCH (BL_PRODUCT_DEPTH * (BL_PRODUCT_WIDTH + BL_PRODUCT_HEIGHT + 16))
+
+/* A right-hand factor B [K, N] that stands for the matrix `w`: w itself, [K, N], or w [N, K] transposed. */
+typedef struct bl_factor {
+    const float *w;
+    float *panels; /* bl_factor_size floats */
+    size_t K, N;
+    bool transposed;
+} bl_factor;
+
+/* Floats that the panels of a factor take. */
+static inline size_t bl_factor_size(size_t K, size_t N) {
+    return (N + BL_PANEL - 1) / BL_PANEL * BL_PANEL * K;
+}
+
+/* Packs this thread's share of the panels; a barrier has to follow. */
+void bl_factor_pack(const bl_factor *f);
+
+/* c [m, N] = alpha a [m, K] B, or c += with `add`. */
+void bl_multiply(const bl_factor *f, size_t m, float alpha, const float *a, size_t lda, bool add, float *c,
+                 size_t ldc);
+
+/* c [m, n] = alpha a^T b, or c += with `add`; a [k, m], b [k, n]. `scratch`: BL_PRODUCT_SCRATCH floats of the
+ * thread's own. */
+void bl_multiply_tn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
+                    size_t ldb, bool add, float *c, size_t ldc, float *scratch);
+#endif

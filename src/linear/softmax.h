@@ -1,0 +1,32 @@
+/* The two reductions of a softmax row, written so that gcc and clang vectorise them. */
+#ifndef BL_LINEAR_SOFTMAX_H
+#define BL_LINEAR_SOFTMAX_H
+#include "linear/exp.h"
+#include <math.h>
+#include <stddef.h>
+
+/* The largest of x [n], n > 0. Sixteen running maxima: a plain maximum is a reduction that NaN forbids to
+ * reorder. */
+static inline float bl_row_max(const float *x, size_t n) {
+    float lane[16], max = x[0];
+    for (size_t l = 0; l < 16; l++) lane[l] = x[0];
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        for (size_t l = 0; l < 16; l++) lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
+    for (; i < n; i++) max = x[i] > max ? x[i] : max;
+    for (size_t l = 0; l < 16; l++) max = lane[l] > max ? lane[l] : max;
+    return max;
+}
+
+/* Replaces x [n] by exp(x - max); returns the sum. */
+static inline float bl_row_exp(float *x, size_t n, float max) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < n; i++) {
+        float e = bl_expf(x[i] - max);
+        x[i] = e;
+        sum += e;
+    }
+    return sum;
+}
+#endif

@@ -1,0 +1,163 @@
+/* The whole of a result: parsing, the parts, and what must agree between them. */
+#include "result/document.h"
+#include "base/error.h"
+#include "format/json.h"
+#include "result/document_parts.h"
+#include <locale.h>
+#include <math.h>
+#include <string.h>
+
+#define MAX_JSON ((size_t)1 << 30)
+#define MAX_FILES 100000
+
+/* What bl_doc_free releases. While a document is open its thread writes numbers with a decimal point,
+ * whatever the locale. */
+typedef struct holder {
+    json_t *root;
+    void *blocks;
+    locale_t before, point;
+} holder;
+
+static void enter_locale(holder *held) {
+    locale_t copy = duplocale(uselocale((locale_t)0));
+    if (!copy) return;
+    held->point = newlocale(LC_NUMERIC_MASK, "C", copy);
+    if (!held->point) freelocale(copy);
+    else held->before = uselocale(held->point);
+}
+
+void bl_doc_free(bl_doc *doc) {
+    if (!doc) return;
+    holder held = *(holder *)doc->private;
+    if (held.point) {
+        uselocale(held.before);
+        freelocale(held.point);
+    }
+    json_decref(held.root);
+    bl_reader_release(held.blocks); /* the document itself among them */
+}
+
+/* "token", or "direction" where token is null: of a path its last part. */
+static bool read_name(bl_reader *reader, const json_t *json, bl_doc_subject *subject) {
+    subject->vector = json_is_null(json_object_get(json, "token"));
+    if (!subject->vector) return bl_reader_text(reader, json, "token", &subject->token);
+    if (!bl_reader_text(reader, json, "direction", &subject->token)) return false;
+    const char *end = subject->token + strcspn(subject->token, ":");
+    for (const char *at = subject->token; at + 1 < end; at++)
+        if (*at == '/') subject->token = at + 1;
+    return true;
+}
+
+bool bl_doc_read_subject(bl_reader *reader, const json_t *json, bl_doc_subject *subject) {
+    json_int_t layer = 0;
+    bool ok = bl_reader_text(reader, json, "model", &subject->model) &&
+              bl_reader_integer(reader, json, "layer", 0, 65535, &layer) &&
+              read_name(reader, json, subject) &&
+              bl_reader_texts(reader, json, "minus", 1 << 20, &subject->minus, &subject->n_minus);
+    subject->layer = (size_t)layer;
+    return ok;
+}
+
+const char *bl_doc_short_name(const char *path) {
+    const char *last = strrchr(path, '/'), *first = strchr(path, '/');
+    bool file = path[0] == '/' || path[0] == '.' || first != last;
+    return last && file && last[1] != '\0' ? last + 1 : path;
+}
+
+const bl_doc_hits *bl_doc_find_hits(const bl_doc_scan *scan, long index) {
+    for (size_t i = 0; scan && i < scan->n_vectors; i++)
+        if (scan->vectors[i].index == index) return &scan->vectors[i];
+    return NULL;
+}
+
+const char *bl_doc_setting_value(const bl_doc_info *info, const char *key) {
+    for (size_t i = 0; i < info->n_facts; i++)
+        if (strcmp(info->facts[i].key, key) == 0) return info->facts[i].value;
+    for (size_t i = 0; i < info->n_settings; i++)
+        if (strcmp(info->settings[i].key, key) == 0) return info->settings[i].value;
+    return NULL;
+}
+
+/* The scan of a report must speak of the decomposition of the same report. */
+static bool check_agreement(bl_reader *reader, const bl_doc_eigen *eigen, const bl_doc_scan *scan) {
+    size_t before = bl_reader_enter(reader, "scan");
+    if (strcmp(eigen->subject.token, scan->subject.token) != 0 ||
+        eigen->subject.vector != scan->subject.vector || eigen->subject.layer != scan->subject.layer)
+        return bl_reader_fail(reader, "token and layer differ from those of eigen");
+    double largest = fmax(fabs(eigen->values[0]), fabs(eigen->values[eigen->size - 1]));
+    for (size_t i = 0; i < scan->n_vectors; i++) {
+        const bl_doc_hits *hits = &scan->vectors[i];
+        const bl_doc_vector *found = NULL;
+        for (size_t j = 0; !found && j < eigen->n_vectors; j++)
+            if (eigen->vectors[j].index == hits->index) found = &eigen->vectors[j];
+        if (!found)
+            return bl_reader_fail(reader, "vectors[%zu].index: %ld is not among eigen.vectors", i,
+                                  hits->index);
+        if (fabs(found->eigenvalue - hits->eigenvalue) > 1e-3 * largest)
+            return bl_reader_fail(reader, "vectors[%zu].eigenvalue: %g, but eigen has %g for index %ld", i,
+                                  hits->eigenvalue, found->eigenvalue, hits->index);
+    }
+    bl_reader_leave(reader, before);
+    return true;
+}
+
+static bool read_report(bl_reader *reader, const json_t *root, bl_doc *doc) {
+    const char *format;
+    if (!bl_reader_text(reader, root, "format", &format)) return false;
+    if (strcmp(format, "bilens report 1") != 0)
+        return bl_reader_fail(reader,
+                              "format: \"bilens report 1\" is expected; this may be another program's file");
+    const json_t *part;
+    size_t before;
+    if (!bl_reader_text(reader, root, "version", &doc->version)) return false;
+    if (!(part = bl_reader_object(reader, root, "info"))) return false;
+    before = bl_reader_enter(reader, "info");
+    if (!(doc->info = bl_doc_read_info(reader, part))) return false;
+    bl_reader_leave(reader, before);
+    if (!(part = bl_reader_object(reader, root, "eigen"))) return false;
+    before = bl_reader_enter(reader, "eigen");
+    if (!(doc->eigen = bl_doc_read_eigen(reader, part))) return false;
+    bl_reader_leave(reader, before);
+    if (!(part = bl_reader_object(reader, root, "scan"))) return false;
+    before = bl_reader_enter(reader, "scan");
+    if (!(doc->scan = bl_doc_read_scan(reader, part))) return false;
+    bl_reader_leave(reader, before);
+    return check_agreement(reader, doc->eigen, doc->scan) &&
+           bl_reader_texts(reader, root, "corpus", MAX_FILES, &doc->corpus, &doc->n_corpus);
+}
+
+static bool read_kind(bl_reader *reader, const json_t *root, bl_doc_kind kind, bl_doc *doc) {
+    if (!json_is_object(root)) return bl_reader_fail(reader, "an object is expected");
+    switch (kind) {
+    case BL_DOC_INFO: doc->info = bl_doc_read_info(reader, root); return doc->info != NULL;
+    case BL_DOC_EIGEN: doc->eigen = bl_doc_read_eigen(reader, root); return doc->eigen != NULL;
+    case BL_DOC_SCAN: doc->scan = bl_doc_read_scan(reader, root); return doc->scan != NULL;
+    default: return read_report(reader, root, doc);
+    }
+}
+
+bl_doc *bl_doc_read(const char *json, bl_doc_kind kind, bl_error *err) {
+    json_error_t where;
+    size_t length = strlen(json);
+    if (length > MAX_JSON)
+        return bl_fail_null(err, BL_ERR_INPUT, "result JSON: %zu bytes, at most %zu are read", length,
+                            MAX_JSON);
+    json_t *root = bl_json_load(json, length, JSON_REJECT_DUPLICATES, &where);
+    if (!root)
+        return bl_fail_null(err,
+                            json_error_code(&where) == json_error_out_of_memory ? BL_ERR_MEMORY
+                                                                                : BL_ERR_INPUT,
+                            "result JSON: line %d, column %d: %s", where.line, where.column, where.text);
+    bl_reader reader = {.err = err};
+    bl_doc *doc = bl_reader_alloc(&reader, 1, sizeof *doc);
+    holder *held = doc ? bl_reader_alloc(&reader, 1, sizeof *held) : NULL;
+    if (!held || !(doc->version = "", read_kind(&reader, root, kind, doc))) {
+        json_decref(root);
+        bl_reader_release(reader.blocks);
+        return NULL;
+    }
+    *held = (holder){.root = root, .blocks = reader.blocks};
+    enter_locale(held);
+    doc->private = held;
+    return doc;
+}

@@ -1,0 +1,45 @@
+/* From tokens back to text: WordPiece, ByteLevel, Metaspace, Replace, ByteFallback, Fuse, Strip, in sequence.
+ */
+#ifndef BL_TEXT_DECODER_H
+#define BL_TEXT_DECODER_H
+#include "text/tokenizer/normalise.h"
+
+/* Tokens' texts one behind the other, which may hold NULs. Zero-initialise; free with bl_pieces_free. */
+typedef struct bl_pieces {
+    bl_buffer text;
+    size_t *ends; /* [n] */
+    size_t n, capacity;
+} bl_pieces;
+
+void bl_pieces_free(bl_pieces *pieces);
+/* Ends the piece that the text added since the last one makes. */
+bool bl_pieces_end(bl_pieces *pieces, bl_error *err);
+
+typedef struct bl_decoder_step bl_decoder_step;
+struct bl_decoder_step {
+    /* Appends what becomes of all pieces to `to`, which is empty. */
+    bool (*apply)(const bl_decoder_step *step, const bl_pieces *from, bl_pieces *to, bl_error *err);
+    bl_short_text pattern, content; /* WordPiece: the prefix, none; Metaspace: the sign, none; Replace: both;
+                                       Strip: none, the character */
+    size_t start, stop;             /* Strip: at most so many at either end */
+    bool cleanup;                   /* WordPiece: no blank before punctuation */
+    bool drop_first;                /* Metaspace: no blank for the signs of the first piece */
+};
+
+/* Without any step tokens are joined by blanks. A plain value. */
+typedef struct bl_decoder {
+    bl_decoder_step steps[BL_MAX_STEPS];
+    size_t n;
+} bl_decoder;
+
+bl_decoder_step bl_decoder_wordpiece(bl_short_text prefix, bool cleanup);
+bl_decoder_step bl_decoder_byte_level(void);
+bl_decoder_step bl_decoder_metaspace(bl_short_text sign, bool drop_first);
+bl_decoder_step bl_decoder_replace(bl_short_text pattern, bl_short_text content);
+bl_decoder_step bl_decoder_byte_fallback(void);
+bl_decoder_step bl_decoder_fuse(void);
+bl_decoder_step bl_decoder_strip(bl_short_text character, size_t start, size_t stop);
+
+/* Runs the steps; the result is in `pieces`. */
+bool bl_decoder_run(const bl_decoder *decoder, bl_pieces *pieces, bl_error *err);
+#endif
