@@ -1,4 +1,4 @@
-/* Seconds a direction of a batch, with B held and without, against one bl_eigen_new after the other: one JSON
+/* Seconds per direction of a batch, with B held and without, against one bl_eigen_new after the other: one JSON
  * line a way. Processor seconds of all threads together, and those of the clock on the wall; and the
  * directions' lowest and highest eigenvalues, to be compared.
  *

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The whole of the seed's notebook at the seed's size (V 4096, d 1024, h 3072, 8 heads, random weights): bilens beside the reference in PyTorch.
+"""The whole of the paper's notebook at the paper's size (V 4096, d 1024, h 3072, 8 heads, random weights): bilens beside the reference in PyTorch.
 
     notebook.py [--stories 16384] [--peer-stories 200] [--repetitions 3]
 
-bilens: examples/seed_notebook.ipynb, every cell, from the start of Python to the end, its HTML tables included; Python needs numpy (and
+bilens: examples/paper_notebook.ipynb, every cell, from the start of Python to the end, its HTML tables included; Python needs numpy (and
 takes this tree's package and build/libbilens.so). The reference: ../shared/reference/reference.py, `eigen` and `scan` with the same token,
 which compute what the notebook shows without forming B (4.3 GB) as the notebook does, and scan for 8 eigenvectors instead of its 40; in
 $BENCH_PYTHON (or this Python), which needs torch. Its time is linear in the stories: it is measured at two numbers of them, and the line
@@ -44,7 +44,7 @@ def child(model, corpus, result):
     """In a process of its own: the notebook with this model and corpus."""
     sys.path[:0] = [os.path.join(top, "python"), os.path.join(top, "examples")]
     import run_notebook
-    done, names = run_notebook.run(os.path.join(top, "examples", "seed_notebook.ipynb"), {"model": f"bilens.load({model!r})", "corpus": repr(corpus)})
+    done, names = run_notebook.run(os.path.join(top, "examples", "paper_notebook.ipynb"), {"model": f"bilens.load({model!r})", "corpus": repr(corpus)})
     with open(result, "w", encoding="utf-8") as file:
         json.dump(dict(eigenvalues=[float(x) for x in names["eigvals"]], stories=names["scan"].stories, page=len(run_notebook.page(done)),
                        vectors={index: [[m.story, m.position, m.similarity] for m in names["scan"].of(index)] for index in names["idxs"]}), file)
@@ -97,7 +97,7 @@ def verify(mine, eigen, scan):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="The seed's notebook: bilens beside the reference in PyTorch.")
+    parser = argparse.ArgumentParser(description="The paper's notebook: bilens beside the reference in PyTorch.")
     parser.add_argument("--stories", type=int, default=16384, help="that the notebook scans (the paper's: 16,384)")
     parser.add_argument("--peer-stories", type=int, default=200, help="that the reference scans")
     parser.add_argument("--repetitions", type=int, default=3)

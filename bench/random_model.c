@@ -1,8 +1,8 @@
-/* Writes a model directory with random weights, N(0, 0.02^2) as the seed's begin, for measuring at a size of
- * which no checkpoint is at hand.
+/* Writes a model directory with random weights, N(0, 0.02^2) as the training starts with, for measuring at a
+ * size of which no checkpoint is at hand.
  *
- *     random_model DIRECTORY TOKENIZER.json [d_model d_hidden n_head n_layer n_vocab]      default: the
- * seed's 1024 3072 8 1 4096
+ *     random_model DIRECTORY TOKENIZER.json [d_model d_hidden n_head n_layer n_vocab]
+ * Default: the size of the paper's model, 1024 3072 8 1 4096.
  */
 #include "base/file.h"
 #include "base/random.h"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Two ranks against one, one core each: scan and atlas at the seed's size. Both must give the same results before a time counts.
+"""Two ranks against one, one core each: scan and atlas at the paper's size. Both must give the same results before a time counts.
 
     ranks.py MODEL CORPUS [--repetitions 3] [--scan-times 4] [--tokens 512] [--stories 512] [-o ranks.csv]
 
@@ -56,7 +56,7 @@ def same(a, b):
 
 
 def compare(work, name, repetitions, *arguments):
-    """Seconds of one rank and of two, one a repetition, in turn; the files they write are compared each time."""
+    """Seconds of one rank and of two, one per repetition, in turn; the files they write are compared each time."""
     one, two = [], []
     for _ in range(repetitions):
         files = [os.path.join(work, f"ranks-{n}-{name}") for n in (1, 2)]

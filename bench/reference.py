@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The peer: the same analysis in PyTorch, as the seed's notebook does it (all of it in float32, batch 50, as many threads as PyTorch takes).
+"""The peer: the same analysis in PyTorch, as the paper's notebook does it (all of it in float32, batch 50, as many threads as PyTorch takes).
 
     reference.py scan     MODEL IDS.jsonl EIGENVECTORS.npy STORIES     full forward, dense activations, topk
     reference.py scan-in  MODEL IDS.jsonl EIGENVECTORS.npy STORIES     the kinder way: stops at the MLP's input
@@ -31,7 +31,7 @@ def load(folder):
 
 
 class Model:
-    """One layer, no norms, as the seed's."""
+    """One layer, no norms, as the paper's."""
 
     def __init__(self, folder):
         self.config, w = load(folder)
@@ -87,7 +87,7 @@ def interaction(model, u):
 
 
 def loop(model, n):
-    """As the atlas without its scan: seconds a direction."""
+    """As the atlas without its scan: seconds per direction."""
     torch.linalg.eigh(interaction(model, model.w_u[0]))
     start = time.perf_counter()
     values = [torch.linalg.eigh(interaction(model, model.w_u[i]))[0] for i in range(n)]

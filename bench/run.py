@@ -4,7 +4,7 @@ table in docs/speed.md (between its markers). Ratios are of medians; the spread 
 
     run.py [--repetitions 5] [--stories 16384] [--peer-stories 200] [--corpus FILE] [--only NAME,NAME]
 
-The seed's size: V 4096, d 1024, h 3072, H 8, T 256, random weights. The corpus: ../shared/corpus/train.txt where it is, else data/stories.txt
+The paper's size: V 4096, d 1024, h 3072, H 8, T 256, random weights. The corpus: ../shared/corpus/train.txt where it is, else data/stories.txt
 as often as needed.
 """
 import argparse
@@ -44,7 +44,7 @@ def peer(*arguments):
 
 
 def add(name, ours, theirs, target, our_mb=None, peer_mb=None, note="", flops=None):
-    """A row: lists of seconds, one a repetition, theirs already scaled to the same work; flops: what bilens's way needs."""
+    """A row: lists of seconds, one per repetition, theirs already scaled to the same work; flops: what bilens's way needs."""
     ratio = statistics.median(theirs) / statistics.median(ours)
     pairs = [b / a for a, b in zip(ours, theirs)]
     rows.append(dict(work=name, bilens_s=statistics.median(ours), peer_s=statistics.median(theirs), ratio=ratio, low=min(pairs), high=max(pairs), target=target,
@@ -129,8 +129,8 @@ def bench_scan(args, model, paths, ids):
     # linear in the number of stories, the fixed cost taken off
     times = {n: statistics.median(scan(n, "-o", os.path.join(work, "scan.txt"))[0] for _ in range(3)) for n in (1024, 4096, args.stories)}
     slope = [(times[4096] - times[1024]) / 3072, (times[args.stories] - times[4096]) / max(1, args.stories - 4096)]
-    print(f"scan seconds: {times}; seconds a story: {slope[0]:.3g}, {slope[1]:.3g} (ratio {slope[1] / slope[0]:.3f})", flush=True)
-    rows.append(dict(work="scan time a story, 4k to 16k over 1k to 4k (1 = linear)", bilens_s=slope[1], peer_s=slope[0], ratio=slope[1] / slope[0], low=None, high=None,
+    print(f"scan seconds: {times}; seconds per story: {slope[0]:.3g}, {slope[1]:.3g} (ratio {slope[1] / slope[0]:.3f})", flush=True)
+    rows.append(dict(work="scan time per story, 4k to 16k over 1k to 4k (1 = linear)", bilens_s=slope[1], peer_s=slope[0], ratio=slope[1] / slope[0], low=None, high=None,
                      target="0.9 to 1.1", bilens_mb=None, peer_mb=None, note=json.dumps(times)))
 
 
@@ -205,7 +205,7 @@ def bench_train(args):
                 shares.append(ours[-1]["share_of_peak"])
             if abs(ours[-1]["loss"] / theirs[-1]["loss"] - 1) > (1e-4 if noise == "0" else 1e-2):
                 sys.exit(f"bench: after the same steps the loss is {ours[-1]['loss']}, the peer's {theirs[-1]['loss']}")
-            name = f"training step, d {d}, {stories} x 256 tokens, " + ("noise 0.33 (the seed's recipe)" if noise != "0" else "no noise")
+            name = f"training step, d {d}, {stories} x 256 tokens, " + ("noise 0.33 (the paper's recipe)" if noise != "0" else "no noise")
             noisy = noisy or statistics.median(r["seconds_per_step"] for r in ours)
             rate = lambda runs: f"{statistics.median(r['tokens_per_second'] for r in runs) / 1e3:.1f}k tokens/s"
             add(name, [r["seconds_per_step"] for r in ours], [r["seconds_per_step"] for r in theirs], ratio, note=f"{rate(ours)} against {rate(theirs)}")

@@ -3,7 +3,7 @@
 
     bilens serve MODEL [--atlas FILE] &      python3 bench/serve_speed.py http://127.0.0.1:8470 [n] [PID]
 
-Times contain the client. With the server's PID also its processor time a request, all threads together: what a busy machine does not distort."""
+Times contain the client. With the server's PID also its processor time per request, all threads together: what a busy machine does not distort."""
 import http.client, json, os, statistics, sys, time, urllib.parse
 
 url = urllib.parse.urlparse(sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8470")

@@ -3,7 +3,7 @@
 
     train_reference.py D_MODEL D_HIDDEN HEADS LAYERS VOCAB STORIES CONTEXT NOISE STEPS FILE [compile]
 
-Bilinear transformer without norms (the seed's recipe), scaled_dot_product_attention, cross_entropy, gradient clipping, fused AdamW.
+Bilinear transformer without norms (the paper's recipe), scaled_dot_product_attention, cross_entropy, gradient clipping, fused AdamW.
 Writes the initial weights and the batch to FILE (flat float32 in the checkpoint's order of tensors, then int32 ids [STORIES, CONTEXT]), so that
 train_speed.c starts from the same. Prints one JSON line; the time is the median of STEPS steps after three, all on the one batch.
 """

@@ -4,7 +4,7 @@
  *
  * Initial weights and the batch are read from FILE, which train_reference.py wrote: both sides begin alike
  * and have to arrive at the same loss. Prints one JSON line; the time is the median of STEPS steps after
- * three. flops: 6 N + 6 L T d a token (train/net.h); peak: sgemm's as linear/peak.h measures it. */
+ * three. flops: 6 N + 6 L T d per token (train/net.h); peak: sgemm's as linear/peak.h measures it. */
 #include "train/adamw.h"
 #include "linear/gemm.h"
 #include "train/net.h"

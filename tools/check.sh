@@ -23,7 +23,7 @@ formatting() { sources | xargs clang-format --dry-run -Werror || { echo "run: ma
 configure() { cmake -S . -G Ninja -DBILENS_WERROR=ON -B "$@" >"$1.log" 2>&1 && rm "$1.log" || { cat "$1.log"; return 1; }; }
 compile() { configure "$@" && cmake --build "$1" -j "$jobs"; }
 clang() { compile build-clang -DCMAKE_C_COMPILER=clang -DBILENS_TESTS=ON; }
-# One file a process: the longest decides least. The compile commands are clang's own.
+# One file per process: the longest decides least. The compile commands are clang's own.
 tidy() {
     configure build-clang -DCMAKE_C_COMPILER=clang -DBILENS_TESTS=ON || return 1
     find src -name '*.c' | xargs ls -S | xargs -P "$jobs" -n 1 clang-tidy --quiet -p build-clang 2>&1 | grep -v ' warnings\? generated\.$'

@@ -1,5 +1,5 @@
 /* Coloured text: the inputs that excite an eigenvector, as the report draws them; a word's tip tells which heads carried it, and a table
- * on demand tells the same for every word. A match's "heads", when there: one row for the direct path, one a head, [position + 1] each, in
+ * on demand tells the same for every word. A match's "heads", when there: one row for the direct path, one per head, [position + 1] each, in
  * sum "contributions". */
 "use strict";
 (function () {

@@ -111,7 +111,7 @@
             "p",
             {},
             h("b", {}, "Top inputs. "),
-            "Where (v·x)² is largest in the corpus, at most once a story. The activation λ(v·x)² is what this eigenvector adds " +
+            "Where (v·x)² is largest in the corpus, at most once per story. The activation λ(v·x)² is what this eigenvector adds " +
               "to the score at the word in [brackets]; the background is each word’s share: ",
             h("span", { class: "toward" }, "blue towards"),
             " the sum, ",

@@ -13,7 +13,7 @@ extern "C" {
 typedef struct bl_atlas_options {
     size_t layer;
     size_t pairs;          /**< eigenpairs at each end of the spectrum; 0 = 4 */
-    size_t top;            /**< top inputs an eigenvector, at most one a story; 0 = 8 */
+    size_t top;            /**< top inputs per eigenvector, at most one per story; 0 = 8 */
     size_t virtual_tokens; /**< highest and lowest tokens of each source; 0 = 5 */
     const char *const
         *tokens; /**< [n_tokens] output tokens, the vocabulary's own strings or "#1234"; NULL = all */

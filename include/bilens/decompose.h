@@ -1,5 +1,5 @@
 /** @file decompose.h  One layer's MLP in one output direction: interaction matrix, eigenpairs, virtual tokens
- * (SPEC 4, 5). */
+ * (docs/specification.md, 4, 5). */
 #ifndef BILENS_DECOMPOSE_H
 #define BILENS_DECOMPOSE_H
 
@@ -64,11 +64,11 @@ BL_API void bl_eigen_group(const bl_eigen *eigen, size_t index, size_t *first, s
 typedef struct bl_decomposer bl_decomposer;
 
 typedef struct bl_decomposer_options {
-    bool null_model; /**< permute the h rows of R and, independently, the h columns of P (SPEC 4): what chance
-                        looks like */
-    uint64_t seed;   /**< of the permutations */
-    size_t directions;    /**< how many will be asked for, to choose how: 0 = few */
-    size_t memory;        /**< bytes that B may take; 0 = a quarter of the machine's */
+    bool null_model;   /**< permute the h rows of R and, independently, the h columns of P: what chance looks
+                        like (docs/specification.md, 4) */
+    uint64_t seed;     /**< of the permutations */
+    size_t directions; /**< how many will be asked for, to choose how: 0 = few */
+    size_t memory;     /**< bytes that B may take; 0 = a quarter of the machine's */
     bl_progress progress; /**< phase "preparing" */
     bool distributed; /**< started by mpirun: the ranks, which make the same call, make B together; each holds
                          all of it */
@@ -89,7 +89,8 @@ BL_API bool bl_decomposer_run(const bl_decomposer *decomposer, const float *u, s
 /** One direction u [d], as bl_eigen_new: for the few that are asked for at any time, without B. */
 BL_API bl_eigen *bl_decomposer_one(const bl_decomposer *decomposer, const float *u, size_t k, bl_error *err);
 
-/** Virtual tokens of v [n] at `layer` (SPEC 5): out [1 + H, V], row 0 direct, row 1 + h head h. */
+/** Virtual tokens of v [n] at `layer` (docs/specification.md, 5): out [1 + H, V], row 0 direct, row 1 + h
+ * head h. */
 BL_API bool bl_virtual_tokens(const bl_model *model, size_t layer, const float *v, float *out, bl_error *err);
 
 /** A weight-derived tensor, computed on request. */
@@ -102,8 +103,8 @@ typedef struct bl_weight_array {
 
 /** The tensor `name` of `layer`: w_e, w_u [V, d]; w_q, w_k, w_v [H, k, d]; w_o [d, H, k]; w_l, w_r [h, d];
  * w_p [d, h]; ov [H, d, d] (OV_h = s O_h V_h); qk [H, d, d] (Q_h^T K_h / sqrt(k), no rotary); ove [H, V, d];
- * b [d, n, n] (SPEC 4; n = bl_interaction_size). Free with bl_weight_array_free. Big ones allocate;
- * `bl_weight_array_bytes` says how much before. */
+ * b [d, n, n] (docs/specification.md, 4; n = bl_interaction_size). Free with bl_weight_array_free. Big ones
+ * allocate; `bl_weight_array_bytes` says how much before. */
 BL_API bool bl_weight_array_get(const bl_model *model, const char *name, size_t layer, bl_weight_array *out,
                                 bl_error *err);
 BL_API uint64_t bl_weight_array_bytes(const bl_model *model, const char *name);

@@ -1,4 +1,5 @@
-/** @file model.h  Checkpoints (SPEC 2), the exact forward pass (SPEC 1) and its named trace points. */
+/** @file model.h  Checkpoints (docs/specification.md, 2), the exact forward pass (1) and its named trace
+ * points. */
 #ifndef BILENS_MODEL_H
 #define BILENS_MODEL_H
 
@@ -47,7 +48,8 @@ typedef struct bl_tensor_info {
     size_t shape[2];
 } bl_tensor_info;
 
-/** One layer's weights, norm weights folded into what reads them (SPEC 4). All views belong to the model. */
+/** One layer's weights, norm weights folded into what reads them (docs/specification.md, 4). All views belong
+ * to the model. */
 typedef struct bl_layer {
     bl_view w_q, w_k, w_v;  /**< [d, d], rows head-major (H, k); n1 folded */
     bl_view w_o;            /**< [d, d], columns head-major */
@@ -82,7 +84,7 @@ BL_API bl_view bl_model_w_e(const bl_model *model);
 BL_API bl_view bl_model_w_u(const bl_model *model);
 /** Layer i's weights, i < n_layer. */
 BL_API const bl_layer *bl_model_layer(const bl_model *model, size_t layer);
-/** s_i of SPEC 1. */
+/** s_i of docs/specification.md, 1. */
 BL_API float bl_model_attention_scale(const bl_model *model);
 /** Number of parameters (rotary tables not counted, a tied head once). */
 BL_API uint64_t bl_model_parameters(const bl_model *model);
@@ -90,7 +92,7 @@ BL_API uint64_t bl_model_parameters(const bl_model *model);
 BL_API size_t bl_model_n_tensors(const bl_model *model);
 BL_API bl_tensor_info bl_model_tensor_info(const bl_model *model, size_t i);
 
-/** Mean loss (SPEC 7) and the number of predictions it is the mean of. */
+/** Mean loss (docs/specification.md, 7) and the number of predictions it is the mean of. */
 typedef struct bl_loss {
     double loss;
     uint64_t predictions;

@@ -19,7 +19,7 @@ typedef struct bl_terminal {
     bool light;   /**< reserved for light backgrounds */
 } bl_terminal;
 
-/** Text for people, as the seed's notebook shows it; `json` is what the functions above made, or anyone: it
+/** Text for people, as the paper's notebook shows it; `json` is what the functions above made, or anyone: it
  * is checked, and BL_ERR_INPUT names the key that is wrong. Control characters and escape sequences in tokens
  * are made visible. `terminal` NULL: no colour, unlimited width. Free with bl_free. */
 BL_API char *bl_info_table(const char *json, const bl_terminal *terminal, bl_error *err);

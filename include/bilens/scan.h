@@ -1,4 +1,5 @@
-/** @file scan.h  The corpus positions that excite eigenvectors most, and which words did it (SPEC 6). */
+/** @file scan.h  The corpus positions that excite eigenvectors most, and which words did it
+ * (docs/specification.md, 6). */
 #ifndef BILENS_SCAN_H
 #define BILENS_SCAN_H
 
@@ -9,7 +10,7 @@ extern "C" {
 #endif
 
 typedef struct bl_scan_options {
-    size_t top;         /**< matches an eigenvector, at most one a story; 0 = 8 */
+    size_t top;         /**< matches per eigenvector, at most one per story; 0 = 8 */
     size_t max_stories; /**< 0 = all */
     bl_progress progress;
     bool exact_path; /**< compute the whole forward pass up to the MLP's input, as an oracle of the folded

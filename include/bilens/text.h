@@ -1,4 +1,4 @@
-/** @file text.h  Tokenizers (SPEC 3) and corpora. */
+/** @file text.h  Tokenizers (docs/specification.md, 3) and corpora. */
 #ifndef BILENS_TEXT_H
 #define BILENS_TEXT_H
 

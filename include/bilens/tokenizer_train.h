@@ -32,10 +32,11 @@ typedef struct bl_wordpiece_summary {
 } bl_wordpiece_summary;
 
 /** Reads the rest of `corpus`, joins the most frequent pair of pieces again and again until there are
- * `options->size` of them, and writes `path`, a tokenizer.json with the components of SPEC 3 ([UNK] 0, [BOS]
- * 1, [EOS] 2), atomically. The same text gives the same bytes, whatever the number of threads. `summary` may
- * be NULL; it is filled in on success. BL_ERR_USAGE for a size that the special tokens and characters do not
- * fit in, BL_ERR_INPUT for a corpus that has not so many pieces: both messages say how many there are. */
+ * `options->size` of them, and writes `path`, a tokenizer.json with the components of docs/specification.md,
+ * 3 ([UNK] 0, [BOS] 1, [EOS] 2), atomically. The same text gives the same bytes, whatever the number of
+ * threads. `summary` may be NULL; it is filled in on success. BL_ERR_USAGE for a size that the special tokens
+ * and characters do not fit in, BL_ERR_INPUT for a corpus that has not so many pieces: both messages say how
+ * many there are. */
 BL_API bool bl_tokenizer_train(bl_corpus *corpus, const bl_wordpiece_options *options, const char *path,
                                bl_progress progress, bl_wordpiece_summary *summary, bl_error *err);
 

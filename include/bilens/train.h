@@ -72,7 +72,7 @@ typedef struct bl_train_options {
 
     /* optimiser: AdamW, decay on matrices only */
     size_t batch;      /**< stories that are computed at once */
-    size_t accumulate; /**< such batches a step */
+    size_t accumulate; /**< such batches per step */
     double lr, lr_end; /**< top, and the last step's as a share of it */
     double beta1, beta2, epsilon, decay;
     double clip;     /**< largest gradient norm; 0: no clipping */
@@ -112,7 +112,7 @@ typedef struct bl_train_result {
  * epoch; evaluation and checkpoint every 500 steps. */
 BL_API void bl_train_defaults(bl_train_options *options);
 
-/** The defaults changed to a named recipe: "tinystories-1-1024-i5n" (the seed's) or "stories-1-256" (the
+/** The defaults changed to a named recipe: "tinystories-1-1024-i5n" (the paper's) or "stories-1-256" (the
  * embedded default's). BL_ERR_USAGE for any other name. */
 BL_API bool bl_train_preset(const char *name, bl_train_options *options, bl_error *err);
 /** Names of presets, NULL-terminated. */

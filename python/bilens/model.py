@@ -269,7 +269,7 @@ class Model:
     # -- text -------------------------------------------------------------------------------------------------------------------------
 
     def scan(self, corpus, eigen, indices=None, top=8, stories=0, exact_path=False, heads=False, progress=None):
-        """The positions of a corpus that excite eigenvectors most, at most one a story (see Scan).
+        """The positions of a corpus that excite eigenvectors most, at most one per story (see Scan).
 
         `corpus`: a path, a list of paths, bilens.Stories, or None for the stories that come with bilens. `indices`: eigenvectors of `eigen`,
         by default the four highest and four lowest. `stories`: read at most so many; 0: all. `heads`: split contributions by head, too.

@@ -50,7 +50,7 @@ def test_same_bits(default, run):
 
 
 def test_virtual_tokens(default, swim):
-    """The seed's einsum over the embedding and OV, and the table that shows its ends."""
+    """The paper's einsum over the embedding and OV, and the table that shows its ends."""
     v = swim.vectors[:, -1]
     expected = np.concatenate([(default.w_e @ v)[None], np.einsum("d,hde,te->ht", v, default.ov(), default.w_e, optimize=True)])
     close(swim.sources(-1), expected, 1e-5)

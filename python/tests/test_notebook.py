@@ -1,4 +1,4 @@
-"""The seed's notebook: every cell runs, and shows what it should; on a model of another kind, too."""
+"""The paper's notebook: every cell runs, and shows what it should; on a model of another kind, too."""
 import json
 import re
 import sys
@@ -10,7 +10,7 @@ from conftest import DATA, TOP
 sys.path.insert(0, str(TOP / "examples"))
 import run_notebook  # noqa: E402
 
-NOTEBOOK = TOP / "examples" / "seed_notebook.ipynb"
+NOTEBOOK = TOP / "examples" / "paper_notebook.ipynb"
 
 
 def test_notebook(tmp_path):

@@ -1,4 +1,4 @@
-/* Contributions of many matches of one story (SPEC 6):
+/* Contributions of many matches of one story (docs/specification.md, 6):
  *
  *   c_j = sum_h A_h[p, j] (s O^T v)_h . (V_h y_j)  (+ v . x_p at j = p),  all divided by the norm at p
  *

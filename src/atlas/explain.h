@@ -1,4 +1,4 @@
-/* Contributions of many matches of one story (SPEC 6). */
+/* Contributions of many matches of one story (docs/specification.md, 6). */
 #ifndef BL_ATLAS_EXPLAIN_H
 #define BL_ATLAS_EXPLAIN_H
 #include "model/forward.h"

@@ -1,11 +1,11 @@
-/* Top inputs of thousands of vectors (SPEC 6).
+/* Top inputs of thousands of vectors (docs/specification.md, 6).
  *
  *   S = V X^T,   V [J, d] eigenvectors, X [positions, d] mlp_in of a chunk of stories
  *
- * X is made once a chunk, a story a thread. Then tiles of S, VECTORS x about POSITIONS with whole stories,
- * are one sgemm each by one thread, and every (vector, story) run of a tile is reduced to its best position
- * while it is still in cache, so that all goes at the speed of sgemm. A tile of vectors belongs to one
- * thread: its lists need no lock, and stories come in order, so equal ones stay behind. */
+ * X is made once per chunk, one story per thread. Then tiles of S, VECTORS x about POSITIONS with whole
+ * stories, are one sgemm each by one thread, and every (vector, story) run of a tile is reduced to its best
+ * position while it is still in cache, so that all goes at the speed of sgemm. A tile of vectors belongs to
+ * one thread: its lists need no lock, and stories come in order, so equal ones stay behind. */
 #include "atlas/sweep.h"
 #include "base/error.h"
 #include "base/memory.h"

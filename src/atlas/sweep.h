@@ -1,4 +1,5 @@
-/* Top inputs of thousands of vectors: a matrix product over mlp_in, and bounded lists (SPEC 6). */
+/* Top inputs of thousands of vectors: a matrix product over mlp_in, and bounded lists (docs/specification.md,
+ * 6). */
 #ifndef BL_ATLAS_SWEEP_H
 #define BL_ATLAS_SWEEP_H
 #include <bilens/scan.h>

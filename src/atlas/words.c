@@ -1,4 +1,4 @@
-/* Virtual tokens of many eigenvectors at once (SPEC 5).
+/* Virtual tokens of many eigenvectors at once (docs/specification.md, 5).
  *
  *   direct[t] = W_E[t] . v        head_h[t] = (s O^T v)_h . (V_h W_E[t])
  *

@@ -1,4 +1,5 @@
-/* Virtual tokens of many eigenvectors (SPEC 5): the highest and lowest tokens of each source. */
+/* Virtual tokens of many eigenvectors (docs/specification.md, 5): the highest and lowest tokens of each
+ * source. */
 #ifndef BL_ATLAS_WORDS_H
 #define BL_ATLAS_WORDS_H
 #include <bilens/decompose.h>

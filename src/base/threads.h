@@ -9,9 +9,9 @@ int bl_threads(void);
 /* One item of a parallel loop: item i, computed by thread `thread` (0 … bl_threads() - 1). */
 typedef bool (*bl_item_fn)(void *context, size_t i, size_t thread, bl_error *err);
 
-/* Calls work(context, i, thread, …) for i = 0 … n - 1, threads over items in any order; the one parallel loop
- * of work that can fail. After a failure the remaining items are skipped; the error is that of the lowest
- * item that failed. Works with whatever number of threads OpenMP gives, one included. */
+/* Calls work(context, i, thread, …) for i = 0 … n - 1, threads over items in any order; the one parallel
+ * loop of work that can fail. After a failure the remaining items are skipped; the error is that of the
+ * lowest item that failed. Works with whatever number of threads OpenMP gives, one included. */
 bool bl_parallel(size_t n, bl_item_fn work, void *context, bl_error *err);
 
 /* Reports progress; false with BL_ERR_CANCELLED when the callback asks to stop. `progress` may be NULL. */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One token a line; empty lines are skipped. The text is kept in `list`. */
+/* One token per line; empty lines are skipped. The text is kept in `list`. */
 static bool read_tokens(const char *path, text_list *list, bl_error *err) {
     FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
     char *line = NULL;
@@ -80,7 +80,7 @@ static int make(int argc, char **argv, const verb *self) {
         {"tokens", OPTION_TEXT, &tokens_file, "FILE", "only these output tokens, one a line"},
         {"frequent", OPTION_COUNT, &o.frequent, "N", "only the N tokens that the corpus has most often"},
         {"pairs", OPTION_COUNT, &o.pairs, "N", "eigenpairs at each end of the spectrum (default 4)"},
-        {"top", OPTION_COUNT, &o.top, "N", "top inputs an eigenvector, at most one a story (default 8)"},
+        {"top", OPTION_COUNT, &o.top, "N", "top inputs per eigenvector, at most one per story (default 8)"},
         {"virtual", OPTION_COUNT, &o.virtual_tokens, "N",
          "highest and lowest virtual tokens of each source (default 5)"},
         {"raw", OPTION_FLAG, &o.raw, NULL,

@@ -24,7 +24,7 @@ static char *render(const common *c, const bl_loss *loss, bl_error *err) {
             text = NULL;
     } else if (asprintf(
                    &text,
-                   "loss         %.6f nats a token (perplexity %.3f)\npredictions  %llu in %llu stories\n",
+                   "loss         %.6f nats per token (perplexity %.3f)\npredictions  %llu in %llu stories\n",
                    loss->loss, exp(loss->loss), (unsigned long long)loss->predictions,
                    (unsigned long long)loss->stories) < 0) {
         text = NULL;

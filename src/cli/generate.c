@@ -63,7 +63,7 @@ static void tell(const common *c, const writing *w, const bl_model *model, doubl
         return;
     }
     note(c,
-         "%zu stories, %zu tokens in %.1f s (%.0f a second); %zu ended by themselves, %zu at --max-tokens, "
+         "%zu stories, %zu tokens in %.1f s (%.0f per second); %zu ended by themselves, %zu at --max-tokens, "
          "%zu where the context of %zu tokens was full",
          w->n, w->steps, seconds, seconds > 0 ? (double)w->steps / seconds : 0, w->stops[BL_STOP_END],
          w->stops[BL_STOP_TOKENS], w->stops[BL_STOP_CONTEXT], n_ctx);

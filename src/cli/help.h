@@ -11,6 +11,6 @@ bool help_form_find(const char *name, help_form *form);
 /* The help of a verb with its own and the shared options, on standard output. */
 void help_verb(help_form form, const verb *self, const option *table, const option *shared, bool has_model);
 
-/* The help of the program. HELP_OPTIONS: a line a verb, "name TAB summary". */
+/* The help of the program. HELP_OPTIONS: one line per verb, "name TAB summary". */
 void help_program(FILE *out, help_form form, const verb *const *verbs, size_t n);
 #endif

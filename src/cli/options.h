@@ -1,4 +1,4 @@
-/* Options of the verbs: one table a verb, from which parsing, --help and (later) man pages are made. */
+/* Options of the verbs: one table per verb, from which parsing, --help and the manual pages are made. */
 #ifndef BL_CLI_OPTIONS_H
 #define BL_CLI_OPTIONS_H
 #include <bilens/bilens.h>

@@ -86,7 +86,7 @@ static int run(int argc, char **argv, const verb *self) {
         DIRECTION_OPTIONS(o.direction),
         {"corpus", OPTION_FILES, &o.corpora, "FILE…",
          "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
-        {"top", OPTION_COUNT, &o.top, "N", "matches an eigenvector, at most one a story (default 8)"},
+        {"top", OPTION_COUNT, &o.top, "N", "matches per eigenvector, at most one per story (default 8)"},
         {"stories", OPTION_COUNT, &o.stories, "N", "read at most N stories"},
         {"exact-path", OPTION_FLAG, &o.exact, NULL,
          "compute the whole forward pass: slow, to check the folded scan with"},

@@ -22,7 +22,7 @@ static int run(int argc, char **argv, const verb *self) {
         DIRECTION_OPTIONS(d),
         {"corpus", OPTION_FILES, &corpora, "FILE…",
          "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
-        {"top", OPTION_COUNT, &top, "N", "matches an eigenvector, at most one a story (default 8)"},
+        {"top", OPTION_COUNT, &top, "N", "matches per eigenvector, at most one per story (default 8)"},
         {"stories", OPTION_COUNT, &stories, "N", "read at most N stories"},
         {"exact-path", OPTION_FLAG, &exact, NULL,
          "compute the whole forward pass: slow, to check the folded scan with"},

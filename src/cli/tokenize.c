@@ -234,8 +234,8 @@ const verb verb_tokenize = {
     "tokenize", "text to token ids and back", run,
     "Gives exactly the ids of the Hugging Face library, [BOS] included, truncating nothing; tokenizers are "
     "WordPiece, byte-level BPE (GPT-2) or\n"
-    "SentencePiece-style BPE (Llama, Mistral). The table shows id:token, a line a story; --format json "
-    "prints one object a line, which --decode\n"
+    "SentencePiece-style BPE (Llama, Mistral). The table shows id:token, one line per story; --format json "
+    "prints one object per line, which --decode\n"
     "reads back.",
     "  bilens tokenize models/ts-1-256 --text \"Tom likes to swim.\"\n"
     "  bilens tokenize --tokenizer tokenizer.json --corpus stories.txt --format json > ids.jsonl\n"

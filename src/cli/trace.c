@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What was traced, as DESIGN.md's contract has it, or as lines. */
+/* What was traced, as docs/specification.md, 23 has it, or as lines. */
 static char *summary(const common *c, const bl_model *model, const bl_ids *ids, const bl_named_array *arrays,
                      size_t n, bl_error *err) {
     char *text = NULL;

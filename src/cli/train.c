@@ -287,7 +287,7 @@ static int run(int argc, char **argv, const verb *self) {
          "noise after the norms while training, as a share of the standard deviation (0)"},
         {"tied", OPTION_FLAG, &c.tied, NULL, "the head is the embedding"},
         {"batch", OPTION_COUNT, &c.batch, "N", "stories that are computed at once (16)"},
-        {"accumulate", OPTION_COUNT, &c.accumulate, "N", "batches a step (1)"},
+        {"accumulate", OPTION_COUNT, &c.accumulate, "N", "batches per step (1)"},
         {"lr", OPTION_REAL, &c.lr, "X", "top learning rate (0.002)"},
         {"lr-end", OPTION_REAL, &c.lr_end, "X", "the last step's, as a share of it (0.1)"},
         {"schedule", OPTION_TEXT, &c.schedule, "S", "cosine (default), linear or constant"},

@@ -24,7 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PANEL 512 /* columns of S at a time: a panel of the seed's model is 6 MB */
+#define PANEL 512 /* columns of S at a time: a panel of the paper's model is 6 MB */
 
 struct bl_decomposer {
     const bl_model *model;

@@ -1,5 +1,5 @@
-/* Output directions (SPEC 4): u = W_U[token] - mean(W_U[minus]), rows optionally centred; or a vector from
- * elsewhere. */
+/* Output directions (docs/specification.md, 4): u = W_U[token] - mean(W_U[minus]), rows optionally centred;
+ * or a vector from elsewhere. */
 #include "base/error.h"
 #include "base/memory.h"
 #include <bilens/decompose.h>

@@ -1,4 +1,5 @@
-/* Eigenpairs of Q_u (SPEC 4), judged in the tests by invariants: residual, orthonormality, reconstruction.
+/* Eigenpairs of Q_u (docs/specification.md, 4), judged in the tests by invariants: residual, orthonormality,
+ * reconstruction.
  *
  *   Q = H T H^T (tridiagonal.c, once), T = Z Lambda Z^T, V = H Z
  *
@@ -25,11 +26,11 @@ struct bl_eigen {
     size_t n, layer;
     size_t low, high; /* eigenvectors 0 … low-1 and n-high … n-1 were computed */
     float *values;    /* [n] ascending */
-    float *vectors;   /* [low + high, n], one a row */
+    float *vectors;   /* [low + high, n], one per row */
     float constant;
 };
 
-/* Eigenvectors first … last (0-based) of T, given in float64, into `vectors`, one a row. */
+/* Eigenvectors first … last (0-based) of T, given in float64, into `vectors`, one per row. */
 static bool solve_range(size_t size, const double *diagonal, const double *off, size_t first, size_t last,
                         float *vectors, bl_error *err) {
     lapack_int n = (lapack_int)size, found = 0, wanted = (lapack_int)(last - first + 1), info;

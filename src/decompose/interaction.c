@@ -1,4 +1,5 @@
-/* The interaction matrix of an output direction (SPEC 4; Pearce, Dooms & Rigg 2024, section 3):
+/* The interaction matrix of an output direction (docs/specification.md, 4; Pearce, Dooms & Rigg 2024, section
+ * 3):
  *
  *   Q_u = sum_o u[o] B[o] = sym(L^T diag(P^T u) R)
  *

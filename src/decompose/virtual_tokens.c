@@ -1,5 +1,5 @@
-/* Virtual tokens (SPEC 5): an eigenvector read in the tokens as the embedding (direct) and each attention
- * head deliver them.
+/* Virtual tokens (docs/specification.md, 5): an eigenvector read in the tokens as the embedding (direct) and
+ * each attention head deliver them.
  *
  *   direct[t] = W_E[t] . v        head_h[t] = s v^T O_h V_h W_E[t]
  *

@@ -39,7 +39,7 @@ typedef struct bl_hub_answer {
     size_t size;
 } bl_hub_answer;
 
-/* Takes the body of a 200 or 206. `begin` sees the headers first, once an attempt. Both return false, with
+/* Takes the body of a 200 or 206. `begin` sees the headers first, once per attempt. Both return false, with
  * the error filled in, to stop. */
 typedef struct bl_hub_sink {
     bool (*begin)(void *context, const bl_hub_answer *answer, bl_error *err);

@@ -1,5 +1,5 @@
 /* The kernel of attend.h for vectors of LANES floats, with ROWS x 2 of them as a tile's sums. Included by one
- * file a processor, which defines LANES, ROWS and RUN, the name of its function. */
+ * file per processor, which defines LANES, ROWS and RUN, the name of its function. */
 #include "linear/exp.h"
 #include "linear/attend.h"
 #include <math.h>

@@ -1,4 +1,5 @@
-/* g of SPEC 1 and the elementwise work of the MLP: hidden = g(l) * r, or g(l) for a plain MLP. */
+/* g of docs/specification.md, 1, and the elementwise work of the MLP: hidden = g(l) * r, or g(l) for a plain
+ * MLP. */
 #ifndef BL_LINEAR_GATE_H
 #define BL_LINEAR_GATE_H
 #include <bilens/base.h>

@@ -1,4 +1,4 @@
-/* N of SPEC 1: RMS norm, its weight, and the training noise after it. */
+/* N of docs/specification.md, 1: RMS norm, its weight, and the training noise after it. */
 #ifndef BL_LINEAR_NORM_H
 #define BL_LINEAR_NORM_H
 #include <bilens/base.h>

@@ -1,5 +1,5 @@
-/* Matrix products of one thread against a weight that many rows are multiplied by: it is packed once a pass,
- * not once a call.
+/* Matrix products of one thread against a weight that many rows are multiplied by: it is packed once per
+ * pass, not once per call.
  *
  * A BLAS packs both factors in every call; with rows in blocks that fit the cache that costs a fifth of a
  * training step. Here the right-hand factor B [K, N] is kept in panels of BL_PANEL columns, element (k, n) at

@@ -201,8 +201,8 @@ static float *symmetric_product(reduction *r, size_t s, size_t threads) {
     return pieces;
 }
 
-/* The panel's columns of the lower triangle, each made contiguous: read a row at a time they cost a fraction
- * of the cache misses. */
+/* The panel's columns of the lower triangle, each made contiguous: read one row at a time they cost a
+ * fraction of the cache misses. */
 static void take_panel(reduction *r, size_t first, size_t last) {
     for (size_t i = first; i < r->n; i++) {
         const float *row = r->a + i * r->stride;
@@ -310,7 +310,7 @@ static void run_panel(reduction *r, size_t first, size_t last, size_t threads) {
 }
 
 /* An odd number of cache lines: rows a power of two apart would share the same few places of the caches, and
- * the triangle, which is read once a column, would not stay in them long before it fits. */
+ * the triangle, which is read once per column, would not stay in them long before it fits. */
 static size_t odd_stride(size_t n) { return (n + 15) / 16 * 16 + ((n + 15) / 16 % 2 ? 0 : 16); }
 
 bool bl_tridiagonal_reduce(bl_tridiagonal *t, const float *q, size_t n, bl_error *err) {

@@ -15,7 +15,7 @@ typedef struct bl_tridiagonal {
 bool bl_tridiagonal_reduce(bl_tridiagonal *t, const float *q, size_t n, bl_error *err);
 /* All eigenvalues [n] of T, ascending (bisect.c). */
 bool bl_tridiagonal_values(const bl_tridiagonal *t, float *values, bl_error *err);
-/* The same, and its eigenvectors [n, n], one a row. */
+/* The same, and its eigenvectors [n, n], one per row. */
 bool bl_tridiagonal_solve(const bl_tridiagonal *t, float *values, float *vectors, bl_error *err);
 /* z [columns, n], one eigenvector of T a row, becomes eigenvectors of Q. */
 bool bl_tridiagonal_back(const bl_tridiagonal *t, float *z, size_t columns, bl_error *err);

@@ -1,5 +1,5 @@
-/* SPEC 1 for the newest position of each text. Differs from the full pass (forward.c) only in the order of
- * additions. */
+/* The model (docs/specification.md, 1) for the newest position of each text. Differs from the full pass
+ * (forward.c) only in the order of additions. */
 #include "model/cached.h"
 #include "base/memory.h"
 #include "linear/exp.h"

@@ -1,4 +1,4 @@
-/* config.json of the three generations of checkpoints (SPEC 2). */
+/* config.json of the three generations of checkpoints (docs/specification.md, 2). */
 #ifndef BL_MODEL_CONFIG_H
 #define BL_MODEL_CONFIG_H
 #include <bilens/model.h>

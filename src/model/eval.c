@@ -1,4 +1,5 @@
-/* Loss over a corpus (SPEC 7): mean of -log softmax(logits)[next token] over all predicted positions. */
+/* Loss over a corpus (docs/specification.md, 7): mean of -log softmax(logits)[next token] over all predicted
+ * positions. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"

@@ -1,4 +1,5 @@
-/* The forward pass of SPEC 1, one story at a time. Attention is the only part that mixes positions.
+/* The forward pass of docs/specification.md, 1, one story at a time. Attention is the only part that mixes
+ * positions.
  *
  * All products are float32 GEMMs; a story is computed by one thread with a single-threaded BLAS, so that its
  * numbers do not depend on how many threads there are. This is the general path and the oracle of every

@@ -1,4 +1,4 @@
-/* The exact forward pass of one story (SPEC 1), with taps at every named point. */
+/* The exact forward pass of one story (docs/specification.md, 1), with taps at every named point. */
 #ifndef BL_MODEL_FORWARD_H
 #define BL_MODEL_FORWARD_H
 #include "model/model_private.h"
@@ -21,8 +21,8 @@ typedef enum bl_point {
     BL_N_POINTS
 } bl_point;
 
-/* Called as values come into being: q, k, v, scores, pattern once a head, the others with head 0. The view is
- * valid during the call. */
+/* Called as values come into being: q, k, v, scores, pattern once per head, the others with head 0. The view
+ * is valid during the call. */
 typedef struct bl_tap {
     void (*take)(void *context, bl_point point, size_t layer, size_t head, bl_view value);
     void *context;

@@ -1,8 +1,9 @@
-/* Loading a checkpoint (SPEC 2): find the tensors, check every name and shape against the parameter table,
- * fold the norms.
+/* Loading a checkpoint (docs/specification.md, 2): find the tensors, check every name and shape against the
+ * parameter table, fold the norms.
  *
- * Folding (SPEC 4): N(x) = x / rms(x) * weight feeds only matrices, so that M N(x) = (M diag(weight)) (x /
- * rms(x)): n1 goes into qkv, n2 into L and R, n_f into W_U, and every norm that is left has no weight. */
+ * Folding (docs/specification.md, 4): N(x) = x / rms(x) * weight feeds only matrices, so that M N(x) =
+ * (M diag(weight)) (x / rms(x)): n1 goes into qkv, n2 into L and R, n_f into W_U, and every norm that is left
+ * has no weight. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "format/json.h"

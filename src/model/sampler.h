@@ -4,7 +4,7 @@
 #include "base/random.h"
 #include <bilens/generate_model.h>
 
-/* Zero-initialise, then bl_sampler_init; one a thread. */
+/* Zero-initialise, then bl_sampler_init; one per thread. */
 typedef struct bl_sampler {
     const bl_generate_options *options;
     const bool *allowed; /* [V] ids that stand for a token */

@@ -4,7 +4,7 @@
  *     level(x) = floor(256 x),  x = (value + largest) / (2 largest) in [0, 1];  colour(i) = between anchors
  * at 10 i / 255
  *
- * and made whole numbers by truncation, as the seed's notebook does: the middle is therefore (246, 246, 246)
+ * and made whole numbers by truncation, as the paper's notebook does: the middle is therefore (246, 246, 246)
  * at level 128. */
 #include "report/colour.h"
 #include <math.h>

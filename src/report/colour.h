@@ -16,7 +16,7 @@ typedef struct bl_rgb {
 unsigned bl_rdbu_level(double value, double largest);
 /* The colour of a level; higher levels give the last colour. */
 bl_rgb bl_rdbu(unsigned level);
-/* CIE lightness L*, 0 … 100, as the seed's notebook computes it. */
+/* CIE lightness L*, 0 … 100, as the paper's notebook computes it. */
 double bl_lightness(bl_rgb colour);
 /* True where white text is easier to read than black: L* below 60. */
 bool bl_wants_white_text(bl_rgb background);

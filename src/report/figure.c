@@ -1,6 +1,6 @@
 /* The spectrum as a figure for a paper: one drawing function, three kinds of file (cairo).
  *
- * As the seed's: ascending eigenvalues, dots joined by a line, "Index" below, "Eigenvalue" beside, the
+ * As the paper's: ascending eigenvalues, dots joined by a line, "Index" below, "Eigenvalue" beside, the
  * direction in the title. Added: the zero line, the eigenvectors that are shown, with their indices (blue =
  * evidence for the token, red = against), and amber bars at the foot under degenerate eigenvalues. */
 #include "report/figure.h"

@@ -70,7 +70,7 @@ static void put_table(bl_buffer *out, const bl_doc_source *sources, size_t n, do
     bl_buffer_text(out, "</tbody></table></div>\n");
 }
 
-/* Tables of at most nine sources (direct and eight heads, as the seed's), so that they fit paper; above them
+/* Tables of at most nine sources (direct and eight heads, as the paper's), so that they fit paper; above them
  * the scale, one for all. */
 void bl_html_virtual_tokens(bl_buffer *out, const bl_doc_vector *vector) {
     bl_buffer_text(out, "<div class=\"over\"><h3>Virtual tokens</h3><div class=\"legend\"><span>");

@@ -83,7 +83,7 @@ static bool write_array(const char *staging, const char *name, bl_named_array ar
     return ok;
 }
 
-/* eigenvalues [n]; eigenvectors [pairs computed, n], one a row, ascending. */
+/* eigenvalues [n]; eigenvectors [pairs computed, n], one per row, ascending. */
 static bool write_arrays(const bl_eigen *eigen, const char *staging, bl_error *err) {
     size_t n = bl_eigen_size(eigen), rows = 0, count;
     for (size_t i = 0; i < n; i++) rows += bl_eigen_vector(eigen, (long)i) != NULL;

@@ -1,4 +1,4 @@
-/* The table of virtual tokens as the seed's notebook shows it:
+/* The table of virtual tokens as the paper's notebook shows it:
  *
  *         Direct    Value    Head 0    Value 0 …
  *      0  [BOS]    0.7737    tree      1.5653        ten highest, descending,

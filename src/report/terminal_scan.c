@@ -1,4 +1,4 @@
-/* Top-activating inputs in the seed's form:
+/* Top-activating inputs in the paper's form:
  *
  *     Activation: 7.89 | the pool and had lots of fun … they were happy [to] share . [EOS]
  *
@@ -14,12 +14,12 @@
 
 enum { BEFORE = 20, STRONGEST = 5 };
 
-/* Activations as the seed prints them, two decimals, unless that would hide them. */
+/* Activations as the notebook prints them, two decimals, unless that would hide them. */
 static const char *activation_text(char out[BL_NUMBER_SIZE], double activation) {
     return bl_number(out, activation, fabs(activation) >= 0.1 ? 2 : bl_decimals(fabs(activation)), "-");
 }
 
-/* One word on its colour with the space that follows it, as the seed has it: a line is one band. */
+/* One word on its colour with the space that follows it, as the notebook has it: a line is one band. */
 static void print_word(bl_page *page, const bl_doc_match *match, size_t i) {
     const char *token = match->tokens[i];
     bool here = i == match->position;

@@ -11,7 +11,7 @@
 #define MAX_VECTORS 100000
 #define MAX_SOURCES 100000
 #define MAX_ENTRIES 10000
-#define DEGENERATE 1e-5 /* of the largest |lambda|: SPEC's gap below which only a span means anything */
+#define DEGENERATE 1e-5 /* gap, of the largest |lambda|, below which only a span means anything (4) */
 
 static double larger(double largest, double value) { return fmax(largest, fabs(value)); }
 

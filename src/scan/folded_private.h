@@ -12,7 +12,7 @@ struct bl_folded {
     bool by_values; /* z = A V is formed, because norms need it or because J > k makes it cheaper than tau */
     bool normed;
     const bl_attend_kernel *kernel;
-    /* Linear maps of a normed activation y [d], one a row. */
+    /* Linear maps of a normed activation y [d], one per row. */
     float *w_qk;    /* [2d, d] queries scaled by 1/sqrt(k), then keys */
     float *w_moved; /* [H J, d] tau; or [d, d] values */
     size_t moved;   /* H J or d */

@@ -1,4 +1,4 @@
-/* One pass over a corpus for the positions that excite J eigenvectors most (SPEC 6).
+/* One pass over a corpus for the positions that excite J eigenvectors most (docs/specification.md, 6).
  *
  * Similarities come from the folded scan (folded.h); the full forward pass (similarity.h) is its oracle.
  *

@@ -1,4 +1,4 @@
-/* Similarities and contributions by the full forward pass (SPEC 6).
+/* Similarities and contributions by the full forward pass (docs/specification.md, 6).
  *
  *   sim(p) = v . mlp_in(p),   mlp_in(p) = N2(x_p + s sum_h sum_{j<=p} A_h[p, j] O_h V_h y_j)
  *   c_j    = s sum_h A_h[p, j] (v^T O_h V_h y_j)  (+ v . x_p at j = p),  all divided by the norm at p

@@ -22,10 +22,10 @@ void bl_probes_free(bl_probes *probes);
 void bl_similarity(const bl_probes *probes, bl_workspace *workspace, const int32_t *ids, size_t n,
                    float *sims);
 
-/* c [p + 1]: the similarity of probe j at position p < n, by source token (SPEC 6), unsigned; they sum to
- * sims[p, j] minus the constant. back [H, d] is bl_heads_back of the probe. heads [1 + H, p + 1] or NULL: the
- * same split further, row 0 the word itself, without attention, row 1 + h what head h carried; the rows sum
- * to c. */
+/* c [p + 1]: the similarity of probe j at position p < n, by source token (docs/specification.md, 6),
+ * unsigned; they sum to sims[p, j] minus the constant. back [H, d] is bl_heads_back of the probe. heads
+ * [1 + H, p + 1] or NULL: the same split further, row 0 the word itself, without attention, row 1 + h what
+ * head h carried; the rows sum to c. */
 bool bl_contributions(const bl_probes *probes, size_t j, const float *back, bl_workspace *workspace,
                       const int32_t *ids, size_t n, size_t p, float *c, float *heads, bl_error *err);
 #endif

@@ -1,4 +1,4 @@
-/* The explorer without HTTP: requests in, JSON out. One for a model; requests may come from many threads at
+/* The explorer without HTTP: requests in, JSON out. One per model; requests may come from many threads at
  * once. */
 #ifndef BL_SERVE_EXPLORER_H
 #define BL_SERVE_EXPLORER_H

@@ -26,7 +26,7 @@ void bl_request_free(bl_request *request);
 bool bl_request_check(const bl_request *request, const char *known, bl_error *err);
 /* The value, NULL when it is not given. */
 const char *bl_request_text(const bl_request *request, const char *name);
-/* The values of a list from *at on, one a call; NULL at the end. */
+/* The values of a list from *at on, one per call; NULL at the end. */
 const char *bl_request_next(const bl_request *request, const char *name, size_t *at);
 /* A whole number from 0 to `most`, or `otherwise` when it is not given. */
 bool bl_request_count(const bl_request *request, const char *name, size_t otherwise, size_t most, size_t *out,

@@ -1,5 +1,5 @@
-/* Forward and backward through all layers (SPEC 1). Backward, from the residual stream's gradient g =
- * dloss/dx_next:
+/* Forward and backward through all layers (docs/specification.md, 1). Backward, from the residual stream's
+ * gradient g = dloss/dx_next:
  *
  *   dhidden = g P,  dpre = gate'(pre, dhidden),  g_mid = g + N2'(dpre W),  dz = s g_mid O,  dqkv =
  * attention'(dz),  dx = g_mid + N1'(dqkv W_qkv) dP += g^T hidden,  dW += dpre^T mlp_in,  dO += s g_mid^T z,

@@ -44,7 +44,7 @@ bool bl_train_preset(const char *name, bl_train_options *options, bl_error *err)
         options->store = BL_STORE_F16;
         return true;
     }
-    if (strcmp(name, "tinystories-1-1024-i5n") == 0) { /* SPEC 2: how the seed's model was trained */
+    if (strcmp(name, "tinystories-1-1024-i5n") == 0) { /* as the paper's model was: specification, 2 */
         options->model.d_model = 1024;
         options->model.d_hidden = 3072;
         options->model.noise = 0.33F;

@@ -1,4 +1,4 @@
-/* config.json of the three generations (SPEC 2): the same keys that model/config.c reads. */
+/* config.json of the three generations (docs/specification.md, 2): the keys that model/config.c reads. */
 #include "train/save.h"
 #include "base/error.h"
 #include "base/file.h"

@@ -1,5 +1,5 @@
-/* The JSON contract of DESIGN: every verb's --format json parses, is alone on stdout, and has the keys; the
- * other formats agree with it. */
+/* The JSON contract (docs/specification.md, 23): every verb's --format json parses, is alone on stdout, and
+ * has the keys; the other formats agree with it. */
 #include "support.h"
 #include <sys/wait.h>
 

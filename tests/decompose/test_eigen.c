@@ -11,8 +11,8 @@ static void random_vector(float *x, size_t n, unsigned seed) {
     }
 }
 
-/* The slow path: Q = sum_o u[o] B[o], with B formed entry by entry in float64 (SPEC 4), over [x; 1] where
- * there are biases. */
+/* The slow path: Q = sum_o u[o] B[o], with B formed entry by entry in float64 (docs/specification.md, 4),
+ * over [x; 1] where there are biases. */
 static double *slow_interaction(const bl_model *model, size_t layer, const float *u) {
     const bl_layer *l = bl_model_layer(model, layer);
     size_t n = bl_interaction_size(model), d = l->w_l.cols, h = l->w_l.rows;

@@ -119,7 +119,7 @@ class Names(Case):
         self.assertTrue(text(self.cache + "/CACHEDIR.TAG").startswith("Signature: 8a477f597d28d172789f06886806bc55"))
 
     def test_published_names(self):
-        """Every name that the seed uses: the right addresses, the right place."""
+        """Every name that the paper's notebook uses: the right addresses, the right place."""
         for given, name in (("tdooms/TinyStories-1-1024-i5n", NAME), ("tinystories:1-512-i", "tdooms/TinyStories-1-512-i"),
                             ("tinystories:2-256", "tdooms/TinyStories-2-256"), ("tinystories:1-1024-i5n", NAME)):
             repository = self.hub.add(name, model_files() | {"README.md": b"# read", "sub/other.safetensors": b"no", "flax.bin": b"no"})

@@ -1,5 +1,5 @@
 /* RdBu against matplotlib's own table (tests/data/report/rdbu.txt: 255 * plt.cm.RdBu(i), truncated), the
- * seed's lightness rule, xterm's colours. */
+ * paper's lightness rule, xterm's colours. */
 #include "report_support.h"
 #include "report/colour.h"
 

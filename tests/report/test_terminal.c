@@ -1,5 +1,5 @@
 /* What a terminal shows: at every width and colour depth no line is too long, nothing that a token holds
- * reaches the terminal raw, and the words are the same; the seed's own form. */
+ * reaches the terminal raw, and the words are the same; the paper's own form. */
 #include "report_support.h"
 
 typedef char *(*shower)(const char *json, const bl_terminal *terminal, bl_error *err);
@@ -120,7 +120,8 @@ static void test_eigen_form(void **state) {
     free(json);
 }
 
-/* "Activation: 4.18 | … \e[30;48;2;r;g;bmword …": the seed's line, [token] bold, the next words plain. */
+/* "Activation: 4.18 | … \e[30;48;2;r;g;bmword …": the notebook's line, [token] bold, the next words
+ * plain. */
 static void test_scan_form(void **state) {
     (void)state;
     char *json = report_part("scan"), *text = show(2, json, BL_COLOUR_24BIT, 0),

@@ -169,7 +169,7 @@ static void test_few_stories(void **state) {
     bl_scan_options options = {.top = 8, .max_stories = 3};
     bl_scan *scan = scan_file(model, eigen, TEST_DATA "/models/stories.txt", &options);
     assert_int_equal(bl_scan_stories(scan), 3);
-    assert_int_equal(bl_scan_n_matches(scan, 0), 3); /* at most one a story */
+    assert_int_equal(bl_scan_n_matches(scan, 0), 3); /* at most one per story */
     bl_scan_free(scan);
     bl_eigen_free(eigen);
     bl_model_free(model);

@@ -1,4 +1,4 @@
-/* The tokenizer against what the Hugging Face library gave (data/tokenizer/: the golden of the seed's
+/* The tokenizer against what the Hugging Face library gave (data/tokenizer/: the golden of the paper's
  * tokenizer, and small ones of many kinds), and the library's own promises: suggestions, sizes, threads,
  * linear time. */
 #include "golden.h"

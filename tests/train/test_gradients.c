@@ -1,6 +1,6 @@
-/* Every gradient against central differences: for every parameter tensor of every variant of SPEC 1, the
- * derivative along a random direction and along single entries. Losses are sums of doubles over float32
- * logits, so a step of 1e-2 leaves about four digits. */
+/* Every gradient against central differences: for every parameter tensor of every variant of
+ * docs/specification.md, 1, the derivative along a random direction and along single entries. Losses are sums
+ * of doubles over float32 logits, so a step of 1e-2 leaves about four digits. */
 #include "base/memory.h"
 #include "base/random.h"
 #include "linear/gemm.h"

@@ -5,7 +5,7 @@
 #include "text/tokenizer/wordpiece_train.h"
 
 static const char *path_of(const char *name) {
-    static char paths[32][256]; /* one a name */
+    static char paths[32][256]; /* one per name */
     char path[256];
     size_t i = 0;
     snprintf(path, sizeof path, "%s/%s", support_temporary(), name);
@@ -216,7 +216,7 @@ static void test_same_bytes(void **state) {
     for (int i = 0; i < 3; i++) free(texts[i]);
 }
 
-/* Apart from the vocabulary the file is the seed's, byte for byte. */
+/* Apart from the vocabulary the file is the paper's, byte for byte. */
 static void test_file(void **state) {
     (void)state;
     bl_error err = {0};
@@ -233,7 +233,7 @@ static void test_file(void **state) {
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (!json_object_get(b, keys[i])) continue;
         if (!json_equal(json_object_get(a, keys[i]), json_object_get(b, keys[i])))
-            fail_msg("\"%s\" is not the seed's", keys[i]);
+            fail_msg("\"%s\" is not the paper's", keys[i]);
     }
     assert_non_null(strstr(written, "\n      \"\\\"\": 4,\n"));
     assert_non_null(strstr(written, "\n      \"\\\\\": 7,\n"));

@@ -1,4 +1,4 @@
-/* The seed's splitter, and running one. */
+/* The paper's splitter, and running one. */
 #include "text/tokenizer/splitter.h"
 
 bl_splitter bl_splitter_seed(void) {

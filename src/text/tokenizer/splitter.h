@@ -10,12 +10,12 @@ typedef struct bl_splitter {
     bl_pretokeniser pretokeniser;
 } bl_splitter;
 
-/* The seed's: NFD, StripAccents, Lowercase; Punctuation, Whitespace, Digits (individual). */
+/* The paper's: NFD, StripAccents, Lowercase; Punctuation, Whitespace, Digits (individual). */
 bl_splitter bl_splitter_seed(void);
 
 /* Calls `word` for each word of `text`, which must be well-formed UTF-8 (bl_utf8_check). The words lie in
  * `text` or in the scratch and are valid during the call only. Added tokens are not looked for. The scratch
- * is the caller's: zero-initialise it once, free it with bl_normal_scratch_free, one a thread. */
+ * is the caller's: zero-initialise it once, free it with bl_normal_scratch_free, one per thread. */
 bool bl_splitter_words(const bl_splitter *splitter, const char *text, size_t n, bl_normal_scratch *scratch,
                        bl_word_fn word, void *context, bl_error *err);
 #endif

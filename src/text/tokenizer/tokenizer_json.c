@@ -2,7 +2,7 @@
  *
  * Components are looked up by name in small tables (splitter_json.c, model_json.c, decoder_json.c); one that
  * is not there is refused by its name. `truncation` and `padding` are settings of the library's batches and
- * are not applied: the callers cut stories to n_ctx themselves (SPEC 3). */
+ * are not applied: the callers cut stories to n_ctx themselves (docs/specification.md, 3). */
 #include "base/error.h"
 #include "format/json.h"
 #include "text/tokenizer/component.h"

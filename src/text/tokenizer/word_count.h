@@ -12,7 +12,7 @@ typedef struct bl_word_count {
     uint64_t stories, total; /* total: sum of the counts */
 } bl_word_count;
 
-/* Counts the words of the rest of `corpus` as the seed's tokenizer will see them: normalised, cut by its
+/* Counts the words of the rest of `corpus` as the paper's tokenizer will see them: normalised, cut by its
  * pre-tokenizers. Words of more than `longest` characters are left out. Threads over stories; the order of
  * the words depends on their number, the counts do not. */
 bool bl_word_count_corpus(bl_word_count *counts, bl_corpus *corpus, size_t longest, bl_progress progress,

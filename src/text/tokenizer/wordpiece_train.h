@@ -15,6 +15,6 @@
 bool bl_wordpiece_learn(const bl_word_count *words, const bl_wordpiece_options *options, bl_progress progress,
                         bl_string_table *pieces, bl_wordpiece_summary *summary, bl_error *err);
 
-/* Writes the seed's tokenizer around the pieces. */
+/* Writes the paper's tokenizer around the pieces. */
 bool bl_wordpiece_write(const bl_string_table *pieces, const char *path, bl_error *err);
 #endif

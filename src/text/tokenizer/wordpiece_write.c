@@ -1,4 +1,4 @@
-/* The seed's tokenizer.json around a vocabulary, in the very bytes in which the Hugging Face library saves
+/* The paper's tokenizer.json around a vocabulary, in the very bytes in which the Hugging Face library saves
  * it. */
 #include "base/buffer.h"
 #include "base/file.h"
