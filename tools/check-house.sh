@@ -6,7 +6,8 @@
 # 1. Below cli/ nothing prints to the terminal, exits or reads the environment; memory comes from base/memory.c alone.
 #    Unbounded string functions and atoi stand nowhere.
 # 2. An include of our own names its room: "model/load.h", not "load.h".
-# 3. No line is longer than 110 bytes. A file over 600 lines is warned about.
+# 3. src/linear/ is the only room that includes the BLAS, LAPACK or a processor's vector headers, and calls them.
+# 4. No line is longer than 110 bytes. A file over 600 lines is warned about.
 #
 # Exit status 0 when the house is in order, 1 with one line per violation (file:line: what) otherwise, 2 if there is nothing to check.
 set -u
@@ -47,15 +48,21 @@ FNR == 1 {
     in_comment = 0
     below = FILENAME !~ /^src\/cli\//
     memory = FILENAME == "src/base/memory.c"
+    linear = FILENAME ~ /^src\/linear\//
 }
 length($0) > 110 { violation("longer than 110 bytes: " length($0)) }
 FNR == 601 { printf "%s: warning: longer than 600 lines: one idea per file\n", FILENAME }
 /^[ \t]*#[ \t]*include[ \t]*"[^\/]*"/ { violation("an include names its room: " $0) }
+/^[ \t]*#[ \t]*include[ \t]*[<"]([a-z0-9_]*\/)?(cblas|lapacke?|f77blas|[a-z]*mmintrin|immintrin|x86intrin|arm_neon|arm_sve)[a-z0-9_]*\.h[>"]/ && !linear {
+    violation("only src/linear/ includes the BLAS, LAPACK or vector headers: use its functions: " $0)
+}
 /^[ \t]*#[ \t]*include/ { next }
 {
     line = code($0)
     if (calls(line, "atoi|atol|atoll|atof|strcpy|strcat|sprintf|vsprintf|gets|strtok"))
         violation("unbounded or unchecked call (atoi, strcpy, sprintf …): strtol, snprintf, memcpy with a size: " $0)
+    if (!linear && line ~ /(^|[^A-Za-z0-9_])(cblas_[a-z]+|LAPACKE_[a-z]+|[a-z][a-z0-9]+_)[ ]*\(/)
+        violation("only src/linear/ calls the BLAS or LAPACK: use its functions: " $0)
     if (!below) next
     if (calls(line, "printf|vprintf|puts|putchar|perror|exit|_exit|_Exit|abort|system|popen") || line ~ /(^|[^A-Za-z0-9_])(stdout|stderr)([^A-Za-z0-9_]|$)/)
         violation("nothing prints or exits below cli/; fill in a bl_error: " $0)

@@ -7,8 +7,9 @@
  * same for one match and is the oracle. */
 #include "atlas/explain.h"
 #include "base/memory.h"
+#include "linear/dots.h"
+#include "linear/gemm.h"
 #include <bilens/decompose.h>
-#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,12 +27,12 @@ static void take(void *context, bl_point point, size_t layer, size_t head, bl_vi
     work *w = context;
     if (layer != w->layer) return;
     if (point == BL_POINT_V)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)w->count, (int)w->T, (int)w->k, 1.0F,
-                    w->z + head * w->k, (int)w->d, value.data, (int)value.stride, 0.0F, w->moved, (int)w->T);
+        bl_gemm_nt(w->count, w->T, w->k, 1.0F, w->z + head * w->k, w->d, value.data, value.stride, 0.0F,
+                   w->moved, w->T);
     for (size_t i = 0; i < w->count; i++) {
         const bl_cause *cause = &w->causes[i];
         const float *row = value.data + cause->position * value.stride, *moved = w->moved + i * w->T;
-        if (point == BL_POINT_RESID_PRE) w->direct[i] = cblas_sdot((int)w->d, row, 1, cause->v, 1);
+        if (point == BL_POINT_RESID_PRE) w->direct[i] = bl_dot(row, cause->v, w->d);
         if (point == BL_POINT_PATTERN)
             for (size_t j = 0; j <= cause->position; j++) cause->c[j] += row[j] * moved[j];
         if (point == BL_POINT_RESID_MID) {
@@ -64,9 +65,8 @@ bool bl_explain(const bl_model *model, bl_workspace *workspace, size_t layer, co
         memcpy(v + i * d, causes[i].v, d * sizeof *v);
         memset(causes[i].c, 0, (causes[i].position + 1) * sizeof *causes[i].c);
     }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)count, (int)d, (int)d,
-                bl_model_attention_scale(model), v, (int)d, w_o.data, (int)w_o.stride, 0.0F, w.z, (int)d);
-    bl_tap tap = {take, &w};
+    bl_gemm_nn(count, d, d, bl_model_attention_scale(model), v, d, w_o.data, w_o.stride, 0.0F, w.z, d);
+    bl_tap tap = {.take = take, .context = &w};
     bl_forward_mlp_in(model, workspace, ids, T, layer, &tap);
     for (size_t i = 0; i < count; i++) {
         causes[i].c[causes[i].position] += w.direct[i];

@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "model/forward.h"
-#include <cblas.h>
+#include "linear/gemm.h"
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
@@ -121,8 +121,8 @@ static void sweep_tile(const bl_sweep *w, const chunk *c, size_t j0, size_t rows
         for (b = a; b < c->count && (b == a || c->begin[b + 1] - c->begin[a] <= POSITIONS);) b++;
         size_t base = c->begin[a], cols = c->begin[b] - base;
         if (cols == 0) continue;
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)cols, (int)w->d, 1.0F,
-                    w->v + j0 * w->n, (int)w->n, w->x + base * w->d, (int)w->d, 0.0F, tile, (int)cols);
+        bl_gemm_nt(rows, cols, w->d, 1.0F, w->v + j0 * w->n, w->n, w->x + base * w->d, w->d, 0.0F, tile,
+                   cols);
         for (size_t r = 0; r < rows; r++) {
             size_t j = j0 + r;
             float bias = w->n > w->d ? w->v[j * w->n + w->d] : 0;

@@ -8,7 +8,7 @@
 #include "atlas/words.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include <cblas.h>
+#include "linear/gemm.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,8 +41,7 @@ bl_words *bl_words_new(const bl_model *model, size_t layer, bl_error *err) {
         return NULL;
     }
     bl_view w_e = bl_model_w_e(model), w_v = bl_model_layer(model, layer)->w_v;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)w->V, (int)w->d, (int)w->d, 1.0F, w_e.data,
-                (int)w_e.stride, w_v.data, (int)w_v.stride, 0.0F, w->values, (int)w->d);
+    bl_gemm_nt(w->V, w->d, w->d, 1.0F, w_e.data, w_e.stride, w_v.data, w_v.stride, 0.0F, w->values, w->d);
     return w;
 }
 
@@ -88,17 +87,13 @@ static bool extremes_of(const bl_words *w, const float *v, size_t rows, size_t N
                         bl_word *out) {
     bl_view w_e = bl_model_w_e(w->model), w_o = bl_model_layer(w->model, w->layer)->w_o;
     bool ok = true;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)w->d, (int)w->d,
-                bl_model_attention_scale(w->model), v, (int)w->n, w_o.data, (int)w_o.stride, 0.0F, z,
-                (int)w->d);
+    bl_gemm_nn(rows, w->d, w->d, bl_model_attention_scale(w->model), v, w->n, w_o.data, w_o.stride, 0.0F, z,
+               w->d);
     for (size_t source = 0; source <= w->H; source++) {
         size_t h = source ? source - 1 : 0;
         if (source)
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)w->V, (int)w->k, 1.0F,
-                        z + h * w->k, (int)w->d, w->values + h * w->k, (int)w->d, 0.0F, x, (int)w->V);
-        else
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)w->V, (int)w->d, 1.0F, v,
-                        (int)w->n, w_e.data, (int)w_e.stride, 0.0F, x, (int)w->V);
+            bl_gemm_nt(rows, w->V, w->k, 1.0F, z + h * w->k, w->d, w->values + h * w->k, w->d, 0.0F, x, w->V);
+        else bl_gemm_nt(rows, w->V, w->d, 1.0F, v, w->n, w_e.data, w_e.stride, 0.0F, x, w->V);
         for (size_t r = 0; r < rows; r++) {
             bl_word *top = out + ((r * (1 + w->H) + source) * 2) * N;
             ok = select_extremes(x + r * w->V, w->V, N, top, top + N) && ok;

@@ -17,7 +17,7 @@
 #include "base/ranks.h"
 #include "base/threads.h"
 #include "decompose/interaction.h"
-#include <cblas.h>
+#include "linear/gemm.h"
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
@@ -106,8 +106,7 @@ static bool expand(const bl_decomposer *z, const float *a, size_t m, size_t firs
             if (!s) continue;
             locate(c, &j, &i);
             form_panel(z, j, i, width, s);
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)width, (int)z->h, 1.0F, a,
-                        (int)z->h, s, (int)width, 0.0F, out + c, (int)z->packed);
+            bl_gemm_nn(m, width, z->h, 1.0F, a, z->h, s, width, 0.0F, out + c, z->packed);
         }
         if (!s)
 #pragma omp critical(bl_decomposer_failure)
@@ -213,8 +212,7 @@ static bool interactions(const bl_decomposer *z, const float *u, size_t m, float
 #pragma omp parallel for schedule(dynamic, 1)
         for (size_t p = 0; p < panels; p++) {
             size_t c = p * PANEL, width = z->packed - c < PANEL ? z->packed - c : PANEL;
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)width, (int)z->d, 1.0F, u,
-                        (int)z->d, z->b + c, (int)z->packed, 0.0F, q + c, (int)z->packed);
+            bl_gemm_nn(m, width, z->d, 1.0F, u, z->d, z->b + c, z->packed, 0.0F, q + c, z->packed);
         }
         return true;
     }
@@ -226,9 +224,8 @@ static bool interactions(const bl_decomposer *z, const float *u, size_t m, float
 #pragma omp parallel for schedule(static)
         for (size_t i = 0; i < (m + 63) / 64; i++) {
             size_t rows = m - i * 64 < 64 ? m - i * 64 : 64;
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)z->h, (int)z->d, 1.0F,
-                        u + i * 64 * z->d, (int)z->d, l->w_p.data, (int)l->w_p.stride, 0.0F,
-                        hidden + i * 64 * z->h, (int)z->h);
+            bl_gemm_nn(rows, z->h, z->d, 1.0F, u + i * 64 * z->d, z->d, l->w_p.data, l->w_p.stride, 0.0F,
+                       hidden + i * 64 * z->h, z->h);
         }
         ok = expand(z, hidden, m, 0, panels, q, err);
     }

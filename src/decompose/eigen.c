@@ -14,8 +14,7 @@
 #include "base/memory.h"
 #include "decompose/interaction.h"
 #include "linear/tridiagonal.h"
-#include <cblas.h>
-#include <lapacke.h>
+#include "linear/dots.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,55 +28,6 @@ struct bl_eigen {
     float *vectors;   /* [low + high, n], one per row */
     float constant;
 };
-
-/* Eigenvectors first … last (0-based) of T, given in float64, into `vectors`, one per row. */
-static bool solve_range(size_t size, const double *diagonal, const double *off, size_t first, size_t last,
-                        float *vectors, bl_error *err) {
-    lapack_int n = (lapack_int)size, found = 0, wanted = (lapack_int)(last - first + 1), info;
-    lapack_logical precise = 1;
-    size_t count = (last - first + 1) * size;
-    double *work = bl_alloc(3 * size + count, sizeof *work, err), *d = work, *e = work + size,
-           *values = work + 2 * size, *z = work + 3 * size;
-    lapack_int *support = bl_alloc(2 * size, sizeof *support, err);
-    bool ok = false;
-    if (work && support) { /* dstemr overwrites its input */
-        memcpy(d, diagonal, size * sizeof *d);
-        memcpy(e, off, size * sizeof *e);
-        info = LAPACKE_dstemr(LAPACK_COL_MAJOR, 'V', 'I', n, d, e, 0, 0, (lapack_int)first + 1,
-                              (lapack_int)last + 1, &found, values, z, n, wanted, support, &precise);
-        ok = !bl_lapack_failed(info, "dstemr", err);
-        if (ok && found != wanted)
-            ok = bl_fail(err, BL_ERR_NUMERIC, "LAPACK's dstemr found %d of %d eigenvectors", (int)found,
-                         (int)wanted);
-        for (size_t i = 0; ok && i < count; i++) vectors[i] = (float)z[i];
-    }
-    free(work);
-    free(support);
-    return ok;
-}
-
-/* MRRR loses a digit and more in float32; on T, which is only 2n numbers, float64 costs nothing. */
-static bool solve_ends(bl_eigen *eigen, const bl_tridiagonal *t, bl_error *err) {
-    size_t n = eigen->n;
-    if (!bl_tridiagonal_values(t, eigen->values, err)) return false;
-    double *d = bl_alloc(2 * n, sizeof *d, err), *e = d + n;
-    if (!d) return false;
-    for (size_t i = 0; i < n; i++) {
-        d[i] = (double)t->diagonal[i];
-        e[i] = i + 1 < n ? (double)t->off[i] : 0;
-    }
-    bl_error failure[2] = {{0}, {0}};
-    bool ok[2];
-#pragma omp parallel for num_threads(2) schedule(static, 1)
-    for (int end = 0; end < 2; end++)
-        ok[end] =
-            end ? solve_range(n, d, e, n - eigen->high, n - 1, eigen->vectors + eigen->low * n, &failure[1])
-                : solve_range(n, d, e, 0, eigen->low - 1, eigen->vectors, &failure[0]);
-    free(d);
-    for (int end = 0; end < 2; end++)
-        if (!ok[end]) return bl_fail(err, failure[end].code, "%s", failure[end].message);
-    return true;
-}
 
 /* The largest-magnitude component becomes positive; of equal ones the first counts. */
 static void fix_signs(bl_eigen *eigen) {
@@ -95,8 +45,10 @@ static bool decompose(bl_eigen *eigen, const float *q, bl_error *err) {
     bl_tridiagonal t;
     bool ok = bl_tridiagonal_reduce(&t, q, eigen->n, err);
     if (ok)
-        ok = eigen->low == eigen->n ? bl_tridiagonal_solve(&t, eigen->values, eigen->vectors, err)
-                                    : solve_ends(eigen, &t, err);
+        ok = eigen->low == eigen->n
+               ? bl_tridiagonal_solve(&t, eigen->values, eigen->vectors, err)
+               : bl_tridiagonal_values(&t, eigen->values, err) &&
+                     bl_tridiagonal_ends(&t, eigen->low, eigen->high, eigen->vectors, err);
     if (ok) ok = bl_tridiagonal_back(&t, eigen->vectors, eigen->low + eigen->high, err);
     if (ok) fix_signs(eigen);
     bl_tridiagonal_free(&t);
@@ -119,7 +71,7 @@ bl_eigen *bl_eigen_of_matrix(const float *q, size_t n, size_t layer, size_t k, f
 
 float bl_direction_constant(const bl_model *model, size_t layer, const float *u) {
     const float *p = bl_model_layer(model, layer)->b_p;
-    return p ? cblas_sdot((int)bl_model_config(model)->d_model, u, 1, p, 1) : 0;
+    return p ? bl_dot(u, p, bl_model_config(model)->d_model) : 0;
 }
 
 bl_eigen *bl_eigen_new(const bl_model *model, size_t layer, const float *u, size_t k, bl_error *err) {

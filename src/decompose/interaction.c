@@ -8,7 +8,7 @@
 #include "decompose/interaction.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include <cblas.h>
+#include "linear/gemm.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -82,15 +82,13 @@ bool bl_interaction_of_units(const bl_model *model, size_t layer, const float *u
     left = bl_alloc(CHUNK * n, sizeof *left, err);
     if (left && (l->b_r || from_r)) right = bl_alloc(CHUNK * n, sizeof *right, err);
     if (!left || ((l->b_r || from_r) && !right)) goto done;
-    cblas_sgemv(CblasRowMajor, CblasTrans, (int)d, (int)h, 1.0F, l->w_p.data, (int)l->w_p.stride, u, 1, 0.0F,
-                weight, 1); /* P^T u */
+    bl_gemv_t(d, h, 1.0F, l->w_p.data, l->w_p.stride, u, 0.0F, weight); /* P^T u */
     for (size_t begin = 0; begin < h; begin += CHUNK) {
         size_t rows = h - begin < CHUNK ? h - begin : CHUNK;
         extended(left, l->w_l, l->b_l, from_l, weight, begin, rows);
         if (right) extended(right, l->w_r, l->b_r, from_r, NULL, begin, rows);
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)n, (int)n, (int)rows, 1.0F, left, (int)n,
-                    right ? right : l->w_r.data + begin * l->w_r.stride, right ? (int)n : (int)l->w_r.stride,
-                    begin ? 1.0F : 0.0F, q, (int)n);
+        bl_gemm_tn(n, n, rows, 1.0F, left, n, right ? right : l->w_r.data + begin * l->w_r.stride,
+                   right ? n : l->w_r.stride, begin ? 1.0F : 0.0F, q, n);
     }
     symmetrise(q, n);
     ok = all_finite(q, n * n) ||

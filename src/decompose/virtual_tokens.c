@@ -9,21 +9,19 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "decompose/interaction.h"
-#include <cblas.h>
+#include "linear/gemm.h"
 #include <stdlib.h>
 #include <string.h>
 
 bool bl_heads_back(const bl_model *model, size_t layer, const float *v, float *back, bl_error *err) {
     const bl_config *c = bl_model_config(model);
     const bl_layer *l = bl_model_layer(model, layer);
-    int d = (int)c->d_model, k = (int)(c->d_model / c->n_head);
-    float *z = bl_alloc(c->d_model, sizeof *z, err); /* O^T v, head-major */
+    size_t d = c->d_model, k = d / c->n_head;
+    float *z = bl_alloc(d, sizeof *z, err); /* O^T v, head-major */
     if (!z) return false;
-    cblas_sgemv(CblasRowMajor, CblasTrans, d, d, bl_model_attention_scale(model), l->w_o.data, d, v, 1, 0.0F,
-                z, 1);
+    bl_gemv_t(d, d, bl_model_attention_scale(model), l->w_o.data, d, v, 0.0F, z);
     for (size_t h = 0; h < c->n_head; h++)
-        cblas_sgemv(CblasRowMajor, CblasTrans, k, d, 1.0F, l->w_v.data + h * (size_t)k * c->d_model, d,
-                    z + h * (size_t)k, 1, 0.0F, back + h * c->d_model, 1);
+        bl_gemv_t(k, d, 1.0F, l->w_v.data + h * k * d, d, z + h * k, 0.0F, back + h * d);
     free(z);
     return true;
 }
@@ -40,8 +38,7 @@ bool bl_virtual_tokens(const bl_model *model, size_t layer, const float *v, floa
     if (ok) {
         bl_view w_e = bl_model_w_e(model);
         memcpy(readers, v, d * sizeof *readers);
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)w_e.rows, (int)d, 1.0F, readers,
-                    (int)d, w_e.data, (int)w_e.stride, 0.0F, out, (int)w_e.rows);
+        bl_gemm_nt(rows, w_e.rows, d, 1.0F, readers, d, w_e.data, w_e.stride, 0.0F, out, w_e.rows);
     }
     free(readers);
     return ok;

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "decompose/interaction.h"
-#include <cblas.h>
+#include "linear/gemm.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,21 +84,19 @@ static const float *stored(const bl_model *model, const char *name, const bl_lay
 /* OV_h = s O_h V_h [d, d] for every head */
 static void compute_ov(const bl_model *model, const bl_layer *l, float *out) {
     const bl_config *c = bl_model_config(model);
-    int d = (int)c->d_model, k = (int)(c->d_model / c->n_head);
+    size_t d = c->d_model, k = d / c->n_head;
     for (size_t h = 0; h < c->n_head; h++)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, d, d, k, bl_model_attention_scale(model),
-                    l->w_o.data + h * (size_t)k, d, l->w_v.data + h * (size_t)k * c->d_model, d, 0.0F,
-                    out + h * c->d_model * c->d_model, d);
+        bl_gemm_nn(d, d, k, bl_model_attention_scale(model), l->w_o.data + h * k, d, l->w_v.data + h * k * d,
+                   d, 0.0F, out + h * d * d, d);
 }
 
 /* Q_h^T K_h / sqrt(k) [d, d] for every head: the score of a query and a key at the same position */
 static void compute_qk(const bl_model *model, const bl_layer *l, float *out) {
     const bl_config *c = bl_model_config(model);
-    int d = (int)c->d_model, k = (int)(c->d_model / c->n_head);
+    size_t d = c->d_model, k = d / c->n_head;
     for (size_t h = 0; h < c->n_head; h++)
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, d, k, 1.0F / sqrtf((float)k),
-                    l->w_q.data + h * (size_t)k * c->d_model, d, l->w_k.data + h * (size_t)k * c->d_model, d,
-                    0.0F, out + h * c->d_model * c->d_model, d);
+        bl_gemm_tn(d, d, k, 1.0F / sqrtf((float)k), l->w_q.data + h * k * d, d, l->w_k.data + h * k * d, d,
+                   0.0F, out + h * d * d, d);
 }
 
 /* OV_h W_E^T, a row a token [V, d], for every head */
@@ -109,9 +107,8 @@ static bool compute_ove(const bl_model *model, const bl_layer *l, float *out, bl
     if (!ov) return false;
     compute_ov(model, l, ov);
     for (size_t h = 0; h < c->n_head; h++)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)c->n_vocab, (int)d, (int)d, 1.0F,
-                    bl_model_w_e(model).data, (int)d, ov + h * d * d, (int)d, 0.0F, out + h * c->n_vocab * d,
-                    (int)d);
+        bl_gemm_nt(c->n_vocab, d, d, 1.0F, bl_model_w_e(model).data, d, ov + h * d * d, d, 0.0F,
+                   out + h * c->n_vocab * d, d);
     free(ov);
     return true;
 }

@@ -1,4 +1,4 @@
-/* Matrix products of one thread, and how rows and columns are shared out among threads.
+/* Matrix products by the BLAS, and how rows and columns are shared out among threads.
  *
  * The trainer opens its own parallel regions and lets every thread multiply its own rows (or its own slab of
  * a weight's gradient): a BLAS that is called inside a parallel region runs on one thread, each product stays
@@ -7,7 +7,6 @@
 #ifndef BL_LINEAR_GEMM_H
 #define BL_LINEAR_GEMM_H
 #include <bilens/base.h>
-#include <cblas.h>
 #include <omp.h>
 
 /* A run of rows or columns. */
@@ -36,24 +35,26 @@ static inline bl_range bl_block(bl_range range, size_t size, size_t i) {
     return (bl_range){range.begin + part.begin, range.begin + part.end};
 }
 
-/* c [m, n] = alpha a [m, k] b^T + beta c, b [n, k]. */
-static inline void bl_gemm_nt(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                              const float *b, size_t ldb, float beta, float *c, size_t ldc) {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, alpha, a, (int)lda, b,
-                (int)ldb, beta, c, (int)ldc);
-}
-
+/* c [m, n] = alpha a [m, k] b^T + beta c, b [n, k]. Sizes and strides are below 2^31 here and below;
+ * without beta, c need not hold numbers. */
+void bl_gemm_nt(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
+                size_t ldb, float beta, float *c, size_t ldc);
 /* c [m, n] = alpha a [m, k] b + beta c, b [k, n]. */
-static inline void bl_gemm_nn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                              const float *b, size_t ldb, float beta, float *c, size_t ldc) {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, alpha, a, (int)lda, b,
-                (int)ldb, beta, c, (int)ldc);
-}
-
+void bl_gemm_nn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
+                size_t ldb, float beta, float *c, size_t ldc);
 /* c [m, n] = alpha a^T b + beta c, a [k, m], b [k, n]. */
-static inline void bl_gemm_tn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                              const float *b, size_t ldb, float beta, float *c, size_t ldc) {
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)m, (int)n, (int)k, alpha, a, (int)lda, b,
-                (int)ldb, beta, c, (int)ldc);
-}
+void bl_gemm_tn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
+                size_t ldb, float beta, float *c, size_t ldc);
+/* y [m] = alpha a x + beta y, a [m, n]. */
+void bl_gemv_n(size_t m, size_t n, float alpha, const float *a, size_t lda, const float *x, float beta,
+               float *y);
+/* y [n] = alpha a^T x + beta y, a [m, n]. */
+void bl_gemv_t(size_t m, size_t n, float alpha, const float *a, size_t lda, const float *x, float beta,
+               float *y);
+/* y [n] += alpha x. */
+void bl_axpy(size_t n, float alpha, const float *x, float *y);
+/* b [m, n] = b r^T, r [n, n] of which the upper triangle is read. */
+void bl_times_upper_t(size_t m, size_t n, const float *r, size_t ldr, float *b, size_t ldb);
+/* a [n, n] = Q R: its upper triangle becomes R, so that |a x| = |R x|. */
+bool bl_qr_upper(float *a, size_t n, bl_error *err);
 #endif

@@ -7,7 +7,7 @@
 #include "model/forward.h"
 #include "base/memory.h"
 #include "linear/exp.h"
-#include <cblas.h>
+#include "linear/gemm.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,8 +61,8 @@ void bl_workspace_free(bl_workspace *w) {
 
 /* out [n, rows] = in [n, cols] . weight^T, weight [rows, cols] */
 static void linear(float *out, const float *in, size_t n, bl_view weight) {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)weight.rows, (int)weight.cols, 1.0F, in,
-                (int)weight.cols, weight.data, (int)weight.stride, 0.0F, out, (int)weight.rows);
+    bl_gemm_nt(n, weight.rows, weight.cols, 1.0F, in, weight.cols, weight.data, weight.stride, 0.0F, out,
+               weight.rows);
 }
 
 static void add_bias(float *out, size_t n, size_t width, const float *bias) {
@@ -70,9 +70,16 @@ static void add_bias(float *out, size_t n, size_t width, const float *bias) {
         for (size_t i = 0; i < width; i++) out[p * width + i] += bias[i];
 }
 
-static void tap_rows(const bl_tap *tap, bl_point point, size_t layer, const float *data, size_t rows,
-                     size_t cols) {
-    if (tap) tap->take(tap->context, point, layer, 0, (bl_view){data, rows, cols, cols});
+static void tap_head(const bl_tap *tap, bl_point point, size_t layer, size_t head, bl_rows value) {
+    if (!tap) return;
+    if (tap->edit) tap->edit(tap->context, point, layer, head, value);
+    if (tap->take)
+        tap->take(tap->context, point, layer, head,
+                  (bl_view){value.data, value.rows, value.cols, value.stride});
+}
+
+static void tap_rows(const bl_tap *tap, bl_point point, size_t layer, float *data, size_t rows, size_t cols) {
+    tap_head(tap, point, layer, 0, (bl_rows){data, rows, cols, cols});
 }
 
 /* N(x) = x / sqrt(mean(x^2) + 1e-8); weights are folded away. */
@@ -121,23 +128,21 @@ static void causal_softmax(float *scores, size_t n) {
 /* z [n, d] = for each head softmax(q k^T / sqrt(k)) v, side by side */
 static void attend(const bl_model *model, bl_workspace *w, size_t n, size_t layer, const bl_tap *tap) {
     size_t d = model->config.d_model, H = model->config.n_head, k = d / H;
-    int stride = (int)(3 * d);
+    size_t stride = 3 * d;
     for (size_t h = 0; h < H; h++) {
-        const float *q = w->qkv + h * k, *key = q + d, *value = q + 2 * d;
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)n, (int)k, 1.0F / sqrtf((float)k),
-                    q, stride, key, stride, 0.0F, w->pattern, (int)n);
+        float *q = w->qkv + h * k, *key = q + d, *value = q + 2 * d;
+        tap_head(tap, BL_POINT_Q, layer, h, (bl_rows){q, n, k, stride});
+        tap_head(tap, BL_POINT_K, layer, h, (bl_rows){key, n, k, stride});
+        tap_head(tap, BL_POINT_V, layer, h, (bl_rows){value, n, k, stride});
+        bl_gemm_nt(n, n, k, 1.0F / sqrtf((float)k), q, stride, key, stride, 0.0F, w->pattern, n);
         if (tap) {
             for (size_t p = 0; p < n; p++)
                 for (size_t j = p + 1; j < n; j++) w->pattern[p * n + j] = -INFINITY;
-            tap->take(tap->context, BL_POINT_Q, layer, h, (bl_view){q, n, k, 3 * d});
-            tap->take(tap->context, BL_POINT_K, layer, h, (bl_view){key, n, k, 3 * d});
-            tap->take(tap->context, BL_POINT_V, layer, h, (bl_view){value, n, k, 3 * d});
-            tap->take(tap->context, BL_POINT_SCORES, layer, h, (bl_view){w->pattern, n, n, n});
+            tap_head(tap, BL_POINT_SCORES, layer, h, (bl_rows){w->pattern, n, n, n});
         }
         causal_softmax(w->pattern, n);
-        if (tap) tap->take(tap->context, BL_POINT_PATTERN, layer, h, (bl_view){w->pattern, n, n, n});
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)k, (int)n, 1.0F, w->pattern,
-                    (int)n, value, stride, 0.0F, w->z + h * k, (int)d);
+        tap_head(tap, BL_POINT_PATTERN, layer, h, (bl_rows){w->pattern, n, n, n});
+        bl_gemm_nn(n, k, n, 1.0F, w->pattern, n, value, stride, 0.0F, w->z + h * k, d);
     }
 }
 

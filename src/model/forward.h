@@ -21,11 +21,20 @@ typedef enum bl_point {
     BL_N_POINTS
 } bl_point;
 
-/* Called as values come into being: q, k, v, scores, pattern once per head, the others with head 0. The view
- * is valid during the call. */
+/* A value that may be changed in place: element (r, c) is data[r * stride + c]. */
+typedef struct bl_rows {
+    float *data;
+    size_t rows, cols, stride;
+} bl_rows;
+
+/* Called as values come into being: q, k, v, scores, pattern once per head, the others with head 0. `take`
+ * reads a value; the view is valid during the call. `edit` may replace it in place, and everything behind
+ * it runs on with what it left: later layers see the change, norms are taken again. At one point edit
+ * comes before take. Either may be NULL. */
 typedef struct bl_tap {
     void (*take)(void *context, bl_point point, size_t layer, size_t head, bl_view value);
     void *context;
+    void (*edit)(void *context, bl_point point, size_t layer, size_t head, bl_rows value);
 } bl_tap;
 
 /* Scratch for stories of up to T tokens; one for each thread. */

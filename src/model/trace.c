@@ -125,7 +125,7 @@ bl_trace *bl_trace_run(const bl_model *model, const int32_t *ids, size_t n, cons
     }
     workspace = bl_workspace_new(model, n, err);
     if (!workspace) goto done;
-    bl_tap tap = {take, trace};
+    bl_tap tap = {.take = take, .context = trace};
     ok = bl_forward_logits(model, workspace, ids, n, &tap, err).data != NULL;
 done:
     bl_workspace_free(workspace);

@@ -7,7 +7,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "scan/folded_private.h"
-#include <cblas.h>
+#include "linear/dots.h"
+#include "linear/gemm.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,7 +129,7 @@ double bl_folded_square(const bl_folded *f, const float *x, const float *z) {
     float s = bl_model_attention_scale(f->probes->model);
     double total = 0;
     for (size_t i = 0; i < f->d; i++) {
-        double value = (double)x[i] + (double)(s * cblas_sdot((int)f->d, o + i * f->d, 1, z, 1));
+        double value = (double)x[i] + (double)(s * bl_dot(o + i * f->d, z, f->d));
         total += value * value;
     }
     return total;
@@ -141,8 +142,7 @@ static void divide_by_norm(const bl_folded *f, bl_folded_workspace *w, const int
     const float *w_e = bl_model_w_e(f->probes->model).data;
     size_t d = f->d;
     memcpy(w->rz, w->z, n * d * sizeof *w->rz);
-    cblas_strmm(CblasRowMajor, CblasRight, CblasUpper, CblasTrans, CblasNonUnit, (int)n, (int)d, 1.0F, f->r,
-                (int)d, w->rz, (int)d);
+    bl_times_upper_t(n, d, f->r, d, w->rz, d);
     for (size_t p = 0; p < n; p++) {
         const float *z = w->z + p * d, *rz = w->rz + p * d, *row = x ? x + p * d : w_e + (size_t)ids[p] * d;
         double added = 0, cross = 0, square = 0;
@@ -163,15 +163,12 @@ static void divide_by_norm(const bl_folded *f, bl_folded_workspace *w, const int
 /* Deeper layers: x from the general path, then queries, keys, tau or values and the direct part from it. */
 static bl_folded_rows from_activations(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids,
                                        size_t n) {
-    int rows = (int)n, d = (int)f->d, J = (int)f->J;
+    size_t d = f->d, J = f->J;
     bl_view x = bl_forward_resid_pre(f->probes->model, w->forward, ids, n, f->probes->layer);
     bl_forward_norm(f->probes->model, w->y, x.data, n);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, 2 * d, d, 1.0F, w->y, d, f->w_qk, d, 0.0F,
-                w->qk, 2 * d);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, (int)f->moved, d, 1.0F, w->y, d, f->w_moved, d,
-                0.0F, w->moved, (int)f->moved);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, J, d, 1.0F, x.data, d, f->probes->v, d, 0.0F,
-                w->direct, J);
+    bl_gemm_nt(n, 2 * d, d, 1.0F, w->y, d, f->w_qk, d, 0.0F, w->qk, 2 * d);
+    bl_gemm_nt(n, f->moved, d, 1.0F, w->y, d, f->w_moved, d, 0.0F, w->moved, f->moved);
+    bl_gemm_nt(n, J, d, 1.0F, x.data, d, f->probes->v, d, 0.0F, w->direct, J);
     return (bl_folded_rows){.qk = w->qk, .moved = w->moved, .direct = w->direct, .x = x.data};
 }
 
@@ -195,8 +192,7 @@ static void attend_by_values(const bl_folded *f, bl_folded_workspace *w, const b
         attend(f, w, rows, n, h);
         turn(w->out, padded(n), n, f->k, false, w->z + h * f->k, f->d);
     }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)f->J, (int)f->d, 1.0F, w->z, (int)f->d,
-                f->out, (int)f->d, 1.0F, sims, (int)f->J);
+    bl_gemm_nt(n, f->J, f->d, 1.0F, w->z, f->d, f->out, f->d, 1.0F, sims, f->J);
 }
 
 void bl_folded_similarity(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n,

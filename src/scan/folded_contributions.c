@@ -4,7 +4,8 @@
  *   c_j = sum_h A_h[p, j] tau_h[t_j]  (+ v . x_p at j = p),  all divided by the norm at p */
 #include "linear/exp.h"
 #include "scan/folded_private.h"
-#include <cblas.h>
+#include "linear/dots.h"
+#include "linear/gemm.h"
 #include <math.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@ static void pattern_row(const bl_folded *f, bl_folded_workspace *w, const bl_fol
     float most, sum = 0;
     bl_folded_rotated(f, rows, p, p + 1, h * f->k, w->panel);
     bl_folded_rotated(f, rows, 0, p + 1, f->d + h * f->k, w->keys);
-    for (size_t j = 0; j <= p; j++) row[j] = cblas_sdot((int)f->k, w->panel, 1, w->keys + j * f->k, 1);
+    for (size_t j = 0; j <= p; j++) row[j] = bl_dot(w->panel, w->keys + j * f->k, f->k);
     most = row[0];
     for (size_t j = 1; j <= p; j++) most = row[j] > most ? row[j] : most;
     for (size_t j = 0; j <= p; j++) {
@@ -35,10 +36,9 @@ void bl_folded_contributions(const bl_folded *f, bl_folded_workspace *w, size_t 
         pattern_row(f, w, &rows, h, p, row);
         for (size_t i = 0; i <= p; i++) {
             const float *moved = rows.moved + bl_folded_row(&rows, i) * f->moved;
-            float tau = f->by_values
-                          ? cblas_sdot((int)f->k, f->out + j * f->d + h * f->k, 1, moved + h * f->k, 1)
-                          : moved[h * f->J + j];
-            if (f->by_values) cblas_saxpy((int)f->k, row[i], moved + h * f->k, 1, w->z + h * f->k, 1);
+            float tau = f->by_values ? bl_dot(f->out + j * f->d + h * f->k, moved + h * f->k, f->k)
+                                     : moved[h * f->J + j];
+            if (f->by_values) bl_axpy(f->k, row[i], moved + h * f->k, w->z + h * f->k);
             c[i] += row[i] * tau;
             if (heads) heads[(1 + h) * (p + 1) + i] = row[i] * tau;
         }

@@ -4,8 +4,7 @@
 #include "decompose/interaction.h"
 #include "linear/tridiagonal.h"
 #include "scan/folded_private.h"
-#include <cblas.h>
-#include <lapacke.h>
+#include "linear/gemm.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,34 +44,24 @@ static bool make_maps(bl_folded *f, bl_error *err) {
     memcpy(f->w_moved, l->w_v.data, d * d * sizeof *f->w_moved);
     f->out = product_alloc(f->J, d, err);
     if (!f->out) return false;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)f->J, (int)d, (int)d, s, f->probes->v, (int)d,
-                l->w_o.data, (int)d, 0.0F, f->out, (int)d);
+    bl_gemm_nn(f->J, d, d, s, f->probes->v, d, l->w_o.data, d, 0.0F, f->out, d);
     return true;
 }
 
 /* R of s O = Q R, so that |s O z| = |R z| at half the cost. */
 static bool make_r(bl_folded *f, bl_error *err) {
     const bl_layer *l = bl_model_layer(f->probes->model, f->probes->layer);
-    float s = bl_model_attention_scale(f->probes->model), *tau = bl_alloc(f->d, sizeof *tau, err);
+    float s = bl_model_attention_scale(f->probes->model);
     f->r = product_alloc(f->d, f->d, err);
-    lapack_int info = -1;
-    if (f->r && tau) {
-        for (size_t i = 0; i < f->d * f->d; i++) f->r[i] = s * l->w_o.data[i];
-        info =
-            LAPACKE_sgeqrf(LAPACK_ROW_MAJOR, (lapack_int)f->d, (lapack_int)f->d, f->r, (lapack_int)f->d, tau);
-        bl_lapack_failed(info, "sgeqrf", err);
-    }
-    free(tau);
-    return info == 0;
+    for (size_t i = 0; f->r && i < f->d * f->d; i++) f->r[i] = s * l->w_o.data[i];
+    return f->r && bl_qr_upper(f->r, f->d, err);
 }
 
 /* out [V, rows] = in [V, d] . map^T */
 static float *over_vocabulary(const bl_folded *f, const float *in, const float *map, size_t rows,
                               bl_error *err) {
     float *out = product_alloc(f->V, rows, err);
-    if (out)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)f->V, (int)rows, (int)f->d, 1.0F, in,
-                    (int)f->d, map, (int)f->d, 0.0F, out, (int)rows);
+    if (out) bl_gemm_nt(f->V, rows, f->d, 1.0F, in, f->d, map, f->d, 0.0F, out, rows);
     return out;
 }
 
@@ -82,9 +71,8 @@ static bool make_norm_tables(bl_folded *f, bl_error *err) {
     f->t_cross = product_alloc(f->V, f->d, err);
     f->t_square = bl_alloc(f->V, sizeof *f->t_square, err);
     if (!f->t_cross || !f->t_square) return false;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)f->V, (int)f->d, (int)f->d,
-                bl_model_attention_scale(f->probes->model), w_e, (int)f->d, l->w_o.data, (int)f->d, 0.0F,
-                f->t_cross, (int)f->d);
+    bl_gemm_nn(f->V, f->d, f->d, bl_model_attention_scale(f->probes->model), w_e, f->d, l->w_o.data, f->d,
+               0.0F, f->t_cross, f->d);
     for (size_t t = 0; t < f->V; t++) {
         double sum = 0;
         for (size_t i = 0; i < f->d; i++) sum += (double)w_e[t * f->d + i] * (double)w_e[t * f->d + i];

@@ -7,7 +7,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "decompose/interaction.h"
-#include <cblas.h>
+#include "linear/dots.h"
+#include "linear/gemm.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,8 +48,7 @@ void bl_similarity(const bl_probes *probes, bl_workspace *workspace, const int32
                    float *sims) {
     bl_view x = bl_forward_mlp_in(probes->model, workspace, ids, n, probes->layer, NULL);
     for (size_t p = 0; p < n; p++) memcpy(sims + p * probes->J, probes->bias, probes->J * sizeof *sims);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)probes->J, (int)x.cols, 1.0F, x.data,
-                (int)x.stride, probes->v, (int)x.cols, 1.0F, sims, (int)probes->J);
+    bl_gemm_nt(n, probes->J, x.cols, 1.0F, x.data, x.stride, probes->v, x.cols, 1.0F, sims, probes->J);
 }
 
 typedef struct split {
@@ -67,10 +67,10 @@ static void take(void *context, bl_point point, size_t layer, size_t head, bl_vi
     split *s = context;
     if (layer != s->layer) return;
     const float *row = value.data + s->p * value.stride;
-    if (point == BL_POINT_RESID_PRE) *s->direct = cblas_sdot((int)s->d, row, 1, s->v, 1);
+    if (point == BL_POINT_RESID_PRE) *s->direct = bl_dot(row, s->v, s->d);
     if (point == BL_POINT_ATTN_IN)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)value.rows, (int)s->H, (int)s->d, 1.0F,
-                    value.data, (int)value.stride, s->back, (int)s->d, 0.0F, s->moved, (int)s->H);
+        bl_gemm_nt(value.rows, s->H, s->d, 1.0F, value.data, value.stride, s->back, s->d, 0.0F, s->moved,
+                   s->H);
     if (point == BL_POINT_PATTERN)
         for (size_t j = 0; j <= s->p; j++) {
             float share = row[j] * s->moved[j * s->H + head];
@@ -98,7 +98,7 @@ bool bl_contributions(const bl_probes *probes, size_t j, const float *back, bl_w
                .c = c,
                .heads = heads,
                .direct = &direct};
-    bl_tap tap = {take, &s};
+    bl_tap tap = {.take = take, .context = &s};
     bl_forward_mlp_in(probes->model, workspace, ids, n, probes->layer, &tap);
     c[p] += direct;
     if (heads) heads[p] = direct;

@@ -3,8 +3,8 @@
 #include "base/memory.h"
 #include "model/forward.h"
 #include "serve/subject.h"
+#include "linear/gemm.h"
 #include <bilens/report.h>
-#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,7 +138,7 @@ static bool excite(bl_call *call, const bl_ids *ids, size_t position, const floa
                                        (size_t)bl_look_get_facts(call->explorer->atlas)->layer, NULL);
         memcpy(x, in.data + position * in.stride, d * sizeof *x);
         if (n > d) x[d] = 1;
-        cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)n_pairs, (int)n, 1.0F, v, (int)n, x, 1, 0.0F, sims, 1);
+        bl_gemv_n(n_pairs, n, 1.0F, v, n, x, 0.0F, sims);
     }
     bl_workspace_free(workspace);
     free(x);

@@ -31,6 +31,7 @@ plant() {
 accept() {
     plant src/base/error.c '    abort();' 'nothing prints' # makes the small house afresh
     rm "$folder/house/src/base/error.c"
+    mkdir -p "$(dirname "$folder/house/$1")"
     printf '%s\n' "$2" >>"$folder/house/$1"
     "$check" "$folder/house" || { echo "FAIL: '$2' in $1 was refused"; failures=1; }
 }
@@ -70,9 +71,16 @@ plant src/report/html.c '    char *x = strdup(y);' 'memory comes from'
 plant src/cli/eigen.c '    int n = atoi(argv[1]);' 'unbounded'
 plant src/cli/eigen.c '    sprintf(text, "x");' 'unbounded'
 plant src/base/error.c '    strcpy(a, b);' 'unbounded'
+plant src/report/html.c '#include <cblas.h>' 'only src/linear/'
+plant src/cli/eigen.c '#include <openblas/lapacke.h>' 'only src/linear/'
+plant src/base/error.c '#include <immintrin.h>' 'only src/linear/'
+plant src/base/error.c '    cblas_sgemv(CblasRowMajor);' 'only src/linear/'
+plant src/base/error.c '    int info = LAPACKE_ssyev (1);' 'only src/linear/'
+plant src/base/error.c '    slaed1_(&n, d);' 'only src/linear/'
 accept src/report/html.c '/* never malloc(3), printf("x") or exit(1) here */ const char *x = "printf(stderr)"; // abort()'
 accept src/report/html.c '    writer.printf(x); bl_strdup(x, err); my_malloc(3); snprintf(a, 3, "%s", b); fprintf(file, "x");'
 accept src/base/memory.c '    return malloc(3);'
+accept src/linear/gemm.c '#include <cblas.h>'
 accept src/cli/eigen.c '    char *x = malloc(3);'
 
 [ $failures -eq 0 ] && echo "house: every planted violation was found"

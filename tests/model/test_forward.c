@@ -1,6 +1,7 @@
 /* Every trace point of every variant against the reference (float64), and the loss. */
 #include "support.h"
 #include "format/safetensors.h"
+#include "model/forward.h"
 
 static const char *const variants[] = {"plain", "norm",      "bias",  "gelu",          "mlp",
                                        "june",  "june-relu", "later", "later-bilinear"};
@@ -99,6 +100,68 @@ static void test_bad_traces(void **state) {
     bl_model_free(model);
 }
 
+typedef struct edited {
+    bl_point at;
+    float factor;
+    float mid[40], post[40],
+        logits[8]; /* the first numbers of layer 1's resid_mid and resid_post, and of the last logits */
+} edited;
+
+static void scale_it(void *context, bl_point point, size_t layer, size_t head, bl_rows value) {
+    const edited *e = context;
+    (void)head;
+    if (point != e->at || (layer != 1 && point != BL_POINT_LOGITS)) return;
+    for (size_t r = 0; r < value.rows; r++)
+        for (size_t c = 0; c < value.cols; c++) value.data[r * value.stride + c] *= e->factor;
+}
+
+static void keep_it(void *context, bl_point point, size_t layer, size_t head, bl_view value) {
+    edited *e = context;
+    (void)head;
+    if (point == BL_POINT_RESID_MID && layer == 1) memcpy(e->mid, value.data, sizeof e->mid);
+    if (point == BL_POINT_RESID_POST && layer == 1) memcpy(e->post, value.data, sizeof e->post);
+    if (point == BL_POINT_LOGITS) memcpy(e->logits, value.data + 4 * value.stride, sizeof e->logits);
+}
+
+static edited run_edited(const bl_model *model, bl_point at, float factor) {
+    edited e = {.at = at, .factor = factor};
+    bl_error err = {0};
+    static const int32_t ids[] = {1, 5, 6, 7, 9};
+    bl_workspace *workspace = bl_workspace_new(model, 5, &err);
+    bl_tap tap = {.take = keep_it, .context = &e, .edit = scale_it};
+    assert_non_null(workspace);
+    assert_non_null(bl_forward_logits(model, workspace, ids, 5, &tap, &err).data);
+    bl_workspace_free(workspace);
+    return e;
+}
+
+/* What an edit leaves is what everything behind it sees, and what is before it does not change. */
+static void test_edits(void **state) {
+    (void)state;
+    bl_model *model = support_model("norm");
+    edited plain = run_edited(model, BL_POINT_MLP_OUT, 1), none = run_edited(model, BL_POINT_MLP_OUT, 0);
+    assert_memory_equal(plain.mid, none.mid, sizeof plain.mid);
+    assert_memory_equal(none.mid, none.post, sizeof none.mid); /* the MLP adds nothing */
+    assert_memory_not_equal(plain.logits, none.logits, sizeof none.logits);
+    static const bl_point before[] = {BL_POINT_RESID_PRE, BL_POINT_ATTN_IN, BL_POINT_Q,       BL_POINT_K,
+                                      BL_POINT_V,         BL_POINT_PATTERN, BL_POINT_ATTN_OUT};
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        edited e = run_edited(model, before[i], -0.5F);
+        assert_memory_not_equal(plain.mid, e.mid, sizeof e.mid);
+        assert_memory_not_equal(plain.logits, e.logits, sizeof e.logits);
+    }
+    static const bl_point after[] = {BL_POINT_RESID_MID, BL_POINT_MLP_IN, BL_POINT_MLP_HIDDEN,
+                                     BL_POINT_RESID_POST};
+    for (size_t i = 0; i < sizeof after / sizeof *after; i++) {
+        edited e = run_edited(model, after[i], -0.5F);
+        assert_memory_not_equal(plain.post, e.post, sizeof e.post);
+        assert_memory_not_equal(plain.logits, e.logits, sizeof e.logits);
+    }
+    edited twice = run_edited(model, BL_POINT_LOGITS, 2);
+    for (size_t i = 0; i < 8; i++) assert_true(twice.logits[i] == 2 * plain.logits[i]);
+    bl_model_free(model);
+}
+
 static void test_info(void **state) {
     (void)state;
     bl_model *model = support_model("june");
@@ -111,6 +174,7 @@ static void test_info(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_points), cmocka_unit_test(test_loss),
-                                       cmocka_unit_test(test_bad_traces), cmocka_unit_test(test_info)};
+                                       cmocka_unit_test(test_bad_traces), cmocka_unit_test(test_edits),
+                                       cmocka_unit_test(test_info)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
