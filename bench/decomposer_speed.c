@@ -23,7 +23,8 @@ static bool batch(const bl_model *model, const float *u, size_t m, size_t k, siz
                   bl_error *err) {
     bl_decomposer_options options = {.directions = expected};
     double t0 = processor(), w0 = wall();
-    bl_decomposer *z = bl_decomposer_new(model, 0, &options, err);
+    bl_bilinear map;
+    bl_decomposer *z = bl_model_bilinear(model, 0, &map, err) ? bl_decomposer_new(&map, &options, err) : NULL;
     double t1 = processor(), w1 = wall();
     bool ok = z && bl_decomposer_run(z, u, m, k, out, err);
     double t2 = processor(), w2 = wall();

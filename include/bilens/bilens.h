@@ -21,7 +21,9 @@
 #define BILENS_H
 #include <bilens/atlas.h>
 #include <bilens/base.h>
+#include <bilens/bilinear.h>
 #include <bilens/decompose.h>
+#include <bilens/eigen.h>
 #include <bilens/format.h>
 #include <bilens/generate_model.h>
 #include <bilens/hub.h>

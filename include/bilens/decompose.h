@@ -1,8 +1,9 @@
 /** @file decompose.h  One layer's MLP in one output direction: interaction matrix, eigenpairs, virtual tokens
- * (docs/specification.md, 4, 5). */
+ * (docs/specification.md, 4 and 5). */
 #ifndef BILENS_DECOMPOSE_H
 #define BILENS_DECOMPOSE_H
 
+#include <bilens/eigen.h>
 #include <bilens/model.h>
 
 #ifdef __cplusplus
@@ -29,65 +30,15 @@ BL_API bool bl_direction_read(const char *source, size_t d, float *u, bl_error *
 BL_API bool bl_direction_vector(const bl_model *model, const bl_direction *direction, float *u,
                                 bl_error *err);
 
-/** Rows of Q: d, or d+1 for an MLP with biases, whose last coordinate is the constant 1. */
-BL_API size_t bl_interaction_size(const bl_model *model);
+/** The MLP of `layer` as a bilinear map, norm weights folded in; its views are the model's.
+ * BL_ERR_UNSUPPORTED for a gated or plain MLP, BL_ERR_USAGE for a layer that does not exist. */
+BL_API bool bl_model_bilinear(const bl_model *model, size_t layer, bl_bilinear *out, bl_error *err);
 
-/** Q_u = sym(L^T diag(P^T u) R) [n, n], n = bl_interaction_size. BL_ERR_UNSUPPORTED for a gated or plain MLP.
- */
+/** bl_bilinear_size, bl_bilinear_matrix and bl_eigen_of of that map. */
+BL_API size_t bl_interaction_size(const bl_model *model);
 BL_API bool bl_interaction_matrix(const bl_model *model, size_t layer, const float *u, float *q,
                                   bl_error *err);
-
-/** The spectrum and eigenvectors of one direction. */
-typedef struct bl_eigen bl_eigen;
-
-/** Decomposes direction u [d] of `layer`. `k` = 0: all eigenpairs; otherwise the k lowest and the k highest
- * only, from the same single tridiagonalisation (the spectrum is complete either way). Signs:
- * largest-magnitude component positive. */
 BL_API bl_eigen *bl_eigen_new(const bl_model *model, size_t layer, const float *u, size_t k, bl_error *err);
-BL_API void bl_eigen_free(bl_eigen *eigen);
-
-BL_API size_t bl_eigen_size(const bl_eigen *eigen); /**< n, the number of eigenvalues */
-BL_API size_t bl_eigen_layer(const bl_eigen *eigen);
-BL_API const float *bl_eigen_values(const bl_eigen *eigen); /**< [n], ascending */
-/** Eigenvector `index` [n] of the ascending spectrum (negative counts from the end); NULL if out of range or
- * not computed. */
-BL_API const float *bl_eigen_vector(const bl_eigen *eigen, long index);
-/** u . p, the MLP output bias's constant part of u . MLP(x); 0 without bias. */
-BL_API float bl_eigen_constant(const bl_eigen *eigen);
-/** (sum |lambda|)^2 / sum lambda^2. */
-BL_API double bl_eigen_effective_rank(const bl_eigen *eigen);
-/** The run of eigenvalues around `index` whose neighbours lie closer than 1e-5 of the largest |lambda|:
- * within it only the span means anything. *first == *last when the eigenvalue stands alone. */
-BL_API void bl_eigen_group(const bl_eigen *eigen, size_t index, size_t *first, size_t *last);
-
-/** One layer made ready for many directions. Immutable; keeps a pointer to the model. */
-typedef struct bl_decomposer bl_decomposer;
-
-typedef struct bl_decomposer_options {
-    bool null_model;   /**< permute the h rows of R and, independently, the h columns of P: what chance looks
-                        like (docs/specification.md, 4) */
-    uint64_t seed;     /**< of the permutations */
-    size_t directions; /**< how many will be asked for, to choose how: 0 = few */
-    size_t memory;     /**< bytes that B may take; 0 = a quarter of the machine's */
-    bl_progress progress; /**< phase "preparing" */
-    bool distributed; /**< started by mpirun: the ranks, which make the same call, make B together; each holds
-                         all of it */
-} bl_decomposer_options;
-
-/** Prepares `layer`. With enough directions ahead and enough memory the symmetric half of B is held, 4 d
- * n(n+1)/2 bytes; otherwise interaction matrices are made from L and R. NULL options = defaults. */
-BL_API bl_decomposer *bl_decomposer_new(const bl_model *model, size_t layer,
-                                        const bl_decomposer_options *options, bl_error *err);
-BL_API void bl_decomposer_free(bl_decomposer *decomposer);
-/** Bytes of B held, 0 if it is not. */
-BL_API size_t bl_decomposer_held(const bl_decomposer *decomposer);
-/** Decomposes the m directions u [m, d] into out [m], each as bl_eigen_new with `k`, to be freed by the
- * caller. On failure nothing is left in `out`. Takes 2 m n(n+1) bytes. Threads over directions; the result
- * does not depend on their number. */
-BL_API bool bl_decomposer_run(const bl_decomposer *decomposer, const float *u, size_t m, size_t k,
-                              bl_eigen **out, bl_error *err);
-/** One direction u [d], as bl_eigen_new: for the few that are asked for at any time, without B. */
-BL_API bl_eigen *bl_decomposer_one(const bl_decomposer *decomposer, const float *u, size_t k, bl_error *err);
 
 /** Virtual tokens of v [n] at `layer` (docs/specification.md, 5): out [1 + H, V], row 0 direct, row 1 + h
  * head h. */

@@ -89,10 +89,8 @@ bool bl_atlas_run(const bl_model *model, bl_corpus *corpus, const char *path, co
     bool resumed = false;
     if (!bl_ranks_join(&a.ranks, options && options->distributed, err)) return false;
     bool ok = set_options(&a, options, err);
-    bl_decomposer *probe = ok ? bl_decomposer_new(model, a.options.layer, NULL, err)
-                              : NULL; /* refuses what cannot be decomposed before a file is made */
-    ok = bl_ranks_agree(&a.ranks, probe != NULL, err) && bl_atlas_compare_ranks(&a, err);
-    bl_decomposer_free(probe);
+    ok = ok && bl_model_bilinear(model, a.options.layer, &a.map, err); /* before a file is made */
+    ok = bl_ranks_agree(&a.ranks, ok, err) && bl_atlas_compare_ranks(&a, err);
     if (!ok) return false;
     ok = bl_ranks_agree(&a.ranks, a.ranks.rank > 0 || begin(&a, &resumed, err), err) && share_plan(&a, err) &&
          run_phases(&a, err);

@@ -19,6 +19,7 @@ typedef enum bl_phase {
 
 typedef struct bl_atlas {
     const bl_model *model;
+    bl_bilinear map; /* the layer */
     bl_corpus *corpus;
     const char *path;
     bl_atlas_options options; /* defaults filled in */

@@ -309,21 +309,23 @@ static bool work_init(const bl_atlas *a, work *w, bl_error *err) {
 }
 
 bool bl_atlas_decompose(bl_atlas *a, bool null_model, bl_error *err) {
-    bl_decomposer_options options = {.null_model = null_model,
-                                     .seed = a->options.seed,
-                                     .directions = a->n_directions,
+    bl_decomposer_options options = {.directions = a->n_directions,
                                      .progress = a->options.progress,
                                      .distributed = a->options.distributed};
     work w = {.N = null_model ? 1 : a->N, .null_model = null_model};
+    bl_bilinear draw = {0};
     bl_decomposer *decomposer = NULL;
     bl_words *words = NULL;
-    bool ok = bl_ranks_agree(&a->ranks, work_init(a, &w, err), err);
-    w.decomposer = decomposer = ok ? bl_decomposer_new(a->model, a->options.layer, &options, err) : NULL;
+    bool ok = work_init(a, &w, err) &&
+              (!null_model || bl_bilinear_null(&a->map, a->options.seed, &draw, NULL, err));
+    ok = bl_ranks_agree(&a->ranks, ok, err);
+    w.decomposer = decomposer = ok ? bl_decomposer_new(null_model ? &draw : &a->map, &options, err) : NULL;
     w.words = words = decomposer ? bl_words_new(a->model, a->options.layer, err) : NULL;
     ok = bl_ranks_agree(&a->ranks, words != NULL, err) && run_rounds(a, &w, err);
     if (ok && a->ranks.rank > 0)
         ok = bl_atlas_mark(a, null_model ? BL_PHASE_SCAN : BL_PHASE_NULL, 0, err); /* as rank 0 did */
     bl_decomposer_free(decomposer);
+    bl_bilinear_null_free(&draw);
     bl_words_free(words);
     free(w.mean);
     free(w.u);

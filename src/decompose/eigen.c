@@ -9,17 +9,19 @@
  *
  * Float32 throughout: the error of an eigenvalue is about 1e-6 of the largest, that of an eigenvector about
  * 1e-6 / relative gap; inside a group of degenerate eigenvalues (bl_eigen_group) single vectors mean nothing.
- */
+ * A matrix whose entries are far from 1 is scaled by a power of two before, and its eigenvalues back after:
+ * the routines below have thresholds that are absolute. */
 #include "base/error.h"
 #include "base/memory.h"
-#include "decompose/interaction.h"
+#include "decompose/form.h"
 #include "linear/tridiagonal.h"
-#include "linear/dots.h"
+#include <bilens/eigen.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DEGENERATE_GAP 1e-5 /* of the largest |lambda| */
+#define ORDINARY 30         /* entries below 2^30 and a largest one above 2^-30 are left as they are */
 
 struct bl_eigen {
     size_t n, layer;
@@ -27,6 +29,7 @@ struct bl_eigen {
     float *values;    /* [n] ascending */
     float *vectors;   /* [low + high, n], one per row */
     float constant;
+    double shift;
 };
 
 /* The largest-magnitude component becomes positive; of equal ones the first counts. */
@@ -55,33 +58,71 @@ static bool decompose(bl_eigen *eigen, const float *q, bl_error *err) {
     return ok;
 }
 
-bl_eigen *bl_eigen_of_matrix(const float *q, size_t n, size_t layer, size_t k, float constant,
-                             bl_error *err) {
+/* The lower triangle of q becomes q 2^-e, with a largest entry of about 1, unless it is near 1 anyway;
+ * returns e. */
+static int make_ordinary(float *q, size_t n) {
+    float most = 0;
+    for (size_t i = 0; i < n; i++) most = fmaxf(most, bl_largest(i + 1, q + i * n));
+    int exponent = bl_exponent(most);
+    if (abs(exponent) <= ORDINARY) return 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j <= i; j++) q[i * n + j] = ldexpf(q[i * n + j], -exponent);
+    return exponent;
+}
+
+bl_eigen *bl_eigen_of_scaled(float *q, size_t n, int exponent, size_t k, bl_error *err) {
     bl_eigen *eigen = bl_alloc_zero(1, sizeof *eigen, err);
     if (!eigen) return NULL;
     bool all = k == 0 || 2 * k >= n;
-    *eigen =
-        (bl_eigen){.n = n, .layer = layer, .low = all ? n : k, .high = all ? 0 : k, .constant = constant};
+    exponent += make_ordinary(q, n);
+    *eigen = (bl_eigen){.n = n, .low = all ? n : k, .high = all ? 0 : k};
     eigen->values = bl_alloc(n, sizeof *eigen->values, err);
     eigen->vectors = bl_alloc((eigen->low + eigen->high) * n, sizeof *eigen->vectors, err);
-    if (eigen->values && eigen->vectors && decompose(eigen, q, err)) return eigen;
+    if (eigen->values && eigen->vectors && decompose(eigen, q, err) &&
+        bl_unscale(eigen->values, n, exponent, "eigenvalues", err))
+        return eigen;
     bl_eigen_free(eigen);
     return NULL;
 }
 
-float bl_direction_constant(const bl_model *model, size_t layer, const float *u) {
-    const float *p = bl_model_layer(model, layer)->b_p;
-    return p ? bl_dot(u, p, bl_model_config(model)->d_model) : 0;
+bl_eigen *bl_eigen_of_matrix(const float *q, size_t n, size_t k, double shift, bl_error *err) {
+    size_t count;
+    bl_error_clear(err);
+    if (!bl_mul_size(n, n, &count)) count = SIZE_MAX;
+    float *copy = bl_alloc(count, sizeof *copy, err);
+    bl_eigen *eigen = NULL;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) /* the lower triangle */
+        for (size_t j = 0; j <= i && copy; j++) {
+            copy[i * n + j] = copy[j * n + i] = q[i * n + j];
+            sum += fabs((double)q[i * n + j]);
+        }
+    if (copy && !isfinite(sum)) bl_fail(err, BL_ERR_NUMERIC, "the matrix holds NaN or infinity");
+    else if (copy) eigen = bl_eigen_of_scaled(copy, n, 0, k, err);
+    if (eigen) eigen->shift = shift;
+    free(copy);
+    return eigen;
 }
 
-bl_eigen *bl_eigen_new(const bl_model *model, size_t layer, const float *u, size_t k, bl_error *err) {
+void bl_eigen_describe(bl_eigen *eigen, const bl_bilinear *map, const float *u, double trace) {
+    eigen->layer = map->layer;
+    eigen->constant = bl_bilinear_constant(map, u);
+    eigen->shift = map->normed ? trace / (double)eigen->n : 0;
+}
+
+bl_eigen *bl_eigen_of(const bl_bilinear *map, const float *u, size_t k, bl_error *err) {
+    size_t n = bl_bilinear_size(map), count;
+    int exponent;
+    double trace = 0;
     bl_error_clear(err);
-    if (!bl_check_decomposable(model, layer, err)) return NULL;
-    size_t n = bl_interaction_size(model);
+    if (!bl_mul_size(n, n, &count)) count = SIZE_MAX;
+    float *q = bl_alloc(count, sizeof *q, err);
     bl_eigen *eigen = NULL;
-    float *q = bl_alloc(n * n, sizeof *q, err);
-    if (q && bl_interaction_matrix(model, layer, u, q, err))
-        eigen = bl_eigen_of_matrix(q, n, layer, k, bl_direction_constant(model, layer, u), err);
+    if (q && bl_form(map, u, q, &exponent, err)) {
+        for (size_t i = 0; i < n; i++) trace += (double)q[i * n + i];
+        eigen = bl_eigen_of_scaled(q, n, exponent, k, err);
+        if (eigen) bl_eigen_describe(eigen, map, u, ldexp(trace, exponent));
+    }
     free(q);
     return eigen;
 }
@@ -97,6 +138,7 @@ size_t bl_eigen_size(const bl_eigen *eigen) { return eigen->n; }
 size_t bl_eigen_layer(const bl_eigen *eigen) { return eigen->layer; }
 const float *bl_eigen_values(const bl_eigen *eigen) { return eigen->values; }
 float bl_eigen_constant(const bl_eigen *eigen) { return eigen->constant; }
+double bl_eigen_shift(const bl_eigen *eigen) { return eigen->shift; }
 
 const float *bl_eigen_vector(const bl_eigen *eigen, long index) {
     long n = (long)eigen->n, at = index < 0 ? index + n : index;
@@ -111,8 +153,9 @@ const float *bl_eigen_vector(const bl_eigen *eigen, long index) {
 double bl_eigen_effective_rank(const bl_eigen *eigen) {
     double sum = 0, squares = 0;
     for (size_t i = 0; i < eigen->n; i++) {
-        sum += fabs((double)eigen->values[i]);
-        squares += (double)eigen->values[i] * (double)eigen->values[i];
+        double value = (double)eigen->values[i] - eigen->shift;
+        sum += fabs(value);
+        squares += value * value;
     }
     return squares > 0 ? sum * sum / squares : 0;
 }

@@ -8,7 +8,7 @@
  * its length. */
 #include "base/error.h"
 #include "base/memory.h"
-#include "decompose/interaction.h"
+#include "decompose/layer.h"
 #include "linear/gemm.h"
 #include <stdlib.h>
 #include <string.h>

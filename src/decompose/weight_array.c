@@ -2,8 +2,8 @@
  */
 #include "base/error.h"
 #include "base/memory.h"
-#include "decompose/interaction.h"
 #include "linear/gemm.h"
+#include <bilens/decompose.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,7 +144,8 @@ bool bl_weight_array_get(const bl_model *model, const char *name, size_t layer, 
                        c->n_layer - 1);
     if (strcmp(name, "w_r") == 0 && c->plain)
         return bl_fail(err, BL_ERR_UNSUPPORTED, "a plain MLP, P g(W x), has no w_r; its W is w_l");
-    if (strcmp(name, "b") == 0 && !bl_check_decomposable(model, layer, err)) return false;
+    bl_bilinear map;
+    if (strcmp(name, "b") == 0 && !bl_model_bilinear(model, layer, &map, err)) return false;
     if (!shape_of(model, k, &out->array, &count))
         return bl_fail(err, BL_ERR_MEMORY, "tensor '%s' is too large for memory", name);
     memcpy(out->axes, k->axes, sizeof k->axes);

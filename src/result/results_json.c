@@ -240,6 +240,7 @@ static void set_spectrum(builder *b, json_t *root, const bl_eigen *eigen) {
         if (last > first) append(b, groups, run(b, first, last));
     }
     set(b, root, "size", integer(b, n));
+    set(b, root, "shift", number(b, bl_eigen_shift(eigen)));
     set(b, root, "effective_rank", number(b, bl_eigen_effective_rank(eigen)));
     set(b, root, "constant", number(b, bl_eigen_constant(eigen)));
     set(b, root, "eigenvalues", values);

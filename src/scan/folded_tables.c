@@ -1,7 +1,7 @@
 /* The folded scan's tables: every linear map that the kernel needs, applied to the whole vocabulary once. */
 #include "base/error.h"
 #include "base/memory.h"
-#include "decompose/interaction.h"
+#include "decompose/layer.h"
 #include "linear/tridiagonal.h"
 #include "scan/folded_private.h"
 #include "linear/gemm.h"

@@ -15,7 +15,7 @@
 #include "base/memory.h"
 #include "base/ranks.h"
 #include "base/threads.h"
-#include "decompose/interaction.h"
+#include "decompose/layer.h"
 #include "scan/exchange.h"
 #include "scan/folded.h"
 #include "scan/similarity.h"

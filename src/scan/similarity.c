@@ -6,7 +6,7 @@
 #include "scan/similarity.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "decompose/interaction.h"
+#include "decompose/layer.h"
 #include "linear/dots.h"
 #include "linear/gemm.h"
 #include <math.h>

@@ -77,7 +77,7 @@ bl_explorer *bl_explorer_new(const bl_model *model, bl_corpus *corpus, const bl_
     e->model = model;
     pthread_mutex_init(&e->lock, NULL);
     pthread_mutex_init(&e->decomposing, NULL);
-    e->null_models = bl_alloc_zero(bl_model_config(model)->n_layer, sizeof(bl_decomposer *), err);
+    e->null_models = bl_alloc_zero(bl_model_config(model)->n_layer, sizeof *e->null_models, err);
     e->info = e->null_models ? bl_info_json(model, err) : NULL;
     e->eigens = e->info ? bl_cache_new(EIGEN_BYTES, bl_decomposition_free, err) : NULL;
     e->answers = e->eigens ? bl_cache_new(ANSWER_BYTES, bl_free, err) : NULL;
@@ -100,7 +100,7 @@ void bl_explorer_free(bl_explorer *e) {
     for (size_t id = 0; e->names && id < V; id++) free(e->names[id]);
     for (size_t id = 0; e->folded && id < V; id++) free(e->folded[id]);
     for (size_t i = 0; e->null_models && i < bl_model_config(e->model)->n_layer; i++)
-        bl_decomposer_free(e->null_models[i]);
+        bl_bilinear_null_free(&e->null_models[i]);
     free(e->names);
     free(e->folded);
     free(e->null_models);

@@ -20,8 +20,8 @@ struct bl_explorer {
     bl_cache *answers;      /* text */
     pthread_mutex_t
         decomposing; /* one at a time: a page asks for a spectrum and a scan of the same direction at once */
-    pthread_mutex_t lock;        /* around null_models */
-    bl_decomposer **null_models; /* [n_layer] made when they are asked for */
+    pthread_mutex_t lock;     /* around null_models */
+    bl_bilinear *null_models; /* [n_layer] drawn when they are asked for */
 };
 
 /* One request being answered. */

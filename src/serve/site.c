@@ -31,6 +31,7 @@ typedef struct site {
     bl_explorer *explorer;
     char *staging;
     size_t shard, V;
+    bl_bilinear draw;              /* the null model */
     bl_decomposer *decomposers[2]; /* of the model, of its null model; NULL without spectra */
     float *u;                      /* [shard, d] */
     bl_eigen **eigens;             /* [2, shard] */
@@ -211,15 +212,13 @@ static bool write_shard(site *s, size_t at, bl_error *err) {
 
 static bool make_decomposers(site *s, bl_error *err) {
     const bl_look_facts *f = bl_look_get_facts(s->explorer->atlas);
-    for (int null_model = 0; null_model < 2; null_model++) {
-        bl_decomposer_options options = {.null_model = null_model == 1,
-                                         .seed = f->seed,
-                                         .directions = f->directions,
-                                         .progress = s->progress};
-        s->decomposers[null_model] = bl_decomposer_new(s->explorer->model, (size_t)f->layer, &options, err);
-        if (!s->decomposers[null_model]) return false;
-    }
-    return true;
+    bl_decomposer_options options = {.directions = f->directions, .progress = s->progress};
+    bl_bilinear map;
+    if (!bl_model_bilinear(s->explorer->model, (size_t)f->layer, &map, err)) return false;
+    s->decomposers[0] = bl_decomposer_new(&map, &options, err);
+    if (s->decomposers[0] && bl_bilinear_null(&map, f->seed, &s->draw, NULL, err))
+        s->decomposers[1] = bl_decomposer_new(&s->draw, &options, err);
+    return s->decomposers[1] != NULL;
 }
 
 static bool make_all(site *s, bool spectra, bl_error *err) {
@@ -293,6 +292,7 @@ bool bl_site_write(const bl_model *model, const char *atlas, const char *directo
 done:
     bl_decomposer_free(s.decomposers[0]);
     bl_decomposer_free(s.decomposers[1]);
+    bl_bilinear_null_free(&s.draw);
     bl_explorer_free(s.explorer);
     free(s.u);
     free(s.eigens);

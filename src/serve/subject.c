@@ -144,26 +144,25 @@ static bool direction_vector(const bl_explorer *e, const bl_topic *t, float *u, 
     return bl_explorer_direction(e, t->id, true, t->direction.centre_unembedding, u, err);
 }
 
-static bl_decomposer *null_model(bl_explorer *e, size_t layer, bl_error *err) {
-    bl_decomposer_options options = {.null_model = true,
-                                     .seed = e->atlas ? bl_look_get_facts(e->atlas)->seed : 0};
+/* The layer, or its null draw. */
+static bool choose_map(bl_explorer *e, const bl_topic *t, bl_bilinear *map, bl_error *err) {
+    if (!bl_model_bilinear(e->model, t->layer, map, err)) return false;
+    if (!t->null_model) return true;
+    bl_bilinear *draw = &e->null_models[t->layer];
     pthread_mutex_lock(&e->lock);
-    if (!e->null_models[layer]) e->null_models[layer] = bl_decomposer_new(e->model, layer, &options, err);
-    bl_decomposer *out = e->null_models[layer];
+    bool ok = draw->left ||
+              bl_bilinear_null(map, e->atlas ? bl_look_get_facts(e->atlas)->seed : 0, draw, NULL, err);
+    *map = *draw;
     pthread_mutex_unlock(&e->lock);
-    return out;
+    return ok;
 }
 
 static decomposition *decompose(bl_explorer *e, const bl_topic *t, size_t k, bl_error *err) {
+    bl_bilinear map = {0};
     decomposition *out = bl_alloc_zero(1, sizeof *out, err);
     float *u = bl_alloc(bl_model_config(e->model)->d_model, sizeof *u, err);
-    if (out && u && direction_vector(e, t, u, err)) {
-        if (!t->null_model) {
-            out->eigen = bl_eigen_new(e->model, t->layer, u, k, err);
-        } else {
-            const bl_decomposer *z = null_model(e, t->layer, err);
-            out->eigen = z ? bl_decomposer_one(z, u, k, err) : NULL;
-        }
+    if (out && u && direction_vector(e, t, u, err) && choose_map(e, t, &map, err)) {
+        out->eigen = bl_eigen_of(&map, u, k, err);
         out->k = k;
     }
     free(u);

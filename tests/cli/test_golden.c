@@ -50,6 +50,18 @@ static void compare_tokens(const json_t *ours, const json_t *wanted, double larg
     }
 }
 
+/* The gauge of a model with a norm (docs/specification.md, 8); no golden: the model has none. */
+static void compare_gauge(const char *model, const json_t *ours, double largest) {
+    char path[512];
+    snprintf(path, sizeof path, SHARED "/golden/%s.gauge.json", model);
+    if (access(path, R_OK) != 0) return;
+    json_t *wanted = golden(model, "gauge");
+    assert_near(number(ours, "shift"), number(wanted, "shift"), 1e-5, largest);
+    assert_near(number(ours, "effective_rank"), number(wanted, "effective_rank"), 1e-4,
+                number(wanted, "effective_rank"));
+    json_decref(wanted);
+}
+
 static void compare_eigen(const char *model) {
     char arguments[512];
     snprintf(arguments, sizeof arguments, "eigen " SHARED "/models/%s --token swim --minus " MINUS, model);
@@ -66,6 +78,7 @@ static void compare_eigen(const char *model) {
         worst_eigenvalue = fmax(worst_eigenvalue, fabs(a - b) / scale);
         assert_near(a, b, 1e-5, scale);
     }
+    compare_gauge(model, ours, scale);
     assert_int_equal(json_array_size(json_object_get(ours, "vectors")), 8);
     json_array_foreach(json_object_get(wanted, "vectors"), i, vector) {
         const json_t *mine = json_array_get(json_object_get(ours, "vectors"), i);

@@ -1,7 +1,7 @@
 /* Many directions at once: equal to one at a time, with B held and without; the null model against its
  * definition. */
 #include "support.h"
-#include "decompose/interaction.h"
+#include <bilens/decompose.h>
 
 enum { M = 7, D = 16 };
 
@@ -38,7 +38,9 @@ static void test_equals_single(void **state) {
         random_vector(u, M * D, (unsigned)i);
         for (size_t directions = 0; directions <= 1000; directions += 1000) {
             bl_decomposer_options options = {.directions = directions};
-            bl_decomposer *z = bl_decomposer_new(model, layer, &options, &err);
+            bl_bilinear map;
+            assert_true(bl_model_bilinear(model, layer, &map, &err));
+            bl_decomposer *z = bl_decomposer_new(&map, &options, &err);
             assert_non_null(z);
             assert_true((bl_decomposer_held(z) > 0) == (directions > 0));
             bl_eigen *out[M];
@@ -84,22 +86,23 @@ static void test_null_model(void **state) {
     for (size_t i = 0; i < 2; i++) {
         bl_model *model = support_model(models[i]);
         size_t h = bl_model_config(model)->d_hidden, moved = 0, apart = 0;
-        const size_t *left, *right, *again_left, *again_right;
         float u[D];
         bl_error err = {0};
+        bl_bilinear map, draw, again;
         random_vector(u, D, 3);
-        bl_decomposer_options options = {.null_model = true, .seed = 5, .directions = i * 1000};
-        bl_decomposer *z = bl_decomposer_new(model, 0, &options, &err),
-                      *again = bl_decomposer_new(model, 0, &options, &err);
-        bl_decomposer_units(z, &left, &right);
-        bl_decomposer_units(again, &again_left, &again_right);
+        assert_true(bl_model_bilinear(model, 0, &map, &err));
+        assert_true(bl_bilinear_null(&map, 5, &draw, NULL, &err));
+        assert_true(bl_bilinear_null(&map, 5, &again, NULL, &err));
+        bl_decomposer_options options = {.directions = i * 1000};
+        bl_decomposer *z = bl_decomposer_new(&draw, &options, &err);
+        const size_t *left = draw.left, *right = draw.right;
         bool seen_left[64] = {false}, seen_right[64] = {false};
         for (size_t g = 0; g < h; g++) {
             assert_false(seen_left[left[g]] || seen_right[right[g]]); /* permutations */
             seen_left[left[g]] = seen_right[right[g]] = true;
             moved += left[g] != g;
             apart += left[g] != right[g];
-            assert_true(left[g] == again_left[g] && right[g] == again_right[g]); /* the same each time */
+            assert_true(left[g] == again.left[g] && right[g] == again.right[g]); /* the same each time */
         }
         assert_true(moved > h / 2 && apart > h / 2);
         bl_eigen *eigen;
@@ -113,13 +116,14 @@ static void test_null_model(void **state) {
         }
         assert_near(sum, trace, 1e-5, sqrt(square));
         assert_near(squares, square, 1e-5, square);
-        bl_eigen *one = bl_decomposer_one(z, u, 2, &err);
+        bl_eigen *one = bl_eigen_of(&draw, u, 2, &err);
         assert_non_null(one);
         same(eigen, one);
         bl_eigen_free(one);
         bl_eigen_free(eigen);
         bl_decomposer_free(z);
-        bl_decomposer_free(again);
+        bl_bilinear_null_free(&draw);
+        bl_bilinear_null_free(&again);
         bl_model_free(model);
     }
 }
@@ -135,7 +139,9 @@ static void test_threads(void **state) {
         for (int t = 0; t < 2; t++) {
             bl_set_threads(t ? 3 : 1);
             bl_decomposer_options options = {.directions = directions};
-            bl_decomposer *z = bl_decomposer_new(model, 0, &options, NULL);
+            bl_bilinear map;
+            assert_true(bl_model_bilinear(model, 0, &map, NULL));
+            bl_decomposer *z = bl_decomposer_new(&map, &options, NULL);
             assert_true(bl_decomposer_run(z, u, M, 3, out[t], NULL));
             bl_decomposer_free(z);
         }
@@ -155,13 +161,15 @@ static void test_refusals(void **state) {
     (void)state;
     bl_error err = {0};
     bl_model *model = support_model("gelu");
-    assert_null(bl_decomposer_new(model, 0, NULL, &err));
+    bl_bilinear map;
+    assert_false(bl_model_bilinear(model, 0, &map, &err));
     assert_error(err, BL_ERR_UNSUPPORTED, "need a bilinear MLP");
     bl_model_free(model);
     model = support_model("plain");
-    assert_null(bl_decomposer_new(model, 1, NULL, &err));
+    assert_false(bl_model_bilinear(model, 1, &map, &err));
     assert_error(err, BL_ERR_USAGE, "layer 1");
-    bl_decomposer *z = bl_decomposer_new(model, 0, NULL, &err);
+    assert_true(bl_model_bilinear(model, 0, &map, &err));
+    bl_decomposer *z = bl_decomposer_new(&map, NULL, &err);
     float u[2 * D] = {0};
     bl_eigen *out[2];
     u[0] = 1;

@@ -2,7 +2,7 @@
  * (tau) and many (values), and on trained models at their own size. What each variant's largest difference is
  * goes to standard error. */
 #include "support.h"
-#include "decompose/interaction.h"
+#include "decompose/layer.h"
 #include "scan/folded.h"
 
 #define MOST_J 17

@@ -1,7 +1,7 @@
 /* The explorer's answers: numbers equal to the command line's JSON, refusals with their status, bounded
  * caches. */
 #include "support.h"
-#include "decompose/interaction.h"
+#include "decompose/layer.h"
 #include "serve/explorer.h"
 
 static const char *const stories = TEST_DATA "/models/stories.txt";
@@ -197,18 +197,18 @@ static void test_null_model(void **state) {
     bl_error err = {0};
     float u[16];
     bl_direction direction = {.token = "swim"};
-    bl_decomposer_options options = {.null_model = true, .seed = 7};
-    bl_decomposer *z = bl_decomposer_new(s.model, 0, &options, &err);
-    bl_eigen *eigen;
-    assert_true(bl_direction_vector(s.model, &direction, u, &err) &&
-                bl_decomposer_run(z, u, 1, 0, &eigen, &err));
+    bl_bilinear map, draw;
+    assert_true(bl_model_bilinear(s.model, 0, &map, &err) && bl_bilinear_null(&map, 7, &draw, NULL, &err));
+    assert_true(bl_direction_vector(s.model, &direction, u, &err));
+    bl_eigen *eigen = bl_eigen_of(&draw, u, 0, &err);
+    assert_non_null(eigen);
     assert_true(json_is_true(json_object_get(ours, "null")));
     for (size_t i = 0; i < 16; i++)
         assert_near(json_number_value(json_array_get(json_object_get(ours, "eigenvalues"), i)),
                     (double)bl_eigen_values(eigen)[i], 1e-5, key(ours, "largest"));
     json_decref(ours);
     bl_eigen_free(eigen);
-    bl_decomposer_free(z);
+    bl_bilinear_null_free(&draw);
     end(&s);
 }
 

@@ -118,9 +118,9 @@ static void check_direction(const bl_model *model, json_t *shard, int id) {
         at += number(spectrum, i);
         assert_near(at / 32767 * largest, (double)bl_eigen_values(eigen)[i], 3e-5, largest);
     }
-    bl_decomposer_options options = {.null_model = true};
-    bl_decomposer *z = bl_decomposer_new(model, layer, &options, &err);
-    bl_eigen *null_eigen = bl_decomposer_one(z, u, 0, &err);
+    bl_bilinear map, draw;
+    assert_true(bl_model_bilinear(model, layer, &map, &err) && bl_bilinear_null(&map, 0, &draw, NULL, &err));
+    bl_eigen *null_eigen = bl_eigen_of(&draw, u, 0, &err);
     assert_near(json_number_value(json_object_get(json_object_get(direction, "null"), "largest")),
                 fmax(fabs((double)bl_eigen_values(null_eigen)[0]),
                      fabs((double)bl_eigen_values(null_eigen)[n - 1])),
@@ -150,7 +150,7 @@ static void check_direction(const bl_model *model, json_t *shard, int id) {
         }
     }
     bl_eigen_free(null_eigen);
-    bl_decomposer_free(z);
+    bl_bilinear_null_free(&draw);
     bl_eigen_free(eigen);
 }
 
