@@ -63,8 +63,10 @@ typedef struct bl_train_options {
     const char *valid;     /**< text to measure the loss on; NULL: none */
     const char *tokenizer; /**< tokenizer.json */
     const char *output;    /**< model directory to make */
-    bool resume;    /**< continue from the checkpoint in `output`; starts afresh when there is none yet */
-    bool overwrite; /**< replace an earlier run in `output` */
+    bool resume;    /**< continue from the checkpoint in `output`; starts afresh when there is none yet; a
+                       finished run is left as it is; a model that no run made is refused */
+    bool overwrite; /**< replace whatever model or run is in `output`, whole: weights, index, shards,
+                       checkpoint, log, snapshots */
 
     /* architecture; n_vocab = 0: the tokenizer's size. What config.json of `model.generation` cannot say is
      * refused. */
@@ -92,7 +94,10 @@ typedef struct bl_train_options {
     size_t eval_stories;       /**< of `valid`, along the way; 0 = all. The last evaluation is on all */
     size_t sample_tokens;      /**< length of the sample of text at an evaluation; 0: none */
     uint64_t checkpoint_every; /**< steps; 0: only when stopped */
-    bl_store store;            /**< how the finished weights are stored */
+    size_t
+        snapshots;  /**< so many times, evenly spread over the run's steps, the model as it stands is saved to
+                         snapshots/step-N in `output`, a directory that every function reads; 0: never */
+    bl_store store; /**< how the finished weights are stored */
     bool distributed;          /**< one rank of several, started by mpirun: data parallel, rank 0 writes */
     bl_train_report_fn report; /**< or NULL */
     void *context;
@@ -104,7 +109,8 @@ typedef struct bl_train_result {
     double loss;          /**< mean over the last (at most 100) steps */
     double valid_loss;    /**< on all of `valid` with the weights as stored; NaN without it */
     double seconds, peak; /**< of training; sgemm peak in flop/s */
-    bool finished_before; /**< resume found a finished model: nothing was done */
+    bool finished_before; /**< resume found a finished run: nothing was done; the numbers are its log's, with
+                             predictions 0 */
 } bl_train_result;
 
 /** Fills `options` with the defaults: 1 layer, 8 heads, d 256, h 768, context 256, bilinear, no norm; AdamW
@@ -115,16 +121,13 @@ BL_API void bl_train_defaults(bl_train_options *options);
 /** The defaults changed to a named recipe: "tinystories-1-1024-i5n" (the paper's) or "stories-1-256" (the
  * embedded default's). BL_ERR_USAGE for any other name. */
 BL_API bool bl_train_preset(const char *name, bl_train_options *options, bl_error *err);
-/** Names of presets, NULL-terminated. */
-BL_API const char *const *bl_train_preset_names(void);
 
 /** Trains. On failure `output` keeps its log and its last checkpoint, from which `resume` continues. A
- * resumed run gives the same bits as one that was never stopped, with the same number of threads.
- * BL_ERR_NUMERIC when the loss or the gradient stops being finite. */
+ * resumed run gives the same bits as one that was never stopped, on the same kind of processor with the same
+ * number of threads and of ranks; the checkpoint records both, and a note tells when they differ.
+ * BL_ERR_NUMERIC when the loss or the gradient stops being finite, or when the last step leaves weights whose
+ * loss is not. With `distributed` every rank gets the same result. */
 BL_API bool bl_train_run(const bl_train_options *options, bl_train_result *result, bl_error *err);
-
-/** True if this library can train on several ranks (Open MPI was found when it was built). */
-BL_API bool bl_train_has_mpi(void);
 
 #ifdef __cplusplus
 }

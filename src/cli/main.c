@@ -1,5 +1,6 @@
 /* bilens: dispatches to the verbs. */
 #include "cli/help.h"
+#include "cli/ranks.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include <stdio.h>
@@ -25,6 +26,7 @@ static void sleep_when_idle(char **argv) {
 int main(int argc, char **argv) {
     sleep_when_idle(argv);
     interrupt_catch();
+    if (ranks_idle(argc, argv)) return 0;
     if (argc < 2) {
         help_program(stderr, HELP_TEXT, verbs, N_VERBS);
         return 2;

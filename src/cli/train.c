@@ -16,7 +16,7 @@ typedef struct choices {
     text_list corpus;
     const char *valid, *tokenizer, *preset, *generation, *gate, *norm, *schedule, *store, *time;
     size_t layers, heads, d_model, d_hidden, ctx, vocabulary, batch, accumulate, warmup, seed, steps, tokens,
-        eval_every, eval_stories, sample, checkpoint_every;
+        eval_every, eval_stories, sample, checkpoint_every, snapshots;
     double noise, lr, lr_end, beta1, beta2, epsilon, decay, clip, epochs;
     bool plain, bias, tied, resume, overwrite;
 } choices;
@@ -123,7 +123,7 @@ static int apply(const verb *self, const common *com, const choices *c, bl_train
         o->steps = c->steps, o->epochs = c->epochs, o->tokens = c->tokens, o->seconds = seconds;
     else if (o->epochs == 0) o->epochs = 1;
     o->eval_every = c->eval_every, o->eval_stories = c->eval_stories, o->sample_tokens = c->sample,
-    o->checkpoint_every = c->checkpoint_every;
+    o->checkpoint_every = c->checkpoint_every, o->snapshots = c->snapshots;
     return -1;
 }
 
@@ -180,25 +180,37 @@ static bool on_event(void *context, const bl_train_event *e) {
     return !interrupt_requested();
 }
 
-static int show_result(const verb *self, const common *c, const bl_train_result *r,
-                       const bl_train_options *o) {
-    char text[1024], valid[64] = "", none[] = "null";
-    if (isfinite(r->valid_loss)) snprintf(valid, sizeof valid, "%.6f", r->valid_loss);
-    if (c->format == FORMAT_JSON)
-        snprintf(text, sizeof text,
-                 "{\"steps\": %llu, \"tokens\": %llu, \"parameters\": %llu, \"loss\": %.6f, \"valid_loss\": "
-                 "%s, \"seconds\": %.1f, \"tokens_per_second\": %.0f}\n",
-                 (unsigned long long)r->step, (unsigned long long)r->tokens,
-                 (unsigned long long)r->parameters, r->loss, *valid ? valid : none, r->seconds,
-                 (double)r->tokens / r->seconds);
-    else
-        snprintf(text, sizeof text,
-                 "model        %s (%llu parameters)\ntrained      %llu steps, %llu tokens in %.0f s (%.1fk "
-                 "tokens/s)\nloss         %.4f (last steps)%s%s%s\n",
-                 o->output, (unsigned long long)r->parameters, (unsigned long long)r->step,
-                 (unsigned long long)r->tokens, r->seconds, (double)r->tokens / r->seconds / 1e3, r->loss,
-                 *valid ? "\nvalidation   " : "", valid,
-                 *valid ? " (all of it, with the weights as stored)" : "");
+/* A number as JSON has it: null where it is none. */
+static const char *number(char text[40], const char *format, double x) {
+    if (isfinite(x)) snprintf(text, 40, format, x);
+    else strcpy(text, "null");
+    return text;
+}
+
+static int show_json(const verb *self, const bl_train_result *r) {
+    char text[1024], loss[40], valid[40], seconds[40], pace[40];
+    snprintf(text, sizeof text,
+             "{\"steps\": %llu, \"tokens\": %llu, \"parameters\": %llu, \"loss\": %s, \"valid_loss\": %s, "
+             "\"seconds\": %s, \"tokens_per_second\": %s, \"finished_before\": %s}\n",
+             (unsigned long long)r->step, (unsigned long long)r->tokens, (unsigned long long)r->parameters,
+             number(loss, "%.6f", r->loss), number(valid, "%.6f", r->valid_loss),
+             number(seconds, "%.1f", r->seconds), number(pace, "%.0f", (double)r->tokens / r->seconds),
+             r->finished_before ? "true" : "false");
+    return write_stdout(self, text);
+}
+
+static int show_table(const verb *self, const bl_train_result *r, const char *output) {
+    char text[1024], loss[64] = "", valid[80] = "";
+    if (isfinite(r->loss)) snprintf(loss, sizeof loss, "loss         %.4f (last steps)\n", r->loss);
+    if (isfinite(r->valid_loss))
+        snprintf(valid, sizeof valid, "validation   %.6f (all of it, with the weights as stored)\n",
+                 r->valid_loss);
+    snprintf(text, sizeof text,
+             "model        %s (%llu parameters)\ntrained      %llu steps, %llu tokens in %.0f s (%.1fk "
+             "tokens/s)\n%s%s",
+             output, (unsigned long long)r->parameters, (unsigned long long)r->step,
+             (unsigned long long)r->tokens, r->seconds,
+             r->seconds > 0 ? (double)r->tokens / r->seconds / 1e3 : 0.0, loss, valid);
     return write_stdout(self, text);
 }
 
@@ -238,11 +250,9 @@ static int train(const verb *self, common *c, bl_train_options *o) {
     if (!ok) return fail_with(self, &err);
     if (!ranks_first()) return 0;
     if (!draw_figures(o->output, &err)) return fail_with(self, &err);
-    if (result.finished_before) {
-        note(c, "%s is finished already", o->output);
-        return 0;
-    }
-    return show_result(self, c, &result, o);
+    if (result.finished_before) note(c, "%s is finished already: nothing was done", o->output);
+    if (c->format == FORMAT_JSON) return show_json(self, &result);
+    return show_table(self, &result, o->output);
 }
 
 /* The preset's name, before the other options change what it says. */
@@ -310,10 +320,12 @@ static int run(int argc, char **argv, const verb *self) {
         {"sample", OPTION_COUNT, &c.sample, "N", "tokens of the sample of text they show; 0: none (60)"},
         {"checkpoint-every", OPTION_COUNT, &c.checkpoint_every, "N",
          "steps between checkpoints; 0: only when stopped (500)"},
+        {"snapshots", OPTION_COUNT, &c.snapshots, "N",
+         "readable models along the way: N directories DIR/snapshots/step-…, evenly spread over the run (0)"},
         {"dtype", OPTION_TEXT, &c.store, "T", "how the finished weights are stored: f32, f16 or bf16"},
         {"resume", OPTION_FLAG, &c.resume, NULL,
-         "continue from the checkpoint in -o DIR, to the same bits as if never stopped"},
-        {"overwrite", OPTION_FLAG, &c.overwrite, NULL, "replace the run that is in -o DIR"},
+         "continue from the checkpoint in -o DIR; a finished run is left as it is"},
+        {"overwrite", OPTION_FLAG, &c.overwrite, NULL, "replace the model or run that is in -o DIR, whole"},
         {0}};
     int status = options_parse(argc, argv, self, &com, table, FORMATS_TABLE | FORMATS_JSON,
                                "model directory to make (checkpoint and log.jsonl live there too)", false);
@@ -327,8 +339,10 @@ static int run(int argc, char **argv, const verb *self) {
 const verb verb_train = {"train", "train a model on text", run,
                          "Trains a transformer of the bilinear family on stories and saves it in the Hugging "
                          "Face layout, ready for every other verb. Ctrl-C finishes "
-                         "the step and writes\na checkpoint; the same command with --resume continues. "
-                         "Started by mpirun, the ranks share every batch.",
+                         "the step and writes\na checkpoint; the same command with --resume continues, "
+                         "to the same bits as\na run that was never stopped: on the same kind of processor, "
+                         "with the same number of threads and of ranks\n(the checkpoint records both; a note "
+                         "tells when they differ). Started by mpirun, the ranks share every batch.",
                          "  bilens tokenizer train --corpus stories.txt --size 4096 -o tokenizer.json\n"
                          "  bilens train --preset stories-1-256 --corpus stories.txt --valid valid.txt "
                          "--tokenizer tokenizer.json -o my-model\n"

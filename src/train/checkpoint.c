@@ -59,10 +59,11 @@ bool bl_checkpoint_write(const char *path, const json_t *description, const bl_t
     char *text = NULL;
     bool ok = false;
     json_t *header =
-        json_pack("{s:O, s:{s:I, s:I, s:I, s:I, s:I, s:f, s:o}}", "run", description, "state", "step",
-                  (json_int_t)state->step, "position", (json_int_t)state->position, "tokens",
+        json_pack("{s:O, s:{s:I, s:I, s:I, s:I, s:I, s:f, s:i, s:i, s:o}}", "run", description, "state",
+                  "step", (json_int_t)state->step, "position", (json_int_t)state->position, "tokens",
                   (json_int_t)state->tokens, "predictions", (json_int_t)state->predictions, "log_bytes",
-                  (json_int_t)state->log_bytes, "seconds", state->seconds, "valid_loss",
+                  (json_int_t)state->log_bytes, "seconds", state->seconds, "threads", state->threads, "ranks",
+                  state->ranks, "valid_loss",
                   state->valid_loss == state->valid_loss ? json_real(state->valid_loss) : json_null());
     text = bl_json_text(header, JSON_COMPACT | JSON_REAL_PRECISION(17), err);
     if (!text) goto done;
@@ -123,9 +124,10 @@ static bool same_run(const char *path, const json_t *stored, const json_t *wante
 static bool read_state(const json_t *json, bl_train_state *state) {
     json_int_t step, position, tokens, predictions, log_bytes;
     json_t *valid;
-    if (json_unpack((json_t *)(uintptr_t)json, "{s:I, s:I, s:I, s:I, s:I, s:F, s:o}", "step", &step,
+    if (json_unpack((json_t *)(uintptr_t)json, "{s:I, s:I, s:I, s:I, s:I, s:F, s?i, s?i, s:o}", "step", &step,
                     "position", &position, "tokens", &tokens, "predictions", &predictions, "log_bytes",
-                    &log_bytes, "seconds", &state->seconds, "valid_loss", &valid) != 0)
+                    &log_bytes, "seconds", &state->seconds, "threads", &state->threads, "ranks",
+                    &state->ranks, "valid_loss", &valid) != 0)
         return false;
     if (step < 0 || position < 0 || tokens < 0 || predictions < 0 || log_bytes < 0) return false;
     state->step = (uint64_t)step;

@@ -12,7 +12,8 @@ typedef struct bl_train_state {
     uint64_t tokens, predictions;
     uint64_t log_bytes; /* length of log.jsonl */
     double seconds;
-    double valid_loss; /* the last one */
+    double valid_loss;  /* the last one */
+    int threads, ranks; /* of the process or processes that wrote it; 0: not recorded */
 } bl_train_state;
 
 /* The three flat arrays [total] of a net and its optimiser. */

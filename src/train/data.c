@@ -4,7 +4,6 @@
 #include "base/random.h"
 #include "base/threads.h"
 #include "text/corpus/batch.h"
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,19 +12,17 @@
 /* FNV-1a over 32-bit words. */
 static uint64_t hash_word(uint64_t hash, uint32_t word) { return (hash ^ word) * UINT64_C(0x100000001b3); }
 
-static bool encode_all(bl_batch *batch, const bl_tokenizer *tokenizer, size_t limit, bl_error *err) {
-    bool ok = true;
-#pragma omp parallel for schedule(dynamic, 8)
-    for (size_t i = 0; i < batch->n; i++) {
-        bl_error failure = {0};
-        if (bl_batch_encode(batch, i, tokenizer, limit, &failure)) continue;
-#pragma omp critical(bl_dataset_failure)
-        {
-            if (ok) bl_fail(err, failure.code, "%s", failure.message);
-            ok = false;
-        }
-    }
-    return ok;
+/* What every thread needs to encode a story of a batch. */
+typedef struct encoding {
+    bl_batch *batch;
+    const bl_tokenizer *tokenizer;
+    size_t limit; /* tokens of a story */
+} encoding;
+
+static bool encode_one(void *context, size_t i, size_t thread, bl_error *err) {
+    const encoding *e = context;
+    (void)thread;
+    return bl_batch_encode(e->batch, i, e->tokenizer, e->limit, err);
 }
 
 static bool append(bl_dataset *data, const bl_ids *ids, size_t vocabulary, size_t n_ctx, bl_error *err) {
@@ -74,8 +71,8 @@ bool bl_dataset_read(bl_dataset *data, const char *const *paths, size_t n_paths,
         if (!bl_progress_step(progress, phase, read, total, err)) goto done;
         if (!bl_batch_read(&batch, corpus, STORIES_AT_ONCE, err)) goto done;
         if (batch.n == 0) break;
-        if (!encode_all(&batch, tokenizer, n_ctx + 1, err))
-            goto done; /* one more tells which stories were cut */
+        encoding all = {&batch, tokenizer, n_ctx + 1}; /* one more tells which stories were cut */
+        if (!bl_parallel(batch.n, encode_one, &all, err)) goto done;
         for (size_t i = 0; i < batch.n; i++)
             if (!append(data, &batch.ids[i], vocabulary, n_ctx, err)) goto done;
     }

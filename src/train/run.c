@@ -8,16 +8,109 @@
 #include "base/memory.h"
 #include "format/json.h"
 #include "model/model_private.h"
+#include "base/threads.h"
 #include "linear/gemm.h"
 #include "linear/peak.h"
-#include "train/sample.h"
 #include "train/save.h"
 #include "train/trainer.h"
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+void bl_trainer_report(bl_trainer *t, const bl_train_event *event) {
+    if (t->ranks.rank == 0 && t->options->report && !t->options->report(t->options->context, event))
+        t->cancelled = true;
+}
+
+void bl_trainer_note(bl_trainer *t, const char *format, ...) {
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    bl_trainer_report(t, &(bl_train_event){.kind = BL_TRAIN_NOTE, .text = text});
+}
+
+static void end(bl_trainer *t) {
+    if (t->log) fclose(t->log);
+    bl_tokenizer_free(t->tokenizer);
+    bl_dataset_free(&t->train);
+    bl_dataset_free(&t->valid);
+    bl_order_free(&t->order);
+    bl_packer_free(&t->packer);
+    bl_net_free(&t->net);
+    json_decref(t->description);
+    free(t->stories);
+    free(t->m);
+    free(t->v);
+    free(t->log_path);
+    free(t->checkpoint_path);
+}
+
+static bool out_of_memory(bl_error *err) { return bl_fail(err, BL_ERR_MEMORY, "out of memory"); }
+
+/* Rank 0 after a resumed checkpoint: what the user should know about it. */
+static void tell_about_resuming(bl_trainer *t, bool there) {
+    int threads = bl_threads();
+    if (!there) {
+        bl_trainer_note(t, "there is no checkpoint yet: starting from the first step");
+        return;
+    }
+    bl_trainer_note(t, "resuming after step %llu", (unsigned long long)t->state.step);
+    if (t->state.threads && (t->state.threads != threads || t->state.ranks != t->ranks.size))
+        bl_trainer_note(
+            t,
+            "the checkpoint was written with %d threads on %d ranks, the run goes on with %d on %d: "
+            "sums are rounded in another order, so the result is not the same to the last bit",
+            t->state.threads, t->state.ranks, threads, t->ranks.size);
+}
+
+/* Fresh weights, or rank 0's checkpoint for all. */
+static bool restore(bl_trainer *t, bl_error *err) {
+    bl_train_arrays arrays = {t->net.weights, t->m, t->v, t->net.params.total};
+    size_t bytes = arrays.total * sizeof(float);
+    bool ok = true;
+    bl_net_randomize(&t->net, t->options->seed);
+    if (t->ranks.rank == 0) {
+        ok = bl_directory_open(t, err);
+        bool there = ok && t->options->resume && bl_file_exists(t->checkpoint_path);
+        if (there) ok = bl_checkpoint_read(t->checkpoint_path, t->description, &t->state, &arrays, err);
+        ok = ok && bl_directory_cut_log(t, err);
+        if (ok && t->options->resume) tell_about_resuming(t, there);
+        t->state.threads = bl_threads();
+        t->state.ranks = t->ranks.size;
+    }
+    if (!bl_ranks_agree(&t->ranks, ok, err)) return false;
+    return bl_ranks_share(&t->ranks, &t->state, sizeof t->state, err) &&
+           bl_ranks_share(&t->ranks, t->net.weights, bytes, err) &&
+           bl_ranks_share(&t->ranks, t->m, bytes, err) && bl_ranks_share(&t->ranks, t->v, bytes, err);
+}
+
+/* The text, the net and the optimiser's memory. */
+static bool prepare(bl_trainer *t, bl_error *err) {
+    const bl_train_options *o = t->options;
+    if (!bl_trainer_read_text(t, err)) return false;
+    size_t total = t->net.params.total;
+    t->stories = bl_alloc(o->batch, sizeof *t->stories, err);
+    t->m = t->stories ? bl_zeros(total, err) : NULL;
+    t->v = t->m ? bl_zeros(total, err) : NULL;
+    if (!t->v) return false;
+    t->description = bl_run_description(o, &t->net.config, t->steps, t->train.hash);
+    return t->description || out_of_memory(err);
+}
+
+static bool begin(bl_trainer *t, bl_error *err) {
+    if (!bl_ranks_agree(&t->ranks, prepare(t, err), err) || !restore(t, err)) return false;
+    bl_trainer_tell_about_text(t);
+    t->peak = bl_sgemm_peak();
+    if (!bl_ranks_sum_double(&t->ranks, &t->peak, 1, err)) return false;
+    t->seconds_before = t->state.seconds;
+    t->started = omp_get_wtime();
+    return !t->cancelled || bl_fail(err, BL_ERR_CANCELLED, "interrupted before the first step");
+}
 
 static bool log_failed(bl_trainer *t, bl_error *err) {
     return bl_fail(err, BL_ERR_IO, "%s: writing failed: %s; the last checkpoint is whole", t->log_path,
@@ -55,7 +148,7 @@ static bool log_line(bl_trainer *t, json_t *line, bl_error *err) {
 
 /* The loss on `valid` and a sample, into the log and to the user. */
 static bool evaluate(bl_trainer *t, size_t stories, bool final, bl_error *err) {
-    if (t->valid.n && !bl_trainer_evaluate(t, stories, &t->state.valid_loss, err)) return false;
+    if (t->valid.n && !bl_trainer_evaluate(t, &t->valid, stories, &t->state.valid_loss, err)) return false;
     if (t->ranks.rank > 0) return true;
     char *sample = t->options->sample_tokens
                      ? bl_net_sample(&t->net, t->tokenizer, t->options->sample_tokens, t->options->seed, err)
@@ -89,7 +182,6 @@ static bool one_step(bl_trainer *t, bl_error *err) {
     if (!bl_trainer_step(t, &loss, &norm, &lr, err)) return false;
     double now = omp_get_wtime(), speed = (double)(t->state.tokens - tokens) / (now - begin);
     t->state.seconds = t->seconds_before + now - t->started;
-    t->recent[t->state.step % 100] = loss;
     if (t->ranks.rank > 0) return true;
     double mean = (double)(t->state.tokens - tokens) / (double)(t->options->batch * t->options->accumulate);
     json_t *line =
@@ -113,10 +205,26 @@ static bool one_step(bl_trainer *t, bl_error *err) {
     return ok;
 }
 
+/* Rank 0: the model as it stands, at the step of the i-th of N equal parts of the run. */
+static bool save_snapshot(bl_trainer *t, bl_error *err) {
+    const bl_train_options *o = t->options;
+    double each = t->steps && o->snapshots ? (double)o->snapshots / (double)t->steps : 0;
+    double before = floor(each * (double)(t->state.step - 1) + 1e-9),
+           now = floor(each * (double)t->state.step + 1e-9);
+    if (t->ranks.rank > 0 || !(now > before)) return true;
+    char name[48];
+    snprintf(name, sizeof name, "snapshots/step-%08llu", (unsigned long long)t->state.step);
+    char *directory = bl_path_join(o->output, name, err);
+    bool ok = directory && bl_make_directories(directory, err) &&
+              bl_net_save(&t->net, directory, o->tokenizer, o->store, err);
+    free(directory);
+    return ok;
+}
+
 static bool train(bl_trainer *t, bl_error *err) {
     const bl_train_options *o = t->options;
     while (!bl_trainer_is_done(t)) {
-        bool ok = one_step(t, err);
+        bool ok = one_step(t, err) && save_snapshot(t, err);
         bool wants_eval = o->eval_every && t->state.step % o->eval_every == 0 && !bl_trainer_is_done(t);
         if (!bl_ranks_agree(&t->ranks, ok, err)) return false;
         if (wants_eval && !bl_ranks_agree(&t->ranks, evaluate(t, o->eval_stories, false, err), err))
@@ -147,9 +255,40 @@ static bool load_saved(bl_trainer *t, bl_error *err) {
     return true;
 }
 
+/* The last step has no successor whose loss would tell that it went wrong. */
+static bool check_weights(bl_trainer *t, bl_error *err) {
+    double loss = 0;
+    const bl_dataset *text = t->valid.n ? &t->valid : &t->train;
+    size_t stories = t->options->eval_stories ? t->options->eval_stories : 256;
+    if (!bl_trainer_evaluate(t, text, stories, &loss, err)) return false;
+    if (!isfinite(loss))
+        return bl_fail(
+            err, BL_ERR_NUMERIC,
+            "the last step, %llu, made the weights useless: the loss is not finite any more. No model "
+            "was saved. Try a lower learning rate, a longer warm-up, or clipping",
+            (unsigned long long)t->state.step);
+    if (loss > 2 * log((double)t->net.config.n_vocab))
+        bl_trainer_note(t, "the loss is %.4g, far worse than guessing (%.4g): the learning rate is too high",
+                        loss, log((double)t->net.config.n_vocab));
+    return true;
+}
+
+/* Where a time limit ended the run before its schedule. */
+static void tell_about_schedule(bl_trainer *t) {
+    const bl_train_options *o = t->options;
+    if (!t->steps || t->state.step >= t->steps || o->schedule == BL_SCHEDULE_CONSTANT) return;
+    bl_trainer_note(
+        t,
+        "the time was over after step %llu of %llu: the schedule was cut short at a learning rate of "
+        "%.3g, it would have ended at %.3g",
+        (unsigned long long)t->state.step, (unsigned long long)t->steps,
+        bl_learning_rate(o, t->state.step - (t->state.step > 0), t->steps), o->lr * o->lr_end);
+}
+
 static bool finish(bl_trainer *t, bl_train_result *result, bl_error *err) {
     const bl_train_options *o = t->options;
     size_t bytes = t->net.params.total * sizeof(float);
+    if (!check_weights(t, err)) return false;
     bool ok = t->ranks.rank > 0 ||
               (bl_net_save(&t->net, o->output, o->tokenizer, o->store, err) && load_saved(t, err));
     if (!bl_ranks_agree(&t->ranks, ok, err) || !bl_ranks_share(&t->ranks, t->net.weights, bytes, err))
@@ -158,13 +297,11 @@ static bool finish(bl_trainer *t, bl_train_result *result, bl_error *err) {
     if (ok && t->ranks.rank == 0 && (fflush(t->log) != 0 || fsync(fileno(t->log)) != 0))
         ok = log_failed(t, err);
     if (ok && t->ranks.rank == 0) unlink(t->checkpoint_path);
-    uint64_t n = t->state.step - t->first_step < 100 ? t->state.step - t->first_step : 100;
-    double sum = 0;
-    for (uint64_t i = 0; i < n; i++) sum += t->recent[(t->state.step - i) % 100];
+    if (ok) tell_about_schedule(t);
     *result = (bl_train_result){.step = t->state.step,
                                 .tokens = t->state.tokens,
                                 .predictions = t->state.predictions,
-                                .loss = n ? sum / (double)n : (double)NAN,
+                                .loss = t->ranks.rank == 0 ? bl_log_read(fileno(t->log)).loss : (double)NAN,
                                 .valid_loss = t->valid.n ? t->state.valid_loss : (double)NAN,
                                 .seconds = t->state.seconds,
                                 .peak = t->peak};
@@ -172,29 +309,61 @@ static bool finish(bl_trainer *t, bl_train_result *result, bl_error *err) {
     return bl_ranks_agree(&t->ranks, ok, err);
 }
 
-/* A directory with config.json and without a checkpoint is a finished run. */
-static bool is_finished(const char *output) {
-    char *config = bl_path_join(output, "config.json", NULL),
-         *checkpoint = bl_path_join(output, "checkpoint", NULL);
-    bool finished = config && checkpoint && bl_file_exists(config) && !bl_file_exists(checkpoint);
-    free(config);
-    free(checkpoint);
-    return finished;
+/* What a finished run's log and model say. */
+static bool read_finished(const char *output, const bl_log_summary *log, bl_train_result *result,
+                          bl_error *err) {
+    bl_model *model = bl_model_load_weights(output, err);
+    if (!model) return false;
+    *result = (bl_train_result){.finished_before = true,
+                                .step = log->step,
+                                .tokens = log->tokens,
+                                .loss = log->loss,
+                                .valid_loss = log->valid_loss,
+                                .seconds = log->seconds};
+    for (size_t i = 0; i < model->params.n; i++) result->parameters += model->params.list[i].count;
+    bl_model_free(model);
+    return true;
 }
 
-bool bl_train_has_mpi(void) { return bl_ranks_possible(); }
+/* Rank 0 looks at the directory; *finished: there is nothing left to do, and `result` says what was done. */
+static bool look(bl_trainer *t, bool *finished, bl_train_result *result, bl_error *err) {
+    const bl_train_options *o = t->options;
+    bool ok = true;
+    *finished = false;
+    if (t->ranks.rank == 0) {
+        bl_log_summary log;
+        bl_run_place place = bl_run_find(o->output, &log);
+        ok = bl_run_allowed(o, place, &log, err);
+        *finished = ok && o->resume && place == BL_RUN_FINISHED;
+        if (*finished) ok = read_finished(o->output, &log, result, err);
+        else ok = ok && bl_directory_prepare(o->output, &t->made_directory, err);
+    }
+    return bl_ranks_agree(&t->ranks, ok, err) && bl_ranks_share(&t->ranks, finished, sizeof *finished, err);
+}
+
+static bool run(bl_trainer *t, bl_train_result *result, bl_error *err) {
+    const bl_train_options *o = t->options;
+    bool finished;
+    if (!bl_train_options_check(o, err) || !bl_config_check(&o->model, err) ||
+        !bl_ranks_join(&t->ranks, o->distributed, err))
+        return false;
+    t->log_path = bl_path_join(o->output, "log.jsonl", err);
+    t->checkpoint_path = bl_path_join(o->output, "checkpoint", err);
+    if (!bl_ranks_agree(&t->ranks, t->log_path && t->checkpoint_path, err)) return false;
+    if (!look(t, &finished, result, err)) return false;
+    if (!finished && !(begin(t, err) && train(t, err) && finish(t, result, err))) return false;
+    return bl_ranks_share(&t->ranks, result, sizeof *result, err);
+}
 
 bool bl_train_run(const bl_train_options *options, bl_train_result *result, bl_error *err) {
     bl_error_clear(err);
-    *result = (bl_train_result){.valid_loss = (double)NAN};
-    if (options->resume && options->output && !options->distributed && is_finished(options->output)) {
-        result->finished_before = true;
-        return true;
-    }
+    *result = (bl_train_result){.loss = (double)NAN, .valid_loss = (double)NAN};
     bl_trainer *t = bl_alloc_zero(1, sizeof *t, err);
     if (!t) return false;
-    bool ok = bl_trainer_begin(t, options, err) && train(t, err) && finish(t, result, err);
-    bl_trainer_end(t);
+    *t = (bl_trainer){.options = options, .ranks = {0, 1}, .state = {.valid_loss = (double)NAN}};
+    bool ok = run(t, result, err);
+    if (!ok && t->made_directory && !t->log) rmdir(options->output);
+    end(t);
     free(t);
     return ok;
 }

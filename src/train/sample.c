@@ -1,9 +1,9 @@
 /* Every token runs the whole text so far again: simple, and cheap at a sample's length. bl_generate does it
  * with a cache. */
-#include "train/sample.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "train/trainer.h"
 #include <math.h>
 #include <stdlib.h>
 

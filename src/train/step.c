@@ -2,12 +2,20 @@
 #include "base/error.h"
 #include "train/adamw.h"
 #include "linear/gemm.h"
-#include "train/schedule.h"
 #include "train/trainer.h"
 #include <math.h>
 #include <string.h>
 
 #define EVAL_BATCH ((size_t)16)
+
+double bl_learning_rate(const bl_train_options *o, uint64_t step, uint64_t steps) {
+    if (step < o->warmup) return o->lr * (double)(step + 1) / (double)(o->warmup + 1);
+    if (o->schedule == BL_SCHEDULE_CONSTANT || steps == 0) return o->lr;
+    if (step + 1 >= steps) return o->lr * o->lr_end;
+    double way = (double)(step - o->warmup) / (double)(steps - 1 - o->warmup); /* [0, 1) */
+    double left = o->schedule == BL_SCHEDULE_LINEAR ? 1 - way : 0.5 * (1 + cos(3.141592653589793 * way));
+    return o->lr * (o->lr_end + (1 - o->lr_end) * left);
+}
 
 bool bl_trainer_is_done(const bl_trainer *t) {
     if (t->steps && t->state.step >= t->steps) return true;
@@ -79,8 +87,8 @@ bool bl_trainer_step(bl_trainer *t, double *loss, double *norm, double *lr, bl_e
     return true;
 }
 
-bool bl_trainer_evaluate(bl_trainer *t, size_t stories, double *loss, bl_error *err) {
-    size_t n = stories && stories < t->valid.n ? stories : t->valid.n, batch[EVAL_BATCH];
+bool bl_trainer_evaluate(bl_trainer *t, const bl_dataset *text, size_t stories, double *loss, bl_error *err) {
+    size_t n = stories && stories < text->n ? stories : text->n, batch[EVAL_BATCH];
     bl_range mine = bl_part(n, (size_t)t->ranks.rank, (size_t)t->ranks.size);
     double sums[2] = {0, 0}; /* loss, predictions */
     bl_pass pass = {0};
@@ -89,7 +97,7 @@ bool bl_trainer_evaluate(bl_trainer *t, size_t stories, double *loss, bl_error *
         size_t count_here = mine.end - i < EVAL_BATCH ? mine.end - i : EVAL_BATCH;
         double part = 0;
         for (size_t j = 0; j < count_here; j++) batch[j] = i + j;
-        ok = bl_packer_fill(&t->packer, &t->valid, batch, count_here, 0, t->net.config.n_ctx, err) &&
+        ok = bl_packer_fill(&t->packer, text, batch, count_here, 0, t->net.config.n_ctx, err) &&
              bl_net_run(&t->net, &t->packer.batch, &pass, &part, err);
         sums[0] += part;
         sums[1] += (double)t->packer.batch.n_rows;

@@ -22,24 +22,56 @@ typedef struct bl_trainer {
     uint64_t steps;                 /* in all; 0: until the time is over */
     double peak;                    /* of the whole run, flop/s; 0: not measured */
     double started, seconds_before; /* omp_get_wtime at the start, and what earlier parts took */
-    char *log_path, *checkpoint_path, *config_path;
+    char *log_path, *checkpoint_path;
     FILE *log;           /* rank 0 */
     bool cancelled;      /* the report said stop */
-    uint64_t first_step; /* where this process began */
-    double recent[100];  /* losses of its last steps */
+    bool made_directory; /* it was not there before */
 } bl_trainer;
 
-/* Reads the text, makes the net, finds out where to continue. On failure bl_trainer_end is still to be
- * called. */
-bool bl_trainer_begin(bl_trainer *t, const bl_train_options *options, bl_error *err);
-void bl_trainer_end(bl_trainer *t);
+/* options.c. What is refused before anything is read. */
+bool bl_train_options_check(const bl_train_options *options, bl_error *err);
+
+/* directory.c. What lies in a run's directory before it begins. */
+typedef enum bl_run_place { BL_RUN_FREE, BL_RUN_BEGUN, BL_RUN_FINISHED, BL_RUN_FOREIGN } bl_run_place;
+
+/* The end of a log: its last step, what that says, and whether it is the last of its run. */
+typedef struct bl_log_summary {
+    bool ours, finished; /* it holds steps of a run; its last line is a run's last */
+    uint64_t step, tokens;
+    double loss; /* mean of the last (at most 100) steps; NaN without any */
+    double valid_loss, seconds;
+} bl_log_summary;
+
+bl_log_summary bl_log_read(int fd);
+bl_run_place bl_run_find(const char *output, bl_log_summary *summary);
+/* BL_ERR_USAGE, with what to do, where `options` do not allow a run in such a place. */
+bool bl_run_allowed(const bl_train_options *options, bl_run_place place, const bl_log_summary *summary,
+                    bl_error *err);
+/* The directory exists and can be written to; *made: it did not exist before. */
+bool bl_directory_prepare(const char *output, bool *made, bl_error *err);
+/* Rank 0: opens and locks the log, then removes what `options` replace and what killed writers left. */
+bool bl_directory_open(bl_trainer *t, bl_error *err);
+/* Rank 0: cuts the log back to what the state says. */
+bool bl_directory_cut_log(bl_trainer *t, bl_error *err);
+
+/* text.c. Reads corpus and validation text, makes the net, counts the steps. */
+bool bl_trainer_read_text(bl_trainer *t, bl_error *err);
+void bl_trainer_tell_about_text(bl_trainer *t);
+
+/* sample.c. Up to `most` tokens after the template's beginning, drawn at temperature 0.8 from `seed`; ends at
+ * [EOS]. Free with bl_free. */
+char *bl_net_sample(bl_net *net, const bl_tokenizer *tokenizer, size_t most, uint64_t seed, bl_error *err);
+
+/* step.c. The learning rate of step `step` (0-based) of `steps` (0: no end): a linear rise over `warmup` steps to
+ * lr, then down to lr_end * lr at the last step. */
+double bl_learning_rate(const bl_train_options *options, uint64_t step, uint64_t steps);
 
 /* One optimiser step; *loss is the mean over its predictions. Nothing is updated when loss or gradient is not
  * finite (BL_ERR_NUMERIC). */
 bool bl_trainer_step(bl_trainer *t, double *loss, double *norm, double *lr, bl_error *err);
 
-/* Mean loss over the first `stories` (0 = all) of `valid`, without noise. */
-bool bl_trainer_evaluate(bl_trainer *t, size_t stories, double *loss, bl_error *err);
+/* Mean loss over the first `stories` (0 = all) of `text`, without noise. */
+bool bl_trainer_evaluate(bl_trainer *t, const bl_dataset *text, size_t stories, double *loss, bl_error *err);
 
 /* True when the run has reached its end. */
 bool bl_trainer_is_done(const bl_trainer *t);

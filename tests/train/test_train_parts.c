@@ -6,7 +6,7 @@
 #include "train/data.h"
 #include "linear/noise.h"
 #include "train/save.h"
-#include "train/schedule.h"
+#include "train/trainer.h"
 #include <bilens/train.h>
 
 #define TOKENIZER TEST_DATA "/models/plain/tokenizer.json"
@@ -19,9 +19,13 @@ static void test_schedule(void **state) {
     assert_near(bl_learning_rate(&o, 0, 109), 0.1, 1e-12, 1);
     assert_near(bl_learning_rate(&o, 8, 109), 0.9, 1e-12, 1);
     assert_near(bl_learning_rate(&o, 9, 109), 1.0, 1e-12, 1);
-    assert_near(bl_learning_rate(&o, 59, 109), 0.55, 1e-12, 1);
+    assert_near(bl_learning_rate(&o, 59, 110), 0.55, 1e-12, 1);
+    assert_near(bl_learning_rate(&o, 109, 110), 0.1, 1e-12, 1); /* the last step's */
     o.schedule = BL_SCHEDULE_LINEAR;
-    assert_near(bl_learning_rate(&o, 34, 109), 0.775, 1e-12, 1);
+    assert_near(bl_learning_rate(&o, 34, 110), 0.775, 1e-12, 1);
+    assert_near(bl_learning_rate(&o, 109, 110), 0.1, 1e-12, 1);
+    assert_near(bl_learning_rate(&o, 10, 11), 0.1, 1e-12, 1); /* one step after the warm-up */
+    assert_near(bl_learning_rate(&o, 4, 5), 0.5, 1e-12, 1);   /* a run inside its warm-up */
     o.schedule = BL_SCHEDULE_CONSTANT;
     assert_near(bl_learning_rate(&o, 100, 0), 1.0, 1e-12, 1);
 }
