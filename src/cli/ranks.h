@@ -7,8 +7,8 @@
 /* Whether mpirun (or another starter that Open MPI knows) started this process as one of several. A process
  * that one of those started in its turn is none of them, though it inherits their variables. */
 bool ranks_started(void);
-/* Whether this process has nothing to do: the command line is one whose work is not shared, and rank 0 does it.
- * Rank 0 is told that it works alone. */
+/* Whether this process has nothing to do: the command line is one whose work is not shared, and rank 0 does
+ * it. Rank 0 is told that it works alone. */
 bool ranks_idle(int argc, char **argv);
 /* Joins them; alone it does nothing. All ranks but 0 fall silent; without --threads each takes its share of
  * the machine's cores. */

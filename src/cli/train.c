@@ -183,7 +183,7 @@ static bool on_event(void *context, const bl_train_event *e) {
 /* A number as JSON has it: null where it is none. */
 static const char *number(char text[40], const char *format, double x) {
     if (isfinite(x)) snprintf(text, 40, format, x);
-    else strcpy(text, "null");
+    else snprintf(text, 40, "null");
     return text;
 }
 
@@ -321,7 +321,7 @@ static int run(int argc, char **argv, const verb *self) {
         {"checkpoint-every", OPTION_COUNT, &c.checkpoint_every, "N",
          "steps between checkpoints; 0: only when stopped (500)"},
         {"snapshots", OPTION_COUNT, &c.snapshots, "N",
-         "readable models along the way: N directories DIR/snapshots/step-…, evenly spread over the run (0)"},
+         "N readable models along the way, evenly spread over the run: DIR/snapshots/step-… (0)"},
         {"dtype", OPTION_TEXT, &c.store, "T", "how the finished weights are stored: f32, f16 or bf16"},
         {"resume", OPTION_FLAG, &c.resume, NULL,
          "continue from the checkpoint in -o DIR; a finished run is left as it is"},
@@ -339,7 +339,7 @@ static int run(int argc, char **argv, const verb *self) {
 const verb verb_train = {"train", "train a model on text", run,
                          "Trains a transformer of the bilinear family on stories and saves it in the Hugging "
                          "Face layout, ready for every other verb. Ctrl-C finishes "
-                         "the step and writes\na checkpoint; the same command with --resume continues, "
+                         "the step and writes\na checkpoint; the same command with --resume "
                          "to the same bits as\na run that was never stopped: on the same kind of processor, "
                          "with the same number of threads and of ranks\n(the checkpoint records both; a note "
                          "tells when they differ). Started by mpirun, the ranks share every batch.",

@@ -1,5 +1,5 @@
-/* What a run learns from: the corpus as token ids, the number of steps that follows from it, and what the user
- * should know about it. */
+/* What a run learns from: the corpus as token ids, the number of steps that follows from it, and what the
+ * user should know about it. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "train/trainer.h"

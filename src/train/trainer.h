@@ -62,8 +62,8 @@ void bl_trainer_tell_about_text(bl_trainer *t);
  * [EOS]. Free with bl_free. */
 char *bl_net_sample(bl_net *net, const bl_tokenizer *tokenizer, size_t most, uint64_t seed, bl_error *err);
 
-/* step.c. The learning rate of step `step` (0-based) of `steps` (0: no end): a linear rise over `warmup` steps to
- * lr, then down to lr_end * lr at the last step. */
+/* step.c. The learning rate of step `step` (0-based) of `steps` (0: no end): a linear rise over `warmup`
+ * steps to lr, then down to lr_end * lr at the last step. */
 double bl_learning_rate(const bl_train_options *options, uint64_t step, uint64_t steps);
 
 /* One optimiser step; *loss is the mean over its predictions. Nothing is updated when loss or gradient is not
