@@ -1,5 +1,5 @@
-/* Seconds per direction of a batch, with B held and without, against one bl_eigen_new after the other: one JSON
- * line a way. Processor seconds of all threads together, and those of the clock on the wall; and the
+/* Seconds per direction of a batch, with B held and without, against one bl_eigen_new after the other: one
+ * JSON line a way. Processor seconds of all threads together, and those of the clock on the wall; and the
  * directions' lowest and highest eigenvalues, to be compared.
  *
  *     decomposer_speed MODEL [DIRECTIONS] [PAIRS] [held]      held: only with B held, as the atlas does where

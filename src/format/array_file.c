@@ -34,7 +34,7 @@ static const bl_stored_tensor *choose(const bl_safetensors *file, const char *na
     enum { SHOWN = 12 };
     size_t n = file->tensors ? file->n : 0;
     const bl_stored_tensor *tensor = name ? bl_safetensors_find(file, name) : n == 1 ? file->tensors : NULL;
-    if (tensor && tensor->dtype != BL_OTHER_DTYPE) return tensor;
+    if (tensor && tensor->type) return tensor;
     if (tensor)
         return bl_fail_null(err, BL_ERR_INPUT, "%s: tensor '%s' is %s; F32, F16, BF16 or F64 is expected",
                             file->path, tensor->name, tensor->dtype_name);

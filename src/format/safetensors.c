@@ -2,25 +2,23 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "format/json.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "array files are little-endian and are mapped as they are");
+#include <sys/stat.h>
 
 #define HEADER_LIMIT ((size_t)100 << 20) /* the format's own limit */
 
 static const struct {
     const char *name;
-    bl_dtype dtype;
+    const bl_number_type *type;
     size_t size;
 } dtypes[] = {
-    {"F32", BL_F32, 4},          {"F16", BL_F16, 2},         {"BF16", BL_BF16, 2},
-    {"F64", BL_F64, 8},          {"I64", BL_OTHER_DTYPE, 8}, {"U64", BL_OTHER_DTYPE, 8},
-    {"I32", BL_OTHER_DTYPE, 4},  {"U32", BL_OTHER_DTYPE, 4}, {"I16", BL_OTHER_DTYPE, 2},
-    {"U16", BL_OTHER_DTYPE, 2},  {"I8", BL_OTHER_DTYPE, 1},  {"U8", BL_OTHER_DTYPE, 1},
-    {"BOOL", BL_OTHER_DTYPE, 1},
+    {"F32", &bl_type_f32, 4}, {"F16", &bl_type_f16, 2}, {"BF16", &bl_type_bf16, 2}, {"F64", &bl_type_f64, 8},
+    {"U8", &bl_type_u8, 1},   {"I64", NULL, 8},         {"U64", NULL, 8},           {"I32", NULL, 4},
+    {"U32", NULL, 4},         {"I16", NULL, 2},         {"U16", NULL, 2},           {"I8", NULL, 1},
+    {"BOOL", NULL, 1},
 };
 
 static bool read_shape(const json_t *shape, bl_stored_tensor *tensor, const char *path, bl_error *err) {
@@ -54,7 +52,7 @@ static bool read_entry(const json_t *entry, bl_stored_tensor *tensor, size_t dat
     size_t size = 0;
     for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
         if (strcmp(dtype, dtypes[i].name) == 0) {
-            tensor->dtype = dtypes[i].dtype;
+            tensor->type = dtypes[i].type;
             size = dtypes[i].size;
         }
     if (!size)
@@ -124,7 +122,10 @@ static bool read_header(bl_safetensors *file, const json_t *header, const unsign
     const char *name;
     json_t *entry;
     json_object_foreach((json_t *)(uintptr_t)header, name, entry) {
-        if (strcmp(name, "__metadata__") == 0) continue;
+        if (strcmp(name, "__metadata__") == 0) {
+            file->metadata = json_incref(entry);
+            continue;
+        }
         bl_stored_tensor *tensor = &file->tensors[file->n];
         tensor->name = bl_strdup(name, err);
         if (!tensor->name) return false;
@@ -166,15 +167,48 @@ fail:
     return NULL;
 }
 
-bl_safetensors *bl_safetensors_open(const char *path, bl_error *err) {
-    bl_map map;
-    if (!bl_map_open(path, &map, err)) return NULL;
-    bl_safetensors *file = bl_safetensors_parse(map.data, map.size, path, err);
-    if (!file) {
-        bl_map_close(&map);
-        return NULL;
+/* The whole file in memory, so that what happens to it afterwards does not matter. Its data part begins at
+ * a multiple of 64 bytes: F32 tensors can be used where they lie. */
+static unsigned char *read_whole(const char *path, unsigned char **data, size_t *size, bl_error *err) {
+    unsigned char length[8], *memory = NULL;
+    FILE *stream = fopen(path, "rbe");
+    struct stat status;
+    bool ok = stream && fstat(fileno(stream), &status) == 0;
+    if (!ok) {
+        bl_fail(err, BL_ERR_INPUT, "%s: cannot open: %s", path, strerror(errno));
+    } else if (!S_ISREG(status.st_mode)) {
+        ok = bl_fail(err, BL_ERR_INPUT, "%s: not a regular file", path);
+    } else {
+        uint64_t header = 0;
+        *size = (size_t)status.st_size;
+        size_t got = fread(length, 1, sizeof length, stream);
+        if (got == sizeof length) memcpy(&header, length, sizeof header);
+        size_t gap = (64 - (8 + (size_t)header) % 64) % 64;
+        memory = bl_alloc(*size + 64, 1, err);
+        ok = memory != NULL;
+        if (ok) {
+            *data = memory + gap;
+            memcpy(*data, length, got);
+            got += fread(*data + got, 1, *size - got, stream);
+            if (got < *size)
+                ok = ferror(stream)
+                       ? bl_fail(err, BL_ERR_INPUT, "%s: cannot read: %s", path, strerror(errno))
+                       : bl_fail(err, BL_ERR_INPUT, "%s: became shorter while it was read", path);
+        }
     }
-    file->map = map;
+    if (stream) fclose(stream);
+    if (ok) return memory;
+    free(memory);
+    return NULL;
+}
+
+bl_safetensors *bl_safetensors_open(const char *path, bl_error *err) {
+    unsigned char *data, *memory;
+    size_t size;
+    if (!(memory = read_whole(path, &data, &size, err))) return NULL;
+    bl_safetensors *file = bl_safetensors_parse(data, size, path, err);
+    if (file) file->memory = memory;
+    else free(memory);
     return file;
 }
 
@@ -183,7 +217,8 @@ void bl_safetensors_free(bl_safetensors *file) {
     for (size_t i = 0; i < file->n; i++) free(file->tensors[i].name);
     free(file->tensors);
     free(file->path);
-    bl_map_close(&file->map);
+    json_decref(file->metadata);
+    free(file->memory);
     free(file);
 }
 
@@ -193,42 +228,11 @@ const bl_stored_tensor *bl_safetensors_find(const bl_safetensors *file, const ch
     return NULL;
 }
 
-static float from_half(uint16_t half) {
-    uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, mantissa = half & 1023, bits;
-    if (exponent == 31) {
-        bits = sign | 0x7f800000 | mantissa << 13;
-    } else if (exponent) {
-        bits = sign | (exponent + 112) << 23 | mantissa << 13;
-    } else { /* subnormal: mantissa * 2^-24, exact in float32 */
-        float value = (float)mantissa * 0x1p-24F;
-        memcpy(&bits, &value, 4);
-        bits |= sign;
-    }
-    float out;
-    memcpy(&out, &bits, 4);
-    return out;
-}
-
 void bl_stored_tensor_read(const bl_stored_tensor *tensor, float *out) {
-    const unsigned char *data = tensor->data;
-    if (tensor->count == 0) return;
-    if (tensor->dtype == BL_F32) memcpy(out, data, tensor->count * 4);
-    for (size_t i = 0; i < tensor->count && tensor->dtype != BL_F32; i++) {
-        if (tensor->dtype == BL_F64) {
-            double value;
-            memcpy(&value, data + 8 * i, 8);
-            out[i] = (float)value;
-        } else {
-            uint16_t half;
-            memcpy(&half, data + 2 * i, 2);
-            uint32_t bits = (uint32_t)half << 16;
-            if (tensor->dtype == BL_F16) out[i] = from_half(half);
-            else memcpy(&out[i], &bits, 4);
-        }
-    }
+    if (tensor->count) tensor->type->read(tensor->data, tensor->count, out);
 }
 
 const float *bl_stored_tensor_view(const bl_stored_tensor *tensor) {
     bool aligned = (uintptr_t)tensor->data % _Alignof(float) == 0;
-    return tensor->dtype == BL_F32 && aligned ? (const float *)(const void *)tensor->data : NULL;
+    return tensor->type == &bl_type_f32 && aligned ? (const float *)(const void *)tensor->data : NULL;
 }

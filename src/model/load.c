@@ -5,6 +5,7 @@
  * (M diag(weight)) (x / rms(x)): n1 goes into qkv, n2 into L and R, n_f into W_U, and every norm that is left
  * has no weight. */
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "format/json.h"
 #include "model/config.h"
@@ -177,7 +178,7 @@ static bool read_param(bl_model *model, size_t i, bl_error *err) {
         return bl_fail(err, BL_ERR_INPUT,
                        "%s: tensor '%s' has shape [%s], expected [%zu, %zu] from config.json", model->name,
                        tensor->name, shape_text(tensor, text), param->rows, param->cols);
-    if (tensor->dtype == BL_OTHER_DTYPE)
+    if (!tensor->type || tensor->type == &bl_type_u8)
         return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' has dtype %s, expected F32, F16, BF16 or F64",
                        model->name, tensor->name, tensor->dtype_name);
     model->raw[i] = bl_stored_tensor_view(tensor);

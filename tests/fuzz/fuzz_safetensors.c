@@ -13,7 +13,7 @@ static void check_tensor(const bl_safetensors *file, size_t i, const uint8_t *da
     if (tensor->data < data || tensor->data > data + size ||
         tensor->end - tensor->begin > (size_t)(data + size - tensor->data))
         abort();
-    if (tensor->dtype == BL_OTHER_DTYPE || tensor->count > size) return;
+    if (!tensor->type || tensor->count > size) return;
     float *values = malloc(tensor->count * sizeof *values + 1);
     if (!values) abort();
     bl_stored_tensor_read(tensor, values);

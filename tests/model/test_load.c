@@ -158,7 +158,7 @@ static void test_half(void **state) {
     uint16_t halves[65536];
     float *values = malloc(sizeof halves * 2);
     for (unsigned i = 0; i < 65536; i++) halves[i] = (uint16_t)i;
-    bl_stored_tensor tensor = {.dtype = BL_F16, .count = 65536, .data = (const unsigned char *)halves};
+    bl_stored_tensor tensor = {.type = &bl_type_f16, .count = 65536, .data = (const unsigned char *)halves};
     bl_stored_tensor_read(&tensor, values);
     for (unsigned i = 0; i < 65536; i++) {
         int exponent = (int)(i >> 10 & 31), mantissa = (int)(i & 1023);

@@ -1,6 +1,7 @@
 /* The trainer's parts by themselves: schedule, noise, order, packing, 16-bit storage, every architecture
  * saved and loaded again, and a run through the public face. */
 #include "support.h"
+#include "base/file.h"
 #include "format/safetensors.h"
 #include "model/model_private.h"
 #include "train/data.h"
