@@ -8,11 +8,10 @@ FUZZ_SECONDS ?= 60
 FOR ?= build
 
 CONFIGURE = cmake -S . -G Ninja
-# The program may not exist yet in an early tree; then the libraries are all there is to build.
-PRODUCT = bilens_shared bilens_static $(if $(wildcard src/cli/main.c),bilens)
+PRODUCT = bilens_shared bilens_static bilens man
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build demo check bench asan valgrind fuzz lint format reference deb install uninstall clean
+.PHONY: help deps build demo test check wheel bench asan valgrind fuzz lint format reference deb install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/    make \1\t\2/p' Makefile | expand -t 20
@@ -21,7 +20,7 @@ help: ## this list
 deps: ## install the Debian packages that are missing (FOR="build check fuzz valgrind": more than the build needs)
 	@tools/deps.sh $(FOR)
 
-build: ## build/libbilens.so, build/libbilens.a, build/bilens
+build: ## build/libbilens.so, build/libbilens.a, build/bilens, build/man
 	@tools/deps.sh --check || tools/deps.sh
 	@test -f $(BUILD)/build.ninja || $(CONFIGURE) -B $(BUILD) -DBILENS_TESTS=OFF $(CMAKE_FLAGS)
 	@cmake --build $(BUILD) -j $(JOBS) --target $(PRODUCT)
@@ -29,12 +28,21 @@ build: ## build/libbilens.so, build/libbilens.a, build/bilens
 demo: build ## make a report of a small model, and open it where there is a desktop
 	@BUILD=$(BUILD) tools/demo.sh
 
+test: ## the tests (T=NAME: those whose name holds NAME, e.g. make test T=eigen)
+	@tools/deps.sh --check check || tools/deps.sh check
+	@$(CONFIGURE) -B $(BUILD) -DBILENS_TESTS=ON $(CMAKE_FLAGS) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS)
+	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS) $(if $(T),-R '$(T)')
+
 check: ## everything that CI does: house rules, gcc and clang without a warning, lint, all tests, most of them sanitized too
 	@tools/deps.sh --check check || tools/deps.sh check
 	@BUILD=$(BUILD) JOBS=$(JOBS) tools/check.sh
 
+wheel: ## the Python package with the library inside: build-wheel/bilens-*.whl, for any processor of this kind
+	@tools/deps.sh --check wheel || tools/deps.sh wheel
+	@JOBS=$(JOBS) CMAKE_FLAGS="$(CMAKE_FLAGS)" tools/wheel.sh
+
 bench: build ## measure speed and memory (bench/run.sh)
-	@test -x bench/run.sh || { echo "bench: there is no bench/run.sh in this tree" >&2; exit 1; }
 	@cmake --build $(BUILD) -j $(JOBS) --target bench_programs
 	@BILENS=$(BUILD)/bilens bench/run.sh
 
@@ -74,4 +82,4 @@ deb: ## Debian packages in build-deb/, checked by lintian
 	@JOBS=$(JOBS) tools/deb.sh
 
 clean: ## remove the build folders and the demo's report
-	rm -rf $(BUILD) build-clang build-asan build-valgrind build-fuzz build-deb report-swim
+	rm -rf $(BUILD) build-clang build-asan build-valgrind build-fuzz build-deb build-wheel report-swim

@@ -24,7 +24,10 @@ fi
 
 "${BUILD:-build}/bilens" report "${arguments[@]}" "${direction[@]}" -o $out || exit
 page=file://$(realpath $out/index.html)
+program=$(realpath "${BUILD:-build}/bilens")
 echo "The page: $page"
+echo "The program: $program; to call it as bilens in this shell:"
+echo "    export PATH=\"$(dirname "$program"):\$PATH\""
 if [ -z "${CI-}" ] && [ -t 1 ] && [ -n "${DISPLAY-}${WAYLAND_DISPLAY-}" ] && command -v xdg-open >/dev/null; then
     xdg-open "$page" >/dev/null 2>&1 &
 fi

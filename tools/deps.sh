@@ -1,7 +1,7 @@
 #!/bin/sh
 # Debian packages that bilens needs, and installing those that are missing.
 #
-#   tools/deps.sh [--check|--list] [GROUP…]      GROUP: build (default), check, fuzz, valgrind, reference, deb; each includes build
+#   tools/deps.sh [--check|--list] [GROUP…]      GROUP: build (default), check, wheel, fuzz, valgrind, reference, deb; each includes build
 #
 # --check   says nothing: exit status 0 when everything is there, 1 when something is missing (offline, some milliseconds)
 # --list    prints the packages
@@ -13,6 +13,7 @@ set -u
 build='gcc libc6-dev cmake ninja-build pkg-config libopenblas-openmp-dev liblapacke-dev libjansson-dev libutf8proc-dev
 libcairo2-dev zlib1g-dev libzstd-dev libpcre2-dev libsqlite3-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev libopenmpi-dev'
 check='libcmocka-dev clang clang-format clang-tidy libomp-dev zstd gzip sqlite3 python3 openssl chromium nodejs npm'
+wheel='python3 python3-venv'
 fuzz='clang libomp-dev libclang-rt-dev'
 valgrind='libcmocka-dev valgrind zstd gzip python3 openssl'
 reference='doxygen'
@@ -29,11 +30,12 @@ for group in "$@"; do
     case $group in
     build) ;;
     check) packages="$packages $check" ;;
+    wheel) packages="$packages $wheel" ;;
     fuzz) packages="$packages $fuzz" ;;
     valgrind) packages="$packages $valgrind" ;;
     reference) packages="$packages $reference" ;;
     deb) packages="$packages $deb" ;;
-    *) echo "deps: unknown group '$group' (build, check, fuzz, valgrind, reference, deb)" >&2; exit 2 ;;
+    *) echo "deps: unknown group '$group' (build, check, wheel, fuzz, valgrind, reference, deb)" >&2; exit 2 ;;
     esac
 done
 packages=$(printf '%s\n' $packages | LC_ALL=C sort -u)
@@ -44,7 +46,7 @@ fi
 
 if ! command -v dpkg-query >/dev/null; then
     [ $mode = check ] && exit 0
-    echo "deps: this is no Debian; install what answers to:" $packages >&2
+    echo "deps: this is not a Debian system; install the packages that correspond to:" $packages >&2
     exit 1
 fi
 installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' $packages 2>/dev/null | sed -n 's/ installed$//p')

@@ -1,41 +1,60 @@
 """Calling the library: errors become exceptions, texts become str, long work reports its progress and can be interrupted.
 
-ctypes releases the interpreter's lock during every call. A signal that arrives meanwhile is only noted by Python; its handler runs when
-Python code runs again, which is when the library calls back with its progress. An exception must not leave such a callback (ctypes would
-print and forget it), so during a long call in the main thread SIGINT sets a flag, the callback tells the library to stop, and the
-interrupt is raised after the call has returned and cleaned up.
+cffi releases the interpreter's lock during every call. A signal that arrives meanwhile is only noted by Python; its handler runs when Python
+code runs again, which is when the library calls back with its progress. An exception must not leave such a callback, so during long calls in
+the main thread SIGINT has a handler of ours. It tells the library to stop, and the interrupt is raised after the call has returned and
+cleaned up. While a function of the user's runs within the callback, the interrupt is raised there, as in any Python code.
 """
-import ctypes as c
+import os
 import signal
 import sys
 import threading
 import time
+import weakref
 
-from . import _structs as s
-from ._library import lib
+from ._library import ffi, lib
 from .errors import BY_CODE, BilensError, CancelledError, UsageError
+
+_alive = weakref.WeakKeyDictionary()  # C data -> what it points to
+
+
+def keep(data, *parts):
+    """`data`, with a promise that `parts` live as long."""
+    _alive[data] = parts
+    return data
 
 
 def failed(err):
     """The exception of a bl_error."""
-    text = err.message.decode("utf-8", "replace")
-    kind = BY_CODE[err.code - 1] if 1 <= err.code <= len(BY_CODE) else BilensError
+    text = ffi.string(err.message).decode("utf-8", "replace")
+    code = int(err.code)
+    kind = BY_CODE[code - 1] if 1 <= code <= len(BY_CODE) else BilensError
     return kind(text or "an unknown failure")
 
 
 def call(function, *arguments):
     """function(*arguments, &err); its result, or the exception of err if that is NULL or False."""
-    err = s.Error()
-    result = function(*arguments, c.byref(err))
+    err = ffi.new("bl_error *")
+    result = function(*arguments, err)
     if not result:
         raise failed(err)
     return result
 
 
+def owned(function, free, *arguments):
+    """The same for a function that makes a handle: `free` is called when nothing refers to it any more."""
+    return ffi.gc(call(function, *arguments), free)
+
+
+def text_of(pointer):
+    """A C string as str; None for NULL."""
+    return ffi.string(pointer).decode("utf-8", "replace") if pointer else None
+
+
 def take_text(pointer):
     """A char * that is ours to free, as str."""
     try:
-        return c.string_at(pointer).decode("utf-8", "replace")
+        return text_of(pointer)
     finally:
         lib.bl_free(pointer)
 
@@ -54,13 +73,37 @@ def text_argument(value, what):
     return data
 
 
+def path_argument(value, what):
+    """A path (str, bytes, os.PathLike) to bytes that C can read."""
+    data = os.fsencode(value)
+    if b"\0" in data:
+        raise UsageError(f"{what}: a path holds a NUL character")
+    return data
+
+
+def c_text(data):
+    """bytes as a char array for a field of a struct; None stays NULL. The struct must be made with `keep`."""
+    return ffi.NULL if data is None else ffi.new("char[]", data)
+
+
 def strings(values):
-    """A C array of strings; keep the result alive during the call."""
-    return (c.c_char_p * max(1, len(values)))(*values)
+    """A C array of strings (bytes), which it keeps alive."""
+    texts = [ffi.new("char[]", value) for value in values]
+    return keep(ffi.new("char *[]", texts or 1), texts)
 
 
 def longs(values):
-    return (c.c_long * max(1, len(values)))(*values)
+    return ffi.new("long[]", list(values) or 1)
+
+
+class Unique:
+    """A base of objects that own memory of the library: they are neither copied nor pickled."""
+
+    def _refuse(self, *_):
+        raise TypeError(f"a bilens {type(self).__name__} can be neither copied nor pickled: it owns memory of the C library. "
+                        "It never changes, so share it, or make it again from its model")
+
+    __copy__ = __deepcopy__ = __reduce_ex__ = _refuse
 
 
 class _Line:
@@ -97,6 +140,8 @@ class LongCall:
     after two seconds; False for none; None for that line where somebody looks.
     """
 
+    active = []  # the main thread's, the outermost first: a callback may make a long call itself
+
     def __init__(self, progress=None):
         if progress is None:
             progress = _is_watched()
@@ -104,35 +149,55 @@ class LongCall:
             raise TypeError("progress: a function (phase, done, total), True, False or None is expected")
         self.line = _Line() if progress is True else None
         self.report = self.line or (progress or None)
+        self.in_report = False  # the user's function is running
         self.interrupted = None
         self.failure = None
-        self.previous = None
-        self.callback = s.ProgressFunction(self.step)
-        self.progress = s.Progress(self.callback, None)
+        self.previous = None  # the program's handler of SIGINT, in the outermost of these calls
+        self.is_main = threading.current_thread() is threading.main_thread()
+        self.callback = ffi.callback("bl_progress_fn", self.step, error=False)
+        self.progress = ffi.new("bl_progress *", {"report": self.callback})[0]
 
     def step(self, _context, phase, done, total):
         try:
             if self.failure is not None or self.interrupted is not None:
                 return False
-            if self.report is not None and self.report(phase.decode(), done, total) is False:
-                return False
+            if self.report is not None:
+                self.in_report = True
+                go_on = self.report(ffi.string(phase).decode(), done, total)
+                self.in_report = False
+                if go_on is False:
+                    return False
             return self.interrupted is None
         except BaseException as failure:  # whatever the user's function raised; re-raised after the call
             self.failure = failure
             return False
+        finally:
+            self.in_report = False
 
-    def interrupt(self, number, frame):
-        self.interrupted = (number, frame)
+    @classmethod
+    def interrupt(cls, number, frame):
+        """SIGINT: the innermost call decides. In the user's function the interrupt is raised, in the library it is noted."""
+        inner = cls.active[-1]
+        if inner.in_report:
+            cls.active[0].previous(number, frame)
+        else:
+            inner.interrupted = (number, frame)
 
     def __enter__(self):
-        if threading.current_thread() is threading.main_thread():
+        if self.is_main:
             handler = signal.getsignal(signal.SIGINT)
-            if callable(handler):
+            if not self.active and callable(handler):
                 self.previous = handler
                 signal.signal(signal.SIGINT, self.interrupt)
+            if self.active or self.previous is not None:
+                self.active.append(self)
         return self
 
     def __exit__(self, kind, value, trace):
+        handler = None
+        if self in self.active:
+            handler = self.active[0].previous
+            self.active.remove(self)
         if self.previous is not None:
             signal.signal(signal.SIGINT, self.previous)
         if self.line is not None:
@@ -140,8 +205,6 @@ class LongCall:
         self.callback = self.progress = None  # they refer to this object
         if self.failure is not None:
             raise self.failure from None
-        if self.interrupted is not None:
-            if value is None or isinstance(value, CancelledError):
-                self.previous(*self.interrupted)  # raises KeyboardInterrupt, unless the program chose otherwise
-            return isinstance(value, CancelledError) and False
+        if self.interrupted is not None and (value is None or isinstance(value, CancelledError)):
+            handler(*self.interrupted)  # raises KeyboardInterrupt, unless the program chose otherwise
         return False

@@ -1,12 +1,10 @@
 """Models named as on the Hugging Face hub: the environment that decides about cache, endpoint and token, as the command line and the Python
 library huggingface_hub read it."""
-import ctypes as c
 import os
 from pathlib import Path
 
-from . import _structs as s
-from ._calls import LongCall, call
-from ._library import lib
+from ._calls import LongCall, c_text, call, keep, path_argument, text_of
+from ._library import ffi, lib
 from .errors import BilensError, CancelledError, UsageError
 
 UNASKED = 8 << 30  # bytes that loading a model may bring with it; `bilens fetch` knows no such limit
@@ -40,29 +38,31 @@ def token():
 
 def is_model(name):
     """True of a hub's name when no directory of that name is here."""
-    return not os.path.isdir(name) and lib.bl_hub_is_name(os.fsencode(name))
+    return not os.path.exists(name) and lib.bl_hub_is_name(path_argument(name, "model"))
 
 
 def load(name, progress):
     """A bl_model from the cache, or from the hub where the cache lacks it."""
-    parsed = s.HubName()
-    call(lib.bl_hub_parse, os.fsencode(name), c.byref(parsed))
-    text = lambda value: None if value is None else os.fsencode(value)  # noqa: E731
-    snapshot = None
+    parsed = ffi.new("bl_hub_name *")
+    call(lib.bl_hub_parse, os.fsencode(name), parsed)
+    text = lambda value: c_text(None if value is None else os.fsencode(value))  # noqa: E731
+    snapshot = ffi.NULL
     try:
         with LongCall(progress) as work:
-            options = s.HubOptions(
-                cache=text(place(variable("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"), "hub")), endpoint=text(variable("HF_ENDPOINT")), token=text(token()),
-                ca_file=text(variable("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")),
-                offline=is_true(variable("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")), prefer_cache=True, max_bytes=UNASKED, progress=work.progress)
-            request = s.HubRequest(name=parsed.repository, revision=parsed.revision)
-            snapshot = call(lib.bl_hub_fetch, c.byref(request), c.byref(options))
-        shown = parsed.repository + (b"@" + parsed.revision if parsed.revision else b"")
+            texts = {"cache": text(place(variable("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"), "hub")), "endpoint": text(variable("HF_ENDPOINT")),
+                     "token": text(token()), "ca_file": text(variable("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))}
+            options = keep(ffi.new("bl_hub_options *", dict(
+                texts, offline=is_true(variable("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")), prefer_cache=True, max_bytes=UNASKED,
+                progress=work.progress)), texts)
+            request = ffi.new("bl_hub_request *", {"name": parsed.repository, "revision": parsed.revision})
+            snapshot = call(lib.bl_hub_fetch, request, options)
+        revision = text_of(parsed.revision)
+        shown = (text_of(parsed.repository) + (f"@{revision}" if revision else "")).encode()
         return call(lib.bl_model_load_as, lib.bl_hub_snapshot_directory(snapshot), shown)
     except CancelledError:
         raise
     except BilensError as failure:
-        if snapshot is not None:
+        if snapshot:
             raise
         raise type(failure)(f"no such model directory: {name!r}; as a name on the hub: {failure}") from None
     finally:

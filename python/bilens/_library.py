@@ -3,16 +3,19 @@
 It is looked for, in this order: $BILENS_LIBRARY (a file); inside the package (a wheel may carry it); the build folder of the source tree that
 the package lies in; the system (ldconfig). The first that exists is taken; one of another version is refused.
 """
-import ctypes as c
 import ctypes.util
 import os
 from pathlib import Path
 
-from ._prototypes import PROTOTYPES
 from ._version import __version__
 from .errors import LibraryError
 
 PACKAGE = Path(__file__).resolve().parent
+try:
+    from ._declarations import FUNCTIONS, ffi
+except ModuleNotFoundError:  # the source tree: the declarations are made now
+    from ._headers import parse
+    ffi, FUNCTIONS = parse(PACKAGE.parent.parent / "include" / "bilens")
 SONAME = "libbilens.so.0"
 
 
@@ -26,7 +29,7 @@ def candidates():
         yield PACKAGE / name, "the package"
     for name in (SONAME, "libbilens.so", "libbilens.dylib"):
         yield PACKAGE.parent.parent / "build" / name, "the build folder of the source tree"
-    for name in (SONAME, c.util.find_library("bilens")):
+    for name in (SONAME, ctypes.util.find_library("bilens")):
         if name:
             yield name, "the system"
 
@@ -38,27 +41,23 @@ def open_library(name):
     if quiet:
         os.environ["OMP_WAIT_POLICY"] = "passive"
     try:
-        return c.CDLL(str(name))
+        return ffi.dlopen(str(name))
     finally:
         if quiet:
             del os.environ["OMP_WAIT_POLICY"]
 
 
 def check(library, where):
-    """Types every function; refuses a library of another version."""
+    """Refuses a library of another version, or one that lacks a function of the headers."""
     try:
-        library.bl_version.restype = c.c_char_p
-        version = library.bl_version().decode()
+        version = ffi.string(library.bl_version()).decode()
     except AttributeError:
-        raise LibraryError(f"{where} is no libbilens: it has no bl_version") from None
+        raise LibraryError(f"{where} is not libbilens: it has no bl_version") from None
     if version.split(".")[:2] != __version__.split(".")[:2]:
         raise LibraryError(f"{where} is bilens {version}, but this Python package is {__version__}: they must be built from the same source")
-    for name, (result, arguments) in PROTOTYPES.items():
-        try:
-            function = getattr(library, name)
-        except AttributeError:
-            raise LibraryError(f"{where} has no function {name}: it is older than this Python package, build both from the same source") from None
-        function.restype, function.argtypes = result, arguments
+    for name in FUNCTIONS:
+        if not hasattr(library, name):
+            raise LibraryError(f"{where} has no function {name}: it is older than this Python package, build both from the same source")
     return library
 
 

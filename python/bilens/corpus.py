@@ -1,12 +1,11 @@
 """Corpora: files, or stories that are in memory already."""
 import contextlib
-import ctypes as c
 import json
 import os
 
 from . import _data
-from ._calls import call, strings
-from ._library import lib
+from ._calls import call, path_argument, strings
+from ._library import ffi, lib
 from .errors import UsageError
 
 
@@ -51,12 +50,9 @@ def opened(corpus):
     """A bl_corpus of `corpus`: None (the stories that come with bilens), a path, a list of paths, or Stories."""
     if isinstance(corpus, Stories):
         data = corpus._data
-        handle = call(lib.bl_corpus_open_memory, b"memory.jsonl", c.cast(c.c_char_p(data), c.c_void_p), len(data))
+        handle = call(lib.bl_corpus_open_memory, b"memory.jsonl", ffi.from_buffer(data), len(data))
     else:
-        paths = [os.fsencode(path) for path in _paths(corpus)]
-        for path in paths:
-            if b"\0" in path:
-                raise UsageError("corpus: a path holds a NUL character")
+        paths = [path_argument(path, "corpus") for path in _paths(corpus)]
         handle = call(lib.bl_corpus_open, strings(paths), len(paths))
     try:
         yield handle

@@ -1,5 +1,4 @@
 """One direction's spectrum, eigenvectors and virtual tokens."""
-import ctypes as c
 import json
 import os
 import struct
@@ -7,17 +6,16 @@ import tempfile
 
 import numpy as np
 
-from . import _structs as s
-from ._arrays import floats, view
-from ._calls import call, call_text, longs, strings, text_argument
-from ._library import lib
+from ._arrays import address, floats, view
+from ._calls import Unique, c_text, call, call_text, keep, longs, owned, path_argument, strings, text_argument
+from ._library import ffi, lib
 from .errors import UsageError
 from .tables import token_table
 
 DEFAULT_INDICES = (-1, -2, -3, -4, 0, 1, 2, 3)
 
 
-class Direction:
+class Direction(Unique):
     """An output direction u [d] and how it came about: a token, a contrast, or a vector of one's own. Made by ``model.direction``."""
 
     def __init__(self, model, token, minus, centre, name):
@@ -25,19 +23,17 @@ class Direction:
         self.minus = [minus] if isinstance(minus, str) else list(minus)
         self.centre = bool(centre)
         self.name = name
-        self._vector = None
-        self._given = floats(token, [model.config.d_model], "direction") if self.token is None else None
-        self._c = s.Direction()
-        self._keep = [text_argument(t, "minus") for t in self.minus]
-        self._keep.append(strings(self._keep))
-        self._c.token = text_argument(token, "token") if self.token is not None else None
-        self._c.minus, self._c.n_minus = self._keep[-1], len(self.minus)
-        self._c.centre_unembedding = self.centre
-        if self._given is not None:
-            self._c.vector = self._given.ctypes.data
-            self._c.name = text_argument(name or "direction", "name")
+        fields = {"minus": strings([text_argument(t, "minus") for t in self.minus]), "n_minus": len(self.minus),
+                  "centre_unembedding": self.centre}
+        given = None
+        if self.token is not None:
+            fields["token"] = c_text(text_argument(token, "token"))
+        else:
+            given = floats(token, [model.config.d_model], "direction")
+            fields.update(vector=address(given), name=c_text(text_argument(name or "direction", "name")))
+        self._c = keep(ffi.new("bl_direction *", fields), fields, given)
         u = np.empty(model.config.d_model, np.float32)
-        call(lib.bl_direction_vector, model._handle, c.byref(self._c), u.ctypes.data)
+        call(lib.bl_direction_vector, model._handle, self._c, address(u))
         u.flags.writeable = False
         self.vector = u
 
@@ -54,16 +50,6 @@ class Direction:
         return f"<bilens direction {self.label!r}{against}>"
 
 
-class _Handle:
-    """Owns the bl_eigen."""
-
-    def __init__(self, pointer):
-        self.pointer = pointer
-
-    def __del__(self):
-        lib.bl_eigen_free(self.pointer)
-
-
 class Figure:
     """The spectrum as a picture: a notebook shows it; ``save("spectrum.pdf")`` writes .svg, .png or .pdf."""
 
@@ -72,7 +58,7 @@ class Figure:
 
     def save(self, path):
         """Writes the file atomically; returns its path."""
-        call(lib.bl_spectrum_figure, self._json, os.fsencode(path))
+        call(lib.bl_spectrum_figure, self._json, path_argument(path, "figure"))
         return path
 
     def _repr_png_(self):
@@ -85,7 +71,7 @@ class Figure:
         return data, {"width": width // 2, "height": height // 2}
 
 
-class Eigen:
+class Eigen(Unique):
     """The eigendecomposition of one layer's interaction matrix: u . MLP(x) = sum_n values[n] (vectors[:, n] . x)^2, plus `constant` with biases.
 
     n = d_model, or d_model + 1 with biases, whose last coordinate is the constant 1. An eigenvector's sign is arbitrary: its component of
@@ -93,8 +79,7 @@ class Eigen:
 
     def __init__(self, model, direction, layer, k):
         self.model, self.direction, self.layer = model, direction, layer
-        self._owner = _Handle(call(lib.bl_eigen_new, model._handle, layer, direction.vector.ctypes.data, k))
-        self._pointer = self._owner.pointer
+        self._pointer = owned(lib.bl_eigen_new, lib.bl_eigen_free, model._handle, layer, address(direction.vector), k)
         self._complete = k == 0
 
     def __len__(self):
@@ -103,7 +88,7 @@ class Eigen:
     @property
     def values(self):
         """[n] eigenvalues, ascending: a read-only view."""
-        return view(lib.bl_eigen_values(self._pointer), [len(self)], self._owner)
+        return view(lib.bl_eigen_values(self._pointer), [len(self)], self._pointer)
 
     @property
     def vectors(self):
@@ -111,7 +96,7 @@ class Eigen:
         if not self._complete:
             raise UsageError("vectors: only the outermost eigenvectors were computed (k): take vector(index), or m.eigen(…) without k")
         n = len(self)
-        return view(lib.bl_eigen_vector(self._pointer, 0), [n, n], self._owner).T
+        return view(lib.bl_eigen_vector(self._pointer, 0), [n, n], self._pointer).T
 
     def _position(self, index):
         n = len(self)
@@ -121,10 +106,10 @@ class Eigen:
 
     def vector(self, index):
         """[n] eigenvector by index into the ascending spectrum, negative from the end: a read-only view."""
-        address = lib.bl_eigen_vector(self._pointer, self._position(index))
-        if not address:
+        pointer = lib.bl_eigen_vector(self._pointer, self._position(index))
+        if not pointer:
             raise UsageError(f"eigenvector {index} was not computed: ask m.eigen for more pairs (k), or for all without k")
-        return view(address, [len(self)], self._owner)
+        return view(pointer, [len(self)], self._pointer)
 
     @property
     def effective_rank(self):
@@ -138,10 +123,9 @@ class Eigen:
 
     def group(self, index):
         """(first, last): the run of nearly equal eigenvalues around one (positions from 0). Within it only the span means anything."""
-        first, last = c.c_size_t(), c.c_size_t()
-        position = self._position(index) % len(self)
-        lib.bl_eigen_group(self._pointer, position, c.byref(first), c.byref(last))
-        return first.value, last.value
+        first, last = ffi.new("size_t *"), ffi.new("size_t *")
+        lib.bl_eigen_group(self._pointer, self._position(index) % len(self), first, last)
+        return first[0], last[0]
 
     def sources(self, index):
         """[1 + H, V] values of every token for eigenvector `index`: row 0 direct, row 1 + h as head h moves it."""
@@ -165,11 +149,11 @@ class Eigen:
         return json.loads(self._json(indices))
 
     def _subject(self):
-        return s.Subject(self.model._handle, c.pointer(self.direction._c), self.layer)
+        return ffi.new("bl_subject *", {"model": self.model._handle, "direction": self.direction._c, "layer": self.layer})
 
     def _json(self, indices):
         indices = [self._position(i) for i in indices]
-        return call_text(lib.bl_eigen_json, c.byref(self._subject()), self._pointer, longs(indices), len(indices)).encode()
+        return call_text(lib.bl_eigen_json, self._subject(), self._pointer, longs(indices), len(indices)).encode()
 
     def default_indices(self):
         """The four highest and the four lowest (fewer of a small spectrum): what is shown unless others are asked for."""
@@ -187,7 +171,7 @@ class Eigen:
 
     def table(self, indices=None):
         """What ``bilens eigen`` prints."""
-        return call_text(lib.bl_eigen_table, self._json(self.default_indices() if indices is None else indices), None)
+        return call_text(lib.bl_eigen_table, self._json(self.default_indices() if indices is None else indices), ffi.NULL)
 
     def _repr_html_(self):
         return call_text(lib.bl_spectrum_html, self._json(self.default_indices()))

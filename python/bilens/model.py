@@ -1,5 +1,4 @@
 """A model: its weights as arrays, and everything that is asked of it."""
-import ctypes as c
 import json
 import os
 from dataclasses import dataclass
@@ -8,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from . import _data, _hub
-from . import _structs as s
-from ._arrays import floats, matrix, view
-from ._calls import LongCall, call, call_text, strings, text_argument
-from ._library import lib
+from ._arrays import INT32, address, floats, matrix, named, token_ids, view
+from ._arrays import whole as count  # `whole` is an option of generate
+from ._calls import LongCall, Unique, call, call_text, owned, path_argument, strings, text_argument, text_of
+from ._library import ffi, lib
 from .corpus import opened
 from .eigen import Direction, Eigen
 from .errors import UsageError
@@ -78,51 +77,35 @@ STOPS = ("end", "tokens", "context")
 
 
 def _story(made):
-    story = Story(c.string_at(made.text).decode("utf-8", "replace"))
-    story.ids = np.frombuffer(c.string_at(made.ids.data, 4 * made.ids.n), np.int32).copy()
+    story = Story(text_of(made.text))
+    story.ids = view(made.ids.data, [made.ids.n], None, np.int32).copy()
     story.n_prompt, story.stop = made.n_prompt, STOPS[made.stop]
     return story
 
 
-class _Handle:
-    """Owns the bl_model; arrays of its weights refer to it."""
-
-    def __init__(self, pointer):
-        self.pointer = pointer
-
-    def __del__(self):
-        lib.bl_model_free(self.pointer)
-
-
-class _Weights:
-    """Owns a bl_weight_array, and the model that it may point into."""
-
-    def __init__(self, struct, model):
-        self.struct, self.model = struct, model
-
-    def __del__(self):
-        lib.bl_weight_array_free(c.byref(self.struct))
-
-
-class Model:
+class Model(Unique):
     """A bilinear language model. ``bilens.load`` makes it; it is immutable, and may be used from several threads.
 
     V vocabulary, d d_model, h d_hidden, H heads, k = d / H head width, T positions."""
 
     def __init__(self, model, progress=None):
         hub = isinstance(model, str) and _hub.is_model(model)
-        self._owner = _Handle(_hub.load(model, progress) if hub else call(lib.bl_model_load, os.fsencode(model)))
-        self._handle = self._owner.pointer
-        raw = lib.bl_model_config(self._handle).contents
-        names = dict(generation=lib.bl_generation_name(raw.generation).decode(), gate=lib.bl_gate_name(raw.gate).decode(),
-                     bilinear=lib.bl_config_is_bilinear(c.byref(raw)))
+        self._handle = ffi.gc(_hub.load(model, progress) if hub else call(lib.bl_model_load, path_argument(model, "model")), lib.bl_model_free)
+        self._source = model if hub else os.path.abspath(os.fspath(model))
+        raw = lib.bl_model_config(self._handle)
+        names = dict(generation=text_of(lib.bl_generation_name(raw.generation)), gate=text_of(lib.bl_gate_name(raw.gate)),
+                     bilinear=lib.bl_config_is_bilinear(raw))
         self.config = Config(**{f: names.get(f, getattr(raw, f, None)) for f in Config.__dataclass_fields__})
         self.tokenizer = Tokenizer(self)
+
+    def __reduce_ex__(self, _protocol):
+        """A pickled model is its name: loading it again takes milliseconds."""
+        return load, (self._source,)
 
     @property
     def name(self):
         """The directory, as it was given."""
-        return os.fsdecode(lib.bl_model_name(self._handle))
+        return os.fsdecode(ffi.string(lib.bl_model_name(self._handle)))
 
     @property
     def parameters(self):
@@ -134,12 +117,12 @@ class Model:
     @property
     def w_e(self):
         """[V, d] embedding: a read-only view of the mapped file."""
-        return matrix(lib.bl_model_w_e(self._handle), self._owner)
+        return matrix(lib.bl_model_w_e(self._handle), self._handle)
 
     @property
     def w_u(self):
         """[V, d] unembedding, the final norm's weight folded: a read-only view."""
-        return matrix(lib.bl_model_w_u(self._handle), self._owner)
+        return matrix(lib.bl_model_w_u(self._handle), self._handle)
 
     def _layer_index(self, layer):
         n = self.config.n_layer
@@ -149,11 +132,11 @@ class Model:
 
     def layer(self, layer=0):
         """The weights of one layer as a Layer of read-only views."""
-        raw = lib.bl_model_layer(self._handle, self._layer_index(layer)).contents
+        raw = lib.bl_model_layer(self._handle, self._layer_index(layer))
         d, h, heads = self.config.d_model, self.config.d_hidden, self.config.n_head
-        k, own = d // heads, self._owner
+        k, own = d // heads, self._handle
         heads_of = lambda v: matrix(v, own, (heads, k, d), (k * v.stride, v.stride, 1))  # noqa: E731
-        bias = lambda address, n: view(address, [n], own) if address else None  # noqa: E731
+        bias = lambda pointer, n: view(pointer, [n], own) if pointer else None  # noqa: E731
         return Layer(heads_of(raw.w_q), heads_of(raw.w_k), heads_of(raw.w_v), matrix(raw.w_o, own, (d, heads, k), (raw.w_o.stride, k, 1)),
                      matrix(raw.w_l, own), matrix(raw.w_r, own) if raw.w_r.data else None, matrix(raw.w_p, own), bias(raw.b_l, h),
                      bias(raw.b_r, h), bias(raw.b_p, d))
@@ -168,11 +151,9 @@ class Model:
         return lib.bl_weight_array_bytes(self._handle, text_argument(name, "tensor"))
 
     def _weights(self, name, layer):
-        out = s.WeightArray()
-        call(lib.bl_weight_array_get, self._handle, text_argument(name, "tensor"), self._layer_index(layer), c.byref(out))
-        owner = _Weights(out, self._owner)
-        n = out.array.n_dims
-        return view(out.array.data, out.array.shape[:n], owner), [out.axes[i].decode() for i in range(n)]
+        out = ffi.gc(ffi.new("bl_weight_array *"), lib.bl_weight_array_free)
+        call(lib.bl_weight_array_get, self._handle, text_argument(name, "tensor"), self._layer_index(layer), out)
+        return named(out.array, (out, self._handle)), [text_of(axis) for axis in out.axes[0:out.array.n_dims]]
 
     def ov(self, layer=0):
         """[H, d, d] OV_h = s O_h V_h: what head h writes for what it reads, the attention scale s included."""
@@ -202,7 +183,7 @@ class Model:
     def read_direction(self, source):
         """The same from a file: FILE.npy, or FILE.safetensors:TENSOR."""
         u = np.empty(self.config.d_model, np.float32)
-        call(lib.bl_direction_read, os.fsencode(source), len(u), u.ctypes.data)
+        call(lib.bl_direction_read, path_argument(source, "direction"), len(u), address(u))
         return Direction(self, u, (), False, os.fsdecode(source))
 
     def interaction(self, token, minus=(), layer=0, centre=False):
@@ -210,21 +191,19 @@ class Model:
         u = self.direction(token, minus, centre)
         n = lib.bl_interaction_size(self._handle)
         q = np.empty((n, n), np.float32)
-        call(lib.bl_interaction_matrix, self._handle, self._layer_index(layer), u.vector.ctypes.data, q.ctypes.data)
+        call(lib.bl_interaction_matrix, self._handle, self._layer_index(layer), address(u.vector), address(q))
         return q
 
     def eigen(self, token, minus=(), layer=0, k=0, centre=False, name=None):
         """The eigendecomposition of a direction's interaction matrix (see Eigen). `k`: only the k lowest and k highest eigenvectors (the
         spectrum is complete either way); 0: all."""
-        if isinstance(k, bool) or k != int(k) or k < 0:
-            raise UsageError(f"k: {k!r}, 0 (all) or a number of eigenvectors is expected")
-        return Eigen(self, self.direction(token, minus, centre, name), self._layer_index(layer), int(k))
+        return Eigen(self, self.direction(token, minus, centre, name), self._layer_index(layer), count(k, "k"))
 
     def virtual_tokens(self, v, layer=0):
         """[1 + H, V] of a vector v [n] on the MLP's input side: row 0 W_E v, row 1 + h as head h moves the tokens."""
         v = floats(v, [lib.bl_interaction_size(self._handle)], "v")
         out = np.empty((1 + self.config.n_head, self.config.n_vocab), np.float32)
-        call(lib.bl_virtual_tokens, self._handle, self._layer_index(layer), v.ctypes.data, out.ctypes.data)
+        call(lib.bl_virtual_tokens, self._handle, self._layer_index(layer), address(v), address(out))
         return out
 
     def _token(self, id):
@@ -234,17 +213,16 @@ class Model:
     @staticmethod
     def _extremes(array, k):
         """([(value, index tuple)] of the k largest, descending; of the k smallest, ascending)"""
-        if isinstance(k, bool) or k != int(k) or k < 1:
-            raise UsageError(f"k: {k!r}, 1 or more is expected")
-        k = min(int(k), array.size)
-        raw = s.NamedArray(None, array.ctypes.data, array.ndim, (s.Size * s.MAX_DIMS)(*array.shape))
-        top, bottom = (s.Entry * max(1, k))(), (s.Entry * max(1, k))()
-        n = lib.bl_describe(c.byref(raw), k, top, bottom)
-        entries = lambda side: [(e.value, tuple(e.index[:array.ndim])) for e in side[:n]]  # noqa: E731
+        k = min(count(k, "k", 1), array.size)
+        array = np.ascontiguousarray(array)
+        raw = ffi.new("bl_named_array *", {"data": address(array), "n_dims": array.ndim, "shape": list(array.shape)})
+        top, bottom = ffi.new("bl_entry[]", max(1, k)), ffi.new("bl_entry[]", max(1, k))
+        n = lib.bl_describe(raw, k, top, bottom)
+        entries = lambda side: [(e.value, tuple(e.index[0:array.ndim])) for e in side[0:n]]  # noqa: E731
         return entries(top), entries(bottom)
 
     def describe(self, tensor, k=10, axes=None, layer=0):
-        """The k largest and then the k smallest entries of a tensor, descending throughout: a table with one column an axis and Value.
+        """The k largest and then the k smallest entries of a tensor, descending throughout: a table with one column per axis and Value.
 
         `tensor`: an array, or a name that ``tensor`` knows. `axes`: names of an array's axes; one called "token" shows the vocabulary's
         strings, as those of named tensors do. NaN entries are left out."""
@@ -254,8 +232,8 @@ class Model:
         else:
             array = floats(tensor, None, "tensor")
             axes = [f"Dim {i}" for i in range(array.ndim)] if axes is None else list(axes)
-        if array.ndim > s.MAX_DIMS or len(axes) != array.ndim:
-            raise UsageError(f"axes: {len(axes)} names for an array of {array.ndim} dimensions (at most {s.MAX_DIMS})")
+        if array.ndim > lib.BL_MAX_DIMS or len(axes) != array.ndim:
+            raise UsageError(f"axes: {len(axes)} names for an array of {array.ndim} dimensions (at most {lib.BL_MAX_DIMS})")
         top, bottom = self._extremes(array, k)
         rows = top + bottom[::-1]
         label = lambda axis, i: self._token(i) if axis == "token" else i  # noqa: E731
@@ -279,36 +257,38 @@ class Model:
             raise TypeError(f"scan: an Eigen is expected after the corpus, not {type(eigen).__name__}")
         if eigen.model is not self:
             raise UsageError("scan: this Eigen belongs to another model")
-        return Scan(self, eigen, corpus, indices, int(top), int(stories), bool(exact_path), bool(heads), progress)
+        return Scan(self, eigen, corpus, indices, top, stories, exact_path, heads, progress)
 
     def trace(self, text, points=None):
         """Activations of a text (or of ids [T]) at named points (see Trace); None: all points. A text is cut to n_ctx tokens."""
         if isinstance(text, str):
             ids = self.tokenizer.encode(text)[:self.config.n_ctx]
         else:
-            ids = self.tokenizer._ids(text)
+            ids = token_ids(text)
         return Trace(self, ids, points)
 
     def eval(self, corpus=None, stories=0, progress=None):
         """Mean loss over a corpus: Loss(loss, predictions, stories)."""
-        out = s.Loss()
+        out, stories = ffi.new("bl_loss *"), count(stories, "stories")
         with opened(corpus) as handle, LongCall(progress) as work:
-            call(lib.bl_model_eval, self._handle, handle, int(stories), work.progress, c.byref(out))
+            call(lib.bl_model_eval, self._handle, handle, stories, work.progress, out)
         return Loss(out.loss, out.predictions, out.stories)
 
     def generate(self, prompt="", n=None, temperature=0.8, top_k=0, top_p=0.0, seed=0, max_tokens=0, capitals=False, whole=False, progress=None):
         """A text that continues `prompt`: a Story, which is a str with ids; with `n` a list of so many, each with a seed of its own."""
-        options = s.GenerateOptions(temperature, top_k, top_p, seed, max_tokens, capitals, whole)
+        options = ffi.new("bl_generate_options *", {
+            "temperature": temperature, "top_k": count(top_k, "top_k"), "top_p": top_p, "seed": count(seed, "seed", high=(1 << 64) - 1),
+            "max_tokens": count(max_tokens, "max_tokens"), "capitals": bool(capitals), "whole": bool(whole)})
         stories = []
 
         def take(_context, _i, made, _err):
-            stories.append(_story(made.contents))
+            stories.append(_story(made))
             return True
 
-        callback = s.StoryFunction(take)
+        callback = ffi.callback("bl_story_fn", take, error=False)
         with LongCall(progress) as work:
-            call(lib.bl_generate_stories, self._handle, text_argument(prompt, "prompt"), c.byref(options), 1 if n is None else int(n), callback, None,
-                 work.progress)
+            call(lib.bl_generate_stories, self._handle, text_argument(prompt, "prompt"), options, 1 if n is None else count(n, "n", 1), callback,
+                 ffi.NULL, work.progress)
         return stories[0] if n is None else stories
 
     # -- results ------------------------------------------------------------------------------------------------------------------------
@@ -318,9 +298,9 @@ class Model:
         Returns the path of the page."""
         if not isinstance(scan, Scan) or scan.model is not self:
             raise UsageError("report: a Scan of this model is expected: m.report(m.scan(corpus, e), directory)")
-        eigen, files = scan.eigen, [os.fsencode(name) for name in scan.corpus_names]
+        eigen, files = scan.eigen, [path_argument(name, "corpus") for name in scan.corpus_names]
         text = call_text(lib.bl_report_json, self._info(), eigen._json(scan.indices), scan._text().encode(), strings(files), len(files))
-        call(lib.bl_report_render, text.encode(), eigen._pointer, os.fsencode(directory))
+        call(lib.bl_report_render, text.encode(), eigen._pointer, path_argument(directory, "report"))
         return os.path.join(os.fspath(directory), "index.html")
 
     def _info(self):
@@ -349,15 +329,14 @@ def load(model=None, progress=None):
 
 def set_threads(threads=0):
     """Threads for the library and its BLAS; 0: all cores. Returns the number in force."""
-    return lib.bl_set_threads(int(threads))
+    return lib.bl_set_threads(count(threads, "threads", high=INT32[1]))
 
 
 def read_array(source):
     """An array from FILE.npy or FILE.safetensors[:TENSOR] as float32."""
-    array, data = s.NamedArray(), c.c_void_p()
-    call(lib.bl_array_read, os.fsencode(source), c.byref(array), c.byref(data))
+    array, data = ffi.new("bl_named_array *"), ffi.new("float **")
+    call(lib.bl_array_read, path_argument(source, "array"), array, data)
     try:
-        shape = array.shape[:array.n_dims]
-        return np.array(view(array.data, shape, None))
+        return np.array(named(array, None))
     finally:
-        lib.bl_free(data)
+        lib.bl_free(data[0])

@@ -1,15 +1,13 @@
 """The places of a corpus that excite eigenvectors most."""
-import ctypes as c
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from . import _structs as s
-from ._arrays import view
-from ._calls import LongCall, call, call_text, longs
-from ._library import lib
+from ._arrays import view, whole
+from ._calls import LongCall, Unique, call_text, longs, owned
+from ._library import ffi, lib
 from .corpus import names, opened
 from .errors import UsageError
 from .tables import table
@@ -32,7 +30,7 @@ class Match:
     ids: np.ndarray  #: [position + 1 + len(next)] ids: a view
 
 
-class Hits(Sequence):
+class Hits(Unique, Sequence):
     """The matches of one eigenvector, best first. A notebook shows them in colour."""
 
     def __init__(self, scan, j):
@@ -56,44 +54,31 @@ class Hits(Sequence):
         return f"<eigenvector {self.index}, eigenvalue {self.eigenvalue:.4g}>\n" + "\n".join(lines)
 
 
-class _Handle:
-    """Owns the bl_scan."""
-
-    def __init__(self, pointer):
-        self.pointer = pointer
-
-    def __del__(self):
-        lib.bl_scan_free(self.pointer)
-
-
-class Scan(Sequence):
+class Scan(Unique, Sequence):
     """``model.scan(corpus, e)``: for every eigenvector asked for the matches, in the order of ``indices``; ``of(-1)`` by index."""
 
     def __init__(self, model, eigen, corpus, indices, top, stories, exact_path, heads, progress):
         self.model, self.eigen, self.corpus_names = model, eigen, names(corpus)
         self.indices = [eigen._position(i) for i in (eigen.default_indices() if indices is None else indices)]
-        if not 1 <= top <= 100000:
-            raise UsageError(f"top: {top}, from 1 to 100000 is expected")
-        if stories < 0:
-            raise UsageError(f"stories: {stories}, 0 (all) or more is expected")
+        top, stories = whole(top, "top", 1, 100000), whole(stories, "stories")
         for index in self.indices:
             eigen.vector(index)
         with opened(corpus) as handle, LongCall(progress) as work:
-            options = s.ScanOptions(top, stories, work.progress, exact_path, heads, False)
-            self._owner = _Handle(call(lib.bl_scan_run, model._handle, eigen._pointer, longs(self.indices), len(self.indices), handle,
-                                       c.byref(options)))
-        self._pointer = self._owner.pointer
+            options = ffi.new("bl_scan_options *", {"top": top, "max_stories": stories, "progress": work.progress,
+                                                    "exact_path": bool(exact_path), "heads": bool(heads)})
+            self._pointer = owned(lib.bl_scan_run, lib.bl_scan_free, model._handle, eigen._pointer, longs(self.indices), len(self.indices), handle,
+                                  options)
         self.stories, self.positions = lib.bl_scan_stories(self._pointer), lib.bl_scan_positions(self._pointer)
         self._hits = [Hits(self, j) for j in range(len(self.indices))]
 
     def _match(self, j, i):
         match = lib.bl_scan_match(self._pointer, j, i)
-        ids = view(match.ids, [match.n_ids], self._owner, np.int32)
+        ids = view(match.ids, [match.n_ids], self._pointer, np.int32)
         tokens = [self.model._token(id) for id in ids]
         cut = match.position + 1
         return Match(match.story, match.position, tokens[match.position], match.activation, match.similarity, match.bias,
-                     view(match.contributions, [cut], self._owner),
-                     view(match.heads, [1 + match.n_heads, cut], self._owner) if match.n_heads else None, tokens[:cut], tokens[cut:], ids)
+                     view(match.contributions, [cut], self._pointer),
+                     view(match.heads, [1 + match.n_heads, cut], self._pointer) if match.n_heads else None, tokens[:cut], tokens[cut:], ids)
 
     def __getitem__(self, j):
         return self._hits[j]
@@ -124,7 +109,7 @@ class Scan(Sequence):
         return table({name: [row[i] for row in rows] for i, name in enumerate(head)})
 
     def _text(self):
-        return call_text(lib.bl_scan_json, c.byref(self.eigen._subject()), self.eigen._pointer, self._pointer, longs(self.indices),
+        return call_text(lib.bl_scan_json, self.eigen._subject(), self.eigen._pointer, self._pointer, longs(self.indices),
                          len(self.indices))
 
     def json(self):
@@ -138,7 +123,7 @@ class Scan(Sequence):
 
     def table(self):
         """What ``bilens scan`` prints."""
-        return call_text(lib.bl_scan_table, self._text().encode(), None)
+        return call_text(lib.bl_scan_table, self._text().encode(), ffi.NULL)
 
     def _repr_html_(self):
         return call_text(lib.bl_scan_html, self._text().encode())

@@ -1,15 +1,13 @@
 """A model's vocabulary."""
-import ctypes as c
-
 import numpy as np
 
-from . import _structs as s
-from ._calls import call, call_text, text_argument
-from ._library import lib
+from ._arrays import address, token_ids, view, whole
+from ._calls import Unique, call, call_text, text_argument, text_of
+from ._library import ffi, lib
 from .errors import UsageError
 
 
-class Tokenizer:
+class Tokenizer(Unique):
     """``model.tokenizer``: text to ids and back. Exactly the ids of the Hugging Face library."""
 
     def __init__(self, model):
@@ -21,37 +19,27 @@ class Tokenizer:
 
     def encode(self, text):
         """ids [T] (int32) of a text, [BOS] first."""
+        if not isinstance(text, str):
+            raise TypeError(f"encode: a text (str) is expected, not {type(text).__name__}; decode takes ids")
         data = text.encode("utf-8", "surrogatepass")
-        ids = s.Ids()
-        try:
-            call(lib.bl_tokenizer_encode, self._handle, c.cast(c.c_char_p(data), c.c_void_p), len(data), c.byref(ids))
-            return np.frombuffer(c.string_at(ids.data, 4 * ids.n), np.int32).copy() if ids.n else np.zeros(0, np.int32)
-        finally:
-            lib.bl_ids_free(c.byref(ids))
-
-    def _ids(self, ids):
-        try:
-            out = np.ascontiguousarray(ids, np.int32)
-        except (TypeError, ValueError, OverflowError) as failure:
-            raise UsageError(f"ids: whole numbers are expected: {failure}") from None
-        if out.ndim != 1:
-            raise UsageError(f"ids: a list is expected, not an array of shape {list(out.shape)}")
-        return out
+        ids = ffi.gc(ffi.new("bl_ids *"), lib.bl_ids_free)
+        call(lib.bl_tokenizer_encode, self._handle, data, len(data), ids)
+        return view(ids.data, [ids.n], ids, np.int32).copy()
 
     def decode(self, ids):
         """Text of ids, as the Hugging Face library's ``decode(ids, skip_special_tokens=False)`` gives it."""
-        ids = self._ids(ids)
-        return call_text(lib.bl_tokenizer_decode, self._handle, ids.ctypes.data, len(ids))
+        ids = token_ids(ids)
+        return call_text(lib.bl_tokenizer_decode, self._handle, address(ids), len(ids))
 
     def prose(self, ids, capitals=False):
         """The same as a reader expects it: no [BOS], no blank before punctuation; with `capitals` sentences begin with one."""
-        ids = self._ids(ids)
-        return call_text(lib.bl_tokenizer_prose, self._handle, ids.ctypes.data, len(ids), bool(capitals))
+        ids = token_ids(ids)
+        return call_text(lib.bl_tokenizer_prose, self._handle, address(ids), len(ids), bool(capitals))
 
     def token(self, id):
         """The vocabulary's own string of an id ("##ing"); None when there is none."""
-        name = lib.bl_tokenizer_token(self._handle, int(id)) if -2**31 <= int(id) < 2**31 else None
-        return None if name is None else name.decode("utf-8", "replace")
+        id = whole(id, "token id", low=-(1 << 200), high=1 << 200)
+        return text_of(lib.bl_tokenizer_token(self._handle, id)) if -2**31 <= id < 2**31 else None
 
     def tokens(self, ids):
         """[self.token(id) for id in ids]"""
@@ -59,10 +47,10 @@ class Tokenizer:
 
     def id(self, token):
         """The id of a vocabulary string or "#1234"; UsageError with the nearest strings when there is none."""
-        err = s.Error()
-        found = lib.bl_tokenizer_find(self._handle, text_argument(token, "token"), c.byref(err))
+        err = ffi.new("bl_error *")
+        found = lib.bl_tokenizer_find(self._handle, text_argument(token, "token"), err)
         if found < 0:
-            raise UsageError(err.message.decode("utf-8", "replace"))
+            raise UsageError(text_of(err.message))
         return found
 
     def __getitem__(self, key):

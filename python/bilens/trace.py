@@ -1,25 +1,12 @@
 """Activations of one text at named points."""
-import ctypes as c
 from collections.abc import Mapping
 
-import numpy as np
-
-from ._arrays import view
-from ._calls import call, strings, text_argument
-from ._library import lib
+from ._arrays import address, named, token_ids
+from ._calls import Unique, owned, strings, text_argument, text_of
+from ._library import ffi, lib
 
 
-class _Handle:
-    """Owns the bl_trace; the arrays refer to it."""
-
-    def __init__(self, pointer):
-        self.pointer = pointer
-
-    def __del__(self):
-        lib.bl_trace_free(self.pointer)
-
-
-class Trace(Mapping):
+class Trace(Unique, Mapping):
     """``model.trace(text)``: a mapping from "mlp_in.0", …, "logits" to arrays. Shapes: q k v [H, T, k] (q and k after rotary), scores pattern
     [H, T, T], mlp_hidden [T, h], logits [T, V], all others [T, d]. The arrays are read-only views; each keeps the trace's memory alive.
 
@@ -29,16 +16,16 @@ class Trace(Mapping):
         if isinstance(points, str):
             points = [points]
         names = None if points is None else [text_argument(name, "points") for name in points]
-        ids = np.ascontiguousarray(ids, np.int32)
-        pointer = call(lib.bl_trace_run, model._handle, ids.ctypes.data, len(ids), strings(names) if names is not None else None,
-                       len(names) if names is not None else 0)
-        self._owner = _Handle(pointer)
+        ids = token_ids(ids)
+        handle = owned(lib.bl_trace_run, lib.bl_trace_free, model._handle, address(ids), len(ids),
+                       ffi.NULL if names is None else strings(names), len(names or ()))
+        self._owner = handle
         self.ids = ids
         self.tokens = model.tokenizer.tokens(ids)
         self._arrays = {}
-        for i in range(lib.bl_trace_n(pointer)):
-            array = lib.bl_trace_array(pointer, i)
-            self._arrays[array.name.decode()] = view(array.data, array.shape[:array.n_dims], self._owner)
+        for i in range(lib.bl_trace_n(handle)):
+            array = lib.bl_trace_array(handle, i)
+            self._arrays[text_of(array.name)] = named(array, handle)
 
     def __getitem__(self, name):
         """The array of a point; without a layer, that of the only one: trace["mlp_in"] of a one-layer model."""

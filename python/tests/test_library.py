@@ -19,7 +19,7 @@ def test_environment(tmp_path):
     out = python("import bilens", env={"BILENS_LIBRARY": str(text)})
     assert out.returncode == 1 and "LibraryError" in out.stderr and "text.so" in out.stderr
     out = python("import bilens", env={"BILENS_LIBRARY": "libm.so.6"})
-    assert out.returncode == 1 and "is no libbilens" in out.stderr
+    assert out.returncode == 1 and "is not libbilens" in out.stderr
     code = "import os\ntry:\n import bilens\nexcept ImportError as e: print('import error')"
     assert python(code, env={"BILENS_LIBRARY": "libm.so.6"}).stdout == "import error\n"
 
@@ -43,7 +43,7 @@ def test_nowhere(tmp_path, monkeypatch):
     monkeypatch.delenv("BILENS_LIBRARY", raising=False)
     monkeypatch.setattr(_library, "PACKAGE", tmp_path / "a" / "b")
     monkeypatch.setattr(_library, "SONAME", "libbilens-not-there.so")
-    monkeypatch.setattr(_library.c.util, "find_library", lambda name: None)
+    monkeypatch.setattr(_library.ctypes.util, "find_library", lambda name: None)
     with pytest.raises(bilens.LibraryError, match="make install") as caught:
         _library.load()
     assert str(tmp_path / "build" / "libbilens.so") in str(caught.value)

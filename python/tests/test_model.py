@@ -79,7 +79,7 @@ def test_views(default):
         default.layer().w_q.flags.writeable = True
 
     m = bilens.load(DATA / "models" / "plain")
-    owner = weakref.ref(m._owner)
+    owner = weakref.ref(m._handle)
     row, w_o, derived = m.w_e[3], m.layer().w_o, m.tensor("w_p")
     expected = row.copy(), w_o.copy(), derived.copy()
     e = m.eigen("swim")
