@@ -47,16 +47,23 @@ def open_library(name):
             del os.environ["OMP_WAIT_POLICY"]
 
 
+def has(library, name):
+    """The library has this function."""
+    try:
+        return getattr(library, name) is not None
+    except Exception:  # AttributeError, or ffi.error where the declarations are a module
+        return False
+
+
 def check(library, where):
     """Refuses a library of another version, or one that lacks a function of the headers."""
-    try:
-        version = ffi.string(library.bl_version()).decode()
-    except AttributeError:
-        raise LibraryError(f"{where} is not libbilens: it has no bl_version") from None
+    if not has(library, "bl_version"):
+        raise LibraryError(f"{where} is not libbilens: it has no bl_version")
+    version = ffi.string(library.bl_version()).decode()
     if version.split(".")[:2] != __version__.split(".")[:2]:
         raise LibraryError(f"{where} is bilens {version}, but this Python package is {__version__}: they must be built from the same source")
     for name in FUNCTIONS:
-        if not hasattr(library, name):
+        if not has(library, name):
             raise LibraryError(f"{where} has no function {name}: it is older than this Python package, build both from the same source")
     return library
 
