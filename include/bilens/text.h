@@ -83,18 +83,30 @@ typedef struct bl_story {
     const char *path;     /**< the file it came from, owned by the corpus; "-" for standard input */
     uint64_t byte_offset; /**< where it begins in that file's uncompressed text */
     size_t line;          /**< 1-based line where it begins */
+    uint64_t number; /**< the entry's 0-based place in the corpus, over all files, blank entries counted */
 } bl_story;
 
-/** Opens files in order as one stream: `.txt` (stories between `<|endoftext|>`, stripped, empty ones
- * skipped), `.jsonl` (objects with "text", verbatim, blank ones skipped), each optionally `.gz` or `.zst`;
- * `-` is standard input, and there and wherever the name does not tell, the content decides (compression by
- * magic bytes; jsonl if it begins with `{`). A missing file fails here; a corpus with no story at all fails
+/** Opens files in order as one stream: `.txt` (stories between `<|endoftext|>`, stripped), `.jsonl` (one
+ * object with "text" per line, or one string, verbatim), `.json` (an array of such objects or strings), each
+ * optionally `.gz` or `.zst`; `-` is standard input, and there and wherever the name does not tell, the
+ * content decides (compression by magic bytes; jsonl if it begins with `{`, an array if it begins with `["`,
+ * `[{` or `[]`). Blank entries are skipped but counted in bl_story.number. Files of another kind (CSV, tar,
+ * zip, parquet) are refused by their name. A missing file fails here; a corpus with no story at all fails
  * at the first bl_corpus_next with BL_ERR_INPUT. */
 BL_API bl_corpus *bl_corpus_open(const char *const *paths, size_t n_paths, bl_error *err);
 /** One file's content that is in memory already, and stays there as long as the corpus; the suffix of `name`
  * says what it is. */
 BL_API bl_corpus *bl_corpus_open_memory(const char *name, const void *data, size_t size, bl_error *err);
 BL_API void bl_corpus_free(bl_corpus *corpus);
+
+/** The key of JSON objects under which their text stands, instead of "text"; NULL: "text" again. Call it
+ * before the first bl_corpus_next. Fails with BL_ERR_MEMORY only. */
+BL_API bool bl_corpus_text_key(bl_corpus *corpus, const char *key, bl_error *err);
+
+/** After reading: a sentence for the user when a .txt file was one single story, far longer than a context of
+ * `n_ctx` tokens (its stories are probably separated by something else); NULL otherwise. Owned by the corpus.
+ */
+BL_API const char *bl_corpus_note(bl_corpus *corpus, size_t n_ctx);
 
 /** The next story: true and `*story`; false at the end (err->code BL_OK) or on failure (err->code set).
  *  Memory is bounded by the longest story (at most 1 GiB). */

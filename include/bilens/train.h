@@ -60,7 +60,9 @@ typedef struct bl_train_options {
     /* files */
     const char *const *corpus; /**< text to learn from, as bl_corpus_open takes it (not standard input) */
     size_t n_corpus;
-    const char *valid;     /**< text to measure the loss on; NULL: none */
+    const char
+        *text_key;     /**< where corpus and valid hold JSON objects: the key of their text; NULL: "text" */
+    const char *valid; /**< text to measure the loss on; NULL: none */
     const char *tokenizer; /**< tokenizer.json */
     const char *output;    /**< model directory to make */
     bool resume;    /**< continue from the checkpoint in `output`; starts afresh when there is none yet; a

@@ -43,24 +43,33 @@ static bool encode(const bl_atlas *a, bl_batch *batch, bl_error *err) {
     return ok;
 }
 
-/* Stories a->done … of the batch, in one transaction. */
+/* Row `story`, after empty rows for the blank entries before it: a row's id is its entry's place in the
+ * corpus. */
+static bool store_story(sqlite3_stmt *s, uint64_t story, const bl_ids *ids, uint64_t *next, bl_error *err) {
+    static const bl_ids none = {0};
+    for (; *next <= story; ++*next) {
+        const bl_ids *row = *next == story ? ids : &none;
+        sqlite3_bind_int64(s, 1, (sqlite3_int64)*next);
+        sqlite3_bind_int64(s, 2, (sqlite3_int64)row->n);
+        sqlite3_bind_blob64(s, 3, row->n ? (const void *)row->data : "", row->n * sizeof *row->data,
+                            SQLITE_STATIC);
+        if (!bl_database_step(s, err)) return false;
+    }
+    return true;
+}
+
+/* The batch's stories, in one transaction; a->done entries are there already. */
 static bool store(bl_atlas *a, const bl_batch *batch, uint64_t hash, bl_error *err) {
     char text[24];
     snprintf(text, sizeof text, "%016" PRIx64, hash);
     if (!bl_database_begin(a->db, err)) return false;
     sqlite3_stmt *s = bl_database_prepare(a->db, "INSERT INTO story VALUES (?, ?, ?)", err);
     bool ok = s != NULL;
-    for (size_t i = 0; ok && i < batch->n; i++) {
-        const bl_ids *ids = &batch->ids[i];
-        sqlite3_bind_int64(s, 1, (sqlite3_int64)a->done + (sqlite3_int64)i);
-        sqlite3_bind_int64(s, 2, (sqlite3_int64)ids->n);
-        sqlite3_bind_blob64(s, 3, ids->n ? (const void *)ids->data : "", ids->n * sizeof *ids->data,
-                            SQLITE_STATIC);
-        ok = bl_database_step(s, err);
-    }
+    uint64_t next = a->done;
+    for (size_t i = 0; ok && i < batch->n; i++)
+        ok = store_story(s, batch->number[i], &batch->ids[i], &next, err);
     sqlite3_finalize(s);
-    ok = ok && bl_meta_set(a->db, "corpus_hash", text, err) &&
-         bl_atlas_mark(a, BL_PHASE_READ, a->done + batch->n, err);
+    ok = ok && bl_meta_set(a->db, "corpus_hash", text, err) && bl_atlas_mark(a, BL_PHASE_READ, next, err);
     return bl_database_commit(a->db, ok, err);
 }
 
@@ -117,18 +126,19 @@ static bool same_corpus(bl_atlas *a, uint64_t hash, bool complete, bl_error *err
 bool bl_atlas_read(bl_atlas *a, bl_error *err) {
     bl_batch batch = {0};
     const uint64_t there = a->phase == BL_PHASE_READ ? a->done : UINT64_MAX;
-    uint64_t seen = 0, hash = 0, known = there, read, total;
+    uint64_t seen = 0, n_read = 0, hash = 0, known = there, read, total; /* seen: entries; n_read: stories */
     bool ok = true, compared = there == 0;
     if (a->phase > BL_PHASE_READ) ok = bl_meta_get_number(a->db, "stories", &known, err);
     while (ok) {
         bl_corpus_position(a->corpus, &read, &total);
-        size_t left = a->options.max_stories ? a->options.max_stories - (size_t)seen : BATCH;
+        size_t left = a->options.max_stories ? a->options.max_stories - (size_t)n_read : BATCH;
         ok = bl_progress_step(&a->options.progress, "reading", read, total, err) &&
              bl_batch_read(&batch, a->corpus, left < BATCH ? left : BATCH, err);
         if (!ok || batch.n == 0) break;
         for (size_t i = 0; i < batch.n; i++)
             hash = bl_hash(hash, batch.text + batch.begin[i], batch.begin[i + 1] - batch.begin[i]);
-        seen += batch.n;
+        seen = batch.number[batch.n - 1] + 1;
+        n_read += batch.n;
         if (seen <= known) {
             if (seen == known) {
                 ok = same_corpus(a, hash, true, err);

@@ -67,15 +67,15 @@ static char *describe(const common *c, const bl_atlas_summary *s) {
 
 static int make(int argc, char **argv, const verb *self) {
     common c = {0};
-    text_list corpora = {0}, tokens = {0};
+    corpus_options corpora = {0};
+    text_list tokens = {0};
     bl_atlas_options o = {.pairs = 4, .top = 8, .virtual_tokens = 5};
     const char *tokens_file = NULL, *site = NULL, *from = NULL;
     bool no_spectra = false;
     size_t seed = 0;
     bl_error err = {0};
     const option table[] = {
-        {"corpus", OPTION_FILES, &corpora, "FILE…",
-         "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst"},
+        CORPUS_OPTIONS(corpora, CORPUS_FORMATS),
         {"layer", OPTION_COUNT, &o.layer, "N", "layer whose MLP is decomposed (default 0)"},
         {"tokens", OPTION_TEXT, &tokens_file, "FILE", "only these output tokens, one a line"},
         {"frequent", OPTION_COUNT, &o.frequent, "N", "only the N tokens that the corpus has most often"},
@@ -132,6 +132,7 @@ static int make(int argc, char **argv, const verb *self) {
     o.progress = progress_bar(c.quiet);
     ok = ranks_agree(model != NULL, &err) && bl_atlas_run(model, corpus, c.output, &o, &summary, &err);
     progress_end();
+    if (ok && corpus) note_corpus(&c, corpus, model);
     if (ok && site && ranks_first()) ok = write_site(&c, model, c.output, site, no_spectra, &err);
     if (ok) text = describe(&c, &summary);
     if (!ok && err.code == BL_ERR_CANCELLED)
@@ -143,7 +144,7 @@ done:
     bl_model_free(model);
     bl_corpus_free(corpus);
     free_tokens(&tokens);
-    text_list_free(&corpora);
+    corpus_options_free(&corpora);
     common_free(&c);
     return status;
 }

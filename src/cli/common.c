@@ -54,20 +54,29 @@ bl_model *load_model(common *c, bl_error *err) {
     return is_hub_model(c->model) ? load_hub_model(c, err) : bl_model_load(c->model, err);
 }
 
-bl_corpus *open_corpus(const text_list *paths, bl_error *err) {
+void corpus_options_free(corpus_options *options) { text_list_free(&options->files); }
+
+void note_corpus(const common *c, bl_corpus *corpus, const bl_model *model) {
+    const char *text = bl_corpus_note(corpus, bl_model_config(model)->n_ctx);
+    if (text && ranks_first()) note(c, "bilens: note: %s", text);
+}
+
+bl_corpus *open_corpus(const corpus_options *options, bl_error *err) {
+    const text_list *paths = &options->files;
     for (size_t i = 0; i < paths->n && ranks_started(); i++)
         if (strcmp(paths->items[i], "-") == 0) {
             set_error(err, BL_ERR_USAGE, "--corpus -: mpirun gives standard input to one rank only%s",
                       ": name a file");
             return NULL;
         }
-    if (paths->n) return bl_corpus_open(paths->items, paths->n, err);
-    char *path = default_data("stories.txt", err);
-    if (!path) return NULL;
+    char *path = paths->n ? NULL : default_data("stories.txt", err);
+    if (!paths->n && !path) return NULL;
     const char *one = path;
-    bl_corpus *corpus = bl_corpus_open(&one, 1, err);
+    bl_corpus *corpus = bl_corpus_open(path ? &one : paths->items, path ? 1 : paths->n, err);
     free(path);
-    return corpus;
+    if (!corpus || bl_corpus_text_key(corpus, options->text_key, err)) return corpus;
+    bl_corpus_free(corpus);
+    return NULL;
 }
 
 void direction_options_free(direction_options *options) {
@@ -184,7 +193,11 @@ char *read_stdin(bl_error *err) {
         }
         size_t got = fread(text + n, 1, capacity - n - 1, stdin);
         n += got;
-        if (got == 0) break;
+        if (got > 0) continue;
+        if (!ferror(stdin)) break;
+        set_error(err, BL_ERR_INPUT, "standard input cannot be read: %s", strerror(errno));
+        free(text);
+        return NULL;
     }
     text[n] = '\0';
     return text;

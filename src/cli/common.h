@@ -9,8 +9,25 @@ bl_model *load_model(common *c, bl_error *err);
 /* A file or folder of the data that comes with bilens ("stories.txt"): in $BILENS_DATA, beside the build
  * folder, or where it was installed. Free with free; NULL with BL_ERR_INPUT. */
 char *default_data(const char *name, bl_error *err);
+/* Options that give a corpus, alike in every verb. */
+typedef struct corpus_options {
+    text_list files;
+    const char *text_key; /* of JSON objects; NULL: "text" */
+} corpus_options;
+
+#define CORPUS_OPTIONS(c, help)                                                         \
+    {"corpus", OPTION_FILES, &(c).files, "FILE…", help}, {                              \
+        "text-key", OPTION_TEXT, &(c).text_key, "KEY",                                  \
+            "where the corpus holds JSON objects: the key of their text (default text)" \
+    }
+#define CORPUS_FORMATS "stories: .txt with <|endoftext|>, .jsonl, or .json (an array), also .gz and .zst"
+
+void corpus_options_free(corpus_options *options);
 /* The corpus that was named, or the embedded default; standard input not for several ranks. */
-bl_corpus *open_corpus(const text_list *paths, bl_error *err);
+bl_corpus *open_corpus(const corpus_options *options, bl_error *err);
+/* After reading: a note when the corpus seems to be divided into stories in another way than bilens expects.
+ */
+void note_corpus(const common *c, bl_corpus *corpus, const bl_model *model);
 
 /* Options that give a direction, alike in every verb. */
 typedef struct direction_options {

@@ -38,14 +38,12 @@ static char *render(const common *c, const bl_loss *loss, bl_error *err) {
 
 static int run(int argc, char **argv, const verb *self) {
     common c = {0};
-    text_list corpora = {0};
+    corpus_options corpora = {0};
     size_t stories = 0;
     bl_error err = {0};
-    const option table[] = {
-        {"corpus", OPTION_FILES, &corpora, "FILE…",
-         "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
-        {"stories", OPTION_COUNT, &stories, "N", "read at most N stories"},
-        {0}};
+    const option table[] = {CORPUS_OPTIONS(corpora, CORPUS_FORMATS "; - is standard input"),
+                            {"stories", OPTION_COUNT, &stories, "N", "read at most N stories"},
+                            {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL,
                                "write to this file instead of standard output", true);
     if (status >= 0) return status;
@@ -54,10 +52,11 @@ static int run(int argc, char **argv, const verb *self) {
     bl_model *model = corpus ? load_model(&c, &err) : NULL;
     bool ok = model && bl_model_eval(model, corpus, stories, progress_bar(c.quiet), &loss, &err);
     progress_end();
+    if (ok) note_corpus(&c, corpus, model);
     status = write_result(self, &c, ok ? render(&c, &loss, &err) : NULL, &err);
     bl_model_free(model);
     bl_corpus_free(corpus);
-    text_list_free(&corpora);
+    corpus_options_free(&corpora);
     common_free(&c);
     return status;
 }

@@ -11,7 +11,7 @@
 
 typedef struct report_options {
     direction_options direction;
-    text_list corpora;
+    corpus_options corpora;
     size_t top, stories;
     const char *from;
     bool exact;
@@ -38,14 +38,15 @@ static char *analyse(common *c, report_options *o, bl_eigen **eigen, bl_error *e
     scan = bl_scan_run(model, *eigen, d->eigs.items, d->eigs.n, corpus, &options, err);
     progress_end();
     if (!scan) goto done;
+    note_corpus(c, corpus, model);
     info = bl_info_json(model, err);
     if (info) eigen_text = bl_eigen_json(&subject, *eigen, d->eigs.items, d->eigs.n, err);
     if (eigen_text) scan_text = bl_scan_json(&subject, *eigen, scan, d->eigs.items, d->eigs.n, err);
     static const char *const embedded[] = {"stories.txt (comes with bilens)"};
-    bool named = o->corpora.n > 0;
+    bool named = o->corpora.files.n > 0;
     if (scan_text)
-        report = bl_report_json(info, eigen_text, scan_text, named ? o->corpora.items : embedded,
-                                named ? o->corpora.n : 1, err);
+        report = bl_report_json(info, eigen_text, scan_text, named ? o->corpora.files.items : embedded,
+                                named ? o->corpora.files.n : 1, err);
 done:
     bl_free(info);
     bl_free(eigen_text);
@@ -82,16 +83,16 @@ static int run(int argc, char **argv, const verb *self) {
     common c = {0};
     report_options o = {.top = 8};
     bl_error err = {0};
-    const option table[] = {
-        DIRECTION_OPTIONS(o.direction),
-        {"corpus", OPTION_FILES, &o.corpora, "FILE…",
-         "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
-        {"top", OPTION_COUNT, &o.top, "N", "matches per eigenvector, at most one per story (default 8)"},
-        {"stories", OPTION_COUNT, &o.stories, "N", "read at most N stories"},
-        {"exact-path", OPTION_FLAG, &o.exact, NULL,
-         "compute the whole forward pass: slow, to check the folded scan with"},
-        {"from", OPTION_TEXT, &o.from, "FILE", "render this report.json again: no model, no corpus needed"},
-        {0}};
+    const option table[] = {DIRECTION_OPTIONS(o.direction),
+                            CORPUS_OPTIONS(o.corpora, CORPUS_FORMATS "; - is standard input"),
+                            {"top", OPTION_COUNT, &o.top, "N",
+                             "matches per eigenvector, at most one per story (default 8)"},
+                            {"stories", OPTION_COUNT, &o.stories, "N", "read at most N stories"},
+                            {"exact-path", OPTION_FLAG, &o.exact, NULL,
+                             "compute the whole forward pass: slow, to check the folded scan with"},
+                            {"from", OPTION_TEXT, &o.from, "FILE",
+                             "render this report.json again: no model, no corpus needed"},
+                            {0}};
     int status =
         options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,
                       "folder to write (default: report-TOKEN or report-FILE; with --from: the file's own)",
@@ -100,7 +101,7 @@ static int run(int argc, char **argv, const verb *self) {
     bl_eigen *eigen = NULL;
     char *json = NULL, *folder = NULL;
     if (!o.from) status = check_direction(self, &o.direction, "which output token is the report about?");
-    else if (o.direction.token || o.direction.file || o.corpora.n || c.model)
+    else if (o.direction.token || o.direction.file || o.corpora.files.n || c.model)
         status = fail_usage(
             self,
             "--from renders a finished report: MODEL, --token, --direction and --corpus do not go with it");
@@ -121,7 +122,7 @@ done:
     free(folder);
     bl_eigen_free(eigen);
     direction_options_free(&o.direction);
-    text_list_free(&o.corpora);
+    corpus_options_free(&o.corpora);
     common_free(&c);
     return status;
 }

@@ -14,19 +14,18 @@ static char *render(const common *c, char *json, bl_error *err) {
 static int run(int argc, char **argv, const verb *self) {
     common c = {0};
     direction_options d = {0};
-    text_list corpora = {0};
+    corpus_options corpora = {0};
     size_t top = 8, stories = 0;
     bool exact = false;
     bl_error err = {0};
-    const option table[] = {
-        DIRECTION_OPTIONS(d),
-        {"corpus", OPTION_FILES, &corpora, "FILE…",
-         "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
-        {"top", OPTION_COUNT, &top, "N", "matches per eigenvector, at most one per story (default 8)"},
-        {"stories", OPTION_COUNT, &stories, "N", "read at most N stories"},
-        {"exact-path", OPTION_FLAG, &exact, NULL,
-         "compute the whole forward pass: slow, to check the folded scan with"},
-        {0}};
+    const option table[] = {DIRECTION_OPTIONS(d),
+                            CORPUS_OPTIONS(corpora, CORPUS_FORMATS "; - is standard input"),
+                            {"top", OPTION_COUNT, &top, "N",
+                             "matches per eigenvector, at most one per story (default 8)"},
+                            {"stories", OPTION_COUNT, &stories, "N", "read at most N stories"},
+                            {"exact-path", OPTION_FLAG, &exact, NULL,
+                             "compute the whole forward pass: slow, to check the folded scan with"},
+                            {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL,
                                "write to this file instead of standard output", true);
     if (status >= 0) return status;
@@ -53,6 +52,7 @@ static int run(int argc, char **argv, const verb *self) {
     if (ranks_agree(eigen != NULL, &err))
         scan = bl_scan_run(model, eigen, d.eigs.items, d.eigs.n, corpus, &options, &err);
     progress_end();
+    if (scan) note_corpus(&c, corpus, model);
     bl_direction direction = as_direction(&d);
     bl_subject subject = {model, &direction, d.layer};
     if (scan) json = bl_scan_json(&subject, eigen, scan, d.eigs.items, d.eigs.n, &err);
@@ -63,7 +63,7 @@ done:
     bl_model_free(model);
     bl_corpus_free(corpus);
     direction_options_free(&d);
-    text_list_free(&corpora);
+    corpus_options_free(&corpora);
     common_free(&c);
     return status;
 }

@@ -53,7 +53,7 @@ static void wait_for_end(void) {
 
 static int run(int argc, char **argv, const verb *self) {
     common c = {0};
-    text_list corpora = {0};
+    corpus_options corpora = {0};
     bl_serve_options o = {0};
     size_t port = BL_SERVE_PORT;
     bool show = false;
@@ -61,9 +61,7 @@ static int run(int argc, char **argv, const verb *self) {
     const option table[] = {
         {"atlas", OPTION_TEXT, &o.atlas, "FILE",
          "an atlas of this model: faster, and directions can be ranked and found by a text"},
-        {"corpus", OPTION_FILES, &corpora, "FILE…",
-         "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst (default: the atlas's, or those that "
-         "come with bilens)"},
+        CORPUS_OPTIONS(corpora, CORPUS_FORMATS " (default: the atlas's, or those that come with bilens)"),
         {"stories", OPTION_COUNT, &o.max_stories, "N", "keep at most N stories to scan (default 20000)"},
         {"port", OPTION_COUNT, &port, "N", "port to listen at (default 8470; 0 = any that is free)"},
         {"address", OPTION_TEXT, &o.address, "A",
@@ -81,9 +79,9 @@ static int run(int argc, char **argv, const verb *self) {
         goto done;
     }
     o.port = (unsigned)port;
-    name = corpora.n || !o.atlas ? corpus_name(&corpora) : NULL;
+    name = corpora.files.n || !o.atlas ? corpus_name(&corpora.files) : NULL;
     o.corpus_name = name;
-    if (corpora.n || !o.atlas) corpus = open_corpus(&corpora, &err);
+    if (corpora.files.n || !o.atlas) corpus = open_corpus(&corpora, &err);
     if (corpus || o.atlas) model = err.code ? NULL : load_model(&c, &err);
     if (model) server = bl_server_new(model, corpus, &o, &err);
     if (!server) {
@@ -103,7 +101,7 @@ done:
     bl_server_free(server);
     bl_model_free(model);
     bl_corpus_free(corpus);
-    text_list_free(&corpora);
+    corpus_options_free(&corpora);
     free(name);
     common_free(&c);
     return status;

@@ -9,7 +9,7 @@
 
 typedef struct tokenize_options {
     const char *text, *tokenizer;
-    text_list corpora;
+    corpus_options corpora;
     bool decode;
     size_t stories;
 } tokenize_options;
@@ -157,16 +157,16 @@ static bool decode(FILE *out, const bl_tokenizer *tokenizer, char *text, output_
 
 static bool encode_corpus(FILE *out, const common *c, const tokenize_options *o,
                           const bl_tokenizer *tokenizer, bl_error *err) {
-    bl_corpus *corpus = bl_corpus_open(o->corpora.items, o->corpora.n, err);
+    bl_corpus *corpus = open_corpus(&o->corpora, err);
     if (!corpus) return false;
     bl_story story;
     bl_ids ids = {0};
     size_t n = 0;
     bool ok = true;
-    while (ok && !interrupt_requested() && (o->stories == 0 || n < o->stories) &&
+    while (ok && !interrupt_requested() && (o->stories == 0 || n++ < o->stories) &&
            bl_corpus_next(corpus, &story, err))
         ok = bl_tokenizer_encode(tokenizer, story.text, story.length, &ids, err) &&
-             print_story(out, c->format, tokenizer, n++, &ids);
+             print_story(out, c->format, tokenizer, (size_t)story.number, &ids);
     ok = ok && err->code == BL_OK;
     if (ok && interrupt_requested()) ok = false, err->code = BL_ERR_CANCELLED;
     bl_ids_free(&ids);
@@ -177,7 +177,7 @@ static bool encode_corpus(FILE *out, const common *c, const tokenize_options *o,
 static bool tokenize(FILE *out, const common *c, const tokenize_options *o, const bl_tokenizer *tokenizer,
                      bl_error *err) {
     if (c->format == FORMAT_CSV && !o->decode) fputs("story,position,id,token\r\n", out);
-    if (o->corpora.n) return encode_corpus(out, c, o, tokenizer, err);
+    if (o->corpora.files.n) return encode_corpus(out, c, o, tokenizer, err);
     char *input = o->text ? strdup(o->text) : read_stdin(err);
     if (!input) return false;
     bl_ids ids = {0};
@@ -194,8 +194,7 @@ static int run(int argc, char **argv, const verb *self) {
     tokenize_options o = {0};
     bl_error err = {0};
     const option table[] = {{"text", OPTION_TEXT, &o.text, "TEXT", "this text (default: standard input)"},
-                            {"corpus", OPTION_FILES, &o.corpora, "FILE…",
-                             "the stories of these files, a line each"},
+                            CORPUS_OPTIONS(o.corpora, "the stories of these files, one line per story"),
                             {"stories", OPTION_COUNT, &o.stories, "N", "with --corpus: at most N stories"},
                             {"tokenizer", OPTION_TEXT, &o.tokenizer, "FILE",
                              "a tokenizer.json in place of a model"},
@@ -207,9 +206,9 @@ static int run(int argc, char **argv, const verb *self) {
     bl_tokenizer *own = NULL;
     if (o.tokenizer && c.model)
         status = fail_usage(self, "--tokenizer takes the place of MODEL: give one of them");
-    else if (o.decode && o.corpora.n)
+    else if (o.decode && o.corpora.files.n)
         status = fail_usage(self, "--decode reads ids from --text or standard input, not from a corpus");
-    else if (o.text && o.corpora.n) status = fail_usage(self, "give one of --text and --corpus");
+    else if (o.text && o.corpora.files.n) status = fail_usage(self, "give one of --text and --corpus");
     if (status >= 0) goto done;
     if (o.tokenizer) own = bl_tokenizer_load(o.tokenizer, &err);
     else model = load_model(&c, &err);
@@ -225,7 +224,7 @@ static int run(int argc, char **argv, const verb *self) {
 done:
     bl_tokenizer_free(own);
     bl_model_free(model);
-    text_list_free(&o.corpora);
+    corpus_options_free(&o.corpora);
     common_free(&c);
     return status;
 }

@@ -48,28 +48,26 @@ static int run(int argc, char **argv, const verb *outer) {
     }
     here.name = "tokenizer train";
     common c = {0};
-    text_list corpora = {0};
+    corpus_options corpora = {0};
     size_t size = 4096, min_frequency = 0, limit = 0;
     bl_error err = {0};
-    const option table[] = {
-        {"corpus", OPTION_FILES, &corpora, "FILE…",
-         "stories: .txt with <|endoftext|> or .jsonl, also .gz and .zst; - is standard input"},
-        {"size", OPTION_COUNT, &size, "N",
-         "pieces, special tokens and single characters included (default 4096)"},
-        {"min-frequency", OPTION_COUNT, &min_frequency, "N",
-         "join no pair that stands together less often (default 0)"},
-        {"limit-alphabet", OPTION_COUNT, &limit, "N",
-         "keep only the N most frequent characters (default 0: all)"},
-        {0}};
+    const option table[] = {CORPUS_OPTIONS(corpora, CORPUS_FORMATS "; - is standard input"),
+                            {"size", OPTION_COUNT, &size, "N",
+                             "pieces, special tokens and single characters included (default 4096)"},
+                            {"min-frequency", OPTION_COUNT, &min_frequency, "N",
+                             "join no pair that stands together less often (default 0)"},
+                            {"limit-alphabet", OPTION_COUNT, &limit, "N",
+                             "keep only the N most frequent characters (default 0: all)"},
+                            {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,
                                "the tokenizer.json to write", false);
     if (status >= 0) goto done;
-    if (!corpora.n) status = fail_usage(self, "--corpus FILE… is missing: the text to learn from");
+    if (!corpora.files.n) status = fail_usage(self, "--corpus FILE… is missing: the text to learn from");
     else if (!c.output) status = fail_usage(self, "-o FILE is missing: the tokenizer.json to write");
     if (status >= 0) goto done;
     bl_wordpiece_options options = {.size = size, .min_frequency = min_frequency, .limit_alphabet = limit};
     bl_wordpiece_summary summary;
-    bl_corpus *corpus = bl_corpus_open(corpora.items, corpora.n, &err);
+    bl_corpus *corpus = open_corpus(&corpora, &err);
     bool ok = corpus && bl_tokenizer_train(corpus, &options, c.output, progress_bar(c.quiet), &summary, &err);
     progress_end();
     bl_corpus_free(corpus);
@@ -77,7 +75,7 @@ static int run(int argc, char **argv, const verb *outer) {
     status = text ? write_stdout(self, text) : fail_with(self, &err);
     free(text);
 done:
-    text_list_free(&corpora);
+    corpus_options_free(&corpora);
     common_free(&c);
     return status;
 }

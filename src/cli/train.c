@@ -13,7 +13,7 @@
 
 /* What the command line holds before it becomes bl_train_options. */
 typedef struct choices {
-    text_list corpus;
+    corpus_options corpus;
     const char *valid, *tokenizer, *preset, *generation, *gate, *norm, *schedule, *store, *time;
     size_t layers, heads, d_model, d_hidden, ctx, vocabulary, batch, accumulate, warmup, seed, steps, tokens,
         eval_every, eval_stories, sample, checkpoint_every, snapshots;
@@ -101,13 +101,13 @@ static int apply(const verb *self, const common *com, const choices *c, bl_train
     if (seconds < 0) return fail_usage(self, "--time: '%s' is not a time such as 90s, 20m or 1.5h", c->time);
     int status = apply_names(self, c, o);
     if (status >= 0) return status;
-    if (!c->corpus.n) return fail_usage(self, "--corpus FILE… is missing: the text to learn from");
+    if (!c->corpus.files.n) return fail_usage(self, "--corpus FILE… is missing: the text to learn from");
     if (!c->tokenizer)
         return fail_usage(
             self, "--tokenizer FILE is missing: a tokenizer.json, such as 'bilens tokenizer train' makes");
     if (!com->output) return fail_usage(self, "-o DIR is missing: where the model is to be written");
-    o->corpus = c->corpus.items, o->n_corpus = c->corpus.n, o->valid = c->valid, o->tokenizer = c->tokenizer,
-    o->output = com->output;
+    o->corpus = c->corpus.files.items, o->n_corpus = c->corpus.files.n, o->text_key = c->corpus.text_key,
+    o->valid = c->valid, o->tokenizer = c->tokenizer, o->output = com->output;
     o->resume = c->resume, o->overwrite = c->overwrite;
     bl_config *m = &o->model;
     m->n_layer = c->layers, m->n_head = c->heads, m->d_model = c->d_model, m->d_hidden = c->d_hidden,
@@ -274,8 +274,7 @@ static int run(int argc, char **argv, const verb *self) {
     if (preset && !bl_train_preset(preset, &o, &err)) return fail_with(self, &err);
     from_options(&c, &o);
     const option table[] = {
-        {"corpus", OPTION_FILES, &c.corpus, "FILE…",
-         "text to learn from: .txt with <|endoftext|> or .jsonl, also .gz and .zst"},
+        CORPUS_OPTIONS(c.corpus, CORPUS_FORMATS),
         {"valid", OPTION_TEXT, &c.valid, "FILE", "text to measure the loss on"},
         {"tokenizer", OPTION_TEXT, &c.tokenizer, "FILE", "tokenizer.json"},
         {"preset", OPTION_TEXT, &c.preset, "NAME",
@@ -331,7 +330,7 @@ static int run(int argc, char **argv, const verb *self) {
                                "model directory to make (checkpoint and log.jsonl live there too)", false);
     if (status < 0) status = apply(self, &com, &c, &o);
     if (status < 0) status = train(self, &com, &o);
-    text_list_free(&c.corpus);
+    corpus_options_free(&c.corpus);
     common_free(&com);
     return status;
 }

@@ -154,14 +154,18 @@ static bool scan_batch(work *w, bl_error *err) {
     return ok;
 }
 
-/* The batch's stories begin with scan->stories. */
+/* The place of story i of the batch in the corpus. */
+static uint64_t story_number(const work *w, size_t i) {
+    return w->tokens ? (uint64_t)(w->first + i) : w->batch.number[i];
+}
+
 static bool merge_batch(bl_scan *scan, const work *w, bl_error *err) {
     for (size_t i = 0; i < w->n; i++) {
         bl_ids ids = story_ids(w, i);
         for (size_t j = 0; j < scan->J && ids.n; j++) {
             best b = w->found[i * scan->J + j];
             size_t n = (size_t)b.position + 1 + TOKENS_AFTER;
-            if (!bl_top_offer(&scan->tops[j], scan->stories + i, b.position, b.similarity, ids.data,
+            if (!bl_top_offer(&scan->tops[j], story_number(w, i), b.position, b.similarity, ids.data,
                               n < ids.n ? n : ids.n, err))
                 return false;
         }

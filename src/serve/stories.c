@@ -43,13 +43,22 @@ static bool add_story(bl_stories *s, const bl_ids *ids, size_t V, bl_error *err)
     return true;
 }
 
+/* Empty stories in the place of blank entries, so that a story's index is its place in the corpus. */
+static bool skip_to(bl_stories *s, uint64_t number, bl_error *err) {
+    static const bl_ids none = {0};
+    while (s->n < number)
+        if (!add_story(s, &none, 0, err)) return false;
+    return true;
+}
+
 /* One more batch; *more is false at the end. */
 static bool read_batch(bl_stories *s, bl_batch *batch, bool *more, bl_error *err) {
     const bl_config *c = bl_model_config(s->model);
     size_t left = s->most - s->n;
     if (!bl_batch_read(batch, s->corpus, left < BATCH ? left : BATCH, err)) return false;
     for (size_t i = 0; i < batch->n; i++)
-        if (!bl_batch_encode(batch, i, bl_model_tokenizer(s->model), c->n_ctx, err) ||
+        if (!skip_to(s, batch->number[i], err) ||
+            !bl_batch_encode(batch, i, bl_model_tokenizer(s->model), c->n_ctx, err) ||
             !add_story(s, &batch->ids[i], c->n_vocab, err))
             return false;
     pthread_mutex_lock(&s->lock);

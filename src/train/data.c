@@ -56,14 +56,15 @@ static bool append(bl_dataset *data, const bl_ids *ids, size_t vocabulary, size_
     return true;
 }
 
-bool bl_dataset_read(bl_dataset *data, const char *const *paths, size_t n_paths,
+bool bl_dataset_read(bl_dataset *data, const char *const *paths, size_t n_paths, const char *text_key,
                      const bl_tokenizer *tokenizer, size_t vocabulary, size_t n_ctx, const char *phase,
                      const bl_progress *progress, bl_error *err) {
     bl_batch batch = {0};
     bool ok = false;
     *data = (bl_dataset){.hash = UINT64_C(0xcbf29ce484222325)};
     bl_corpus *corpus = bl_corpus_open(paths, n_paths, err);
-    if (!corpus || !bl_grow(&data->begin, &data->begin_capacity, 1, sizeof *data->begin, err)) goto done;
+    if (!corpus || !bl_corpus_text_key(corpus, text_key, err)) goto done;
+    if (!bl_grow(&data->begin, &data->begin_capacity, 1, sizeof *data->begin, err)) goto done;
     data->begin[0] = 0;
     for (;;) {
         uint64_t read, total;

@@ -16,7 +16,7 @@ typedef struct bl_dataset {
 
 /* Reads and tokenises `paths`. `vocabulary` is the model's: an id beyond it is an error. Progress in
  * compressed bytes as `phase`. */
-bool bl_dataset_read(bl_dataset *data, const char *const *paths, size_t n_paths,
+bool bl_dataset_read(bl_dataset *data, const char *const *paths, size_t n_paths, const char *text_key,
                      const bl_tokenizer *tokenizer, size_t vocabulary, size_t n_ctx, const char *phase,
                      const bl_progress *progress, bl_error *err);
 void bl_dataset_free(bl_dataset *data);

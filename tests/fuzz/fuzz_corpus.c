@@ -36,8 +36,8 @@ static uint64_t read_all(const char *name, const uint8_t *data, size_t size) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const char *const names[] = {"fuzz",        "fuzz.txt",       "fuzz.jsonl",
-                                        "fuzz.txt.gz", "fuzz.jsonl.zst", "-"};
+    static const char *const names[] = {"fuzz",           "fuzz.txt", "fuzz.jsonl", "fuzz.txt.gz",
+                                        "fuzz.jsonl.zst", "-",        "fuzz.json"};
     if (size == 0) return 0;
     const char *name = names[data[0] % (sizeof names / sizeof *names)];
     if (read_all(name, data + 1, size - 1) != read_all(name, data + 1, size - 1)) abort();

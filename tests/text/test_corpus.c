@@ -2,6 +2,7 @@
  * buffers' edges. */
 #include "support.h"
 #include "text/corpus/corpus_private.h"
+#include <fcntl.h>
 #include <pthread.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -311,6 +312,166 @@ static void from_memory(void **state) {
     stories_of_memory("m.jsonl.gz", gzip(plain(JSONL)), JSONL_STORIES);
 }
 
+static const char *key; /* --text-key of the next corpus */
+
+/* Reads everything; the stories and their numbers as "0:One|2:Two|", or the error's message. */
+static const char *read_numbered(const char *name, const char *content) {
+    static char all[2048];
+    bl_error err = {0};
+    bl_story story;
+    bl_corpus *corpus = bl_corpus_open_memory(name, content, strlen(content), &err);
+    if (!corpus) fail_msg("%s", err.message);
+    assert_true(bl_corpus_text_key(corpus, key, &err));
+    all[0] = '\0';
+    while (bl_corpus_next(corpus, &story, &err))
+        snprintf(all + strlen(all), sizeof all - strlen(all), "%d:%.*s|", (int)story.number,
+                 (int)story.length, story.text);
+    if (err.code) {
+        assert_int_equal(err.code, BL_ERR_INPUT);
+        snprintf(all, sizeof all, "%s", err.message);
+    }
+    bl_corpus_free(corpus);
+    return all;
+}
+
+static void numbered(const char *name, const char *content, const char *wanted) {
+    assert_string_equal(read_numbered(name, content), wanted);
+}
+
+static void refused(const char *name, const char *content, const char *part) {
+    const char *message = read_numbered(name, content);
+    if (!strstr(message, part)) fail_msg("%s: '%s' is not in: %s", name, part, message);
+}
+
+/* Blank entries have a number, empty lines and a blank last piece have none. */
+static void numbers(void **state) {
+    (void)state;
+    numbered("a.txt", "<|endoftext|>a<|endoftext|> <|endoftext|>\nb<|endoftext|>\n", "1:a|3:b|");
+    numbered("a.jsonl", "{\"text\":\"\"}\n{\"text\":\"a\"}\n\n{\"text\":\" \"}\n{\"text\":\"b\"}",
+             "1:a|3:b|");
+    numbered("a.json", "[\"\", \"a\", {\"text\": \"\\n\"}, \"b\"]", "1:a|3:b|");
+    const char *paths[] = {file(0, "1.txt", plain("a<|endoftext|> <|endoftext|>\n")),
+                           file(1, "2.txt", plain("b"))};
+    bl_error err = {0};
+    bl_story story;
+    bl_corpus *corpus = bl_corpus_open(paths, 2, &err);
+    assert_true(bl_corpus_next(corpus, &story, &err) && story.number == 0);
+    assert_true(bl_corpus_next(corpus, &story, &err) && story.number == 2);
+    bl_corpus_free(corpus);
+}
+
+static void arrays(void **state) {
+    (void)state;
+    numbered("a.json", " [ \"One\" ,\n{\"n\": [1, {\"text\": \"]\"}], \"text\" : \"T\\\"w,o\"} ] \n",
+             "0:One|1:T\"w,o|");
+    numbered("-", "[{\"text\": \"a\"}]", "0:a|");
+    numbered("a.jsonl", "[\"a\", \"b\"]", "0:a|1:b|");
+    numbered("a.txt", "[\"a\", \"b\"]", "0:[\"a\", \"b\"]|");
+    numbered("-", "[Scene 1] A wood.", "0:[Scene 1] A wood.|");
+    numbered("a.jsonl", "\"a\"\n\"b\"\n", "0:a|1:b|");
+    refused("a.json", "[]", "no story");
+    refused("a.json", "[\"a\"", "the end of the entry");
+    refused("a.json", "[\"a\" \"b\"]", "a.json:1:");
+    refused("a.json", "[\"a\"] x", "the end of the file was expected");
+    refused("a.json", "[\"a\",\n{\"text\": \"b]", "a.json:2: not a JSON array");
+    refused("a.json", "[1]", "not a JSON array");
+    refused("a.json", "[\"a\", 7]", "neither a text");
+    refused("a.json", "Once", "not a JSON array");
+}
+
+static void other_numbers(void **state) {
+    (void)state;
+    numbered(
+        "a.jsonl",
+        "{\"id\": 1208925819614629174706176, \"text\": \"a 1e999 NaN\"}\n{\"s\": NaN, \"t\": [-Infinity, 1e999, -0.5e-3], "
+        "\"text\": \"b \\\" NaN\"}\n{\"text\": \"c\", \"x\": Infinity}",
+        "0:a 1e999 NaN|1:b \" NaN|2:c|");
+    refused("a.jsonl", "{\"x\": 01, \"text\": \"a\"}", "a.jsonl:1: not valid JSON");
+    refused("a.jsonl", "{\"x\": Nan, \"text\": \"a\"}", "not valid JSON");
+    refused("a.jsonl", "{\"text\": NaN}", "\"text\" is not a string");
+}
+
+static void text_keys(void **state) {
+    (void)state;
+    refused("a.jsonl", "{\"story\": \"a\"}", "--text-key story");
+    refused("a.jsonl", "{\"id\": \"x\", \"content\": \"a\"}", "--text-key content");
+    refused("a.jsonl", "{\"id\": \"x\", \"prose\": \"a longer one\"}", "--text-key prose");
+    refused("a.jsonl", "{\"id\": 1}", "the key \"text\" is missing");
+    refused("a.jsonl", "{\n\"text\": \"a\"\n}", "one line");
+    key = "story";
+    numbered("a.jsonl", "{\"story\": \"a\", \"text\": 1}", "0:a|");
+    numbered("a.json", "[{\"story\": \"a\"}]", "0:a|");
+    refused("a.jsonl", "{\"text\": \"a\"}", "--text-key text");
+    key = NULL;
+}
+
+static void other_kinds(void **state) {
+    (void)state;
+    refused("a.csv", "id,words\n1,a\n", "CSV");
+    refused("a.tsv.gz", "x", "not gzip");
+    refused("-", "id,\"Text\"\r\n1,a\r\n", "CSV");
+    refused("a.txt", "text\tlabel\nOnce\t1\n", "CSV");
+    numbered("-", "Text, he said\nand more", "0:Text, he said\nand more|");
+    refused("a.txt", "PAR1....", "parquet");
+    refused("a.txt", "PK\3\4....", "zip");
+    refused("a.xz",
+            "\xFD"
+            "7zXZ",
+            "UTF-8"); /* shorter than its own mark */
+    refused("a.bz2", "BZh91AY&SY...", "bzip2");
+    refused("a.txt", "<!DOCTYPE html><p>", "HTML");
+    refused("a.txt", "version https://git-lfs.github.com/spec/v1\n", "git lfs pull");
+    refused("a.txt", "\xFF\xFEO", "UTF-16");
+    char tar[1024] = "a.txt";
+    memcpy(tar + 257, "ustar", 5);
+    bytes archive = gzip((bytes){memcpy(malloc(sizeof tar), tar, sizeof tar), sizeof tar});
+    bl_error err = {0};
+    bl_story story;
+    bl_corpus *corpus = bl_corpus_open_memory("a.tar.gz", archive.data, archive.n, &err);
+    assert_false(bl_corpus_next(corpus, &story, &err));
+    assert_non_null(strstr(err.message, "tar -xf"));
+    bl_corpus_free(corpus);
+    free(archive.data);
+}
+
+/* A folder on standard input opens, but cannot be read. */
+static void read_errors(void **state) {
+    (void)state;
+    int kept = dup(STDIN_FILENO), folder = open("/", O_RDONLY);
+    dup2(folder, STDIN_FILENO);
+    const char *path = "-";
+    bl_error err = {0};
+    bl_story story;
+    bl_corpus *corpus = bl_corpus_open(&path, 1, &err);
+    assert_true(!corpus || !bl_corpus_next(corpus, &story, &err));
+    assert_true(err.code != BL_OK);
+    assert_non_null(strstr(err.message, "directory"));
+    bl_corpus_free(corpus);
+    dup2(kept, STDIN_FILENO);
+    close(kept), close(folder);
+}
+
+static void notes(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *text;
+        bool note;
+    } cases[] = {{"a.txt", "0123456789 0123456789 0123456789", true},
+                 {"a.txt", "0123456789 0123456789<|endoftext|> 0123456789", false},
+                 {"a.txt", "0123", false},
+                 {"a.jsonl", "{\"text\": \"0123456789 0123456789 0123456789\"}", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bl_error err = {0};
+        bl_story story;
+        bl_corpus *corpus = bl_corpus_open_memory(cases[i].name, cases[i].text, strlen(cases[i].text), &err);
+        while (bl_corpus_next(corpus, &story, &err)) {}
+        const char *note = bl_corpus_note(corpus, 2);
+        assert_int_equal(note != NULL, cases[i].note);
+        assert_true(!note || (strstr(note, "endoftext") && strstr(note, "one story")));
+        bl_corpus_free(corpus);
+    }
+}
+
 /* A NUL is a character like any other. */
 static void nul_characters(void **state) {
     (void)state;
@@ -332,6 +493,9 @@ int main(void) {
         cmocka_unit_test(concatenated),   cmocka_unit_test(several_files), cmocka_unit_test(places),
         cmocka_unit_test(positions),      cmocka_unit_test(buffer_edges),  cmocka_unit_test(bounded_memory),
         cmocka_unit_test(standard_input), cmocka_unit_test(from_memory),   cmocka_unit_test(nul_characters),
+        cmocka_unit_test(numbers),        cmocka_unit_test(arrays),        cmocka_unit_test(other_numbers),
+        cmocka_unit_test(text_keys),      cmocka_unit_test(other_kinds),   cmocka_unit_test(read_errors),
+        cmocka_unit_test(notes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,8 +97,8 @@ static void test_packing(void **state) {
     bl_dataset data;
     bl_packer packer = {0};
     assert_non_null(tokenizer);
-    assert_true(
-        bl_dataset_read(&data, &path, 1, tokenizer, bl_tokenizer_size(tokenizer), 6, "reading", NULL, &err));
+    assert_true(bl_dataset_read(&data, &path, 1, NULL, tokenizer, bl_tokenizer_size(tokenizer), 6, "reading",
+                                NULL, &err));
     assert_int_equal(data.n, 3);
     assert_int_equal(data.cut, 1);
     assert_int_equal(bl_dataset_length(&data, 0), 3);

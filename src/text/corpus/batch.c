@@ -11,6 +11,7 @@ bool bl_batch_read(bl_batch *batch, bl_corpus *corpus, size_t most, bl_error *er
     batch->n = 0;
     if (!bl_grow(&batch->begin, &batch->begin_capacity, most + 1, sizeof *batch->begin, err)) return false;
     if (!bl_grow(&batch->ids, &batch->ids_capacity, most, sizeof *batch->ids, err)) return false;
+    if (!bl_grow(&batch->number, &batch->number_capacity, most, sizeof *batch->number, err)) return false;
     for (; batch->ids_made < most; batch->ids_made++) batch->ids[batch->ids_made] = (bl_ids){0};
     batch->begin[0] = 0;
     while (batch->n < most && bytes < BATCH_BYTES) {
@@ -23,6 +24,7 @@ bool bl_batch_read(bl_batch *batch, bl_corpus *corpus, size_t most, bl_error *er
         if (!bl_grow(&batch->text, &batch->text_capacity, bytes + story.length, 1, err)) return false;
         memcpy(batch->text + bytes, story.text, story.length);
         bytes += story.length;
+        batch->number[batch->n] = story.number;
         batch->begin[++batch->n] = bytes;
     }
     return true;
@@ -41,6 +43,7 @@ void bl_batch_free(bl_batch *batch) {
     for (size_t i = 0; i < batch->ids_made; i++) bl_ids_free(&batch->ids[i]);
     free(batch->ids);
     free(batch->begin);
+    free(batch->number);
     free(batch->text);
     *batch = (bl_batch){0};
 }

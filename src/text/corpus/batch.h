@@ -9,6 +9,8 @@ typedef struct bl_batch {
     size_t text_capacity;
     size_t *begin; /* [n + 1] into text */
     size_t begin_capacity;
+    uint64_t *number; /* [n] the stories' places in the corpus (bl_story.number) */
+    size_t number_capacity;
     bl_ids *ids; /* [n] filled by bl_batch_encode */
     size_t ids_capacity, ids_made;
     size_t n;

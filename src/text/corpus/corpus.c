@@ -2,11 +2,14 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "format/kind.h"
 #include "text/corpus/corpus_private.h"
-#include "text/tokenizer/unicode.h"
+#include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -83,10 +86,11 @@ static void close_file(bl_corpus *corpus) {
 void bl_corpus_free(bl_corpus *corpus) {
     if (!corpus) return;
     close_file(corpus);
-    json_decref(corpus->line);
+    json_decref(corpus->entry);
     bl_window_free(&corpus->window);
     for (size_t i = 0; i < corpus->n_paths; i++) free(corpus->paths[i]);
     free(corpus->paths);
+    free(corpus->text_key);
     free(corpus);
 }
 
@@ -98,33 +102,110 @@ static bool is_named(const char *path, const char *suffix) {
     return n > m && strncmp(path + n - m, suffix, m) == 0;
 }
 
-/* Whether the first character that is no white space is `{`; what follows is read by more than one step only
- * if it is blank. */
-static bool begins_with_brace(bl_window *window, bool *brace, bl_error *err) {
-    size_t at = 0;
-    *brace = false;
-    for (;;) {
-        for (; at < window->end - window->begin; at++) {
-            unsigned char c = (unsigned char)bl_window_ahead(window)[at];
-            if (c < 128 && bl_is_strippable(c)) continue;
-            *brace = c == '{';
-            return true;
-        }
-        if (window->ended || at >= BL_MAX_STORY) return true;
-        if (!bl_window_more(window, err)) return false;
+/* Whether the first line is a CSV table's head: several names, one of them such as texts have. */
+static bool is_table_head(const char *text, size_t n) {
+    static const char *const usual[] = {"text", "story", "content", "body", "document"};
+    const char *end = memchr(text, '\n', n);
+    size_t cells = 1, length = end ? (size_t)(end - text) : n, begin = 0;
+    bool known = false;
+    if (length > 0 && text[length - 1] == '\r') length--;
+    for (size_t i = 0; i <= length; i++) {
+        if (i < length && (isalnum((unsigned char)text[i]) || strchr("_\".-", text[i]))) continue;
+        if (i < length && !strchr(",;\t", text[i])) return false;
+        size_t from = begin, to = i;
+        while (from < to && strchr("\" ", text[from])) from++;
+        while (to > from && strchr("\" ", text[to - 1])) to--;
+        for (size_t u = 0; u < sizeof usual / sizeof *usual; u++)
+            known |= to - from == strlen(usual[u]) && strncasecmp(text + from, usual[u], to - from) == 0;
+        begin = i + 1;
+        cells += i < length;
     }
+    return end && known && cells > 1;
+}
+
+/* Fails when the text is of a kind that holds no stories in a way that bilens reads. */
+static bool refuse_others(const bl_window *window, const char *path, bl_error *err) {
+    const char *first = bl_window_ahead(window);
+    size_t n = window->end - window->begin;
+    const bl_kind *kind = bl_kind_of(first, n);
+    if (kind) return bl_fail(err, BL_ERR_INPUT, "%s: this is %s: %s", path, kind->name, kind->next);
+    bool table = is_named(path, ".csv") || is_named(path, ".tsv") || is_table_head(first, n);
+    if (!table) return true;
+    return bl_fail(err, BL_ERR_INPUT,
+                   "%s: this is a table (CSV), which is not read: write its texts as .jsonl, one object like "
+                   "{\"text\": \"Once ...\"} on each line",
+                   path);
+}
+
+/* Decides about the format of the file at whose beginning the window stands: by its name, or by the first
+ * characters. */
+static bool choose_reader(bl_corpus *corpus, const char *path, bl_error *err) {
+    bl_window *window = &corpus->window;
+    bool text = is_named(path, ".txt"), lines = is_named(path, ".jsonl") || is_named(path, ".ndjson");
+    char first = '\0', second = '\0';
+    size_t at = 0;
+    corpus->read = text ? bl_read_txt_story : bl_read_jsonl_story;
+    if (text) return true;
+    while (second == '\0') { /* the two first characters that are no white space */
+        size_t n = window->end - window->begin;
+        for (; at < n && second == '\0'; at++) {
+            char c = bl_window_ahead(window)[at];
+            if (c == '\0' || strchr(" \t\r\n\v\f", c)) continue;
+            if (first == '\0') first = c;
+            else second = c;
+        }
+        if (window->ended || at >= BL_MAX_STORY || (first && first != '[')) break;
+        if (second == '\0' && !bl_window_more(window, err)) return false;
+    }
+    if (first == '[' && second && strchr("\"{]", second)) corpus->read = bl_read_array_story;
+    else if (!lines && first != '{') corpus->read = bl_read_txt_story;
+    if (corpus->read == bl_read_txt_story && is_named(path, ".json"))
+        return bl_fail(err, BL_ERR_INPUT,
+                       "%s: not a JSON array of texts, nor of objects like {\"text\": \"Once ...\"}", path);
+    return true;
 }
 
 /* Opens the next file and decides about its format. */
 static bool open_file(bl_corpus *corpus, bl_error *err) {
     const char *path = corpus->paths[corpus->next_path];
-    bool jsonl = is_named(path, ".jsonl");
+    bl_window *window = &corpus->window;
     corpus->source = corpus->memory ? bl_source_memory(path, corpus->memory, corpus->memory_size, err)
                                     : bl_source_open(path, err);
-    if (!corpus->source || !bl_window_attach(&corpus->window, corpus->source, path, err)) return false;
-    if (!jsonl && !is_named(path, ".txt") && !begins_with_brace(&corpus->window, &jsonl, err)) return false;
-    corpus->read = jsonl ? bl_read_jsonl_story : bl_read_txt_story;
+    if (!corpus->source || !bl_window_attach(window, corpus->source, path, err)) return false;
+    while (!window->ended && window->end - window->begin < BL_KIND_BYTES)
+        if (!bl_window_more(window, err)) return false;
+    if (!refuse_others(window, path, err) || !choose_reader(corpus, path, err)) return false;
+    corpus->in_array = false;
+    corpus->in_file = 0;
     corpus->next_path++;
+    return true;
+}
+
+/* At the end of a file: remembers the longest .txt that is one story. */
+static void close_read_file(bl_corpus *corpus) {
+    bool undivided = corpus->read == bl_read_txt_story && corpus->in_file == 1;
+    if (undivided && corpus->last_length > corpus->undivided) {
+        corpus->undivided = corpus->last_length;
+        corpus->of_path = corpus->paths[corpus->next_path - 1];
+    }
+    close_file(corpus);
+}
+
+const char *bl_corpus_note(bl_corpus *corpus, size_t n_ctx) {
+    if (corpus->undivided / 8 <= n_ctx) return NULL; /* a token has some four bytes of English */
+    snprintf(
+        corpus->note, sizeof corpus->note,
+        "%s is one story of %zu bytes, far longer than a context of %zu tokens: only its beginning is read. "
+        "In a .txt file <|endoftext|> separates stories; in .jsonl each line is one",
+        corpus->of_path, corpus->undivided, n_ctx);
+    return corpus->note;
+}
+
+bool bl_corpus_text_key(bl_corpus *corpus, const char *key, bl_error *err) {
+    char *copy = key ? bl_strdup(key, err) : NULL;
+    if (key && !copy) return false;
+    free(corpus->text_key);
+    corpus->text_key = copy;
     return true;
 }
 
@@ -144,8 +225,11 @@ static bool next(bl_corpus *corpus, bl_story *story, bool *got, bl_error *err) {
             return corpus->stories > 0 || no_story(corpus, err);
         if (!corpus->source && !open_file(corpus, err)) return false;
         if (!corpus->read(corpus, story, got, err)) return false;
-        if (!*got) close_file(corpus);
+        if (!*got) close_read_file(corpus);
     }
+    story->number = corpus->entries++;
+    corpus->last_length = story->length;
+    corpus->in_file++;
     corpus->stories++;
     return true;
 }

@@ -1,0 +1,16 @@
+/* What a file is that is not what its name says: the first bytes tell. */
+#ifndef BL_FORMAT_KIND_H
+#define BL_FORMAT_KIND_H
+#include <bilens/base.h>
+
+/* A kind of file that bilens meets under other names and does not read there. */
+typedef struct bl_kind {
+    const char *name; /* "a zip archive", for a sentence */
+    const char *next; /* what to do about it, for a corpus or any file: "unpack it first (unzip)" */
+} bl_kind;
+
+enum { BL_KIND_BYTES = 512 }; /* as many first bytes tell every kind */
+
+/* The kind that the first n bytes of a file show, or NULL when they show none of the table's. */
+const bl_kind *bl_kind_of(const void *first, size_t n);
+#endif
