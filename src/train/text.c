@@ -46,11 +46,11 @@ bool bl_trainer_read_text(bl_trainer *t, bl_error *err) {
     if (config.n_vocab < size)
         return bl_fail(err, BL_ERR_USAGE, "%s: has %zu tokens, more than the model's vocabulary of %zu",
                        o->tokenizer, size, config.n_vocab);
-    if (!bl_dataset_read(&t->train, o->corpus, o->n_corpus, o->text_key, t->tokenizer, config.n_vocab, config.n_ctx,
-                         "tokenizing the corpus", &progress, err))
+    if (!bl_dataset_read(&t->train, o->corpus, o->n_corpus, o->text_key, t->tokenizer, config.n_vocab,
+                         config.n_ctx, "tokenizing the corpus", &progress, err))
         return false;
-    if (o->valid && !bl_dataset_read(&t->valid, &o->valid, 1, o->text_key, t->tokenizer, config.n_vocab, config.n_ctx,
-                                     "tokenizing the validation text", &progress, err))
+    if (o->valid && !bl_dataset_read(&t->valid, &o->valid, 1, o->text_key, t->tokenizer, config.n_vocab,
+                                     config.n_ctx, "tokenizing the validation text", &progress, err))
         return false;
     if (t->train.n < o->batch * o->accumulate)
         return bl_fail(err, BL_ERR_INPUT,
