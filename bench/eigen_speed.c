@@ -30,7 +30,8 @@ int main(int argc, char **argv) {
     float *u = calloc(d, sizeof *u), *q = calloc(n * n, sizeof *q),
           *rows = calloc((1 + bl_model_config(model)->n_head) * V, sizeof *rows);
     bl_direction direction = {.token = argv[2]};
-    bool ok = u && q && rows && bl_direction_vector(model, &direction, u, &err);
+    bl_basis basis = bl_model_basis_out(model);
+    bool ok = u && q && rows && bl_direction_vector(&direction, &basis, u, &err);
     for (long i = 0, times = argc > 3 ? atol(argv[3]) : 5; ok && i < times; i++) {
         double t0 = now();
         ok = bl_interaction_matrix(model, 0, u, q, &err);

@@ -10,7 +10,7 @@ set(BILENS_HOUSE
   "hub hub"
   "text text tokenizer_train"
   "model model generate_model"
-  "decompose bilinear eigen decompose"
+  "decompose bilinear basis direction eigen decompose"
   "subject"
   "scan scan"
   "evidence"

@@ -43,6 +43,13 @@ static inline bl_model *support_model(const char *name) {
     return model;
 }
 
+/* The basis in which directions of the model are named; valid until the next call. */
+static inline const bl_basis *support_basis(const bl_model *model) {
+    static bl_basis basis;
+    basis = bl_model_basis_out(model);
+    return &basis;
+}
+
 static inline json_t *support_json(const char *path) {
     json_error_t where;
     json_t *json = json_load_file(path, 0, &where);

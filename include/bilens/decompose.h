@@ -1,34 +1,16 @@
-/** @file decompose.h  One layer's MLP in one output direction: interaction matrix, eigenpairs, virtual tokens
- * (docs/specification.md, 4 and 5). */
+/** @file decompose.h  A transformer in the types of bilinear.h, basis.h and direction.h
+ * (docs/specification.md, 4 and 5): its MLPs as bilinear maps, its vocabulary as bases, its heads as paths;
+ * and the tensors that its weights give. */
 #ifndef BILENS_DECOMPOSE_H
 #define BILENS_DECOMPOSE_H
 
+#include <bilens/direction.h>
 #include <bilens/eigen.h>
 #include <bilens/model.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/** An output direction as a user gives it: by a token or a contrast of tokens, or as a vector of one's own (a
- * probe, a feature of a sparse autoencoder, a steering vector). */
-typedef struct bl_direction {
-    const char *token;        /**< the vocabulary's own string, or "#1234"; NULL with `vector` */
-    const char *const *minus; /**< contrast tokens: u = W_U[token] - mean(W_U[minus]) */
-    size_t n_minus;
-    bool centre_unembedding; /**< subtract from each row of W_U its own mean over d first */
-    const float *vector;     /**< u [d] itself, finite, instead of all of the above; the caller's */
-    const char *name;        /**< of `vector`, for results to call it by; NULL = "direction" */
-} bl_direction;
-
-/** Reads u [d] from a file that bl_array_read knows. Its shape may have axes of length 1 besides the one of
- * length d. BL_ERR_INPUT when the shape is another or a value is NaN or infinite. */
-BL_API bool bl_direction_read(const char *source, size_t d, float *u, bl_error *err);
-
-/** u [d] of `direction`. BL_ERR_USAGE when it has neither or both of token and vector, or the vector a
- * contrast or centring. */
-BL_API bool bl_direction_vector(const bl_model *model, const bl_direction *direction, float *u,
-                                bl_error *err);
 
 /** The MLP of `layer` as a bilinear map, norm weights folded in; its views are the model's.
  * BL_ERR_UNSUPPORTED for a gated or plain MLP, BL_ERR_USAGE for a layer that does not exist. */
@@ -40,8 +22,17 @@ BL_API bool bl_interaction_matrix(const bl_model *model, size_t layer, const flo
                                   bl_error *err);
 BL_API bl_eigen *bl_eigen_new(const bl_model *model, size_t layer, const float *u, size_t k, bl_error *err);
 
+/** W_E [V, d], in which a layer's inputs are read, and W_U [V, d], which gives output directions. */
+BL_API bl_basis bl_model_basis_in(const bl_model *model);
+BL_API bl_basis bl_model_basis_out(const bl_model *model);
+/** How a token reaches the MLP of `layer`: path 0 is "direct", path 1 + h is "head h" (s O_h V_h). */
+BL_API size_t bl_model_n_paths(const bl_model *model);
+BL_API bl_path bl_model_path(const bl_model *model, size_t layer, size_t i);
+/** All of them; free with bl_free. BL_ERR_USAGE for a layer that does not exist. */
+BL_API bl_path *bl_model_paths(const bl_model *model, size_t layer, bl_error *err);
+
 /** Virtual tokens of v [n] at `layer` (docs/specification.md, 5): out [1 + H, V], row 0 direct, row 1 + h
- * head h. */
+ * head h: bl_readout of that basis and those paths. */
 BL_API bool bl_virtual_tokens(const bl_model *model, size_t layer, const float *v, float *out, bl_error *err);
 
 /** A weight-derived tensor, computed on request. */

@@ -3,9 +3,10 @@
 #define BL_ATLAS_ATLAS_PRIVATE_H
 #include "atlas/database.h"
 #include "atlas/sweep.h"
-#include "atlas/words.h"
 #include "base/ranks.h"
 #include <bilens/atlas.h>
+#include <bilens/basis.h>
+#include <bilens/decompose.h>
 
 /* In this order; meta's `phase` is the first that is not finished, `done` how much of it is. */
 typedef enum bl_phase {

@@ -23,13 +23,11 @@ static int ascending(const void *a, const void *b) {
 
 static bool choose_named(bl_atlas *a, bl_error *err) {
     const bl_atlas_options *o = &a->options;
+    bl_basis basis = bl_model_basis_out(a->model);
     for (size_t i = 0; i < o->n_tokens; i++) {
-        int32_t id = bl_tokenizer_find(bl_model_tokenizer(a->model), o->tokens[i], err);
+        long id = bl_basis_find(&basis, o->tokens[i], err);
         if (id < 0) return false;
-        if ((size_t)id >= a->V)
-            return bl_fail(err, BL_ERR_USAGE, "token '%s' has id %d, but the model's vocabulary has %zu",
-                           o->tokens[i], (int)id, a->V);
-        a->directions[i] = id;
+        a->directions[i] = (int32_t)id;
     }
     qsort(a->directions, o->n_tokens, sizeof *a->directions, ascending);
     for (size_t i = 0; i < o->n_tokens; i++) /* each once */
@@ -59,7 +57,9 @@ bool bl_atlas_choose(bl_atlas *a, bl_error *err) {
     } else if (o->frequent) {
         if (!choose_frequent(a, err)) return false;
     } else {
-        for (size_t i = 0; i < a->V; i++) a->directions[a->n_directions++] = (int32_t)i;
+        bl_basis basis = bl_model_basis_out(a->model);
+        for (size_t i = 0; i < a->V; i++)
+            if (bl_basis_used(&basis, i)) a->directions[a->n_directions++] = (int32_t)i;
     }
     a->K = o->pairs < a->n / 2 ? o->pairs : a->n / 2;
     a->N = o->virtual_tokens < a->V ? o->virtual_tokens : a->V;
@@ -70,43 +70,24 @@ bool bl_atlas_choose(bl_atlas *a, bl_error *err) {
                    bl_model_name(a->model));
 }
 
-/* What is taken off every row of W_U [d]; with centring, its own mean is taken off the mean row too. */
-static void contrast(const bl_atlas *a, float *mean) {
-    bl_view w_u = bl_model_w_u(a->model);
-    for (size_t i = 0; i < a->d; i++) {
-        double sum = 0;
-        for (size_t t = 0; t < a->V && !a->options.raw; t++) sum += (double)w_u.data[t * w_u.stride + i];
-        mean[i] = (float)(sum / (double)a->V);
-    }
-}
-
-static void direction(const bl_atlas *a, int32_t token, const float *mean, float *u) {
-    bl_view w_u = bl_model_w_u(a->model);
-    double own = 0;
-    for (size_t i = 0; i < a->d; i++) {
-        u[i] = w_u.data[(size_t)token * w_u.stride + i] - mean[i];
-        own += (double)u[i];
-    }
-    for (size_t i = 0; i < a->d && a->options.centre_unembedding; i++) u[i] -= (float)(own / (double)a->d);
-}
-
 enum { SUMMARY = 5 };
 
 /* What one batch found, as pointers into a block of block_size bytes. */
 typedef struct batch {
-    size_t first, count; /* directions */
-    double *summaries;   /* [count, SUMMARY + 1] with the constant */
-    float *values;       /* [count * 2K] eigenvalues in the order -1, -2 … -K, 0 … K-1 */
-    float *v;            /* [count * 2K, n] */
-    bl_word *extremes;   /* [count * 2K, 1 + H, 2, N] */
+    size_t first, count;  /* directions */
+    double *summaries;    /* [count, SUMMARY + 1] with the constant */
+    float *values;        /* [count * 2K] eigenvalues in the order -1, -2 … -K, 0 … K-1 */
+    float *v;             /* [count * 2K, n] */
+    bl_reading *extremes; /* [count * 2K, 1 + H, 2, N] */
     size_t N;
 } batch;
 
 /* What a phase works with. */
 typedef struct work {
     const bl_decomposer *decomposer;
-    const bl_words *words;
+    const bl_readout_many *readout;
     size_t most;       /* directions of a batch */
+    bl_basis basis;    /* of the directions, with its mean */
     float *mean, *u;   /* [d], [most, d] */
     bl_eigen **eigens; /* [most] */
     char *block;       /* of a batch of `most` */
@@ -121,14 +102,14 @@ static size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 static size_t lay_out(const bl_atlas *a, const work *w, size_t count, char *block, batch *b) {
     size_t vectors = count * 2 * a->K, summaries = aligned(count * (SUMMARY + 1) * sizeof(double)),
            values = aligned(vectors * sizeof(float)), v = aligned(vectors * a->n * sizeof(float)),
-           extremes = aligned(vectors * (1 + a->H) * 2 * w->N * sizeof(bl_word));
+           extremes = aligned(vectors * (1 + a->H) * 2 * w->N * sizeof(bl_reading));
     if (b) {
         b->count = count;
         b->N = w->N;
         b->summaries = (double *)(void *)block;
         b->values = (float *)(void *)(block + summaries);
         b->v = (float *)(void *)(block + summaries + values);
-        b->extremes = (bl_word *)(void *)(block + summaries + values + v);
+        b->extremes = (bl_reading *)(void *)(block + summaries + values + v);
     }
     return summaries + values + v + extremes;
 }
@@ -156,7 +137,7 @@ static void summarise(const bl_atlas *a, const bl_eigen *eigen, double out[SUMMA
 
 /* direct_max, direct_min, head_max, head_min of one vector. */
 static void extremes_of(const bl_atlas *a, const batch *b, size_t vector, double out[4]) {
-    const bl_word *w = b->extremes + vector * (1 + a->H) * 2 * b->N;
+    const bl_reading *w = b->extremes + vector * (1 + a->H) * 2 * b->N;
     out[0] = (double)w[0].value;
     out[1] = (double)w[b->N].value;
     out[2] = -INFINITY;
@@ -192,14 +173,15 @@ static bool write_pair(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size_
 static bool write_words(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size_t vector, bl_error *err) {
     bool ok = true;
     for (size_t source = 0; ok && source <= a->H; source++) {
-        const bl_word *top = b->extremes + ((vector * (1 + a->H) + source) * 2) * b->N, *bottom = top + b->N;
+        const bl_reading *top = b->extremes + ((vector * (1 + a->H) + source) * 2) * b->N,
+                         *bottom = top + b->N;
         for (size_t r = 0; ok && r < 2 * b->N; r++) { /* ranks -N … -1, 0 … N-1: the table's own order */
-            const bl_word *word = r < b->N ? &bottom[b->N - 1 - r] : &top[r - b->N];
+            const bl_reading *word = r < b->N ? &bottom[b->N - 1 - r] : &top[r - b->N];
             sqlite3_bind_int64(s, 1,
                                (sqlite3_int64)b->first * 2 * (sqlite3_int64)a->K + (sqlite3_int64)vector);
             sqlite3_bind_int64(s, 2, (sqlite3_int64)source);
             sqlite3_bind_int64(s, 3, (sqlite3_int64)r - (sqlite3_int64)b->N);
-            sqlite3_bind_int(s, 4, word->token);
+            sqlite3_bind_int(s, 4, word->index);
             sqlite3_bind_double(s, 5, (double)word->value);
             ok = bl_database_step(s, err);
         }
@@ -238,7 +220,10 @@ static bool write_batch(bl_atlas *a, const batch *b, bool null_model, bl_error *
 /* One batch's eigenpairs and words into the block. */
 static bool run_batch(const bl_atlas *a, work *w, batch *b, bl_error *err) {
     size_t width = 2 * a->K;
-    for (size_t i = 0; i < b->count; i++) direction(a, a->directions[b->first + i], w->mean, w->u + i * a->d);
+    for (size_t i = 0; i < b->count; i++)
+        if (!bl_direction_of_row(&w->basis, (size_t)a->directions[b->first + i], !a->options.raw,
+                                 a->options.centre_unembedding, w->u + i * a->d, err))
+            return false;
     if (!bl_decomposer_run(w->decomposer, w->u, b->count, a->K, w->eigens, err)) return false;
     for (size_t i = 0; i < b->count; i++) summarise(a, w->eigens[i], b->summaries + i * (SUMMARY + 1));
     for (size_t j = 0; j < b->count * width; j++) {
@@ -248,7 +233,7 @@ static bool run_batch(const bl_atlas *a, work *w, batch *b, bl_error *err) {
         memcpy(b->v + j * a->n, bl_eigen_vector(eigen, index), a->n * sizeof *b->v);
     }
     for (size_t i = 0; i < b->count; i++) bl_eigen_free(w->eigens[i]);
-    return bl_words_extremes(w->words, b->v, b->count * width, b->N, b->extremes, err);
+    return bl_readout_extremes(w->readout, b->v, a->n, b->count * width, b->N, b->extremes, err);
 }
 
 /* The batch of rank r in the round that begins at direction `at`. */
@@ -304,8 +289,18 @@ static bool work_init(const bl_atlas *a, work *w, bl_error *err) {
     w->eigens = bl_alloc(w->most, sizeof(bl_eigen *), err);
     w->block = bl_alloc(fits ? lay_out(a, w, w->most, NULL, NULL) : SIZE_MAX, fits ? 1 : 64, err);
     if (!w->mean || !w->u || !w->eigens || !w->block) return false;
-    contrast(a, w->mean);
-    return true;
+    w->basis = bl_model_basis_out(a->model);
+    w->basis.mean = w->mean;
+    return bl_basis_mean(&w->basis, w->mean, err);
+}
+
+static bl_readout_many *make_readout(const bl_atlas *a, bl_error *err) {
+    bl_basis tokens = bl_model_basis_in(a->model);
+    bl_path *paths = bl_model_paths(a->model, a->options.layer, err);
+    bl_readout_many *readout =
+        paths ? bl_readout_many_new(&tokens, paths, bl_model_n_paths(a->model), err) : NULL;
+    free(paths);
+    return readout;
 }
 
 bool bl_atlas_decompose(bl_atlas *a, bool null_model, bl_error *err) {
@@ -315,18 +310,18 @@ bool bl_atlas_decompose(bl_atlas *a, bool null_model, bl_error *err) {
     work w = {.N = null_model ? 1 : a->N, .null_model = null_model};
     bl_bilinear draw = {0};
     bl_decomposer *decomposer = NULL;
-    bl_words *words = NULL;
+    bl_readout_many *readout = NULL;
     bool ok = work_init(a, &w, err) &&
               (!null_model || bl_bilinear_null(&a->map, a->options.seed, &draw, NULL, err));
     ok = bl_ranks_agree(&a->ranks, ok, err);
     w.decomposer = decomposer = ok ? bl_decomposer_new(null_model ? &draw : &a->map, &options, err) : NULL;
-    w.words = words = decomposer ? bl_words_new(a->model, a->options.layer, err) : NULL;
-    ok = bl_ranks_agree(&a->ranks, words != NULL, err) && run_rounds(a, &w, err);
+    w.readout = readout = decomposer ? make_readout(a, err) : NULL;
+    ok = bl_ranks_agree(&a->ranks, readout != NULL, err) && run_rounds(a, &w, err);
     if (ok && a->ranks.rank > 0)
         ok = bl_atlas_mark(a, null_model ? BL_PHASE_SCAN : BL_PHASE_NULL, 0, err); /* as rank 0 did */
     bl_decomposer_free(decomposer);
     bl_bilinear_null_free(&draw);
-    bl_words_free(words);
+    bl_readout_many_free(readout);
     free(w.mean);
     free(w.u);
     free(w.eigens);

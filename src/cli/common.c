@@ -82,12 +82,12 @@ bl_corpus *open_corpus(const corpus_options *options, bl_error *err) {
 void direction_options_free(direction_options *options) {
     text_list_free(&options->minus);
     index_list_free(&options->eigs);
-    free(options->vector);
+    bl_direction_free(options->parsed);
 }
 
 int check_direction(const verb *self, const direction_options *options, const char *question) {
     if (!options->token && !options->file)
-        return fail_usage(self, "--token is missing: %s (Or --direction FILE)", question);
+        return fail_usage(self, "--token is missing: %s (Or --direction TEXT)", question);
     if (!options->file) return -1;
     if (options->token) return fail_usage(self, "--token and --direction: a direction is one or the other");
     if (options->minus.n)
@@ -97,21 +97,33 @@ int check_direction(const verb *self, const direction_options *options, const ch
     return -1;
 }
 
-bool read_direction(const bl_model *model, direction_options *options, bl_error *err) {
-    if (!options->file || options->vector) return true;
-    size_t d = bl_model_config(model)->d_model;
-    options->vector = calloc(d, sizeof *options->vector);
-    if (!options->vector) set_error(err, BL_ERR_MEMORY, "out of memory%s", "");
-    return options->vector && bl_direction_read(options->file, d, options->vector, err);
+/* A file that exists or a name that only a file can have. "@FILE" is the grammar's. */
+static bool names_file(const char *text) {
+    static const char *const suffixes[] = {".npy", ".safetensors"};
+    if (*text == '@') return false;
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        const char *at = strstr(text, suffixes[i]);
+        char next = at ? at[strlen(suffixes[i])] : ' ';
+        if (next == '\0' || next == ':') return true;
+    }
+    return access(text, F_OK) == 0;
+}
+
+bool read_direction(direction_options *options, bl_error *err) {
+    if (!options->file || options->parsed || names_file(options->file)) return true;
+    options->parsed = bl_direction_parse(options->file, err);
+    return options->parsed != NULL;
 }
 
 bl_direction as_direction(const direction_options *options) {
+    if (options->parsed) return *options->parsed;
+    bool all = options->minus.n == 1 && strcmp(options->minus.items[0], "*") == 0;
     return (bl_direction){.token = options->token,
                           .minus = options->minus.items,
-                          .n_minus = options->minus.n,
+                          .n_minus = all ? 0 : options->minus.n,
+                          .minus_all = all,
                           .centre_unembedding = options->centre,
-                          .vector = options->vector,
-                          .name = options->file};
+                          .source = options->file};
 }
 
 bool choose_eigs(const bl_model *model, direction_options *options, bl_error *err) {
@@ -148,12 +160,13 @@ bl_eigen *decompose(const bl_model *model, direction_options *options, bool all,
         long from_end = n - at < at + 1 ? n - at : at + 1;
         if (from_end > k) k = from_end;
     }
-    if (!read_direction(model, options, err)) return NULL;
+    if (!read_direction(options, err)) return NULL;
     bl_direction direction = as_direction(options);
+    bl_basis basis = bl_model_basis_out(model);
     float *u = calloc(bl_model_config(model)->d_model, sizeof *u);
     bl_eigen *eigen = NULL;
     if (!u) set_error(err, BL_ERR_MEMORY, "out of memory%s", "");
-    else if (bl_direction_vector(model, &direction, u, err))
+    else if (bl_direction_vector(&direction, &basis, u, err))
         eigen = bl_eigen_new(model, options->layer, u, all || k > n / 8 ? 0 : (size_t)k, err);
     free(u);
     return eigen;

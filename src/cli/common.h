@@ -36,37 +36,39 @@ typedef struct direction_options {
     size_t layer;
     bool centre;
     index_list eigs;
-    float *vector; /* [d] of `file`, once it is read */
+    bl_direction *parsed; /* of `file`, where that is a text of the grammar, once it is read */
 } direction_options;
 
-#define DIRECTION_OPTIONS(d)                                                                       \
-    {"token", OPTION_TEXT, &(d).token, "T",                                                        \
-     "output token: the vocabulary's own string, or its id as #1234"},                             \
-        {"minus", OPTION_TOKENS, &(d).minus, "T,T…", "contrast tokens: their mean is subtracted"}, \
-        {"direction", OPTION_TEXT, &(d).file, "FILE",                                              \
-         "instead of a token: a vector [d], FILE.npy or FILE.safetensors[:TENSOR]"},               \
-        {"layer", OPTION_COUNT, &(d).layer, "N", "layer whose MLP is decomposed (default 0)"},     \
-        {"centre-unembedding", OPTION_FLAG, &(d).centre, NULL,                                     \
-         "subtract from each row of W_U its own mean first"},                                      \
-    {                                                                                              \
-        "eigs", OPTION_INDICES, &(d).eigs, "I,I…",                                                 \
-            "eigenvectors, by index into the ascending spectrum, negative from the end (default "  \
-            "-1,-2,-3,-4,0,1,2,3)"                                                                 \
+#define DIRECTION_OPTIONS(d)                                                                        \
+    {"token", OPTION_TEXT, &(d).token, "T",                                                         \
+     "output token: the vocabulary's own string, or its id as #1234"},                              \
+        {"minus", OPTION_TOKENS, &(d).minus, "T,T…",                                                \
+         "contrast tokens: their mean is subtracted; * alone: the mean of all"},                    \
+        {"direction", OPTION_TEXT, &(d).file, "TEXT",                                               \
+         "instead of a token: a direction as text, as 'swim - mean(run, climb)', 'swim - mean(*)' " \
+         "or '@probe.npy:3'; or a file with a vector [d], FILE.npy or FILE.safetensors[:TENSOR]"},  \
+        {"layer", OPTION_COUNT, &(d).layer, "N", "layer whose MLP is decomposed (default 0)"},      \
+        {"centre-unembedding", OPTION_FLAG, &(d).centre, NULL,                                      \
+         "subtract from each row of W_U its own mean first"},                                       \
+    {                                                                                               \
+        "eigs", OPTION_INDICES, &(d).eigs, "I,I…",                                                  \
+            "eigenvectors, by index into the ascending spectrum, negative from the end (default "   \
+            "-1,-2,-3,-4,0,1,2,3)"                                                                  \
     }
 
 void direction_options_free(direction_options *options);
 /* -1 when exactly one of --token and --direction was given, with what goes with it; else the exit status of
  * bad usage. */
 int check_direction(const verb *self, const direction_options *options, const char *question);
-/* Reads --direction's file, if there is one. */
-bool read_direction(const bl_model *model, direction_options *options, bl_error *err);
+/* Reads --direction's text, if there is one that is no file's name. */
+bool read_direction(direction_options *options, bl_error *err);
 /* The eigenvectors asked for, or the default eight (fewer in a smaller model); checked against the spectrum's
  * size. */
 bool choose_eigs(const bl_model *model, direction_options *options, bl_error *err);
 /* Reads and decomposes the direction; only as many extreme eigenpairs as `options->eigs` needs unless `all`.
  */
 bl_eigen *decompose(const bl_model *model, direction_options *options, bool all, bl_error *err);
-/* After read_direction or decompose. */
+/* After read_direction or decompose; points into the options. */
 bl_direction as_direction(const direction_options *options);
 
 /* Writes `text` (freed) to -o if given, else to standard output; on rank 0 only. Returns the exit status. */

@@ -21,11 +21,12 @@ typedef struct subject {
 
 static bool get_interaction(const bl_model *model, direction_options *d, subject *s, bl_error *err) {
     size_t n = bl_interaction_size(model);
-    if (!read_direction(model, d, err)) return false;
+    if (!read_direction(d, err)) return false;
     bl_direction direction = as_direction(d);
+    bl_basis basis = bl_model_basis_out(model);
     float *u = calloc(bl_model_config(model)->d_model, sizeof *u);
     s->data = calloc(n * n, sizeof *s->data);
-    bool ok = u && s->data && bl_direction_vector(model, &direction, u, err) &&
+    bool ok = u && s->data && bl_direction_vector(&direction, &basis, u, err) &&
               bl_interaction_matrix(model, d->layer, u, s->data, err);
     free(u);
     s->array = (bl_named_array){"q", s->data, 2, {n, n}};

@@ -22,9 +22,10 @@ static int write_arrays(const verb *self, const common *c, const bl_model *model
     size_t n = bl_eigen_size(eigen), count = d->eigs.n, sources = 1 + config->n_head,
            cells = sources * config->n_vocab;
     bl_direction direction = as_direction(d);
+    bl_basis basis = bl_model_basis_out(model);
     float *u = calloc(config->d_model, sizeof *u), *vectors = calloc(count * n, sizeof *vectors);
     float *tokens = calloc(count * cells, sizeof *tokens);
-    bool ok = u && vectors && tokens && bl_direction_vector(model, &direction, u, err);
+    bool ok = u && vectors && tokens && bl_direction_vector(&direction, &basis, u, err);
     for (size_t j = 0; ok && j < count; j++) {
         const float *v = bl_eigen_vector(eigen, d->eigs.items[j]);
         memcpy(vectors + j * n, v, n * sizeof *v);

@@ -25,7 +25,7 @@ static char *analyse(common *c, report_options *o, bl_eigen **eigen, bl_error *e
     bl_scan *scan = NULL;
     char *info = NULL, *eigen_text = NULL, *scan_text = NULL, *report = NULL;
     direction_options *d = &o->direction;
-    if (model && read_direction(model, d, err) && choose_eigs(model, d, err))
+    if (model && read_direction(d, err) && choose_eigs(model, d, err))
         *eigen = decompose(model, d, true, err);
     if (!ranks_agree(*eigen != NULL, err)) goto done;
     bl_direction direction = as_direction(d);
@@ -114,6 +114,7 @@ static int run(int argc, char **argv, const verb *self) {
         folder = NULL;
     for (char *at = folder && !c.output && !o.from ? folder : NULL; at && *at; at++)
         if (*at == '/') *at = '_'; /* a token or file's name is no path */
+        else if (o.direction.file && strchr(" (),*\"@", *at)) *at = '-'; /* a text of the grammar */
     json = o.from ? bl_text_read(o.from, REPORT_LIMIT, &err) : analyse(&c, &o, &eigen, &err);
     if (!json || !folder) status = fail_with(self, &err);
     else status = !ranks_first() ? 0 : render(self, &c, json, eigen, folder);

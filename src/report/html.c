@@ -154,7 +154,9 @@ static void put_direction(bl_buffer *out, const bl_doc *doc) {
                     eigen->subject.vector ? "a vector of the residual stream that was given:"
                                           : "the row of the unembedding that scores");
     bl_html_token(out, eigen->subject.token);
-    if (eigen->subject.n_minus > 0)
+    if (eigen->subject.n_minus == 1 && strcmp(eigen->subject.minus[0], "*") == 0)
+        bl_buffer_text(out, ", less the average of all rows");
+    else if (eigen->subject.n_minus > 0)
         bl_buffer_print(out, ", less the average of the %zu row%s that it is compared with",
                         eigen->subject.n_minus, eigen->subject.n_minus > 1 ? "s" : "");
     bl_buffer_print(

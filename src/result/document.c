@@ -37,11 +37,12 @@ void bl_doc_free(bl_doc *doc) {
     bl_reader_release(held.blocks); /* the document itself among them */
 }
 
-/* "token", or "direction" where token is null: of a path its last part. */
+/* "token", or "direction" where token is null: of "@folder/file.npy" the file. */
 static bool read_name(bl_reader *reader, const json_t *json, bl_doc_subject *subject) {
     subject->vector = json_is_null(json_object_get(json, "token"));
     if (!subject->vector) return bl_reader_text(reader, json, "token", &subject->token);
     if (!bl_reader_text(reader, json, "direction", &subject->token)) return false;
+    subject->token += *subject->token == '@';
     const char *end = subject->token + strcspn(subject->token, ":");
     for (const char *at = subject->token; at + 1 < end; at++)
         if (*at == '/') subject->token = at + 1;

@@ -128,18 +128,21 @@ char *bl_info_json(const bl_model *model, bl_error *err) {
     return finish(&b, root);
 }
 
-/* "model", "layer", "token", "minus"; of a vector token null and its name in "direction". */
+/* "model", "layer", "token", "minus", "direction"; of a vector token null. */
 static void set_subject(builder *b, json_t *root, const bl_subject *subject) {
-    const float *vector = subject->direction->vector;
-    const char *name = subject->direction->name;
+    const bl_direction *direction = subject->direction;
+    bl_basis basis = bl_model_basis_out(subject->model);
     json_t *minus = made(b, json_array());
-    for (size_t i = 0; i < subject->direction->n_minus; i++)
-        append(b, minus, text(b, subject->direction->minus[i]));
+    for (size_t i = 0; i < direction->n_minus; i++) append(b, minus, text(b, direction->minus[i]));
+    if (direction->minus_all) append(b, minus, text(b, "*"));
+    char *canonical = bl_direction_text(direction, &basis, b->failed ? NULL : b->err);
+    b->failed = b->failed || !canonical;
     set(b, root, "model", text(b, bl_model_name(subject->model)));
     set(b, root, "layer", integer(b, subject->layer));
-    set(b, root, "token", vector ? json_null() : text(b, subject->direction->token));
+    set(b, root, "token", direction->token ? text(b, direction->token) : json_null());
     set(b, root, "minus", minus);
-    if (vector) set(b, root, "direction", text(b, name ? name : "direction"));
+    set(b, root, "direction", text(b, canonical ? canonical : ""));
+    bl_free(canonical);
 }
 
 static json_t *run(builder *b, size_t first, size_t last) {

@@ -1,7 +1,6 @@
 /* The folded scan's tables: every linear map that the kernel needs, applied to the whole vocabulary once. */
 #include "base/error.h"
 #include "base/memory.h"
-#include "decompose/layer.h"
 #include "linear/tridiagonal.h"
 #include "scan/folded_private.h"
 #include "linear/gemm.h"
@@ -31,15 +30,13 @@ static bool make_maps(bl_folded *f, bl_error *err) {
     for (size_t i = 0; i < d * d; i++) f->w_qk[i] = scale * l->w_q.data[i];
     memcpy(f->w_qk + d * d, l->w_k.data, d * d * sizeof *f->w_qk);
     if (!f->by_values) { /* row h J + j: s v_j^T O_h V_h */
-        float *back = product_alloc(f->H, d, err);
-        bool ok = back != NULL;
-        for (size_t j = 0; ok && j < f->J; j++) {
-            ok = bl_heads_back(model, f->probes->layer, f->probes->v + j * d, back, err);
-            for (size_t h = 0; ok && h < f->H; h++)
-                memcpy(f->w_moved + (h * f->J + j) * d, back + h * d, d * sizeof *back);
+        for (size_t h = 0; h < f->H; h++) {
+            bl_path path = bl_model_path(model, f->probes->layer, 1 + h);
+            for (size_t j = 0; j < f->J; j++)
+                if (!bl_path_back(&path, f->probes->v + j * d, f->w_moved + (h * f->J + j) * d, err))
+                    return false;
         }
-        free(back);
-        return ok;
+        return true;
     }
     memcpy(f->w_moved, l->w_v.data, d * d * sizeof *f->w_moved);
     f->out = product_alloc(f->J, d, err);

@@ -15,7 +15,6 @@
 #include "base/memory.h"
 #include "base/ranks.h"
 #include "base/threads.h"
-#include "decompose/layer.h"
 #include "scan/exchange.h"
 #include "scan/folded.h"
 #include "scan/similarity.h"
@@ -216,8 +215,7 @@ static bool explain(bl_scan *scan, const work *w, bl_error *err) {
     float *back = bl_alloc(count, sizeof *back, err); /* [J, H, d] for the exact path */
     bool ok = back != NULL;
     for (size_t j = (size_t)w->ranks.rank; ok && j < scan->J; j += (size_t)w->ranks.size) {
-        ok = w->folded || bl_heads_back(w->probes.model, w->probes.layer, w->probes.v + j * c->d_model,
-                                        back + j * width, err);
+        ok = w->folded || bl_probe_backs(&w->probes, j, back + j * width, err);
         total += scan->tops[j].n;
     }
     if (!ok) total = 0;

@@ -6,7 +6,6 @@
 #include "scan/similarity.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "decompose/layer.h"
 #include "linear/dots.h"
 #include "linear/gemm.h"
 #include <math.h>
@@ -42,6 +41,16 @@ void bl_probes_free(bl_probes *probes) {
     free(probes->v);
     free(probes->bias);
     probes->v = probes->bias = NULL;
+}
+
+bool bl_probe_backs(const bl_probes *probes, size_t j, float *back, bl_error *err) {
+    size_t d = bl_model_config(probes->model)->d_model, n = bl_model_n_paths(probes->model);
+    bool ok = true;
+    for (size_t s = 1; ok && s < n; s++) {
+        bl_path path = bl_model_path(probes->model, probes->layer, s);
+        ok = bl_path_back(&path, probes->v + j * d, back + (s - 1) * d, err);
+    }
+    return ok;
 }
 
 void bl_similarity(const bl_probes *probes, bl_workspace *workspace, const int32_t *ids, size_t n,

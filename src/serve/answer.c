@@ -194,8 +194,10 @@ void bl_explorer_answer(bl_explorer *explorer, const bl_request *request, bool (
     }
     if (found) use_cached(answer, found);
     free(key);
+    bl_direction_free(call.parsed);
     return;
 failed:
     free(key);
     fail(answer, &call);
+    bl_direction_free(call.parsed);
 }

@@ -20,7 +20,7 @@
 static char *with_topic(char *json, const bl_topic *t, const char *more, bl_error *err) {
     char text[256];
     snprintf(text, sizeof text, "\"id\":%d,\"contrast\":\"%s\",\"null\":%s%s", (int)t->id,
-             bl_contrast_name(t->contrast), t->null_model ? "true" : "false", more);
+             bl_contrast_name(&t->direction), t->null_model ? "true" : "false", more);
     return bl_json_more(json, text, err);
 }
 

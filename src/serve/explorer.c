@@ -39,17 +39,12 @@ static bool make_names(bl_explorer *e, bl_error *err) {
     return true;
 }
 
-static bool make_mean(bl_explorer *e, bl_error *err) {
-    bl_view w_u = bl_model_w_u(e->model);
-    e->mean = bl_alloc(w_u.cols, sizeof *e->mean, err);
-    double *sums = bl_alloc_zero(w_u.cols, sizeof *sums, err);
-    if (e->mean && sums) {
-        for (size_t t = 0; t < w_u.rows; t++)
-            for (size_t i = 0; i < w_u.cols; i++) sums[i] += (double)w_u.data[t * w_u.stride + i];
-        for (size_t i = 0; i < w_u.cols; i++) e->mean[i] = (float)(sums[i] / (double)w_u.rows);
-    }
-    free(sums);
-    return e->mean && sums;
+static bool make_basis(bl_explorer *e, bl_error *err) {
+    e->basis = bl_model_basis_out(e->model);
+    e->mean = bl_alloc(bl_basis_width(&e->basis), sizeof *e->mean, err);
+    if (!e->mean || !bl_basis_mean(&e->basis, e->mean, err)) return false;
+    e->basis.mean = e->mean;
+    return true;
 }
 
 static bool make_stories(bl_explorer *e, bl_corpus *corpus, const bl_serve_options *options, bl_error *err) {
@@ -81,7 +76,7 @@ bl_explorer *bl_explorer_new(const bl_model *model, bl_corpus *corpus, const bl_
     e->info = e->null_models ? bl_info_json(model, err) : NULL;
     e->eigens = e->info ? bl_cache_new(EIGEN_BYTES, bl_decomposition_free, err) : NULL;
     e->answers = e->eigens ? bl_cache_new(ANSWER_BYTES, bl_free, err) : NULL;
-    bool ok = e->answers && make_names(e, err) && make_mean(e, err);
+    bool ok = e->answers && make_names(e, err) && make_basis(e, err);
     if (ok && options->atlas) ok = (e->atlas = bl_look_open(options->atlas, model, err)) != NULL;
     if (ok && make_stories(e, corpus, options, err)) return e;
     bl_explorer_free(e);

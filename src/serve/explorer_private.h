@@ -15,7 +15,8 @@ struct bl_explorer {
     char *corpus_name;
     char *info;             /* the command line's info JSON */
     char **names, **folded; /* [V] a token's text as UTF-8, and without case */
-    float *mean;            /* [d] of all rows of W_U */
+    bl_basis basis;         /* of directions, with its mean */
+    float *mean;            /* [d] of the basis */
     bl_cache *eigens;       /* bl_decomposition */
     bl_cache *answers;      /* text */
     pthread_mutex_t
@@ -31,9 +32,10 @@ typedef struct bl_call {
     bool (*cancelled)(void *context);
     void *context;
     /* Out, for a failure: */
-    unsigned status;  /* 0: what the error's code stands for */
-    const char *code; /* NULL: the error code's name */
-    const char *lost; /* a token that is not in the vocabulary: the nearest ones are named */
+    unsigned status;      /* 0: what the error's code stands for */
+    const char *code;     /* NULL: the error code's name */
+    const char *lost;     /* a token that is not in the vocabulary: the nearest ones are named */
+    bl_direction *parsed; /* of the parameter direction, as long as the request */
     bl_error err;
 } bl_call;
 

@@ -171,7 +171,8 @@ static bool decompose(site *s, const int32_t *ids, size_t n, bl_error *err) {
     const bl_look_facts *f = bl_look_get_facts(s->explorer->atlas);
     size_t d = bl_model_config(s->explorer->model)->d_model;
     for (size_t i = 0; i < n; i++)
-        if (!bl_explorer_direction(s->explorer, ids[i], !f->raw, f->centred, s->u + i * d, err)) return false;
+        if (!bl_direction_of_row(&s->explorer->basis, (size_t)ids[i], !f->raw, f->centred, s->u + i * d, err))
+            return false;
     for (int null_model = 0; null_model < 2; null_model++)
         if (!bl_decomposer_run(s->decomposers[null_model], s->u, n, 1,
                                s->eigens + (size_t)null_model * s->shard, err))

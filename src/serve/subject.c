@@ -1,6 +1,4 @@
-/* Directions out of parameters, and their decompositions, kept.
- *
- * The contrast "mean" is the atlas's: u = W_U[token] - mean of all rows of W_U. */
+/* Directions out of parameters, and their decompositions, kept under the directions' canonical texts. */
 #include "serve/subject.h"
 #include "base/buffer.h"
 #include "base/error.h"
@@ -25,59 +23,77 @@ const bl_eigen *bl_cached_eigen(const bl_cached *cached) {
     return ((const decomposition *)bl_cached_value(cached))->eigen;
 }
 
-const char *bl_contrast_name(bl_contrast contrast) {
-    static const char *const names[] = {"none", "tokens", "mean"};
-    return names[contrast];
+const char *bl_contrast_name(const bl_direction *direction) {
+    if (direction->minus_all) return "mean";
+    return direction->n_minus ? "tokens" : "none";
 }
 
 /* The id of a token; -1 with the error, 404 and the nearest ones. */
 static int32_t find_token(bl_call *call, const char *token) {
-    const bl_explorer *e = call->explorer;
-    int32_t id = bl_tokenizer_find(bl_model_tokenizer(e->model), token, &call->err);
-    if (id >= 0 && (size_t)id < bl_model_config(e->model)->n_vocab) return id;
-    if (id >= 0)
-        bl_fail(&call->err, BL_ERR_USAGE, "token '%s' has id %d, which the model's vocabulary has not", token,
-                (int)id);
+    long id = bl_basis_find(&call->explorer->basis, token, &call->err);
+    if (id >= 0) return (int32_t)id;
     call->status = 404;
     call->lost = token;
     return -1;
 }
 
-static bool read_contrast(bl_call *call, bl_topic *t) {
+static bool read_contrast(bl_call *call, bl_direction *direction) {
     const char *name = bl_request_text(call->request, "contrast");
-    t->contrast = t->direction.n_minus ? BL_CONTRAST_TOKENS : BL_CONTRAST_NONE;
-    if (!name || strcmp(name, bl_contrast_name(t->contrast)) == 0) return true;
-    if (strcmp(name, "mean") == 0 && t->direction.n_minus)
+    if (!name || strcmp(name, bl_contrast_name(direction)) == 0) return true;
+    if (strcmp(name, "mean") == 0 && direction->n_minus)
         return bl_fail(&call->err, BL_ERR_USAGE, "contrast=mean and minus exclude each other");
-    if (strcmp(name, "mean") == 0) {
-        t->contrast = BL_CONTRAST_MEAN;
-        return true;
-    }
-    return bl_fail(&call->err, BL_ERR_USAGE,
+    direction->minus_all = strcmp(name, "mean") == 0;
+    return direction->minus_all ||
+           bl_fail(&call->err, BL_ERR_USAGE,
                    "contrast: '%.40s' is not %s: none, mean, or contrast tokens as minus=…", name,
-                   t->direction.n_minus ? "tokens" : "one of none, mean");
+                   direction->n_minus ? "tokens" : "one of none, mean");
+}
+
+/* The direction from `direction` alone. */
+static bool read_text(bl_call *call, bl_topic *t, const char *text) {
+    static const char *const others[] = {"token", "minus", "contrast", "centre"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (bl_request_text(call->request, others[i]))
+            return bl_fail(&call->err, BL_ERR_USAGE, "direction says it all: %s does not go with it",
+                           others[i]);
+    call->parsed = bl_direction_parse(text, &call->err);
+    if (!call->parsed) return false;
+    if (!call->parsed->token)
+        return bl_fail(&call->err, BL_ERR_USAGE, "direction: no files here, only tokens");
+    if (call->parsed->n_minus > BL_MOST_MINUS)
+        return bl_fail(&call->err, BL_ERR_USAGE, "more than %d contrast tokens", BL_MOST_MINUS);
+    t->direction = *call->parsed;
+    return true;
+}
+
+/* The direction from token, minus, contrast and centre. */
+static bool read_parts(bl_call *call, bl_topic *t) {
+    const bl_request *r = call->request;
+    const char *minus;
+    t->direction = (bl_direction){.token = bl_request_text(r, "token"), .minus = t->minus};
+    if (!t->direction.token)
+        return bl_fail(&call->err, BL_ERR_USAGE, "token is missing: which output token's direction?");
+    for (size_t at = 0; (minus = bl_request_next(r, "minus", &at)) != NULL;) {
+        if (t->direction.n_minus == BL_MOST_MINUS)
+            return bl_fail(&call->err, BL_ERR_USAGE, "more than %d contrast tokens", BL_MOST_MINUS);
+        t->minus[t->direction.n_minus++] = minus;
+    }
+    return read_contrast(call, &t->direction) &&
+           bl_request_flag(r, "centre", &t->direction.centre_unembedding, &call->err);
 }
 
 bool bl_topic_read(bl_call *call, bl_topic *t) {
     const bl_request *r = call->request;
-    const char *minus;
+    const char *text = bl_request_text(r, "direction");
     bl_error *err = &call->err;
-    *t = (bl_topic){.direction = {.token = bl_request_text(r, "token")}};
-    t->direction.minus = t->minus;
-    if (!t->direction.token)
-        return bl_fail(err, BL_ERR_USAGE, "token is missing: which output token's direction?");
-    for (size_t at = 0; (minus = bl_request_next(r, "minus", &at)) != NULL;) {
-        if (t->direction.n_minus == BL_MOST_MINUS)
-            return bl_fail(err, BL_ERR_USAGE, "more than %d contrast tokens", BL_MOST_MINUS);
-        t->minus[t->direction.n_minus++] = minus;
-    }
-    if (!read_contrast(call, t) || !bl_request_count(r, "layer", 0, 1000000, &t->layer, err) ||
-        !bl_request_flag(r, "centre", &t->direction.centre_unembedding, err) ||
+    *t = (bl_topic){0};
+    if (!(text ? read_text(call, t, text) : read_parts(call, t)) ||
+        !bl_request_count(r, "layer", 0, 1000000, &t->layer, err) ||
         !bl_request_flag(r, "null", &t->null_model, err))
         return false;
     t->id = find_token(call, t->direction.token);
     for (size_t i = 0; t->id >= 0 && i < t->direction.n_minus; i++)
-        if (find_token(call, t->minus[i]) < 0) return false;
+        if (find_token(call, t->direction.minus[i]) < 0) return false;
     if (t->id < 0) return false;
     size_t n_layer = bl_model_config(call->explorer->model)->n_layer;
     return t->layer < n_layer ||
@@ -88,9 +104,8 @@ bool bl_topic_read(bl_call *call, bl_topic *t) {
 bool bl_topic_in_atlas(const bl_explorer *e, const bl_topic *t) {
     if (!e->atlas) return false;
     const bl_look_facts *f = bl_look_get_facts(e->atlas);
-    return f->complete && !t->null_model && t->layer == f->layer &&
-           t->contrast == (f->raw ? BL_CONTRAST_NONE : BL_CONTRAST_MEAN) &&
-           t->direction.centre_unembedding == f->centred &&
+    return f->complete && !t->null_model && t->layer == f->layer && !t->direction.n_minus &&
+           t->direction.minus_all == !f->raw && t->direction.centre_unembedding == f->centred &&
            bl_look_get_direction(e->atlas, (size_t)t->id)->there;
 }
 
@@ -124,26 +139,6 @@ bool bl_indices_read(bl_call *call, const char *name, long indices[BL_MOST_INDIC
     return true;
 }
 
-bool bl_explorer_direction(const bl_explorer *e, int32_t id, bool minus_mean, bool centre, float *u,
-                           bl_error *err) {
-    size_t d = bl_model_config(e->model)->d_model;
-    double own = 0;
-    bl_view w_u = bl_model_w_u(e->model);
-    for (size_t i = 0; i < d; i++) {
-        u[i] = w_u.data[(size_t)id * w_u.stride + i] - (minus_mean ? e->mean[i] : 0);
-        own += (double)u[i];
-    }
-    for (size_t i = 0; i < d && centre; i++) u[i] -= (float)(own / (double)d);
-    return isfinite(own) ||
-           bl_fail(err, BL_ERR_NUMERIC, "the unembedding of '%s' holds NaN or infinity", e->names[id]);
-}
-
-/* u [d] */
-static bool direction_vector(const bl_explorer *e, const bl_topic *t, float *u, bl_error *err) {
-    if (t->contrast != BL_CONTRAST_MEAN) return bl_direction_vector(e->model, &t->direction, u, err);
-    return bl_explorer_direction(e, t->id, true, t->direction.centre_unembedding, u, err);
-}
-
 /* The layer, or its null draw. */
 static bool choose_map(bl_explorer *e, const bl_topic *t, bl_bilinear *map, bl_error *err) {
     if (!bl_model_bilinear(e->model, t->layer, map, err)) return false;
@@ -161,7 +156,7 @@ static decomposition *decompose(bl_explorer *e, const bl_topic *t, size_t k, bl_
     bl_bilinear map = {0};
     decomposition *out = bl_alloc_zero(1, sizeof *out, err);
     float *u = bl_alloc(bl_model_config(e->model)->d_model, sizeof *u, err);
-    if (out && u && direction_vector(e, t, u, err) && choose_map(e, t, &map, err)) {
+    if (out && u && bl_direction_vector(&t->direction, &e->basis, u, err) && choose_map(e, t, &map, err)) {
         out->eigen = bl_eigen_of(&map, u, k, err);
         out->k = k;
     }
@@ -171,13 +166,13 @@ static decomposition *decompose(bl_explorer *e, const bl_topic *t, size_t k, bl_
     return NULL;
 }
 
-/* Every token by its id, so that "swim" and "#2231" are the same. */
+/* The canonical text, so that "swim" and "#2231" are the same. */
 static char *key_of(const bl_explorer *e, const bl_topic *t, bl_error *err) {
     bl_buffer out = {0};
-    bl_buffer_print(&out, "%zu %s %d %d %d", t->layer, bl_contrast_name(t->contrast),
-                    t->direction.centre_unembedding, t->null_model, (int)t->id);
-    for (size_t i = 0; i < t->direction.n_minus; i++)
-        bl_buffer_print(&out, " %d", (int)bl_tokenizer_find(bl_model_tokenizer(e->model), t->minus[i], NULL));
+    char *text = bl_direction_text(&t->direction, &e->basis, err);
+    if (!text) return NULL;
+    bl_buffer_print(&out, "%zu %d %s", t->layer, t->null_model, text);
+    free(text);
     return bl_buffer_take(&out, err);
 }
 

@@ -6,19 +6,17 @@
 
 enum { BL_MOST_INDICES = 64, BL_MOST_MINUS = 256 };
 
-typedef enum bl_contrast { BL_CONTRAST_NONE, BL_CONTRAST_TOKENS, BL_CONTRAST_MEAN } bl_contrast;
-
-/* The parameters token, minus, layer, contrast, centre, null of a request. */
+/* The parameters of a request that say which direction: `direction`, a text of the grammar, or token, minus,
+ * contrast and centre; and layer, null. */
 typedef struct bl_topic {
     bl_direction direction;
     const char *minus[BL_MOST_MINUS];
     int32_t id;
     size_t layer;
-    bl_contrast contrast;
     bool null_model;
 } bl_topic;
 
-#define BL_TOPIC_PARAMETERS "token minus* layer contrast centre null"
+#define BL_TOPIC_PARAMETERS "direction token minus* layer contrast centre null"
 
 bool bl_topic_read(bl_call *call, bl_topic *topic);
 /* Whether the direction is one that the atlas holds. */
@@ -28,11 +26,8 @@ bool bl_indices_read(bl_call *call, const char *name, long indices[BL_MOST_INDIC
 /* The decomposition with the eigenvectors wanted, held. NULL with call->err. */
 bl_cached *bl_topic_eigen(bl_call *call, const bl_topic *topic, const long *indices, size_t n);
 const bl_eigen *bl_cached_eigen(const bl_cached *cached);
-/* u [d] of one token, the mean of all rows of W_U or nothing subtracted. */
-bool bl_explorer_direction(const bl_explorer *explorer, int32_t id, bool minus_mean, bool centre, float *u,
-                           bl_error *err);
 /* For bl_cache_new. */
 void bl_decomposition_free(void *decomposition);
-/* "none", "tokens", "mean" */
-const char *bl_contrast_name(bl_contrast contrast);
+/* What is subtracted: "none", "tokens", "mean". */
+const char *bl_contrast_name(const bl_direction *direction);
 #endif

@@ -37,7 +37,7 @@ static void check_token(const bl_model *model, sqlite3 *db, size_t layer, int to
     float u[64], *virtual = calloc((1 + H) * V, sizeof *virtual);
     snprintf(name, sizeof name, "#%d", token);
     bl_direction direction = {.token = name};
-    assert_true(bl_direction_vector(model, &direction, u, &err));
+    assert_true(bl_direction_vector(&direction, support_basis(model), u, &err));
     bl_eigen *eigen = bl_eigen_new(model, layer, u, 4, &err);
     bl_corpus *corpus = bl_corpus_open(&corpus_path, 1, &err);
     bl_scan_options options = {.top = 3, .exact_path = true};

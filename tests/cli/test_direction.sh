@@ -1,6 +1,6 @@
 #!/bin/bash
-# --direction FILE instead of --token: the same numbers from the same vector, wherever a direction is taken, and clear words for a file
-# that holds none.
+# --direction instead of --token: the same numbers from the same vector, from a file or a text of the grammar, wherever a direction is taken;
+# an atlas's numbers; and clear words for a file that holds none.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -46,7 +46,7 @@ cmp stdout token || fail "describe: the vector and the tokens give different num
 
 # What names the direction: JSON, terminal, page; and a report renders again from its file.
 run 0 eigen "$model" --direction all.safetensors:direction --format json
-grep -q '"token":null,"minus":\[\],"direction":"all.safetensors:direction"' stdout || fail "JSON: $(head -c 300 stdout)"
+grep -q '"token":null,"minus":\[\],"direction":"@all.safetensors:direction"' stdout || fail "JSON: $(head -c 300 stdout)"
 run 0 eigen "$model" --direction all.safetensors:direction
 grep -q 'Eigenvalues for "all.safetensors:direction"' stdout || fail "table: $(head -2 stdout)"
 run 0 scan "$model" --corpus "$corpus" --direction "$folder/all.safetensors:direction"
@@ -69,7 +69,42 @@ refused eigen "$model" --direction "$corpus" -- "not a whole safetensors file"
 refused eigen "$model" --direction all.safetensors:direction --token swim -- "one or the other"
 refused eigen "$model" --direction all.safetensors:direction --minus swim -- "--minus goes with --token"
 refused eigen "$model" --direction all.safetensors:direction --centre-unembedding -- "goes with --token"
-refused eigen "$model" -- "--direction FILE"
+refused eigen "$model" -- "--direction TEXT"
+# A text of the grammar is the token and its contrast.
+run 0 eigen "$model" --token swim --minus run,big --format json
+cp stdout token
+grep -q '"direction":"swim - mean(' token || fail "no canonical text: $(head -c 300 token)"
+for text in "swim - mean(run, big)" "  swim - mean(big,\"run\")" "@all.safetensors:direction"; do
+    run 0 eigen "$model" --direction "$text" --format json
+    "$BILENS" eigen "$model" --direction "$text" --format csv >csv
+    python3 - token stdout <<'PYTHON' || fail "$text: other numbers"
+import json, sys
+a, b = (json.load(open(name)) for name in sys.argv[1:])
+assert all(abs(x - y) < 1e-6 for x, y in zip(a["eigenvalues"], b["eigenvalues"]))
+assert a["direction"] == b["direction"] or b["direction"].startswith("@"), b["direction"]
+PYTHON
+done
+run 0 report "$model" --corpus "$corpus" --direction "swim - mean(run, big)" --quiet
+[ -f report-swim---mean-run--big-/index.html ] || fail "the report's own folder: $(ls)"
+refused eigen "$model" --direction "swim - mean(run" -- "closing parenthesis"
+refused eigen "$model" --direction "swim - swum" -- '"swum" is not in the vocabulary'
+refused eigen "$model" --token swim --minus swim -- "zero in every component"
+
+# The mean of all tokens is the atlas's contrast: the same numbers.
+echo swim >tokens.txt
+run 0 atlas "$model" --corpus "$corpus" --tokens tokens.txt -o one.db --quiet
+run 0 atlas query one.db token=swim --format json
+cp stdout atlas.json
+run 0 eigen "$model" --token swim --minus '*' --eigs -1,-2,0,1 --format json
+grep -q '"minus":\["\*"\],"direction":"swim - mean(\*)"' stdout || fail "mean of all: $(head -c 300 stdout)"
+python3 - atlas.json stdout <<'PYTHON' || fail "eigen --minus '*' is not the atlas's direction"
+import json, sys
+atlas, eigen = (json.load(open(name)) for name in sys.argv[1:])
+stored = {v["index"]: v["eigenvalue"] for v in atlas["vectors"]}
+for vector in eigen["vectors"]:
+    assert abs(stored[vector["index"]] - vector["eigenvalue"]) < 1e-5, (vector["index"], stored)
+PYTHON
+
 refused report --from again/report.json --direction all.safetensors:direction -- "--direction"
 refused eigen "$model" --token swim -o no/such/folder.npy -- "no/such/folder.npy"
 echo "directions from files: fine"

@@ -150,7 +150,7 @@ static void test_golden(void **state) {
         size_t layer = bl_model_config(model)->n_layer - 1, V = bl_model_config(model)->n_vocab, i;
         float u[16], *virtual_tokens = malloc(3 * V * sizeof(float));
         bl_error err = {0};
-        assert_true(bl_direction_vector(model, &swim, u, &err));
+        assert_true(bl_direction_vector(&swim, support_basis(model), u, &err));
         bl_eigen *eigen = bl_eigen_new(model, layer, u, 4, &err);
         assert_non_null(eigen);
         const json_t *values = json_object_get(eigen_golden, "eigenvalues");
@@ -239,9 +239,9 @@ static void test_centring(void **state) {
     bl_error err = {0};
     float u[16], centred[16];
     bl_direction direction = swim;
-    assert_true(bl_direction_vector(model, &direction, u, &err));
+    assert_true(bl_direction_vector(&direction, support_basis(model), u, &err));
     direction.centre_unembedding = true;
-    assert_true(bl_direction_vector(model, &direction, centred, &err));
+    assert_true(bl_direction_vector(&direction, support_basis(model), centred, &err));
     double mean = 0, sum = 0;
     for (size_t i = 0; i < 16; i++) mean += (double)u[i] / 16;
     for (size_t i = 0; i < 16; i++) {
@@ -266,7 +266,7 @@ static void test_groups(void **state) {
     assert_int_equal(last, 15);
     assert_true(bl_eigen_effective_rank(eigen) == 0);
     bl_eigen_free(eigen);
-    assert_true(bl_direction_vector(model, &swim, u, &err));
+    assert_true(bl_direction_vector(&swim, support_basis(model), u, &err));
     eigen = bl_eigen_new(model, 0, u, 0, &err);
     bl_eigen_group(eigen, 0, &first, &last);
     assert_true(first == 0 && last == 0);
@@ -294,7 +294,7 @@ static void test_refusals(void **state) {
     assert_null(bl_eigen_new(model, 0, u, 0, &err));
     assert_error(err, BL_ERR_NUMERIC, "NaN");
     bl_direction unknown = {.token = "swum"};
-    assert_false(bl_direction_vector(model, &unknown, u, &err));
+    assert_false(bl_direction_vector(&unknown, support_basis(model), u, &err));
     assert_error(err, BL_ERR_USAGE, "swim");
     bl_model_free(model);
 }

@@ -169,7 +169,7 @@ static bool bpe_with_affixes(const work *w, bl_error *err) {
 
 static bool find_direction(const work *w, bl_error *err) {
     float u[8];
-    return bl_direction_vector(w->model, &direction, u, err);
+    return bl_direction_vector(&direction, support_basis(w->model), u, err);
 }
 
 static bool decompose(const work *w, size_t k, bl_error *err) {

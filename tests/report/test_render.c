@@ -131,7 +131,7 @@ static void test_arrays(void **state) {
     bl_error err = {0};
     bl_named_array array;
     assert_non_null(u);
-    assert_true(bl_direction_vector(model, &direction, u, &err));
+    assert_true(bl_direction_vector(&direction, support_basis(model), u, &err));
     bl_eigen *eigen = bl_eigen_new(model, 0, u, 0, &err);
     assert_non_null(eigen);
     snprintf(a, sizeof a, "%s", place("arrays"));

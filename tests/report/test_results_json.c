@@ -24,7 +24,7 @@ static void fixture_load(fixture *f, const char *folder) {
     f->subject = (bl_subject){f->model, &f->direction, 0};
     float *u = malloc(sizeof *u * bl_model_config(f->model)->d_model);
     assert_non_null(u);
-    assert_true(bl_direction_vector(f->model, &f->direction, u, &err));
+    assert_true(bl_direction_vector(&f->direction, support_basis(f->model), u, &err));
     f->eigen = bl_eigen_new(f->model, 0, u, 0, &err);
     if (!f->eigen) fail_msg("%s", err.message);
     bl_corpus *corpus = bl_corpus_open(&corpus_path, 1, &err);

@@ -2,7 +2,6 @@
  * (tau) and many (values), and on trained models at their own size. What each variant's largest difference is
  * goes to standard error. */
 #include "support.h"
-#include "decompose/layer.h"
 #include "scan/folded.h"
 
 #define MOST_J 17
@@ -24,7 +23,7 @@ static void compare_contributions(const bl_probes *probes, const bl_folded *fold
     for (size_t j = 0; j < probes->J && j < 5; j++)
         for (size_t p = 0; p<n; p += n> 1 ? n - 1 : 1) {
             bl_error err = {0};
-            assert_true(bl_heads_back(probes->model, probes->layer, probes->v + j * d, back, &err));
+            assert_true(bl_probe_backs(probes, j, back, &err));
             assert_true(bl_contributions(probes, j, back, slow, ids, n, p, b, b_heads, &err));
             bl_folded_contributions(folded, fast, j, ids, n, p, a, a_heads);
             for (size_t i = 0; i <= p; i++) {

@@ -8,7 +8,7 @@ static const long eigs[] = {-1, -2, -3, -4, 0, 1, 2, 3};
 static bl_eigen *decompose(const bl_model *model, size_t layer) {
     float u[16];
     bl_error err = {0};
-    if (!bl_direction_vector(model, &swim, u, &err)) fail_msg("%s", err.message);
+    if (!bl_direction_vector(&swim, support_basis(model), u, &err)) fail_msg("%s", err.message);
     bl_eigen *eigen = bl_eigen_new(model, layer, u, 0, &err);
     if (!eigen) fail_msg("%s", err.message);
     return eigen;

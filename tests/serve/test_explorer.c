@@ -1,7 +1,6 @@
 /* The explorer's answers: numbers equal to the command line's JSON, refusals with their status, bounded
  * caches. */
 #include "support.h"
-#include "decompose/layer.h"
 #include "serve/explorer.h"
 
 static const char *const stories = TEST_DATA "/models/stories.txt";
@@ -97,7 +96,7 @@ static void test_equals_command_line(void **state) {
         bl_error err = {0};
         bl_direction direction = {.token = "swim", .minus = minus, .n_minus = 2};
         bl_subject subject = {s.model, &direction, layer};
-        assert_true(bl_direction_vector(s.model, &direction, u, &err));
+        assert_true(bl_direction_vector(&direction, support_basis(s.model), u, &err));
         bl_eigen *eigen = bl_eigen_new(s.model, layer, u, 4 > bl_interaction_size(s.model) / 8 ? 0 : 4, &err);
         snprintf(query, sizeof query, "token=swim&minus=run&minus=climb&layer=%zu&eigs=-1&eigs=-2&eigs=0",
                  layer);
@@ -199,7 +198,7 @@ static void test_null_model(void **state) {
     bl_direction direction = {.token = "swim"};
     bl_bilinear map, draw;
     assert_true(bl_model_bilinear(s.model, 0, &map, &err) && bl_bilinear_null(&map, 7, &draw, NULL, &err));
-    assert_true(bl_direction_vector(s.model, &direction, u, &err));
+    assert_true(bl_direction_vector(&direction, support_basis(s.model), u, &err));
     bl_eigen *eigen = bl_eigen_of(&draw, u, 0, &err);
     assert_non_null(eigen);
     assert_true(json_is_true(json_object_get(ours, "null")));
