@@ -76,8 +76,13 @@ int main(int argc, char **argv) {
         double begin = omp_get_wtime();
         if (!bl_net_run(&net, &batch, &pass, &loss, &err)) return 1;
         double norm = bl_gradient_norm(&net.params, net.gradient);
-        bl_adamw adamw = {
-            1e-3F, 0.9F, 0.999F, 1e-8F, 0.1F, step + 1, norm > 1 ? (float)(1 / (norm + 1e-6)) : 1.0F};
+        bl_adamw adamw = {.lr = 1e-3F,
+                          .beta1 = 0.9F,
+                          .beta2 = 0.999F,
+                          .epsilon = 1e-8F,
+                          .decay = 0.1F,
+                          .step = step + 1,
+                          .gradient_scale = norm > 1 ? (float)(1 / (norm + 1e-6)) : 1.0F};
         bl_adamw_step(&adamw, &net.params, net.weights, net.gradient, m, v);
         if (step >= 3) seconds[step - 3] = omp_get_wtime() - begin;
     }

@@ -27,6 +27,9 @@
 #include <bilens/format.h>
 #include <bilens/generate_model.h>
 #include <bilens/hub.h>
+#include <bilens/image.h>
+#include <bilens/image_evidence.h>
+#include <bilens/image_train.h>
 #include <bilens/model.h>
 #include <bilens/report.h>
 #include <bilens/result.h>

@@ -21,8 +21,9 @@ typedef struct bl_named_array {
 /** Writes one array as a version 1.0 .npy file ("<f4", C order), atomically. */
 BL_API bool bl_npy_write(const char *path, const bl_named_array *array, bl_error *err);
 
-/** Reads a .npy file ("<f4" or "<f8", C order) into float32. On success `*data` is to be freed with bl_free;
- * name is NULL. */
+/** Reads a .npy file into float32: floats of 2, 4 or 8 bytes, integers, booleans, of either byte order, in C
+ * or Fortran order (the result is in C order). On success `*data` is to be freed with bl_free; name is NULL.
+ * BL_ERR_INPUT names another type, and an element that a float32 cannot hold. */
 BL_API bool bl_npy_read(const char *path, bl_named_array *array, float **data, bl_error *err);
 
 /** Reads one array from `source`: FILE.npy; FILE.safetensors that holds one tensor; FILE.safetensors:TENSOR.

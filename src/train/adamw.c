@@ -59,7 +59,7 @@ void bl_adamw_step(const bl_adamw *a, const bl_params *params, float *weights, c
 #pragma omp parallel
     for (size_t p = 0; p < params->n; p++) {
         const bl_param *param = &params->list[p];
-        float decay = param->n_dims > 1 ? a->decay : 0;
+        float decay = param->n_dims > 1 || a->decay_all ? a->decay : 0;
 #pragma omp for schedule(static) nowait
         for (size_t i = 0; i < (param->count + PIECE - 1) / PIECE; i++) {
             size_t begin = param->offset + i * PIECE, left = param->count - i * PIECE;

@@ -118,8 +118,13 @@ static void check_model(const char *name) {
                       fabs(loss / expected - 1), norm, fabs(norm / expected_norm - 1));
         assert_true(fabs(loss / expected - 1) <= 1e-5);
         assert_true(fabs(norm / expected_norm - 1) <= 1e-4);
-        bl_adamw adamw = {
-            1e-3F, 0.9F, 0.95F, 1e-8F, 0.1F, i + 1, norm > 1 ? (float)(1 / (norm + 1e-6)) : 1.0F};
+        bl_adamw adamw = {.lr = 1e-3F,
+                          .beta1 = 0.9F,
+                          .beta2 = 0.95F,
+                          .epsilon = 1e-8F,
+                          .decay = 0.1F,
+                          .step = i + 1,
+                          .gradient_scale = norm > 1 ? (float)(1 / (norm + 1e-6)) : 1.0F};
         bl_adamw_step(&adamw, &net.params, net.weights, net.gradient, m, v);
     }
     snprintf(path, sizeof path, SHARED "/golden/train/%s/final.safetensors", name);

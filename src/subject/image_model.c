@@ -1,0 +1,318 @@
+/* Image models: loading, and the exact forward pass (docs/specification.md, 20).
+ *
+ *   h_0 = E x,   h_{i+1} = [h_i +] g(L h_i + l) * (R h_i + r),   logits = U h_L
+ *
+ * There is no norm and no output bias. Weights are copied into memory as float32: such models are small. */
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "format/json.h"
+#include "format/safetensors.h"
+#include "linear/gate.h"
+#include "linear/gemm.h"
+#include "subject/image_private.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define CONFIG_LIMIT ((size_t)16 << 20)
+
+bool bl_image_is_model(const char *directory) {
+    bl_error ignored;
+    char *path = directory ? bl_path_join(directory, "config.json", &ignored) : NULL;
+    json_t *json = path && bl_file_exists(path) ? bl_json_read(path, CONFIG_LIMIT, &ignored) : NULL;
+    bool is = json_is_object(json) && json_object_get(json, "d_input") && json_object_get(json, "d_output");
+    json_decref(json);
+    free(path);
+    return is;
+}
+
+/* Width of block `layer`'s input. */
+static size_t width_of(const bl_image_config *c, size_t layer) {
+    return layer == 0 && c->p ? c->d_input : c->d_hidden;
+}
+
+size_t bl_image_width(const bl_image_model *model, size_t layer) { return width_of(&model->config, layer); }
+
+static bl_image_tensor tensor(const char *name, float *data, size_t n_dims, size_t rows, size_t cols) {
+    bl_image_tensor t = {.data = data, .n_dims = n_dims, .rows = rows, .cols = cols};
+    snprintf(t.name, sizeof t.name, "%s", name);
+    return t;
+}
+
+size_t bl_image_tensors(const bl_image_model *model, bl_image_tensor *list) {
+    const bl_image_config *c = &model->config;
+    size_t n = 0, per_block = c->bias ? 2 : 1;
+    if (!list) return (c->p ? 1 : 2) + c->n_layer * per_block;
+    if (!c->p) list[n++] = tensor("embed.weight", model->w_e, 2, c->d_hidden, c->d_input);
+    for (size_t i = 0; i < c->n_layer; i++) {
+        char name[40];
+        snprintf(name, sizeof name, "blocks.%zu.weight", i);
+        list[n++] = tensor(name, model->layers[i].w, 2, 2 * c->d_hidden, width_of(c, i));
+        snprintf(name, sizeof name, "blocks.%zu.bias", i);
+        if (c->bias) list[n++] = tensor(name, model->layers[i].bias, 1, 2 * c->d_hidden, 1);
+    }
+    list[n++] = tensor("head.weight", model->w_u, 2, c->d_output, c->d_hidden);
+    return n;
+}
+
+static float *weights(size_t rows, size_t cols, bl_error *err) {
+    size_t count;
+    if (!bl_mul_size(rows, cols, &count)) count = SIZE_MAX; /* bl_alloc refuses it */
+    return bl_alloc(count, sizeof(float), err);
+}
+
+static bool name_classes(bl_image_model *model, bl_error *err) {
+    size_t C = model->config.d_output;
+    model->labels = bl_alloc_zero(C, sizeof *model->labels, err);
+    for (size_t i = 0; model->labels && i < C; i++) {
+        char number[24];
+        snprintf(number, sizeof number, "%zu", i);
+        model->labels[i] = bl_strdup(number, err);
+        if (!model->labels[i]) return false;
+    }
+    return model->labels != NULL;
+}
+
+bl_image_model *bl_image_new(const bl_image_config *config, const char *name, bl_error *err) {
+    bl_image_model *model = bl_alloc_zero(1, sizeof *model, err);
+    if (!model) return NULL;
+    const bl_image_config *c = &model->config;
+    model->config = *config;
+    model->name = bl_strdup(name, err);
+    if (!model->name || !name_classes(model, err)) goto fail;
+    if (!c->p && !(model->w_e = weights(c->d_hidden, c->d_input, err))) goto fail;
+    if (!(model->w_u = weights(c->d_output, c->d_hidden, err))) goto fail;
+    if (!(model->layers = bl_alloc_zero(c->n_layer, sizeof *model->layers, err))) goto fail;
+    for (size_t i = 0; i < c->n_layer; i++) {
+        model->layers[i].w = weights(2 * c->d_hidden, width_of(c, i), err);
+        if (!model->layers[i].w) goto fail;
+        if (c->bias && !(model->layers[i].bias = weights(2 * c->d_hidden, 1, err))) goto fail;
+    }
+    return model;
+fail:
+    bl_image_free(model);
+    return NULL;
+}
+
+void bl_image_free(bl_image_model *model) {
+    if (!model) return;
+    for (size_t i = 0; model->labels && i < model->config.d_output; i++) free(model->labels[i]);
+    for (size_t i = 0; model->layers && i < model->config.n_layer; i++) {
+        free(model->layers[i].w);
+        free(model->layers[i].bias);
+    }
+    free(model->labels);
+    free(model->layers);
+    free(model->w_e);
+    free(model->w_u);
+    free(model->name);
+    free(model->config_json);
+    free(model);
+}
+
+static bool read_labels(bl_image_model *model, const json_t *json, const char *path, bl_error *err) {
+    const json_t *list = json_object_get(json, "labels");
+    size_t C = model->config.d_output;
+    if (!list || json_is_null(list)) return true;
+    if (!json_is_array(list) || json_array_size(list) != C)
+        return bl_fail(err, BL_ERR_INPUT,
+                       "%s: \"labels\" must be a list of %zu strings, as \"d_output\" says", path, C);
+    for (size_t i = 0; i < C; i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        if (!text) return bl_fail(err, BL_ERR_INPUT, "%s: \"labels\": entry %zu is not a string", path, i);
+        char *copy = bl_strdup(text, err);
+        if (!copy) return false;
+        free(model->labels[i]);
+        model->labels[i] = copy;
+    }
+    return true;
+}
+
+/* Copies one tensor of the table out of the file, after checking its shape and type. */
+static bool read_tensor(const bl_image_tensor *want, const bl_safetensors *file, bl_error *err) {
+    const bl_stored_tensor *t = bl_safetensors_find(file, want->name);
+    if (!t) return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' is missing", file->path, want->name);
+    bool same = t->n_dims == want->n_dims && t->shape[0] == want->rows &&
+                (t->n_dims < 2 || t->shape[1] == want->cols);
+    if (!same)
+        return bl_fail(err, BL_ERR_INPUT,
+                       "%s: tensor '%s' has %zu axes, [%zu, %zu]; expected %zu, [%zu, %zu], from config.json",
+                       file->path, t->name, t->n_dims, t->n_dims ? t->shape[0] : 0,
+                       t->n_dims > 1 ? t->shape[1] : 1, want->n_dims, want->rows, want->cols);
+    if (!t->type)
+        return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' has dtype %s, expected F32, F16, BF16 or F64",
+                       file->path, t->name, t->dtype_name);
+    bl_stored_tensor_read(t, want->data);
+    return true;
+}
+
+static bool read_tensors(bl_image_model *model, const bl_safetensors *file, bl_error *err) {
+    size_t n = bl_image_tensors(model, NULL);
+    bl_image_tensor *list = bl_alloc(n, sizeof *list, err);
+    if (!list) return false;
+    bl_image_tensors(model, list);
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++) ok = read_tensor(&list[i], file, err);
+    for (size_t i = 0; ok && i < file->n; i++) {
+        size_t known = 0;
+        while (known < n && strcmp(list[known].name, file->tensors[i].name) != 0) known++;
+        if (known == n)
+            ok = bl_fail(err, BL_ERR_INPUT,
+                         "%s: tensor '%s' is not part of the model that config.json describes", file->path,
+                         file->tensors[i].name);
+    }
+    free(list);
+    return ok;
+}
+
+/* Sizes that the file cannot hold are refused before they are allocated. */
+static bool check_size(const bl_image_config *c, const bl_safetensors *file, const char *path,
+                       bl_error *err) {
+    size_t stored = 0, block, all;
+    for (size_t i = 0; i < file->n; i++) stored += file->tensors[i].count;
+    bool fits = bl_mul_size(2 * c->d_hidden, width_of(c, 0), &block) && bl_mul_size(block, c->n_layer, &all);
+    if (fits && all <= stored) return true;
+    return bl_fail(err, BL_ERR_INPUT,
+                   "%s: \"n_layer\" %zu and \"d_hidden\" %zu need more weights than %s has (%zu)", path,
+                   c->n_layer, c->d_hidden, file->path, stored);
+}
+
+bl_image_model *bl_image_load(const char *directory, bl_error *err) {
+    bl_image_model *model = NULL;
+    bl_safetensors *file = NULL;
+    json_t *json = NULL;
+    bl_image_config config;
+    size_t size;
+    bool ok = false;
+    bl_error_clear(err);
+    char *path = bl_path_join(directory, "config.json", err);
+    char *weights_path = bl_path_join(directory, "model.safetensors", err);
+    char *text = path && weights_path ? bl_file_read(path, CONFIG_LIMIT, &size, err) : NULL;
+    if (!text || !(json = bl_json_parse(text, size, path, err))) goto done;
+    if (!bl_image_config_read(json, path, &config, err)) goto done;
+    if (!(file = bl_safetensors_open(weights_path, err)) || !check_size(&config, file, path, err)) goto done;
+    if (!(model = bl_image_new(&config, directory, err))) goto done;
+    ok = read_labels(model, json, path, err) && read_tensors(model, file, err);
+    model->config_json = text;
+    text = NULL;
+done:
+    if (!ok) bl_image_free(model);
+    bl_safetensors_free(file);
+    json_decref(json);
+    free(text);
+    free(path);
+    free(weights_path);
+    return ok ? model : NULL;
+}
+
+const bl_image_config *bl_image_config_of(const bl_image_model *model) { return &model->config; }
+const char *bl_image_name(const bl_image_model *model) { return model->name; }
+const char *bl_image_config_json(const bl_image_model *model) { return model->config_json; }
+const char *bl_image_label(const bl_image_model *model, size_t i) { return model->labels[i]; }
+
+bl_view bl_image_w_u(const bl_image_model *model) {
+    const bl_image_config *c = &model->config;
+    return (bl_view){model->w_u, c->d_output, c->d_hidden, c->d_hidden};
+}
+
+bl_view bl_image_w_e(const bl_image_model *model) {
+    const bl_image_config *c = &model->config;
+    return model->w_e ? (bl_view){model->w_e, c->d_hidden, c->d_input, c->d_input} : (bl_view){0};
+}
+
+/* Labels that differ only in capitals, or in a hyphen for a blank, name the same class: "ankle-boot". */
+static bool same_label(const char *a, const char *b) {
+    for (; *a && *b; a++, b++) {
+        char x = *a == '-' || *a == '_' ? ' ' : *a;
+        char y = *b == '-' || *b == '_' ? ' ' : *b;
+        if (x >= 'A' && x <= 'Z') x = (char)(x - 'A' + 'a');
+        if (y >= 'A' && y <= 'Z') y = (char)(y - 'A' + 'a');
+        if (x != y) return false;
+    }
+    return *a == *b;
+}
+
+long bl_image_class(const bl_image_model *model, const char *text, bl_error *err) {
+    size_t C = model->config.d_output;
+    bl_error_clear(err);
+    for (size_t c = 0; c < C; c++)
+        if (strcmp(text, model->labels[c]) == 0) return (long)c;
+    for (size_t c = 0; c < C; c++)
+        if (same_label(text, model->labels[c])) return (long)c;
+    const char *digits = text + (*text == '#');
+    char *end;
+    unsigned long number = strtoul(digits, &end, 10);
+    if (*digits >= '0' && *digits <= '9' && *end == '\0' && number < C) return (long)number;
+    bl_fail(err, BL_ERR_USAGE, "there is no class '%.80s': the classes of %s are 0 (%.40s) to %zu (%.40s)",
+            text, model->name, model->labels[0], C - 1, model->labels[C - 1]);
+    return -1;
+}
+
+bool bl_image_block(const bl_image_model *model, size_t layer, bl_bilinear *block, bl_error *err) {
+    const bl_image_config *c = &model->config;
+    if (layer >= c->n_layer)
+        return bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model's layers are 0 to %zu", layer,
+                       c->n_layer - 1);
+    if (c->gate != BL_GATE_NONE)
+        return bl_fail(
+            err, BL_ERR_UNSUPPORTED,
+            "%s: its blocks are gated, so they are not quadratic forms; only eval works for this model",
+            model->name);
+    size_t h = c->d_hidden, width = width_of(c, layer);
+    const bl_image_layer *l = &model->layers[layer];
+    *block = (bl_bilinear){.name = model->name,
+                           .layer = layer,
+                           .l = {l->w, h, width, width},
+                           .r = {l->w + h * width, h, width, width},
+                           .l_bias = l->bias,
+                           .r_bias = l->bias ? l->bias + h : NULL};
+    return true;
+}
+
+/* out [B, h] = [x +] g(L x + l) * (R x + r), x [B, width]; pre [B, 2h] is scratch. */
+static void block_forward(const bl_image_model *model, size_t layer, const float *x, size_t B, float *pre,
+                          float *out) {
+    const bl_image_config *c = &model->config;
+    const bl_image_layer *l = &model->layers[layer];
+    size_t h = c->d_hidden, width = width_of(c, layer);
+    bl_gemm_nt(B, 2 * h, width, 1.0F, x, width, l->w, width, 0.0F, pre, 2 * h);
+    for (size_t b = 0; l->bias && b < B; b++)
+        for (size_t i = 0; i < 2 * h; i++) pre[b * 2 * h + i] += l->bias[i];
+    bl_gate_forward(c->gate, false, pre, 2 * h, B, h, out);
+    for (size_t i = 0; c->residual && i < B * h; i++) out[i] += x[i];
+}
+
+bool bl_image_inputs(const bl_image_model *model, const float *x, size_t B, size_t layer, float *out,
+                     bl_error *err) {
+    const bl_image_config *c = &model->config;
+    size_t n = c->d_input, d = c->d_hidden, widest = c->p && n > d ? n : d, count;
+    if (layer > c->n_layer)
+        return bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model has %zu", layer, c->n_layer);
+    if (!bl_mul_size(B, 2 * d + 2 * widest, &count)) count = SIZE_MAX;
+    float *work = bl_alloc(count, sizeof *work, err);
+    if (!work) return false;
+    float *pre = work, *state = pre + B * 2 * d, *next = state + B * widest;
+    if (c->p) memcpy(state, x, B * n * sizeof *state);
+    else bl_gemm_nt(B, d, n, 1.0F, x, n, model->w_e, n, 0.0F, state, d);
+    for (size_t i = 0; i < layer; i++) {
+        block_forward(model, i, state, B, pre, next);
+        float *swap = state;
+        state = next;
+        next = swap;
+    }
+    memcpy(out, state, B * (layer == 0 ? width_of(c, 0) : d) * sizeof *out);
+    free(work);
+    return true;
+}
+
+bool bl_image_logits(const bl_image_model *model, const float *x, size_t B, float *logits, bl_error *err) {
+    const bl_image_config *c = &model->config;
+    size_t h = c->d_hidden, count;
+    if (!bl_mul_size(B, h, &count)) count = SIZE_MAX;
+    float *hidden = bl_alloc(count, sizeof *hidden, err);
+    if (!hidden) return false;
+    bool ok = bl_image_inputs(model, x, B, c->n_layer, hidden, err);
+    if (ok) bl_gemm_nt(B, c->d_output, h, 1.0F, hidden, h, model->w_u, h, 0.0F, logits, c->d_output);
+    free(hidden);
+    return ok;
+}

@@ -1,0 +1,47 @@
+/* What a loaded image model holds. */
+#ifndef BL_SUBJECT_IMAGE_PRIVATE_H
+#define BL_SUBJECT_IMAGE_PRIVATE_H
+#include <bilens/image.h>
+#include <jansson.h>
+
+/* One block: y = g(L x + l) * (R x + r). */
+typedef struct bl_image_layer {
+    float *w;    /* [2h, width]: L above R */
+    float *bias; /* [2h]: l before r, or NULL */
+} bl_image_layer;
+
+struct bl_image_model {
+    bl_image_config config;
+    char *name, *config_json;
+    char **labels;          /* [C] */
+    float *w_e;             /* [d, n], NULL for modular addition */
+    float *w_u;             /* [C, h] */
+    bl_image_layer *layers; /* [n_layer] */
+};
+
+/* A model of `config` with weights allocated and not set, labels "0" … "C-1". For training. */
+bl_image_model *bl_image_new(const bl_image_config *config, const char *name, bl_error *err);
+
+/* The tensors in the order of the file. */
+typedef struct bl_image_tensor {
+    char name[40];
+    float *data;
+    size_t n_dims, rows, cols; /* cols = 1 for a vector */
+} bl_image_tensor;
+/* Number of tensors; `list` (NULL: only counts) has room for 2 + 2 n_layer. */
+size_t bl_image_tensors(const bl_image_model *model, bl_image_tensor *list);
+
+/* Pixels of a picture and number of classes (one more than the largest label) of a folder's images. */
+bool bl_images_sizes(const char *directory, const char *split, size_t *n, size_t *classes, bl_error *err);
+
+/* Loss of one image's logits [C], and whether its class has the largest, the first of equal ones. */
+void bl_image_judge_one(const float *logits, size_t C, size_t label, double *loss, bool *right);
+/* Losses and right answers of logits [B, C] of images first … first + B - 1. */
+void bl_image_judge(const float *logits, size_t B, size_t C, const bl_images *images, size_t first,
+                    double *losses, bool *right);
+
+/* Reads and checks config.json's content. */
+bool bl_image_config_read(const json_t *json, const char *path, bl_image_config *config, bl_error *err);
+/* The shape that n pixels have where config.json says none. */
+void bl_image_default_shape(size_t n, size_t shape[3]);
+#endif

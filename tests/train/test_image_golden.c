@@ -1,0 +1,100 @@
+/* Ten AdamW steps on one batch against PyTorch: losses, gradient norms, first gradients, final weights
+ * (tests/data/images/train; docs/specification.md, 20). */
+#include "format/json.h"
+#include "format/safetensors.h"
+#include "support.h"
+#include "train/adamw.h"
+#include "train/image_net.h"
+#include <math.h>
+
+#define IMAGES TEST_DATA "/images/"
+
+static void compare(const bl_image_net *net, const float *values, const char *path, double tolerance) {
+    bl_error err;
+    bl_safetensors *file = bl_safetensors_open(path, &err);
+    assert_non_null(file);
+    for (size_t i = 0; i < net->params.n; i++) {
+        const bl_param *param = &net->params.list[i];
+        const bl_stored_tensor *t = bl_safetensors_find(file, param->name);
+        assert_non_null(t);
+        assert_int_equal(t->count, param->count);
+        float *want = malloc(t->count * sizeof *want);
+        bl_stored_tensor_read(t, want);
+        double largest = 0, worst = 0;
+        for (size_t j = 0; j < t->count; j++) {
+            largest = fmax(largest, fabs((double)want[j]));
+            worst = fmax(worst, fabs((double)want[j] - (double)values[param->offset + j]));
+        }
+        if (worst > tolerance * largest)
+            fail_msg("%s: %s is off by %g of %g", path, param->name, worst, largest);
+        free(want);
+    }
+    bl_safetensors_free(file);
+}
+
+static void ten_steps(const char *name) {
+    char path[512];
+    bl_error err;
+    snprintf(path, sizeof path, IMAGES "train/%s/start", name);
+    bl_image_model *model = bl_image_load(path, &err);
+    if (!model) fail_msg("%s", err.message);
+    bl_images *images = bl_images_open(model, IMAGES "sample", NULL, "test", &err);
+    if (!images) fail_msg("%s", err.message);
+    snprintf(path, sizeof path, IMAGES "train/%s/steps.json", name);
+    json_t *golden = bl_json_read(path, 1 << 20, &err), *steps = json_object_get(golden, "steps");
+    assert_int_equal(json_array_size(steps), 10);
+
+    bl_image_net net;
+    assert_true(bl_image_net_init(&net, bl_image_config_of(model), &err));
+    bl_image_net_load(&net, model);
+    float *m = calloc(net.params.total, sizeof *m), *v = calloc(net.params.total, sizeof *v);
+    uint32_t order[64];
+    for (uint32_t i = 0; i < 64; i++) order[i] = i;
+    bl_image_batch batch = {.images = images, .order = order, .n = 64, .scale = 1.0F / 64};
+    for (size_t s = 0; s < 10; s++) {
+        const json_t *want = json_array_get(steps, s);
+        double loss;
+        size_t right;
+        assert_true(bl_image_net_run(&net, &batch, true, &loss, &right, &err));
+        double norm = bl_gradient_norm(&net.params, net.gradient),
+               expected = json_real_value(json_object_get(want, "loss"));
+        assert_true(fabs(loss / 64 - expected) < 1e-5 * expected);
+        expected = json_real_value(json_object_get(want, "gradient_norm"));
+        assert_true(fabs(norm - expected) < 1e-4 * expected);
+        assert_true(fabs((double)right / 64 - json_number_value(json_object_get(want, "accuracy"))) < 1e-9);
+        snprintf(path, sizeof path, IMAGES "train/%s/first_gradient.safetensors", name);
+        if (s == 0) compare(&net, net.gradient, path, 1e-5);
+        bl_adamw adamw = {.lr = (float)json_number_value(json_object_get(golden, "lr")),
+                          .beta1 = 0.9F,
+                          .beta2 = 0.999F,
+                          .epsilon = 1e-8F,
+                          .decay = (float)json_number_value(json_object_get(golden, "wd")),
+                          .decay_all = true,
+                          .step = s + 1,
+                          .gradient_scale = 1};
+        bl_adamw_step(&adamw, &net.params, net.weights, net.gradient, m, v);
+    }
+    snprintf(path, sizeof path, IMAGES "train/%s/final.safetensors", name);
+    compare(&net, net.weights, path, 1e-3);
+    free(m);
+    free(v);
+    json_decref(golden);
+    bl_image_net_free(&net);
+    bl_images_free(images);
+    bl_image_free(model);
+}
+
+static void test_plain(void **state) {
+    (void)state;
+    ten_steps("plain");
+}
+
+static void test_two(void **state) {
+    (void)state;
+    ten_steps("two");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_plain), cmocka_unit_test(test_two)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
