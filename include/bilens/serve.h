@@ -25,8 +25,7 @@ typedef struct bl_server bl_server;
 
 /** Starts serving, in threads of its own. `corpus` may be NULL with an atlas, whose stories are then used;
  * model and corpus must live until bl_server_free. Threads to compute with are those of the calling thread
- * (bl_set_threads). BL_ERR_INPUT when the atlas is another model's or the port is taken, BL_ERR_UNSUPPORTED
- * where bilens was built without a web server. */
+ * (bl_set_threads). BL_ERR_INPUT when the atlas is another model's or the port is taken. */
 BL_API bl_server *bl_server_new(const bl_model *model, bl_corpus *corpus, const bl_serve_options *options,
                                 bl_error *err);
 /** Ends running work, closes connections, waits for the threads. NULL is allowed. */

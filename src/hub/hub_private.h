@@ -6,8 +6,7 @@
  *   snapshot.c  the public face; what is looked up in the cache only
  *   http.c      one request: redirects, token, retries                refusal.c   the hub's refusals in words
  *   digest.c    the two hashes                                        download.c  one file
- *   online.c    revision, list, all files in parallel                 absent.c    stands for these five
- * without libcurl */
+ *   online.c    revision, list, all files in parallel */
 #ifndef BL_HUB_HUB_PRIVATE_H
 #define BL_HUB_HUB_PRIVATE_H
 #include <bilens/hub.h>
