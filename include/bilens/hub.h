@@ -79,8 +79,8 @@ typedef struct bl_hub_snapshot bl_hub_snapshot;
 /** Finds the files in the cache or fetches what is missing: in parallel, going on where an earlier attempt
  * stopped, each verified by its size and hash before it gets its place. BL_ERR_INPUT: no such repository,
  * revision or file, no access, offline and not in the cache; BL_ERR_IO: network or disk failed while working
- * (the same call goes on); BL_ERR_CANCELLED. Several processes, of this and other programs, may fetch into one
- * cache. Free with bl_hub_snapshot_free. */
+ * (the same call goes on); BL_ERR_CANCELLED. Several processes, of this and other programs, may fetch into
+ * one cache. Free with bl_hub_snapshot_free. */
 BL_API bl_hub_snapshot *bl_hub_fetch(const bl_hub_request *request, const bl_hub_options *options,
                                      bl_error *err);
 BL_API void bl_hub_snapshot_free(bl_hub_snapshot *snapshot);
