@@ -24,11 +24,12 @@ typedef struct bl_wordpiece_options {
 /** What the corpus was made of. */
 typedef struct bl_wordpiece_summary {
     uint64_t stories, words;
-    size_t distinct;   /**< different words */
+    size_t distinct;   /**< different words of at most 100 characters */
     size_t alphabet;   /**< different characters kept */
     size_t characters; /**< pieces of one character, with and without ## */
     size_t size;       /**< of the vocabulary */
     uint64_t least;    /**< how often the pair stood together that was joined last */
+    uint64_t too_long; /**< words of more than 100 characters: only their characters were learned */
 } bl_wordpiece_summary;
 
 /** Reads the rest of `corpus`, joins the most frequent pair of pieces again and again until there are

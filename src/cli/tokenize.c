@@ -61,8 +61,11 @@ static bool print_story(FILE *out, output_format format, const bl_tokenizer *tok
 
 static bool no_id(const char *text, size_t n, bl_error *err) {
     err->code = BL_ERR_INPUT;
-    snprintf(err->message, sizeof err->message, "--decode: '%.*s' is no token id", (int)(n < 40 ? n : 40),
-             text);
+    snprintf(
+        err->message, sizeof err->message,
+        "--decode: '%.*s' is not a token id: ids are whole numbers between blanks or commas, or a line that "
+        "--format json printed",
+        (int)(n < 40 ? n : 40), text);
     return false;
 }
 
@@ -108,21 +111,17 @@ static bool read_json_ids(const char *text, bl_ids *ids, bl_error *err) {
     return ok;
 }
 
-/* Ids in text: a line of --format json, or numbers separated by anything that is no digit. */
+/* Ids in text: a line of --format json, or whole numbers between blanks or commas. */
 static bool read_ids(const char *text, bl_ids *ids, bl_error *err) {
+    static const char between[] = " \t\r\f\v,";
     if (text[strspn(text, " \t")] == '{') return read_json_ids(text, ids, err);
-    while (*text) {
-        char *end;
+    for (text += strspn(text, between); *text; text += strspn(text, between)) {
+        size_t n = strcspn(text, between);
         errno = 0;
-        bool negative = *text == '-' && text[1] >= '0' && text[1] <= '9';
-        if (!negative && (*text < '0' || *text > '9')) {
-            text++;
-            continue;
-        }
-        long value = strtol(text, &end, 10);
-        if (errno || value < 0 || value > INT32_MAX) return no_id(text, (size_t)(end - text), err);
+        long value = strtol(text, NULL, 10);
+        if (strspn(text, "0123456789") != n || errno || value > INT32_MAX) return no_id(text, n, err);
         if (!add_id(ids, (int32_t)value, err)) return false;
-        text = end;
+        text += n;
     }
     return true;
 }
@@ -198,7 +197,8 @@ static int run(int argc, char **argv, const verb *self) {
                             {"stories", OPTION_COUNT, &o.stories, "N", "with --corpus: at most N stories"},
                             {"tokenizer", OPTION_TEXT, &o.tokenizer, "FILE",
                              "a tokenizer.json in place of a model"},
-                            {"decode", OPTION_FLAG, &o.decode, NULL, "ids to text, a line each"},
+                            {"decode", OPTION_FLAG, &o.decode, NULL,
+                             "ids, whole numbers between blanks or commas, to text, a line each"},
                             {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, NULL, true);
     if (status >= 0) return status;

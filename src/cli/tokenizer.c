@@ -10,11 +10,11 @@
 static char *render(const common *c, const bl_wordpiece_summary *s, bl_error *err) {
     char *text = NULL;
     if (c->format == FORMAT_JSON) {
-        json_t *json =
-            json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "file", c->output, "size",
-                      (json_int_t)s->size, "stories", (json_int_t)s->stories, "words", (json_int_t)s->words,
-                      "distinct_words", (json_int_t)s->distinct, "alphabet", (json_int_t)s->alphabet,
-                      "characters", (json_int_t)s->characters, "least_count", (json_int_t)s->least);
+        json_t *json = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "file", c->output, "size",
+                                 (json_int_t)s->size, "stories", (json_int_t)s->stories, "words",
+                                 (json_int_t)s->words, "distinct_words", (json_int_t)s->distinct, "alphabet",
+                                 (json_int_t)s->alphabet, "characters", (json_int_t)s->characters,
+                                 "least_count", (json_int_t)s->least, "too_long", (json_int_t)s->too_long);
         char *dump = json ? json_dumps(json, JSON_COMPACT) : NULL;
         json_decref(json);
         if (!dump || asprintf(&text, "%s\n", dump) < 0) text = NULL;
@@ -71,6 +71,12 @@ static int run(int argc, char **argv, const verb *outer) {
     bool ok = corpus && bl_tokenizer_train(corpus, &options, c.output, progress_bar(c.quiet), &summary, &err);
     progress_end();
     bl_corpus_free(corpus);
+    if (ok && summary.too_long > 0 && !c.quiet)
+        fprintf(
+            stderr,
+            "bilens: tokenizer train: %llu of %llu words are longer than 100 characters and become [UNK]: "
+            "only their characters were learned\n",
+            (unsigned long long)summary.too_long, (unsigned long long)summary.words);
     char *text = ok ? render(&c, &summary, &err) : NULL;
     status = text ? write_stdout(self, text) : fail_with(self, &err);
     free(text);

@@ -50,7 +50,14 @@ for kind in byte_level sentencepiece; do
     refused "nearest: " eigen "$model" --token " thee"
 done
 
-refused "is no token id" tokenize --tokenizer "$TEST_DATA/tokenizer/byte_level.json" --decode --text '{"ids":[1,-1]}'
+refused "is not a token id" tokenize --tokenizer "$TEST_DATA/tokenizer/byte_level.json" --decode --text '{"ids":[1,-1]}'
+for ids in 2.25 5e0 0x7 "3 four" "1;2" -1 +1 4294967296 "1:a 2:b"; do
+    refused "is not a token id" tokenize --tokenizer "$TEST_DATA/tokenizer/byte_level.json" --decode --text "$ids"
+done
+[ "$("$BILENS" tokenize --tokenizer "$TEST_DATA/tokenizer/byte_level.json" --decode --text ' 1,2, 3	4')" = "$("$BILENS" tokenize --tokenizer "$TEST_DATA/tokenizer/byte_level.json" --decode --text '1 2 3 4')" ] ||
+    fail "commas and blanks"
+"$BILENS" tokenize --tokenizer "$TEST_DATA/tokenizer/byte_level.json" --text "a table" >"$folder/table"
+refused "is not a token id: ids are whole numbers" tokenize --tokenizer "$TEST_DATA/tokenizer/byte_level.json" --decode --text "$(cat "$folder/table")"
 refused 'an object with "ids"' tokenize --tokenizer "$TEST_DATA/tokenizer/byte_level.json" --decode --text '{"id":[1]}'
 sed 's/"type":"BPE"/"type":"Unigram"/' "$TEST_DATA/tokenizer/byte_level.json" >"$folder/unigram.json"
 refused 'model: the model "Unigram" is not supported; supported: WordPiece, BPE' tokenize --tokenizer "$folder/unigram.json" --text a

@@ -2,8 +2,6 @@
  * of many kinds, and random ones), against PCRE2 with GPT-2's own expression, and its own promises: no input
  * takes quadratic time, decoding keeps every byte, prose. */
 #include "golden.h"
-#include "text/tokenizer/byte_level.h"
-#include "text/tokenizer/pretokenise.h"
 #include "model/prose.h"
 #include "base/utf8.h"
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -85,8 +83,12 @@ static void gpt2_words(void **state) {
                                          PCRE2_UTF | PCRE2_UCP | PCRE2_DOTALL, &code, &place, NULL);
     assert_non_null(compiled);
     pcre2_match_data *match = pcre2_match_data_create_from_pattern(compiled, NULL);
-    bl_pretokeniser steps = {.steps = {bl_pretokeniser_byte_level(false, true)}, .n = 1};
-    bl_normal_scratch scratch = {0};
+    json_t *json = json_loads("{\"type\":\"ByteLevel\",\"add_prefix_space\":false}", 0, NULL);
+    bl_node byte_level = {.file = "test", .json = json};
+    bl_normalizer none = {0};
+    bl_pretokenizer steps = {0};
+    bl_scratch scratch = {0};
+    assert_true(bl_read_pretokenizer(&byte_level, &none, &steps, NULL));
     static cuts found;
     char text[1024];
     size_t words = 0;
@@ -95,7 +97,7 @@ static void gpt2_words(void **state) {
         size_t n = random_text(text, sizeof text), at = 0;
         bl_error err = {0};
         found.n = 0;
-        assert_true(bl_pretokenise(&steps, text, n, true, &scratch, note_cut, &found, &err));
+        assert_true(bl_pretokenize(&steps, text, n, true, &scratch, note_cut, &found, &err));
         for (size_t i = 0; i < found.n; i++, words++) {
             assert_true(pcre2_match(compiled, (PCRE2_SPTR)text, n, at, 0, match, NULL) > 0);
             const PCRE2_SIZE *span = pcre2_get_ovector_pointer(match);
@@ -107,7 +109,8 @@ static void gpt2_words(void **state) {
         assert_int_equal(at, n);
     }
     assert_true(words > 100000);
-    bl_normal_scratch_free(&scratch);
+    bl_scratch_free(&scratch);
+    json_decref(json);
     pcre2_match_data_free(match);
     pcre2_code_free(compiled);
 }

@@ -112,7 +112,7 @@ static void damaged_models(void **state) {
         {"\"replacement\":\"_\"", "\"replacement\":\"\"", BL_ERR_INPUT,
          ".replacement: expected one character, found 0"},
         {"\"first\"", "\"second\"", BL_ERR_UNSUPPORTED,
-         ".prepend_scheme: the scheme \"second\" is not supported; supported: never"},
+         ".prepend_scheme: the prepend_scheme \"second\" is not supported; supported: never"},
         {"\"prepend_scheme\":\"first\"", "\"prepend_scheme\":\"first\",\"add_prefix_space\":false",
          BL_ERR_INPUT,
          ": pre_tokenizer.pretokenizers[0]: add_prefix_space is false, but prepend_scheme \"first\""},

@@ -1,5 +1,5 @@
-/* The tokenizers of GPT-2 and Mistral against the Hugging Face library: ids and decoded text of 315 texts
- * each. Needs ../shared. */
+/* The tokenizers of GPT-2 and Mistral against the Hugging Face library, ids and decoded text of 315 texts
+ * each, and the tokenizers of the small ordinary models against transformers. Needs ../shared. */
 #include "golden.h"
 
 static bl_tokenizer *load(const char *name) {
@@ -31,6 +31,24 @@ static void mistral(void **state) {
     golden("mistral");
 }
 
+static void ordinary_models(void **state) {
+    (void)state;
+    static const char *const names[] = {"llama3", "mistral", "qwen2", "qwen3", "gemma2", "gpt2"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[512];
+        bl_error err = {0};
+        snprintf(path, sizeof path, SHARED "/models-general/%s/tokenizer.json", names[i]);
+        bl_tokenizer *tokenizer = bl_tokenizer_load(path, &err);
+        if (!tokenizer) fail_msg("%s", err.message);
+        snprintf(path, sizeof path, SHARED "/golden/general/%s.json", names[i]);
+        json_t *golden_file = json_load_file(path, 0, NULL), *texts = json_object_get(golden_file, "texts");
+        assert_true(json_array_size(texts) > 0);
+        for (size_t j = 0; j < json_array_size(texts); j++) golden_case(tokenizer, json_array_get(texts, j));
+        json_decref(golden_file);
+        bl_tokenizer_free(tokenizer);
+    }
+}
+
 /* What is asked of the real vocabularies. */
 static void questions(void **state) {
     (void)state;
@@ -52,6 +70,6 @@ int main(void) {
         return 77;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(gpt2), cmocka_unit_test(mistral),
-                                       cmocka_unit_test(questions)};
+                                       cmocka_unit_test(ordinary_models), cmocka_unit_test(questions)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -204,15 +204,19 @@ static void long_inputs(void **state) {
         memcpy(text + 2 * i, i % 2 ? "\xCC\x81" : "\xCC\xA7", 2); /* acute and cedilla: 230, 202 */
     assert_true(bl_tokenizer_encode(tokenizer, text, 2 * n, &ids, &err));
     assert_int_equal(ids.n, 1);
-    bl_normaliser nfd = {.steps = {bl_normaliser_nfd()}, .n = 1};
-    bl_normal_scratch scratch = {0};
+    json_t *json = json_loads("{\"type\":\"NFD\"}", 0, NULL);
+    bl_node node = {.file = "test", .json = json};
+    bl_normalizer nfd = {0};
+    bl_scratch scratch = {0};
+    assert_true(bl_read_normalizer(&node, &nfd, &err));
+    json_decref(json);
     const char *normal;
     size_t normal_n;
-    assert_true(bl_normalise(&nfd, text, 2 * n, &scratch, &normal, &normal_n, &err));
+    assert_true(bl_normalize(&nfd, text, 2 * n, &scratch, &normal, &normal_n, &err));
     assert_int_equal(normal_n, 2 * n);
     for (size_t i = 0; i < n; i++)
         assert_memory_equal(normal + 2 * i, i < n / 2 ? "\xCC\xA7" : "\xCC\x81", 2);
-    bl_normal_scratch_free(&scratch);
+    bl_scratch_free(&scratch);
     free(text);
     bl_ids_free(&ids);
     bl_tokenizer_free(tokenizer);
@@ -235,20 +239,21 @@ static bool collect(void *context, const char *word, size_t length, bl_error *er
 }
 
 /* What a trainer of vocabularies sees: words as the tokenizer cuts them, and a callback that may stop. */
-static void splitter(void **state) {
+static void tokenizer_words(void **state) {
     (void)state;
-    bl_splitter seed_splitter = bl_splitter_seed();
-    bl_normal_scratch scratch = {0};
+    bl_tokenizer *tokenizer = seed();
+    bl_scratch scratch = {0};
     bl_error err = {0};
     words all = {0};
     const char text[] = "  The CAFÉ's 42 cats";
-    assert_true(bl_splitter_words(&seed_splitter, text, 16, &scratch, collect, &all, &err));
+    assert_true(bl_tokenizer_words(tokenizer, text, 16, &scratch, collect, &all, &err));
     assert_string_equal(all.text, "the|cafe|'|s|4|2|");
     all = (words){0};
-    assert_false(bl_splitter_words(&seed_splitter, text, strlen(text), &scratch, collect, &all, &err));
+    assert_false(bl_tokenizer_words(tokenizer, text, strlen(text), &scratch, collect, &all, &err));
     assert_int_equal(err.code, BL_ERR_CANCELLED);
     assert_int_equal(all.n, 6);
-    bl_normal_scratch_free(&scratch);
+    bl_scratch_free(&scratch);
+    bl_tokenizer_free(tokenizer);
 }
 
 static void threads(void **state) {
@@ -262,7 +267,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden),        cmocka_unit_test(variants),    cmocka_unit_test(character_classes),
         cmocka_unit_test(utf8),          cmocka_unit_test(questions),   cmocka_unit_test(suggestions),
-        cmocka_unit_test(invalid_input), cmocka_unit_test(long_inputs), cmocka_unit_test(splitter),
+        cmocka_unit_test(invalid_input), cmocka_unit_test(long_inputs), cmocka_unit_test(tokenizer_words),
         cmocka_unit_test(threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

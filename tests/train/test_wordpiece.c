@@ -2,7 +2,7 @@
  * ask for what cannot be had. */
 #include "support.h"
 #include "base/random.h"
-#include "text/tokenizer/wordpiece_train.h"
+#include <bilens/tokenizer_train.h>
 
 static const char *path_of(const char *name) {
     static char paths[32][256]; /* one per name */
@@ -276,7 +276,7 @@ static void test_refusals(void **state) {
                 summary.alphabet == 3 && summary.characters == 5);
 }
 
-/* A word that no tokenizer would cut teaches nothing, however long. */
+/* Of a word that no tokenizer would cut only the characters are learned, however long it is, and it is counted. */
 static void test_long_words(void **state) {
     (void)state;
     bl_error err = {0};
@@ -287,8 +287,13 @@ static void test_long_words(void **state) {
     memcpy(text + n - 3, " ab", 3);
     bl_wordpiece_summary summary;
     const char *corpus = write_file("long.txt", text, n);
-    assert_true(train(corpus, (bl_wordpiece_options){.size = 7}, path_of("long.json"), &summary, &err));
-    assert_true(summary.words == 3 && summary.alphabet == 2 && summary.least == 3);
+    assert_true(train(corpus, (bl_wordpiece_options){.size = 9}, path_of("long.json"), &summary, &err));
+    assert_true(summary.words == 4 && summary.too_long == 1 && summary.distinct == 1);
+    assert_true(summary.alphabet == 3 && summary.characters == 5 && summary.least == 3);
+    bl_tokenizer *tokenizer = bl_tokenizer_load(path_of("long.json"), &err);
+    assert_non_null(tokenizer);
+    assert_true(bl_tokenizer_id(tokenizer, "##z") > 0 && bl_tokenizer_id(tokenizer, "ab") > 0);
+    bl_tokenizer_free(tokenizer);
     free(text);
 }
 

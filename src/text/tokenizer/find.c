@@ -2,10 +2,11 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "text/tokenizer/tokenizer_private.h"
 #include "base/utf8.h"
+#include "text/tokenizer/tokenizer_private.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MAX_SUGGESTIONS 3
 #define MAX_QUERY 64 /* code points; nothing is suggested for longer ones */
@@ -43,7 +44,7 @@ static size_t nearest(const bl_tokenizer *tokenizer, const char *token, int32_t 
     size_t distances[MAX_SUGGESTIONS], found = 0, n_a = points_of(token, a);
     if (n_a > MAX_QUERY) return 0;
     for (size_t id = 0; id < tokenizer->vocabulary.size; id++) {
-        const char *other = tokenizer->vocabulary.tokens[id];
+        const char *other = bl_tokenizer_token(tokenizer, (int32_t)id);
         if (!other || !*other) continue;
         size_t n_b = points_of(other, b), limit = (n_a + 1) / 2;
         if (found == MAX_SUGGESTIONS && distances[found - 1] <= limit) limit = distances[found - 1] - 1;
@@ -109,7 +110,7 @@ int32_t bl_tokenizer_find(const bl_tokenizer *tokenizer, const char *token, bl_e
     char list[512] = "";
     size_t used = 0;
     for (size_t i = 0; i < n; i++) {
-        const char *other = tokenizer->vocabulary.tokens[ids[i]];
+        const char *other = bl_tokenizer_token(tokenizer, ids[i]);
         if (used + strlen(other) + sizeof "; nearest: " > sizeof list) continue;
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "; nearest: ", other);
     }

@@ -1,15 +1,17 @@
-/* The tokenizer's life and encoding:
+/* The tokenizer's life, encoding and decoding.
  *
- *   text -> added tokens cut out -> normalise -> added tokens of normalised text cut out -> words -> ids,
- * template around it
+ *   text -> added tokens cut out -> normalizer -> added tokens of normalized text cut out -> words -> ids,
+ *           the template around them
+ *   ids -> their tokens through the decoder, or joined by blanks where there is none
  *
- * Nothing is allocated a word: ids grow by doubling, the scratch is one per call. */
+ * Encoding does not allocate memory per word: ids grow by doubling, the scratch is one per call. */
 #include "base/error.h"
 #include "base/file.h"
+#include "base/utf8.h"
 #include "text/tokenizer/ids.h"
 #include "text/tokenizer/tokenizer_private.h"
-#include "base/utf8.h"
 #include <stdlib.h>
+#include <string.h>
 
 /* The largest tokenizer.json in use has about 35 MB. */
 #define MAX_FILE ((size_t)256 << 20)
@@ -41,7 +43,8 @@ void bl_tokenizer_free(bl_tokenizer *tokenizer) {
     if (!tokenizer) return;
     bl_vocabulary_free(&tokenizer->vocabulary);
     bl_added_tokens_free(&tokenizer->raw);
-    bl_added_tokens_free(&tokenizer->normalised);
+    bl_added_tokens_free(&tokenizer->normalized);
+    bl_pretokenizer_free(&tokenizer->pretokenizer);
     if (tokenizer->model.free) tokenizer->model.free(tokenizer->model.data);
     bl_ids_free(&tokenizer->before);
     bl_ids_free(&tokenizer->after);
@@ -53,8 +56,8 @@ size_t bl_tokenizer_size(const bl_tokenizer *tokenizer) { return tokenizer->voca
 int32_t bl_tokenizer_eos(const bl_tokenizer *tokenizer) { return tokenizer->eos; }
 
 const char *bl_tokenizer_token(const bl_tokenizer *tokenizer, int32_t id) {
-    if (id < 0 || (size_t)id >= tokenizer->vocabulary.size) return NULL;
-    return tokenizer->vocabulary.tokens[id];
+    size_t length;
+    return bl_vocabulary_token(&tokenizer->vocabulary, id, &length);
 }
 
 int32_t bl_tokenizer_id(const bl_tokenizer *tokenizer, const char *token) {
@@ -66,9 +69,9 @@ typedef struct encoding {
     const bl_tokenizer *tokenizer;
     bl_ids *ids;
     const char *text;   /* all of it, */
-    const char *normal; /* and the normalised piece that is being cut */
+    const char *normal; /* and the normalized piece that is being cut */
     bool first;         /* which is the text's first */
-    bl_normal_scratch scratch;
+    bl_scratch scratch;
 } encoding;
 
 static bool on_word(void *context, const char *word, size_t length, bl_error *err) {
@@ -76,12 +79,11 @@ static bool on_word(void *context, const char *word, size_t length, bl_error *er
     return self->tokenizer->model.encode(self->tokenizer->model.data, word, length, self->ids, err);
 }
 
-static bool on_normalised_piece(void *context, int32_t id, const char *text, size_t n, bl_error *err) {
+static bool on_normalized_piece(void *context, int32_t id, const char *text, size_t n, bl_error *err) {
     encoding *self = context;
     if (id >= 0) return bl_ids_push(self->ids, id, err);
     bool first = self->first && text == self->normal;
-    return bl_pretokenise(&self->tokenizer->splitter.pretokeniser, text, n, first, &self->scratch, on_word,
-                          self, err);
+    return bl_pretokenize(&self->tokenizer->pretokenizer, text, n, first, &self->scratch, on_word, self, err);
 }
 
 static bool on_raw_piece(void *context, int32_t id, const char *text, size_t n, bl_error *err) {
@@ -89,12 +91,11 @@ static bool on_raw_piece(void *context, int32_t id, const char *text, size_t n, 
     if (id >= 0) return bl_ids_push(self->ids, id, err);
     const char *normal;
     size_t normal_n;
-    if (!bl_normalise(&self->tokenizer->splitter.normaliser, text, n, &self->scratch, &normal, &normal_n,
-                      err))
+    if (!bl_normalize(&self->tokenizer->normalizer, text, n, &self->scratch, &normal, &normal_n, err))
         return false;
     self->first = text == self->text;
     self->normal = normal;
-    return bl_added_tokens_split(&self->tokenizer->normalised, normal, normal_n, on_normalised_piece, self,
+    return bl_added_tokens_split(&self->tokenizer->normalized, normal, normal_n, on_normalized_piece, self,
                                  err);
 }
 
@@ -115,7 +116,53 @@ bool bl_tokenizer_encode(const bl_tokenizer *tokenizer, const char *text, size_t
     bool ok = push_all(ids, &tokenizer->before, err) &&
               bl_added_tokens_split(&tokenizer->raw, text, length, on_raw_piece, &self, err) &&
               push_all(ids, &tokenizer->after, err);
-    bl_normal_scratch_free(&self.scratch);
+    bl_scratch_free(&self.scratch);
     if (!ok) ids->n = 0;
     return ok;
+}
+
+bool bl_tokenizer_words(const bl_tokenizer *tokenizer, const char *text, size_t n, bl_scratch *scratch,
+                        bl_word_fn word, void *context, bl_error *err) {
+    const char *normal;
+    size_t normal_n;
+    return bl_normalize(&tokenizer->normalizer, text, n, scratch, &normal, &normal_n, err) &&
+           bl_pretokenize(&tokenizer->pretokenizer, normal, normal_n, true, scratch, word, context, err);
+}
+
+/* An added token that is found in normalized text comes back as the file spells it, as older versions of
+ * the Hugging Face library have it; 0.23 gives its normalized form instead. */
+
+/* The tokens of the ids, joined by blanks already where nothing decodes them. */
+static bool gather(const bl_tokenizer *tokenizer, const int32_t *ids, size_t n, bl_pieces *pieces,
+                   bl_error *err) {
+    for (size_t i = 0; i < n; i++) {
+        size_t length;
+        const char *token = bl_vocabulary_token(&tokenizer->vocabulary, ids[i], &length);
+        if (!token)
+            return bl_fail(
+                err, BL_ERR_INPUT,
+                "id %d (the %zu-th, counted from 0) is not in the vocabulary, whose ids are 0 to %zu", ids[i],
+                i, bl_tokenizer_size(tokenizer) - 1);
+        if (i > 0 && tokenizer->decoder.n == 0) bl_buffer_add(&pieces->text, " ", 1);
+        bl_buffer_add(&pieces->text, token, length);
+        if (!bl_pieces_end(pieces, err)) return false;
+    }
+    return true;
+}
+
+char *bl_tokenizer_decode_n(const bl_tokenizer *tokenizer, const int32_t *ids, size_t n, size_t *length,
+                            bl_error *err) {
+    bl_pieces pieces = {0};
+    char *text = NULL;
+    if (gather(tokenizer, ids, n, &pieces, err) && bl_decoder_run(&tokenizer->decoder, &pieces, err)) {
+        *length = pieces.text.n;
+        text = bl_buffer_take(&pieces.text, err);
+    }
+    bl_pieces_free(&pieces);
+    return text;
+}
+
+char *bl_tokenizer_decode(const bl_tokenizer *tokenizer, const int32_t *ids, size_t n, bl_error *err) {
+    size_t length;
+    return bl_tokenizer_decode_n(tokenizer, ids, n, &length, err);
 }

@@ -6,22 +6,22 @@
  * at most the longest vocabulary string, so a word of n bytes costs O(n * longest), and max_chars bounds n.
  */
 #include "base/memory.h"
-#include "text/tokenizer/ids.h"
-#include "text/tokenizer/trie.h"
 #include "base/utf8.h"
-#include "text/tokenizer/word_model.h"
+#include "text/tokenizer/ids.h"
+#include "text/tokenizer/models.h"
+#include "text/tokenizer/trie.h"
 #include <stdlib.h>
 
-struct bl_wordpiece {
+typedef struct wordpiece {
     bl_trie trie;
     uint32_t continuing; /* where the prefix leads to */
     bool continues;      /* some string begins with the prefix */
     int32_t unknown;
     size_t max_chars;
-};
+} wordpiece;
 
 static bool encode(const void *data, const char *word, size_t length, bl_ids *ids, bl_error *err) {
-    const bl_wordpiece *self = data;
+    const wordpiece *self = data;
     size_t before = ids->n;
     bool known = length <= self->max_chars || bl_utf8_count(word, length) <= self->max_chars;
     for (size_t at = 0; known && at < length;) {
@@ -38,25 +38,32 @@ static bool encode(const void *data, const char *word, size_t length, bl_ids *id
     return bl_ids_push(ids, self->unknown, err);
 }
 
-static void free_data(void *data) { bl_wordpiece_free(data); }
-
-bl_wordpiece *bl_wordpiece_new(bl_error *err) { return bl_alloc_zero(1, sizeof(bl_wordpiece), err); }
-
-void bl_wordpiece_free(bl_wordpiece *wordpiece) {
-    if (!wordpiece) return;
-    bl_trie_free(&wordpiece->trie);
-    free(wordpiece);
+static void free_data(void *data) {
+    wordpiece *self = data;
+    if (!self) return;
+    bl_trie_free(&self->trie);
+    free(self);
 }
 
-bool bl_wordpiece_add(bl_wordpiece *wordpiece, const char *token, size_t length, int32_t id, bl_error *err) {
-    return bl_trie_add(&wordpiece->trie, token, length, id, err);
+static bool add_strings(wordpiece *self, const bl_vocabulary *vocabulary, bl_error *err) {
+    for (size_t i = 0; i < vocabulary->n_model; i++) {
+        size_t n;
+        const char *token = bl_string_table_text(&vocabulary->strings, i, &n);
+        if (!bl_trie_add(&self->trie, token, n, vocabulary->ids[i], err)) return false;
+    }
+    return true;
 }
 
-bl_word_model bl_wordpiece_finish(bl_wordpiece *wordpiece, const char *prefix, size_t prefix_length,
-                                  int32_t unknown, size_t max_chars) {
-    wordpiece->continuing = bl_trie_find(&wordpiece->trie, prefix, prefix_length);
-    wordpiece->continues = prefix_length == 0 || wordpiece->continuing != 0;
-    wordpiece->unknown = unknown;
-    wordpiece->max_chars = max_chars;
-    return (bl_word_model){.encode = encode, .free = free_data, .data = wordpiece};
+bl_word_model bl_wordpiece(const bl_vocabulary *vocabulary, const char *prefix, size_t prefix_length,
+                           int32_t unknown, size_t max_chars, bl_error *err) {
+    wordpiece *self = bl_alloc_zero(1, sizeof *self, err);
+    if (!self || !add_strings(self, vocabulary, err)) {
+        free_data(self);
+        return (bl_word_model){0};
+    }
+    self->continuing = bl_trie_find(&self->trie, prefix, prefix_length);
+    self->continues = prefix_length == 0 || self->continuing != 0;
+    self->unknown = unknown;
+    self->max_chars = max_chars;
+    return (bl_word_model){.encode = encode, .free = free_data, .data = self};
 }

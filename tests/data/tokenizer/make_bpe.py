@@ -201,16 +201,17 @@ def cases(variant, make, n):
         yield {"ids": ids, "decoded": decoded(library, variant, ids)}
 
 
-def show(variant, make, n):
-    print(json.dumps({"tokenizer": variant, "cases": list(cases(variant, make, n))}, separators=(",", ":")))
+def show(variant, make, n, shown=None):
+    print(json.dumps({"tokenizer": shown or variant, "cases": list(cases(variant, make, n))}, separators=(",", ":")))
 
 
-for variant in variants:
-    show(variant, text, 20 * rounds)
-for _ in range(30 * rounds):
-    show(tokenizer(random_model()), random_text, 8)
-if len(sys.argv) == 2:
-    for name, variant in (("byte_level", variants[0]), ("sentencepiece", variants[9])):
-        with open(pathlib.Path(__file__).parent / (name + ".json"), "w", encoding="utf-8") as file:
-            json.dump(variant, file, ensure_ascii=False, separators=(",", ":"))
-            file.write("\n")
+if __name__ == "__main__":
+    for variant in variants:
+        show(variant, text, 20 * rounds)
+    for _ in range(30 * rounds):
+        show(tokenizer(random_model()), random_text, 8)
+    if len(sys.argv) == 2:
+        for name, variant in (("byte_level", variants[0]), ("sentencepiece", variants[9])):
+            with open(pathlib.Path(__file__).parent / (name + ".json"), "w", encoding="utf-8") as file:
+                json.dump(variant, file, ensure_ascii=False, separators=(",", ":"))
+                file.write("\n")

@@ -1,8 +1,9 @@
 /* From tokens back to text: WordPiece, ByteLevel, Metaspace, Replace, ByteFallback, Fuse, Strip, in sequence.
  */
-#ifndef BL_TEXT_DECODER_H
-#define BL_TEXT_DECODER_H
-#include "text/tokenizer/normalise.h"
+#ifndef BL_TEXT_DECODERS_H
+#define BL_TEXT_DECODERS_H
+#include "base/buffer.h"
+#include "text/tokenizer/json_node.h"
 
 /* Tokens' texts one behind the other, which may hold NULs. Zero-initialise; free with bl_pieces_free. */
 typedef struct bl_pieces {
@@ -32,13 +33,7 @@ typedef struct bl_decoder {
     size_t n;
 } bl_decoder;
 
-bl_decoder_step bl_decoder_wordpiece(bl_short_text prefix, bool cleanup);
-bl_decoder_step bl_decoder_byte_level(void);
-bl_decoder_step bl_decoder_metaspace(bl_short_text sign, bool drop_first);
-bl_decoder_step bl_decoder_replace(bl_short_text pattern, bl_short_text content);
-bl_decoder_step bl_decoder_byte_fallback(void);
-bl_decoder_step bl_decoder_fuse(void);
-bl_decoder_step bl_decoder_strip(bl_short_text character, size_t start, size_t stop);
+bool bl_read_decoder(const bl_node *place, bl_decoder *decoder, bl_error *err);
 
 /* Runs the steps; the result is in `pieces`. */
 bool bl_decoder_run(const bl_decoder *decoder, bl_pieces *pieces, bl_error *err);

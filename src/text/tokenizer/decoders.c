@@ -1,16 +1,19 @@
 /* The decoders, each from all pieces to all pieces, as the Hugging Face library has them.
  *
  *   WordPiece     a blank before every piece but the first and those that continue a word
- *   ByteLevel     GPT-2's alphabet back to bytes, a piece of other characters as it is; ill-formed UTF-8
- * becomes U+FFFD Metaspace     signs back to blanks Replace       one string for another, in every piece
+ *   ByteLevel     GPT-2's alphabet back to bytes, a piece of other characters as it is;
+ *                 ill-formed UTF-8 becomes U+FFFD
+ *   Metaspace     signs back to blanks
+ *   Replace       one string for another, in every piece
  *   ByteFallback  runs of <0xNN> to text if they are text, to as many U+FFFD otherwise
  *   Fuse          all pieces to one
  *   Strip         a character off the ends of every piece */
-#include "text/tokenizer/decoder.h"
+#include "text/tokenizer/decoders.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "text/tokenizer/byte_level.h"
 #include "base/utf8.h"
+#include "text/tokenizer/normalizers.h"
+#include "text/tokenizer/pretokenizers.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -212,20 +215,68 @@ static bool strip(const bl_decoder_step *step, const bl_pieces *from, bl_pieces 
     return true;
 }
 
-bl_decoder_step bl_decoder_wordpiece(bl_short_text prefix, bool cleanup) {
-    return (bl_decoder_step){.apply = wordpiece, .pattern = prefix, .cleanup = cleanup};
+static bool read_wordpiece(const bl_node *place, void *to, bl_error *err) {
+    bl_decoder_step *step = to;
+    step->apply = wordpiece;
+    return bl_node_text(place, "prefix", &step->pattern, err) &&
+           bl_node_bool(place, "cleanup", &step->cleanup, err);
 }
-bl_decoder_step bl_decoder_byte_level(void) { return (bl_decoder_step){.apply = byte_level}; }
-bl_decoder_step bl_decoder_metaspace(bl_short_text sign, bool drop_first) {
-    return (bl_decoder_step){.apply = metaspace, .pattern = sign, .drop_first = drop_first};
+
+static bool read_byte_level(const bl_node *place, void *to, bl_error *err) {
+    (void)place, (void)err;
+    ((bl_decoder_step *)to)->apply = byte_level;
+    return true;
 }
-bl_decoder_step bl_decoder_replace(bl_short_text pattern, bl_short_text content) {
-    return (bl_decoder_step){.apply = replace, .pattern = pattern, .content = content};
+
+static bool read_metaspace(const bl_node *place, void *to, bl_error *err) {
+    bl_decoder_step *step = to;
+    bl_prepend prepend;
+    bool split;
+    step->apply = metaspace;
+    if (!bl_node_metaspace(place, &step->pattern, &prepend, &split, err)) return false;
+    step->drop_first = prepend != BL_PREPEND_NEVER;
+    return true;
 }
-bl_decoder_step bl_decoder_byte_fallback(void) { return (bl_decoder_step){.apply = byte_fallback}; }
-bl_decoder_step bl_decoder_fuse(void) { return (bl_decoder_step){.apply = fuse}; }
-bl_decoder_step bl_decoder_strip(bl_short_text character, size_t start, size_t stop) {
-    return (bl_decoder_step){.apply = strip, .content = character, .start = start, .stop = stop};
+
+static bool read_replace(const bl_node *place, void *to, bl_error *err) {
+    bl_decoder_step *step = to;
+    step->apply = replace;
+    return bl_node_replace(place, &step->pattern, &step->content, err);
+}
+
+static bool read_byte_fallback(const bl_node *place, void *to, bl_error *err) {
+    (void)place, (void)err;
+    ((bl_decoder_step *)to)->apply = byte_fallback;
+    return true;
+}
+
+static bool read_fuse(const bl_node *place, void *to, bl_error *err) {
+    (void)place, (void)err;
+    ((bl_decoder_step *)to)->apply = fuse;
+    return true;
+}
+
+static bool read_strip(const bl_node *place, void *to, bl_error *err) {
+    bl_decoder_step *step = to;
+    bl_node start = bl_node_member(place, "start"), stop = bl_node_member(place, "stop");
+    int64_t at_start, at_stop;
+    if (!bl_node_character(place, "content", &step->content, err) ||
+        !bl_node_integer(&start, INT64_MAX, &at_start, err) ||
+        !bl_node_integer(&stop, INT64_MAX, &at_stop, err))
+        return false;
+    step->apply = strip;
+    step->start = (size_t)at_start, step->stop = (size_t)at_stop;
+    return true;
+}
+
+bool bl_read_decoder(const bl_node *place, bl_decoder *decoder, bl_error *err) {
+    static const bl_component kinds[] = {
+        {"WordPiece", read_wordpiece}, {"ByteLevel", read_byte_level},       {"Metaspace", read_metaspace},
+        {"Replace", read_replace},     {"ByteFallback", read_byte_fallback}, {"Fuse", read_fuse},
+        {"Strip", read_strip},
+    };
+    return bl_node_components(place, "decoder", "decoders", kinds, sizeof kinds / sizeof *kinds,
+                              decoder->steps, sizeof *decoder->steps, &decoder->n, err);
 }
 
 bool bl_decoder_run(const bl_decoder *decoder, bl_pieces *pieces, bl_error *err) {
