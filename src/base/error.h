@@ -11,4 +11,9 @@ void *bl_fail_null(bl_error *err, bl_code code, const char *format, ...) BL_PRIN
 void bl_error_clear(bl_error *err);
 /* Puts "prefix: " before the message of an error that a lower function filled in; returns false. */
 bool bl_error_prefix(bl_error *err, const char *prefix);
+
+/* Writes `text` into out [size] with everything that a terminal would obey instead of showing (controls,
+ * marks of direction, bytes that are no UTF-8) as \x1b, \u202e; cut where there is no room. Messages quote
+ * foreign text: bl_fail does this with every message. Doing it twice changes nothing. */
+void bl_escape(const char *text, char *out, size_t size);
 #endif

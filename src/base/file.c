@@ -85,8 +85,11 @@ bool bl_make_directories(const char *path, bl_error *err) {
         if (*end != '/' && *end != '\0') continue;
         char kept = *end;
         *end = '\0';
-        if (mkdir(copy, 0777) != 0 && !bl_is_directory(copy))
-            ok = bl_fail(err, BL_ERR_INPUT, "%s: cannot create directory: %s", copy, strerror(errno));
+        int failed = mkdir(copy, 0777) == 0 ? 0 : errno;
+        if (failed && !bl_is_directory(copy)) { /* a file in its place: what follows it is what cannot be */
+            if (failed == EEXIST) failed = ENOTDIR;
+            ok = bl_fail(err, BL_ERR_INPUT, "%s: cannot create directory: %s", copy, strerror(failed));
+        }
         *end = kept;
         if (!kept) break;
     }
@@ -142,13 +145,13 @@ static FILE *open_beside(const char *path, char **temporary, bl_error *err) {
         umask(mask);
         (void)fchmod(fd, 0666 & ~mask);
         file = fdopen(fd, "wb");
-        if (!file) {
-            close(fd);
-            unlink(made);
-        }
     }
     if (!file) {
         bl_fail(err, BL_ERR_INPUT, "%s: cannot be written: %s", path, strerror(errno));
+        if (fd >= 0) {
+            close(fd);
+            unlink(made);
+        }
         free(made);
         return NULL;
     }

@@ -3,6 +3,11 @@
 #define BL_BASE_THREADS_H
 #include <bilens/base.h>
 
+/* Makes OpenMP's settings of the calling thread such that a parallel region has as many threads as
+ * omp_get_max_threads() says, whatever OMP_DYNAMIC, OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS and the system's
+ * limits are. To be called before a product or a parallel region; costs nothing the second time. */
+void bl_threads_ready(void);
+
 /* The number of threads that a parallel region will have. */
 int bl_threads(void);
 

@@ -1,4 +1,5 @@
 /* bilens: dispatches to the verbs. */
+#include "base/error.h"
 #include "cli/help.h"
 #include "cli/ranks.h"
 #include "cli/terminal.h"
@@ -6,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/prctl.h>
 
 static const verb *const verbs[] = {&verb_report,   &verb_info,  &verb_eigen,     &verb_scan,
                                     &verb_describe, &verb_trace, &verb_export,    &verb_tokenize,
@@ -14,17 +15,8 @@ static const verb *const verbs[] = {&verb_report,   &verb_info,  &verb_eigen,   
                                     &verb_atlas,    &verb_serve, &verb_fetch};
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 
-/* Idle OpenMP threads spin by default. Beside any other busy process that costs up to a hundredfold (seen: an
- * eigendecomposition of 0.1 s took 15 s), waiting asleep costs nothing measurable; but libgomp reads its
- * settings before main, so the program starts itself again. */
-static void sleep_when_idle(char **argv) {
-    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
-    setenv("OMP_WAIT_POLICY", "passive", 1);
-    execv("/proc/self/exe", argv); /* where it fails, things are only slower */
-}
-
 int main(int argc, char **argv) {
-    sleep_when_idle(argv);
+    prctl(PR_SET_NAME, "bilens"); /* not "exe", after starting again */
     interrupt_catch();
     if (ranks_idle(argc, argv)) return 0;
     if (argc < 2) {
@@ -44,6 +36,8 @@ int main(int argc, char **argv) {
     }
     for (size_t i = 0; i < N_VERBS; i++)
         if (strcmp(argv[1], verbs[i]->name) == 0) return verbs[i]->run(argc - 2, argv + 2, verbs[i]);
-    fprintf(stderr, "bilens: there is no verb '%s'; see 'bilens --help'\n", argv[1]);
+    char name[256];
+    bl_escape(argv[1], name, sizeof name);
+    fprintf(stderr, "bilens: there is no verb '%s'; see 'bilens --help'\n", name);
     return 2;
 }

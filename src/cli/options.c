@@ -1,3 +1,4 @@
+#include "base/error.h"
 #include "cli/help.h"
 #include "cli/options.h"
 #include "cli/ranks.h"
@@ -16,27 +17,32 @@ int fail_with(const verb *self, const bl_error *err) {
         ranks_agree(true, NULL); /* mpirun ends the others as soon as one dies: not before this is said */
         interrupt_die();
     }
-    if (speaks) fprintf(stderr, "bilens: %s: %s\n", self->name, err->message);
+    char message[sizeof err->message];
+    bl_escape(err->message, message, sizeof message);
+    if (speaks) fprintf(stderr, "bilens: %s: %s\n", self->name, message);
     return err->code == BL_ERR_USAGE || err->code == BL_ERR_INPUT || err->code == BL_ERR_UNSUPPORTED ? 2 : 1;
 }
 
 int fail_usage(const verb *self, const char *format, ...) {
+    char raw[2048], message[2048];
     va_list arguments;
     va_start(arguments, format);
-    fprintf(stderr, "bilens: %s: ", self->name);
-    vfprintf(stderr, format, arguments);
-    fprintf(stderr, "; see 'bilens %s --help'\n", self->name);
+    vsnprintf(raw, sizeof raw, format, arguments);
     va_end(arguments);
+    bl_escape(raw, message, sizeof message);
+    fprintf(stderr, "bilens: %s: %s; see 'bilens %s --help'\n", self->name, message, self->name);
     return 2;
 }
 
 void note(const common *c, const char *format, ...) {
     if (c->quiet) return;
     va_list arguments;
+    char raw[2048], message[2048];
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    vsnprintf(raw, sizeof raw, format, arguments);
     va_end(arguments);
+    bl_escape(raw, message, sizeof message);
+    fprintf(stderr, "%s\n", message);
 }
 
 void text_list_free(text_list *list) {
@@ -191,6 +197,13 @@ static int parse_all(int argc, char **argv, const verb *self, common *c, const o
     return -1;
 }
 
+/* OMP_NUM_THREADS ("4" or "4,2"), 0 when it is not set or no number. */
+static size_t threads_of_environment(void) {
+    const char *text = getenv("OMP_NUM_THREADS");
+    long n = text ? strtol(text, NULL, 10) : 0;
+    return n > 0 && n <= 4096 ? (size_t)n : 0;
+}
+
 static int parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats,
                  const char *output_help, bool has_model) {
     option shared[8];
@@ -202,8 +215,8 @@ static int parse(int argc, char **argv, const verb *self, common *c, const optio
                                                       : "table (default) or json, on standard output"};
     shared[n++] = (option){"color", OPTION_TEXT, &c->colour_text, "WHEN",
                            "auto (default), always, 256 or never; NO_COLOR is honoured"};
-    shared[n++] =
-        (option){"threads", OPTION_COUNT, &c->threads, "N", "threads to compute with (default: all cores)"};
+    shared[n++] = (option){"threads", OPTION_COUNT, &c->threads, "N",
+                           "threads to compute with (default: OMP_NUM_THREADS, or all cores)"};
     shared[n++] = (option){"quiet", OPTION_FLAG, &c->quiet, NULL, "no progress bar, no notes"};
     shared[n++] = (option){"help", OPTION_FLAG, &c->help, NULL, "this text"};
     shared[n] = (option){0};
@@ -217,6 +230,7 @@ static int parse(int argc, char **argv, const verb *self, common *c, const optio
         return fail_usage(self, "--color: '%s' is not one of auto, always, 256, never", c->colour_text);
     if (c->threads > 4096) return fail_usage(self, "--threads: at most 4096");
     c->width = terminal_width();
+    if (!c->threads) c->threads = threads_of_environment();
     bl_set_threads((int)c->threads);
     return set_format(self, c, formats);
 }

@@ -6,6 +6,7 @@
  * The cut is made whatever the number of threads, so that the result does not depend on it. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "linear/tridiagonal.h"
 #include <lapacke.h>
 #include <math.h>
@@ -28,7 +29,7 @@ extern void slaed1_(const lapack_int *n, float *d, float *q, const lapack_int *l
 /* Solves the halves of the scaled, cut T in place: d becomes eigenvalues, blocks of q [n, n] eigenvectors. */
 static lapack_int solve_halves(size_t n, size_t cut, float *d, float *e, float *q) {
     lapack_int info[2] = {0, 0};
-#pragma omp parallel for num_threads(2) schedule(static, 1)
+#pragma omp parallel for num_threads(2) schedule(static, 1) if (bl_threads() > 1)
     for (int half = 0; half < 2; half++) {
         size_t begin = half ? cut : 0, size = half ? n - cut : cut;
         info[half] = LAPACKE_sstedc(LAPACK_COL_MAJOR, 'I', (lapack_int)size, d + begin, e + begin,
@@ -81,6 +82,7 @@ static bool solve_cut(const bl_tridiagonal *t, float *values, float *vectors, bl
 }
 
 bool bl_tridiagonal_solve(const bl_tridiagonal *t, float *values, float *vectors, bl_error *err) {
+    bl_threads_ready();
     if (t->n >= WHOLE) return solve_cut(t, values, vectors, err);
     float *off = bl_alloc(t->n, sizeof *off, err);
     if (!off) return false;

@@ -1,6 +1,7 @@
 /* The only calls of the BLAS for dense products. */
 #include "linear/gemm.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "linear/tridiagonal.h"
 #include <cblas.h>
 #include <lapacke.h>
@@ -8,29 +9,34 @@
 
 void bl_gemm_nt(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
                 size_t ldb, float beta, float *c, size_t ldc) {
+    bl_threads_ready();
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, alpha, a, (int)lda, b,
                 (int)ldb, beta, c, (int)ldc);
 }
 
 void bl_gemm_nn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
                 size_t ldb, float beta, float *c, size_t ldc) {
+    bl_threads_ready();
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, alpha, a, (int)lda, b,
                 (int)ldb, beta, c, (int)ldc);
 }
 
 void bl_gemm_tn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
                 size_t ldb, float beta, float *c, size_t ldc) {
+    bl_threads_ready();
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)m, (int)n, (int)k, alpha, a, (int)lda, b,
                 (int)ldb, beta, c, (int)ldc);
 }
 
 void bl_gemv_n(size_t m, size_t n, float alpha, const float *a, size_t lda, const float *x, float beta,
                float *y) {
+    bl_threads_ready();
     cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)m, (int)n, alpha, a, (int)lda, x, 1, beta, y, 1);
 }
 
 void bl_gemv_t(size_t m, size_t n, float alpha, const float *a, size_t lda, const float *x, float beta,
                float *y) {
+    bl_threads_ready();
     cblas_sgemv(CblasRowMajor, CblasTrans, (int)m, (int)n, alpha, a, (int)lda, x, 1, beta, y, 1);
 }
 
@@ -40,11 +46,13 @@ void bl_axpy(size_t n, float alpha, const float *x, float *y) {
 }
 
 void bl_times_upper_t(size_t m, size_t n, const float *r, size_t ldr, float *b, size_t ldb) {
+    bl_threads_ready();
     cblas_strmm(CblasRowMajor, CblasRight, CblasUpper, CblasTrans, CblasNonUnit, (int)m, (int)n, 1.0F, r,
                 (int)ldr, b, (int)ldb);
 }
 
 bool bl_qr_upper(float *a, size_t n, bl_error *err) {
+    bl_threads_ready();
     float *tau = bl_alloc(n, sizeof *tau, err);
     if (!tau) return false;
     lapack_int size = (lapack_int)n, info = LAPACKE_sgeqrf(LAPACK_ROW_MAJOR, size, size, a, size, tau);

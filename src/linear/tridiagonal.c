@@ -19,6 +19,7 @@
 #include "linear/tridiagonal.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "linear/lanes.h"
 #include <cblas.h>
 #include <lapacke.h>
@@ -336,7 +337,7 @@ bool bl_tridiagonal_reduce(bl_tridiagonal *t, const float *q, size_t n, bl_error
                    .w = work + (1 + NB) * stride,
                    .columns = work + (1 + 2 * NB) * stride,
                    .pieces = work + (1 + 3 * NB) * stride};
-    size_t threads = omp_in_parallel() ? 1 : (size_t)omp_get_max_threads();
+    size_t threads = omp_in_parallel() ? 1 : (size_t)bl_threads();
     if (threads > PIECES) threads = PIECES;
     for (size_t first = 0; first < n; first += NB) {
         size_t last = n - first < NB ? n : first + NB;
@@ -374,6 +375,7 @@ static void back_one_by_one(const bl_tridiagonal *t, float *z, size_t columns) {
 
 bool bl_tridiagonal_back(const bl_tridiagonal *t, float *z, size_t columns, bl_error *err) {
     size_t n = t->n;
+    bl_threads_ready();
     if (columns <= FEW) {
         back_one_by_one(t, z, columns);
         return true;

@@ -1,0 +1,79 @@
+/* What has to be settled before the libraries start: libgomp and OpenBLAS read their settings from the
+ * environment, and reserve memory, before main. So this runs before their constructors do (.preinit_array),
+ * and where the environment must be another one, the program starts itself again in it.
+ *
+ * OMP_WAIT_POLICY: idle OpenMP threads spin by default. Beside any other busy process that costs up to a
+ * hundredfold (seen: an eigendecomposition of 0.1 s took 15 s); waiting asleep costs nothing measurable.
+ * OMP_DYNAMIC, OMP_MAX_ACTIVE_LEVELS=0: fewer threads than OpenBLAS counts with, for which it would wait for
+ * ever. OMP_NUM_THREADS: no more than a limit on the address space has room for; OpenBLAS tries for ever to
+ * get more. */
+#include "base/processors.h"
+#include "cli/start.h"
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+void start_again(char **argv, char **environment) {
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[n > 0 ? n : 0] = '\0';
+    execve(self, argv, environment); /* by its name, which is the process's name then */
+    execve("/proc/self/exe", argv, environment);
+}
+
+/* The value of the variable if `entry` ("NAME=value") is it, or NULL. */
+static const char *value_of(const char *entry, const char *name) {
+    size_t n = strlen(name);
+    return strncmp(entry, name, n) == 0 && entry[n] == '=' ? entry + n + 1 : NULL;
+}
+
+/* Threads that the address space has room for; LONG_MAX without a limit. Ends the process if not even one
+ * has. */
+static long threads_with_room(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return LONG_MAX;
+    long room = bl_threads_in(limit.rlim_cur);
+    if (room > 0) return room;
+    dprintf(STDERR_FILENO,
+            "bilens: the address space is limited to %llu MB, of which OpenBLAS alone reserves more: "
+            "allow at least 500 (ulimit -v 500000)\n",
+            (unsigned long long)limit.rlim_cur >> 20);
+    _exit(1);
+}
+
+static void before_libraries(int argc, char **argv, char **environment) {
+    (void)argc;
+    size_t n = 0, kept = 0;
+    while (environment[n]) n++;
+    char *changed[n + 3], threads[48];
+    long room = threads_with_room(), asked = LONG_MAX;
+    bool again = false, waits = false;
+    for (size_t i = 0; i < n; i++) {
+        const char *dynamic = value_of(environment[i], "OMP_DYNAMIC"),
+                   *levels = value_of(environment[i], "OMP_MAX_ACTIVE_LEVELS"),
+                   *number = value_of(environment[i], "OMP_NUM_THREADS");
+        bool drop =
+            (dynamic && strcasecmp(dynamic, "false") != 0) || (levels && strtol(levels, NULL, 10) < 1);
+        if (number && strtol(number, NULL, 10) > 0) {
+            asked = strtol(number, NULL, 10);
+            drop = asked > room;
+        }
+        waits |= value_of(environment[i], "OMP_WAIT_POLICY") || value_of(environment[i], "GOMP_SPINCOUNT");
+        again |= drop;
+        if (!drop) changed[kept++] = environment[i];
+    }
+    if (!waits) changed[kept++] = (char *)(uintptr_t) "OMP_WAIT_POLICY=passive";
+    if (room < asked) {
+        snprintf(threads, sizeof threads, "OMP_NUM_THREADS=%ld", room);
+        changed[kept++] = threads;
+    }
+    changed[kept] = NULL;
+    if (again || !waits || room < asked)
+        start_again(argv, changed); /* where it fails, things are only slower */
+}
+
+__attribute__((section(".preinit_array"), used)) static void (*const first)(int, char **,
+                                                                            char **) = before_libraries;
