@@ -212,8 +212,8 @@ static int run(int argc, char **argv, const verb *self) {
     if (status >= 0) goto done;
     if (o.tokenizer) own = bl_tokenizer_load(o.tokenizer, &err);
     else model = load_model(&c, &err);
-    const bl_tokenizer *tokenizer = own ? own : model ? bl_model_tokenizer(model) : NULL;
-    if (!tokenizer || !tokenize(stdout, &c, &o, tokenizer, &err) || fflush(stdout) != 0) {
+    const bl_tokenizer *tokenizer = model ? bl_model_tokenizer(model) : own;
+    if ((!model && !own) || !tokenize(stdout, &c, &o, tokenizer, &err) || fflush(stdout) != 0) {
         if (err.code == BL_OK)
             err.code = BL_ERR_IO, snprintf(err.message, sizeof err.message,
                                            "writing to standard output failed: %s", strerror(errno));
