@@ -174,17 +174,16 @@ class Model(Unique):
     # -- decomposition ------------------------------------------------------------------------------------------------------------------
 
     def direction(self, token, minus=(), centre=False, name=None):
-        """An output direction u [d].
+        """An output direction u [d], by one text: "swim", "swim - mean(run, climb)", "swim - mean(*)", "@probe.npy", "@matrix.npy:3", "centred(swim)".
+        Labels with blanks or marks stand in quotes: '" swim" - " run"'. Or by its parts:
 
         `token`: a token's string or "#1234"; or a vector [d] of one's own (a probe, an SAE feature), called `name` in tables.
         `minus`: contrast tokens, whose mean is subtracted. `centre`: subtract from each row of W_U its own mean first."""
-        return token if isinstance(token, Direction) else Direction(self, token, minus, centre, name)
+        return token if isinstance(token, Direction) else Direction(self, token, minus, centre, name, None)
 
     def read_direction(self, source):
-        """The same from a file: FILE.npy, or FILE.safetensors:TENSOR."""
-        u = np.empty(self.config.d_model, np.float32)
-        call(lib.bl_direction_read, path_argument(source, "direction"), len(u), address(u))
-        return Direction(self, u, (), False, os.fsdecode(source))
+        """The same from a file: FILE.npy, FILE.safetensors:TENSOR, or row 3 of a matrix: FILE.npy:3."""
+        return Direction(self, None, (), False, None, path_argument(source, "direction"))
 
     def interaction(self, token, minus=(), layer=0, centre=False):
         """[n, n] interaction matrix Q of a direction (as ``direction`` takes it): u . MLP(x) = x^T Q x. n = d, or d + 1 with biases."""
