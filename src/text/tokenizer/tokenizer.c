@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/utf8.h"
+#include "text/tokenizer/gguf_tokenizer.h"
 #include "text/tokenizer/ids.h"
 #include "text/tokenizer/tokenizer_private.h"
 #include <stdlib.h>
@@ -30,8 +31,16 @@ bl_tokenizer *bl_tokenizer_load_memory(const char *name, const char *json, size_
     return NULL;
 }
 
+static bl_tokenizer *load_gguf(const char *path, bl_error *err) {
+    bl_gguf *file = bl_gguf_open(path, err);
+    bl_tokenizer *tokenizer = file ? bl_gguf_tokenizer(file, path, err) : NULL;
+    bl_gguf_free(file);
+    return tokenizer;
+}
+
 bl_tokenizer *bl_tokenizer_load(const char *path, bl_error *err) {
     size_t size;
+    if (bl_gguf_is(path)) return load_gguf(path, err);
     char *json = bl_file_read(path, MAX_FILE, &size, err);
     if (!json) return NULL;
     bl_tokenizer *tokenizer = bl_tokenizer_load_memory(path, json, size, err);
