@@ -27,6 +27,7 @@
 #include <bilens/decompose.h>
 #include <bilens/diff.h>
 #include <bilens/eigen.h>
+#include <bilens/excite.h>
 #include <bilens/explain.h>
 #include <bilens/format.h>
 #include <bilens/generate_model.h>
@@ -37,6 +38,7 @@
 #include <bilens/image_train.h>
 #include <bilens/model.h>
 #include <bilens/pairs.h>
+#include <bilens/predict.h>
 #include <bilens/report.h>
 #include <bilens/result.h>
 #include <bilens/scan.h>
@@ -44,5 +46,6 @@
 #include <bilens/text.h>
 #include <bilens/tokenizer_train.h>
 #include <bilens/train.h>
+#include <bilens/tree.h>
 #include <bilens/truncate.h>
 #endif

@@ -7,7 +7,7 @@ import tempfile
 import numpy as np
 
 from ._arrays import address, floats, view
-from ._calls import Unique, c_text, call, call_text, keep, longs, owned, path_argument, strings, text_argument, text_of
+from ._calls import Unique, c_text, call, call_text, keep, longs, owned, path_argument, strings, text_argument, text_of, tree, tree_text
 from ._library import ffi, lib
 from .errors import UsageError
 from .tables import token_table
@@ -63,12 +63,12 @@ class Direction(Unique):
 class Figure:
     """The spectrum as a picture: a notebook shows it; ``save("spectrum.pdf")`` writes .svg, .png or .pdf."""
 
-    def __init__(self, text):
-        self._json = text
+    def __init__(self, result):
+        self._tree = result
 
     def save(self, path):
         """Writes the file atomically; returns its path."""
-        call(lib.bl_spectrum_figure, self._json, path_argument(path, "figure"))
+        call(lib.bl_spectrum_figure, self._tree, path_argument(path, "figure"))
         return path
 
     def _repr_png_(self):
@@ -161,14 +161,14 @@ class Eigen(Unique):
 
     def json(self, indices=DEFAULT_INDICES):
         """The result as a dict, with the keys of ``bilens eigen --format json``."""
-        return json.loads(self._json(indices))
+        return json.loads(tree_text(self._tree(indices)))
 
-    def _subject(self):
-        return ffi.new("bl_subject *", {"model": self.model._handle, "direction": self.direction._c, "layer": self.layer})
+    def _question(self):
+        return ffi.new("bl_question *", {"model": self.model._handle, "direction": self.direction._c, "layer": self.layer})
 
-    def _json(self, indices):
+    def _tree(self, indices):
         indices = [self._position(i) for i in indices]
-        return call_text(lib.bl_eigen_json, self._subject(), self._pointer, longs(indices), len(indices)).encode()
+        return tree(lib.bl_eigen_tree, self._question(), self._pointer, longs(indices), len(indices))
 
     def default_indices(self):
         """The four highest and the four lowest (fewer of a small spectrum): what is shown unless others are asked for."""
@@ -178,18 +178,18 @@ class Eigen(Unique):
 
     def html(self, indices=None):
         """The report's coloured tables of virtual tokens, for a notebook."""
-        return call_text(lib.bl_virtual_tokens_html, self._json(self.default_indices() if indices is None else indices))
+        return call_text(lib.bl_virtual_tokens_html, self._tree(self.default_indices() if indices is None else indices))
 
     def plot(self, indices=None):
         """The spectrum as a Figure, with these eigenvectors marked."""
-        return Figure(self._json(self.default_indices() if indices is None else indices))
+        return Figure(self._tree(self.default_indices() if indices is None else indices))
 
     def table(self, indices=None):
         """What ``bilens eigen`` prints."""
-        return call_text(lib.bl_eigen_table, self._json(self.default_indices() if indices is None else indices), ffi.NULL)
+        return call_text(lib.bl_eigen_table, self._tree(self.default_indices() if indices is None else indices), ffi.NULL)
 
     def _repr_html_(self):
-        return call_text(lib.bl_spectrum_html, self._json(self.default_indices()))
+        return call_text(lib.bl_spectrum_html, self._tree(self.default_indices()))
 
     def __repr__(self):
         values = self.values

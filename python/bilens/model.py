@@ -9,7 +9,7 @@ import numpy as np
 from . import _data, _hub
 from ._arrays import INT32, address, floats, matrix, named, token_ids, view
 from ._arrays import whole as count  # `whole` is an option of generate
-from ._calls import LongCall, Unique, call, call_text, owned, path_argument, strings, text_argument, text_of
+from ._calls import LongCall, Unique, call, call_text, owned, path_argument, strings, text_argument, text_of, tree, tree_text
 from ._library import ffi, lib
 from .corpus import opened
 from .eigen import Direction, Eigen
@@ -298,16 +298,16 @@ class Model(Unique):
         if not isinstance(scan, Scan) or scan.model is not self:
             raise UsageError("report: a Scan of this model is expected: m.report(m.scan(corpus, e), directory)")
         eigen, files = scan.eigen, [path_argument(name, "corpus") for name in scan.corpus_names]
-        text = call_text(lib.bl_report_json, self._info(), eigen._json(scan.indices), scan._text().encode(), strings(files), len(files))
-        call(lib.bl_report_render, text.encode(), eigen._pointer, path_argument(directory, "report"))
+        report = tree(lib.bl_report_tree, self._info(), eigen._tree(scan.indices), scan._tree(), strings(files), len(files))
+        call(lib.bl_report_render, report, eigen._pointer, path_argument(directory, "report"))
         return os.path.join(os.fspath(directory), "index.html")
 
     def _info(self):
-        return call_text(lib.bl_info_json, self._handle).encode()
+        return tree(lib.bl_info_tree, self._handle)
 
     def info(self):
         """The model as a dict, with the keys of ``bilens info --format json``."""
-        return json.loads(self._info())
+        return json.loads(tree_text(self._info()))
 
     def _repr_html_(self):
         return call_text(lib.bl_info_html, self._info())
