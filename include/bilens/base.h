@@ -59,7 +59,7 @@ typedef struct bl_view {
 } bl_view;
 
 /** The function g of a gated or plain MLP; NONE: bilinear. */
-typedef enum bl_gate { BL_GATE_NONE, BL_GATE_RELU, BL_GATE_SILU, BL_GATE_GELU } bl_gate;
+typedef enum bl_gate { BL_GATE_NONE, BL_GATE_RELU, BL_GATE_SILU, BL_GATE_GELU, BL_GATE_GELU_TANH } bl_gate;
 
 /** Called now and then from long work, always from the calling thread or with the library's lock held.
  *  `phase` is a short name, `done` of `total` (0 = unknown) in the phase's own unit. Return false to stop the

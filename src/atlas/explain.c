@@ -5,6 +5,7 @@
  * One forward pass serves all matches; as the pass hands over a head's values and pattern, all of them are
  * one product with the values and a row of the pattern each. bl_contributions (scan/similarity.h) does the
  * same for one match and is the oracle. */
+#include "linear/norm.h"
 #include "atlas/explain.h"
 #include "base/memory.h"
 #include "linear/dots.h"
@@ -38,7 +39,7 @@ static void take(void *context, bl_point point, size_t layer, size_t head, bl_vi
         if (point == BL_POINT_RESID_MID) {
             double square = 0;
             for (size_t e = 0; e < w->d; e++) square += (double)row[e] * (double)row[e];
-            w->scale[i] = (float)(1.0 / sqrt(square / (double)w->d + 1e-8));
+            w->scale[i] = (float)(1.0 / sqrt(square / (double)w->d + (double)BL_NORM_EPSILON));
         }
     }
 }
@@ -67,12 +68,12 @@ bool bl_explain(const bl_model *model, bl_workspace *workspace, size_t layer, co
     }
     bl_gemm_nn(count, d, d, bl_model_attention_scale(model), v, d, w_o.data, w_o.stride, 0.0F, w.z, d);
     bl_tap tap = {.take = take, .context = &w};
-    bl_forward_mlp_in(model, workspace, ids, T, layer, &tap);
+    bool ok = bl_forward_mlp_in(model, workspace, ids, T, layer, &tap, err).data != NULL;
     for (size_t i = 0; i < count; i++) {
         causes[i].c[causes[i].position] += w.direct[i];
         for (size_t j = 0; config->normalization && j <= causes[i].position; j++)
             causes[i].c[j] *= w.scale[i];
     }
     free(memory);
-    return true;
+    return ok;
 }

@@ -192,7 +192,7 @@ static bool stretch_init(stretch *s, bl_atlas *a, const bl_hits *hits, const flo
     s->workspaces = bl_alloc_zero(s->threads, sizeof(bl_workspace *), err);
     bool ok = s->winners && s->place && s->token && s->workspaces;
     for (size_t t = 0; ok && t < s->threads; t++)
-        ok = (s->workspaces[t] = bl_workspace_new(a->model, bl_model_config(a->model)->n_ctx, err)) != NULL;
+        ok = (s->workspaces[t] = bl_workspace_new(a->model, err)) != NULL;
     return ok;
 }
 

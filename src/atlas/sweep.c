@@ -68,7 +68,7 @@ bl_sweep *bl_sweep_new(const bl_model *model, size_t layer, const float *v, size
     w->tiles = bl_alloc_zero(w->threads, sizeof(float *), err);
     bool ok = w->x && w->workspaces && w->tiles;
     for (size_t t = 0; ok && t < w->threads; t++) {
-        w->workspaces[t] = bl_workspace_new(model, w->T, err);
+        w->workspaces[t] = bl_workspace_new(model, err);
         w->tiles[t] = bl_alloc(VECTORS * (POSITIONS + w->T), sizeof(float), err);
         ok = w->workspaces[t] && w->tiles[t];
     }
@@ -134,26 +134,38 @@ static void sweep_tile(const bl_sweep *w, const chunk *c, size_t j0, size_t rows
     }
 }
 
+typedef struct activations {
+    bl_sweep *sweep;
+    const int32_t *const *ids;
+    const size_t *lengths, *begin;
+} activations;
+
+/* mlp_in of story i to its rows of x. */
+static bool activate(void *context, size_t i, size_t thread, bl_error *err) {
+    const activations *a = context;
+    const bl_sweep *w = a->sweep;
+    if (!a->lengths[i]) return true;
+    bl_view x =
+        bl_forward_mlp_in(w->model, w->workspaces[thread], a->ids[i], a->lengths[i], w->layer, NULL, err);
+    if (!x.data) return false;
+    float *out = w->x + a->begin[i] * w->d;
+    double sum = 0;
+    for (size_t p = 0; p < x.rows; p++) memcpy(out + p * w->d, x.data + p * x.stride, w->d * sizeof *out);
+    for (size_t e = 0; e < x.rows * w->d; e++) sum += fabs((double)out[e]);
+    return isfinite(sum) ||
+           bl_fail(err, BL_ERR_NUMERIC, "an activation is not finite: the weights hold NaN or infinity");
+}
+
 bool bl_sweep_run(bl_sweep *w, uint32_t first, const int32_t *const *ids, const size_t *lengths, size_t count,
                   bl_hits *hits, bl_error *err) {
-    size_t *begin = bl_alloc(count + 1, sizeof *begin, err), bad = 0;
+    size_t *begin = bl_alloc(count + 1, sizeof *begin, err);
     if (!begin) return false;
     begin[0] = 0;
     for (size_t i = 0; i < count; i++) begin[i + 1] = begin[i] + lengths[i];
-#pragma omp parallel for schedule(dynamic, 1) reduction(+ : bad)
-    for (size_t i = 0; i < count; i++) {
-        if (!lengths[i]) continue;
-        bl_view x = bl_forward_mlp_in(w->model, w->workspaces[omp_get_thread_num()], ids[i], lengths[i],
-                                      w->layer, NULL);
-        float *out = w->x + begin[i] * w->d;
-        double sum = 0;
-        for (size_t p = 0; p < x.rows; p++) memcpy(out + p * w->d, x.data + p * x.stride, w->d * sizeof *out);
-        for (size_t e = 0; e < x.rows * w->d; e++) sum += fabs((double)out[e]);
-        bad += isfinite(sum) ? 0 : 1;
-    }
-    if (bad) {
+    activations task = {w, ids, lengths, begin};
+    if (!bl_parallel(count, activate, &task, err)) {
         free(begin);
-        return bl_fail(err, BL_ERR_NUMERIC, "an activation is not finite: the weights hold NaN or infinity");
+        return false;
     }
     chunk c = {first, lengths, begin, count};
     size_t tiles = (w->J + VECTORS - 1) / VECTORS;

@@ -51,7 +51,10 @@ bl_model *load_model(common *c, bl_error *err) {
         if (!c->default_model) return NULL;
         c->model = c->default_model;
     }
-    return is_hub_model(c->model) ? load_hub_model(c, err) : bl_model_load(c->model, err);
+    bl_model *model = is_hub_model(c->model) ? load_hub_model(c, err) : bl_model_load(c->model, err);
+    for (size_t i = 0; model && ranks_first() && i < bl_model_n_warnings(model); i++)
+        note(c, "bilens: warning: %s", bl_model_warning(model, i));
+    return model;
 }
 
 void corpus_options_free(corpus_options *options) { text_list_free(&options->files); }
@@ -170,6 +173,24 @@ bl_eigen *decompose(const bl_model *model, direction_options *options, bool all,
         eigen = bl_eigen_new(model, options->layer, u, all || k > n / 8 ? 0 : (size_t)k, err);
     free(u);
     return eigen;
+}
+
+int write_stdout(const verb *self, const char *text) {
+    errno = 0;
+    if (fputs(text, stdout) >= 0 && fflush(stdout) == 0) return 0;
+    fprintf(stderr, "bilens: %s: writing to standard output failed: %s\n", self->name, strerror(errno));
+    return 1;
+}
+
+int write_result(const verb *self, const common *c, char *text, const bl_error *made) {
+    if (!text) return fail_with(self, made);
+    bl_error err = {0};
+    int status = 0;
+    if (!ranks_first()) status = 0;
+    else if (!c->output) status = write_stdout(self, text);
+    else if (!bl_text_write(c->output, text, &err)) status = fail_with(self, &err);
+    bl_free(text);
+    return status;
 }
 
 char *read_stdin(bl_error *err) {

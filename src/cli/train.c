@@ -14,7 +14,7 @@
 /* What the command line holds before it becomes bl_train_options. */
 typedef struct choices {
     corpus_options corpus;
-    const char *valid, *tokenizer, *preset, *generation, *gate, *norm, *schedule, *store, *time, *precision;
+    const char *valid, *tokenizer, *preset, *generation, *gate, *norm, *schedule, *store, *time;
     size_t layers, heads, d_model, d_hidden, ctx, vocabulary, batch, accumulate, warmup, seed, steps, tokens,
         eval_every, eval_stories, sample, checkpoint_every, snapshots;
     double noise, lr, lr_end, beta1, beta2, epsilon, decay, clip, epochs;
@@ -68,8 +68,7 @@ static int apply_names(const verb *self, const choices *c, bl_train_options *o) 
                                                                                                 "linear",
                                                                                                 "constant",
                                                                                                 NULL};
-    static const char *const stores[] = {"f32", "f16", "bf16", NULL}, *const precisions[] = {"f32", "bf16",
-                                                                                             "auto", NULL};
+    static const char *const stores[] = {"f32", "f16", "bf16", NULL};
     const struct {
         const char *option, *text, *const *names, *all;
         int found;
@@ -80,23 +79,20 @@ static int apply_names(const verb *self, const choices *c, bl_train_options *o) 
         {"norm", c->norm, norms, "none, rms, weighted", c->norm ? name_index(c->norm, norms) : 0},
         {"schedule", c->schedule, schedules, "cosine, linear, constant",
          c->schedule ? name_index(c->schedule, schedules) : 0},
-        {"precision", c->precision, precisions, "f32, bf16, auto",
-         c->precision ? name_index(c->precision, precisions) : 0},
         {"dtype", c->store, stores, "f32, f16, bf16", c->store ? name_index(c->store, stores) : 0},
     };
     for (size_t i = 0; i < sizeof named / sizeof *named; i++)
         if (named[i].found < 0)
             return fail_usage(self, "--%s: '%s' is not one of %s", named[i].option, named[i].text,
                               named[i].all);
-    if (c->generation) o->model.generation = (bl_generation)named[0].found;
+    if (c->generation) o->model.architecture = bl_architecture_find(c->generation);
     if (c->gate) o->model.gate = (bl_gate)named[1].found;
     if (c->norm) {
         o->model.normalization = named[2].found > 0;
         o->model.norm_weights = named[2].found == 2;
     }
     if (c->schedule) o->schedule = (bl_schedule)named[3].found;
-    if (c->precision) o->precision = (bl_precision)named[4].found;
-    if (c->store) o->store = (bl_store)named[5].found;
+    if (c->store) o->store = (bl_store)named[4].found;
     return -1;
 }
 
@@ -119,7 +115,7 @@ static int apply(const verb *self, const common *com, const choices *c, bl_train
     m->noise = (float)c->noise;
     m->plain = m->plain || c->plain;
     m->tied = m->tied || c->tied;
-    if (c->bias) m->bias_w = true, m->bias_p = m->generation == BL_GENERATION_LATER;
+    if (c->bias) m->bias_w = true, m->bias_p = strcmp(bl_config_generation(m), "later") == 0;
     o->batch = c->batch, o->accumulate = c->accumulate, o->warmup = c->warmup, o->seed = c->seed;
     o->lr = c->lr, o->lr_end = c->lr_end, o->beta1 = c->beta1, o->beta2 = c->beta2, o->epsilon = c->epsilon,
     o->decay = c->decay, o->clip = c->clip;
@@ -153,11 +149,9 @@ static void show_step(screen *s, const bl_train_event *e) {
     s->last_seconds = e->seconds;
     if (isfinite(e->valid_loss)) snprintf(valid, sizeof valid, "  valid %.4f", e->valid_loss);
     if (s->terminal) fprintf(stderr, "\r\033[K");
-    fprintf(stderr, "step %llu/%llu  epoch %.2f  loss %.4f%s  %.1fk tokens/s  %.0f %% of %s peak%s%s",
+    fprintf(stderr, "step %llu/%llu  epoch %.2f  loss %.4f%s  %.1fk tokens/s  %.0f %% of sgemm peak%s%s",
             (unsigned long long)e->step, (unsigned long long)e->steps, e->epochs, e->loss, valid,
-            e->tokens_per_second / 1e3, 100 * e->share_of_peak,
-            e->precision == BL_PRECISION_BF16 ? "bfloat16" : "float32", time_left(e, left),
-            s->terminal ? "" : "\n");
+            e->tokens_per_second / 1e3, 100 * e->share_of_peak, time_left(e, left), s->terminal ? "" : "\n");
     s->drawn = s->terminal;
 }
 
@@ -193,19 +187,15 @@ static const char *number(char text[40], const char *format, double x) {
     return text;
 }
 
-static const char *precision_name(bl_precision precision) {
-    return precision == BL_PRECISION_BF16 ? "bf16" : "f32";
-}
-
 static int show_json(const verb *self, const bl_train_result *r) {
     char text[1024], loss[40], valid[40], seconds[40], pace[40];
     snprintf(text, sizeof text,
              "{\"steps\": %llu, \"tokens\": %llu, \"parameters\": %llu, \"loss\": %s, \"valid_loss\": %s, "
-             "\"seconds\": %s, \"tokens_per_second\": %s, \"precision\": \"%s\", \"finished_before\": %s}\n",
+             "\"seconds\": %s, \"tokens_per_second\": %s, \"finished_before\": %s}\n",
              (unsigned long long)r->step, (unsigned long long)r->tokens, (unsigned long long)r->parameters,
              number(loss, "%.6f", r->loss), number(valid, "%.6f", r->valid_loss),
              number(seconds, "%.1f", r->seconds), number(pace, "%.0f", (double)r->tokens / r->seconds),
-             precision_name(r->precision), r->finished_before ? "true" : "false");
+             r->finished_before ? "true" : "false");
     return write_stdout(self, text);
 }
 
@@ -331,9 +321,6 @@ static int run(int argc, char **argv, const verb *self) {
          "steps between checkpoints; 0: only when stopped (500)"},
         {"snapshots", OPTION_COUNT, &c.snapshots, "N",
          "N readable models along the way, evenly spread over the run: DIR/snapshots/step-… (0)"},
-        {"precision", OPTION_TEXT, &c.precision, "P",
-         "factors of the products: f32 (default), bf16 (bfloat16, where the processor has it; sums and all "
-         "else in float32), or auto: what is faster here"},
         {"dtype", OPTION_TEXT, &c.store, "T", "how the finished weights are stored: f32, f16 or bf16"},
         {"resume", OPTION_FLAG, &c.resume, NULL,
          "continue from the checkpoint in -o DIR; a finished run is left as it is"},
@@ -348,18 +335,17 @@ static int run(int argc, char **argv, const verb *self) {
     return status;
 }
 
-const verb verb_train = {
-    "train", "train a model on text", run,
-    "Trains a transformer of the bilinear family on stories and saves it in the Hugging "
-    "Face layout, ready for every other verb. Ctrl-C finishes "
-    "the step and writes\na checkpoint; the same command with --resume "
-    "to the same bits as\na run that was never stopped: on the same kind of processor, "
-    "in the same precision, with the same number of threads and ranks\n(the checkpoint records them; a note "
-    "tells when they differ). Started by mpirun, the ranks share every batch.",
-    "  bilens tokenizer train --corpus stories.txt --size 4096 -o tokenizer.json\n"
-    "  bilens train --preset stories-1-256 --corpus stories.txt --valid valid.txt "
-    "--tokenizer tokenizer.json -o my-model\n"
-    "  bilens train --corpus stories.txt --tokenizer tokenizer.json --layers 2 --norm "
-    "rms --lr 1e-3 --time 20m --epochs 3 -o my-model\n"
-    "  mpirun -n 2 bilens train --preset stories-1-256 --corpus stories.txt --tokenizer "
-    "tokenizer.json --threads 1 -o my-model\n"};
+const verb verb_train = {"train", "train a model on text", run,
+                         "Trains a transformer of the bilinear family on stories and saves it in the Hugging "
+                         "Face layout, ready for every other verb. Ctrl-C finishes "
+                         "the step and writes\na checkpoint; the same command with --resume "
+                         "to the same bits as\na run that was never stopped: on the same kind of processor, "
+                         "with the same number of threads and of ranks\n(the checkpoint records both; a note "
+                         "tells when they differ). Started by mpirun, the ranks share every batch.",
+                         "  bilens tokenizer train --corpus stories.txt --size 4096 -o tokenizer.json\n"
+                         "  bilens train --preset stories-1-256 --corpus stories.txt --valid valid.txt "
+                         "--tokenizer tokenizer.json -o my-model\n"
+                         "  bilens train --corpus stories.txt --tokenizer tokenizer.json --layers 2 --norm "
+                         "rms --lr 1e-3 --time 20m --epochs 3 -o my-model\n"
+                         "  mpirun -n 2 bilens train --preset stories-1-256 --corpus stories.txt --tokenizer "
+                         "tokenizer.json --threads 1 -o my-model\n"};

@@ -19,22 +19,11 @@ size_t bl_attention_scratch(size_t longest, size_t d_model, size_t n_head) {
     return (2 * BLOCK * longest + 2 * longest * k + BLOCK + 63) / 16 * 16;
 }
 
-void bl_rotate(const bl_attention *a, const uint32_t *position, size_t begin, size_t end, bool back,
-               float *qkv) {
-    size_t d = a->d_model, half = d / a->n_head / 2;
-    float sign = back ? -1.0F : 1.0F;
-    for (size_t r = begin; r < end; r++) {
-        const float *cosine = a->rope_cos + position[r] * half, *sine = a->rope_sin + position[r] * half;
-        for (size_t part = 0; part < 2 * a->n_head; part++) { /* the heads of q, then those of k */
-            float *low = qkv + r * 3 * d + part * 2 * half, *high = low + half;
-#pragma omp simd
-            for (size_t j = 0; j < half; j++) {
-                float x = low[j], y = high[j], s = sign * sine[j];
-                low[j] = x * cosine[j] - y * s;
-                high[j] = y * cosine[j] + x * s;
-            }
-        }
-    }
+void bl_attention_rotate(const bl_attention *a, const uint32_t *position, size_t begin, size_t end, bool back,
+                         float *qkv) {
+    size_t d = a->d_model; /* the heads of q, then those of k */
+    for (size_t r = begin; r < end; r++)
+        bl_rotate(a->rotary, position[r], back, 2 * a->n_head, d / a->n_head, qkv + r * 3 * d);
 }
 
 /* Row of scores -> row of exp(s - max), and log sum exp. Columns n … width-1 are the future: 0. */

@@ -1,15 +1,16 @@
 /* Causal attention over packed stories, forward and backward. */
 #ifndef BL_LINEAR_ATTENTION_H
 #define BL_LINEAR_ATTENTION_H
+#include "linear/rotary.h"
 #include <bilens/base.h>
 
 /* What both directions need. `start` [n_stories + 1] are the rows where stories begin. */
 typedef struct bl_attention {
     size_t n_stories, n_head, d_model;
     const size_t *start;
-    const float *rope_cos, *rope_sin; /* [n_ctx, k/2] */
-    size_t longest;                   /* story, in rows */
-    float *scratch;                   /* bl_attention_scratch floats a thread */
+    const bl_rotary *rotary; /* [n_ctx, k/2] */
+    size_t longest;          /* story, in rows */
+    float *scratch;          /* bl_attention_scratch floats a thread */
 } bl_attention;
 
 /* Floats of scratch that one thread needs for stories of up to `longest` rows. */
@@ -19,8 +20,8 @@ size_t bl_attention_scratch(size_t longest, size_t d_model, size_t n_head);
  * `back` rotates
  * the other way (the transpose, which is what a gradient needs). Call it from any thread for that thread's
  * rows. */
-void bl_rotate(const bl_attention *a, const uint32_t *position, size_t begin, size_t end, bool back,
-               float *qkv);
+void bl_attention_rotate(const bl_attention *a, const uint32_t *position, size_t begin, size_t end, bool back,
+                         float *qkv);
 
 /* z [N, d] = attention of qkv [N, 3d] (rotated); lse [H, N] = log sum exp of each row's scores. */
 void bl_attention_forward(const bl_attention *a, const float *qkv, float *z, float *lse);

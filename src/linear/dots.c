@@ -41,16 +41,41 @@ float bl_dot(const float *a, const float *b, size_t n) {
     return out;
 }
 
-void bl_dots(float *out, const float *in, size_t n, bl_view weight, const float *bias) {
-    size_t rows = weight.rows, cols = weight.cols;
-    bool share = rows * cols >= WORTH_SHARING && !omp_in_parallel() && omp_get_max_threads() > 1;
-#pragma omp parallel for schedule(static) if (share)
+/* Rows of out [n, rows] that `rows` rows of a weight make; `ld` between out's rows. */
+static void some_rows(float *out, size_t ld, const float *in, size_t n, const float *w, size_t stride,
+                      size_t rows, size_t cols) {
     for (size_t r = 0; r < rows; r++) {
-        const float *w = weight.data + r * weight.stride;
         size_t c = 0;
         for (; c + AT_ONCE <= n; c += AT_ONCE)
-            dots(out + c * rows + r, rows, w, in + c * cols, cols, cols, AT_ONCE);
-        for (; c < n; c++) dots(out + c * rows + r, rows, w, in + c * cols, cols, cols, 1);
-        for (c = 0; bias && c < n; c++) out[c * rows + r] += bias[r];
+            dots(out + c * ld + r, ld, w + r * stride, in + c * cols, cols, cols, AT_ONCE);
+        for (; c < n; c++) dots(out + c * ld + r, ld, w + r * stride, in + c * cols, cols, cols, 1);
+    }
+}
+
+static bool worth_sharing(size_t rows, size_t cols) {
+    return rows * cols >= WORTH_SHARING && !omp_in_parallel() && omp_get_max_threads() > 1;
+}
+
+void bl_dots(float *out, size_t ld, const float *in, size_t n, bl_view weight, const float *bias) {
+    bool share = worth_sharing(weight.rows, weight.cols);
+#pragma omp parallel for schedule(static) if (share)
+    for (size_t r = 0; r < weight.rows; r++) {
+        some_rows(out + r, ld, in, n, weight.data + r * weight.stride, weight.stride, 1, weight.cols);
+        for (size_t c = 0; bias && c < n; c++) out[c * ld + r] += bias[r];
+    }
+}
+
+void bl_dots_of(float *out, size_t ld, const float *in, size_t n, size_t rows, size_t cols,
+                void (*read)(void *context, size_t begin, size_t n, float *out), void *context,
+                float *scratch) {
+    bool share = worth_sharing(rows, cols);
+    size_t blocks = (rows + BL_DOTS_ROWS - 1) / BL_DOTS_ROWS;
+#pragma omp parallel for schedule(static) if (share)
+    for (size_t b = 0; b < blocks; b++) {
+        size_t begin = b * BL_DOTS_ROWS, count = rows - begin < BL_DOTS_ROWS ? rows - begin : BL_DOTS_ROWS;
+        size_t thread = share ? (size_t)omp_get_thread_num() : 0;
+        float *w = scratch + thread * BL_DOTS_ROWS * cols;
+        read(context, begin, count, w);
+        some_rows(out + begin, ld, in, n, w, cols, count, cols);
     }
 }

@@ -21,6 +21,11 @@ static inline float apply(bl_gate gate, float x, float *slope) {
         *slope = cdf + x * 0.39894228F * bl_expf(-0.5F * x * x);
         return x * cdf;
     }
+    case BL_GATE_GELU_TANH: { /* 0.5 x (1 + tanh u) = x s(2 u) */
+        float s = logistic(1.5957691216F * (x + 0.044715F * x * x * x));
+        *slope = s + x * s * (1.0F - s) * 1.5957691216F * (1.0F + 0.134145F * x * x);
+        return x * s;
+    }
     case BL_GATE_NONE: break;
     }
     *slope = 1.0F;
@@ -66,6 +71,7 @@ void bl_gate_forward(bl_gate gate, bool plain, const float *pre, size_t ld, size
     case BL_GATE_RELU: forward(BL_GATE_RELU, plain, pre, ld, n, h, hidden); break;
     case BL_GATE_SILU: forward(BL_GATE_SILU, plain, pre, ld, n, h, hidden); break;
     case BL_GATE_GELU: forward(BL_GATE_GELU, plain, pre, ld, n, h, hidden); break;
+    case BL_GATE_GELU_TANH: forward(BL_GATE_GELU_TANH, plain, pre, ld, n, h, hidden); break;
     }
 }
 
@@ -76,5 +82,6 @@ void bl_gate_backward(bl_gate gate, bool plain, float *pre, size_t ld, size_t n,
     case BL_GATE_RELU: backward(BL_GATE_RELU, plain, pre, ld, n, h, dhidden, hidden); break;
     case BL_GATE_SILU: backward(BL_GATE_SILU, plain, pre, ld, n, h, dhidden, hidden); break;
     case BL_GATE_GELU: backward(BL_GATE_GELU, plain, pre, ld, n, h, dhidden, hidden); break;
+    case BL_GATE_GELU_TANH: backward(BL_GATE_GELU_TANH, plain, pre, ld, n, h, dhidden, hidden); break;
     }
 }

@@ -14,8 +14,6 @@
 #include <math.h>
 #include <string.h>
 
-#define NORM_EPSILON 1e-8F
-
 static float dot(const float *a, const float *b, size_t d) {
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -23,9 +21,40 @@ static float dot(const float *a, const float *b, size_t d) {
     return sum;
 }
 
-static float inverse_rms(const float *x, size_t d) {
-    return 1.0F / sqrtf(dot(x, x, d) / (float)d + NORM_EPSILON);
+float bl_inverse_rms(const float *x, size_t d, float epsilon) {
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < d; i++) sum += (double)x[i] * (double)x[i];
+    return (float)(1.0 / sqrt(sum / (double)d + (double)epsilon));
 }
+
+void bl_norm_rows(const float *x, size_t n, size_t d, bool centre, float epsilon, float *y) {
+    for (size_t r = 0; r < n; r++) {
+        const float *in = x + r * d;
+        float *out = y + r * d, mean = 0, scale;
+        if (centre) {
+            double sum = 0, squares = 0;
+            for (size_t i = 0; i < d; i++) sum += (double)in[i];
+            sum /= (double)d;
+            for (size_t i = 0; i < d; i++) squares += ((double)in[i] - sum) * ((double)in[i] - sum);
+            mean = (float)sum;
+            scale = (float)(1.0 / sqrt(squares / (double)d + (double)epsilon));
+        } else {
+            scale = bl_inverse_rms(in, d, epsilon);
+        }
+        for (size_t i = 0; i < d; i++) out[i] = (in[i] - mean) * scale;
+    }
+}
+
+void bl_weigh(const float *x, size_t n, size_t d, const float *weight, const float *bias, float *y) {
+    for (size_t r = 0; r < n; r++)
+        for (size_t i = 0; i < d; i++) {
+            float value = x[r * d + i] * (weight ? weight[i] : 1.0F);
+            y[r * d + i] = bias ? value + bias[i] : value;
+        }
+}
+
+static float inverse_rms(const float *x, size_t d) { return bl_inverse_rms(x, d, BL_NORM_EPSILON); }
 
 /* u = weight * x * r. */
 static void scale(const bl_norm *norm, const float *x, size_t d, float *u) {

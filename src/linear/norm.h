@@ -1,9 +1,19 @@
-/* N of docs/specification.md, 1: RMS norm, its weight, and the training noise after it. */
+/* N of docs/specification.md, 1: RMS norm, LayerNorm, their weights, and the training noise after them. */
 #ifndef BL_LINEAR_NORM_H
 #define BL_LINEAR_NORM_H
 #include <bilens/base.h>
 
-/* One place where N stands. */
+#define BL_NORM_EPSILON 1e-8F /* of bilens's own models */
+
+/* 1 / sqrt(mean(x^2) + epsilon) of x [d], summed in float64. */
+float bl_inverse_rms(const float *x, size_t d, float epsilon);
+/* y [n, d] = x / rms(x), or, with `centre`, LayerNorm's (x - mean x) / sqrt(var x + epsilon); no weight,
+ * no bias. y may be x. */
+void bl_norm_rows(const float *x, size_t n, size_t d, bool centre, float epsilon, float *y);
+/* y [n, d] = x * weight + bias, either of which may be NULL. y may be x. */
+void bl_weigh(const float *x, size_t n, size_t d, const float *weight, const float *bias, float *y);
+
+/* One place where N stands in training. */
 typedef struct bl_norm {
     bool normalize;
     const float *weight; /* [d] or NULL */

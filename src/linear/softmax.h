@@ -1,4 +1,4 @@
-/* The two reductions of a softmax row, written so that gcc and clang vectorise them. */
+/* Softmax of a row and its two reductions, written so that gcc and clang vectorise them. */
 #ifndef BL_LINEAR_SOFTMAX_H
 #define BL_LINEAR_SOFTMAX_H
 #include "linear/exp.h"
@@ -28,5 +28,20 @@ static inline float bl_row_exp(float *x, size_t n, float max) {
         sum += e;
     }
     return sum;
+}
+
+/* Replaces x [n] by its softmax, n > 0. */
+static inline void bl_softmax(float *x, size_t n) {
+    float inverse = 1.0F / bl_row_exp(x, n, bl_row_max(x, n));
+    for (size_t i = 0; i < n; i++) x[i] *= inverse;
+}
+
+/* log sum exp of x [n], n > 0, the sum in float64. */
+static inline double bl_log_sum_exp(const float *x, size_t n) {
+    float max = bl_row_max(x, n);
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < n; i++) sum += (double)bl_expf(x[i] - max);
+    return (double)max + log(sum);
 }
 #endif

@@ -1,10 +1,11 @@
-/* The model (docs/specification.md, 1) for the newest position of each text. Differs from the full pass
- * (forward.c) only in the order of additions. */
+/* The block for the newest position of each text. Differs from whole stories (forward.c) only in how it
+ * attends and in the order of additions. */
 #include "model/cached.h"
 #include "base/memory.h"
-#include "linear/exp.h"
 #include "linear/dots.h"
-#include "model/forward.h"
+#include "linear/gemm.h"
+#include "linear/softmax.h"
+#include "model/block.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,60 +14,51 @@ struct bl_cached {
     const bl_model *model;
     size_t slots, T;
     size_t length[BL_CACHED_SLOTS];
-    float *keys, *values;   /* [slots, n_layer, T, d]; keys after rotary */
-    float *x, *y, *z, *out; /* [slots, d] residual stream, normalised, heads' outputs, what is added */
-    float *qkv;             /* [slots, 3d] */
-    float *left, *right;    /* [slots, h] */
-    float *scores;          /* [T] */
-    float *logits;          /* [slots, V] */
+    float *kept; /* [slots, n_layer, T, kept_width] keys (after rotary) and values of earlier positions */
+    bl_rows_state state;
+    bl_ropes ropes;
+    float *scores; /* [2, T] */
+    float *logits; /* [slots, V] */
+    const bl_cached_input *inputs;
 };
+
+/* Keys of every pattern, then values, of one position. */
+static size_t kept_width(const bl_config *c) {
+    return (bl_model_patterns(c) + 1) * c->n_kv_head * c->head_dim;
+}
 
 size_t bl_cached_bytes(const bl_model *model, size_t T) {
     size_t n;
-    bool fits = bl_mul_size(model->config.d_model, T, &n) && bl_mul_size(n, model->config.n_layer, &n) &&
-                bl_mul_size(n, 2 * sizeof(float), &n);
+    bool fits = bl_mul_size(kept_width(&model->config), T, &n) && bl_mul_size(n, model->config.n_layer, &n) &&
+                bl_mul_size(n, sizeof(float), &n);
     return fits ? n : SIZE_MAX;
 }
 
 bl_cached *bl_cached_new(const bl_model *model, size_t slots, size_t T, bl_error *err) {
-    const bl_config *c = &model->config;
-    size_t d = c->d_model, h = c->d_hidden;
     bl_cached *self = bl_alloc_zero(1, sizeof *self, err);
     if (!self) return NULL;
     self->model = model;
     self->slots = slots;
     self->T = T;
-    size_t bytes = bl_cached_bytes(model, T), kept = bytes / (2 * sizeof(float));
-    const struct {
-        float **data;
-        size_t n, width;
-    } parts[] = {{&self->keys, slots, bytes == SIZE_MAX ? SIZE_MAX : kept},
-                 {&self->values, slots, bytes == SIZE_MAX ? SIZE_MAX : kept},
-                 {&self->x, slots, d},
-                 {&self->y, slots, d},
-                 {&self->z, slots, d},
-                 {&self->out, slots, d},
-                 {&self->qkv, slots, 3 * d},
-                 {&self->left, slots, h},
-                 {&self->right, slots, h},
-                 {&self->scores, 1, T},
-                 {&self->logits, slots, c->n_vocab}};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        size_t n;
-        if (!bl_mul_size(parts[i].n, parts[i].width, &n)) n = SIZE_MAX; /* bl_alloc refuses it */
-        *parts[i].data = bl_alloc(n, sizeof(float), err);
-        if (*parts[i].data) continue;
-        bl_cached_free(self);
-        return NULL;
-    }
-    return self;
+    size_t bytes = bl_cached_bytes(model, T), kept = bytes == SIZE_MAX ? SIZE_MAX : bytes / sizeof(float), n;
+    if (!bl_mul_size(slots, kept, &n)) n = SIZE_MAX; /* bl_alloc refuses it */
+    self->kept = bl_alloc(n, sizeof(float), err);
+    self->scores = self->kept ? bl_alloc(2 * T, sizeof(float), err) : NULL;
+    self->logits = self->scores ? bl_alloc(slots * model->config.n_vocab, sizeof(float), err) : NULL;
+    if (self->logits && bl_rows_reserve(&self->state, model, slots, err) &&
+        bl_ropes_reserve(&self->ropes, model, T, true, err))
+        return self;
+    bl_cached_free(self);
+    return NULL;
 }
 
 void bl_cached_free(bl_cached *self) {
     if (!self) return;
-    float *parts[] = {self->keys, self->values, self->x,     self->y,      self->z,     self->out,
-                      self->qkv,  self->left,   self->right, self->scores, self->logits};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
+    free(self->kept);
+    free(self->scores);
+    free(self->logits);
+    bl_rows_free(&self->state);
+    bl_ropes_free(&self->ropes);
     free(self);
 }
 
@@ -74,84 +66,76 @@ void bl_cached_begin(bl_cached *self, size_t slot) { self->length[slot] = 0; }
 
 size_t bl_cached_length(const bl_cached *self, size_t slot) { return self->length[slot]; }
 
-/* Every head of one row of q or k: element j pairs with j + k/2. */
-static void rotate(const bl_model *model, float *out, const float *in, size_t position) {
-    size_t d = model->config.d_model, k = d / model->config.n_head, half = k / 2;
-    const float *cosine = model->rope_cos + position * half, *sine = model->rope_sin + position * half;
-    for (size_t at = 0; at < d; at += k) {
-        for (size_t j = 0; j < half; j++) {
-            float u = in[at + j], v = in[at + half + j];
-            out[at + j] = u * cosine[j] - v * sine[j];
-            out[at + half + j] = v * cosine[j] + u * sine[j];
-        }
-    }
+/* Scores of a query against keys first … p of one head, `stride` apart. */
+static void score(const bl_plan *plan, const float *q, const float *keys, size_t stride, size_t k,
+                  size_t first, size_t p, float *scores) {
+    for (size_t j = first; j <= p; j++) scores[j] = plan->score_scale * bl_dot(q, keys + j * stride, k);
+    bl_cap(plan->score_cap, scores + first, p + 1 - first);
 }
 
-/* softmax in place */
-static void softmax(float *row, size_t n) {
-    float most = row[0], sum = 0;
-    for (size_t j = 1; j < n; j++) most = row[j] > most ? row[j] : most;
-    for (size_t j = 0; j < n; j++) row[j] = bl_expf(row[j] - most);
-    for (size_t j = 0; j < n; j++) sum += row[j];
-    for (size_t j = 0; j < n; j++) row[j] /= sum;
-}
-
-/* z [d] = for each head softmax(q . k_j / sqrt(k)) v_j over the text so far, this position included. */
-static void attend(bl_cached *self, size_t layer, size_t slot, const float *qkv, float *z) {
+/* z [H k] of one row, over the text so far, this position included. */
+static void attend_row(bl_cached *self, size_t layer, size_t slot, const float *qkv, float *z) {
     const bl_model *model = self->model;
-    size_t d = model->config.d_model, k = d / model->config.n_head, p = self->length[slot];
-    float *keys = self->keys + (slot * model->config.n_layer + layer) * self->T * d;
-    float *values = self->values + (slot * model->config.n_layer + layer) * self->T * d;
-    float scale = 1.0F / sqrtf((float)k), *q = self->out; /* not yet in use */
-    rotate(model, q, qkv, p);
-    rotate(model, keys + p * d, qkv + d, p);
-    memcpy(values + p * d, qkv + 2 * d, d * sizeof *values);
-    memset(z, 0, d * sizeof *z);
-    for (size_t head = 0; head < d; head += k) {
-        for (size_t j = 0; j <= p; j++) self->scores[j] = scale * bl_dot(q + head, keys + j * d + head, k);
-        softmax(self->scores, p + 1);
-        for (size_t j = 0; j <= p; j++) {
-            const float *value = values + j * d + head, weight = self->scores[j];
-            for (size_t i = 0; i < k; i++) z[head + i] += weight * value[i];
+    const bl_config *c = &model->config;
+    size_t k = c->head_dim, p = self->length[slot], width = kept_width(c), keys = c->n_kv_head * k,
+           patterns = bl_model_patterns(c), first = bl_first_key(model, layer, p);
+    float *kept = self->kept + (slot * c->n_layer + layer) * self->T * width, *now = kept + p * width,
+          *scores = self->scores, *second = scores + self->T;
+    for (size_t m = 0; m < patterns; m++) memcpy(now + m * keys, qkv + bl_k_begin(c, m), keys * sizeof *now);
+    memcpy(now + patterns * keys, qkv + bl_v_begin(c), keys * sizeof *now);
+    memset(z, 0, c->n_head * k * sizeof *z);
+    for (size_t h = 0; h < c->n_head; h++) {
+        size_t kv = h / (c->n_head / c->n_kv_head) * k;
+        score(&model->plan, qkv + bl_q_begin(c, 0) + h * k, kept + kv, width, k, first, p, scores);
+        if (c->attention2) {
+            score(&model->plan, qkv + bl_q_begin(c, 1) + h * k, kept + keys + kv, width, k, first, p, second);
+            for (size_t j = first; j <= p; j++) scores[j] *= second[j];
+        } else {
+            bl_softmax(scores + first, p + 1 - first);
         }
+        for (size_t j = first; j <= p; j++)
+            bl_axpy(k, scores[j], kept + j * width + patterns * keys + kv, z + h * k);
     }
 }
 
-static void layer_step(bl_cached *self, size_t layer, const bl_cached_input *inputs, size_t n) {
-    const bl_model *model = self->model;
-    const bl_layer *l = &model->layers[layer];
-    size_t d = model->config.d_model, h = model->config.d_hidden;
-    bl_forward_norm(model, self->y, self->x, n);
-    bl_dots(self->qkv, self->y, n, (bl_view){l->w_q.data, 3 * d, d, d},
-            NULL); /* q, k, v lie one behind the other */
-    for (size_t i = 0; i < n; i++)
-        attend(self, layer, inputs[i].slot, self->qkv + i * 3 * d, self->z + i * d);
-    bl_dots(self->out, self->z, n, l->w_o, NULL);
-    for (size_t i = 0; i < n * d; i++) self->x[i] += model->attention_scale * self->out[i];
-    bl_forward_norm(model, self->y, self->x, n);
-    bl_dots(self->left, self->y, n, l->w_l, l->b_l);
-    bl_forward_gate(model->config.gate, self->left, n * h);
-    if (l->w_r.data) {
-        bl_dots(self->right, self->y, n, l->w_r, l->b_r);
-        for (size_t i = 0; i < n * h; i++) self->left[i] *= self->right[i];
-    }
-    bl_dots(self->out, self->left, n, l->w_p, l->b_p);
-    for (size_t i = 0; i < n * d; i++) self->x[i] += self->out[i];
+static void attend(const bl_pass *pass, size_t layer) {
+    bl_cached *self = pass->context;
+    const bl_config *c = &pass->model->config;
+    for (size_t i = 0; i < pass->n; i++)
+        attend_row(self, layer, self->inputs[i].slot, self->state.qkv + i * bl_qkv_width(c),
+                   self->state.z + i * c->n_head * c->head_dim);
 }
 
 void bl_cached_step(bl_cached *self, bl_cached_input *inputs, size_t n) {
     const bl_model *model = self->model;
-    size_t d = model->config.d_model, wanted = 0;
-    for (size_t i = 0; i < n; i++)
-        memcpy(self->x + i * d, model->w_e.data + (size_t)inputs[i].id * model->w_e.stride,
-               d * sizeof *self->x);
-    for (size_t layer = 0; layer < model->config.n_layer; layer++) layer_step(self, layer, inputs, n);
+    size_t d = model->config.d_model, wanted = 0, position[BL_CACHED_SLOTS];
+    int32_t ids[BL_CACHED_SLOTS];
+    for (size_t i = 0; i < n; i++) {
+        ids[i] = inputs[i].id;
+        position[i] = self->length[inputs[i].slot];
+    }
+    self->inputs = inputs;
+    bl_pass pass = {.model = model,
+                    .state = &self->state,
+                    .ropes = &self->ropes,
+                    .n = n,
+                    .position = position,
+                    .steady = true,
+                    .attend = attend,
+                    .context = self};
+    bl_pass_embed(&pass, ids);
+    for (size_t layer = 0; layer < model->config.n_layer; layer++) {
+        bl_pass_attention(&pass, layer);
+        bl_pass_mlp(&pass, layer);
+    }
     for (size_t i = 0; i < n; i++) {
         self->length[inputs[i].slot]++;
         inputs[i].logits = NULL;
         if (!inputs[i].wanted) continue;
         inputs[i].logits = self->logits + wanted * model->config.n_vocab;
-        bl_forward_norm(model, self->y + wanted++ * d, self->x + i * d, 1);
+        memmove(self->state.x + wanted++ * d, self->state.x + i * d, d * sizeof *self->state.x);
     }
-    if (wanted) bl_dots(self->logits, self->y, wanted, model->w_u, NULL);
+    if (!wanted) return;
+    bl_pass_final(&pass, 0, wanted);
+    bl_pass_logits(&pass, wanted, self->logits);
 }

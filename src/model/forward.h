@@ -8,8 +8,11 @@ typedef enum bl_point {
     BL_POINT_ATTN_IN,
     BL_POINT_Q,
     BL_POINT_K,
+    BL_POINT_Q2, /* bilinear attention's second pattern */
+    BL_POINT_K2,
     BL_POINT_V,
     BL_POINT_SCORES,
+    BL_POINT_SCORES2,
     BL_POINT_PATTERN,
     BL_POINT_ATTN_OUT,
     BL_POINT_RESID_MID,
@@ -37,30 +40,35 @@ typedef struct bl_tap {
     void (*edit)(void *context, bl_point point, size_t layer, size_t head, bl_rows value);
 } bl_tap;
 
-/* Scratch for stories of up to T tokens; one for each thread. */
+/* Activations of one story at a time; one for each thread. It grows with the stories that are run. */
 typedef struct bl_workspace bl_workspace;
-bl_workspace *bl_workspace_new(const bl_model *model, size_t T, bl_error *err);
+bl_workspace *bl_workspace_new(const bl_model *model, bl_error *err);
 void bl_workspace_free(bl_workspace *workspace);
 
-/* Runs up to mlp_in [n, d] of `layer`; the view belongs to the workspace. ids are in 0 … V-1, 1 <= n <= T.
- * `tap` may be NULL. */
+/* Runs up to mlp_in [n, d] of `layer`; the view belongs to the workspace. ids are in 0 … V-1, n >= 1.
+ * `tap` may be NULL. data NULL when there is no room. */
 bl_view bl_forward_mlp_in(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n,
-                          size_t layer, const bl_tap *tap);
+                          size_t layer, const bl_tap *tap, bl_error *err);
 
 /* Runs up to resid_pre [n, d] of `layer` only. */
 bl_view bl_forward_resid_pre(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n,
-                             size_t layer);
+                             size_t layer, bl_error *err);
 
-/* N(x) of n rows [n, d] (the identity where the model has no norms); out may not be in. */
+/* N(x) of n rows [n, d] without its weight (the identity where the model has no norms); out may not be in. */
 void bl_forward_norm(const bl_model *model, float *out, const float *in, size_t n);
 
-/* x becomes g(x), n numbers. */
-void bl_forward_gate(bl_gate gate, float *x, size_t n);
-
-/* Runs everything: logits [n, V]; data NULL with BL_ERR_MEMORY when there is no room for them. */
+/* Runs everything: logits [n, V]; data NULL when there is no room for them. */
 bl_view bl_forward_logits(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n,
                           const bl_tap *tap, bl_error *err);
 
-/* A point's name, "resid_pre". */
-const char *bl_point_name(bl_point point);
+/* Runs all layers; bl_forward_head then gives logits [n, V] of the positions begin … begin + n - 1, so
+ * that nobody needs all of them at once. The second may follow the first as often as one likes. */
+bool bl_forward_layers(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n,
+                       const bl_tap *tap, bl_error *err);
+bl_view bl_forward_head(const bl_model *model, bl_workspace *workspace, size_t begin, size_t n,
+                        bl_error *err);
+
+/* A point's name, "resid_pre"; of a model with bilinear attention "q1", "q2" ... NULL where the model has
+ * no such point. */
+const char *bl_point_name(const bl_config *config, bl_point point);
 #endif

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "model/forward.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,8 +24,11 @@ static void set_shape(kept *k, const bl_config *c, size_t T) {
     switch (k->point) {
     case BL_POINT_Q:
     case BL_POINT_K:
-    case BL_POINT_V: shape[0] = c->n_head, shape[1] = T, shape[2] = c->d_model / c->n_head, n_dims = 3; break;
+    case BL_POINT_Q2:
+    case BL_POINT_K2:
+    case BL_POINT_V: shape[0] = c->n_head, shape[1] = T, shape[2] = c->head_dim, n_dims = 3; break;
     case BL_POINT_SCORES:
+    case BL_POINT_SCORES2:
     case BL_POINT_PATTERN: shape[0] = c->n_head, shape[1] = shape[2] = T, n_dims = 3; break;
     case BL_POINT_MLP_HIDDEN: shape[1] = c->d_hidden; break;
     case BL_POINT_LOGITS: shape[1] = c->n_vocab; break;
@@ -41,8 +45,9 @@ static bool keep(bl_trace *trace, const bl_model *model, bl_point point, size_t 
     kept *k = &trace->list[trace->n];
     k->point = point;
     k->layer = layer;
-    if (point == BL_POINT_LOGITS) snprintf(k->name, sizeof k->name, "%s", bl_point_name(point));
-    else snprintf(k->name, sizeof k->name, "%s.%zu", bl_point_name(point), layer);
+    const char *name = bl_point_name(&model->config, point);
+    if (point == BL_POINT_LOGITS) snprintf(k->name, sizeof k->name, "%s", name);
+    else snprintf(k->name, sizeof k->name, "%s.%zu", name, layer);
     set_shape(k, &model->config, T);
     size_t count = 1;
     for (size_t i = 0; i < k->array.n_dims; i++)
@@ -56,26 +61,34 @@ static bool keep(bl_trace *trace, const bl_model *model, bl_point point, size_t 
     return true;
 }
 
-static bool unknown_point(const char *name, bl_error *err) {
-    return bl_fail(err, BL_ERR_USAGE,
-                   "unknown trace point '%.60s'; there are resid_pre, attn_in, q, k, v, scores, pattern, "
-                   "attn_out, resid_mid, mlp_in, mlp_hidden, "
-                   "mlp_out, resid_post (each also with a layer, as in mlp_in.0) and logits",
-                   name);
+static bool unknown_point(const bl_model *model, const char *name, bl_error *err) {
+    char list[256] = "";
+    for (bl_point point = BL_POINT_RESID_PRE; point < BL_POINT_LOGITS; point++) {
+        const char *known = bl_point_name(&model->config, point);
+        size_t n = strlen(list);
+        if (known) snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", known);
+    }
+    return bl_fail(
+        err, BL_ERR_USAGE,
+        "unknown trace point '%.60s'; there are %s (each also with a layer, as in mlp_in.0) and logits", name,
+        list);
+}
+
+static bool is_point(const bl_model *model, bl_point point, const char *name, size_t length) {
+    const char *known = bl_point_name(&model->config, point);
+    return known && strlen(known) == length && strncmp(known, name, length) == 0;
 }
 
 static bool keep_named(bl_trace *trace, const bl_model *model, const char *name, size_t T, bl_error *err) {
     const char *dot = strchr(name, '.');
     size_t length = dot ? (size_t)(dot - name) : strlen(name), first = 0, last = model->config.n_layer - 1;
     bl_point point = BL_POINT_RESID_PRE;
-    while (point < BL_N_POINTS &&
-           (strlen(bl_point_name(point)) != length || strncmp(bl_point_name(point), name, length) != 0))
-        point++;
-    if (point == BL_N_POINTS || (dot && point == BL_POINT_LOGITS)) return unknown_point(name, err);
+    while (point < BL_N_POINTS && !is_point(model, point, name, length)) point++;
+    if (point == BL_N_POINTS || (dot && point == BL_POINT_LOGITS)) return unknown_point(model, name, err);
     if (dot) {
         char *end;
         unsigned long layer = strtoul(dot + 1, &end, 10);
-        if (dot[1] < '0' || dot[1] > '9' || *end) return unknown_point(name, err);
+        if (dot[1] < '0' || dot[1] > '9' || *end) return unknown_point(model, name, err);
         if (layer > last)
             return bl_fail(err, BL_ERR_USAGE, "trace point '%.60s': the model's layers are 0 … %zu", name,
                            last);
@@ -120,10 +133,12 @@ bl_trace *bl_trace_run(const bl_model *model, const int32_t *ids, size_t n, cons
         for (size_t i = 0; i < n_names; i++)
             if (!keep_named(trace, model, names[i], n, err)) goto done;
     } else {
-        for (bl_point point = BL_POINT_RESID_PRE; point < BL_N_POINTS; point++)
-            if (!keep_named(trace, model, bl_point_name(point), n, err)) goto done;
+        for (bl_point point = BL_POINT_RESID_PRE; point < BL_N_POINTS; point++) {
+            const char *name = bl_point_name(c, point);
+            if (name && !keep_named(trace, model, name, n, err)) goto done;
+        }
     }
-    workspace = bl_workspace_new(model, n, err);
+    workspace = bl_workspace_new(model, err);
     if (!workspace) goto done;
     bl_tap tap = {.take = take, .context = trace};
     ok = bl_forward_logits(model, workspace, ids, n, &tap, err).data != NULL;

@@ -39,8 +39,9 @@ void bl_html_model(bl_buffer *out, const bl_doc *doc) {
     char parameters[40];
     bl_buffer_text(out, "<p class=\"prose\"><b>");
     bl_visible_html(out, bl_doc_short_name(info->model));
-    bl_buffer_text(out, "</b>: a checkpoint of the generation ");
-    bl_visible_html(out, info->generation);
+    bl_buffer_text(out,
+                   info->generation ? "</b>: a checkpoint of the generation " : "</b>: a model of the kind ");
+    bl_visible_html(out, info->generation ? info->generation : info->kind);
     bl_buffer_print(out, " with %s parameters.</p>\n", bl_grouped(parameters, info->parameters));
     if (info->n_facts > 0) {
         put_settings(out, info->facts, info->n_facts);

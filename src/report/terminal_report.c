@@ -16,8 +16,8 @@ static void print_model(bl_page *page, const bl_doc_info *info) {
     bl_page_token(page, bl_doc_short_name(info->model), 0);
     bl_page_plain(page);
     page->indent = 2;
-    bl_page_words(page, ": generation ");
-    bl_page_token(page, info->generation, 40);
+    bl_page_words(page, info->generation ? ": generation " : ": ");
+    bl_page_token(page, info->generation ? info->generation : info->kind, 40);
     bl_page_text(page, ",");
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const char *value = bl_doc_setting_value(info, keys[i]);
@@ -94,8 +94,8 @@ static void print_vector(bl_page *page, const bl_doc *doc, const bl_doc_vector *
     for (size_t k = 0; hits && k < hits->n_matches && k < INPUTS; k++) bl_page_match(page, &hits->matches[k]);
 }
 
-char *bl_report_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {
-    bl_doc *doc = bl_doc_read(tree, BL_DOC_REPORT, err);
+char *bl_report_table(const char *json, const bl_terminal *terminal, bl_error *err) {
+    bl_doc *doc = bl_doc_read(json, BL_DOC_REPORT, err);
     if (!doc) return NULL;
     bl_page page = bl_page_new(terminal);
     char stories[40], positions[40], text[160];
@@ -181,8 +181,8 @@ static void print_tensors(bl_page *page, const bl_doc_info *info) {
     }
 }
 
-char *bl_info_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {
-    bl_doc *doc = bl_doc_read(tree, BL_DOC_INFO, err);
+char *bl_info_table(const char *json, const bl_terminal *terminal, bl_error *err) {
+    bl_doc *doc = bl_doc_read(json, BL_DOC_INFO, err);
     if (!doc) return NULL;
     bl_page page = bl_page_new(terminal);
     print_model(&page, doc->info);

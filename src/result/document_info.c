@@ -81,11 +81,16 @@ const bl_doc_info *bl_doc_read_info(bl_reader *reader, const json_t *json) {
     bl_doc_info *info = bl_reader_alloc(reader, 1, sizeof *info);
     json_int_t parameters = 0;
     if (!info || !bl_reader_text(reader, json, "model", &info->model) ||
-        !bl_reader_text(reader, json, "generation", &info->generation))
+        (json_object_get(json, "generation") &&
+         !bl_reader_text(reader, json, "generation", &info->generation)))
         return NULL;
     if (!(info->settings = read_settings(reader, json, "config", &info->n_settings))) return NULL;
     if (json_object_get(json, "architecture") &&
         !(info->facts = read_settings(reader, json, "architecture", &info->n_facts)))
+        return NULL;
+    for (size_t i = 0; i < info->n_facts; i++)
+        if (strcmp(info->facts[i].key, "kind") == 0) info->kind = info->facts[i].value;
+    if (!info->generation && !info->kind && !bl_reader_text(reader, json, "generation", &info->generation))
         return NULL;
     if (!bl_reader_integer(reader, json, "parameters", 0, INT64_MAX, &parameters) ||
         !read_tensors(reader, json, info))

@@ -4,6 +4,7 @@
  * From tables and by tau, no product's order depends on what stands behind a position: stories that begin
  * alike tie to the bit. By values and in deeper layers BLAS picks its kernels by size, and they tie to about
  * 1e-7; on the number of threads nothing depends. */
+#include "linear/norm.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "scan/folded_private.h"
@@ -42,7 +43,7 @@ bl_folded_workspace *bl_folded_workspace_new(const bl_folded *f, size_t T, bl_er
         ok = *parts[i].part != NULL;
     }
     if (ok && deeper) {
-        w->forward = bl_workspace_new(f->probes->model, T, err);
+        w->forward = bl_workspace_new(f->probes->model, err);
         ok = w->forward != NULL;
     }
     if (ok) return w;
@@ -155,16 +156,17 @@ static void divide_by_norm(const bl_folded *f, bl_folded_workspace *w, const int
         double total = square + 2 * cross + added;
         if (x || total < 1e-3 * (square + added))
             total = bl_folded_square(f, row, z); /* no tables, or nearly cancelled */
-        float scale = (float)(1.0 / sqrt(total / (double)d + 1e-8));
+        float scale = (float)(1.0 / sqrt(total / (double)d + (double)BL_NORM_EPSILON));
         for (size_t j = 0; j < f->J; j++) sims[p * f->J + j] *= scale;
     }
 }
 
 /* Deeper layers: x from the general path, then queries, keys, tau or values and the direct part from it. */
 static bl_folded_rows from_activations(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids,
-                                       size_t n) {
+                                       size_t n, bl_error *err) {
     size_t d = f->d, J = f->J;
-    bl_view x = bl_forward_resid_pre(f->probes->model, w->forward, ids, n, f->probes->layer);
+    bl_view x = bl_forward_resid_pre(f->probes->model, w->forward, ids, n, f->probes->layer, err);
+    if (!x.data) return (bl_folded_rows){0};
     bl_forward_norm(f->probes->model, w->y, x.data, n);
     bl_gemm_nt(n, 2 * d, d, 1.0F, w->y, d, f->w_qk, d, 0.0F, w->qk, 2 * d);
     bl_gemm_nt(n, f->moved, d, 1.0F, w->y, d, f->w_moved, d, 0.0F, w->moved, f->moved);
@@ -172,8 +174,9 @@ static bl_folded_rows from_activations(const bl_folded *f, bl_folded_workspace *
     return (bl_folded_rows){.qk = w->qk, .moved = w->moved, .direct = w->direct, .x = x.data};
 }
 
-bl_folded_rows bl_folded_begin(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n) {
-    if (!f->from_tables) return from_activations(f, w, ids, n);
+bl_folded_rows bl_folded_begin(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n,
+                               bl_error *err) {
+    if (!f->from_tables) return from_activations(f, w, ids, n, err);
     return (bl_folded_rows){.ids = ids, .qk = f->t_qk, .moved = f->t_moved, .direct = f->t_direct};
 }
 
@@ -195,9 +198,10 @@ static void attend_by_values(const bl_folded *f, bl_folded_workspace *w, const b
     bl_gemm_nt(n, f->J, f->d, 1.0F, w->z, f->d, f->out, f->d, 1.0F, sims, f->J);
 }
 
-void bl_folded_similarity(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n,
-                          float *sims) {
-    bl_folded_rows rows = bl_folded_begin(f, w, ids, n);
+bool bl_folded_similarity(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n,
+                          float *sims, bl_error *err) {
+    bl_folded_rows rows = bl_folded_begin(f, w, ids, n, err);
+    if (!rows.qk) return false;
     for (size_t p = 0; p < n; p++)
         memcpy(sims + p * f->J, rows.direct + bl_folded_row(&rows, p) * f->J, f->J * sizeof *sims);
     if (f->by_values) attend_by_values(f, w, &rows, n, sims);
@@ -205,4 +209,5 @@ void bl_folded_similarity(const bl_folded *f, bl_folded_workspace *w, const int3
     if (f->normed) divide_by_norm(f, w, ids, rows.x, n, sims);
     for (size_t p = 0; p < n; p++)
         for (size_t j = 0; j < f->J; j++) sims[p * f->J + j] += f->probes->bias[j];
+    return true;
 }

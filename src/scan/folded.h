@@ -23,11 +23,11 @@ bl_folded_workspace *bl_folded_workspace_new(const bl_folded *folded, size_t T, 
 void bl_folded_workspace_free(bl_folded_workspace *workspace);
 
 /* sims [n, J], as bl_similarity. */
-void bl_folded_similarity(const bl_folded *folded, bl_folded_workspace *workspace, const int32_t *ids,
-                          size_t n, float *sims);
+bool bl_folded_similarity(const bl_folded *folded, bl_folded_workspace *workspace, const int32_t *ids,
+                          size_t n, float *sims, bl_error *err);
 
 /* c [p + 1]: the similarity of probe j at position p by source token, as bl_contributions; heads as there, or
  * NULL. */
-void bl_folded_contributions(const bl_folded *folded, bl_folded_workspace *workspace, size_t j,
-                             const int32_t *ids, size_t n, size_t p, float *c, float *heads);
+bool bl_folded_contributions(const bl_folded *folded, bl_folded_workspace *workspace, size_t j,
+                             const int32_t *ids, size_t n, size_t p, float *c, float *heads, bl_error *err);
 #endif

@@ -2,7 +2,8 @@
  * is all it takes.
  *
  *   c_j = sum_h A_h[p, j] tau_h[t_j]  (+ v . x_p at j = p),  all divided by the norm at p */
-#include "linear/exp.h"
+#include "linear/norm.h"
+#include "linear/softmax.h"
 #include "scan/folded_private.h"
 #include "linear/dots.h"
 #include "linear/gemm.h"
@@ -12,23 +13,17 @@
 /* row [p + 1] = softmax of the scores of position p in head h */
 static void pattern_row(const bl_folded *f, bl_folded_workspace *w, const bl_folded_rows *rows, size_t h,
                         size_t p, float *row) {
-    float most, sum = 0;
     bl_folded_rotated(f, rows, p, p + 1, h * f->k, w->panel);
     bl_folded_rotated(f, rows, 0, p + 1, f->d + h * f->k, w->keys);
     for (size_t j = 0; j <= p; j++) row[j] = bl_dot(w->panel, w->keys + j * f->k, f->k);
-    most = row[0];
-    for (size_t j = 1; j <= p; j++) most = row[j] > most ? row[j] : most;
-    for (size_t j = 0; j <= p; j++) {
-        row[j] = bl_expf(row[j] - most);
-        sum += row[j];
-    }
-    for (size_t j = 0; j <= p; j++) row[j] /= sum;
+    bl_softmax(row, p + 1);
 }
 
-void bl_folded_contributions(const bl_folded *f, bl_folded_workspace *w, size_t j, const int32_t *ids,
-                             size_t n, size_t p, float *c, float *heads) {
+bool bl_folded_contributions(const bl_folded *f, bl_folded_workspace *w, size_t j, const int32_t *ids,
+                             size_t n, size_t p, float *c, float *heads, bl_error *err) {
     float *row = w->scores;
-    bl_folded_rows rows = bl_folded_begin(f, w, ids, n);
+    bl_folded_rows rows = bl_folded_begin(f, w, ids, n, err);
+    if (!rows.qk) return false;
     memset(c, 0, (p + 1) * sizeof *c);
     if (heads) memset(heads, 0, (p + 1) * sizeof *heads);
     if (f->by_values) memset(w->z, 0, f->d * sizeof *w->z);
@@ -46,10 +41,12 @@ void bl_folded_contributions(const bl_folded *f, bl_folded_workspace *w, size_t 
     float direct = rows.direct[bl_folded_row(&rows, p) * f->J + j];
     c[p] += direct;
     if (heads) heads[p] = direct;
-    if (!f->normed) return;
+    if (!f->normed) return true;
     const float *x_p =
         rows.x ? rows.x + p * f->d : bl_model_w_e(f->probes->model).data + (size_t)ids[p] * f->d;
-    float scale = (float)(1.0 / sqrt(bl_folded_square(f, x_p, w->z) / (double)f->d + 1e-8));
+    float scale =
+        (float)(1.0 / sqrt(bl_folded_square(f, x_p, w->z) / (double)f->d + (double)BL_NORM_EPSILON));
     for (size_t i = 0; i <= p; i++) c[i] *= scale;
     for (size_t i = 0; heads && i < (1 + f->H) * (p + 1); i++) heads[i] *= scale;
+    return true;
 }

@@ -1,4 +1,5 @@
 /* The folded scan's tables: every linear map that the kernel needs, applied to the whole vocabulary once. */
+#include "linear/norm.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "linear/tridiagonal.h"
@@ -87,7 +88,7 @@ static bool make_tables(bl_folded *f, bl_error *err) {
         for (size_t t = 0; t < f->V; t++) {
             double sum = 0;
             for (size_t i = 0; i < f->d; i++) sum += (double)w_e[t * f->d + i] * (double)w_e[t * f->d + i];
-            float scale = (float)(1.0 / sqrt(sum / (double)f->d + 1e-8));
+            float scale = (float)(1.0 / sqrt(sum / (double)f->d + (double)BL_NORM_EPSILON));
             for (size_t i = 0; i < f->d; i++) normed[t * f->d + i] = scale * w_e[t * f->d + i];
         }
         in = normed;

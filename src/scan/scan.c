@@ -97,7 +97,7 @@ static bool work_init(work *w, const bl_model *model, size_t J, bool exact_path,
         w->sims[t] = bl_alloc(count, sizeof(float), err);
         if (!w->sims[t]) return false;
         if (w->folded) w->folded_workspaces[t] = bl_folded_workspace_new(w->folded, T, err);
-        else w->workspaces[t] = bl_workspace_new(model, T, err);
+        else w->workspaces[t] = bl_workspace_new(model, err);
         if (!w->folded_workspaces[t] && !w->workspaces[t]) return false;
     }
     return true;
@@ -131,9 +131,11 @@ static bool scan_story(work *w, size_t i, bl_error *err) {
         return false;
     bl_ids ids = story_ids(w, i);
     if (ids.n == 0) return true;
-    if (w->folded)
-        bl_folded_similarity(w->folded, w->folded_workspaces[thread], ids.data, ids.n, w->sims[thread]);
-    else bl_similarity(&w->probes, w->workspaces[thread], ids.data, ids.n, w->sims[thread]);
+    bool ok = w->folded
+                ? bl_folded_similarity(w->folded, w->folded_workspaces[thread], ids.data, ids.n,
+                                       w->sims[thread], err)
+                : bl_similarity(&w->probes, w->workspaces[thread], ids.data, ids.n, w->sims[thread], err);
+    if (!ok) return false;
     if (find_best(w->sims[thread], ids.n, J, w->found + i * J)) return true;
     return bl_fail(err, BL_ERR_NUMERIC, "a similarity is not finite: the weights hold NaN or infinity");
 }
@@ -180,12 +182,11 @@ static bool explain_match(const work *w, size_t j, const float *back, bl_candida
     size_t rows = w->heads ? 1 + bl_model_config(w->probes.model)->n_head : 0;
     if (rows) m->heads = bl_alloc((m->position + 1) * rows, sizeof *m->heads, err);
     if (!m->contributions || (rows && !m->heads)) return false;
-    if (w->folded)
-        bl_folded_contributions(w->folded, w->folded_workspaces[thread], j, m->ids, m->n_ids, m->position,
-                                m->contributions, m->heads);
-    else if (!bl_contributions(&w->probes, j, back, w->workspaces[thread], m->ids, m->n_ids, m->position,
-                               m->contributions, m->heads, err))
-        return false;
+    bool ok = w->folded ? bl_folded_contributions(w->folded, w->folded_workspaces[thread], j, m->ids,
+                                                  m->n_ids, m->position, m->contributions, m->heads, err)
+                        : bl_contributions(&w->probes, j, back, w->workspaces[thread], m->ids, m->n_ids,
+                                           m->position, m->contributions, m->heads, err);
+    if (!ok) return false;
     if (isnan(m->similarity)) { /* a place that was given */
         double sum = (double)w->probes.bias[j];
         for (size_t p = 0; p <= m->position; p++) sum += (double)m->contributions[p];

@@ -3,6 +3,7 @@
  *   sim(p) = v . mlp_in(p),   mlp_in(p) = N2(x_p + s sum_h sum_{j<=p} A_h[p, j] O_h V_h y_j)
  *   c_j    = s sum_h A_h[p, j] (v^T O_h V_h y_j)  (+ v . x_p at j = p),  all divided by the norm at p
  */
+#include "linear/norm.h"
 #include "scan/similarity.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -53,11 +54,13 @@ bool bl_probe_backs(const bl_probes *probes, size_t j, float *back, bl_error *er
     return ok;
 }
 
-void bl_similarity(const bl_probes *probes, bl_workspace *workspace, const int32_t *ids, size_t n,
-                   float *sims) {
-    bl_view x = bl_forward_mlp_in(probes->model, workspace, ids, n, probes->layer, NULL);
+bool bl_similarity(const bl_probes *probes, bl_workspace *workspace, const int32_t *ids, size_t n,
+                   float *sims, bl_error *err) {
+    bl_view x = bl_forward_mlp_in(probes->model, workspace, ids, n, probes->layer, NULL, err);
+    if (!x.data) return false;
     for (size_t p = 0; p < n; p++) memcpy(sims + p * probes->J, probes->bias, probes->J * sizeof *sims);
     bl_gemm_nt(n, probes->J, x.cols, 1.0F, x.data, x.stride, probes->v, x.cols, 1.0F, sims, probes->J);
+    return true;
 }
 
 typedef struct split {
@@ -108,12 +111,13 @@ bool bl_contributions(const bl_probes *probes, size_t j, const float *back, bl_w
                .heads = heads,
                .direct = &direct};
     bl_tap tap = {.take = take, .context = &s};
-    bl_forward_mlp_in(probes->model, workspace, ids, n, probes->layer, &tap);
+    bool ok = bl_forward_mlp_in(probes->model, workspace, ids, n, probes->layer, &tap, err).data != NULL;
     c[p] += direct;
     if (heads) heads[p] = direct;
-    float scale = config->normalization ? (float)(1.0 / sqrt(s.square / (double)s.d + 1e-8)) : 1.0F;
+    float scale =
+        config->normalization ? (float)(1.0 / sqrt(s.square / (double)s.d + (double)BL_NORM_EPSILON)) : 1.0F;
     for (size_t i = 0; i <= p; i++) c[i] *= scale;
     for (size_t i = 0; heads && i < (1 + s.H) * (p + 1); i++) heads[i] *= scale;
     free(moved);
-    return true;
+    return ok;
 }

@@ -22,8 +22,8 @@ bool bl_probe_backs(const bl_probes *probes, size_t j, float *back, bl_error *er
 
 /* sims [n, J] = v . mlp_in(p) (+ the constant), by the full forward pass up to mlp_in: the slow, readable
  * path. */
-void bl_similarity(const bl_probes *probes, bl_workspace *workspace, const int32_t *ids, size_t n,
-                   float *sims);
+bool bl_similarity(const bl_probes *probes, bl_workspace *workspace, const int32_t *ids, size_t n,
+                   float *sims, bl_error *err);
 
 /* c [p + 1]: the similarity of probe j at position p < n, by source token (docs/specification.md, 6),
  * unsigned; they sum to sims[p, j] minus the constant. back [H, d] is bl_probe_backs of it. heads

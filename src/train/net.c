@@ -14,6 +14,7 @@
 #include "linear/gate.h"
 #include "linear/gemm.h"
 #include "linear/noise.h"
+#include "model/architecture.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,24 +44,22 @@ static size_t padded(size_t n) { return ((n + 15) / 16 | 1) * 16; }
 
 bool bl_net_init(bl_net *net, const bl_config *config, bl_error *err) {
     *net = (bl_net){.config = *config};
-    size_t half = config->d_model / config->n_head / 2, T = config->n_ctx;
+    bl_config_settle(&net->config);
+    config = &net->config;
+    size_t half = config->head_dim / 2;
     if (!bl_params_init(&net->params, config, err)) return false;
     net->weights = bl_zeros(net->params.total, err);
     net->gradient = net->weights ? bl_zeros(net->params.total, err) : NULL;
     net->layers = net->gradient ? bl_alloc_zero(config->n_layer, sizeof *net->layers, err) : NULL;
-    net->rope_cos = net->layers ? bl_alloc(T * half, sizeof(float), err) : NULL;
-    net->rope_sin = net->rope_cos ? bl_alloc(T * half, sizeof(float), err) : NULL;
-    if (!net->rope_sin) return false;
+    double *frequency = net->layers ? bl_alloc(half, sizeof *frequency, err) : NULL;
+    if (!frequency) return false;
+    bl_rotary_frequencies(BL_ROTARY_BASE, half, frequency);
+    bool ok = bl_rotary_make(&net->rotary, frequency, half, 1, config->n_ctx, err);
+    free(frequency);
+    if (!ok) return false;
     net->ld_pre = padded(config->plain ? config->d_hidden : 2 * config->d_hidden);
     net->ld_logits = padded(config->n_vocab);
-    net->attention_scale =
-        config->generation == BL_GENERATION_LATER ? 1.0F / sqrtf(2.0F * (float)config->n_layer) : 1.0F;
-    for (size_t p = 0; p < T; p++)
-        for (size_t j = 0; j < half; j++) {
-            double angle = (double)p * pow(10000.0, -(double)j / (double)half);
-            net->rope_cos[p * half + j] = (float)cos(angle);
-            net->rope_sin[p * half + j] = (float)sin(angle);
-        }
+    net->attention_scale = bl_config_attention_scale(config);
     return true;
 }
 
@@ -69,8 +68,7 @@ void bl_net_free(bl_net *net) {
     free(net->weights);
     free(net->gradient);
     free(net->layers);
-    free(net->rope_cos);
-    free(net->rope_sin);
+    bl_rotary_free(&net->rotary);
     free(net->block);
     free(net->panels);
     *net = (bl_net){0};
@@ -149,8 +147,8 @@ bool bl_net_reserve(bl_net *net, size_t rows, size_t longest, bl_error *err) {
 static size_t list_factor(bl_factor *t, bl_factor *n, const float *w, size_t rows, size_t cols,
                           float *panels) {
     size_t first = bl_factor_size(cols, rows);
-    *t = (bl_factor){.w = w, .K = cols, .N = rows, .transposed = true};
-    *n = (bl_factor){.w = w, .K = rows, .N = cols};
+    *t = (bl_factor){w, NULL, cols, rows, true};
+    *n = (bl_factor){w, NULL, rows, cols, false};
     if (panels) t->panels = panels, n->panels = panels + first;
     return first + bl_factor_size(rows, cols);
 }
@@ -174,22 +172,18 @@ static size_t list_factors(bl_net *net, float *panels) {
     return used + list_factor(&net->head_t, &net->head_n, head, c->n_vocab, d, panels ? panels + used : NULL);
 }
 
-bool bl_net_pack(bl_net *net, const bl_pass *pass, bl_error *err) {
-    bool backward = pass->backward, half = pass->half;
+bool bl_net_pack(bl_net *net, bool backward, bl_error *err) {
     if (!net->panels) {
         net->panels = bl_alloc(list_factors(net, NULL), sizeof(float), err);
         if (!net->panels) return false;
         list_factors(net, net->panels);
     }
-    net->head_t.half = net->head_n.half = half;
 #pragma omp parallel
     {
         for (size_t i = 0; i < net->config.n_layer; i++) {
-            bl_layer_state *s = &net->layers[i];
-            bl_factor *const all[] = {&s->qkv_t, &s->o_t, &s->w_t, &s->p_t,
-                                      &s->qkv_n, &s->o_n, &s->w_n, &s->p_n};
-#pragma omp single
-            for (size_t j = 0; j < 8; j++) all[j]->half = half;
+            const bl_layer_state *s = &net->layers[i];
+            const bl_factor *const all[] = {&s->qkv_t, &s->o_t, &s->w_t, &s->p_t,
+                                            &s->qkv_n, &s->o_n, &s->w_n, &s->p_n};
             for (size_t j = 0; j < (backward ? 8 : 4); j++) bl_factor_pack(all[j]);
         }
         bl_factor_pack(&net->head_t);
@@ -231,8 +225,7 @@ static bl_attention attention_of(const bl_net *net, const bl_minibatch *batch) {
                           .n_head = net->config.n_head,
                           .d_model = net->config.d_model,
                           .start = batch->start,
-                          .rope_cos = net->rope_cos,
-                          .rope_sin = net->rope_sin,
+                          .rotary = &net->rotary,
                           .longest = batch->longest,
                           .scratch = net->scratch};
 }
@@ -255,7 +248,7 @@ static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, 
             const float *in =
                 normed(&n1, s->x + r.begin * d, batch->row + r.begin, n, d, s->attn_in + r.begin * d);
             bl_multiply(&s->qkv_t, n, 1, in, d, false, s->qkv + r.begin * 3 * d, 3 * d);
-            bl_rotate(&attention, batch->position, r.begin, r.end, false, s->qkv);
+            bl_attention_rotate(&attention, batch->position, r.begin, r.end, false, s->qkv);
         }
     }
     bl_attention_forward(&attention, s->qkv, s->z, s->lse);
@@ -335,10 +328,7 @@ static void backward_mlp_rows(bl_net *net, size_t layer, const bl_minibatch *bat
 }
 
 /* Gradients of P, W, O and the biases. */
-static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, const bl_norm *n2,
-                                 const bl_pass *pass) {
-    bool add = pass->accumulate;
-    bl_product_tn_fn *multiply_tn = bl_product_tn(pass->half);
+static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, const bl_norm *n2, bool add) {
     const bl_config *c = &net->config;
     bl_layer_state *s = &net->layers[layer];
     size_t d = c->d_model, h = c->d_hidden, w = c->plain ? h : 2 * h;
@@ -348,22 +338,19 @@ static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, const bl_n
     {
         bl_range of_h = bl_my_part(h), of_w = bl_my_part(w), of_d = bl_my_part(d);
         float *scratch = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size;
-        multiply_tn(d, of_h.end - of_h.begin, N, 1, net->g, d, net->hidden + of_h.begin, h, add,
-                    dp + of_h.begin, h, scratch);
-        multiply_tn(of_w.end - of_w.begin, d, N, 1, s->pre + of_w.begin, net->ld_pre,
-                    bl_norm_is_identity(n2) ? s->mid : s->mlp_in, d, add, dw + of_w.begin * d, d, scratch);
-        multiply_tn(of_d.end - of_d.begin, d, N, net->attention_scale, net->g_mid + of_d.begin, d, s->z, d,
-                    add, d_o + of_d.begin * d, d, scratch);
+        bl_multiply_tn(d, of_h.end - of_h.begin, N, 1, net->g, d, net->hidden + of_h.begin, h, add,
+                       dp + of_h.begin, h, scratch);
+        bl_multiply_tn(of_w.end - of_w.begin, d, N, 1, s->pre + of_w.begin, net->ld_pre,
+                       bl_norm_is_identity(n2) ? s->mid : s->mlp_in, d, add, dw + of_w.begin * d, d, scratch);
+        bl_multiply_tn(of_d.end - of_d.begin, d, N, net->attention_scale, net->g_mid + of_d.begin, d, s->z, d,
+                       add, d_o + of_d.begin * d, d, scratch);
         sum_columns(s->pre, N, net->ld_pre, of_w, bl_net_gradient(net, BL_PARAM_W_BIAS, layer));
         sum_columns(net->g, N, d, of_d, bl_net_gradient(net, BL_PARAM_P_BIAS, layer));
     }
 }
 
 /* dqkv (in place of qkv, still rotated) -> g_mid becomes the layer's dx, and W_qkv's gradient. */
-static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_norm *n1,
-                         const bl_pass *pass) {
-    bool add = pass->accumulate;
-    bl_product_tn_fn *multiply_tn = bl_product_tn(pass->half);
+static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_norm *n1, bool add) {
     bl_layer_state *s = &net->layers[layer];
     size_t d = net->config.d_model, N = batch->n_rows;
     float *dw = bl_net_gradient(net, BL_PARAM_QKV, layer), *dn1 = bl_net_gradient(net, BL_PARAM_N1, layer);
@@ -376,14 +363,14 @@ static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, c
         memset(dweight, 0, d * sizeof *dweight);
         for (size_t b = 0; b < bl_blocks(mine, BLOCK_ROWS); b++) {
             bl_range r = bl_block(mine, BLOCK_ROWS, b);
-            bl_rotate(&attention, batch->position, r.begin, r.end, true, s->qkv);
+            bl_attention_rotate(&attention, batch->position, r.begin, r.end, true, s->qkv);
             through_norm(n1, s->qkv + r.begin * 3 * d, 3 * d, &s->qkv_n, s->x + r.begin * d,
                          s->attn_in + r.begin * d, r.end - r.begin, d, net->g_mid + r.begin * d, dweight,
                          scratch);
         }
 #pragma omp barrier
-        multiply_tn(slab.end - slab.begin, d, N, 1, s->qkv + slab.begin, 3 * d,
-                    bl_norm_is_identity(n1) ? s->x : s->attn_in, d, add, dw + slab.begin * d, d, scratch);
+        bl_multiply_tn(slab.end - slab.begin, d, N, 1, s->qkv + slab.begin, 3 * d,
+                       bl_norm_is_identity(n1) ? s->x : s->attn_in, d, add, dw + slab.begin * d, d, scratch);
         bl_add_in_order(dn1, dweight, d);
     }
 }
@@ -393,9 +380,9 @@ static void backward_layer(bl_net *net, size_t layer, const bl_minibatch *batch,
     bl_norm n1 = norm_at(net, pass, BL_PARAM_N1, layer), n2 = norm_at(net, pass, BL_PARAM_N2, layer);
     bl_attention attention = attention_of(net, batch);
     backward_mlp_rows(net, layer, batch, &n2);
-    backward_mlp_weights(net, layer, batch->n_rows, &n2, pass);
+    backward_mlp_weights(net, layer, batch->n_rows, &n2, pass->accumulate);
     bl_attention_backward(&attention, s->qkv, s->z, s->lse, net->dz);
-    backward_qkv(net, layer, batch, &n1, pass);
+    backward_qkv(net, layer, batch, &n1, pass->accumulate);
     float *swap = net->g;
     net->g = net->g_mid;
     net->g_mid = swap;
@@ -436,7 +423,7 @@ static void clear_sums(bl_net *net) {
 
 bool bl_net_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, double *loss, bl_error *err) {
     *loss = 0;
-    if (!bl_net_reserve(net, batch->n_rows, batch->longest, err) || !bl_net_pack(net, pass, err))
+    if (!bl_net_reserve(net, batch->n_rows, batch->longest, err) || !bl_net_pack(net, pass->backward, err))
         return false;
     if (pass->backward && !pass->accumulate) clear_sums(net);
     embed(net, batch, net->layers[0].x);

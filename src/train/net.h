@@ -8,7 +8,7 @@
 #include "model/params.h"
 #include "linear/attention.h"
 #include "linear/norm.h"
-#include "linear/product16.h"
+#include "linear/product.h"
 
 typedef struct bl_minibatch {
     const int32_t *input, *target; /* [N] */
@@ -35,9 +35,9 @@ typedef struct bl_layer_state {
 typedef struct bl_net {
     bl_config config;
     bl_params params;
-    float *weights, *gradient;  /* [params.total] */
-    float attention_scale;      /* s_i */
-    float *rope_cos, *rope_sin; /* [n_ctx, k/2] */
+    float *weights, *gradient; /* [params.total] */
+    float attention_scale;     /* s_i */
+    bl_rotary rotary;          /* [n_ctx, k/2] */
     /* Workspace, made for at most `rows` rows with stories of at most `longest`, by `threads` threads. */
     size_t rows, longest;
     int threads;
@@ -60,7 +60,6 @@ typedef struct bl_net {
 typedef struct bl_pass {
     bool backward;
     bool accumulate;     /* add to the gradient instead of replacing it */
-    bool half;           /* products of bfloat16 factors; needs bl_product16_possible() */
     float scale;         /* of the loss in the gradient: 1 / predictions of the whole step */
     bool noise;          /* training noise, where the configuration has some */
     uint64_t seed, step; /* of the noise */
@@ -77,8 +76,8 @@ void bl_net_randomize(bl_net *net, uint64_t seed);
  * workspace as needed. */
 bool bl_net_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, double *loss, bl_error *err);
 
-/* Packs the weights for the products of such a pass; bl_net_run does it by itself. */
-bool bl_net_pack(bl_net *net, const bl_pass *pass, bl_error *err);
+/* Packs the weights for products; bl_net_run does it by itself. `backward`: for the backward pass, too. */
+bool bl_net_pack(bl_net *net, bool backward, bl_error *err);
 
 /* Logits [V] of the token that follows ids [n], n <= n_ctx, without noise. The weights must have been packed
  * since they changed. */

@@ -1,12 +1,13 @@
 /* The options of a run: defaults, named recipes, and what is refused before anything is read. */
 #include "base/error.h"
+#include "model/architecture.h"
 #include "train/trainer.h"
 #include <math.h>
 #include <string.h>
 
 void bl_train_defaults(bl_train_options *options) {
     *options = (bl_train_options){
-        .model = {.generation = BL_GENERATION_2024_05,
+        .model = {.architecture = &bl_bilinear_2024_05,
                   .n_layer = 1,
                   .n_head = 8,
                   .n_ctx = 256,
@@ -70,8 +71,6 @@ bool bl_train_options_check(const bl_train_options *o, bl_error *err) {
     if (o->snapshots && o->steps == 0 && o->epochs == 0 && o->tokens == 0)
         return bl_fail(err, BL_ERR_USAGE,
                        "snapshots are spread over the run: give steps, epochs or tokens beside the time");
-    if ((unsigned)o->precision > BL_PRECISION_AUTO)
-        return bl_fail(err, BL_ERR_USAGE, "there is no precision %d", (int)o->precision);
     if (!o->n_corpus || !o->tokenizer || !o->output)
         return bl_fail(err, BL_ERR_USAGE, "a corpus, a tokenizer and an output directory are needed");
     for (size_t i = 0; i < o->n_corpus; i++)

@@ -1,10 +1,13 @@
-/* config.json of the three generations (docs/specification.md, 2): the keys that model/config.c reads. */
+/* config.json of the three generations (docs/specification.md, 2): the keys that src/model/architecture/
+ * reads. */
 #include "train/save.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "format/json.h"
 #include "format/safetensors.h"
+#include "linear/rotary.h"
+#include "model/architecture.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +15,12 @@
 
 #define TOKENIZER_LIMIT ((size_t)256 << 20)
 
-bool bl_config_check(const bl_config *c, bl_error *err) {
-    const char *name = bl_generation_name(c->generation);
-    bool later = c->generation == BL_GENERATION_LATER, first = c->generation == BL_GENERATION_2024_05;
+bool bl_config_check(const bl_config *given, bl_error *err) {
+    bl_config settled = *given, *c = &settled;
+    bl_config_settle(c);
+    if (!c->architecture->check)
+        return bl_fail(err, BL_ERR_UNSUPPORTED, "bilens does not train models of the kind %s",
+                       c->architecture->name);
     if (c->n_layer < 1 || c->n_head < 1 || c->d_model < 1 || c->d_hidden < 1)
         return bl_fail(err, BL_ERR_USAGE, "layers, heads, d-model and d-hidden must be at least 1");
     if (c->n_ctx < 2)
@@ -25,33 +31,23 @@ bool bl_config_check(const bl_config *c, bl_error *err) {
                        "layers, ctx, d-model or d-hidden is beyond anything that can be trained here");
     if (c->d_model % c->n_head)
         return bl_fail(err, BL_ERR_USAGE, "%zu heads do not divide d-model %zu", c->n_head, c->d_model);
-    if (c->d_model / c->n_head % 2)
+    if (c->head_dim % 2)
         return bl_fail(err, BL_ERR_USAGE,
                        "d-model / heads = %zu is odd: rotary position embedding needs an even head width",
-                       c->d_model / c->n_head);
+                       c->head_dim);
     if (!(c->noise >= 0 && c->noise < 1000))
         return bl_fail(err, BL_ERR_USAGE, "noise %g is not between 0 and 1000", (double)c->noise);
-    if (c->norm_weights && (!c->normalization || later))
+    if (c->norm_weights && !c->normalization)
         return bl_fail(err, BL_ERR_USAGE,
                        "norm weights need norms, and a generation before \"later\", whose norms have none");
-    if (first && c->plain && (c->gate != BL_GATE_GELU || !c->bias_w))
-        return bl_fail(err, BL_ERR_USAGE,
-                       "a plain MLP of generation 2024-05 has the gate gelu and a bias; choose another "
-                       "generation for others");
-    if (first && !c->plain && c->gate != BL_GATE_NONE && c->gate != BL_GATE_GELU)
-        return bl_fail(err, BL_ERR_USAGE,
-                       "generation 2024-05 knows the gates none and gelu only: choose generation 2024-06 "
-                       "(relu) or later");
-    if (c->generation == BL_GENERATION_2024_06 && (c->bias_w || c->bias_p))
-        return bl_fail(err, BL_ERR_USAGE, "generation 2024-06 has no biases");
-    if (c->generation == BL_GENERATION_2024_06 && c->gate != BL_GATE_NONE && c->gate != BL_GATE_RELU)
-        return bl_fail(err, BL_ERR_USAGE, "generation 2024-06 knows the gates none and relu only");
-    if (!later && c->bias_p)
-        return bl_fail(err, BL_ERR_USAGE, "only the later generation has a bias on the MLP's output, not %s",
-                       name);
-    if (later && c->bias_w != c->bias_p)
-        return bl_fail(err, BL_ERR_USAGE, "the later generation has both biases of the MLP or none");
-    return true;
+    return c->architecture->check(c, err);
+}
+
+/* Takes `part`'s keys over into `json`; both may be NULL after a failure. */
+static bool join(json_t *json, json_t *part) {
+    bool ok = json && part && json_object_update(json, part) == 0;
+    json_decref(part);
+    return ok;
 }
 
 static json_t *config_json(const bl_config *c, bl_store store) {
@@ -65,30 +61,8 @@ static json_t *config_json(const bl_config *c, bl_store store) {
         json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "n_vocab", (json_int_t)c->n_vocab, "n_layer",
                   (json_int_t)c->n_layer, "n_head", (json_int_t)c->n_head, "n_ctx", (json_int_t)c->n_ctx,
                   "d_model", (json_int_t)c->d_model, "d_hidden", (json_int_t)c->d_hidden, "noise", number);
-    json_t *rest = NULL;
-    if (c->generation == BL_GENERATION_2024_05)
-        rest = json_pack("{s:s, s:b, s:s?, s:b, s:n, s:f, s:f, s:f, s:f}", "mlp",
-                         c->plain                  ? "mlp"
-                         : c->gate == BL_GATE_GELU ? "glp"
-                                                   : "blp",
-                         "mlp_bias", c->bias_w, "normalization", c->normalization ? "rms" : NULL, "norm_bias",
-                         0, "modifier", "attn_dropout", 0.0, "resid_dropout", 0.0, "embed_dropout", 0.0,
-                         "mlp_dropout", 0.0);
-    else if (c->generation == BL_GENERATION_2024_06)
-        rest = json_pack("{s:b, s:b, s:b, s:n}", "bilinear", !c->plain, "gate", c->gate == BL_GATE_RELU,
-                         "normalization", c->normalization, "modifier");
-    else
-        rest = json_pack("{s:b, s:s?, s:b, s:b, s:n, s:n}", "bilinear", !c->plain, "gate",
-                         c->gate == BL_GATE_NONE ? NULL : bl_gate_name(c->gate), "bias", c->bias_w,
-                         "normalization", c->normalization, "tokenizer", "repo");
-    if (json && sizes && rest && json_object_update(json, sizes) == 0 &&
-        json_object_update(json, rest) == 0) {
-        json_decref(sizes);
-        json_decref(rest);
-        return json;
-    }
-    json_decref(sizes);
-    json_decref(rest);
+    bool ok = join(json, sizes), rest = join(json, c->architecture->write(c));
+    if (ok && rest) return json;
     json_decref(json);
     return NULL;
 }
@@ -104,12 +78,12 @@ static bool copy_file(const char *from, const char *to, bl_error *err) {
 /* Frequencies [k/2] of the rotary embedding. They are no parameters (bilens computes them), but the authors'
  * modules hold them as a buffer, and want them from the file. */
 static void rotary_frequencies(size_t k, float *out) {
-    for (size_t j = 0; j < k / 2; j++) out[j] = 1.0F / powf(10000.0F, (float)(2 * j) / (float)k);
+    for (size_t j = 0; j < k / 2; j++) out[j] = 1.0F / powf((float)BL_ROTARY_BASE, (float)(2 * j) / (float)k);
 }
 
 /* The parameters in their order, then the rotary tables of every layer, which stay in 32 bits. */
 static bool save_weights(const bl_net *net, const char *path, bl_store store, bl_error *err) {
-    size_t n = net->params.n, layers = net->config.n_layer, k = net->config.d_model / net->config.n_head;
+    size_t n = net->params.n, layers = net->config.n_layer, k = net->config.head_dim;
     bl_named_array *arrays = bl_alloc_zero(n + layers, sizeof *arrays, err);
     bl_store *stores = bl_alloc_zero(n + layers, sizeof *stores, err);
     char(*names)[64] = bl_alloc_zero(layers, sizeof *names, err);

@@ -29,6 +29,7 @@ static const hostile cases[] = {
     {"no folder", NULL, NOTHING, 0, 0, "rm -r .", INFO, 2, "no such model directory"},
     {"no config", NULL, NOTHING, 0, 0, "rm config.json", INFO, 2, "config.json"},
     {"no weights", NULL, NOTHING, 0, 0, "rm model.safetensors", INFO, 2, "model.safetensors"},
+    {"no tokenizer", NULL, NOTHING, 0, 0, "rm tokenizer.json", INFO, 2, "tokenizer.json"},
     {"weights are a folder", NULL, NOTHING, 0, 0, "rm model.safetensors; mkdir model.safetensors", INFO, 2,
      "not a regular file"},
     /* config.json */
@@ -133,15 +134,18 @@ static const hostile cases[] = {
      EIGEN, 1, "NaN"},
     /* shards */
     {"index names a missing shard", NULL, NOTHING, 0, 0,
-     "echo '{\"weight_map\": {\"a\": \"part-1.safetensors\"}}' > model.safetensors.index.json", INFO, 2,
-     "part-1.safetensors"},
-    {"index without a map", NULL, NOTHING, 0, 0, "echo '{}' > model.safetensors.index.json", INFO, 2,
-     "\"weight_map\" is missing"},
+     "rm model.safetensors; echo '{\"weight_map\": {\"a\": \"part-1.safetensors\"}}' > "
+     "model.safetensors.index.json",
+     INFO, 2, "part-1.safetensors"},
+    {"index without a map", NULL, NOTHING, 0, 0,
+     "rm model.safetensors; echo '{}' > model.safetensors.index.json", INFO, 2, "\"weight_map\" is missing"},
     {"index leaves the folder", NULL, NOTHING, 0, 0,
-     "echo '{\"weight_map\": {\"a\": \"../../etc/passwd\"}}' > model.safetensors.index.json", INFO, 2,
-     "must name a file of the same folder"},
+     "rm model.safetensors; echo '{\"weight_map\": {\"a\": \"../../etc/passwd\"}}' > "
+     "model.safetensors.index.json",
+     INFO, 2, "must name a file of the same folder"},
     {"tensor in two shards", NULL, NOTHING, 0, 0,
-     "cp model.safetensors b.safetensors; echo '{\"weight_map\": {\"a\": \"model.safetensors\", \"b\": "
+     "mv model.safetensors c.safetensors; cp c.safetensors b.safetensors; "
+     "echo '{\"weight_map\": {\"a\": \"c.safetensors\", \"b\": "
      "\"b.safetensors\"}}' > model.safetensors.index.json",
      INFO, 2, "is in two shards"},
     /* tokenizer.json */

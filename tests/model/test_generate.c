@@ -25,7 +25,7 @@ static void compare_with_full(const char *variant) {
     size_t n_ctx = model->config.n_ctx, V = model->config.n_vocab;
     int32_t *ids = malloc(n_ctx * sizeof *ids);
     size_t n = some_ids(model, ids, 1);
-    bl_workspace *workspace = bl_workspace_new(model, n_ctx, &err);
+    bl_workspace *workspace = bl_workspace_new(model, &err);
     bl_cached *cached = bl_cached_new(model, 1, n_ctx, &err);
     assert_non_null(workspace);
     assert_non_null(cached);
@@ -115,7 +115,7 @@ static void test_dots(void **state) {
         for (size_t i = 0; i < n * cols; i++) x[i] = (float)bl_random_normal(&random);
         for (size_t i = 0; i < rows; i++) bias[i] = (float)bl_random_normal(&random);
         bl_set_threads(3);
-        bl_dots(out, x, n, (bl_view){w, rows, cols, cols}, bias);
+        bl_dots(out, rows, x, n, (bl_view){w, rows, cols, cols}, bias);
         bl_set_threads(1);
         for (size_t c = 0; c < n; c++) {
             for (size_t r = 0; r < rows; r++) {
@@ -206,7 +206,7 @@ static void test_greedy(void **state) {
     assert_true(story.stop == BL_STOP_CONTEXT || story.stop == BL_STOP_END);
     assert_int_equal(story.steps, story.ids.n - story.n_prompt);
     if (story.stop == BL_STOP_CONTEXT) assert_int_equal(story.ids.n, model->config.n_ctx);
-    bl_workspace *workspace = bl_workspace_new(model, model->config.n_ctx, &err);
+    bl_workspace *workspace = bl_workspace_new(model, &err);
     bl_view logits = bl_forward_logits(model, workspace, story.ids.data, story.ids.n, NULL, &err);
     for (size_t p = story.n_prompt; p < story.ids.n; p++) {
         const float *row = logits.data + (p - 1) * logits.stride;

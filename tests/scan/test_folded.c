@@ -25,7 +25,7 @@ static void compare_contributions(const bl_probes *probes, const bl_folded *fold
             bl_error err = {0};
             assert_true(bl_probe_backs(probes, j, back, &err));
             assert_true(bl_contributions(probes, j, back, slow, ids, n, p, b, b_heads, &err));
-            bl_folded_contributions(folded, fast, j, ids, n, p, a, a_heads);
+            assert_true(bl_folded_contributions(folded, fast, j, ids, n, p, a, a_heads, &err));
             for (size_t i = 0; i <= p; i++) {
                 double a_sum = 0, b_sum = 0;
                 differ(&w->contribution, a[i], (double)b[i]);
@@ -61,12 +61,12 @@ static void compare(const bl_model *model, size_t layer, size_t J, unsigned seed
     assert_true(bl_probes_init(&probes, model, eigen, indices, J, &err));
     bl_folded *folded = bl_folded_new(&probes, &err);
     bl_folded_workspace *fast = bl_folded_workspace_new(folded, T, &err);
-    bl_workspace *slow = bl_workspace_new(model, T, &err);
+    bl_workspace *slow = bl_workspace_new(model, &err);
     assert_true(folded && fast && slow);
     for (size_t n = 1; n <= T; n += n < 4 ? 1 : T / 4 - 1) {
         for (size_t p = 0; p < n; p++) ids[p] = p ? (int32_t)(next(&seed) % c->n_vocab) : 1;
-        bl_folded_similarity(folded, fast, ids, n, a);
-        bl_similarity(&probes, slow, ids, n, b);
+        assert_true(bl_folded_similarity(folded, fast, ids, n, a, &err));
+        assert_true(bl_similarity(&probes, slow, ids, n, b, &err));
         for (size_t i = 0; i < n * J; i++) {
             differ(&w->similarity, a[i], (double)b[i]);
             w->largest = fmax(w->largest, fabs((double)b[i]));

@@ -1,6 +1,7 @@
 /* The trainer's parts by themselves: schedule, noise, order, packing, 16-bit storage, every architecture
  * saved and loaded again, and a run through the public face. */
 #include "support.h"
+#include "model/architecture.h"
 #include "base/file.h"
 #include "format/safetensors.h"
 #include "model/model_private.h"
@@ -166,20 +167,20 @@ static void test_sixteen_bits(void **state) {
 static void test_saving(void **state) {
     (void)state;
     static const bl_config configs[] = {
-        {.generation = BL_GENERATION_2024_05},
-        {.generation = BL_GENERATION_2024_05,
+        {.architecture = &bl_bilinear_2024_05},
+        {.architecture = &bl_bilinear_2024_05,
          .normalization = true,
          .norm_weights = true,
          .noise = 0.33F,
          .bias_w = true},
-        {.generation = BL_GENERATION_2024_05, .gate = BL_GATE_GELU, .normalization = true, .tied = true},
-        {.generation = BL_GENERATION_2024_05, .gate = BL_GATE_GELU, .plain = true, .bias_w = true},
-        {.generation = BL_GENERATION_2024_06, .normalization = true, .norm_weights = true},
-        {.generation = BL_GENERATION_2024_06, .gate = BL_GATE_RELU},
-        {.generation = BL_GENERATION_2024_06, .plain = true, .tied = true},
-        {.generation = BL_GENERATION_LATER, .normalization = true, .bias_w = true, .bias_p = true},
-        {.generation = BL_GENERATION_LATER, .gate = BL_GATE_SILU, .noise = 0.1F},
-        {.generation = BL_GENERATION_LATER, .gate = BL_GATE_GELU, .plain = true, .tied = true},
+        {.architecture = &bl_bilinear_2024_05, .gate = BL_GATE_GELU, .normalization = true, .tied = true},
+        {.architecture = &bl_bilinear_2024_05, .gate = BL_GATE_GELU, .plain = true, .bias_w = true},
+        {.architecture = &bl_bilinear_2024_06, .normalization = true, .norm_weights = true},
+        {.architecture = &bl_bilinear_2024_06, .gate = BL_GATE_RELU},
+        {.architecture = &bl_bilinear_2024_06, .plain = true, .tied = true},
+        {.architecture = &bl_bilinear_later, .normalization = true, .bias_w = true, .bias_p = true},
+        {.architecture = &bl_bilinear_later, .gate = BL_GATE_SILU, .noise = 0.1F},
+        {.architecture = &bl_bilinear_later, .gate = BL_GATE_GELU, .plain = true, .tied = true},
     };
     bl_error err = {0};
     for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
@@ -196,7 +197,7 @@ static void test_saving(void **state) {
         bl_model *model = bl_model_load(folder, &err);
         if (!model) fail_msg("config %zu: %s", i, err.message);
         const bl_config *back = bl_model_config(model);
-        assert_true(back->generation == c.generation && back->gate == c.gate && back->plain == c.plain &&
+        assert_true(back->architecture == c.architecture && back->gate == c.gate && back->plain == c.plain &&
                     back->bias_w == c.bias_w && back->bias_p == c.bias_p &&
                     back->normalization == c.normalization && back->norm_weights == c.norm_weights &&
                     back->tied == c.tied && back->noise == c.noise && back->n_ctx == 32 &&
@@ -204,7 +205,7 @@ static void test_saving(void **state) {
         int32_t ids[9] = {1, 5, 9, 13, 60, 61, 99, 3, 3};
         float logits[104];
         const char *name = "logits";
-        assert_true(bl_net_pack(&net, &(bl_pass){0}, &err) && bl_net_next(&net, ids, 9, logits, &err));
+        assert_true(bl_net_pack(&net, false, &err) && bl_net_next(&net, ids, 9, logits, &err));
         bl_trace *trace = bl_trace_run(model, ids, 9, &name, 1, &err);
         assert_non_null(trace);
         const float *expected = bl_trace_array(trace, 0).data + 8 * 104;
@@ -220,14 +221,14 @@ static void test_saving(void **state) {
 static void test_unsayable(void **state) {
     (void)state;
     static const bl_config configs[] = {
-        {.generation = BL_GENERATION_2024_05, .gate = BL_GATE_SILU},
-        {.generation = BL_GENERATION_2024_05, .plain = true},
-        {.generation = BL_GENERATION_2024_05, .bias_p = true},
-        {.generation = BL_GENERATION_2024_06, .bias_w = true},
-        {.generation = BL_GENERATION_2024_06, .gate = BL_GATE_GELU},
-        {.generation = BL_GENERATION_LATER, .bias_w = true},
-        {.generation = BL_GENERATION_LATER, .norm_weights = true, .normalization = true},
-        {.generation = BL_GENERATION_2024_05, .norm_weights = true},
+        {.architecture = &bl_bilinear_2024_05, .gate = BL_GATE_SILU},
+        {.architecture = &bl_bilinear_2024_05, .plain = true},
+        {.architecture = &bl_bilinear_2024_05, .bias_p = true},
+        {.architecture = &bl_bilinear_2024_06, .bias_w = true},
+        {.architecture = &bl_bilinear_2024_06, .gate = BL_GATE_GELU},
+        {.architecture = &bl_bilinear_later, .bias_w = true},
+        {.architecture = &bl_bilinear_later, .norm_weights = true, .normalization = true},
+        {.architecture = &bl_bilinear_2024_05, .norm_weights = true},
     };
     for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
         bl_config c = configs[i];
@@ -253,7 +254,8 @@ static bool on_event(void *context, const bl_train_event *event) {
 }
 
 /* A run through the public face, one that is stopped and resumed, and the model both leave. */
-static void check_run(bl_precision precision) {
+static void test_run(void **state) {
+    (void)state;
     bl_error err = {0};
     const char *corpus = TEST_DATA "/models/stories.txt";
     char whole[256], parts[256], file[2][300];
@@ -261,9 +263,8 @@ static void check_run(bl_precision precision) {
     bl_train_options o;
     bl_train_result result;
     bl_train_defaults(&o);
-    snprintf(whole, sizeof whole, "%s/whole-%d", support_temporary(), (int)precision);
-    snprintf(parts, sizeof parts, "%s/parts-%d", support_temporary(), (int)precision);
-    o.precision = precision;
+    snprintf(whole, sizeof whole, "%s/whole", support_temporary());
+    snprintf(parts, sizeof parts, "%s/parts", support_temporary());
     o.corpus = &corpus, o.n_corpus = 1, o.valid = corpus, o.tokenizer = TOKENIZER, o.output = whole;
     o.model =
         (bl_config){.n_layer = 1, .n_head = 2, .n_ctx = 32, .d_model = 16, .d_hidden = 24, .noise = 0.2F};
@@ -306,47 +307,15 @@ static void check_run(bl_precision precision) {
     assert_memory_equal(bytes[0], bytes[1], size[0]);
     free(bytes[0]);
     free(bytes[1]);
-    assert_true(bl_train_run(&o, &result, &err) && result.finished_before && result.precision == precision);
-}
-
-static void test_run(void **state) {
-    (void)state;
-    check_run(BL_PRECISION_F32);
-}
-
-/* The same in bfloat16; a processor without is refused by name, and auto does what it can. */
-static void test_run_in_sixteen_bits(void **state) {
-    (void)state;
-    if (bl_product16_possible()) {
-        check_run(BL_PRECISION_BF16);
-        return;
-    }
-    bl_error err = {0};
-    const char *corpus = TEST_DATA "/models/stories.txt";
-    char folder[256];
-    bl_train_options o;
-    bl_train_result result;
-    bl_train_defaults(&o);
-    snprintf(folder, sizeof folder, "%s/refused", support_temporary());
-    o.corpus = &corpus, o.n_corpus = 1, o.tokenizer = TOKENIZER, o.output = folder, o.steps = 2, o.batch = 2;
-    o.precision = BL_PRECISION_BF16;
-    assert_false(bl_train_run(&o, &result, &err));
-    assert_int_equal(err.code, BL_ERR_UNSUPPORTED);
-    o.precision = BL_PRECISION_AUTO;
-    assert_true(bl_train_run(&o, &result, &err) && result.precision == BL_PRECISION_F32);
+    assert_true(bl_train_run(&o, &result, &err) && result.finished_before);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_schedule),
-        cmocka_unit_test(test_noise_is_normal),
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_packing),
-        cmocka_unit_test(test_sixteen_bits),
-        cmocka_unit_test(test_saving),
-        cmocka_unit_test(test_unsayable),
-        cmocka_unit_test(test_run),
-        cmocka_unit_test(test_run_in_sixteen_bits),
+        cmocka_unit_test(test_schedule),     cmocka_unit_test(test_noise_is_normal),
+        cmocka_unit_test(test_order),        cmocka_unit_test(test_packing),
+        cmocka_unit_test(test_sixteen_bits), cmocka_unit_test(test_saving),
+        cmocka_unit_test(test_unsayable),    cmocka_unit_test(test_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,104 @@
+#include "model/architecture.h"
+#include "base/error.h"
+#include <string.h>
+
+/* The order counts: the first that recognises a model reads it. */
+static const bl_architecture *const rows[] = {
+    &bl_llama,    &bl_smollm3,          &bl_mistral,          &bl_qwen2,          &bl_qwen3,
+    &bl_gemma,    &bl_gemma2,           &bl_gemma3,           &bl_phi3,           &bl_gpt2,
+    &bl_gpt_neox, &bl_bilinear_2024_05, &bl_bilinear_2024_06, &bl_bilinear_later,
+};
+enum { N_ROWS = sizeof rows / sizeof *rows };
+
+#define MAX_SIZE \
+    (1 << 20) /* of any dimension: far beyond real models, and products of three fit in 64 bits */
+
+const bl_architecture *bl_architecture_find(const char *name) {
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (strcmp(name, rows[i]->generation ? rows[i]->generation : rows[i]->name) == 0) return rows[i];
+    return NULL;
+}
+
+const bl_architecture *bl_architecture_of(const json_t *json, const char *path, const bl_weights *weights,
+                                          bl_error *err) {
+    if (!json_is_object(json))
+        return bl_fail_null(err, BL_ERR_INPUT, "%s: a JSON object was expected, found %s", path,
+                            bl_json_kind(json));
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (rows[i]->recognise(json, weights)) return rows[i];
+    const json_t *type = json_object_get(json, "model_type");
+    return bl_fail_null(
+        err, BL_ERR_UNSUPPORTED,
+        "%s: \"model_type\" is %s%.60s, which bilens does not run; it runs llama, smollm3, mistral, "
+        "qwen2, qwen3, gemma, gemma2, gemma3_text, phi3, gpt2, gpt_neox and bilinear checkpoints",
+        path, json_is_string(type) ? "" : bl_json_kind(type),
+        json_is_string(type) ? json_string_value(type) : "");
+}
+
+void bl_config_settle(bl_config *config) {
+    if (!config->architecture) config->architecture = &bl_bilinear_2024_05;
+    if (!config->n_kv_head) config->n_kv_head = config->n_head;
+    if (!config->head_dim) config->head_dim = config->n_head ? config->d_model / config->n_head : 0;
+}
+
+const char *bl_config_generation(const bl_config *config) {
+    return config->architecture ? config->architecture->generation : bl_bilinear_2024_05.generation;
+}
+
+const char *bl_config_architecture(const bl_config *config) {
+    return config->architecture ? config->architecture->name : bl_bilinear_2024_05.name;
+}
+
+const char *bl_config_norm(const bl_config *config) {
+    if (!config->normalization) return "none";
+    return config->plan && config->plan->layer_norm ? "layer" : "rms";
+}
+
+float bl_config_attention_scale(const bl_config *config) {
+    bool scaled =
+        config->architecture && config->architecture->attention_scale && !config->unscaled_attention;
+    return scaled ? config->architecture->attention_scale(config) : 1.0F;
+}
+
+bool bl_config_is_simple(const bl_config *config) {
+    return config->architecture->generation && !config->attention2 && !config->bias_qkv;
+}
+
+const char *bl_json_kind(const json_t *value) {
+    static const char *const names[] = {"an object",     "a list", "a string", "an integer",
+                                        "a real number", "true",   "false",    "null"};
+    return value ? names[json_typeof(value)] : "nothing";
+}
+
+bool bl_read_size(const bl_arch_reading *r, const char *key, bool required, size_t *out) {
+    const json_t *value = json_object_get(r->json, key);
+    if ((!value || json_is_null(value)) && !required) return true;
+    if (!value) return bl_fail(r->err, BL_ERR_INPUT, "%s: \"%s\" is missing", r->path, key);
+    json_int_t size = json_integer_value(value);
+    if (!json_is_integer(value) || size < 1 || size > MAX_SIZE)
+        return bl_fail(r->err, BL_ERR_INPUT, "%s: \"%s\" must be an integer from 1 to %d, found %s", r->path,
+                       key, MAX_SIZE, json_is_integer(value) ? "one out of range" : bl_json_kind(value));
+    *out = (size_t)size;
+    return true;
+}
+
+bool bl_read_number(const bl_arch_reading *r, const char *key, double *out) {
+    const json_t *value = json_object_get(r->json, key);
+    if (!value || json_is_null(value)) return true;
+    double number = json_number_value(value);
+    if (!json_is_number(value) || !(number >= -1e30 && number <= 1e30))
+        return bl_fail(r->err, BL_ERR_INPUT, "%s: \"%s\" must be a number, found %s", r->path, key,
+                       bl_json_kind(value));
+    *out = number;
+    return true;
+}
+
+bool bl_read_flag(const bl_arch_reading *r, const char *key, bool *out) {
+    const json_t *value = json_object_get(r->json, key);
+    if (!value || json_is_null(value)) return true;
+    if (!json_is_boolean(value))
+        return bl_fail(r->err, BL_ERR_INPUT, "%s: \"%s\" must be true or false, found %s", r->path, key,
+                       bl_json_kind(value));
+    *out = json_is_true(value);
+    return true;
+}

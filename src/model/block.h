@@ -1,0 +1,65 @@
+/* The one block: norm, attention, norm, MLP, with every setting of the plan; for whole stories and for
+ * single tokens of several texts alike, which differ in how they attend and in how products are added up. */
+#ifndef BL_MODEL_BLOCK_H
+#define BL_MODEL_BLOCK_H
+#include "model/forward.h"
+
+/* Activations of n rows, each one position of some text. Zero-initialise. */
+typedef struct bl_rows_state {
+    size_t rows;    /* room for so many */
+    float *x;       /* [n, d] the residual stream */
+    float *mid;     /* [n, d] x_mid */
+    float *y;       /* [n, d] N1(x), then N2(x_mid), then N_f(x_L) */
+    float *read;    /* [n, d] the same with the norm's weight and bias, where they are not folded */
+    float *qkv;     /* [n, width] */
+    float *z;       /* [n, H k] heads' outputs side by side */
+    float *out;     /* [n, d] what attention or the MLP adds */
+    float *pre;     /* [n, 2h] L y beside R y */
+    float *hidden;  /* [n, h] g(L y) * R y */
+    float *scratch; /* of products with converted matrices */
+} bl_rows_state;
+
+bool bl_rows_reserve(bl_rows_state *state, const bl_model *model, size_t rows, bl_error *err);
+void bl_rows_free(bl_rows_state *state);
+
+/* The rotary tables of a model's two kinds of layers, for stories of up to `positions`. Zero-initialise. */
+typedef struct bl_ropes {
+    size_t positions;
+    bool made;
+    bl_rotary global, local;
+} bl_ropes;
+
+bool bl_ropes_reserve(bl_ropes *ropes, const bl_model *model, size_t positions, bool exact, bl_error *err);
+void bl_ropes_free(bl_ropes *ropes);
+
+/* One pass. */
+typedef struct bl_pass {
+    const bl_model *model;
+    bl_rows_state *state;
+    const bl_ropes *ropes;
+    size_t n;
+    const size_t *position; /* [n]; NULL: row i is position i of one story */
+    bool steady;            /* add up alike whatever n is */
+    const bl_tap *tap;      /* or NULL */
+    /* z from qkv (rotated) of the pass's rows. */
+    void (*attend)(const struct bl_pass *pass, size_t layer);
+    void *context; /* attend's */
+} bl_pass;
+
+/* x [n, d] of the tokens ids [n]. */
+void bl_pass_embed(const bl_pass *pass, const int32_t *ids);
+/* From x to x_mid and y = mlp_in. */
+void bl_pass_attention(const bl_pass *pass, size_t layer);
+/* From there to the next x. */
+void bl_pass_mlp(const bl_pass *pass, size_t layer);
+/* y = N_f(x) of the rows begin … begin + n - 1, to the first rows of state->y, weighted; then logits [n,
+ * V]. */
+void bl_pass_final(const bl_pass *pass, size_t begin, size_t n);
+void bl_pass_logits(const bl_pass *pass, size_t n, float *logits);
+
+void bl_tap_value(const bl_tap *tap, bl_point point, size_t layer, size_t head, bl_rows value);
+/* The first key that a query at position p sees in a layer. */
+size_t bl_first_key(const bl_model *model, size_t layer, size_t p);
+/* scores [n] become what the plan's cap leaves of them. */
+void bl_cap(float cap, float *x, size_t n);
+#endif
