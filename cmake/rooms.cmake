@@ -9,13 +9,13 @@ set(BILENS_HOUSE
   "format format"
   "hub hub"
   "text text tokenizer_train"
-  "model model generate_model"
-  "decompose bilinear basis direction eigen decompose"
+  "model model generate_model predict"
+  "decompose bilinear basis direction eigen decompose hosvd diff pairs"
   "subject image"
-  "scan scan"
-  "evidence image_evidence"
+  "scan scan excite"
+  "evidence image_evidence ablate explain truncate chance"
   "train train image_train"
-  "result result"
+  "result tree result"
   "atlas atlas"
   "report report"
   "serve serve")
@@ -66,6 +66,11 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
   set_source_files_properties(src/linear/attend_avx2.c PROPERTIES COMPILE_OPTIONS "-ffp-contract=fast;-mavx2;-mfma")
   set_source_files_properties(src/linear/attend_avx512.c PROPERTIES
     COMPILE_OPTIONS "-ffp-contract=fast;-mfma;-mavx512f;-mavx512vl;-mavx512dq;-mavx512bw;-mprefer-vector-width=512")
+  check_c_compiler_flag(-mavx512bf16 BILENS_HAS_BF16)
+  if(BILENS_HAS_BF16)
+    set_source_files_properties(src/linear/product16.c PROPERTIES
+      COMPILE_OPTIONS "-ffp-contract=fast;-mfma;-mavx512f;-mavx512vl;-mavx512bw;-mavx512bf16")
+  endif()
 endif()
 if(MPI_C_FOUND)
   set_source_files_properties(src/base/ranks.c PROPERTIES COMPILE_DEFINITIONS BILENS_MPI)

@@ -57,6 +57,14 @@ static inline json_t *support_json(const char *path) {
     return json;
 }
 
+/* The text of a tree, which is freed; NULL stays NULL. */
+static inline char *text_of(bl_tree *tree) {
+    bl_error err = {0};
+    char *text = bl_tree_text(tree, &err);
+    bl_tree_free(tree);
+    return text;
+}
+
 /* |a - b| <= tolerance * scale, with the numbers in the message. */
 #define assert_near(a, b, tolerance, scale)                                                 \
     do {                                                                                    \

@@ -4,6 +4,7 @@
 #define BILENS_ATLAS_H
 
 #include <bilens/scan.h>
+#include <bilens/tree.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -55,12 +56,11 @@ typedef struct bl_atlas_query {
     bool ascending;
 } bl_atlas_query;
 
-typedef enum bl_atlas_form { BL_ATLAS_TABLE, BL_ATLAS_JSON, BL_ATLAS_CSV } bl_atlas_form;
-
-/** Looks into the finished or unfinished atlas `path` (read only) and gives the answer as text, to be freed
- * with bl_free. */
-BL_API char *bl_atlas_answer(const char *path, const bl_atlas_query *query, bl_atlas_form form,
-                             bl_error *err);
+/** Looks into the finished or unfinished atlas `path` (read only). Of a list: {"atlas", "model", "layer",
+ * "complete", "stories", "positions", "directions": [{"token", "id", "count", "largest", …}]}. Of a token
+ * the same head, that token's keys, and "vectors": [{"index", "eigenvalue", …, "sources": {…},
+ * "matches": […]}], the last two as eigen and scan have them. Free with bl_tree_free. */
+BL_API bl_tree *bl_atlas_tree(const char *path, const bl_atlas_query *query, bl_error *err);
 
 #ifdef __cplusplus
 }

@@ -19,18 +19,26 @@
  */
 #ifndef BILENS_H
 #define BILENS_H
+#include <bilens/ablate.h>
 #include <bilens/atlas.h>
 #include <bilens/base.h>
 #include <bilens/bilinear.h>
+#include <bilens/chance.h>
 #include <bilens/decompose.h>
+#include <bilens/diff.h>
 #include <bilens/eigen.h>
+#include <bilens/excite.h>
+#include <bilens/explain.h>
 #include <bilens/format.h>
 #include <bilens/generate_model.h>
+#include <bilens/hosvd.h>
 #include <bilens/hub.h>
 #include <bilens/image.h>
 #include <bilens/image_evidence.h>
 #include <bilens/image_train.h>
 #include <bilens/model.h>
+#include <bilens/pairs.h>
+#include <bilens/predict.h>
 #include <bilens/report.h>
 #include <bilens/result.h>
 #include <bilens/scan.h>
@@ -38,4 +46,6 @@
 #include <bilens/text.h>
 #include <bilens/tokenizer_train.h>
 #include <bilens/train.h>
+#include <bilens/tree.h>
+#include <bilens/truncate.h>
 #endif

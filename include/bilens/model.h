@@ -90,6 +90,8 @@ BL_API bl_model *bl_model_load_as(const char *directory, const char *name, bl_er
 BL_API void bl_model_free(bl_model *model);
 
 BL_API const bl_config *bl_model_config(const bl_model *model);
+/** NULL where the directory has no tokenizer.json: its weights can be studied all the same, tokens are then
+ * called by their numbers, "#12". */
 BL_API const bl_tokenizer *bl_model_tokenizer(const bl_model *model);
 /** The directory's name as it was given, or the name given to bl_model_load_as. */
 BL_API const char *bl_model_name(const bl_model *model);

@@ -1,5 +1,5 @@
 /** @file report.h  Rendering of results: terminal, figures, pages.
- *  It needs the JSON of result.h only, never a model. */
+ *  It needs the trees and tables of result.h only, never a model. */
 #ifndef BILENS_REPORT_H
 #define BILENS_REPORT_H
 
@@ -16,39 +16,43 @@ typedef enum bl_colour { BL_COLOUR_NONE, BL_COLOUR_256, BL_COLOUR_24BIT } bl_col
 typedef struct bl_terminal {
     bl_colour colour;
     size_t width; /**< columns; 0 = unlimited */
-    bool light;   /**< reserved for light backgrounds */
 } bl_terminal;
 
-/** Text for people, as the paper's notebook shows it; `json` is what the functions above made, or anyone: it
- * is checked, and BL_ERR_INPUT names the key that is wrong. Control characters and escape sequences in tokens
+/** Text for people, as the paper's notebook shows it. `tree` is what result.h makes, or anyone: it is
+ * checked, and BL_ERR_INPUT names the key that is wrong. Control characters and escape sequences in tokens
  * are made visible. `terminal` NULL: no colour, unlimited width. Free with bl_free. */
-BL_API char *bl_info_table(const char *json, const bl_terminal *terminal, bl_error *err);
-BL_API char *bl_eigen_table(const char *json, const bl_terminal *terminal, bl_error *err);
-BL_API char *bl_scan_table(const char *json, const bl_terminal *terminal, bl_error *err);
+BL_API char *bl_info_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
+BL_API char *bl_eigen_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
+BL_API char *bl_scan_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
 /** The essence of a report: model, direction, spectrum in words, each eigenvector's strongest virtual tokens
  * and inputs. */
-BL_API char *bl_report_table(const char *json, const bl_terminal *terminal, bl_error *err);
+BL_API char *bl_report_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
+/** An atlas's answer (bl_atlas_tree): a list of directions, or everything about one. */
+BL_API char *bl_atlas_table(const bl_tree *answer, const bl_terminal *terminal, bl_error *err);
+/** Any table as aligned columns: texts to the left, numbers to the right. */
+BL_API char *bl_table_shown(const bl_table *table, const bl_terminal *terminal, bl_error *err);
 /** Pieces of a page, for a notebook's cells: one `div` of class `bilens` each, with its own style that
  * touches nothing else, without script. The config and tensors of an info result; an eigen result's spectrum;
  * its tables of virtual tokens; a scan's matches. Free with bl_free. */
-BL_API char *bl_info_html(const char *json, bl_error *err);
-BL_API char *bl_spectrum_html(const char *json, bl_error *err);
-BL_API char *bl_virtual_tokens_html(const char *json, bl_error *err);
-BL_API char *bl_scan_html(const char *json, bl_error *err);
+BL_API char *bl_info_html(const bl_tree *tree, bl_error *err);
+BL_API char *bl_spectrum_html(const bl_tree *tree, bl_error *err);
+BL_API char *bl_virtual_tokens_html(const bl_tree *tree, bl_error *err);
+BL_API char *bl_scan_html(const bl_tree *tree, bl_error *err);
 
-/** The spectrum as a figure; the suffix decides: .svg, .png or .pdf. `json` is bl_eigen_json's. Atomic. */
-BL_API bool bl_spectrum_figure(const char *json, const char *path, bl_error *err);
+/** The spectrum as a figure; the suffix decides: .svg, .png or .pdf. `tree` is bl_eigen_tree's. Atomic. */
+BL_API bool bl_spectrum_figure(const bl_tree *tree, const char *path, bl_error *err);
 
 /** The loss curve of a training run, from its log.jsonl; the suffix of `path` decides: .svg, .png or .pdf.
  * Atomic. */
 BL_API bool bl_loss_figure(const char *log, const char *path, bl_error *err);
 
-/** Renders a report's JSON into `directory` (made if missing): index.html, figures/spectrum.{svg,png,pdf},
+/** Renders a report's tree into `directory` (made if missing): index.html, figures/spectrum.{svg,png,pdf},
  * tables/ (CSV). With `eigen` also eigenvalues.npy [n] and eigenvectors.npy [n pairs, n] (NULL: these two are
  * left as they are). report.json is written last. Everything is made in a staging folder first (beside the
- * directory, or inside it when it exists): on failure nothing of an older report is touched. The same JSON
+ * directory, or inside it when it exists): on failure nothing of an older report is touched. The same tree
  * gives the same bytes. */
-BL_API bool bl_report_render(const char *json, const bl_eigen *eigen, const char *directory, bl_error *err);
+BL_API bool bl_report_render(const bl_tree *tree, const bl_eigen *eigen, const char *directory,
+                             bl_error *err);
 
 #ifdef __cplusplus
 }

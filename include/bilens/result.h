@@ -1,43 +1,49 @@
-/** @file result.h  Results as JSON (the contract of the command line) and as CSV. */
+/** @file result.h  Results as trees (the JSON contract of the command line) and as tables. */
 #ifndef BILENS_RESULT_H
 #define BILENS_RESULT_H
 
 #include <bilens/scan.h>
+#include <bilens/tree.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /** What every direction's result names. */
-typedef struct bl_subject {
+typedef struct bl_question {
     const bl_model *model;
     const bl_direction *direction;
     size_t layer;
-} bl_subject;
+} bl_question;
 
-/** JSON texts (compact, nine significant digits); free with bl_free. NULL on failure: BL_ERR_NUMERIC when a
- * result is no number, BL_ERR_USAGE when an index is not of the spectrum or its eigenvector was not computed.
- * Bytes of a token that are no UTF-8 become U+FFFD. `indices` as they were asked for (negative from the end),
- * the same for eigen and scan. */
-BL_API char *bl_info_json(const bl_model *model, bl_error *err);
-BL_API char *bl_eigen_json(const bl_subject *subject, const bl_eigen *eigen, const long *indices,
-                           size_t n_indices, bl_error *err);
-BL_API char *bl_scan_json(const bl_subject *subject, const bl_eigen *eigen, const bl_scan *scan,
-                          const long *indices, size_t n_indices, bl_error *err);
-/** One match, as in bl_scan_json's "matches". */
-BL_API char *bl_match_json(const bl_model *model, const bl_match *match, bl_error *err);
-/** The report's JSON: {"format": "bilens report 1", "version", "info": {…}, "eigen": {…}, "scan": {…},
- * "corpus": […]}. */
-BL_API char *bl_report_json(const char *info, const char *eigen, const char *scan, const char *const *corpus,
-                            size_t n_corpus, bl_error *err);
+/** A token's text as the vocabulary has it, "#1234" for an id that has none. */
+BL_API void bl_put_token(bl_builder *builder, bl_tree *at, const char *key, const bl_model *model,
+                         int64_t id);
+/** An array of the same: ids [n]. */
+BL_API void bl_put_tokens(bl_builder *builder, bl_tree *at, const char *key, const bl_model *model,
+                          const int32_t *ids, size_t n);
 
-/** CSV (RFC 4180: header line, CRLF, text in quotes): a model's tensors; every virtual token of an eigen
- * result (vector, eigenvalue, source, side, rank, token, value); its spectrum (index, eigenvalue); every
- * contribution of a scan's matches. Free with bl_free. */
-BL_API char *bl_info_csv(const char *json, bl_error *err);
-BL_API char *bl_eigen_csv(const char *json, bl_error *err);
-BL_API char *bl_spectrum_csv(const char *json, bl_error *err);
-BL_API char *bl_scan_csv(const char *json, bl_error *err);
+/** Results; free with bl_tree_free. NULL on failure: BL_ERR_NUMERIC when an eigen or scan result is not
+ * finite, BL_ERR_USAGE when an index is not of the spectrum or its eigenvector was not computed. `indices`
+ * [n_indices] as they were asked for (negative from the end), the same for eigen and scan. */
+BL_API bl_tree *bl_info_tree(const bl_model *model, bl_error *err);
+BL_API bl_tree *bl_eigen_tree(const bl_question *subject, const bl_eigen *eigen, const long *indices,
+                              size_t n_indices, bl_error *err);
+BL_API bl_tree *bl_scan_tree(const bl_question *subject, const bl_eigen *eigen, const bl_scan *scan,
+                             const long *indices, size_t n_indices, bl_error *err);
+/** One match, as in bl_scan_tree's "matches". */
+BL_API bl_tree *bl_match_tree(const bl_model *model, const bl_match *match, bl_error *err);
+/** The report: {"format": "bilens report 1", "version", "info": {…}, "eigen": {…}, "scan": {…},
+ * "corpus": […]}. The parts stay the caller's. */
+BL_API bl_tree *bl_report_tree(const bl_tree *info, const bl_tree *eigen, const bl_tree *scan,
+                               const char *const *corpus, size_t n_corpus, bl_error *err);
+
+/** Results as tables, for CSV: a model's tensors; every virtual token of an eigen result (vector, eigenvalue,
+ * source, side, rank, token, value, group); every contribution of a scan's matches. The tree is checked
+ * first: BL_ERR_INPUT names the key that is wrong. Free with bl_table_free. */
+BL_API bl_table *bl_info_rows(const bl_tree *info, bl_error *err);
+BL_API bl_table *bl_eigen_rows(const bl_tree *eigen, bl_error *err);
+BL_API bl_table *bl_scan_rows(const bl_tree *scan, bl_error *err);
 
 #ifdef __cplusplus
 }

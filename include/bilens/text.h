@@ -24,7 +24,9 @@ BL_API void bl_ids_free(bl_ids *ids);
 BL_API bl_tokenizer *bl_tokenizer_load(const char *path, bl_error *err);
 BL_API void bl_tokenizer_free(bl_tokenizer *tokenizer);
 
-/** Number of ids: one more than the largest id in the vocabulary or among the added tokens. */
+/** Number of ids: one more than the largest id in the vocabulary or among the added tokens. A model without
+ * tokenizer.json has NULL for a tokenizer, in all functions below: it has 0 ids, no id has a token, and what
+ * would read or write text fails with BL_ERR_INPUT. */
 BL_API size_t bl_tokenizer_size(const bl_tokenizer *tokenizer);
 
 /** The ids of `text` (UTF-8, `length` bytes) with the template applied ([BOS] first, where the file asks for

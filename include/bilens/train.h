@@ -27,6 +27,14 @@ extern "C" {
 /** How the learning rate goes from its top (after the warm-up) to lr_end * lr at the last step. */
 typedef enum bl_schedule { BL_SCHEDULE_COSINE, BL_SCHEDULE_LINEAR, BL_SCHEDULE_CONSTANT } bl_schedule;
 
+/** Of the factors of a training step's products. Everything else is float32: the weights that are updated,
+ * the optimiser, sums, norms, softmax, the loss, and every evaluation. */
+typedef enum bl_precision {
+    BL_PRECISION_F32,
+    BL_PRECISION_BF16, /**< bfloat16 factors, float32 sums; BL_ERR_UNSUPPORTED where the processor has none */
+    BL_PRECISION_AUTO  /**< the checkpoint's when resuming, else the faster of the two as measured */
+} bl_precision;
+
 typedef enum bl_train_event_kind {
     BL_TRAIN_PHASE,      /**< reading the corpus: text = "tokenizing", done of total bytes */
     BL_TRAIN_STEP,       /**< one optimiser step is done */
@@ -46,7 +54,8 @@ typedef struct bl_train_event {
     double gradient_norm; /**< before clipping */
     double lr;
     double tokens_per_second; /**< of this step */
-    double share_of_peak;     /**< of the sgemm peak that was measured at the start; 0 = not measured */
+    double share_of_peak;     /**< of the products' peak that was measured at the start; 0 = not measured */
+    bl_precision precision;   /**< of the step's products: never AUTO */
     double seconds;           /**< of training, over all resumed parts */
     double valid_loss;        /**< the last one; NaN before the first */
 } bl_train_event;
@@ -79,7 +88,8 @@ typedef struct bl_train_options {
     size_t accumulate; /**< such batches per step */
     double lr, lr_end; /**< top, and the last step's as a share of it */
     double beta1, beta2, epsilon, decay;
-    double clip;     /**< largest gradient norm; 0: no clipping */
+    double clip; /**< largest gradient norm; 0: no clipping */
+    bl_precision precision;
     uint64_t warmup; /**< steps of linear rise */
     bl_schedule schedule;
     uint64_t seed; /**< of weights, order of stories, noise */
@@ -108,9 +118,10 @@ typedef struct bl_train_options {
 typedef struct bl_train_result {
     uint64_t step, tokens, predictions;
     uint64_t parameters;
-    double loss;          /**< mean over the last (at most 100) steps */
-    double valid_loss;    /**< on all of `valid` with the weights as stored; NaN without it */
-    double seconds, peak; /**< of training; sgemm peak in flop/s */
+    double loss;            /**< mean over the last (at most 100) steps */
+    double valid_loss;      /**< on all of `valid` with the weights as stored; NaN without it */
+    double seconds, peak;   /**< of training; peak of the products in flop/s */
+    bl_precision precision; /**< of the run: never AUTO */
     bool finished_before; /**< resume found a finished run: nothing was done; the numbers are its log's, with
                              predictions 0 */
 } bl_train_result;

@@ -5,6 +5,7 @@ code runs again, which is when the library calls back with its progress. An exce
 the main thread SIGINT has a handler of ours. It tells the library to stop, and the interrupt is raised after the call has returned and
 cleaned up. While a function of the user's runs within the callback, the interrupt is raised there, as in any Python code.
 """
+import json
 import os
 import signal
 import sys
@@ -61,6 +62,21 @@ def take_text(pointer):
 
 def call_text(function, *arguments):
     return take_text(call(function, *arguments))
+
+
+def tree_text(tree):
+    """The JSON of a bl_tree."""
+    return call_text(lib.bl_tree_text, tree)
+
+
+def tree(function, *arguments):
+    """A result, as a handle."""
+    return owned(function, lib.bl_tree_free, *arguments)
+
+
+def parsed_tree(data):
+    """A result from Python's own lists and dicts."""
+    return tree(lib.bl_tree_parse, json.dumps(data).encode(), b"a result")
 
 
 def text_argument(value, what):

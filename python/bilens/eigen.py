@@ -7,7 +7,7 @@ import tempfile
 import numpy as np
 
 from ._arrays import address, floats, view
-from ._calls import Unique, c_text, call, call_text, keep, longs, owned, path_argument, strings, text_argument
+from ._calls import Unique, c_text, call, call_text, keep, longs, owned, path_argument, strings, text_argument, text_of, tree, tree_text
 from ._library import ffi, lib
 from .errors import UsageError
 from .tables import token_table
@@ -16,26 +16,37 @@ DEFAULT_INDICES = (-1, -2, -3, -4, 0, 1, 2, 3)
 
 
 class Direction(Unique):
-    """An output direction u [d] and how it came about: a token, a contrast, or a vector of one's own. Made by ``model.direction``."""
+    """An output direction u [d] and how it came about: a token, a contrast, or a vector of one's own. Made by ``model.direction``.
 
-    def __init__(self, model, token, minus, centre, name):
-        self.token = token if isinstance(token, str) else None
-        self.minus = [minus] if isinstance(minus, str) else list(minus)
-        self.centre = bool(centre)
-        self.name = name
-        fields = {"minus": strings([text_argument(t, "minus") for t in self.minus]), "n_minus": len(self.minus),
-                  "centre_unembedding": self.centre}
+    `text` is its canonical text, the same for equal directions; `token`, `minus`, `centre` and `name` are its parts."""
+
+    def __init__(self, model, token, minus, centre, name, source):
         given = None
-        if self.token is not None:
-            fields["token"] = c_text(text_argument(token, "token"))
+        if isinstance(token, str) and not minus and not centre and lib.bl_tokenizer_id(model.tokenizer._handle, text_argument(token, "token")) < 0:
+            self._c = owned(lib.bl_direction_parse, lib.bl_direction_free, text_argument(token, "direction"))
         else:
-            given = floats(token, [model.config.d_model], "direction")
-            fields.update(vector=address(given), name=c_text(text_argument(name or "direction", "name")))
-        self._c = keep(ffi.new("bl_direction *", fields), fields, given)
+            labels = [] if isinstance(minus, str) and minus == "*" else [minus] if isinstance(minus, str) else list(minus)
+            fields = {"minus": strings([text_argument(t, "minus") for t in labels]), "n_minus": len(labels), "minus_all": minus == "*" and not labels,
+                      "centre_unembedding": bool(centre)}
+            if source is not None:
+                fields["source"] = c_text(source)
+            elif isinstance(token, str):
+                fields["token"] = c_text(text_argument(token, "token"))
+            else:
+                given = floats(token, [model.config.d_model], "direction")
+                fields.update(vector=address(given), name=c_text(text_argument(name or "direction", "name")))
+            self._c = keep(ffi.new("bl_direction *", fields), fields, given)
+        c = self._c
+        self.token = text_of(c.token)
+        self.minus = "*" if c.minus_all else [text_of(label) for label in c.minus[0:c.n_minus]] if c.n_minus else []
+        self.centre = bool(c.centre_unembedding)
+        self.name = name if given is not None else text_of(c.source)
+        basis = ffi.new("bl_basis *", lib.bl_model_basis_out(model._handle))
         u = np.empty(model.config.d_model, np.float32)
-        call(lib.bl_direction_vector, model._handle, self._c, address(u))
+        call(lib.bl_direction_vector, c, basis, address(u))
         u.flags.writeable = False
         self.vector = u
+        self.text = call_text(lib.bl_direction_text, c, basis)
 
     @property
     def label(self):
@@ -46,19 +57,18 @@ class Direction(Unique):
         return np.array(self.vector, dtype=dtype, copy=True if copy is None else copy)
 
     def __repr__(self):
-        against = f" against {', '.join(self.minus)}" if self.minus else ""
-        return f"<bilens direction {self.label!r}{against}>"
+        return f"<bilens direction {self.text}>"
 
 
 class Figure:
     """The spectrum as a picture: a notebook shows it; ``save("spectrum.pdf")`` writes .svg, .png or .pdf."""
 
-    def __init__(self, text):
-        self._json = text
+    def __init__(self, result):
+        self._tree = result
 
     def save(self, path):
         """Writes the file atomically; returns its path."""
-        call(lib.bl_spectrum_figure, self._json, path_argument(path, "figure"))
+        call(lib.bl_spectrum_figure, self._tree, path_argument(path, "figure"))
         return path
 
     def _repr_png_(self):
@@ -112,8 +122,13 @@ class Eigen(Unique):
         return view(pointer, [len(self)], self._pointer)
 
     @property
+    def shift(self):
+        """The gauge of a model with a norm before the MLP: signs and magnitudes of ``values - shift`` mean something; 0 without a norm."""
+        return lib.bl_eigen_shift(self._pointer)
+
+    @property
     def effective_rank(self):
-        """(sum |values|)^2 / sum values^2."""
+        """(sum |l|)^2 / sum l^2 of l = values - shift."""
         return lib.bl_eigen_effective_rank(self._pointer)
 
     @property
@@ -146,14 +161,14 @@ class Eigen(Unique):
 
     def json(self, indices=DEFAULT_INDICES):
         """The result as a dict, with the keys of ``bilens eigen --format json``."""
-        return json.loads(self._json(indices))
+        return json.loads(tree_text(self._tree(indices)))
 
-    def _subject(self):
-        return ffi.new("bl_subject *", {"model": self.model._handle, "direction": self.direction._c, "layer": self.layer})
+    def _question(self):
+        return ffi.new("bl_question *", {"model": self.model._handle, "direction": self.direction._c, "layer": self.layer})
 
-    def _json(self, indices):
+    def _tree(self, indices):
         indices = [self._position(i) for i in indices]
-        return call_text(lib.bl_eigen_json, self._subject(), self._pointer, longs(indices), len(indices)).encode()
+        return tree(lib.bl_eigen_tree, self._question(), self._pointer, longs(indices), len(indices))
 
     def default_indices(self):
         """The four highest and the four lowest (fewer of a small spectrum): what is shown unless others are asked for."""
@@ -163,18 +178,18 @@ class Eigen(Unique):
 
     def html(self, indices=None):
         """The report's coloured tables of virtual tokens, for a notebook."""
-        return call_text(lib.bl_virtual_tokens_html, self._json(self.default_indices() if indices is None else indices))
+        return call_text(lib.bl_virtual_tokens_html, self._tree(self.default_indices() if indices is None else indices))
 
     def plot(self, indices=None):
         """The spectrum as a Figure, with these eigenvectors marked."""
-        return Figure(self._json(self.default_indices() if indices is None else indices))
+        return Figure(self._tree(self.default_indices() if indices is None else indices))
 
     def table(self, indices=None):
         """What ``bilens eigen`` prints."""
-        return call_text(lib.bl_eigen_table, self._json(self.default_indices() if indices is None else indices), ffi.NULL)
+        return call_text(lib.bl_eigen_table, self._tree(self.default_indices() if indices is None else indices), ffi.NULL)
 
     def _repr_html_(self):
-        return call_text(lib.bl_spectrum_html, self._json(self.default_indices()))
+        return call_text(lib.bl_spectrum_html, self._tree(self.default_indices()))
 
     def __repr__(self):
         values = self.values

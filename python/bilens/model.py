@@ -10,7 +10,7 @@ from . import _data, _hub, atlas
 from . import text as text_module
 from ._arrays import INT32, address, floats, matrix, named, token_ids, view
 from ._arrays import whole as count  # `whole` is an option of generate
-from ._calls import LongCall, Unique, call, call_text, owned, path_argument, strings, text_argument, text_of
+from ._calls import LongCall, Unique, call, call_text, owned, path_argument, strings, text_argument, text_of, tree, tree_text
 from ._library import ffi, lib
 from .corpus import opened
 from .eigen import Direction, Eigen
@@ -94,7 +94,7 @@ class Model(Unique):
         self._handle = ffi.gc(_hub.load(model, progress) if hub else call(lib.bl_model_load, path_argument(model, "model")), lib.bl_model_free)
         self._source = model if hub else os.path.abspath(os.fspath(model))
         raw = lib.bl_model_config(self._handle)
-        names = dict(generation=text_of(lib.bl_generation_name(raw.generation)), gate=text_of(lib.bl_gate_name(raw.gate)),
+        names = dict(generation=text_of(lib.bl_config_generation(raw)), gate=text_of(lib.bl_gate_name(raw.gate)),
                      bilinear=lib.bl_config_is_bilinear(raw))
         self.config = Config(**{f: names.get(f, getattr(raw, f, None)) for f in Config.__dataclass_fields__})
         self.tokenizer = Tokenizer(self)
@@ -175,17 +175,16 @@ class Model(Unique):
     # -- decomposition ------------------------------------------------------------------------------------------------------------------
 
     def direction(self, token, minus=(), centre=False, name=None):
-        """An output direction u [d].
+        """An output direction u [d], by one text: "swim", "swim - mean(run, climb)", "swim - mean(*)", "@probe.npy", "@matrix.npy:3", "centred(swim)".
+        Labels with blanks or marks stand in quotes: '" swim" - " run"'. Or by its parts:
 
         `token`: a token's string or "#1234"; or a vector [d] of one's own (a probe, an SAE feature), called `name` in tables.
         `minus`: contrast tokens, whose mean is subtracted. `centre`: subtract from each row of W_U its own mean first."""
-        return token if isinstance(token, Direction) else Direction(self, token, minus, centre, name)
+        return token if isinstance(token, Direction) else Direction(self, token, minus, centre, name, None)
 
     def read_direction(self, source):
-        """The same from a file: FILE.npy, or FILE.safetensors:TENSOR."""
-        u = np.empty(self.config.d_model, np.float32)
-        call(lib.bl_direction_read, path_argument(source, "direction"), len(u), address(u))
-        return Direction(self, u, (), False, os.fsdecode(source))
+        """The same from a file: FILE.npy, FILE.safetensors:TENSOR, or row 3 of a matrix: FILE.npy:3."""
+        return Direction(self, None, (), False, None, path_argument(source, "direction"))
 
     def interaction(self, token, minus=(), layer=0, centre=False):
         """[n, n] interaction matrix Q of a direction (as ``direction`` takes it): u . MLP(x) = x^T Q x. n = d, or d + 1 with biases."""
@@ -316,16 +315,16 @@ class Model(Unique):
         if not isinstance(scan, Scan) or scan.model is not self:
             raise UsageError("report: a Scan of this model is expected: m.report(m.scan(corpus, e), directory)")
         eigen, files = scan.eigen, [path_argument(name, "corpus") for name in scan.corpus_names]
-        text = call_text(lib.bl_report_json, self._info(), eigen._json(scan.indices), scan._text().encode(), strings(files), len(files))
-        call(lib.bl_report_render, text.encode(), eigen._pointer, path_argument(directory, "report"))
+        report = tree(lib.bl_report_tree, self._info(), eigen._tree(scan.indices), scan._tree(), strings(files), len(files))
+        call(lib.bl_report_render, report, eigen._pointer, path_argument(directory, "report"))
         return os.path.join(os.fspath(directory), "index.html")
 
     def _info(self):
-        return call_text(lib.bl_info_json, self._handle).encode()
+        return tree(lib.bl_info_tree, self._handle)
 
     def info(self):
         """The model as a dict, with the keys of ``bilens info --format json``."""
-        return json.loads(self._info())
+        return json.loads(tree_text(self._info()))
 
     def _repr_html_(self):
         return call_text(lib.bl_info_html, self._info())

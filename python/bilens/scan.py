@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._arrays import view, whole
-from ._calls import LongCall, Unique, call_text, longs, owned
+from ._calls import LongCall, Unique, call_text, longs, owned, parsed_tree, tree, tree_text
 from ._library import ffi, lib
 from .corpus import names, opened
 from .errors import UsageError
@@ -46,7 +46,7 @@ class Hits(Unique, Sequence):
         return len(self._matches)
 
     def _repr_html_(self):
-        return self._scan._html(json.loads(self._scan._text()), [self._j])
+        return self._scan._html(self._scan.json(), [self._j])
 
     def __repr__(self):
         lines = [f"  {m.activation:9.3f}  story {m.story}, position {m.position}: {' '.join(m.tokens[-12:-1])} [{m.token}] {' '.join(m.next)}"
@@ -108,25 +108,24 @@ class Scan(Unique, Sequence):
         head = ["index", "eigenvalue", "rank", "story", "position", "token", "activation", "similarity"]
         return table({name: [row[i] for row in rows] for i, name in enumerate(head)})
 
-    def _text(self):
-        return call_text(lib.bl_scan_json, self.eigen._subject(), self.eigen._pointer, self._pointer, longs(self.indices),
-                         len(self.indices))
+    def _tree(self):
+        return tree(lib.bl_scan_tree, self.eigen._question(), self.eigen._pointer, self._pointer, longs(self.indices), len(self.indices))
 
     def json(self):
         """The result as a dict, with the keys of ``bilens scan --format json``."""
-        return json.loads(self._text())
+        return json.loads(tree_text(self._tree()))
 
     @staticmethod
     def _html(result, which):
         result["vectors"] = [result["vectors"][j] for j in which]
-        return call_text(lib.bl_scan_html, json.dumps(result).encode())
+        return call_text(lib.bl_scan_html, parsed_tree(result))
 
     def table(self):
         """What ``bilens scan`` prints."""
-        return call_text(lib.bl_scan_table, self._text().encode(), ffi.NULL)
+        return call_text(lib.bl_scan_table, self._tree(), ffi.NULL)
 
     def _repr_html_(self):
-        return call_text(lib.bl_scan_html, self._text().encode())
+        return call_text(lib.bl_scan_html, self._tree())
 
     def __repr__(self):
         return f"<bilens scan of {self.stories:,} stories, {self.positions:,} positions>\n" + "\n".join(map(repr, self))

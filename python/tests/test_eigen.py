@@ -20,7 +20,9 @@ def test_invariants(model):
         if len(e) > x.shape[1]:
             x = np.column_stack([x, np.ones(len(x), np.float32)])
         close((x @ e.vectors) ** 2 @ e.values + e.constant, trace[f"mlp_out.{layer}"] @ e.direction.vector, 1e-4)
-        assert e.effective_rank == pytest.approx(np.abs(e.values).sum() ** 2 / (e.values**2).sum(), rel=1e-5)
+        own = e.values - e.shift
+        assert (e.shift != 0) == model.config.normalization and abs(own.mean() if e.shift else 0) < 1e-5 * scale
+        assert e.effective_rank == pytest.approx(np.abs(own).sum() ** 2 / (own**2).sum(), rel=1e-5)
 
 
 def test_command_line(model, run):
@@ -88,11 +90,20 @@ def test_directions(default, swim, tmp_path):
     vector = default.eigen(swim.direction.vector, name="probe")
     assert np.array_equal(vector.values, swim.values) and np.array_equal(vector.vectors, swim.vectors)
     result = vector.json([-1])
-    assert result["token"] is None and result["direction"] == "probe" and "probe" in vector._repr_html_() and "probe" in repr(vector)
+    assert result["token"] is None and result["direction"] == "@probe" and "probe" in vector._repr_html_() and "probe" in repr(vector)
     np.save(tmp_path / "probe.npy", u)
     read = default.read_direction(tmp_path / "probe.npy")
     assert np.array_equal(read.vector, u) and np.array_equal(bilens.read_array(tmp_path / "probe.npy"), u)
     assert np.array_equal(default.eigen(read).direction.vector, u) and np.array_equal(np.asarray(read), u)
+    for text, same in (("swim - mean(run, climb)", default.direction("swim", ["climb", "run"])), ("swim - mean(*)", default.direction("swim", "*")),
+                       ("centred(swim)", default.direction("swim", centre=True)), (f"@{tmp_path}/probe.npy", read), ('"swim" - "run"', default.direction("swim", "run"))):
+        parsed = default.direction(text)
+        assert np.array_equal(parsed.vector, same.vector) and parsed.text == same.text and default.direction(parsed.text).text == parsed.text
+    assert default.direction("swim - mean(run, climb)").minus == ["run", "climb"] and default.direction("swim", "*").minus == "*"
+    close(default.direction("swim", "*").vector, default.w_u[t["swim"]] - default.w_u.mean(0, dtype=float), 1e-5)
+    np.save(tmp_path / "matrix.npy", default.w_u[:5])
+    assert np.array_equal(default.direction(f"@{tmp_path}/matrix.npy:3").vector, default.w_u[3])
+    assert default.direction('"').token == '"' and default.direction("-").token == "-"
     centred = default.direction("swim", centre=True).vector
     row = default.w_u[t["swim"]]
     close(centred, row - row.mean(), 1e-5)
@@ -114,7 +125,7 @@ def test_figure(swim, tmp_path):
 
 def test_bad_input(default, swim):
     nan = np.full(256, np.nan)
-    for what, part in ((lambda: default.eigen("swimm"), "swim"), (lambda: default.eigen(""), "token"), (lambda: default.eigen(np.zeros(7)), "[7]"),
+    for what, part in ((lambda: default.eigen("swimm"), "swim"), (lambda: default.eigen(""), "label"), (lambda: default.eigen(np.zeros(7)), "[7]"),
                        (lambda: default.eigen(nan), "NaN"), (lambda: default.eigen("swim", layer=1), "layer 1"), (lambda: default.eigen("swim", layer=-1), "layer"),
                        (lambda: default.eigen("swim", minus=["nope!"]), "nope"), (lambda: default.eigen("swim", k=-1), "k:"),
                        (lambda: default.eigen(np.zeros(256), minus=["run"]), "contrast"), (lambda: default.eigen("a\0b"), "NUL"),

@@ -20,29 +20,6 @@ const char *bl_atlas_token(const bl_model *model, int32_t id, char space[24]) {
     return space;
 }
 
-static bool encode(const bl_atlas *a, bl_batch *batch, bl_error *err) {
-    bool ok = true;
-#pragma omp parallel for schedule(dynamic, 4)
-    for (size_t i = 0; i < batch->n; i++) {
-        bl_error failure = {0};
-        if (bl_batch_encode(batch, i, bl_model_tokenizer(a->model), bl_model_config(a->model)->n_ctx,
-                            &failure))
-            continue;
-#pragma omp critical(bl_atlas_failure)
-        {
-            if (ok) bl_fail(err, failure.code, "%s", failure.message);
-            ok = false;
-        }
-    }
-    for (size_t i = 0; ok && i < batch->n; i++)
-        for (size_t p = 0; ok && p < batch->ids[i].n; p++)
-            if ((size_t)batch->ids[i].data[p] >= a->V)
-                ok = bl_fail(err, BL_ERR_INPUT,
-                             "%s: the tokenizer gives id %d, but the model's vocabulary has %zu",
-                             bl_model_name(a->model), (int)batch->ids[i].data[p], a->V);
-    return ok;
-}
-
 /* Row `story`, after empty rows for the blank entries before it: a row's id is its entry's place in the
  * corpus. */
 static bool store_story(sqlite3_stmt *s, uint64_t story, const bl_ids *ids, uint64_t *next, bl_error *err) {
@@ -147,7 +124,10 @@ bool bl_atlas_read(bl_atlas *a, bl_error *err) {
             continue;
         }
         if (!compared || a->phase > BL_PHASE_READ) ok = same_corpus(a, 0, false, err);
-        ok = ok && encode(a, &batch, err) && store(a, &batch, hash, err);
+        ok = ok &&
+             bl_batch_encode_all(&batch, bl_model_tokenizer(a->model), bl_model_config(a->model)->n_ctx,
+                                 err) &&
+             store(a, &batch, hash, err);
     }
     if (ok && !compared) ok = same_corpus(a, 0, false, err);
     if (ok && a->phase == BL_PHASE_READ) ok = count_tokens(a, err);

@@ -1,6 +1,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,24 @@ void bl_buffer_print(bl_buffer *buffer, const char *format, ...) {
         buffer->n += (size_t)n;
     }
     va_end(again);
+}
+
+void bl_buffer_real(bl_buffer *buffer, double value, int digits) {
+    size_t begin = buffer->n, to = begin;
+    if (isnan(value)) {
+        bl_buffer_text(buffer, "nan");
+        return;
+    }
+    bl_buffer_print(buffer, "%.*g", digits, value);
+    /* What is neither a digit, a sign nor a letter is the locale's decimal point, of one byte or several. */
+    for (size_t i = begin; i < buffer->n; i++) {
+        char c = buffer->data[i];
+        bool kept = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '+' || c == '-';
+        if (kept) buffer->data[to++] = c;
+        else if (to == begin || buffer->data[to - 1] != '.') buffer->data[to++] = '.';
+    }
+    buffer->n = to;
+    if (buffer->data) buffer->data[to] = '\0';
 }
 
 char *bl_buffer_take(bl_buffer *buffer, bl_error *err) {

@@ -1,6 +1,7 @@
 #include "cli/arrays.h"
 #include "cli/common.h"
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,44 +46,38 @@ bool arrays_write(const char *path, const bl_named_array *arrays, size_t n, bl_e
     return false;
 }
 
-json_t *array_json(const bl_named_array *array) {
-    json_t *shape = json_array();
-    for (size_t i = 0; i < array->n_dims; i++)
-        json_array_append_new(shape, json_integer((json_int_t)array->shape[i]));
-    return json_pack("{s:s, s:o}", "name", array->name, "shape", shape);
-}
-
-char *array_lines(const char *path, const bl_named_array *arrays, size_t n) {
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
-    if (!out) return NULL;
+bl_tree *put_arrays(bl_builder *b, bl_tree *at, const char *key, const bl_named_array *arrays, size_t n) {
+    bl_tree *list = bl_put_array(b, at, key);
     for (size_t i = 0; i < n; i++) {
-        fprintf(out, "%-14s [", arrays[i].name);
-        for (size_t j = 0; j < arrays[i].n_dims; j++)
-            fprintf(out, "%s%zu", j ? ", " : "", arrays[i].shape[j]);
-        fprintf(out, "]\n");
+        bl_tree *item = bl_put_object(b, list, NULL), *shape;
+        bl_put_text(b, item, "name", arrays[i].name);
+        shape = bl_put_array(b, item, "shape");
+        for (size_t k = 0; k < arrays[i].n_dims; k++) bl_put_count(b, shape, NULL, arrays[i].shape[k]);
     }
-    fprintf(out, "%s is written\n", path);
-    if (fclose(out) == 0) return text;
-    free(text);
-    return NULL;
+    return list;
 }
 
-char *json_line(const json_t *json) {
-    char *compact = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL, *line = NULL;
-    if (compact && asprintf(&line, "%s\n", compact) < 0) line = NULL;
-    free(compact);
-    return line;
+static bl_table *rows_of(const bl_tree *tree, bl_error *err) {
+    bl_table *rows = bl_table_new("array,shape", err);
+    size_t i;
+    const json_t *array;
+    json_array_foreach(json_object_get(tree, "arrays"), i, array) {
+        char *shape = json_dumps(json_object_get(array, "shape"), 0);
+        bl_table_text(rows, bl_tree_string(array, "name"));
+        bl_table_text(rows, shape);
+        free(shape);
+    }
+    return rows;
 }
 
 int arrays_tell(const verb *self, const common *c, const bl_named_array *arrays, size_t n) {
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++) json_array_append_new(list, array_json(&arrays[i]));
-    json_t *json = json_pack("{s:s, s:o}", "file", c->output, "arrays", list);
-    char *text = c->format == FORMAT_JSON ? json_line(json) : array_lines(c->output, arrays, n);
-    int status = text ? write_stdout(self, text) : 1;
-    json_decref(json);
-    free(text);
+    static const view how = {NULL, rows_of};
+    bl_error err = {0};
+    bl_builder b = {&err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_put_text(&b, root, "file", c->output);
+    put_arrays(&b, root, "arrays", arrays, n);
+    int status = tell_tree(self, c, bl_tree_built(&b, root), &how, &err);
+    if (status == 0) note(c, "%s is written", c->output);
     return status;
 }

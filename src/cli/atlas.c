@@ -5,6 +5,8 @@
 #include "cli/verbs.h"
 #include <bilens/atlas.h>
 #include <bilens/serve.h>
+#include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,18 +53,31 @@ static bool write_site(const common *c, const bl_model *model, const char *atlas
     return ok;
 }
 
-static char *describe(const common *c, const bl_atlas_summary *s) {
+static bl_tree *tree_of(const common *c, const bl_atlas_summary *s, bl_error *err) {
+    bl_builder b = {err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_put_text(&b, root, "file", c->output);
+    bl_put_count(&b, root, "directions", s->directions);
+    bl_put_count(&b, root, "eigenpairs", s->pairs);
+    bl_put_count(&b, root, "stories", s->stories);
+    bl_put_count(&b, root, "positions", s->positions);
+    bl_put_real(&b, root, "megabytes", round((double)s->bytes / 1e5) / 10);
+    bl_put_flag(&b, root, "resumed", s->resumed);
+    return bl_tree_built(&b, root);
+}
+
+static char *table_of(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {
     char *text = NULL;
-    static const char *const forms[] = {
-        "%s: %llu directions, %llu eigenpairs, %llu stories, %llu positions, %.1f MB%s\n",
-        "{\"file\": \"%s\", \"directions\": %llu, \"eigenpairs\": %llu, \"stories\": %llu, \"positions\": "
-        "%llu, \"megabytes\": %.1f, \"resumed\": %s}\n"};
-    int n = asprintf(&text, forms[c->format == FORMAT_JSON], c->output, (unsigned long long)s->directions,
-                     (unsigned long long)s->pairs, (unsigned long long)s->stories,
-                     (unsigned long long)s->positions, (double)s->bytes / 1e6,
-                     c->format == FORMAT_JSON ? (s->resumed ? "true" : "false")
-                                              : (s->resumed ? ", resumed" : ""));
-    return n < 0 ? NULL : text;
+    (void)terminal;
+    if (asprintf(&text, "%s: %.0f directions, %.0f eigenpairs, %.0f stories, %.0f positions, %.1f MB%s\n",
+                 bl_tree_string(tree, "file"), bl_tree_real(tree, "directions"),
+                 bl_tree_real(tree, "eigenpairs"), bl_tree_real(tree, "stories"),
+                 bl_tree_real(tree, "positions"), bl_tree_real(tree, "megabytes"),
+                 json_is_true(json_object_get(tree, "resumed")) ? ", resumed" : "") >= 0)
+        return text;
+    err->code = BL_ERR_MEMORY;
+    snprintf(err->message, sizeof err->message, "out of memory");
+    return NULL;
 }
 
 static int make(int argc, char **argv, const verb *self) {
@@ -103,7 +118,6 @@ static int make(int argc, char **argv, const verb *self) {
     bl_corpus *corpus = NULL;
     bl_atlas_summary summary;
     bool ok = false;
-    char *text = NULL;
     if (from && (!site || c.output))
         status = fail_usage(self, "--from FILE goes with --site DIR, and without -o");
     else if (no_spectra && !site) status = fail_usage(self, "--no-spectra goes with --site DIR");
@@ -134,13 +148,11 @@ static int make(int argc, char **argv, const verb *self) {
     progress_end();
     if (ok && corpus) note_corpus(&c, corpus, model);
     if (ok && site && ranks_first()) ok = write_site(&c, model, c.output, site, no_spectra, &err);
-    if (ok) text = describe(&c, &summary);
     if (!ok && err.code == BL_ERR_CANCELLED)
         note(&c, "bilens: atlas: %s keeps what was finished: give the same command again to go on", c.output);
-    status = text ? 0 : fail_with(self, &err);
-    if (text && ranks_first()) status = write_stdout(self, text);
+    static const view how = {table_of, NULL};
+    status = tell_tree(self, &c, ok ? tree_of(&c, &summary, &err) : NULL, &how, &err);
 done:
-    free(text);
     bl_model_free(model);
     bl_corpus_free(corpus);
     free_tokens(&tokens);
@@ -178,6 +190,11 @@ static int parse_condition(const verb *self, const char *text, bl_atlas_query *q
     return -1;
 }
 
+static bl_table *rows_of(const bl_tree *answer, bl_error *err) {
+    const json_t *list = json_object_get(answer, "directions");
+    return bl_table_of(list ? list : json_object_get(answer, "vectors"), err);
+}
+
 static int query_atlas(int argc, char **argv, const verb *self) {
     common c = {0};
     bl_atlas_query query = {0};
@@ -193,12 +210,8 @@ static int query_atlas(int argc, char **argv, const verb *self) {
             fail_usage(self,
                        "query: which atlas? bilens atlas query FILE.db [token=swim | sort=largest limit=20]");
     for (int i = 1; i < words && status < 0; i++) status = parse_condition(self, argv[i], &query);
-    if (status < 0) {
-        bl_atlas_form form = c.format == FORMAT_JSON ? BL_ATLAS_JSON
-                           : c.format == FORMAT_CSV  ? BL_ATLAS_CSV
-                                                     : BL_ATLAS_TABLE;
-        status = write_result(self, &c, bl_atlas_answer(argv[0], &query, form, &err), &err);
-    }
+    static const view how = {bl_atlas_table, rows_of};
+    if (status < 0) status = write_tree(self, &c, bl_atlas_tree(argv[0], &query, &err), &how, &err);
     common_free(&c);
     return status;
 }

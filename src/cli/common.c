@@ -175,24 +175,6 @@ bl_eigen *decompose(const bl_model *model, direction_options *options, bool all,
     return eigen;
 }
 
-int write_stdout(const verb *self, const char *text) {
-    errno = 0;
-    if (fputs(text, stdout) >= 0 && fflush(stdout) == 0) return 0;
-    fprintf(stderr, "bilens: %s: writing to standard output failed: %s\n", self->name, strerror(errno));
-    return 1;
-}
-
-int write_result(const verb *self, const common *c, char *text, const bl_error *made) {
-    if (!text) return fail_with(self, made);
-    bl_error err = {0};
-    int status = 0;
-    if (!ranks_first()) status = 0;
-    else if (!c->output) status = write_stdout(self, text);
-    else if (!bl_text_write(c->output, text, &err)) status = fail_with(self, &err);
-    bl_free(text);
-    return status;
-}
-
 char *read_stdin(bl_error *err) {
     char *text = NULL;
     size_t n = 0, capacity = 0;

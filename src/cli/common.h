@@ -2,6 +2,7 @@
 #ifndef BL_CLI_COMMON_H
 #define BL_CLI_COMMON_H
 #include "cli/options.h"
+#include "cli/output.h"
 
 /* The model that was named, a directory or a name on the hub, or the embedded default. NULL with the error
  * filled in. */
@@ -71,10 +72,6 @@ bl_eigen *decompose(const bl_model *model, direction_options *options, bool all,
 /* After read_direction or decompose; points into the options. */
 bl_direction as_direction(const direction_options *options);
 
-/* Writes `text` (freed) to -o if given, else to standard output; on rank 0 only. Returns the exit status. */
-int write_result(const verb *self, const common *c, char *text, const bl_error *made);
-/* Prints to standard output, where a failed write is an error too. */
-int write_stdout(const verb *self, const char *text);
 /* The whole of standard input as text (freed with free). */
 char *read_stdin(bl_error *err);
 #endif

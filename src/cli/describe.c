@@ -66,102 +66,78 @@ static bool get_subject(const bl_model *model, describe_options *o, subject *s, 
 }
 
 /* One index as a reader wants it: a token's string, a source's name, or the number. */
-static json_t *label(const bl_model *model, const char *axis, size_t index) {
-    const char *token = model && strcmp(axis, "token") == 0
-                          ? bl_tokenizer_token(bl_model_tokenizer(model), (int32_t)index)
-                          : NULL;
-    if (token) return json_string(token);
-    if (strcmp(axis, "source") == 0)
-        return index ? json_sprintf("head %zu", index - 1) : json_string("direct");
-    return json_integer((json_int_t)index);
+static void put_label(bl_builder *b, bl_tree *row, const bl_model *model, const char *axis, size_t index) {
+    char head[32];
+    snprintf(head, sizeof head, "head %zu", index - 1);
+    if (strcmp(axis, "source") == 0) bl_put_text(b, row, NULL, index ? head : "direct");
+    else if (model && strcmp(axis, "token") == 0 &&
+             bl_tokenizer_token(bl_model_tokenizer(model), (int32_t)index))
+        bl_put_token(b, row, NULL, model, (int64_t)index);
+    else bl_put_count(b, row, NULL, index);
 }
 
-static json_t *entries_json(const bl_model *model, const subject *s, const bl_entry *entries, size_t n) {
-    json_t *list = json_array();
+static void put_entries(bl_builder *b, bl_tree *at, const char *key, const bl_model *model, const subject *s,
+                        const bl_entry *entries, size_t n) {
+    bl_tree *list = bl_put_array(b, at, key);
     for (size_t i = 0; i < n; i++) {
-        json_t *row = json_array();
+        bl_tree *row = bl_put_array(b, list, NULL);
         for (size_t axis = 0; axis < s->array.n_dims; axis++)
-            json_array_append_new(row, label(model, s->axes[axis], entries[i].index[axis]));
-        json_array_append_new(row, json_real((double)entries[i].value));
-        json_array_append_new(list, row);
+            put_label(b, row, model, s->axes[axis], entries[i].index[axis]);
+        bl_put_real(b, row, NULL, (double)entries[i].value);
     }
-    return list;
 }
 
-static void add_cell(char *line, size_t size, const json_t *cell, const char *separator) {
-    size_t n = strlen(line);
-    if (json_is_string(cell)) snprintf(line + n, size - n, "%-16s%s", json_string_value(cell), separator);
-    else snprintf(line + n, size - n, "%-16lld%s", (long long)json_integer_value(cell), separator);
+static bl_tree *describe(const common *c, const bl_model *model, const describe_options *o, const subject *s,
+                         bl_error *err) {
+    bl_builder b = {err, false};
+    bl_entry *entries = calloc(2 * o->k, sizeof *entries);
+    if (!entries) bl_builder_fail(&b, BL_ERR_MEMORY, "out of memory");
+    size_t n = entries ? bl_describe(&s->array, o->k, entries, entries + o->k) : 0;
+    bl_tree *root = bl_put_object(&b, NULL, NULL), *list;
+    if (c->model) bl_put_text(&b, root, "model", c->model);
+    bl_put_text(&b, root, "tensor", o->npy ? o->npy : o->tensor);
+    bl_put_count(&b, root, "layer", o->direction.layer);
+    list = bl_put_array(&b, root, "shape");
+    for (size_t i = 0; i < s->array.n_dims; i++) bl_put_count(&b, list, NULL, s->array.shape[i]);
+    list = bl_put_array(&b, root, "axes");
+    for (size_t i = 0; i < s->array.n_dims; i++) bl_put_text(&b, list, NULL, s->axes[i]);
+    put_entries(&b, root, "top", model, s, entries, n);
+    put_entries(&b, root, "bottom", model, s, entries + o->k, n);
+    free(entries);
+    return bl_tree_built(&b, root);
+}
+
+/* "axis 0,axis 1,…,value"; freed with free. */
+static char *columns_of(const json_t *axes) {
+    char *names = strdup("value");
+    for (size_t i = json_array_size(axes); names && i-- > 0;) {
+        char *longer = NULL;
+        if (asprintf(&longer, "%s,%s", json_string_value(json_array_get(axes, i)), names) < 0) longer = NULL;
+        free(names);
+        names = longer;
+    }
+    return names;
 }
 
 /* Descending throughout, as the notebook's describe: the k largest, then the k smallest with the least last.
- */
-static char *as_table(const json_t *json, bool csv) {
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
-    if (!out) return NULL;
-    const json_t *axes = json_object_get(json, "axes"),
-                 *lists[] = {json_object_get(json, "top"), json_object_get(json, "bottom")};
-    for (size_t i = 0; i < json_array_size(axes); i++)
-        fprintf(out, csv ? "%s," : "%-16s ", json_string_value(json_array_get(axes, i)));
-    fprintf(out, csv ? "value\r\n" : "value\n");
+ * */
+static bl_table *rows_of(const bl_tree *tree, bl_error *err) {
+    const json_t *lists[] = {json_object_get(tree, "top"), json_object_get(tree, "bottom")};
+    char *columns = columns_of(json_object_get(tree, "axes"));
+    bl_table *rows = bl_table_new(columns ? columns : "value", err);
+    free(columns);
     for (int side = 0; side < 2; side++)
         for (size_t r = 0; r < json_array_size(lists[side]); r++) {
             const json_t *row = json_array_get(lists[side], side ? json_array_size(lists[side]) - 1 - r : r);
-            size_t n = json_array_size(row) - 1;
+            size_t n = json_array_size(row);
             for (size_t i = 0; i < n; i++) {
                 const json_t *cell = json_array_get(row, i);
-                const char *token = json_string_value(cell);
-                char line[256] = "";
-                if (csv && token) {
-                    fputc('"', out);
-                    for (; *token; token++) fprintf(out, *token == '"' ? "\"\"" : "%c", *token);
-                    fputs("\",", out);
-                } else if (csv) {
-                    fprintf(out, "%lld,", (long long)json_integer_value(cell));
-                } else {
-                    add_cell(line, sizeof line, cell, " ");
-                    for (char *at = line; *at; at++) /* a vocabulary may hold control characters */
-                        if ((unsigned char)*at < 32 || *at == 127) *at = '?';
-                    fputs(line, out);
-                }
+                if (i + 1 == n) bl_table_real(rows, bl_tree_number(cell));
+                else if (json_is_string(cell)) bl_table_text(rows, json_string_value(cell));
+                else bl_table_integer(rows, json_integer_value(cell));
             }
-            fprintf(out, csv ? "%.9g\r\n" : "%+.6f\n", json_real_value(json_array_get(row, n)));
         }
-    if (fclose(out) == 0) return text;
-    free(text);
-    return NULL;
-}
-
-static char *describe(const common *c, const bl_model *model, const describe_options *o, const subject *s,
-                      bl_error *err) {
-    bl_entry *entries = calloc(2 * o->k, sizeof *entries);
-    size_t n = entries ? bl_describe(&s->array, o->k, entries, entries + o->k) : 0;
-    json_t *axes = json_array(), *shape = json_array();
-    for (size_t i = 0; i < s->array.n_dims; i++) {
-        json_array_append_new(axes, json_string(s->axes[i]));
-        json_array_append_new(shape, json_integer((json_int_t)s->array.shape[i]));
-    }
-    json_t *json = json_pack("{s:s*, s:s, s:I, s:o, s:o, s:o, s:o}", "model", c->model, "tensor",
-                             o->npy ? o->npy : o->tensor, "layer", (json_int_t)o->direction.layer, "shape",
-                             shape, "axes", axes, "top", entries_json(model, s, entries, n), "bottom",
-                             entries_json(model, s, entries + o->k, n));
-    char *text = NULL;
-    if (json && c->format == FORMAT_JSON) {
-        char *compact = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
-        if (compact && asprintf(&text, "%s\n", compact) < 0) text = NULL;
-        free(compact);
-    } else if (json) {
-        text = as_table(json, c->format == FORMAT_CSV);
-    }
-    json_decref(json);
-    free(entries);
-    if (!text) {
-        err->code = BL_ERR_MEMORY;
-        snprintf(err->message, sizeof err->message, "out of memory");
-    }
-    return text;
+    return rows;
 }
 
 static int run(int argc, char **argv, const verb *self) {
@@ -191,7 +167,8 @@ static int run(int argc, char **argv, const verb *self) {
     bool ok = (o.npy || model) && get_subject(model, &o, &s, &err);
     if (!ok && err.code == BL_OK)
         err.code = BL_ERR_MEMORY, snprintf(err.message, sizeof err.message, "out of memory");
-    status = write_result(self, &c, ok ? describe(&c, model, &o, &s, &err) : NULL, &err);
+    static const view how = {NULL, rows_of};
+    status = write_tree(self, &c, ok ? describe(&c, model, &o, &s, &err) : NULL, &how, &err);
 done:
     bl_weight_array_free(&s.weight);
     bl_free(s.data);

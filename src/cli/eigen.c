@@ -5,15 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* JSON text to what was asked for; frees `json`. */
-static char *render(const common *c, char *json, bl_error *err) {
-    if (c->format == FORMAT_JSON) return json;
-    bl_terminal terminal = {.colour = c->colour, .width = c->width};
-    char *text = c->format == FORMAT_CSV ? bl_eigen_csv(json, err) : bl_eigen_table(json, &terminal, err);
-    bl_free(json);
-    return text;
-}
-
 /* direction [d], eigenvalues [n], eigenvectors [J, n] and virtual_tokens [J, 1 + H, V] in the order of
  * --eigs; of a .npy the eigenvectors alone. Tells what was written. */
 static int write_arrays(const verb *self, const common *c, const bl_model *model, const direction_options *d,
@@ -67,15 +58,19 @@ static int run(int argc, char **argv, const verb *self) {
     model = load_model(&c, &err);
     if (model && choose_eigs(model, &d, &err)) eigen = decompose(model, &d, false, &err);
     bl_direction direction = as_direction(&d);
-    bl_subject subject = {model, &direction, d.layer};
-    char *json = eigen ? bl_eigen_json(&subject, eigen, d.eigs.items, d.eigs.n, &err) : NULL;
-    if (json && plot && !bl_spectrum_figure(json, plot, &err)) {
-        bl_free(json);
-        json = NULL;
+    bl_question subject = {model, &direction, d.layer};
+    bl_tree *tree = eigen ? bl_eigen_tree(&subject, eigen, d.eigs.items, d.eigs.n, &err) : NULL;
+    if (tree && plot && !bl_spectrum_figure(tree, plot, &err)) {
+        bl_tree_free(tree);
+        tree = NULL;
     }
-    if (json && arrays_named(c.output))
-        status = write_arrays(self, &c, model, &d, eigen, &err), bl_free(json);
-    else status = write_result(self, &c, json ? render(&c, json, &err) : NULL, &err);
+    static const view how = {bl_eigen_table, bl_eigen_rows};
+    if (tree && arrays_named(c.output)) {
+        status = write_arrays(self, &c, model, &d, eigen, &err);
+        bl_tree_free(tree);
+    } else {
+        status = write_tree(self, &c, tree, &how, &err);
+    }
 done:
     bl_eigen_free(eigen);
     bl_model_free(model);

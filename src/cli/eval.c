@@ -1,39 +1,40 @@
 #include "cli/common.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 
-static char *render(const common *c, const bl_loss *loss, bl_error *err) {
+static bl_tree *tree_of(const common *c, const bl_loss *loss, bl_error *err) {
+    bl_builder b = {err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_put_text(&b, root, "model", c->model);
+    bl_put_real(&b, root, "loss", loss->loss);
+    bl_put_count(&b, root, "predictions", loss->predictions);
+    bl_put_count(&b, root, "stories", loss->stories);
+    bl_put_real(&b, root, "perplexity", exp(loss->loss));
+    return bl_tree_built(&b, root);
+}
+
+static char *table_of(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {
     char *text = NULL;
-    if (c->format == FORMAT_JSON) {
-        json_t *json = json_pack("{s:s, s:f, s:I, s:I, s:f}", "model", c->model, "loss", loss->loss,
-                                 "predictions", (json_int_t)loss->predictions, "stories",
-                                 (json_int_t)loss->stories, "perplexity", exp(loss->loss));
-        text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
-        json_decref(json);
-        char *line = NULL;
-        if (text && asprintf(&line, "%s\n", text) < 0) line = NULL;
-        bl_free(text);
-        text = line;
-    } else if (c->format == FORMAT_CSV) {
-        if (asprintf(&text, "loss,predictions,stories,perplexity\r\n%.12g,%llu,%llu,%.9g\r\n", loss->loss,
-                     (unsigned long long)loss->predictions, (unsigned long long)loss->stories,
-                     exp(loss->loss)) < 0)
-            text = NULL;
-    } else if (asprintf(
-                   &text,
-                   "loss         %.6f nats per token (perplexity %.3f)\npredictions  %llu in %llu stories\n",
-                   loss->loss, exp(loss->loss), (unsigned long long)loss->predictions,
-                   (unsigned long long)loss->stories) < 0) {
-        text = NULL;
-    }
-    if (!text) {
-        err->code = BL_ERR_MEMORY;
-        snprintf(err->message, sizeof err->message, "out of memory");
-    }
-    return text;
+    (void)terminal;
+    if (asprintf(&text,
+                 "loss         %.6f nats per token (perplexity %.3f)\npredictions  %.0f in %.0f stories\n",
+                 bl_tree_real(tree, "loss"), bl_tree_real(tree, "perplexity"),
+                 bl_tree_real(tree, "predictions"), bl_tree_real(tree, "stories")) >= 0)
+        return text;
+    err->code = BL_ERR_MEMORY;
+    snprintf(err->message, sizeof err->message, "out of memory");
+    return NULL;
+}
+
+static bl_table *rows_of(const bl_tree *tree, bl_error *err) {
+    bl_table *rows = bl_table_new("loss,predictions,stories,perplexity", err);
+    bl_table_real(rows, bl_tree_real(tree, "loss"));
+    bl_table_integer(rows, (int64_t)bl_tree_real(tree, "predictions"));
+    bl_table_integer(rows, (int64_t)bl_tree_real(tree, "stories"));
+    bl_table_real(rows, bl_tree_real(tree, "perplexity"));
+    return rows;
 }
 
 static int run(int argc, char **argv, const verb *self) {
@@ -53,7 +54,8 @@ static int run(int argc, char **argv, const verb *self) {
     bool ok = model && bl_model_eval(model, corpus, stories, progress_bar(c.quiet), &loss, &err);
     progress_end();
     if (ok) note_corpus(&c, corpus, model);
-    status = write_result(self, &c, ok ? render(&c, &loss, &err) : NULL, &err);
+    static const view how = {table_of, rows_of};
+    status = write_tree(self, &c, ok ? tree_of(&c, &loss, &err) : NULL, &how, &err);
     bl_model_free(model);
     bl_corpus_free(corpus);
     corpus_options_free(&corpora);

@@ -3,7 +3,6 @@
 #include "cli/hub.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,27 +15,27 @@ typedef struct fetch_options {
     double wait, timeout;
 } fetch_options;
 
-static char *as_json(const bl_hub_name *name, const fetch_options *o, const bl_hub_snapshot *snapshot) {
-    const char *directory = bl_hub_snapshot_directory(snapshot),
-               *revision = name->revision[0] ? name->revision : "main";
-    json_t *files = json_array();
+static bl_tree *as_tree(const bl_hub_name *name, const fetch_options *o, const bl_hub_snapshot *snapshot,
+                        bl_error *err) {
+    const char *directory = bl_hub_snapshot_directory(snapshot);
+    bl_builder b = {err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_put_text(&b, root, "repository", name->repository);
+    bl_put_text(&b, root, "type", o->data ? "dataset" : "model");
+    bl_put_text(&b, root, "revision", name->revision[0] ? name->revision : "main");
+    bl_put_text(&b, root, "commit", bl_hub_snapshot_commit(snapshot));
+    if (directory) bl_put_text(&b, root, "directory", directory);
+    bl_tree *files = bl_put_array(&b, root, "files");
     for (size_t i = 0; i < bl_hub_snapshot_n_files(snapshot); i++) {
         bl_hub_file file = bl_hub_snapshot_file(snapshot, i);
-        json_t *item = json_pack("{s:s, s:I}", "name", file.name, "size", (json_int_t)file.size);
-        if (file.path) json_object_set_new(item, "path", json_string(file.path));
-        if (file.path) json_object_set_new(item, "fetched", json_boolean(file.fetched));
-        json_array_append_new(files, item);
+        bl_tree *item = bl_put_object(&b, files, NULL);
+        bl_put_text(&b, item, "name", file.name);
+        bl_put_count(&b, item, "size", file.size);
+        if (!file.path) continue;
+        bl_put_text(&b, item, "path", file.path);
+        bl_put_flag(&b, item, "fetched", file.fetched);
     }
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s}", "repository", name->repository, "type",
-                             o->data ? "dataset" : "model", "revision", revision, "commit",
-                             bl_hub_snapshot_commit(snapshot));
-    if (directory) json_object_set_new(root, "directory", json_string(directory));
-    json_object_set_new(root, "files", files);
-    char *text = json_dumps(root, JSON_INDENT(1)), *line = NULL;
-    json_decref(root);
-    if (!text || asprintf(&line, "%s\n", text) < 0) line = NULL;
-    free(text);
-    return line;
+    return bl_tree_built(&b, root);
 }
 
 /* A size for people: "88.1 MB". */
@@ -98,8 +97,10 @@ static char *fetch(const common *c, fetch_options *o, bl_error *err) {
                               .n_patterns = o->files.n};
     snapshot = bl_hub_fetch(&request, &settings.options, err);
     progress_end();
-    if (snapshot) text = c->format == FORMAT_JSON ? as_json(&name, o, snapshot) : as_table(&name, snapshot);
-    if (snapshot && !text) {
+    if (snapshot && c->format == FORMAT_JSON)
+        text = show_tree(c, as_tree(&name, o, snapshot, err), NULL, err);
+    else if (snapshot) text = as_table(&name, snapshot);
+    if (snapshot && !text && err->code == BL_OK) {
         err->code = BL_ERR_MEMORY;
         snprintf(err->message, sizeof err->message, "out of memory");
     }

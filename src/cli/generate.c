@@ -1,4 +1,3 @@
-#include "cli/arrays.h"
 #include "cli/common.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
@@ -38,14 +37,16 @@ static bool take(void *context, size_t i, const bl_generated *story, bl_error *e
     errno = 0;
     if (w->format == FORMAT_JSON) {
         static const char *const stops[] = {"end", "max-tokens", "context"};
-        json_t *ids = json_array();
-        for (size_t k = 0; k < story->ids.n; k++)
-            json_array_append_new(ids, json_integer(story->ids.data[k]));
-        json_t *json =
-            json_pack("{s:s, s:o, s:s}", "text", story->text, "ids", ids, "stop", stops[story->stop]);
-        char *line = json_line(json);
-        json_decref(json);
-        ok = line && fputs(line, w->out) >= 0;
+        bl_builder b = {err, false};
+        bl_tree *root = bl_put_object(&b, NULL, NULL);
+        bl_put_text(&b, root, "text", story->text);
+        bl_put_integers(&b, root, "ids", story->ids.data, story->ids.n);
+        bl_put_text(&b, root, "stop", stops[story->stop]);
+        bl_tree *tree = bl_tree_built(&b, root);
+        char *line = bl_tree_text(tree, err);
+        bl_tree_free(tree);
+        if (!line) return false;
+        ok = fputs(line, w->out) >= 0;
         free(line);
     } else {
         ok = fprintf(w->out, "%s%s\n", w->corpus && i > 0 ? "<|endoftext|>\n" : "", story->text) >= 0;

@@ -9,14 +9,8 @@ static int run(int argc, char **argv, const verb *self) {
                                "write to this file instead of standard output", true);
     if (status >= 0) return status;
     bl_model *model = load_model(&c, &err);
-    char *text = model ? bl_info_json(model, &err) : NULL;
-    if (text && c.format != FORMAT_JSON) {
-        bl_terminal terminal = {.colour = c.colour, .width = c.width};
-        char *shown = c.format == FORMAT_CSV ? bl_info_csv(text, &err) : bl_info_table(text, &terminal, &err);
-        bl_free(text);
-        text = shown;
-    }
-    status = write_result(self, &c, text, &err);
+    static const view how = {bl_info_table, bl_info_rows};
+    status = write_tree(self, &c, model ? bl_info_tree(model, &err) : NULL, &how, &err);
     bl_model_free(model);
     common_free(&c);
     return status;

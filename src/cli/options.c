@@ -206,13 +206,16 @@ static size_t threads_of_environment(void) {
 
 static int parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats,
                  const char *output_help, bool has_model) {
-    option shared[8];
+    option shared[9];
     size_t n = 0;
     if (output_help) shared[n++] = (option){"o", OPTION_TEXT, &c->output, "PATH", output_help};
     if (formats)
         shared[n++] = (option){"format", OPTION_TEXT, &c->format_text, "F",
                                formats == FORMATS_ALL ? "table (default), json or csv, on standard output"
                                                       : "table (default) or json, on standard output"};
+    if (formats & FORMATS_CSV)
+        shared[n++] = (option){"csv-safe", OPTION_FLAG, &c->csv_safe, NULL,
+                               "in CSV, an apostrophe before texts that a spreadsheet would run (= + - @)"};
     shared[n++] = (option){"color", OPTION_TEXT, &c->colour_text, "WHEN",
                            "auto (default), always, 256 or never; NO_COLOR is honoured"};
     shared[n++] = (option){"threads", OPTION_COUNT, &c->threads, "N",

@@ -53,6 +53,7 @@ typedef struct common {
     const char *format_text; /* --format */
     const char *colour_text; /* --color */
     output_format format;
+    bool csv_safe; /* --csv-safe */
     bl_colour colour;
     size_t width;
     char *default_model; /* where the embedded default was found, owned */

@@ -17,19 +17,19 @@ typedef struct report_options {
     bool exact;
 } report_options;
 
-/* Model to report.json's text, on all ranks; *eigen is kept for the .npy files. */
-static char *analyse(common *c, report_options *o, bl_eigen **eigen, bl_error *err) {
+/* Model to the report's tree, on all ranks; *eigen is kept for the .npy files. */
+static bl_tree *analyse(common *c, report_options *o, bl_eigen **eigen, bl_error *err) {
     if (!ranks_join(c, err)) return NULL;
     bl_corpus *corpus = open_corpus(&o->corpora, err);
     bl_model *model = corpus ? load_model(c, err) : NULL;
     bl_scan *scan = NULL;
-    char *info = NULL, *eigen_text = NULL, *scan_text = NULL, *report = NULL;
+    bl_tree *info = NULL, *spectrum = NULL, *found = NULL, *report = NULL;
     direction_options *d = &o->direction;
     if (model && read_direction(d, err) && choose_eigs(model, d, err))
         *eigen = decompose(model, d, true, err);
     if (!ranks_agree(*eigen != NULL, err)) goto done;
     bl_direction direction = as_direction(d);
-    bl_subject subject = {model, &direction, d->layer};
+    bl_question subject = {model, &direction, d->layer};
     bl_scan_options options = {.top = o->top,
                                .max_stories = o->stories,
                                .progress = progress_bar(c->quiet),
@@ -39,37 +39,44 @@ static char *analyse(common *c, report_options *o, bl_eigen **eigen, bl_error *e
     progress_end();
     if (!scan) goto done;
     note_corpus(c, corpus, model);
-    info = bl_info_json(model, err);
-    if (info) eigen_text = bl_eigen_json(&subject, *eigen, d->eigs.items, d->eigs.n, err);
-    if (eigen_text) scan_text = bl_scan_json(&subject, *eigen, scan, d->eigs.items, d->eigs.n, err);
+    info = bl_info_tree(model, err);
+    if (info) spectrum = bl_eigen_tree(&subject, *eigen, d->eigs.items, d->eigs.n, err);
+    if (spectrum) found = bl_scan_tree(&subject, *eigen, scan, d->eigs.items, d->eigs.n, err);
     static const char *const embedded[] = {"stories.txt (comes with bilens)"};
     bool named = o->corpora.files.n > 0;
-    if (scan_text)
-        report = bl_report_json(info, eigen_text, scan_text, named ? o->corpora.files.items : embedded,
+    if (found)
+        report = bl_report_tree(info, spectrum, found, named ? o->corpora.files.items : embedded,
                                 named ? o->corpora.files.n : 1, err);
 done:
-    bl_free(info);
-    bl_free(eigen_text);
-    bl_free(scan_text);
+    bl_tree_free(info);
+    bl_tree_free(spectrum);
+    bl_tree_free(found);
     bl_scan_free(scan);
     bl_model_free(model);
     bl_corpus_free(corpus);
     return report;
 }
 
-/* Renders `json` into the directory and its essence to the terminal. */
-static int render(const verb *self, const common *c, const char *json, const bl_eigen *eigen,
+/* Renders `report` into the directory and its essence to the terminal. */
+static int render(const verb *self, const common *c, const bl_tree *report, const bl_eigen *eigen,
                   const char *directory) {
     bl_error err = {0};
-    bl_terminal terminal = {.colour = c->colour, .width = c->width};
-    if (!bl_report_render(json, eigen, directory, &err)) return fail_with(self, &err);
-    if (c->format == FORMAT_JSON) return write_stdout(self, json);
-    char *table = bl_report_table(json, &terminal, &err);
-    if (!table) return fail_with(self, &err);
-    int status = write_stdout(self, table);
-    bl_free(table);
-    note(c, "%s/index.html is written: open it in a browser", directory);
+    bl_terminal terminal = terminal_of(c);
+    if (!bl_report_render(report, eigen, directory, &err)) return fail_with(self, &err);
+    bool json = c->format == FORMAT_JSON;
+    char *text = json ? bl_tree_text(report, &err) : bl_report_table(report, &terminal, &err);
+    if (!text) return fail_with(self, &err);
+    int status = write_stdout(self, text);
+    bl_free(text);
+    if (!json) note(c, "%s/index.html is written: open it in a browser", directory);
     return status;
+}
+
+static bl_tree *read_report(const char *path, bl_error *err) {
+    char *text = bl_text_read(path, REPORT_LIMIT, err);
+    bl_tree *report = text ? bl_tree_parse(text, path, err) : NULL;
+    bl_free(text);
+    return report;
 }
 
 /* The folder that holds `path`, for rendering a report again where it is; freed with free. */
@@ -99,7 +106,8 @@ static int run(int argc, char **argv, const verb *self) {
                       true);
     if (status >= 0) return status;
     bl_eigen *eigen = NULL;
-    char *json = NULL, *folder = NULL;
+    bl_tree *report = NULL;
+    char *folder = NULL;
     if (!o.from) status = check_direction(self, &o.direction, "which output token is the report about?");
     else if (o.direction.token || o.direction.file || o.corpora.files.n || c.model)
         status = fail_usage(
@@ -115,11 +123,11 @@ static int run(int argc, char **argv, const verb *self) {
     for (char *at = folder && !c.output && !o.from ? folder : NULL; at && *at; at++)
         if (*at == '/') *at = '_'; /* a token or file's name is no path */
         else if (o.direction.file && strchr(" (),*\"@", *at)) *at = '-'; /* a text of the grammar */
-    json = o.from ? bl_text_read(o.from, REPORT_LIMIT, &err) : analyse(&c, &o, &eigen, &err);
-    if (!json || !folder) status = fail_with(self, &err);
-    else status = !ranks_first() ? 0 : render(self, &c, json, eigen, folder);
+    report = o.from ? read_report(o.from, &err) : analyse(&c, &o, &eigen, &err);
+    if (!report || !folder) status = fail_with(self, &err);
+    else status = !ranks_first() ? 0 : render(self, &c, report, eigen, folder);
 done:
-    bl_free(json);
+    bl_tree_free(report);
     free(folder);
     bl_eigen_free(eigen);
     direction_options_free(&o.direction);

@@ -3,14 +3,6 @@
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 
-static char *render(const common *c, char *json, bl_error *err) {
-    if (!json || c->format == FORMAT_JSON) return json;
-    bl_terminal terminal = {.colour = c->colour, .width = c->width};
-    char *text = c->format == FORMAT_CSV ? bl_scan_csv(json, err) : bl_scan_table(json, &terminal, err);
-    bl_free(json);
-    return text;
-}
-
 static int run(int argc, char **argv, const verb *self) {
     common c = {0};
     direction_options d = {0};
@@ -33,7 +25,6 @@ static int run(int argc, char **argv, const verb *self) {
     bl_eigen *eigen = NULL;
     bl_corpus *corpus = NULL;
     bl_scan *scan = NULL;
-    char *json = NULL;
     status = check_direction(self, &d, "which output token's eigenvectors?");
     if (status < 0 && (top < 1 || top > 100000)) status = fail_usage(self, "--top must be from 1 to 100000");
     if (status >= 0) goto done;
@@ -54,9 +45,10 @@ static int run(int argc, char **argv, const verb *self) {
     progress_end();
     if (scan) note_corpus(&c, corpus, model);
     bl_direction direction = as_direction(&d);
-    bl_subject subject = {model, &direction, d.layer};
-    if (scan) json = bl_scan_json(&subject, eigen, scan, d.eigs.items, d.eigs.n, &err);
-    status = write_result(self, &c, json ? render(&c, json, &err) : NULL, &err);
+    bl_question subject = {model, &direction, d.layer};
+    static const view how = {bl_scan_table, bl_scan_rows};
+    bl_tree *tree = scan ? bl_scan_tree(&subject, eigen, scan, d.eigs.items, d.eigs.n, &err) : NULL;
+    status = write_tree(self, &c, tree, &how, &err);
 done:
     bl_scan_free(scan);
     bl_eigen_free(eigen);

@@ -1,8 +1,9 @@
-#include "cli/arrays.h"
+#include "base/visible.h"
 #include "cli/common.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,49 +15,57 @@ typedef struct tokenize_options {
     size_t stories;
 } tokenize_options;
 
-/* Control characters and line ends in a token would break the table. */
-static void print_visible(FILE *out, const char *token) {
-    for (; *token; token++) {
-        if ((unsigned char)*token < 32 || *token == 127) fprintf(out, "\\x%02x", (unsigned char)*token);
-        else fputc(*token, out);
-    }
+/* Writes and frees. */
+static bool put_out(FILE *out, char *text) {
+    bool ok = text && fputs(text, out) >= 0;
+    free(text);
+    return ok;
 }
 
-static void print_csv(FILE *out, const char *token) {
-    fputc('"', out);
-    for (; *token; token++) fprintf(out, *token == '"' ? "\"\"" : "%c", *token);
-    fputc('"', out);
-}
-
-static bool print_story(FILE *out, output_format format, const bl_tokenizer *tokenizer, size_t story,
-                        const bl_ids *ids) {
-    if (format == FORMAT_JSON) {
-        json_t *numbers = json_array(), *tokens = json_array();
-        for (size_t i = 0; i < ids->n; i++) {
-            const char *token = bl_tokenizer_token(tokenizer, ids->data[i]);
-            json_array_append_new(numbers, json_integer(ids->data[i]));
-            json_array_append_new(tokens, json_string(token ? token : ""));
-        }
-        json_t *json = json_pack("{s:o, s:o}", "ids", numbers, "tokens", tokens);
-        char *line = json_line(json);
-        json_decref(json);
-        bool ok = line && fputs(line, out) >= 0;
-        free(line);
-        return ok;
-    }
+static bool print_json(FILE *out, const bl_tokenizer *tokenizer, const bl_ids *ids, bl_error *err) {
+    bl_builder b = {err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_put_integers(&b, root, "ids", ids->data, ids->n);
+    bl_tree *tokens = bl_put_array(&b, root, "tokens");
     for (size_t i = 0; i < ids->n; i++) {
         const char *token = bl_tokenizer_token(tokenizer, ids->data[i]);
-        if (!token) token = "";
-        if (format == FORMAT_CSV) {
-            fprintf(out, "%zu,%zu,%d,", story, i, (int)ids->data[i]);
-            print_csv(out, token);
-            fputs("\r\n", out);
-        } else {
-            fprintf(out, "%s%d:", i ? " " : "", (int)ids->data[i]);
-            print_visible(out, token);
-        }
+        bl_put_text(&b, tokens, NULL, token ? token : "");
     }
-    return (format == FORMAT_CSV || fputc('\n', out) >= 0) && !ferror(out);
+    bl_tree *tree = bl_tree_built(&b, root);
+    bool ok = put_out(out, bl_tree_text(tree, err));
+    bl_tree_free(tree);
+    return ok;
+}
+
+/* A story's rows; the header comes with the first. */
+static bool print_rows(FILE *out, const common *c, const bl_tokenizer *tokenizer, bool first, size_t story,
+                       const bl_ids *ids, bl_error *err) {
+    bl_terminal terminal = terminal_of(c);
+    bl_table *rows = bl_table_new("story,position,id,token", err);
+    for (size_t i = 0; i < ids->n; i++) {
+        const char *token = bl_tokenizer_token(tokenizer, ids->data[i]);
+        bl_table_integer(rows, (int64_t)story);
+        bl_table_integer(rows, (int64_t)i);
+        bl_table_integer(rows, ids->data[i]);
+        bl_table_text(rows, token ? token : "");
+    }
+    unsigned flags = (c->csv_safe ? BL_CSV_SAFE : 0) | (first ? 0 : BL_CSV_HEADLESS);
+    bool ok = put_out(out, c->format == FORMAT_CSV ? bl_table_csv(rows, flags, err)
+                                                   : bl_table_shown(rows, &terminal, err));
+    bl_table_free(rows);
+    return ok && !ferror(out);
+}
+
+/* "id:token …": of a corpus a line per story. */
+static bool print_line(FILE *out, const bl_tokenizer *tokenizer, const bl_ids *ids, bl_error *err) {
+    bl_buffer line = {0};
+    for (size_t i = 0; i < ids->n; i++) {
+        const char *token = bl_tokenizer_token(tokenizer, ids->data[i]);
+        bl_buffer_print(&line, "%s%d:", i ? " " : "", (int)ids->data[i]);
+        bl_visible_add(&line, token ? token : "", 0);
+    }
+    bl_buffer_text(&line, "\n");
+    return put_out(out, bl_buffer_take(&line, err));
 }
 
 static bool no_id(const char *text, size_t n, bl_error *err) {
@@ -140,11 +149,12 @@ static bool decode(FILE *out, const bl_tokenizer *tokenizer, char *text, output_
         char *decoded = ok ? bl_tokenizer_decode_n(tokenizer, ids.data, ids.n, &length, err) : NULL;
         ok = decoded != NULL;
         if (ok && format == FORMAT_JSON) {
-            json_t *json = json_pack("{s:o}", "text", json_stringn(decoded, length));
-            char *made = json_line(json);
-            ok = made && fputs(made, out) >= 0;
-            free(made);
-            json_decref(json);
+            bl_builder b = {err, false};
+            bl_tree *root = bl_put_object(&b, NULL, NULL);
+            bl_put_bytes(&b, root, "text", decoded, length);
+            bl_tree *tree = bl_tree_built(&b, root);
+            ok = put_out(out, bl_tree_text(tree, err));
+            bl_tree_free(tree);
         } else if (ok) {
             ok = fwrite(decoded, 1, length, out) == length && fputc('\n', out) >= 0;
         }
@@ -162,10 +172,16 @@ static bool encode_corpus(FILE *out, const common *c, const tokenize_options *o,
     bl_ids ids = {0};
     size_t n = 0;
     bool ok = true;
-    while (ok && !interrupt_requested() && (o->stories == 0 || n++ < o->stories) &&
-           bl_corpus_next(corpus, &story, err))
+    while (ok && !interrupt_requested() && (o->stories == 0 || n < o->stories) &&
+           bl_corpus_next(corpus, &story, err)) {
         ok = bl_tokenizer_encode(tokenizer, story.text, story.length, &ids, err) &&
-             print_story(out, c->format, tokenizer, (size_t)story.number, &ids);
+             (c->format == FORMAT_JSON ? print_json(out, tokenizer, &ids, err)
+              : c->format == FORMAT_TABLE
+                  ? print_line(out, tokenizer, &ids, err)
+                  : print_rows(out, c, tokenizer, n == 0, (size_t)story.number, &ids, err));
+        n++;
+    }
+    if (ok && n == 0 && c->format == FORMAT_CSV) ok = print_rows(out, c, tokenizer, true, 0, &ids, err);
     ok = ok && err->code == BL_OK;
     if (ok && interrupt_requested()) ok = false, err->code = BL_ERR_CANCELLED;
     bl_ids_free(&ids);
@@ -175,14 +191,14 @@ static bool encode_corpus(FILE *out, const common *c, const tokenize_options *o,
 
 static bool tokenize(FILE *out, const common *c, const tokenize_options *o, const bl_tokenizer *tokenizer,
                      bl_error *err) {
-    if (c->format == FORMAT_CSV && !o->decode) fputs("story,position,id,token\r\n", out);
     if (o->corpora.files.n) return encode_corpus(out, c, o, tokenizer, err);
     char *input = o->text ? strdup(o->text) : read_stdin(err);
     if (!input) return false;
     bl_ids ids = {0};
     bool ok = o->decode ? decode(out, tokenizer, input, c->format, err)
                         : bl_tokenizer_encode(tokenizer, input, strlen(input), &ids, err) &&
-                              print_story(out, c->format, tokenizer, 0, &ids);
+                              (c->format == FORMAT_JSON ? print_json(out, tokenizer, &ids, err)
+                                                        : print_rows(out, c, tokenizer, true, 0, &ids, err));
     bl_ids_free(&ids);
     free(input);
     return ok;
@@ -212,8 +228,8 @@ static int run(int argc, char **argv, const verb *self) {
     if (status >= 0) goto done;
     if (o.tokenizer) own = bl_tokenizer_load(o.tokenizer, &err);
     else model = load_model(&c, &err);
-    const bl_tokenizer *tokenizer = own ? own : model ? bl_model_tokenizer(model) : NULL;
-    if (!tokenizer || !tokenize(stdout, &c, &o, tokenizer, &err) || fflush(stdout) != 0) {
+    const bl_tokenizer *tokenizer = model ? bl_model_tokenizer(model) : own;
+    if ((!model && !own) || !tokenize(stdout, &c, &o, tokenizer, &err) || fflush(stdout) != 0) {
         if (err.code == BL_OK)
             err.code = BL_ERR_IO, snprintf(err.message, sizeof err.message,
                                            "writing to standard output failed: %s", strerror(errno));
@@ -233,7 +249,8 @@ const verb verb_tokenize = {
     "tokenize", "text to token ids and back", run,
     "Gives exactly the ids of the Hugging Face library, [BOS] included, truncating nothing; tokenizers are "
     "WordPiece, byte-level BPE (GPT-2) or\n"
-    "SentencePiece-style BPE (Llama, Mistral). The table shows id:token, one line per story; --format json "
+    "SentencePiece-style BPE (Llama, Mistral). A text becomes a table, a corpus one line per story; --format "
+    "json "
     "prints one object per line, which --decode\n"
     "reads back.",
     "  bilens tokenize models/ts-1-256 --text \"Tom likes to swim.\"\n"

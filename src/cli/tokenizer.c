@@ -2,36 +2,40 @@
 #include "cli/common.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static char *render(const common *c, const bl_wordpiece_summary *s, bl_error *err) {
+static bl_tree *tree_of(const common *c, const bl_wordpiece_summary *s, bl_error *err) {
+    bl_builder b = {err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_put_text(&b, root, "file", c->output);
+    bl_put_count(&b, root, "size", s->size);
+    bl_put_count(&b, root, "stories", s->stories);
+    bl_put_count(&b, root, "words", s->words);
+    bl_put_count(&b, root, "distinct_words", s->distinct);
+    bl_put_count(&b, root, "alphabet", s->alphabet);
+    bl_put_count(&b, root, "characters", s->characters);
+    bl_put_count(&b, root, "least_count", s->least);
+    bl_put_count(&b, root, "too_long", s->too_long);
+    return bl_tree_built(&b, root);
+}
+
+static char *table_of(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {
     char *text = NULL;
-    if (c->format == FORMAT_JSON) {
-        json_t *json = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "file", c->output, "size",
-                                 (json_int_t)s->size, "stories", (json_int_t)s->stories, "words",
-                                 (json_int_t)s->words, "distinct_words", (json_int_t)s->distinct, "alphabet",
-                                 (json_int_t)s->alphabet, "characters", (json_int_t)s->characters,
-                                 "least_count", (json_int_t)s->least, "too_long", (json_int_t)s->too_long);
-        char *dump = json ? json_dumps(json, JSON_COMPACT) : NULL;
-        json_decref(json);
-        if (!dump || asprintf(&text, "%s\n", dump) < 0) text = NULL;
-        free(dump);
-    } else if (asprintf(&text,
-                        "%s: %zu pieces: 3 special, %zu characters, %zu joined (the last from a pair that "
-                        "stands there %llu times)\nfrom %llu stories, %llu words, %zu different\n",
-                        c->output, s->size, s->characters, s->size - s->characters - 3,
-                        (unsigned long long)s->least, (unsigned long long)s->stories,
-                        (unsigned long long)s->words, s->distinct) < 0) {
-        text = NULL;
-    }
-    if (!text) {
-        err->code = BL_ERR_MEMORY;
-        snprintf(err->message, sizeof err->message, "out of memory");
-    }
-    return text;
+    double size = bl_tree_real(tree, "size"), characters = bl_tree_real(tree, "characters");
+    (void)terminal;
+    if (asprintf(
+            &text,
+            "%s: %.0f pieces: 3 special, %.0f characters, %.0f joined (the last from a pair that stands\n"
+            "there %.0f times) from %.0f stories, %.0f words, %.0f different\n",
+            bl_tree_string(tree, "file"), size, characters, size - characters - 3,
+            bl_tree_real(tree, "least_count"), bl_tree_real(tree, "stories"), bl_tree_real(tree, "words"),
+            bl_tree_real(tree, "distinct_words")) >= 0)
+        return text;
+    err->code = BL_ERR_MEMORY;
+    snprintf(err->message, sizeof err->message, "out of memory");
+    return NULL;
 }
 
 static int run(int argc, char **argv, const verb *outer) {
@@ -71,15 +75,13 @@ static int run(int argc, char **argv, const verb *outer) {
     bool ok = corpus && bl_tokenizer_train(corpus, &options, c.output, progress_bar(c.quiet), &summary, &err);
     progress_end();
     bl_corpus_free(corpus);
-    if (ok && summary.too_long > 0 && !c.quiet)
-        fprintf(
-            stderr,
-            "bilens: tokenizer train: %llu of %llu words are longer than 100 characters and become [UNK]: "
-            "only their characters were learned\n",
-            (unsigned long long)summary.too_long, (unsigned long long)summary.words);
-    char *text = ok ? render(&c, &summary, &err) : NULL;
-    status = text ? write_stdout(self, text) : fail_with(self, &err);
-    free(text);
+    if (ok && summary.too_long > 0)
+        note(&c,
+             "bilens: tokenizer train: %llu of %llu words are longer than 100 characters and become [UNK]: "
+             "only their characters were learned",
+             (unsigned long long)summary.too_long, (unsigned long long)summary.words);
+    static const view how = {table_of, NULL};
+    status = tell_tree(self, &c, ok ? tree_of(&c, &summary, &err) : NULL, &how, &err);
 done:
     corpus_options_free(&corpora);
     common_free(&c);

@@ -2,39 +2,64 @@
 #include "cli/common.h"
 #include "cli/verbs.h"
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What was traced, as docs/specification.md, 23 has it, or as lines. */
-static char *summary(const common *c, const bl_model *model, const bl_ids *ids, const bl_named_array *arrays,
-                     size_t n, bl_error *err) {
-    char *text = NULL;
-    json_t *points = json_array(), *tokens = json_array(), *numbers = json_array();
-    for (size_t i = 0; i < n; i++) json_array_append_new(points, array_json(&arrays[i]));
-    for (size_t i = 0; i < ids->n; i++) {
-        const char *token = bl_tokenizer_token(bl_model_tokenizer(model), ids->data[i]);
-        json_array_append_new(tokens, json_string(token ? token : ""));
-        json_array_append_new(numbers, json_integer(ids->data[i]));
+/* The least, mean and largest value, and the root of the mean square. */
+static void put_statistics(bl_builder *b, bl_tree *at, const bl_named_array *array) {
+    double least = INFINITY, most = -INFINITY, sum = 0, squares = 0;
+    size_t n = 1;
+    for (size_t k = 0; k < array->n_dims; k++) n *= array->shape[k];
+    for (size_t i = 0; i < n; i++) {
+        double value = (double)array->data[i];
+        least = value < least ? value : least;
+        most = value > most ? value : most;
+        sum += value;
+        squares += value * value;
     }
-    json_t *json = json_pack("{s:s, s:o, s:o, s:o}", "file", c->output, "points", points, "ids", numbers,
-                             "tokens", tokens);
-    if (c->format == FORMAT_JSON) text = json_line(json);
-    else text = array_lines(c->output, arrays, n);
-    json_decref(json);
-    if (!text) {
-        err->code = BL_ERR_MEMORY;
-        snprintf(err->message, sizeof err->message, "out of memory");
-    }
-    return text;
+    bl_put_real(b, at, "least", least);
+    bl_put_real(b, at, "mean", sum / (double)n);
+    bl_put_real(b, at, "most", most);
+    bl_put_real(b, at, "rms", sqrt(squares / (double)n));
 }
 
-static char *trace(const common *c, const bl_model *model, const char *text, const text_list *points,
-                   bl_error *err) {
+/* What was traced: {"file", "points": [{"name", "shape", "least", "mean", "most", "rms"}], "ids", "tokens"}.
+ * */
+static bl_tree *summary(const common *c, const bl_model *model, const bl_ids *ids,
+                        const bl_named_array *arrays, size_t n, bl_error *err) {
+    bl_builder b = {err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_put_text(&b, root, "file", c->output);
+    bl_tree *points = put_arrays(&b, root, "points", arrays, n);
+    for (size_t i = 0; i < n; i++) put_statistics(&b, json_array_get(points, i), &arrays[i]);
+    bl_put_integers(&b, root, "ids", ids->data, ids->n);
+    bl_put_tokens(&b, root, "tokens", model, ids->data, ids->n);
+    return bl_tree_built(&b, root);
+}
+
+static bl_table *rows_of(const bl_tree *tree, bl_error *err) {
+    static const char *const numbers[] = {"least", "mean", "most", "rms"};
+    bl_table *rows = bl_table_new("point,shape,least,mean,most,rms", err);
+    size_t i;
+    const json_t *point;
+    json_array_foreach(json_object_get(tree, "points"), i, point) {
+        char *shape = json_dumps(json_object_get(point, "shape"), 0);
+        bl_table_text(rows, bl_tree_string(point, "name"));
+        bl_table_text(rows, shape);
+        for (size_t k = 0; k < 4; k++) bl_table_real(rows, bl_tree_real(point, numbers[k]));
+        free(shape);
+    }
+    return rows;
+}
+
+static bl_tree *trace(const common *c, const bl_model *model, const char *text, const text_list *points,
+                      bl_error *err) {
     bl_ids ids = {0};
     bl_trace *trace = NULL;
     bl_named_array *arrays = NULL;
-    char *out = NULL;
+    bl_tree *out = NULL;
     size_t n_ctx = bl_model_config(model)->n_ctx;
     if (!bl_tokenizer_encode(bl_model_tokenizer(model), text, strlen(text), &ids, err)) goto done;
     if (ids.n > n_ctx) {
@@ -77,9 +102,10 @@ static int run(int argc, char **argv, const verb *self) {
     }
     model = load_model(&c, &err);
     if (model && !text) text = input = read_stdin(&err);
-    char *result = model && text ? trace(&c, model, text, &points, &err) : NULL;
-    status = result ? write_stdout(self, result) : fail_with(self, &err);
-    free(result);
+    static const view how = {NULL, rows_of};
+    bl_tree *tree = model && text ? trace(&c, model, text, &points, &err) : NULL;
+    status = tell_tree(self, &c, tree, &how, &err);
+    if (status == 0) note(&c, "%s is written", c.output);
 done:
     free(input);
     bl_model_free(model);

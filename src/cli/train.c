@@ -14,7 +14,7 @@
 /* What the command line holds before it becomes bl_train_options. */
 typedef struct choices {
     corpus_options corpus;
-    const char *valid, *tokenizer, *preset, *generation, *gate, *norm, *schedule, *store, *time;
+    const char *valid, *tokenizer, *preset, *generation, *gate, *norm, *schedule, *store, *time, *precision;
     size_t layers, heads, d_model, d_hidden, ctx, vocabulary, batch, accumulate, warmup, seed, steps, tokens,
         eval_every, eval_stories, sample, checkpoint_every, snapshots;
     double noise, lr, lr_end, beta1, beta2, epsilon, decay, clip, epochs;
@@ -68,7 +68,8 @@ static int apply_names(const verb *self, const choices *c, bl_train_options *o) 
                                                                                                 "linear",
                                                                                                 "constant",
                                                                                                 NULL};
-    static const char *const stores[] = {"f32", "f16", "bf16", NULL};
+    static const char *const stores[] = {"f32", "f16", "bf16", NULL}, *const precisions[] = {"f32", "bf16",
+                                                                                             "auto", NULL};
     const struct {
         const char *option, *text, *const *names, *all;
         int found;
@@ -79,6 +80,8 @@ static int apply_names(const verb *self, const choices *c, bl_train_options *o) 
         {"norm", c->norm, norms, "none, rms, weighted", c->norm ? name_index(c->norm, norms) : 0},
         {"schedule", c->schedule, schedules, "cosine, linear, constant",
          c->schedule ? name_index(c->schedule, schedules) : 0},
+        {"precision", c->precision, precisions, "f32, bf16, auto",
+         c->precision ? name_index(c->precision, precisions) : 0},
         {"dtype", c->store, stores, "f32, f16, bf16", c->store ? name_index(c->store, stores) : 0},
     };
     for (size_t i = 0; i < sizeof named / sizeof *named; i++)
@@ -92,7 +95,8 @@ static int apply_names(const verb *self, const choices *c, bl_train_options *o) 
         o->model.norm_weights = named[2].found == 2;
     }
     if (c->schedule) o->schedule = (bl_schedule)named[3].found;
-    if (c->store) o->store = (bl_store)named[4].found;
+    if (c->precision) o->precision = (bl_precision)named[4].found;
+    if (c->store) o->store = (bl_store)named[5].found;
     return -1;
 }
 
@@ -149,9 +153,11 @@ static void show_step(screen *s, const bl_train_event *e) {
     s->last_seconds = e->seconds;
     if (isfinite(e->valid_loss)) snprintf(valid, sizeof valid, "  valid %.4f", e->valid_loss);
     if (s->terminal) fprintf(stderr, "\r\033[K");
-    fprintf(stderr, "step %llu/%llu  epoch %.2f  loss %.4f%s  %.1fk tokens/s  %.0f %% of sgemm peak%s%s",
+    fprintf(stderr, "step %llu/%llu  epoch %.2f  loss %.4f%s  %.1fk tokens/s  %.0f %% of %s peak%s%s",
             (unsigned long long)e->step, (unsigned long long)e->steps, e->epochs, e->loss, valid,
-            e->tokens_per_second / 1e3, 100 * e->share_of_peak, time_left(e, left), s->terminal ? "" : "\n");
+            e->tokens_per_second / 1e3, 100 * e->share_of_peak,
+            e->precision == BL_PRECISION_BF16 ? "bfloat16" : "float32", time_left(e, left),
+            s->terminal ? "" : "\n");
     s->drawn = s->terminal;
 }
 
@@ -187,15 +193,19 @@ static const char *number(char text[40], const char *format, double x) {
     return text;
 }
 
+static const char *precision_name(bl_precision precision) {
+    return precision == BL_PRECISION_BF16 ? "bf16" : "f32";
+}
+
 static int show_json(const verb *self, const bl_train_result *r) {
     char text[1024], loss[40], valid[40], seconds[40], pace[40];
     snprintf(text, sizeof text,
              "{\"steps\": %llu, \"tokens\": %llu, \"parameters\": %llu, \"loss\": %s, \"valid_loss\": %s, "
-             "\"seconds\": %s, \"tokens_per_second\": %s, \"finished_before\": %s}\n",
+             "\"seconds\": %s, \"tokens_per_second\": %s, \"precision\": \"%s\", \"finished_before\": %s}\n",
              (unsigned long long)r->step, (unsigned long long)r->tokens, (unsigned long long)r->parameters,
              number(loss, "%.6f", r->loss), number(valid, "%.6f", r->valid_loss),
              number(seconds, "%.1f", r->seconds), number(pace, "%.0f", (double)r->tokens / r->seconds),
-             r->finished_before ? "true" : "false");
+             precision_name(r->precision), r->finished_before ? "true" : "false");
     return write_stdout(self, text);
 }
 
@@ -321,6 +331,9 @@ static int run(int argc, char **argv, const verb *self) {
          "steps between checkpoints; 0: only when stopped (500)"},
         {"snapshots", OPTION_COUNT, &c.snapshots, "N",
          "N readable models along the way, evenly spread over the run: DIR/snapshots/step-… (0)"},
+        {"precision", OPTION_TEXT, &c.precision, "P",
+         "factors of the products: f32 (default), bf16 (bfloat16, where the processor has it; sums and all "
+         "else in float32), or auto: what is faster here"},
         {"dtype", OPTION_TEXT, &c.store, "T", "how the finished weights are stored: f32, f16 or bf16"},
         {"resume", OPTION_FLAG, &c.resume, NULL,
          "continue from the checkpoint in -o DIR; a finished run is left as it is"},
@@ -335,17 +348,18 @@ static int run(int argc, char **argv, const verb *self) {
     return status;
 }
 
-const verb verb_train = {"train", "train a model on text", run,
-                         "Trains a transformer of the bilinear family on stories and saves it in the Hugging "
-                         "Face layout, ready for every other verb. Ctrl-C finishes "
-                         "the step and writes\na checkpoint; the same command with --resume "
-                         "to the same bits as\na run that was never stopped: on the same kind of processor, "
-                         "with the same number of threads and of ranks\n(the checkpoint records both; a note "
-                         "tells when they differ). Started by mpirun, the ranks share every batch.",
-                         "  bilens tokenizer train --corpus stories.txt --size 4096 -o tokenizer.json\n"
-                         "  bilens train --preset stories-1-256 --corpus stories.txt --valid valid.txt "
-                         "--tokenizer tokenizer.json -o my-model\n"
-                         "  bilens train --corpus stories.txt --tokenizer tokenizer.json --layers 2 --norm "
-                         "rms --lr 1e-3 --time 20m --epochs 3 -o my-model\n"
-                         "  mpirun -n 2 bilens train --preset stories-1-256 --corpus stories.txt --tokenizer "
-                         "tokenizer.json --threads 1 -o my-model\n"};
+const verb verb_train = {
+    "train", "train a model on text", run,
+    "Trains a transformer of the bilinear family on stories and saves it in the Hugging "
+    "Face layout, ready for every other verb. Ctrl-C finishes "
+    "the step and writes\na checkpoint; the same command with --resume "
+    "to the same bits as\na run that was never stopped: on the same kind of processor, "
+    "in the same precision, with the same number of threads and ranks\n(the checkpoint records them; a note "
+    "tells when they differ). Started by mpirun, the ranks share every batch.",
+    "  bilens tokenizer train --corpus stories.txt --size 4096 -o tokenizer.json\n"
+    "  bilens train --preset stories-1-256 --corpus stories.txt --valid valid.txt "
+    "--tokenizer tokenizer.json -o my-model\n"
+    "  bilens train --corpus stories.txt --tokenizer tokenizer.json --layers 2 --norm "
+    "rms --lr 1e-3 --time 20m --epochs 3 -o my-model\n"
+    "  mpirun -n 2 bilens train --preset stories-1-256 --corpus stories.txt --tokenizer "
+    "tokenizer.json --threads 1 -o my-model\n"};

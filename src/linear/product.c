@@ -2,7 +2,7 @@
  * and broadcasts one element of every row of A. Blocks: DEPTH steps of k at a time, so that a panel (DEPTH x
  * 32) stays in the first-level cache while the rows of A pass by, and those (a few hundred rows) in the
  * second. */
-#include "linear/product.h"
+#include "linear/product16.h"
 #include <string.h>
 
 #define DEPTH BL_PRODUCT_DEPTH
@@ -151,6 +151,10 @@ static void pack_rows(const float *w, size_t ldw, size_t k, size_t width, float 
 }
 
 void bl_factor_pack(const bl_factor *f) {
+    if (f->half) {
+        bl_factor16_pack(f);
+        return;
+    }
     bl_range mine = bl_my_part((f->N + BL_PANEL - 1) / BL_PANEL);
     for (size_t p = mine.begin; p < mine.end; p++) {
         size_t first = p * BL_PANEL, width = smaller(BL_PANEL, f->N - first);
@@ -162,6 +166,10 @@ void bl_factor_pack(const bl_factor *f) {
 
 void bl_multiply(const bl_factor *f, size_t m, float alpha, const float *a, size_t lda, bool add, float *c,
                  size_t ldc) {
+    if (f->half) {
+        bl_multiply16(f, m, alpha, a, lda, add, c, ldc);
+        return;
+    }
     for (size_t k = 0; k < f->K; k += DEPTH) {
         left l = {a + k, lda, false};
         for (size_t n = 0; n < f->N; n += BL_PANEL)
@@ -207,12 +215,15 @@ void bl_multiply_tn(size_t m, size_t n, size_t k, float alpha, const float *a, s
 
 #else
 
-void bl_factor_pack(const bl_factor *f) { (void)f; }
+void bl_factor_pack(const bl_factor *f) {
+    if (f->half) bl_factor16_pack(f);
+}
 
 void bl_multiply(const bl_factor *f, size_t m, float alpha, const float *a, size_t lda, bool add, float *c,
                  size_t ldc) {
     float beta = add ? 1.0F : 0.0F;
-    if (f->transposed) bl_gemm_nt(m, f->N, f->K, alpha, a, lda, f->w, f->K, beta, c, ldc);
+    if (f->half) bl_multiply16(f, m, alpha, a, lda, add, c, ldc);
+    else if (f->transposed) bl_gemm_nt(m, f->N, f->K, alpha, a, lda, f->w, f->K, beta, c, ldc);
     else bl_gemm_nn(m, f->N, f->K, alpha, a, lda, f->w, f->N, beta, c, ldc);
 }
 

@@ -30,6 +30,7 @@ typedef struct bl_factor {
     float *panels; /* bl_factor_size floats */
     size_t K, N;
     bool transposed;
+    bool half; /* packed and multiplied in bfloat16, see linear/product16.h */
 } bl_factor;
 
 /* Floats that the panels of a factor take. */

@@ -7,7 +7,6 @@
 #include "model/forward.h"
 #include "text/corpus/batch.h"
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 
 #define POSITIONS ((size_t)128) /* whose logits are in memory at a time */
@@ -29,32 +28,33 @@ static bool story_loss(const bl_model *model, bl_workspace *workspace, const bl_
     return true;
 }
 
+/* What the threads work with. */
+typedef struct work {
+    const bl_model *model;
+    bl_workspace **workspaces; /* [threads] */
+    const bl_batch *batch;
+    double *losses; /* [stories of a batch] */
+} work;
+
+static bool loss_of_one(void *context, size_t i, size_t thread, bl_error *err) {
+    const work *w = context;
+    return story_loss(w->model, w->workspaces[thread], &w->batch->ids[i], &w->losses[i], err);
+}
+
 /* One batch, threads over stories; sums in story order. */
-static bool batch_loss(const bl_model *model, bl_workspace **workspaces, bl_batch *batch, double *losses,
-                       bl_loss *sum, bl_error *err) {
-    bool ok = true;
-#pragma omp parallel for schedule(dynamic, 1)
+static bool batch_loss(const work *w, bl_loss *sum, bl_error *err) {
+    const bl_batch *batch = w->batch;
+    if (!bl_parallel(batch->n, loss_of_one, (void *)(uintptr_t)w, err)) return false;
     for (size_t i = 0; i < batch->n; i++) {
-        bl_error failure = {0};
-        if (bl_batch_encode(batch, i, model->tokenizer, model->config.n_ctx, &failure) &&
-            story_loss(model, workspaces[omp_get_thread_num()], &batch->ids[i], &losses[i], &failure))
-            continue;
-#pragma omp critical(bl_eval_failure)
-        {
-            if (ok) bl_fail(err, failure.code, "%s", failure.message);
-            ok = false;
-        }
-    }
-    for (size_t i = 0; ok && i < batch->n; i++) {
-        sum->loss += losses[i];
+        sum->loss += w->losses[i];
         sum->predictions += batch->ids[i].n ? batch->ids[i].n - 1 : 0;
         sum->stories++;
-        if (!isfinite(losses[i]))
+        if (!isfinite(w->losses[i]))
             return bl_fail(err, BL_ERR_NUMERIC,
                            "the loss of story %llu is not finite: the weights hold NaN or infinity",
-                           (unsigned long long)sum->stories - 1);
+                           (unsigned long long)batch->number[i]);
     }
-    return ok;
+    return true;
 }
 
 bool bl_model_eval(const bl_model *model, bl_corpus *corpus, size_t max_stories, bl_progress progress,
@@ -66,6 +66,7 @@ bool bl_model_eval(const bl_model *model, bl_corpus *corpus, size_t max_stories,
     bool ok = false;
     double *losses = bl_alloc(most, sizeof *losses, err);
     bl_workspace **workspaces = bl_alloc_zero(threads, sizeof(bl_workspace *), err);
+    const work w = {model, workspaces, &batch, losses};
     if (!losses || !workspaces) goto done;
     for (size_t t = 0; t < threads; t++)
         if (!(workspaces[t] = bl_workspace_new(model, err))) goto done;
@@ -76,7 +77,8 @@ bool bl_model_eval(const bl_model *model, bl_corpus *corpus, size_t max_stories,
         size_t left = max_stories ? max_stories - (size_t)loss->stories : most;
         if (!bl_batch_read(&batch, corpus, left < most ? left : most, err)) goto done;
         if (batch.n == 0) break;
-        if (!batch_loss(model, workspaces, &batch, losses, loss, err)) goto done;
+        if (!bl_batch_encode_all(&batch, model->tokenizer, model->config.n_ctx, err)) goto done;
+        if (!batch_loss(&w, loss, err)) goto done;
     }
     if (loss->predictions) loss->loss /= (double)loss->predictions;
     ok = loss->predictions > 0 ||

@@ -65,7 +65,8 @@ bl_model *bl_model_load(const char *directory, bl_error *err) {
     bl_model *model = bl_model_load_weights(directory, err);
     if (!model) return NULL;
     char *path = bl_path_join(directory, "tokenizer.json", err);
-    if (path) model->tokenizer = bl_tokenizer_load(path, err);
+    bool none = path && !bl_file_exists(path); /* then no text can be read, and tokens are called "#12" */
+    if (path && !none) model->tokenizer = bl_tokenizer_load(path, err);
     if (model->tokenizer && bl_tokenizer_size(model->tokenizer) > model->config.n_vocab) {
         bl_fail(err, BL_ERR_INPUT, "%s: has ids up to %zu, but the model's vocabulary has only %zu rows",
                 path, bl_tokenizer_size(model->tokenizer) - 1, model->config.n_vocab);
@@ -73,7 +74,7 @@ bl_model *bl_model_load(const char *directory, bl_error *err) {
         model->tokenizer = NULL;
     }
     free(path);
-    if (model->tokenizer) return model;
+    if (model->tokenizer || none) return model;
     bl_model_free(model);
     return NULL;
 }

@@ -149,8 +149,8 @@ bool bl_figure_write(const bl_doc_eigen *eigen, const char *path, bl_error *err)
     return bl_canvas_write(&canvas, path, draw, eigen, err);
 }
 
-bool bl_spectrum_figure(const char *json, const char *path, bl_error *err) {
-    bl_doc *doc = bl_doc_read(json, BL_DOC_EIGEN, err);
+bool bl_spectrum_figure(const bl_tree *tree, const char *path, bl_error *err) {
+    bl_doc *doc = bl_doc_read(tree, BL_DOC_EIGEN, err);
     if (!doc) return false;
     bool ok = bl_figure_write(doc->eigen, path, err);
     bl_doc_free(doc);

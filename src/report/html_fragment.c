@@ -59,8 +59,8 @@ static void put_subject(bl_buffer *out, const bl_doc_subject *subject) {
     bl_visible_html(out, bl_doc_short_name(subject->model));
 }
 
-char *bl_info_html(const char *json, bl_error *err) {
-    bl_doc *doc = bl_doc_read(json, BL_DOC_INFO, err);
+char *bl_info_html(const bl_tree *tree, bl_error *err) {
+    bl_doc *doc = bl_doc_read(tree, BL_DOC_INFO, err);
     bl_buffer body = {0};
     if (!doc) return NULL;
     bl_html_model(&body, doc);
@@ -68,8 +68,8 @@ char *bl_info_html(const char *json, bl_error *err) {
     return wrap(&body, err);
 }
 
-char *bl_spectrum_html(const char *json, bl_error *err) {
-    bl_doc *doc = bl_doc_read(json, BL_DOC_EIGEN, err);
+char *bl_spectrum_html(const bl_tree *tree, bl_error *err) {
+    bl_doc *doc = bl_doc_read(tree, BL_DOC_EIGEN, err);
     bl_buffer body = {0};
     if (!doc) return NULL;
     const bl_doc_eigen *eigen = doc->eigen;
@@ -90,8 +90,8 @@ char *bl_spectrum_html(const char *json, bl_error *err) {
     return wrap(&body, err);
 }
 
-char *bl_virtual_tokens_html(const char *json, bl_error *err) {
-    bl_doc *doc = bl_doc_read(json, BL_DOC_EIGEN, err);
+char *bl_virtual_tokens_html(const bl_tree *tree, bl_error *err) {
+    bl_doc *doc = bl_doc_read(tree, BL_DOC_EIGEN, err);
     bl_buffer body = {0};
     if (!doc) return NULL;
     const bl_doc_eigen *eigen = doc->eigen;
@@ -107,8 +107,8 @@ char *bl_virtual_tokens_html(const char *json, bl_error *err) {
     return wrap(&body, err);
 }
 
-char *bl_scan_html(const char *json, bl_error *err) {
-    bl_doc *doc = bl_doc_read(json, BL_DOC_SCAN, err);
+char *bl_scan_html(const bl_tree *tree, bl_error *err) {
+    bl_doc *doc = bl_doc_read(tree, BL_DOC_SCAN, err);
     bl_buffer body = {0};
     char stories[40], positions[40];
     if (!doc) return NULL;

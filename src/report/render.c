@@ -4,13 +4,12 @@
  * rename makes it appear), inside it, under a hidden name, when it does (the folder may be a mount point, so
  * that a rename from beside would fail). Only when all of it is written is it moved over the older files,
  * report.json last. A failure before that leaves an older report as it was. */
-#include "base/buffer.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/staging.h"
-#include "result/csv.h"
 #include "result/document.h"
+#include "result/rows.h"
 #include "report/figure.h"
 #include "report/html.h"
 #include <bilens/format.h>
@@ -44,24 +43,21 @@ static bool write_text(const char *staging, const char *name, const char *text, 
     return ok;
 }
 
-static bool write_buffer(const char *staging, const char *name, bl_buffer *buffer, bl_error *err) {
-    size_t n = buffer->n;
-    char *text = bl_buffer_take(buffer, err);
-    bool ok = text && write_text(staging, name, text, n, err);
-    free(text);
+/* Takes the table. */
+static bool write_table(const char *staging, const char *name, bl_table *table, bl_error *err) {
+    char *text = table ? bl_table_csv(table, 0, err) : NULL;
+    bool ok = text && write_text(staging, name, text, strlen(text), err);
+    bl_table_free(table);
+    bl_free(text);
     return ok;
 }
 
 static bool write_tables(const bl_doc *doc, const char *staging, bl_error *err) {
-    bl_buffer out = {0};
-    bl_csv_spectrum(&out, doc->eigen);
-    if (!write_buffer(staging, "tables/spectrum.csv", &out, err)) return false;
-    bl_csv_virtual_tokens(&out, doc->eigen);
-    if (!write_buffer(staging, "tables/virtual-tokens.csv", &out, err)) return false;
-    bl_csv_inputs(&out, doc->scan);
-    if (!write_buffer(staging, "tables/top-inputs.csv", &out, err)) return false;
-    bl_csv_tensors(&out, doc->info);
-    return write_buffer(staging, "tables/tensors.csv", &out, err);
+    return write_table(staging, "tables/spectrum.csv", bl_rows_of_spectrum(doc->eigen, err), err) &&
+           write_table(staging, "tables/virtual-tokens.csv", bl_rows_of_virtual_tokens(doc->eigen, err),
+                       err) &&
+           write_table(staging, "tables/top-inputs.csv", bl_rows_of_inputs(doc->scan, err), err) &&
+           write_table(staging, "tables/tensors.csv", bl_rows_of_tensors(doc->info, err), err);
 }
 
 static bool write_figures(const bl_doc *doc, const char *staging, bl_error *err) {
@@ -105,7 +101,7 @@ static bool write_arrays(const bl_eigen *eigen, const char *staging, bl_error *e
 }
 
 /* Everything into the staging folder. */
-static bool make_all(const bl_doc *doc, const char *json, const bl_eigen *eigen, const char *staging,
+static bool make_all(const bl_doc *doc, const bl_tree *tree, const bl_eigen *eigen, const char *staging,
                      bl_error *err) {
     for (size_t i = 0; i < N_FOLDERS; i++) {
         char *path = bl_path_join(staging, folders[i], err);
@@ -119,11 +115,9 @@ static bool make_all(const bl_doc *doc, const char *json, const bl_eigen *eigen,
     char *page = bl_html_page(doc, err);
     bool ok = page && write_text(staging, "index.html", page, strlen(page), err);
     free(page);
-    bl_buffer text = {0};
-    bl_buffer_text(&text, json);
-    if (text.n > 0 && json[strlen(json) - 1] != '\n') bl_buffer_text(&text, "\n");
-    ok = ok && write_buffer(staging, "report.json", &text, err);
-    bl_buffer_free(&text);
+    char *text = ok ? bl_tree_text(tree, err) : NULL;
+    ok = text && write_text(staging, "report.json", text, strlen(text), err);
+    bl_free(text);
     return ok;
 }
 
@@ -163,10 +157,10 @@ static bool move_all(const char *staging, const char *directory, bl_error *err) 
     return ok;
 }
 
-bool bl_report_render(const char *json, const bl_eigen *eigen, const char *directory, bl_error *err) {
+bool bl_report_render(const bl_tree *tree, const bl_eigen *eigen, const char *directory, bl_error *err) {
     bool ok = false, exists = false;
     char *staging = NULL, *path = bl_trim_slashes(directory, "the report", err);
-    bl_doc *doc = path ? bl_doc_read(json, BL_DOC_REPORT, err) : NULL;
+    bl_doc *doc = path ? bl_doc_read(tree, BL_DOC_REPORT, err) : NULL;
     if (!doc) goto done;
     exists = bl_file_exists(path);
     if (exists && !bl_is_directory(path)) {
@@ -174,7 +168,7 @@ bool bl_report_render(const char *json, const bl_eigen *eigen, const char *direc
         goto done;
     }
     staging = bl_staging_make(path, exists, "the report", err);
-    if (!staging || !make_all(doc, json, eigen, staging, err)) goto done;
+    if (!staging || !make_all(doc, tree, eigen, staging, err)) goto done;
     if (exists) ok = move_all(staging, path, err);
     else
         ok = rename(staging, path) == 0 ||

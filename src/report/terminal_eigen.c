@@ -177,8 +177,8 @@ static void print_vector(bl_page *page, const bl_doc_eigen *eigen, const bl_doc_
     }
 }
 
-char *bl_eigen_table(const char *json, const bl_terminal *terminal, bl_error *err) {
-    bl_doc *doc = bl_doc_read(json, BL_DOC_EIGEN, err);
+char *bl_eigen_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {
+    bl_doc *doc = bl_doc_read(tree, BL_DOC_EIGEN, err);
     if (!doc) return NULL;
     bl_page page = bl_page_new(terminal);
     bl_page_spectrum(&page, doc->eigen);

@@ -94,8 +94,8 @@ static void print_vector(bl_page *page, const bl_doc *doc, const bl_doc_vector *
     for (size_t k = 0; hits && k < hits->n_matches && k < INPUTS; k++) bl_page_match(page, &hits->matches[k]);
 }
 
-char *bl_report_table(const char *json, const bl_terminal *terminal, bl_error *err) {
-    bl_doc *doc = bl_doc_read(json, BL_DOC_REPORT, err);
+char *bl_report_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {
+    bl_doc *doc = bl_doc_read(tree, BL_DOC_REPORT, err);
     if (!doc) return NULL;
     bl_page page = bl_page_new(terminal);
     char stories[40], positions[40], text[160];
@@ -181,8 +181,8 @@ static void print_tensors(bl_page *page, const bl_doc_info *info) {
     }
 }
 
-char *bl_info_table(const char *json, const bl_terminal *terminal, bl_error *err) {
-    bl_doc *doc = bl_doc_read(json, BL_DOC_INFO, err);
+char *bl_info_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {
+    bl_doc *doc = bl_doc_read(tree, BL_DOC_INFO, err);
     if (!doc) return NULL;
     bl_page page = bl_page_new(terminal);
     print_model(&page, doc->info);

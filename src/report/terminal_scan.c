@@ -97,8 +97,8 @@ void bl_page_match_legend(bl_page *page) {
     bl_page_newline(page);
 }
 
-char *bl_scan_table(const char *json, const bl_terminal *terminal, bl_error *err) {
-    bl_doc *doc = bl_doc_read(json, BL_DOC_SCAN, err);
+char *bl_scan_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {
+    bl_doc *doc = bl_doc_read(tree, BL_DOC_SCAN, err);
     if (!doc) return NULL;
     const bl_doc_scan *scan = doc->scan;
     bl_page page = bl_page_new(terminal);

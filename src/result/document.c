@@ -1,19 +1,16 @@
 /* The whole of a result: parsing, the parts, and what must agree between them. */
 #include "result/document.h"
 #include "base/error.h"
-#include "format/json.h"
 #include "result/document_parts.h"
 #include <locale.h>
 #include <math.h>
 #include <string.h>
 
-#define MAX_JSON ((size_t)1 << 30)
 #define MAX_FILES 100000
 
 /* What bl_doc_free releases. While a document is open its thread writes numbers with a decimal point,
  * whatever the locale. */
 typedef struct holder {
-    json_t *root;
     void *blocks;
     locale_t before, point;
 } holder;
@@ -33,7 +30,6 @@ void bl_doc_free(bl_doc *doc) {
         uselocale(held.before);
         freelocale(held.point);
     }
-    json_decref(held.root);
     bl_reader_release(held.blocks); /* the document itself among them */
 }
 
@@ -137,27 +133,15 @@ static bool read_kind(bl_reader *reader, const json_t *root, bl_doc_kind kind, b
     }
 }
 
-bl_doc *bl_doc_read(const char *json, bl_doc_kind kind, bl_error *err) {
-    json_error_t where;
-    size_t length = strlen(json);
-    if (length > MAX_JSON)
-        return bl_fail_null(err, BL_ERR_INPUT, "result JSON: %zu bytes, at most %zu are read", length,
-                            MAX_JSON);
-    json_t *root = bl_json_load(json, length, JSON_REJECT_DUPLICATES, &where);
-    if (!root)
-        return bl_fail_null(err,
-                            json_error_code(&where) == json_error_out_of_memory ? BL_ERR_MEMORY
-                                                                                : BL_ERR_INPUT,
-                            "result JSON: line %d, column %d: %s", where.line, where.column, where.text);
+bl_doc *bl_doc_read(const bl_tree *tree, bl_doc_kind kind, bl_error *err) {
     bl_reader reader = {.err = err};
     bl_doc *doc = bl_reader_alloc(&reader, 1, sizeof *doc);
     holder *held = doc ? bl_reader_alloc(&reader, 1, sizeof *held) : NULL;
-    if (!held || !(doc->version = "", read_kind(&reader, root, kind, doc))) {
-        json_decref(root);
+    if (!held || !(doc->version = "", read_kind(&reader, tree, kind, doc))) {
         bl_reader_release(reader.blocks);
         return NULL;
     }
-    *held = (holder){.root = root, .blocks = reader.blocks};
+    *held = (holder){.blocks = reader.blocks};
     enter_locale(held);
     doc->private = held;
     return doc;

@@ -5,7 +5,7 @@
  * they are absent. */
 #ifndef BL_RESULT_DOCUMENT_H
 #define BL_RESULT_DOCUMENT_H
-#include <bilens/base.h>
+#include <bilens/tree.h>
 
 typedef struct bl_doc_entry {
     const char *token;
@@ -116,8 +116,9 @@ typedef struct bl_doc {
 typedef enum bl_doc_kind { BL_DOC_INFO, BL_DOC_EIGEN, BL_DOC_SCAN, BL_DOC_REPORT } bl_doc_kind;
 
 /* Opens and closes in the same thread, last opened first closed (it sets the thread's numeric locale while it
- * is open). BL_ERR_INPUT with the path of the offending key when `json` is not what `kind` demands. */
-bl_doc *bl_doc_read(const char *json, bl_doc_kind kind, bl_error *err);
+ * is open). `tree` must outlive the document. BL_ERR_INPUT with the path of the offending key when `tree` is
+ * not what `kind` demands. */
+bl_doc *bl_doc_read(const bl_tree *tree, bl_doc_kind kind, bl_error *err);
 void bl_doc_free(bl_doc *doc);
 
 /* A path without its folders, for reading: "ts-1-256" of "/home/me/models/ts-1-256"; a hub's "owner/name" as

@@ -2,10 +2,8 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "format/json.h"
 #include "serve/explorer_private.h"
 #include "serve/subject.h"
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +13,7 @@ typedef struct route {
     bl_effort effort;
     bool keep; /* answers depend on nothing but the parameters */
     const char *parameters;
-    char *(*handle)(bl_call *call);
+    bl_tree *(*handle)(bl_call *call);
 } route;
 
 static const route routes[] = {
@@ -55,45 +53,6 @@ static bool go_on(void *context, const char *phase, uint64_t done, uint64_t tota
 
 bl_progress bl_call_progress(bl_call *call) { return (bl_progress){go_on, call}; }
 
-char *bl_json_more(char *json, const char *more, bl_error *err) {
-    size_t n = json ? strlen(json) : 0, m = strlen(more);
-    if (!json) return NULL;
-    char *out = n > 0 && json[n - 1] == '}' ? bl_alloc(n + m + 2, 1, err)
-                                            : bl_fail_null(err, BL_ERR_INPUT, "a result is no JSON object");
-    if (out) {
-        memcpy(out, json, n - 1);
-        out[n - 1] = ',';
-        memcpy(out + n, more, m);
-        memcpy(out + n + m, "}", 2);
-    }
-    bl_free(json);
-    return out;
-}
-
-json_t *bl_json_number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
-
-json_t *bl_json_token(const bl_explorer *e, int32_t id) {
-    char unnamed[24];
-    if (id >= 0 && (size_t)id < bl_model_config(e->model)->n_vocab) return json_string(e->names[id]);
-    snprintf(unnamed, sizeof unnamed, "#%d", (int)id);
-    return json_string(unnamed);
-}
-
-void bl_json_set(json_t *object, const char *key, json_t *value, bool *ok) {
-    if (!value || json_object_set_new(object, key, value) != 0) *ok = false;
-}
-
-void bl_json_append(json_t *array, json_t *value, bool *ok) {
-    if (!value || json_array_append_new(array, value) != 0) *ok = false;
-}
-
-char *bl_json_take(json_t *json, bool ok, bl_error *err) {
-    char *text = ok ? bl_json_text(json, JSON_COMPACT | JSON_REAL_PRECISION(9), err)
-                    : bl_fail_null(err, BL_ERR_MEMORY, "out of memory while an answer was written as JSON");
-    json_decref(json);
-    return text;
-}
-
 static unsigned status_of(bl_code code) {
     switch (code) {
     case BL_ERR_USAGE:
@@ -107,21 +66,19 @@ static unsigned status_of(bl_code code) {
 
 static void fill_error(bl_answer *answer, unsigned status, const char *code, const char *message,
                        const bl_explorer *e, const char *lost) {
-    bool ok = true;
     bl_error err = {0};
-    json_t *root = json_object(), *error = json_object();
-    bl_json_set(error, "code", json_string(code), &ok);
-    json_t *text = json_string(message);
-    bl_json_set(error, "message", text ? text : json_string("(a message that is no UTF-8)"), &ok);
+    bl_builder b = {&err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL), *error = bl_put_object(&b, root, "error");
+    bl_put_text(&b, error, "code", code);
+    bl_put_text(&b, error, "message", message);
     if (lost) {
         int32_t ids[3];
         size_t n = bl_tokenizer_nearest(bl_model_tokenizer(e->model), lost, ids, 3);
-        json_t *nearest = json_array();
-        for (size_t i = 0; i < n; i++) bl_json_append(nearest, bl_json_token(e, ids[i]), &ok);
-        bl_json_set(error, "nearest", nearest, &ok);
+        bl_put_tokens(&b, error, "nearest", e->model, ids, n);
     }
-    bl_json_set(root, "error", error, &ok);
-    *answer = (bl_answer){.status = status, .owned = bl_json_take(root, ok, &err)};
+    bl_tree *tree = bl_tree_built(&b, root);
+    *answer = (bl_answer){.status = status, .owned = bl_tree_text(tree, &err)};
+    bl_tree_free(tree);
     answer->text =
         answer->owned ? answer->owned : "{\"error\": {\"code\": \"memory\", \"message\": \"out of memory\"}}";
     answer->n = strlen(answer->text);
@@ -186,7 +143,9 @@ void bl_explorer_answer(bl_explorer *explorer, const bl_request *request, bool (
         found = bl_cache_find(explorer->answers, key);
     }
     if (!found) {
-        text = r->handle(&call);
+        bl_tree *tree = r->handle(&call);
+        text = bl_tree_text(tree, &call.err);
+        bl_tree_free(tree);
         if (!text) goto failed;
         if (r->keep) found = bl_cache_add(explorer->answers, key, text, strlen(text) + 1, &call.err);
         else *answer = (bl_answer){.status = 200, .text = text, .n = strlen(text), .owned = text};

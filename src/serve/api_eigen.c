@@ -1,30 +1,28 @@
-/* GET /api/eigen, GET /api/scan: the command line's JSON, with more keys.
+/* GET /api/eigen, GET /api/scan: the command line's results, with more keys.
  *
  * A scan that the atlas has is not made again: places and contributions come from it (16-bit numbers there),
  * and by head they are computed afresh at its places. */
-#include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "serve/subject.h"
-#include <bilens/report.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define MOST_TOP 256
 #define MOST_MATCHES 2048 /* of all eigenvectors together: what an answer may weigh */
 #define MOST_BY_HEAD 512
 
-/* "contrast", "null", "id": what the topic is. */
-static char *with_topic(char *json, const bl_topic *t, const char *more, bl_error *err) {
-    char text[256];
-    snprintf(text, sizeof text, "\"id\":%d,\"contrast\":\"%s\",\"null\":%s%s", (int)t->id,
-             bl_contrast_name(&t->direction), t->null_model ? "true" : "false", more);
-    return bl_json_more(json, text, err);
+/* The keys that the command line's results have not: what was asked for. NULL stays NULL. */
+static bl_tree *with_topic(bl_tree *tree, const bl_topic *t, bl_error *err) {
+    bl_builder b = {err, false};
+    if (!tree) return NULL;
+    bl_put_integer(&b, tree, "id", t->id);
+    bl_put_text(&b, tree, "contrast", bl_contrast_name(&t->direction));
+    bl_put_flag(&b, tree, "null", t->null_model);
+    return bl_tree_built(&b, tree);
 }
 
-char *bl_api_eigen(bl_call *call) {
+bl_tree *bl_api_eigen(bl_call *call) {
     bl_topic t;
     long indices[BL_MOST_INDICES];
     size_t n;
@@ -32,13 +30,17 @@ char *bl_api_eigen(bl_call *call) {
     bl_cached *held = bl_topic_eigen(call, &t, indices, n);
     if (!held) return NULL;
     const bl_eigen *eigen = bl_cached_eigen(held);
-    bl_subject subject = {call->explorer->model, &t.direction, t.layer};
-    char more[64], *json = bl_eigen_json(&subject, eigen, indices, n, &call->err);
     const float *values = bl_eigen_values(eigen);
-    snprintf(more, sizeof more, ",\"largest\":%.9g",
-             fmax(fabs((double)values[0]), fabs((double)values[bl_eigen_size(eigen) - 1])));
+    bl_question question = {call->explorer->model, &t.direction, t.layer};
+    bl_tree *tree = with_topic(bl_eigen_tree(&question, eigen, indices, n, &call->err), &t, &call->err);
+    bl_builder b = {&call->err, false};
+    if (tree) {
+        double low = fabs((double)values[0]), high = fabs((double)values[bl_eigen_size(eigen) - 1]);
+        bl_put_real(&b, tree, "largest", fmax(low, high));
+        tree = bl_tree_built(&b, tree);
+    }
     bl_cache_release(held);
-    return with_topic(json, &t, more, &call->err);
+    return tree;
 }
 
 /* What a scan asks for. */
@@ -73,78 +75,55 @@ static bool atlas_has(const bl_explorer *e, const wish *w) {
     return true;
 }
 
-static bool write_matches(bl_call *call, const bl_match *list, size_t n, bl_buffer *out) {
-    for (size_t i = 0; i < n; i++) {
-        char *json = bl_match_json(call->explorer->model, &list[i], &call->err);
-        if (!json) return false;
-        bl_buffer_text(out, i ? "," : "");
-        bl_buffer_text(out, json);
-        bl_free(json);
-    }
-    return true;
+/* The same places with contributions by head, computed afresh into *scan and found->list. */
+static bool split_by_head(bl_call *call, const bl_eigen *eigen, long index, bl_look_matches *found,
+                          bl_scan **scan) {
+    bl_place *places = bl_alloc(found->n, sizeof *places, &call->err);
+    for (size_t i = 0; places && i < found->n; i++)
+        places[i] = (bl_place){.story = found->list[i].story,
+                               .position = found->list[i].position,
+                               .ids = found->list[i].ids,
+                               .n_ids = found->list[i].n_ids};
+    bl_scan_options options = {.exact_path = true, .heads = true, .progress = bl_call_progress(call)};
+    if (places)
+        *scan =
+            bl_scan_places(call->explorer->model, eigen, &index, 1, places, found->n, &options, &call->err);
+    for (size_t i = 0; *scan && i < found->n; i++) found->list[i] = bl_scan_match(*scan, 0, i);
+    free(places);
+    return *scan != NULL;
 }
 
-/* The stored matches of vector j, or the same places with contributions by head. */
-static bool atlas_vector(bl_call *call, const wish *w, const bl_eigen *eigen, size_t j, bl_buffer *out) {
+/* The stored matches of vector j. */
+static bool put_stored(bl_call *call, const wish *w, const bl_eigen *eigen, size_t j, bl_builder *b,
+                       bl_tree *vectors) {
     bl_look_matches found;
     bl_scan *scan = NULL;
-    bl_place *places = NULL;
     if (!bl_look_get_matches(call->explorer->atlas, w->topic.id, w->indices[j], w->top, &found, &call->err))
         return false;
-    bool ok = true;
-    if (w->heads && found.n) {
-        places = bl_alloc(found.n, sizeof *places, &call->err);
-        for (size_t i = 0; places && i < found.n; i++)
-            places[i] = (bl_place){.story = found.list[i].story,
-                                   .position = found.list[i].position,
-                                   .ids = found.list[i].ids,
-                                   .n_ids = found.list[i].n_ids};
-        bl_scan_options options = {.exact_path = true, .heads = true, .progress = bl_call_progress(call)};
-        scan = places ? bl_scan_places(call->explorer->model, eigen, &w->indices[j], 1, places, found.n,
-                                       &options, &call->err)
-                      : NULL;
-        ok = scan != NULL;
-        for (size_t i = 0; ok && i < found.n; i++) found.list[i] = bl_scan_match(scan, 0, i);
-    }
-    size_t size = bl_eigen_size(eigen),
-           at = w->indices[j] < 0 ? size - (size_t)-w->indices[j] : (size_t)w->indices[j];
-    bl_buffer_print(out, "%s{\"index\":%ld,\"eigenvalue\":%.9g,\"matches\":[", j ? "," : "", w->indices[j],
-                    (double)bl_eigen_values(eigen)[at]);
-    ok = ok && write_matches(call, found.list, found.n, out);
-    bl_buffer_text(out, "]}");
+    bool ok = !w->heads || !found.n || split_by_head(call, eigen, w->indices[j], &found, &scan);
+    bl_tree *matches = bl_put_hits(b, vectors, eigen, w->indices[j]);
+    for (size_t i = 0; ok && i < found.n; i++)
+        bl_put_match(b, matches, call->explorer->model, &found.list[i]);
     bl_scan_free(scan);
-    free(places);
     bl_look_matches_free(&found);
     return ok;
 }
 
-static char *atlas_scan(bl_call *call, const wish *w, const bl_eigen *eigen, const bl_subject *subject) {
+static bl_tree *atlas_scan(bl_call *call, const wish *w, const bl_eigen *eigen, const bl_question *question) {
     const bl_look_facts *f = bl_look_get_facts(call->explorer->atlas);
-    bl_buffer out = {0};
-    char *text = NULL, *head = bl_eigen_json(subject, eigen, NULL, 0,
-                                             &call->err); /* for "model" … "minus" as they are everywhere */
-    json_t *root = head ? json_loads(head, 0, NULL) : NULL;
-    bl_free(head);
-    static const char *const gone[] = {"d_model",  "centred",     "size",   "effective_rank",
-                                       "constant", "eigenvalues", "groups", "vectors"};
-    for (size_t i = 0; root && i < sizeof gone / sizeof *gone; i++) json_object_del(root, gone[i]);
-    bool ok = root != NULL;
-    bl_json_set(root, "stories", json_integer((json_int_t)f->stories), &ok);
-    bl_json_set(root, "positions", json_integer((json_int_t)f->positions), &ok);
-    head = bl_json_take(root, ok, &call->err);
-    bl_buffer_text(&out, "\"vectors\":[");
-    ok = head != NULL;
-    for (size_t j = 0; ok && j < w->n; j++) ok = atlas_vector(call, w, eigen, j, &out);
-    bl_buffer_text(&out, "]");
-    if (ok) text = bl_buffer_take(&out, &call->err);
-    bl_buffer_free(&out);
-    if (!text) bl_free(head);
-    char *json = text ? bl_json_more(head, text, &call->err) : NULL;
-    bl_free(text);
-    return json;
+    bl_builder b = {&call->err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_put_subject(&b, root, question);
+    bl_put_count(&b, root, "stories", f->stories);
+    bl_put_count(&b, root, "positions", f->positions);
+    bl_tree *vectors = bl_put_array(&b, root, "vectors");
+    for (size_t j = 0; j < w->n && !b.failed; j++)
+        b.failed = !put_stored(call, w, eigen, j, &b, vectors) || b.failed;
+    bl_put_text(&b, root, "source", "atlas");
+    return bl_tree_built(&b, root);
 }
 
-static char *fresh_scan(bl_call *call, const wish *w, const bl_eigen *eigen, const bl_subject *subject) {
+static bl_tree *fresh_scan(bl_call *call, const wish *w, const bl_eigen *eigen, const bl_question *question) {
     bl_token_stories stories;
     if (!bl_stories_get(call->explorer->stories, &stories, &call->err)) return NULL;
     bl_scan_options options = {.top = w->top,
@@ -153,19 +132,22 @@ static char *fresh_scan(bl_call *call, const wish *w, const bl_eigen *eigen, con
                                .heads = w->heads};
     bl_scan *scan =
         bl_scan_run_tokens(call->explorer->model, eigen, w->indices, w->n, &stories, &options, &call->err);
-    char *json = scan ? bl_scan_json(subject, eigen, scan, w->indices, w->n, &call->err) : NULL;
+    bl_tree *tree = scan ? bl_scan_tree(question, eigen, scan, w->indices, w->n, &call->err) : NULL;
     bl_scan_free(scan);
-    return json;
+    bl_builder b = {&call->err, false};
+    if (!tree) return NULL;
+    bl_put_text(&b, tree, "source", "scan");
+    return bl_tree_built(&b, tree);
 }
 
-char *bl_api_scan(bl_call *call) {
+bl_tree *bl_api_scan(bl_call *call) {
     wish w;
     if (!read_wish(call, &w)) return NULL;
     bl_cached *held = bl_topic_eigen(call, &w.topic, w.indices, w.n);
     if (!held) return NULL;
-    bl_subject subject = {call->explorer->model, &w.topic.direction, w.topic.layer};
+    bl_question question = {call->explorer->model, &w.topic.direction, w.topic.layer};
     bool stored = atlas_has(call->explorer, &w);
-    char *json = (stored ? atlas_scan : fresh_scan)(call, &w, bl_cached_eigen(held), &subject);
+    bl_tree *tree = (stored ? atlas_scan : fresh_scan)(call, &w, bl_cached_eigen(held), &question);
     bl_cache_release(held);
-    return with_topic(json, &w.topic, stored ? ",\"source\":\"atlas\"" : ",\"source\":\"scan\"", &call->err);
+    return with_topic(tree, &w.topic, &call->err);
 }

@@ -1,8 +1,8 @@
 /* GET /api/info, GET /api/tokens */
-#include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "serve/explorer_private.h"
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,64 +10,49 @@
 
 #define MOST_ROWS 1000000
 
-static json_t *atlas_facts(const bl_explorer *e, bool *ok) {
-    if (!e->atlas) return json_null();
+static void put_atlas(const bl_explorer *e, bl_builder *b, bl_tree *root) {
+    if (!e->atlas) {
+        bl_put_null(b, root, "atlas");
+        return;
+    }
     const bl_look_facts *f = bl_look_get_facts(e->atlas);
-    json_t *out = json_object();
-    const struct {
-        const char *key;
-        uint64_t value;
-    } numbers[] = {{"pairs", f->pairs},
-                   {"top", f->top},
-                   {"virtual_tokens", f->virtual_tokens},
-                   {"layer", f->layer},
-                   {"directions", f->directions},
-                   {"seed", f->seed},
-                   {"corpus_stories", f->stories},
-                   {"corpus_positions", f->positions}};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        bl_json_set(out, numbers[i].key, json_integer((json_int_t)numbers[i].value), ok);
-    bl_json_set(out, "raw", json_boolean(f->raw), ok);
-    bl_json_set(out, "centred", json_boolean(f->centred), ok);
-    bl_json_set(out, "complete", json_boolean(f->complete), ok);
-    return out;
+    bl_tree *out = bl_put_object(b, root, "atlas");
+    bl_put_count(b, out, "pairs", f->pairs);
+    bl_put_count(b, out, "top", f->top);
+    bl_put_count(b, out, "virtual_tokens", f->virtual_tokens);
+    bl_put_count(b, out, "layer", f->layer);
+    bl_put_count(b, out, "directions", f->directions);
+    bl_put_count(b, out, "seed", f->seed);
+    bl_put_count(b, out, "corpus_stories", f->stories);
+    bl_put_count(b, out, "corpus_positions", f->positions);
+    bl_put_flag(b, out, "raw", f->raw);
+    bl_put_flag(b, out, "centred", f->centred);
+    bl_put_flag(b, out, "complete", f->complete);
 }
 
-static json_t *corpus_facts(const bl_explorer *e, bool *ok) {
+void bl_explorer_put_info(const bl_explorer *e, bl_builder *b, bl_tree *root) {
     bool ready;
-    json_t *out = json_object();
     size_t n = bl_stories_count(e->stories, &ready);
-    json_t *name = json_string(e->corpus_name);
-    bl_json_set(out, "stories", json_integer((json_int_t)n), ok);
-    bl_json_set(out, "name", name ? name : json_string("?"), ok);
-    bl_json_set(out, "ready", json_boolean(ready), ok);
-    return out;
+    bl_put_text(b, root, "version", bl_version());
+    put_atlas(e, b, root);
+    bl_tree *corpus = bl_put_object(b, root, "corpus");
+    bl_put_count(b, corpus, "stories", n);
+    bl_put_text(b, corpus, "name", e->corpus_name);
+    bl_put_flag(b, corpus, "ready", ready);
+    bl_put_flag(b, root, "server", !e->site);
+    bl_put_text(b, root, "contrast_default", e->atlas && bl_look_get_facts(e->atlas)->raw ? "none" : "mean");
+    bl_tree *limits = bl_put_object(b, root, "limits");
+    bl_put_count(b, limits, "text_tokens", bl_model_config(e->model)->n_ctx);
+    bl_put_count(b, limits, "body_bytes", BL_SERVE_BODY);
+    bl_put_count(b, limits, "eigenvectors", 64);
+    bl_put_tree(b, root, "model", json_incref(e->info));
 }
 
-char *bl_api_info(bl_call *call) {
-    const bl_explorer *e = call->explorer;
-    bool ok = true;
-    json_t *root = json_object(), *limits = json_object();
-    bl_json_set(root, "version", json_string(bl_version()), &ok);
-    bl_json_set(root, "atlas", atlas_facts(e, &ok), &ok);
-    bl_json_set(root, "corpus", corpus_facts(e, &ok), &ok);
-    bl_json_set(root, "server", json_boolean(!e->site), &ok);
-    bl_json_set(root, "contrast_default",
-                json_string(e->atlas && bl_look_get_facts(e->atlas)->raw ? "none" : "mean"), &ok);
-    bl_json_set(limits, "text_tokens", json_integer((json_int_t)bl_model_config(e->model)->n_ctx), &ok);
-    bl_json_set(limits, "body_bytes", json_integer(BL_SERVE_BODY), &ok);
-    bl_json_set(limits, "eigenvectors", json_integer(64), &ok);
-    bl_json_set(root, "limits", limits, &ok);
-    char *text = bl_json_take(root, ok, &call->err);
-    bl_buffer more = {0};
-    bl_buffer_text(&more, "\"model\":");
-    bl_buffer_text(&more, e->info);
-    char *model = text ? bl_buffer_take(&more, &call->err) : NULL;
-    bl_buffer_free(&more);
-    if (!model) bl_free(text);
-    char *out = model ? bl_json_more(text, model, &call->err) : NULL;
-    bl_free(model);
-    return out;
+bl_tree *bl_api_info(bl_call *call) {
+    bl_builder b = {&call->err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_explorer_put_info(call->explorer, &b, root);
+    return bl_tree_built(&b, root);
 }
 
 /* What a list may be sorted by; the figures' names are those of the views in docs/atlas.md. */
@@ -181,43 +166,43 @@ static bool collect(bl_call *call, listing *l) {
     return l->rows != NULL;
 }
 
-static json_t *values_of(const float *values, size_t n, bool *ok) {
-    if (!isfinite(values[0])) return json_null();
-    json_t *out = json_array();
-    for (size_t i = 0; i < n; i++) bl_json_append(out, bl_json_number((double)values[i]), ok);
-    return out;
+/* null when they are not known yet */
+static void put_values(bl_builder *b, bl_tree *at, const char *key, const float *values, size_t n) {
+    if (isfinite(values[0])) bl_put_reals(b, at, key, values, n);
+    else bl_put_null(b, at, key);
 }
 
-static json_t *write_row(const listing *l, size_t id, bool *ok) {
-    const bl_explorer *e = l->explorer;
-    json_t *out = json_object();
-    bl_json_set(out, "id", json_integer((json_int_t)id), ok);
-    bl_json_set(out, "token", bl_json_token(e, (int32_t)id), ok);
-    if (e->atlas || l->counts) bl_json_set(out, "count", json_integer((json_int_t)count_of(l, id)), ok);
-    if (!e->atlas) return out;
+void bl_explorer_put_row(const bl_explorer *e, bl_builder *b, bl_tree *list, size_t id,
+                         const uint64_t *counts) {
+    bl_tree *out = bl_put_object(b, list, NULL);
+    bl_put_count(b, out, "id", id);
+    bl_put_text(b, out, "token", e->names[id]);
+    if (!e->atlas) {
+        if (counts) bl_put_count(b, out, "count", counts[id]);
+        return;
+    }
     const bl_look_direction *d = bl_look_get_direction(e->atlas, id);
     size_t n = bl_look_n_values(e->atlas);
-    for (int i = 0; i < BL_LOOK_FIGURES; i++) bl_json_set(out, figures[i], bl_json_number(d->figures[i]), ok);
-    bl_json_set(out, "values", values_of(d->values, n, ok), ok);
-    bl_json_set(out, "null_values", values_of(d->null_values, n, ok), ok);
-    return out;
+    bl_put_count(b, out, "count", d->count);
+    for (int i = 0; i < BL_LOOK_FIGURES; i++) bl_put_real(b, out, figures[i], d->figures[i]);
+    put_values(b, out, "values", d->values, n);
+    put_values(b, out, "null_values", d->null_values, n);
 }
 
-char *bl_api_tokens(bl_call *call) {
+bl_tree *bl_api_tokens(bl_call *call) {
     listing l = {.explorer = call->explorer};
     size_t limit, offset;
-    bool ok =
-        read_order(call, &l) && bl_request_count(call->request, "limit", 50, MOST_ROWS, &limit, &call->err) &&
-        bl_request_count(call->request, "offset", 0, MOST_ROWS, &offset, &call->err) && collect(call, &l);
-    char *text = NULL;
-    if (ok) {
-        json_t *root = json_object(), *rows = json_array();
-        bl_json_set(root, "total", json_integer((json_int_t)l.n), &ok);
+    bl_builder b = {&call->err, false};
+    bl_tree *root = NULL;
+    if (read_order(call, &l) && bl_request_count(call->request, "limit", 50, MOST_ROWS, &limit, &call->err) &&
+        bl_request_count(call->request, "offset", 0, MOST_ROWS, &offset, &call->err) && collect(call, &l)) {
+        root = bl_put_object(&b, NULL, NULL);
+        bl_put_count(&b, root, "total", l.n);
+        bl_tree *rows = bl_put_array(&b, root, "tokens");
         for (size_t i = offset; i < l.n && i - offset < limit; i++)
-            bl_json_append(rows, write_row(&l, l.rows[i].id, &ok), &ok);
-        bl_json_set(root, "tokens", rows, &ok);
-        text = bl_json_take(root, ok, &call->err);
+            bl_explorer_put_row(l.explorer, &b, rows, l.rows[i].id, l.counts);
+        root = bl_tree_built(&b, root);
     }
     free(l.rows);
-    return text;
+    return root;
 }

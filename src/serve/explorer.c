@@ -73,7 +73,7 @@ bl_explorer *bl_explorer_new(const bl_model *model, bl_corpus *corpus, const bl_
     pthread_mutex_init(&e->lock, NULL);
     pthread_mutex_init(&e->decomposing, NULL);
     e->null_models = bl_alloc_zero(bl_model_config(model)->n_layer, sizeof *e->null_models, err);
-    e->info = e->null_models ? bl_info_json(model, err) : NULL;
+    e->info = e->null_models ? bl_info_tree(model, err) : NULL;
     e->eigens = e->info ? bl_cache_new(EIGEN_BYTES, bl_decomposition_free, err) : NULL;
     e->answers = e->eigens ? bl_cache_new(ANSWER_BYTES, bl_free, err) : NULL;
     bool ok = e->answers && make_names(e, err) && make_basis(e, err);
@@ -101,7 +101,7 @@ void bl_explorer_free(bl_explorer *e) {
     free(e->null_models);
     free(e->mean);
     free(e->corpus_name);
-    bl_free(e->info);
+    bl_tree_free(e->info);
     pthread_mutex_destroy(&e->lock);
     pthread_mutex_destroy(&e->decomposing);
     free(e);

@@ -3,8 +3,8 @@
 #define BL_SERVE_EXPLORER_PRIVATE_H
 #include "atlas/look.h"
 #include "serve/explorer.h"
+#include "result/results.h"
 #include "serve/stories.h"
-#include <jansson.h>
 #include <pthread.h>
 
 struct bl_explorer {
@@ -13,7 +13,7 @@ struct bl_explorer {
     bl_look *atlas; /* NULL: none */
     bl_stories *stories;
     char *corpus_name;
-    char *info;             /* the command line's info JSON */
+    bl_tree *info;          /* the command line's info */
     char **names, **folded; /* [V] a token's text as UTF-8, and without case */
     bl_basis basis;         /* of directions, with its mean */
     float *mean;            /* [d] of the basis */
@@ -39,29 +39,24 @@ typedef struct bl_call {
     bl_error err;
 } bl_call;
 
-/* The handlers: JSON text, or NULL with call->err filled in. */
-char *bl_api_info(bl_call *call);
-char *bl_api_tokens(bl_call *call);
-char *bl_api_eigen(bl_call *call);
-char *bl_api_scan(bl_call *call);
-char *bl_api_sentence(bl_call *call);
-char *bl_api_excited(bl_call *call);
-char *bl_api_contributions(bl_call *call);
+/* The handlers: an answer, or NULL with call->err filled in. */
+bl_tree *bl_api_info(bl_call *call);
+bl_tree *bl_api_tokens(bl_call *call);
+bl_tree *bl_api_eigen(bl_call *call);
+bl_tree *bl_api_scan(bl_call *call);
+bl_tree *bl_api_sentence(bl_call *call);
+bl_tree *bl_api_excited(bl_call *call);
+bl_tree *bl_api_contributions(bl_call *call);
+
+/* What /api/info says, without a root's end: the static site adds to it. */
+void bl_explorer_put_info(const bl_explorer *explorer, bl_builder *builder, bl_tree *root);
+/* The row of a token in /api/tokens; `counts` [V] where there is no atlas, or NULL. */
+void bl_explorer_put_row(const bl_explorer *explorer, bl_builder *builder, bl_tree *list, size_t id,
+                         const uint64_t *counts);
 
 /* Refuses with a status and a code of its own; returns NULL. */
 void *bl_call_refuse(bl_call *call, unsigned status, const char *code, const char *message);
 /* The work's progress: cancels it when nobody waits. */
 bl_progress bl_call_progress(bl_call *call);
 
-/* json (taken) with more keys: `more` is "\"key\": value, …". NULL stays NULL. */
-char *bl_json_more(char *json, const char *more, bl_error *err);
-/* A real number, null when it is none. */
-json_t *bl_json_number(double value);
-/* The name of a token, also of one beyond the vocabulary. */
-json_t *bl_json_token(const bl_explorer *explorer, int32_t id);
-/* object[key] = value, which it takes; *ok becomes false when there is no memory. */
-void bl_json_set(json_t *object, const char *key, json_t *value, bool *ok);
-void bl_json_append(json_t *array, json_t *value, bool *ok);
-/* The text of `json` (taken). */
-char *bl_json_take(json_t *json, bool ok, bl_error *err);
 #endif

@@ -8,6 +8,7 @@
  * A page opened from disk may load scripts, but fetch nothing: so data are scripts that hand over base64 of
  * gzipped JSON. The folder is made under a hidden name and appears as a whole, in the place of an older site
  * or of nothing. */
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -87,21 +88,22 @@ static void add_base64(bl_buffer *out, const unsigned char *data, size_t n) {
     }
 }
 
-/* data/NAME.js with the buffer's text, which it empties. */
-static bool write_data(const site *s, const char *name, bl_buffer *json, bl_error *err) {
+/* data/NAME.js with the tree's text; takes the tree. */
+static bool write_data(const site *s, const char *name, bl_tree *tree, bl_error *err) {
     char path[64];
-    size_t size = 0, n = json->n;
+    size_t size = 0;
     bl_buffer script = {0};
     snprintf(path, sizeof path, "data/%s.js", name);
-    char *text = bl_buffer_take(json, err);
-    unsigned char *packed = text ? compress_gzip(text, n, &size, err) : NULL;
+    char *text = bl_tree_text(tree, err);
+    unsigned char *packed = text ? compress_gzip(text, strlen(text), &size, err) : NULL;
     bool ok = packed != NULL;
+    bl_tree_free(tree);
     bl_free(text);
     if (ok) {
         bl_buffer_print(&script, "BILENS_DATA(\"%s\", \"", name);
         add_base64(&script, packed, size);
         bl_buffer_text(&script, "\");\n");
-        n = script.n;
+        size_t n = script.n;
         text = bl_buffer_take(&script, err);
         ok = text && write_file(s, path, text, n, err);
         bl_free(text);
@@ -117,16 +119,6 @@ static bool write_page(const site *s, bl_error *err) {
     return ok;
 }
 
-/* The API's own answer to a request. */
-static char *ask(const site *s, const char *query, char *(*handle)(bl_call *call), bl_error *err) {
-    bl_request request = {0};
-    bl_call call = {.explorer = s->explorer, .request = &request};
-    char *text = bl_request_add(&request, query, strlen(query), &call.err) ? handle(&call) : NULL;
-    bl_request_free(&request);
-    if (!text) bl_fail(err, call.err.code, "%s", call.err.message);
-    return text;
-}
-
 /* JSON inside of a script: "</" and the two line ends that JavaScript once did not allow are escaped. */
 static void add_script_json(bl_buffer *out, const char *json) {
     for (; *json; json++) {
@@ -138,11 +130,14 @@ static void add_script_json(bl_buffer *out, const char *json) {
 }
 
 static bool write_info(const site *s, bl_error *err) {
-    char more[96];
-    snprintf(more, sizeof more, "\"shard\":%zu,\"spectra\":%s", s->shard,
-             s->decomposers[0] ? "true" : "false");
-    char *info = ask(s, "", bl_api_info, err);
-    info = bl_json_more(info, more, err);
+    bl_builder b = {err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_explorer_put_info(s->explorer, &b, root);
+    bl_put_count(&b, root, "shard", s->shard);
+    bl_put_flag(&b, root, "spectra", s->decomposers[0] != NULL);
+    root = bl_tree_built(&b, root);
+    char *info = bl_tree_text(root, err);
+    bl_tree_free(root);
     if (!info) return false;
     bl_buffer out = {0};
     bl_buffer_text(&out,
@@ -158,12 +153,12 @@ static bool write_info(const site *s, bl_error *err) {
 }
 
 static bool write_tokens(const site *s, bl_error *err) {
-    bl_buffer out = {0};
-    char *text = ask(s, "sort=id&ascending=1&limit=1000000", bl_api_tokens, err);
-    if (!text) return false;
-    bl_buffer_text(&out, text);
-    bl_free(text);
-    return write_data(s, "tokens", &out, err);
+    bl_builder b = {err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_put_count(&b, root, "total", s->V);
+    bl_tree *rows = bl_put_array(&b, root, "tokens");
+    for (size_t id = 0; id < s->V && !b.failed; id++) bl_explorer_put_row(s->explorer, &b, rows, id, NULL);
+    return write_data(s, "tokens", bl_tree_built(&b, root), err);
 }
 
 /* Spectra of the directions of `ids` [n], of model and null model. */
@@ -182,30 +177,31 @@ static bool decompose(site *s, const int32_t *ids, size_t n, bl_error *err) {
 
 static bool write_shard(site *s, size_t at, bl_error *err) {
     bl_site_stories stories = {0};
-    bl_buffer out = {0};
-    char name[24];
+    bl_builder b = {err, false};
+    char name[32];
     size_t n = 0, first = at * s->shard;
     int32_t *ids = bl_alloc(s->shard, sizeof *ids, err);
     if (!ids) return false;
     for (size_t id = first; id < first + s->shard && id < s->V; id++)
         if (bl_look_get_direction(s->explorer->atlas, id)->there) ids[n++] = (int32_t)id;
     bool ok = !s->decomposers[0] || n == 0 || decompose(s, ids, n, err);
-    bl_buffer_text(&out, "{\"directions\":{");
+    bl_tree *root = bl_put_object(&b, NULL, NULL), *directions = bl_put_object(&b, root, "directions");
     for (size_t i = 0; ok && i < n; i++) {
-        bl_buffer_print(&out, i ? ",\"%d\":" : "\"%d\":", (int)ids[i]);
-        ok = bl_site_direction(s->explorer, ids[i], s->eigens[i], s->eigens[s->shard + i], &stories, &out,
-                               err);
+        snprintf(name, sizeof name, "%d", (int)ids[i]);
+        ok = bl_site_direction(s->explorer, ids[i], s->eigens[i], s->eigens[s->shard + i], &stories, &b,
+                               bl_put_object(&b, directions, name), err);
     }
-    bl_buffer_text(&out, "},\"stories\":");
-    bl_site_stories_write(&stories, &out);
-    bl_buffer_text(&out, "}");
+    bl_site_stories_put(&stories, &b, bl_put_object(&b, root, "stories"));
     snprintf(name, sizeof name, "%04zu", at);
-    ok = ok && (n == 0 || write_data(s, name, &out, err));
+    if (!ok) b.failed = true;
+    root = bl_tree_built(&b, root);
+    ok = root != NULL;
+    if (ok && n) ok = write_data(s, name, root, err);
+    else bl_tree_free(root);
     for (size_t i = 0; i < 2 * s->shard; i++) {
         bl_eigen_free(s->eigens[i]);
         s->eigens[i] = NULL;
     }
-    bl_buffer_free(&out);
     bl_site_stories_free(&stories);
     free(ids);
     return ok;

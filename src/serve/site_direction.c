@@ -5,44 +5,55 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SHARE 250.0
 
+/* A number with so many significant digits: what a data file has to carry. */
+static double rounded(double value, int digits) {
+    if (value == 0 || !isfinite(value)) return value;
+    double scale = pow(10, digits - 1 - (int)floor(log10(fabs(value))));
+    return isfinite(scale) ? round(value * scale) / scale : value;
+}
+
 /* "largest", "effective_rank", "constant", "groups", "spectrum" */
-static void write_spectrum(const bl_eigen *eigen, bl_buffer *out) {
+static void put_spectrum(const bl_eigen *eigen, bl_builder *b, bl_tree *at) {
     const float *values = bl_eigen_values(eigen);
-    size_t n = bl_eigen_size(eigen), first, last, groups = 0;
+    size_t n = bl_eigen_size(eigen), first, last;
     double largest = fmax(fabs((double)values[0]), fabs((double)values[n - 1]));
-    bl_buffer_print(out, "\"largest\":%.7g,\"effective_rank\":%.6g,\"constant\":%.7g,\"groups\":[", largest,
-                    bl_eigen_effective_rank(eigen), (double)bl_eigen_constant(eigen));
+    bl_put_real(b, at, "largest", rounded(largest, 7));
+    bl_put_real(b, at, "effective_rank", rounded(bl_eigen_effective_rank(eigen), 6));
+    bl_put_real(b, at, "constant", rounded((double)bl_eigen_constant(eigen), 7));
+    bl_tree *groups = bl_put_array(b, at, "groups");
     for (size_t i = 0; i < n; i = last + 1) {
         bl_eigen_group(eigen, i, &first, &last);
-        if (last > first) bl_buffer_print(out, groups++ ? ",[%zu,%zu]" : "[%zu,%zu]", first, last);
+        if (last == first) continue;
+        bl_tree *group = bl_put_array(b, groups, NULL);
+        bl_put_count(b, group, NULL, first);
+        bl_put_count(b, group, NULL, last);
     }
-    bl_buffer_text(out, "],\"spectrum\":[");
+    bl_tree *spectrum = bl_put_array(b, at, "spectrum");
     long before = 0;
     for (size_t i = 0; i < n; i++) {
-        long at = largest > 0 ? lround((double)values[i] / largest * 32767) : 0;
-        bl_buffer_print(out, i ? ",%ld" : "%ld", at - before);
-        before = at;
+        long here = largest > 0 ? lround((double)values[i] / largest * 32767) : 0;
+        bl_put_integer(b, spectrum, NULL, here - before);
+        before = here;
     }
-    bl_buffer_text(out, "]");
 }
 
 /* "words": for each source [[id, value, …] highest first, [id, value, …] lowest first]. */
-static void write_words(const bl_look_words *words, bl_buffer *out) {
-    bl_buffer_text(out, "\"words\":[");
+static void put_words(const bl_look_words *words, bl_builder *b, bl_tree *at) {
+    bl_tree *list = bl_put_array(b, at, "words"), *source = NULL, *end = NULL;
     for (size_t i = 0; i < words->n; i++) {
         const bl_look_word *w = &words->list[i], *before = i ? w - 1 : NULL;
-        bool source = !before || before->source != w->source, end = source || before->top != w->top;
-        if (end && before) bl_buffer_text(out, source ? "]]," : "],");
-        if (source) bl_buffer_text(out, "[");
-        bl_buffer_text(out, end ? "[" : ",");
-        bl_buffer_print(out, "%d,%.3g", (int)w->token, (double)w->value);
+        bool begins = !before || before->source != w->source;
+        if (begins) source = bl_put_array(b, list, NULL);
+        if (begins || before->top != w->top) end = bl_put_array(b, source, NULL);
+        bl_put_integer(b, end, NULL, w->token);
+        bl_put_real(b, end, NULL, rounded((double)w->value, 3));
     }
-    bl_buffer_text(out, words->n ? "]]]" : "]");
 }
 
 static bool refer(bl_site_stories *stories, const bl_match *match, bl_error *err) {
@@ -69,58 +80,55 @@ static bool refer(bl_site_stories *stories, const bl_match *match, bl_error *err
 
 /* [story, position, similarity, activation, bias, scale, [shares of position 0 … position, in units of
  * scale]] */
-static void write_match(const bl_match *m, bl_buffer *out) {
+static void put_match(const bl_match *m, bl_builder *b, bl_tree *list) {
     double most = 0;
     for (size_t p = 0; p <= m->position; p++) most = fmax(most, fabs((double)m->contributions[p]));
-    bl_buffer_print(out, "[%zu,%zu,%.6g,%.6g,%.6g,%.6g,[", m->story, m->position, (double)m->similarity,
-                    (double)m->activation, (double)m->bias, most / SHARE);
+    bl_tree *match = bl_put_array(b, list, NULL);
+    bl_put_count(b, match, NULL, m->story);
+    bl_put_count(b, match, NULL, m->position);
+    bl_put_real(b, match, NULL, rounded((double)m->similarity, 6));
+    bl_put_real(b, match, NULL, rounded((double)m->activation, 6));
+    bl_put_real(b, match, NULL, rounded((double)m->bias, 6));
+    bl_put_real(b, match, NULL, rounded(most / SHARE, 6));
+    bl_tree *shares = bl_put_array(b, match, NULL);
     for (size_t p = 0; p <= m->position; p++)
-        bl_buffer_print(out, p ? ",%ld" : "%ld",
-                        most > 0 ? lround((double)m->contributions[p] / most * SHARE) : 0);
-    bl_buffer_text(out, "]]");
+        bl_put_integer(b, shares, NULL, most > 0 ? lround((double)m->contributions[p] / most * SHARE) : 0);
 }
 
-static bool write_vector(bl_explorer *e, int32_t id, long index, double eigenvalue, bl_site_stories *stories,
-                         bl_buffer *out, bl_error *err) {
+static bool put_vector(bl_explorer *e, int32_t id, long index, double eigenvalue, bl_site_stories *stories,
+                       bl_builder *b, bl_tree *list, bl_error *err) {
     bl_look_matches found = {0};
     bl_look_words words = {0};
     bool ok = bl_look_get_words(e->atlas, id, index, &words, err) &&
               bl_look_get_matches(e->atlas, id, index, (size_t)bl_look_get_facts(e->atlas)->top, &found, err);
-    bl_buffer_print(out, "{\"index\":%ld,\"eigenvalue\":%.9g,\"bias\":%.6g,", index, eigenvalue,
-                    (double)words.bias);
-    write_words(&words, out);
-    bl_buffer_text(out, ",\"matches\":[");
+    bl_tree *out = bl_put_object(b, list, NULL);
+    bl_put_integer(b, out, "index", index);
+    bl_put_real(b, out, "eigenvalue", eigenvalue);
+    bl_put_real(b, out, "bias", rounded((double)words.bias, 6));
+    put_words(&words, b, out);
+    bl_tree *matches = bl_put_array(b, out, "matches");
     for (size_t i = 0; ok && i < found.n; i++) {
-        if (i) bl_buffer_text(out, ",");
-        write_match(&found.list[i], out);
+        put_match(&found.list[i], b, matches);
         ok = refer(stories, &found.list[i], err);
     }
-    bl_buffer_text(out, "]}");
     bl_look_words_free(&words);
     bl_look_matches_free(&found);
     return ok;
 }
 
 bool bl_site_direction(bl_explorer *e, int32_t id, const bl_eigen *eigen, const bl_eigen *null_eigen,
-                       bl_site_stories *stories, bl_buffer *out, bl_error *err) {
+                       bl_site_stories *stories, bl_builder *b, bl_tree *at, bl_error *err) {
     const bl_look_direction *d = bl_look_get_direction(e->atlas, (size_t)id);
     long K = (long)bl_look_n_values(e->atlas) / 2;
     bool ok = true;
-    bl_buffer_text(out, "{");
-    if (eigen) write_spectrum(eigen, out);
-    if (eigen && null_eigen) {
-        bl_buffer_text(out, ",\"null\":{");
-        write_spectrum(null_eigen, out);
-        bl_buffer_text(out, "}");
-    }
-    bl_buffer_text(out, eigen ? ",\"vectors\":[" : "\"vectors\":[");
+    if (eigen) put_spectrum(eigen, b, at);
+    if (eigen && null_eigen) put_spectrum(null_eigen, b, bl_put_object(b, at, "null"));
+    bl_tree *vectors = bl_put_array(b, at, "vectors");
     for (long i = 0; ok && i < 2 * K; i++) { /* -1 … -K, 0 … K-1, as everywhere */
         long index = i < K ? -i - 1 : i - K;
-        if (i) bl_buffer_text(out, ",");
-        ok = write_vector(e, id, index, (double)d->values[index < 0 ? 2 * K + index : index], stories, out,
-                          err);
+        ok = put_vector(e, id, index, (double)d->values[index < 0 ? 2 * K + index : index], stories, b,
+                        vectors, err);
     }
-    bl_buffer_text(out, "]}");
     return ok;
 }
 
@@ -129,18 +137,13 @@ static int by_story(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-void bl_site_stories_write(bl_site_stories *stories, bl_buffer *out) {
+void bl_site_stories_put(bl_site_stories *stories, bl_builder *b, bl_tree *at) {
+    char name[32];
     if (stories->n) qsort(stories->list, stories->n, sizeof *stories->list, by_story);
-    bl_buffer_text(out, "{");
     for (size_t i = 0; i < stories->n; i++) {
-        bl_buffer_print(out, "%s\"%llu\":[", i ? "," : "", (unsigned long long)stories->list[i].story);
-        for (size_t p = 0; p < stories->list[i].n; p++)
-            bl_buffer_print(out, p ? ",%d" : "%d", (int)stories->list[i].ids[p]);
-        bl_buffer_text(out, "]");
-        free(stories->list[i].ids);
+        snprintf(name, sizeof name, "%llu", (unsigned long long)stories->list[i].story);
+        bl_put_integers(b, at, name, stories->list[i].ids, stories->list[i].n);
     }
-    bl_buffer_text(out, "}");
-    stories->n = 0;
 }
 
 void bl_site_stories_free(bl_site_stories *stories) {

@@ -2,7 +2,6 @@
  * from. */
 #ifndef BL_SERVE_SITE_DIRECTION_H
 #define BL_SERVE_SITE_DIRECTION_H
-#include "base/buffer.h"
 #include "serve/explorer_private.h"
 
 /* Stories that a file's directions refer to, and how much of each they need. */
@@ -15,13 +14,12 @@ typedef struct bl_site_stories {
     size_t n, capacity;
 } bl_site_stories;
 
-/* Writes the direction of token `id`: {"spectrum", "largest", "effective_rank", "constant", "groups", "null":
- * {…}, "vectors": […]}. eigen and null_eigen are NULL where spectra are left out. Matches add what
- * they need
- * to `stories`. */
+/* Puts the direction of token `id` into the object `at`: "spectrum", "largest", "effective_rank", "constant",
+ * "groups", "null": {…}, "vectors": […]. eigen and null_eigen are NULL where spectra are left out.
+ * Matches add what they need to `stories`. */
 bool bl_site_direction(bl_explorer *explorer, int32_t id, const bl_eigen *eigen, const bl_eigen *null_eigen,
-                       bl_site_stories *stories, bl_buffer *out, bl_error *err);
-/* {"17": [ids], …}, ascending; empties them. */
-void bl_site_stories_write(bl_site_stories *stories, bl_buffer *out);
+                       bl_site_stories *stories, bl_builder *builder, bl_tree *at, bl_error *err);
+/* "17": [ids], …, ascending. */
+void bl_site_stories_put(bl_site_stories *stories, bl_builder *builder, bl_tree *at);
 void bl_site_stories_free(bl_site_stories *stories);
 #endif

@@ -19,50 +19,39 @@ struct bl_stories {
     pthread_cond_t changed;
     bool ready, stop;
     bl_error failure;
-    int32_t *ids;
-    size_t *begin; /* [n + 1] */
-    size_t n, ids_capacity, begin_capacity;
+    bl_samples samples;
     uint64_t *frequencies; /* [V] */
 };
 
-static bool add_story(bl_stories *s, const bl_ids *ids, size_t V, bl_error *err) {
-    size_t used = s->begin[s->n];
-    for (size_t p = 0; p < ids->n; p++)
-        if (ids->data[p] < 0 || (size_t)ids->data[p] >= V)
-            return bl_fail(err, BL_ERR_INPUT,
-                           "%s: the tokenizer gives id %d, but the model's vocabulary has %zu",
-                           bl_model_name(s->model), (int)ids->data[p], V);
-    if (!bl_grow(&s->ids, &s->ids_capacity, used + ids->n + 1, sizeof *s->ids, err) ||
-        !bl_grow(&s->begin, &s->begin_capacity, s->n + 2, sizeof *s->begin, err))
-        return false;
-    if (ids->n) memcpy(s->ids + used, ids->data, ids->n * sizeof *s->ids);
-    for (size_t p = 0; p < ids->n; p++) s->frequencies[ids->data[p]]++;
+static bool add_story(bl_stories *s, const bl_ids *ids, bl_error *err) {
     pthread_mutex_lock(&s->lock);
-    s->begin[++s->n] = used + ids->n;
+    bool ok = bl_samples_add(&s->samples, ids->data, ids->n, err);
     pthread_mutex_unlock(&s->lock);
-    return true;
+    for (size_t p = 0; ok && p < ids->n; p++) s->frequencies[ids->data[p]]++;
+    return ok;
 }
 
 /* Empty stories in the place of blank entries, so that a story's index is its place in the corpus. */
 static bool skip_to(bl_stories *s, uint64_t number, bl_error *err) {
     static const bl_ids none = {0};
-    while (s->n < number)
-        if (!add_story(s, &none, 0, err)) return false;
+    while (s->samples.n < number)
+        if (!add_story(s, &none, err)) return false;
     return true;
 }
 
 /* One more batch; *more is false at the end. */
 static bool read_batch(bl_stories *s, bl_batch *batch, bool *more, bl_error *err) {
     const bl_config *c = bl_model_config(s->model);
-    size_t left = s->most - s->n;
+    size_t left = s->most - s->samples.n;
     if (!bl_batch_read(batch, s->corpus, left < BATCH ? left : BATCH, err)) return false;
-    for (size_t i = 0; i < batch->n; i++)
+    for (size_t i = 0; i < batch->n; i++) /* one thread: the others answer requests */
         if (!skip_to(s, batch->number[i], err) ||
             !bl_batch_encode(batch, i, bl_model_tokenizer(s->model), c->n_ctx, err) ||
-            !add_story(s, &batch->ids[i], c->n_vocab, err))
+            !add_story(s, &batch->ids[i], err))
             return false;
     pthread_mutex_lock(&s->lock);
-    *more = batch->n > 0 && s->n < s->most && s->begin[s->n] < MOST_TOKENS && !s->stop;
+    *more =
+        batch->n > 0 && s->samples.n < s->most && !s->stop && s->samples.begin[s->samples.n] < MOST_TOKENS;
     pthread_mutex_unlock(&s->lock);
     return true;
 }
@@ -90,10 +79,7 @@ static bl_stories *make(const bl_model *model, size_t most, bl_error *err) {
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);
     s->frequencies = bl_alloc_zero(bl_model_config(model)->n_vocab, sizeof *s->frequencies, err);
-    if (s->frequencies && bl_grow(&s->begin, &s->begin_capacity, 1, sizeof *s->begin, err)) {
-        s->begin[0] = 0;
-        return s;
-    }
+    if (s->frequencies) return s;
     bl_stories_free(s);
     return NULL;
 }
@@ -112,10 +98,9 @@ bl_stories *bl_stories_read(const bl_model *model, bl_corpus *corpus, size_t mos
 bl_stories *bl_stories_of_atlas(const bl_model *model, bl_look *look, size_t most, bl_error *err) {
     bl_stories *s = make(model, most, err);
     if (!s) return NULL;
-    free(s->begin);
-    s->begin = NULL;
-    if (bl_look_stories(look, most, &s->ids, &s->begin, &s->n, err)) {
-        for (size_t p = 0; p < s->begin[s->n]; p++) s->frequencies[s->ids[p]]++;
+    bl_samples *all = &s->samples;
+    if (bl_look_stories(look, most, &all->ids, &all->begin, &all->n, err)) {
+        for (size_t p = 0; p < all->begin[all->n]; p++) s->frequencies[all->ids[p]]++;
         s->ready = true;
         return s;
     }
@@ -136,8 +121,7 @@ void bl_stories_free(bl_stories *s) {
     if (s->has_thread) pthread_join(s->thread, NULL);
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->changed);
-    free(s->ids);
-    free(s->begin);
+    bl_samples_free(&s->samples);
     free(s->frequencies);
     free(s);
 }
@@ -148,14 +132,14 @@ bool bl_stories_get(bl_stories *s, bl_token_stories *out, bl_error *err) {
     bool ok = true;
     if (s->stop) ok = bl_fail(err, BL_ERR_CANCELLED, "the server is being stopped");
     else if (s->failure.code) ok = bl_fail(err, s->failure.code, "%s", s->failure.message);
-    if (ok) *out = (bl_token_stories){.ids = s->ids, .begin = s->begin, .n = s->n};
+    if (ok) *out = (bl_token_stories){.ids = s->samples.ids, .begin = s->samples.begin, .n = s->samples.n};
     pthread_mutex_unlock(&s->lock);
     return ok;
 }
 
 size_t bl_stories_count(bl_stories *s, bool *ready) {
     pthread_mutex_lock(&s->lock);
-    size_t n = s->n;
+    size_t n = s->samples.n;
     *ready = s->ready;
     pthread_mutex_unlock(&s->lock);
     return n;

@@ -33,11 +33,16 @@ static const char *schedule_name(bl_schedule schedule) {
     return names[schedule];
 }
 
-json_t *bl_run_description(const bl_train_options *o, const bl_config *c, uint64_t steps, uint64_t hash) {
+const char *bl_precision_name(bl_precision precision) {
+    return precision == BL_PRECISION_BF16 ? "bf16" : "f32";
+}
+
+json_t *bl_run_description(const bl_train_options *o, const bl_config *c, uint64_t steps, uint64_t hash,
+                           bl_precision precision) {
     char corpus[20];
     snprintf(corpus, sizeof corpus, "%016llx", (unsigned long long)hash);
     return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:f, s:I, "
-                     "s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:s, s:I, s:I}",
+                     "s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:s, s:I, s:I, s:s}",
                      "corpus", corpus, "generation", bl_config_generation(c), "vocabulary",
                      (json_int_t)c->n_vocab, "layers", (json_int_t)c->n_layer, "heads", (json_int_t)c->n_head,
                      "ctx", (json_int_t)c->n_ctx, "d-model", (json_int_t)c->d_model, "d-hidden",
@@ -49,7 +54,7 @@ json_t *bl_run_description(const bl_train_options *o, const bl_config *c, uint64
                      o->decay, "clip", o->clip, "warmup", (json_int_t)o->warmup, "schedule",
                      schedule_name(o->schedule), "steps",
                      (json_int_t)(o->schedule == BL_SCHEDULE_CONSTANT ? 0 : steps), "seed",
-                     (json_int_t)o->seed);
+                     (json_int_t)o->seed, "precision", bl_precision_name(precision));
 }
 
 bool bl_checkpoint_write(const char *path, const json_t *description, const bl_train_state *state,
@@ -139,21 +144,38 @@ static bool read_state(const json_t *json, bl_train_state *state) {
     return true;
 }
 
+/* The JSON at the head of a checkpoint; *length: its bytes. */
+static json_t *read_header(const char *path, const bl_map *map, uint64_t *length, bl_error *err) {
+    *length = 0;
+    if (map->size >= MAGIC_SIZE + 8) memcpy(length, map->data + MAGIC_SIZE, 8);
+    if (map->size < MAGIC_SIZE + 8 || memcmp(map->data, MAGIC, MAGIC_SIZE) != 0 || *length > HEADER_LIMIT ||
+        *length > map->size - MAGIC_SIZE - 8)
+        return bl_fail_null(err, BL_ERR_INPUT, "%s: is no checkpoint of bilens, or was cut short", path);
+    return bl_json_parse((const char *)map->data + MAGIC_SIZE + 8, (size_t)*length, path, err);
+}
+
+bool bl_checkpoint_precision(const char *path, bl_precision *precision) {
+    bl_map map;
+    uint64_t length;
+    if (!bl_file_exists(path) || !bl_map_open(path, &map, NULL)) return false;
+    json_t *header = read_header(path, &map, &length, NULL);
+    const char *name = json_string_value(json_object_get(json_object_get(header, "run"), "precision"));
+    if (name) *precision = strcmp(name, "bf16") == 0 ? BL_PRECISION_BF16 : BL_PRECISION_F32;
+    bool found = name != NULL;
+    json_decref(header);
+    bl_map_close(&map);
+    return found;
+}
+
 bool bl_checkpoint_read(const char *path, const json_t *description, bl_train_state *state,
                         const bl_train_arrays *arrays, bl_error *err) {
     bl_map map;
     json_t *header = NULL;
     bool ok = false;
-    uint64_t length = 0, hash, stored;
+    uint64_t length, hash, stored;
     size_t bytes = arrays->total * sizeof(float);
     if (!bl_map_open(path, &map, err)) return false;
-    if (map.size >= MAGIC_SIZE + 8) memcpy(&length, map.data + MAGIC_SIZE, 8);
-    if (map.size < MAGIC_SIZE + 8 || memcmp(map.data, MAGIC, MAGIC_SIZE) != 0 || length > HEADER_LIMIT ||
-        length > map.size - MAGIC_SIZE - 8) {
-        bl_fail(err, BL_ERR_INPUT, "%s: is no checkpoint of bilens, or was cut short", path);
-        goto done;
-    }
-    header = bl_json_parse((const char *)map.data + MAGIC_SIZE + 8, (size_t)length, path, err);
+    header = read_header(path, &map, &length, err);
     if (!header || !same_run(path, json_object_get(header, "run"), description, err)) goto done;
     size_t begin = MAGIC_SIZE + 8 + (size_t)length;
     if (map.size - begin != 3 * bytes + 8) {

@@ -25,7 +25,12 @@ typedef struct bl_train_arrays {
 /* Everything that decides a run's numbers, as a JSON object. `steps`: the schedule's length; `hash` of the
  * corpus. */
 json_t *bl_run_description(const bl_train_options *options, const bl_config *model, uint64_t steps,
-                           uint64_t hash);
+                           uint64_t hash, bl_precision precision);
+
+/* "f32" or "bf16". */
+const char *bl_precision_name(bl_precision precision);
+/* The precision of the run whose checkpoint `path` is; false when there is none that can be read. */
+bool bl_checkpoint_precision(const char *path, bl_precision *precision);
 
 bool bl_checkpoint_write(const char *path, const json_t *description, const bl_train_state *state,
                          const bl_train_arrays *arrays, bl_error *err);

@@ -12,19 +12,6 @@
 /* FNV-1a over 32-bit words. */
 static uint64_t hash_word(uint64_t hash, uint32_t word) { return (hash ^ word) * UINT64_C(0x100000001b3); }
 
-/* What every thread needs to encode a story of a batch. */
-typedef struct encoding {
-    bl_batch *batch;
-    const bl_tokenizer *tokenizer;
-    size_t limit; /* tokens of a story */
-} encoding;
-
-static bool encode_one(void *context, size_t i, size_t thread, bl_error *err) {
-    const encoding *e = context;
-    (void)thread;
-    return bl_batch_encode(e->batch, i, e->tokenizer, e->limit, err);
-}
-
 static bool append(bl_dataset *data, const bl_ids *ids, size_t vocabulary, size_t n_ctx, bl_error *err) {
     size_t n = ids->n < n_ctx ? ids->n : n_ctx;
     uint64_t at = data->begin[data->n];
@@ -72,8 +59,8 @@ bool bl_dataset_read(bl_dataset *data, const char *const *paths, size_t n_paths,
         if (!bl_progress_step(progress, phase, read, total, err)) goto done;
         if (!bl_batch_read(&batch, corpus, STORIES_AT_ONCE, err)) goto done;
         if (batch.n == 0) break;
-        encoding all = {&batch, tokenizer, n_ctx + 1}; /* one more tells which stories were cut */
-        if (!bl_parallel(batch.n, encode_one, &all, err)) goto done;
+        if (!bl_batch_encode_all(&batch, tokenizer, n_ctx + 1, err)) /* one more tells which were cut */
+            goto done;
         for (size_t i = 0; i < batch.n; i++)
             if (!append(data, &batch.ids[i], vocabulary, n_ctx, err)) goto done;
     }

@@ -45,6 +45,8 @@ static void add_line(const json_t *line, bl_log_summary *summary, double losses[
     summary->step = (uint64_t)json_integer_value(step);
     summary->tokens = (uint64_t)json_integer_value(json_object_get(line, "tokens"));
     summary->seconds = json_number_value(json_object_get(line, "seconds"));
+    const char *precision = json_string_value(json_object_get(line, "precision"));
+    summary->precision = precision && strcmp(precision, "bf16") == 0 ? BL_PRECISION_BF16 : BL_PRECISION_F32;
     losses[(*n)++ % 100] = json_number_value(loss);
 }
 

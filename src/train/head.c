@@ -90,8 +90,9 @@ void bl_head_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, co
             bl_range slab = bl_my_part(V);
             bool add = c > 0 || pass->accumulate || net->config.tied;
             if (pass->backward)
-                bl_multiply_tn(slab.end - slab.begin, d, n, 1, net->logits + slab.begin, net->ld_logits,
-                               net->g_mid + chunk.begin * d, d, add, dw + slab.begin * d, d, scratch);
+                bl_product_tn(pass->half)(slab.end - slab.begin, d, n, 1, net->logits + slab.begin,
+                                          net->ld_logits, net->g_mid + chunk.begin * d, d, add,
+                                          dw + slab.begin * d, d, scratch);
 #pragma omp barrier
         }
         bl_add_in_order(pass->backward ? dnorm : NULL, dweight, d);

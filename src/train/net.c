@@ -147,8 +147,8 @@ bool bl_net_reserve(bl_net *net, size_t rows, size_t longest, bl_error *err) {
 static size_t list_factor(bl_factor *t, bl_factor *n, const float *w, size_t rows, size_t cols,
                           float *panels) {
     size_t first = bl_factor_size(cols, rows);
-    *t = (bl_factor){w, NULL, cols, rows, true};
-    *n = (bl_factor){w, NULL, rows, cols, false};
+    *t = (bl_factor){.w = w, .K = cols, .N = rows, .transposed = true};
+    *n = (bl_factor){.w = w, .K = rows, .N = cols};
     if (panels) t->panels = panels, n->panels = panels + first;
     return first + bl_factor_size(rows, cols);
 }
@@ -172,18 +172,22 @@ static size_t list_factors(bl_net *net, float *panels) {
     return used + list_factor(&net->head_t, &net->head_n, head, c->n_vocab, d, panels ? panels + used : NULL);
 }
 
-bool bl_net_pack(bl_net *net, bool backward, bl_error *err) {
+bool bl_net_pack(bl_net *net, const bl_pass *pass, bl_error *err) {
+    bool backward = pass->backward, half = pass->half;
     if (!net->panels) {
         net->panels = bl_alloc(list_factors(net, NULL), sizeof(float), err);
         if (!net->panels) return false;
         list_factors(net, net->panels);
     }
+    net->head_t.half = net->head_n.half = half;
 #pragma omp parallel
     {
         for (size_t i = 0; i < net->config.n_layer; i++) {
-            const bl_layer_state *s = &net->layers[i];
-            const bl_factor *const all[] = {&s->qkv_t, &s->o_t, &s->w_t, &s->p_t,
-                                            &s->qkv_n, &s->o_n, &s->w_n, &s->p_n};
+            bl_layer_state *s = &net->layers[i];
+            bl_factor *const all[] = {&s->qkv_t, &s->o_t, &s->w_t, &s->p_t,
+                                      &s->qkv_n, &s->o_n, &s->w_n, &s->p_n};
+#pragma omp single
+            for (size_t j = 0; j < 8; j++) all[j]->half = half;
             for (size_t j = 0; j < (backward ? 8 : 4); j++) bl_factor_pack(all[j]);
         }
         bl_factor_pack(&net->head_t);
@@ -328,7 +332,10 @@ static void backward_mlp_rows(bl_net *net, size_t layer, const bl_minibatch *bat
 }
 
 /* Gradients of P, W, O and the biases. */
-static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, const bl_norm *n2, bool add) {
+static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, const bl_norm *n2,
+                                 const bl_pass *pass) {
+    bool add = pass->accumulate;
+    bl_product_tn_fn *multiply_tn = bl_product_tn(pass->half);
     const bl_config *c = &net->config;
     bl_layer_state *s = &net->layers[layer];
     size_t d = c->d_model, h = c->d_hidden, w = c->plain ? h : 2 * h;
@@ -338,19 +345,22 @@ static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, const bl_n
     {
         bl_range of_h = bl_my_part(h), of_w = bl_my_part(w), of_d = bl_my_part(d);
         float *scratch = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size;
-        bl_multiply_tn(d, of_h.end - of_h.begin, N, 1, net->g, d, net->hidden + of_h.begin, h, add,
-                       dp + of_h.begin, h, scratch);
-        bl_multiply_tn(of_w.end - of_w.begin, d, N, 1, s->pre + of_w.begin, net->ld_pre,
-                       bl_norm_is_identity(n2) ? s->mid : s->mlp_in, d, add, dw + of_w.begin * d, d, scratch);
-        bl_multiply_tn(of_d.end - of_d.begin, d, N, net->attention_scale, net->g_mid + of_d.begin, d, s->z, d,
-                       add, d_o + of_d.begin * d, d, scratch);
+        multiply_tn(d, of_h.end - of_h.begin, N, 1, net->g, d, net->hidden + of_h.begin, h, add,
+                    dp + of_h.begin, h, scratch);
+        multiply_tn(of_w.end - of_w.begin, d, N, 1, s->pre + of_w.begin, net->ld_pre,
+                    bl_norm_is_identity(n2) ? s->mid : s->mlp_in, d, add, dw + of_w.begin * d, d, scratch);
+        multiply_tn(of_d.end - of_d.begin, d, N, net->attention_scale, net->g_mid + of_d.begin, d, s->z, d,
+                    add, d_o + of_d.begin * d, d, scratch);
         sum_columns(s->pre, N, net->ld_pre, of_w, bl_net_gradient(net, BL_PARAM_W_BIAS, layer));
         sum_columns(net->g, N, d, of_d, bl_net_gradient(net, BL_PARAM_P_BIAS, layer));
     }
 }
 
 /* dqkv (in place of qkv, still rotated) -> g_mid becomes the layer's dx, and W_qkv's gradient. */
-static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_norm *n1, bool add) {
+static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_norm *n1,
+                         const bl_pass *pass) {
+    bool add = pass->accumulate;
+    bl_product_tn_fn *multiply_tn = bl_product_tn(pass->half);
     bl_layer_state *s = &net->layers[layer];
     size_t d = net->config.d_model, N = batch->n_rows;
     float *dw = bl_net_gradient(net, BL_PARAM_QKV, layer), *dn1 = bl_net_gradient(net, BL_PARAM_N1, layer);
@@ -369,8 +379,8 @@ static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, c
                          scratch);
         }
 #pragma omp barrier
-        bl_multiply_tn(slab.end - slab.begin, d, N, 1, s->qkv + slab.begin, 3 * d,
-                       bl_norm_is_identity(n1) ? s->x : s->attn_in, d, add, dw + slab.begin * d, d, scratch);
+        multiply_tn(slab.end - slab.begin, d, N, 1, s->qkv + slab.begin, 3 * d,
+                    bl_norm_is_identity(n1) ? s->x : s->attn_in, d, add, dw + slab.begin * d, d, scratch);
         bl_add_in_order(dn1, dweight, d);
     }
 }
@@ -380,9 +390,9 @@ static void backward_layer(bl_net *net, size_t layer, const bl_minibatch *batch,
     bl_norm n1 = norm_at(net, pass, BL_PARAM_N1, layer), n2 = norm_at(net, pass, BL_PARAM_N2, layer);
     bl_attention attention = attention_of(net, batch);
     backward_mlp_rows(net, layer, batch, &n2);
-    backward_mlp_weights(net, layer, batch->n_rows, &n2, pass->accumulate);
+    backward_mlp_weights(net, layer, batch->n_rows, &n2, pass);
     bl_attention_backward(&attention, s->qkv, s->z, s->lse, net->dz);
-    backward_qkv(net, layer, batch, &n1, pass->accumulate);
+    backward_qkv(net, layer, batch, &n1, pass);
     float *swap = net->g;
     net->g = net->g_mid;
     net->g_mid = swap;
@@ -423,7 +433,7 @@ static void clear_sums(bl_net *net) {
 
 bool bl_net_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, double *loss, bl_error *err) {
     *loss = 0;
-    if (!bl_net_reserve(net, batch->n_rows, batch->longest, err) || !bl_net_pack(net, pass->backward, err))
+    if (!bl_net_reserve(net, batch->n_rows, batch->longest, err) || !bl_net_pack(net, pass, err))
         return false;
     if (pass->backward && !pass->accumulate) clear_sums(net);
     embed(net, batch, net->layers[0].x);

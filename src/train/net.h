@@ -8,7 +8,7 @@
 #include "model/params.h"
 #include "linear/attention.h"
 #include "linear/norm.h"
-#include "linear/product.h"
+#include "linear/product16.h"
 
 typedef struct bl_minibatch {
     const int32_t *input, *target; /* [N] */
@@ -60,6 +60,7 @@ typedef struct bl_net {
 typedef struct bl_pass {
     bool backward;
     bool accumulate;     /* add to the gradient instead of replacing it */
+    bool half;           /* products of bfloat16 factors; needs bl_product16_possible() */
     float scale;         /* of the loss in the gradient: 1 / predictions of the whole step */
     bool noise;          /* training noise, where the configuration has some */
     uint64_t seed, step; /* of the noise */
@@ -76,8 +77,8 @@ void bl_net_randomize(bl_net *net, uint64_t seed);
  * workspace as needed. */
 bool bl_net_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, double *loss, bl_error *err);
 
-/* Packs the weights for products; bl_net_run does it by itself. `backward`: for the backward pass, too. */
-bool bl_net_pack(bl_net *net, bool backward, bl_error *err);
+/* Packs the weights for the products of such a pass; bl_net_run does it by itself. */
+bool bl_net_pack(bl_net *net, const bl_pass *pass, bl_error *err);
 
 /* Logits [V] of the token that follows ids [n], n <= n_ctx, without noise. The weights must have been packed
  * since they changed. */

@@ -71,6 +71,8 @@ bool bl_train_options_check(const bl_train_options *o, bl_error *err) {
     if (o->snapshots && o->steps == 0 && o->epochs == 0 && o->tokens == 0)
         return bl_fail(err, BL_ERR_USAGE,
                        "snapshots are spread over the run: give steps, epochs or tokens beside the time");
+    if ((unsigned)o->precision > BL_PRECISION_AUTO)
+        return bl_fail(err, BL_ERR_USAGE, "there is no precision %d", (int)o->precision);
     if (!o->n_corpus || !o->tokenizer || !o->output)
         return bl_fail(err, BL_ERR_USAGE, "a corpus, a tokenizer and an output directory are needed");
     for (size_t i = 0; i < o->n_corpus; i++)

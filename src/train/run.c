@@ -11,6 +11,7 @@
 #include "base/threads.h"
 #include "linear/gemm.h"
 #include "linear/peak.h"
+#include "linear/product16.h"
 #include "train/save.h"
 #include "train/trainer.h"
 #include <errno.h>
@@ -98,14 +99,45 @@ static bool prepare(bl_trainer *t, bl_error *err) {
     t->m = t->stories ? bl_zeros(total, err) : NULL;
     t->v = t->m ? bl_zeros(total, err) : NULL;
     if (!t->v) return false;
-    t->description = bl_run_description(o, &t->net.config, t->steps, t->train.hash);
+    t->description = bl_run_description(o, &t->net.config, t->steps, t->train.hash, t->precision);
     return t->description || out_of_memory(err);
 }
 
+/* The faster precision as measured, or the one that a checkpoint goes on in. */
+static bl_precision automatic(bl_trainer *t) {
+    bl_precision stored;
+    if (t->options->resume && bl_checkpoint_precision(t->checkpoint_path, &stored)) return stored;
+    double full, half;
+    bool faster = bl_product16_faster(&full, &half);
+    if (half > 0)
+        bl_trainer_note(t,
+                        "products of float32 reach %.0f GFLOP/s per thread, of bfloat16 %.0f: training in %s",
+                        full / 1e9, half / 1e9, faster ? "bf16" : "f32");
+    else bl_trainer_note(t, "this processor multiplies no bfloat16: training in f32");
+    return faster ? BL_PRECISION_BF16 : BL_PRECISION_F32;
+}
+
+static bool choose_precision(bl_trainer *t, bl_error *err) {
+    t->precision = t->options->precision;
+    if (t->ranks.rank == 0 && t->precision == BL_PRECISION_AUTO) t->precision = automatic(t);
+    if (!bl_ranks_share(&t->ranks, &t->precision, sizeof t->precision, err)) return false;
+    bool possible =
+        t->precision == BL_PRECISION_F32 || bl_product16_possible() ||
+        bl_fail(err, BL_ERR_UNSUPPORTED,
+                "this processor has no instructions for products of bfloat16 (AVX512-BF16): train "
+                "with precision f32, or auto, which takes what is faster");
+    return bl_ranks_agree(&t->ranks, possible, err);
+}
+
+static double measured_peak(const bl_trainer *t) {
+    return t->precision == BL_PRECISION_BF16 ? bl_product16_peak() : bl_sgemm_peak();
+}
+
 static bool begin(bl_trainer *t, bl_error *err) {
+    if (!choose_precision(t, err)) return false;
     if (!bl_ranks_agree(&t->ranks, prepare(t, err), err) || !restore(t, err)) return false;
     bl_trainer_tell_about_text(t);
-    t->peak = bl_sgemm_peak();
+    t->peak = measured_peak(t);
     if (!bl_ranks_sum_double(&t->ranks, &t->peak, 1, err)) return false;
     t->seconds_before = t->state.seconds;
     t->started = omp_get_wtime();
@@ -168,12 +200,15 @@ static bool evaluate(bl_trainer *t, size_t stories, bool final, bl_error *err) {
     return ok;
 }
 
-/* What the step's speed is of the sgemm peak. A step faster than the peak says that the peak was measured
- * while others used the machine: it is measured again. */
+/* What the step's speed is of the sgemm peak, at most 1. A step faster than the peak says that the peak was
+ * measured while others used the machine: it is measured again, and never less than what
+ * a step reached. */
 static double share_of_peak(bl_trainer *t, double speed, double length) {
     double flops = speed * bl_net_flops(&t->net.config, length);
-    if (flops > t->peak && t->ranks.size == 1) t->peak = fmax(t->peak, bl_sgemm_peak());
-    return t->peak > 0 ? flops / t->peak : 0;
+    if (t->peak <= 0) return 0;
+    if (flops > t->peak && t->ranks.size == 1) t->peak = fmax(t->peak, measured_peak(t));
+    t->peak = fmax(t->peak, flops);
+    return flops / t->peak;
 }
 
 static bool one_step(bl_trainer *t, bl_error *err) {
@@ -184,10 +219,10 @@ static bool one_step(bl_trainer *t, bl_error *err) {
     t->state.seconds = t->seconds_before + now - t->started;
     if (t->ranks.rank > 0) return true;
     double mean = (double)(t->state.tokens - tokens) / (double)(t->options->batch * t->options->accumulate);
-    json_t *line =
-        json_pack("{s:I, s:f, s:f, s:f, s:I, s:f, s:f}", "step", (json_int_t)t->state.step, "loss", loss,
-                  "gradient_norm", norm, "lr", lr, "tokens", (json_int_t)t->state.tokens, "seconds",
-                  round(t->state.seconds * 1e3) / 1e3, "tokens_per_second", round(speed));
+    json_t *line = json_pack("{s:I, s:f, s:f, s:f, s:I, s:f, s:f, s:s}", "step", (json_int_t)t->state.step,
+                             "loss", loss, "gradient_norm", norm, "lr", lr, "tokens",
+                             (json_int_t)t->state.tokens, "seconds", round(t->state.seconds * 1e3) / 1e3,
+                             "tokens_per_second", round(speed), "precision", bl_precision_name(t->precision));
     bl_train_event event = {.kind = BL_TRAIN_STEP,
                             .step = t->state.step,
                             .steps = t->steps,
@@ -197,6 +232,7 @@ static bool one_step(bl_trainer *t, bl_error *err) {
                             .gradient_norm = norm,
                             .lr = lr,
                             .tokens_per_second = speed,
+                            .precision = t->precision,
                             .share_of_peak = share_of_peak(t, speed, mean),
                             .seconds = t->state.seconds,
                             .valid_loss = t->state.valid_loss};
@@ -304,7 +340,8 @@ static bool finish(bl_trainer *t, bl_train_result *result, bl_error *err) {
                                 .loss = t->ranks.rank == 0 ? bl_log_read(fileno(t->log)).loss : (double)NAN,
                                 .valid_loss = t->valid.n ? t->state.valid_loss : (double)NAN,
                                 .seconds = t->state.seconds,
-                                .peak = t->peak};
+                                .peak = t->peak,
+                                .precision = t->precision};
     for (size_t i = 0; i < t->net.params.n; i++) result->parameters += t->net.params.list[i].count;
     return bl_ranks_agree(&t->ranks, ok, err);
 }
@@ -318,6 +355,7 @@ static bool read_finished(const char *output, const bl_log_summary *log, bl_trai
                                 .step = log->step,
                                 .tokens = log->tokens,
                                 .loss = log->loss,
+                                .precision = log->precision,
                                 .valid_loss = log->valid_loss,
                                 .seconds = log->seconds};
     for (size_t i = 0; i < model->params.n; i++) result->parameters += model->params.list[i].count;

@@ -40,7 +40,7 @@ char *bl_net_sample(bl_net *net, const bl_tokenizer *tokenizer, size_t most, uin
         ids.data[ids.n++] = end >= 0 ? end : 0; /* a tokenizer without a template: begin as after a story */
     begin = ids.n;
     bl_random_seed(&random, seed);
-    if (!bl_net_pack(net, false, err)) goto done;
+    if (!bl_net_pack(net, &(bl_pass){0}, err)) goto done;
     while (ids.n < limit) {
         if (!bl_net_next(net, ids.data, ids.n, logits, err)) goto done;
         int32_t id = draw(logits, V, &random);

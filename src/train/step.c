@@ -40,6 +40,7 @@ static bool micro_batch(bl_trainer *t, size_t a, uint64_t predictions, double *l
     for (size_t i = 0; i < n; i++) t->stories[i] = bl_order_story(&t->order, t->state.position + first + i);
     bl_pass pass = {.backward = true,
                     .accumulate = a > 0,
+                    .half = t->precision == BL_PRECISION_BF16,
                     .scale = (float)(1.0 / (double)predictions),
                     .noise = true,
                     .seed = o->seed,

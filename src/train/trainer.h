@@ -16,7 +16,8 @@ typedef struct bl_trainer {
     bl_packer packer;
     size_t *stories; /* [batch] of the micro-batch at hand */
     bl_net net;
-    float *m, *v; /* [params.total] */
+    float *m, *v;           /* [params.total] */
+    bl_precision precision; /* F32 or BF16 */
     json_t *description;
     bl_train_state state;
     uint64_t steps;                 /* in all; 0: until the time is over */
@@ -38,6 +39,7 @@ typedef enum bl_run_place { BL_RUN_FREE, BL_RUN_BEGUN, BL_RUN_FINISHED, BL_RUN_F
 typedef struct bl_log_summary {
     bool ours, finished; /* it holds steps of a run; its last line is a run's last */
     uint64_t step, tokens;
+    bl_precision precision;
     double loss; /* mean of the last (at most 100) steps; NaN without any */
     double valid_loss, seconds;
 } bl_log_summary;

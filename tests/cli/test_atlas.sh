@@ -63,11 +63,11 @@ printf 'Home.\n<|endoftext|>\n' >"$folder/short.txt"
 printf 'swim\nfly\n\nswim\n' >"$folder/tokens.txt"
 "$BILENS" atlas "$models/plain" --corpus "$folder/short.txt" --tokens "$folder/tokens.txt" --quiet -o "$folder/short.db" | grep -q "2 directions, 16 eigenpairs, 1 stories" ||
     fail "a short story"
-"$BILENS" atlas query "$folder/short.db" token=swim --format json | grep '"count": 0' >/dev/null || fail "a token that never occurs"
+"$BILENS" atlas query "$folder/short.db" token=swim --format json | grep '"count":0' >/dev/null || fail "a token that never occurs"
 printf '\xcc\x81\n<|endoftext|>\nswim\n' >"$folder/accent.txt" # an accent on nothing is stripped: [BOS] alone
 "$BILENS" atlas "$models/plain" --corpus "$folder/accent.txt" --tokens "$folder/tokens.txt" --quiet -o "$folder/accent.db" | grep -q "2 stories, 3 positions" ||
     fail "a story of one token"
-"$BILENS" atlas query "$folder/accent.db" token=swim --format json | grep '"story": 0, "position": 0' >/dev/null || fail "the story of one token is no match"
+"$BILENS" atlas query "$folder/accent.db" token=swim --format json | grep '"story":0,"position":0' >/dev/null || fail "the story of one token is no match"
 printf 'swum\n' >"$folder/tokens.txt"
 refused 2 "nearest: .*swim" "$BILENS" atlas "$models/plain" --corpus "$folder/short.txt" --tokens "$folder/tokens.txt" --quiet -o "$folder/unknown.db"
 [ ! -e "$folder/unknown.db" ] || fail "a misspelt token left a file"

@@ -194,10 +194,10 @@ static void test_tokenize_lines(void **state) {
     assert_true(strstr(text, "[BOS]") == text);
     free(text);
     text = run_text("tokenize --tokenizer " MODEL "/tokenizer.json --text swim");
-    assert_non_null(strstr(text, ":swim"));
+    assert_non_null(strstr(text, " swim\n"));
     free(text);
     char command[1024];
-    snprintf(command, sizeof command, "echo 'tom likes to swim' | %s tokenize " MODEL " | grep -q ':swim'",
+    snprintf(command, sizeof command, "echo 'tom likes to swim' | %s tokenize " MODEL " | grep -q ' swim$'",
              getenv("BILENS"));
     assert_int_equal(system(command), 0);
 }

@@ -29,7 +29,6 @@ static const hostile cases[] = {
     {"no folder", NULL, NOTHING, 0, 0, "rm -r .", INFO, 2, "no such model directory"},
     {"no config", NULL, NOTHING, 0, 0, "rm config.json", INFO, 2, "config.json"},
     {"no weights", NULL, NOTHING, 0, 0, "rm model.safetensors", INFO, 2, "model.safetensors"},
-    {"no tokenizer", NULL, NOTHING, 0, 0, "rm tokenizer.json", INFO, 2, "tokenizer.json"},
     {"weights are a folder", NULL, NOTHING, 0, 0, "rm model.safetensors; mkdir model.safetensors", INFO, 2,
      "not a regular file"},
     /* config.json */

@@ -9,11 +9,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check_terminal(const char *json) {
+static void check_terminal(const bl_tree *report) {
     for (int colour = BL_COLOUR_NONE; colour <= BL_COLOUR_24BIT; colour++) {
         bl_terminal terminal = {.colour = (bl_colour)colour,
                                 .width = colour == BL_COLOUR_256 ? 0 : 37 + (size_t)colour * 40};
-        char *text = bl_report_table(json, &terminal, NULL);
+        char *text = bl_report_table(report, &terminal, NULL);
         if (!text) abort();
         for (const char *c = text; *c; c++)
             if ((unsigned char)*c < 0x20 && *c != '\n' && !(colour && c[0] == '\033' && c[1] == '[')) abort();
@@ -27,7 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!json) return 0;
     if (size > 0) memcpy(json, data, size);
     json[size] = '\0';
-    bl_doc *doc = bl_doc_read(json, BL_DOC_REPORT, &err);
+    bl_tree *report = bl_tree_parse(json, "report.json", &err);
+    bl_doc *doc = report ? bl_doc_read(report, BL_DOC_REPORT, &err) : NULL;
     if (doc) {
         char *page = bl_html_page(doc, &err);
         if (!page) abort();
@@ -35,10 +36,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (!script || strstr(script + 1, "<script")) abort();
         bl_free(page);
         bl_doc_free(doc);
-        check_terminal(json);
+        check_terminal(report);
     } else if (err.code == BL_OK || err.message[0] == '\0') {
         abort();
     }
+    bl_tree_free(report);
     free(json);
     return 0;
 }

@@ -15,7 +15,7 @@ pc=$(find "$prefix" -name bilens.pc)
 [ -n "$pc" ] || fail "bilens.pc was not installed"
 lib=$(dirname "$(dirname "$pc")")
 export PKG_CONFIG_PATH=$lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
-for file in "$prefix"/include/bilens/{bilens,base,model,decompose}.h "$lib"/libbilens.{so,a} "$lib/libbilens.so.0"; do
+for file in "$prefix"/include/bilens/{bilens,base,bilinear,basis,direction,eigen,model,decompose}.h "$lib"/libbilens.{so,a} "$lib/libbilens.so.0"; do
     [ -e "$file" ] || fail "$file was not installed"
 done
 grep -q "$BUILD\|$SOURCE" "$pc" "$lib"/cmake/bilens/*.cmake && fail "an installed file names the build or source folder"
@@ -47,6 +47,14 @@ readelf -d static | grep -q 'NEEDED.*libbilens' && fail "the static program need
 "$CMAKE" -S "$SOURCE/tests/install" -B user -G Ninja -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$CC" >log 2>&1 && "$CMAKE" --build user >>log 2>&1 ||
     { cat log; fail "find_package"; }
 works user/user
+
+# Three matrices that belong to no model, decomposed in a basis of labels; a word that is not among them is refused.
+"$CC" -std=c11 -Wall -Wextra -Werror "$SOURCE/examples/three_matrices.c" -o three $("$PKG_CONFIG" --cflags --libs bilens) || fail "compiling examples/three_matrices.c"
+LD_LIBRARY_PATH=$lib ./three "red - mean(*)" >log || fail "three_matrices: $(cat log)"
+[ "$(grep -cE '^[+-][0-9.]+(  [c-g] [+-][0-9.]+){5}$' log)" = 8 ] || fail "three_matrices printed: $(cat log)"
+sort -c -g log || fail "three_matrices: the eigenvalues are not ascending"
+LD_LIBRARY_PATH=$lib ./three "red - pink" 2>log && fail "three_matrices knows pink"
+grep -q 'there are red, green, blue' log || fail "three_matrices: $(cat log)"
 
 # bl_* and nothing else; every function of the public headers is there.
 "$NM" -D --defined-only "$lib/libbilens.so" | awk '{ print $3 }' | sed 's/@.*//' | sort -u >exported

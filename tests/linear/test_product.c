@@ -2,7 +2,7 @@
 #include "support.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "linear/product.h"
+#include "linear/product16.h"
 
 static float *numbers(size_t n, uint64_t seed) {
     bl_random random;
@@ -10,6 +10,16 @@ static float *numbers(size_t n, uint64_t seed) {
     float *x = malloc(n * sizeof *x);
     for (size_t i = 0; i < n; i++) x[i] = (float)bl_random_normal(&random);
     return x;
+}
+
+/* The nearest bfloat16, ties to even. */
+static void round16(float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000U;
+        memcpy(x + i, &bits, sizeof bits);
+    }
 }
 
 /* c [m, n] against alpha a b + old, element (i, k) of a at a[i * row + k * step], (k, j) of b at b[k * b_row
@@ -29,50 +39,72 @@ static void check(const float *c, const float *old, float alpha, const float *a,
         }
 }
 
-static void check_multiply(size_t m, size_t n, size_t depth, bool transposed, bool add) {
+static void check_multiply(size_t m, size_t n, size_t depth, bool transposed, bool add, bool half) {
     bl_error err = {0};
     float *a = numbers(m * depth, 1), *w = numbers(n * depth, 2), *old = numbers(m * n, 3),
           *c = malloc(m * n * sizeof *c);
-    bl_factor f = {w, bl_alloc(bl_factor_size(depth, n), sizeof(float), &err), depth, n, transposed};
+    bl_factor f = {w, bl_alloc(bl_factor_size(depth, n), sizeof(float), &err), depth, n, transposed, half};
     memcpy(c, old, m * n * sizeof *c);
     bl_factor_pack(&f);
     bl_multiply(&f, m, 0.7F, a, depth, add, c, n);
+    if (half) round16(a, m * depth), round16(w, n * depth);
     check(c, add ? old : NULL, 0.7F, a, depth, 1, w, transposed ? 1 : n, transposed ? depth : 1, m, n, depth);
     free(f.panels);
     free(a), free(w), free(old), free(c);
 }
 
-static void check_tn(size_t m, size_t n, size_t depth, bool add) {
+static void check_tn(size_t m, size_t n, size_t depth, bool add, bool half) {
     bl_error err = {0};
     float *a = numbers(m * depth, 4), *b = numbers(n * depth, 5), *old = numbers(m * n, 6),
           *c = malloc(m * n * sizeof *c);
     float *scratch = bl_alloc(BL_PRODUCT_SCRATCH, sizeof *scratch, &err);
     memcpy(c, old, m * n * sizeof *c);
-    bl_multiply_tn(m, n, depth, 1.3F, a, m, b, n, add, c, n, scratch);
+    (half ? bl_multiply16_tn : bl_multiply_tn)(m, n, depth, 1.3F, a, m, b, n, add, c, n, scratch);
+    if (half) round16(a, m * depth), round16(b, n * depth);
     check(c, add ? old : NULL, 1.3F, a, 1, m, b, n, 1, m, n, depth);
     free(scratch);
     free(a), free(b), free(old), free(c);
 }
 
-static void test_sizes(void **state) {
-    (void)state;
+static void check_sizes(bool half) {
     static const size_t m[] = {1, 2, 5, 7, 11, 12, 13, 25, 37}, n[] = {1, 15, 16, 17, 31, 32, 33, 70},
                         depth[] = {1, 3, 16, 40};
     for (size_t i = 0; i < sizeof m / sizeof *m; i++)
         for (size_t j = 0; j < sizeof n / sizeof *n; j++)
             for (size_t k = 0; k < sizeof depth / sizeof *depth; k++)
                 for (int kind = 0; kind < 4; kind++) {
-                    check_multiply(m[i], n[j], depth[k], kind & 1, kind & 2);
-                    if (kind & 1) check_tn(m[i], n[j], depth[k], kind & 2);
+                    check_multiply(m[i], n[j], depth[k], kind & 1, kind & 2, half);
+                    if (kind & 1) check_tn(m[i], n[j], depth[k], kind & 2, half);
                 }
+}
+
+static void check_beyond_blocks(bool half) {
+    check_multiply(14, 34, 1100, true, false, half);
+    check_multiply(14, 34, 512, false, true, half);
+    check_multiply(130, 34, 513, true, true, half);
+    check_tn(260, 33, 520, true, half);
+    check_tn(13, 530, 513, false, half);
+}
+
+static void test_sizes(void **state) {
+    (void)state;
+    check_sizes(false);
+}
+
+/* bfloat16: the same with rounded factors, where the processor has the products. */
+static void test_sixteen_bits(void **state) {
+    (void)state;
+    if (!bl_product16_possible()) {
+        print_message("SKIPPED: this processor multiplies no bfloat16\n");
+        skip();
+    }
+    check_sizes(true);
+    check_beyond_blocks(true);
 }
 
 static void test_beyond_blocks(void **state) {
     (void)state;
-    check_multiply(14, 34, 1100, true, false);
-    check_multiply(14, 34, 512, false, true);
-    check_tn(260, 33, 520, true);
-    check_tn(13, 530, 513, false);
+    check_beyond_blocks(false);
 }
 
 static void test_nothing(void **state) {
@@ -84,6 +116,6 @@ static void test_nothing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes), cmocka_unit_test(test_beyond_blocks),
-                                       cmocka_unit_test(test_nothing)};
+                                       cmocka_unit_test(test_sixteen_bits), cmocka_unit_test(test_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,8 @@ typedef struct work {
         out[128]; /* lines: the corpus as .jsonl; out: a folder that must stay empty when work fails */
     const bl_model *model;
     const bl_eigen *eigen;
-    char *json, *table; /* a report's */
+    bl_tree *report;    /* everything of one direction */
+    char *json, *table; /* the report's */
 } work;
 
 typedef bool (*piece)(const work *w, bl_error *err);
@@ -232,23 +233,23 @@ static bool evaluate(const work *w, bl_error *err) {
     return ok;
 }
 
-/* The whole report as JSON. */
-static char *report_json(const work *w, bl_error *err) {
+/* The whole report. */
+static bl_tree *report_tree(const work *w, bl_error *err) {
     const char *path = w->corpus;
     const long indices[] = {-1, 0};
-    const bl_subject subject = {w->model, &direction, bl_eigen_layer(w->eigen)};
-    char *info = NULL, *eigen = NULL, *found = NULL, *report = NULL;
+    const bl_question subject = {w->model, &direction, bl_eigen_layer(w->eigen)};
+    bl_tree *info = NULL, *eigen = NULL, *found = NULL, *report = NULL;
     bl_corpus *corpus = bl_corpus_open(&path, 1, err);
     bl_scan *scan = corpus
                       ? bl_scan_run(w->model, w->eigen, indices, 2, corpus, &(bl_scan_options){.top = 2}, err)
                       : NULL;
-    if (scan) info = bl_info_json(w->model, err);
-    if (info) eigen = bl_eigen_json(&subject, w->eigen, indices, 2, err);
-    if (eigen) found = bl_scan_json(&subject, w->eigen, scan, indices, 2, err);
-    if (found) report = bl_report_json(info, eigen, found, &path, 1, err);
-    bl_free(info);
-    bl_free(eigen);
-    bl_free(found);
+    if (scan) info = bl_info_tree(w->model, err);
+    if (info) eigen = bl_eigen_tree(&subject, w->eigen, indices, 2, err);
+    if (eigen) found = bl_scan_tree(&subject, w->eigen, scan, indices, 2, err);
+    if (found) report = bl_report_tree(info, eigen, found, &path, 1, err);
+    bl_tree_free(info);
+    bl_tree_free(eigen);
+    bl_tree_free(found);
     bl_scan_free(scan);
     bl_corpus_free(corpus);
     return report;
@@ -256,7 +257,9 @@ static char *report_json(const work *w, bl_error *err) {
 
 /* The report is whole and the same, or there is none. */
 static bool scan_and_report(const work *w, bl_error *err) {
-    char *report = report_json(w, err);
+    bl_tree *tree = report_tree(w, err);
+    char *report = bl_tree_text(tree, err);
+    bl_tree_free(tree);
     if (!report) return false;
     bool same = strcmp(report, w->json) == 0;
     bl_free(report);
@@ -306,7 +309,7 @@ static bool render(const work *w, bl_error *err) {
     char path[300];
     bool first = access(w->page, F_OK) != 0;
     snprintf(path, sizeof path, "%s/report", w->out);
-    if (!bl_report_render(w->json, w->eigen, first ? w->page : path, err)) return false;
+    if (!bl_report_render(w->report, w->eigen, first ? w->page : path, err)) return false;
     if (first ||
         (same_file(path, w->page, "index.html") && same_file(path, w->page, "tables/virtual-tokens.csv")))
         return true;
@@ -326,23 +329,24 @@ static bool notebook(const work *w, bl_error *err) {
         return false;
     if (!bl_direction_read(path, d, again, err)) return false;
     const bl_direction probe = {.vector = again, .name = "probe"};
-    const bl_subject subject = {w->model, &probe, bl_eigen_layer(w->eigen)};
-    char *eigen = bl_eigen_json(&subject, w->eigen, indices, 2, err);
+    const bl_question subject = {w->model, &probe, bl_eigen_layer(w->eigen)};
+    bl_tree *eigen = bl_eigen_tree(&subject, w->eigen, indices, 2, err);
     char *spectrum = eigen ? bl_spectrum_html(eigen, err) : NULL,
          *tokens = spectrum ? bl_virtual_tokens_html(eigen, err) : NULL;
-    char *info = tokens ? bl_info_json(w->model, err) : NULL, *shown = info ? bl_info_html(info, err) : NULL;
+    bl_tree *info = tokens ? bl_info_tree(w->model, err) : NULL;
+    char *shown = info ? bl_info_html(info, err) : NULL;
     bool ok = shown != NULL;
-    bl_free(eigen);
+    bl_tree_free(eigen);
     bl_free(spectrum);
     bl_free(tokens);
-    bl_free(info);
+    bl_tree_free(info);
     bl_free(shown);
     return ok;
 }
 
 static char *table(const work *w, bl_error *err) {
-    const bl_terminal terminal = {BL_COLOUR_24BIT, 80, false};
-    return bl_report_table(w->json, &terminal, err);
+    const bl_terminal terminal = {BL_COLOUR_24BIT, 80};
+    return bl_report_table(w->report, &terminal, err);
 }
 
 static bool show(const work *w, bl_error *err) {
@@ -479,7 +483,8 @@ static void test_every_allocation(void **state) {
         exhaust("eval", &w, evaluate, false, 1);
         exhaust("vocabulary", &w, learn_vocabulary, false, 1);
         exhaust("generate", &w, generate, false, 1);
-        w.json = report_json(&w, &err);
+        w.report = report_tree(&w, &err);
+        w.json = bl_tree_text(w.report, &err);
         if (!w.json) fail_msg("%s", err.message);
         exhaust("scan and JSON", &w, scan_and_report, true, 1);
         w.table = table(&w, &err);
@@ -489,6 +494,7 @@ static void test_every_allocation(void **state) {
         exhaust("notebook", &w, notebook, true, 1);
         exhaust("explorer", &w, explore, true, 1);
         bl_free(w.json);
+        bl_tree_free(w.report);
         bl_free(w.table);
         bl_eigen_free(eigen);
         bl_model_free(model);

@@ -5,6 +5,8 @@
 #include "support.h"
 #include "base/file.h"
 #include "base/visible.h"
+#include "result/document.h"
+#include "result/rows.h"
 
 #define REPORT_FILE TEST_DATA "/report/report.json"
 
@@ -23,6 +25,37 @@ static inline char *report_part(const char *name) {
     json_decref(root);
     assert_non_null(text);
     return text;
+}
+
+/* Trees of texts, freed at exit. */
+static bl_tree *trees[4096];
+static size_t n_trees;
+
+static void free_trees(void) {
+    while (n_trees > 0) bl_tree_free(trees[--n_trees]);
+}
+
+/* NULL, with the error, when the text is not JSON. */
+static inline bl_tree *tree_or_error(const char *text, bl_error *err) {
+    if (n_trees == 0) atexit(free_trees);
+    if (n_trees == sizeof trees / sizeof *trees) free_trees();
+    bl_tree *tree = bl_tree_parse(text, "result JSON", err);
+    if (tree) trees[n_trees++] = tree;
+    return tree;
+}
+
+static inline bl_tree *tree_of(const char *text) { return tree_or_error(text, NULL); }
+
+static inline bl_doc *read_doc(const char *text, bl_doc_kind kind, bl_error *err) {
+    bl_tree *tree = tree_or_error(text, err);
+    return tree ? bl_doc_read(tree, kind, err) : NULL;
+}
+
+/* A result's CSV. */
+static inline char *csv_of(bl_table *table) {
+    char *csv = bl_table_csv(table, 0, NULL);
+    bl_table_free(table);
+    return csv;
 }
 
 /* `text` without escape sequences (ESC [ … m); free with free. */

@@ -8,7 +8,7 @@ static char *draw(const char *json, const char *name, size_t *size) {
     char path[256];
     bl_error err = {0};
     snprintf(path, sizeof path, "%s/%s", support_temporary(), name);
-    if (!bl_spectrum_figure(json, path, &err)) fail_msg("%s", err.message);
+    if (!bl_spectrum_figure(tree_of(json), path, &err)) fail_msg("%s", err.message);
     char *data = bl_file_read(path, 1 << 24, size, &err);
     if (!data) fail_msg("%s", err.message);
     return data;
@@ -70,14 +70,14 @@ static void test_refusals(void **state) {
     static const char *const names[] = {"a", "a.gif", "a.SVG", "a.svg.gz"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", support_temporary(), names[i]);
-        assert_false(bl_spectrum_figure(json, path, &err));
+        assert_false(bl_spectrum_figure(tree_of(json), path, &err));
         assert_error(err, BL_ERR_USAGE, ".svg, .png or .pdf");
         assert_int_not_equal(access(path, F_OK), 0);
     }
     snprintf(path, sizeof path, "%s/no/such/folder.svg", support_temporary());
-    assert_false(bl_spectrum_figure(json, path, &err));
+    assert_false(bl_spectrum_figure(tree_of(json), path, &err));
     assert_error(err, BL_ERR_INPUT, "folder.svg");
-    assert_false(bl_spectrum_figure("{}", path, &err));
+    assert_false(bl_spectrum_figure(tree_of("{}"), path, &err));
     assert_error(err, BL_ERR_INPUT, "model: missing");
     free(json);
 }
@@ -99,7 +99,7 @@ static void test_extremes(void **state) {
         json_decref(values);
         static const char *const names[] = {"c.svg", "c.png", "c.pdf"};
         for (size_t k = 0; k < 3; k++) free(draw(json, names[k], &size));
-        char *text = bl_eigen_table(json, NULL, NULL);
+        char *text = bl_eigen_table(tree_of(json), NULL, NULL);
         assert_non_null(text);
         free(text);
     }
@@ -151,7 +151,7 @@ static void test_numbers(void **state) {
 static void test_labels(void **state) {
     (void)state;
     char *json = report_part("eigen");
-    bl_doc *doc = bl_doc_read(json, BL_DOC_EIGEN, NULL);
+    bl_doc *doc = read_doc(json, BL_DOC_EIGEN, NULL);
     assert_non_null(doc);
     enum { N = 40 };
     bl_doc_vector vectors[N] = {0};

@@ -6,7 +6,7 @@
 
 static char *page_of(const char *json) {
     bl_error err = {0};
-    bl_doc *doc = bl_doc_read(json, BL_DOC_REPORT, &err);
+    bl_doc *doc = read_doc(json, BL_DOC_REPORT, &err);
     if (!doc) fail_msg("%s", err.message);
     char *page = bl_html_page(doc, &err);
     if (!page) fail_msg("%s", err.message);

@@ -10,7 +10,7 @@ enum { N = sizeof indices / sizeof *indices };
 typedef struct fixture {
     bl_model *model;
     bl_direction direction;
-    bl_subject subject;
+    bl_question subject;
     bl_eigen *eigen;
     bl_scan *scan;
 } fixture;
@@ -21,7 +21,7 @@ static void fixture_load(fixture *f, const char *folder) {
     *f = (fixture){.model = bl_model_load(folder, &err),
                    .direction = {.token = "#9", .minus = minus, .n_minus = 2}};
     if (!f->model) fail_msg("%s", err.message);
-    f->subject = (bl_subject){f->model, &f->direction, 0};
+    f->subject = (bl_question){f->model, &f->direction, 0};
     float *u = malloc(sizeof *u * bl_model_config(f->model)->d_model);
     assert_non_null(u);
     assert_true(bl_direction_vector(&f->direction, support_basis(f->model), u, &err));
@@ -56,9 +56,13 @@ static void assert_keys(json_t *object, const char *const *wanted) {
     }
 }
 
-static json_t *parsed(char *text) {
+static json_t *parsed(bl_tree *tree) {
     json_error_t where;
+    char *text = text_of(tree);
     assert_non_null(text);
+    size_t n = strlen(text);
+    assert_int_equal(text[n - 1], '\n');
+    text[n - 1] = '\0';
     json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &where);
     if (!root) fail_msg("%s", where.text);
     assert_null(strchr(text, '\n')); /* compact */
@@ -70,7 +74,7 @@ static void test_info(void **state) {
     (void)state;
     fixture f;
     fixture_new(&f, "plain");
-    json_t *root = parsed(bl_info_json(f.model, NULL));
+    json_t *root = parsed(bl_info_tree(f.model, NULL));
     assert_keys(root, (const char *const[]){"model", "generation", "config", "parameters", "tensors", NULL});
     assert_keys(json_array_get(json_object_get(root, "tensors"), 0),
                 (const char *const[]){"name", "shape", "dtype", NULL});
@@ -110,7 +114,7 @@ static void check_eigen(const char *name) {
     fixture_new(&f, name);
     bl_error err = {0};
     const bl_config *config = bl_model_config(f.model);
-    json_t *root = parsed(bl_eigen_json(&f.subject, f.eigen, indices, N, &err)), *vector;
+    json_t *root = parsed(bl_eigen_tree(&f.subject, f.eigen, indices, N, &err)), *vector;
     float *values = malloc(sizeof *values * (1 + config->n_head) * config->n_vocab);
     assert_keys(root, (const char *const[]){"model", "layer", "token", "minus", "d_model", "eigenvalues",
                                             "vectors", NULL});
@@ -136,7 +140,7 @@ static void check_eigen(const char *name) {
         else assert_null(bias);
     }
     char *again = json_dumps(root, JSON_REAL_PRECISION(9));
-    bl_doc *doc = bl_doc_read(again, BL_DOC_EIGEN, &err); /* what is written can be read */
+    bl_doc *doc = read_doc(again, BL_DOC_EIGEN, &err); /* what is written can be read */
     if (!doc) fail_msg("%s", err.message);
     bl_doc_free(doc);
     free(again);
@@ -156,7 +160,7 @@ static void check_scan(const char *name) {
     fixture f;
     fixture_new(&f, name);
     bl_error err = {0};
-    json_t *root = parsed(bl_scan_json(&f.subject, f.eigen, f.scan, indices, N, &err)), *hits, *match;
+    json_t *root = parsed(bl_scan_tree(&f.subject, f.eigen, f.scan, indices, N, &err)), *hits, *match;
     assert_keys(root, (const char *const[]){"model", "layer", "token", "minus", "stories", "positions",
                                             "vectors", NULL});
     assert_int_equal(json_array_size(json_object_get(root, "vectors")), N);
@@ -198,7 +202,7 @@ static void test_digits(void **state) {
     (void)state;
     fixture f;
     fixture_new(&f, "plain");
-    json_t *root = parsed(bl_eigen_json(&f.subject, f.eigen, indices, N, NULL)), *value;
+    json_t *root = parsed(bl_eigen_tree(&f.subject, f.eigen, indices, N, NULL)), *value;
     size_t i;
     json_array_foreach(json_object_get(root, "eigenvalues"), i, value)
         assert_true((float)json_number_value(value) == bl_eigen_values(f.eigen)[i]);
@@ -212,25 +216,25 @@ static void test_report(void **state) {
     fixture_new(&f, "bias");
     bl_error err = {0};
     static const char *const corpus[] = {"stories.txt", "broken \xFF name"};
-    char *info = bl_info_json(f.model, &err), *eigen = bl_eigen_json(&f.subject, f.eigen, indices, N, &err);
-    char *scan = bl_scan_json(&f.subject, f.eigen, f.scan, indices, N, &err),
-         *report = bl_report_json(info, eigen, scan, corpus, 2, &err);
+    bl_tree *info = bl_info_tree(f.model, &err),
+            *eigen = bl_eigen_tree(&f.subject, f.eigen, indices, N, &err);
+    bl_tree *scan = bl_scan_tree(&f.subject, f.eigen, f.scan, indices, N, &err);
+    char *report = text_of(bl_report_tree(info, eigen, scan, corpus, 2, &err));
     assert_non_null(report);
     json_t *root = json_loads(report, 0, NULL);
     assert_keys(root, (const char *const[]){"format", "version", "info", "eigen", "scan", "corpus", NULL});
     assert_string_equal(json_string_value(json_object_get(root, "version")), bl_version());
     json_decref(root);
-    bl_doc *doc = bl_doc_read(report, BL_DOC_REPORT, &err);
+    bl_doc *doc = read_doc(report, BL_DOC_REPORT, &err);
     if (!doc) fail_msg("%s", err.message);
     assert_int_equal(doc->eigen->n_vectors, N);
     assert_string_equal(doc->corpus[1], "broken \xEF\xBF\xBD name");
     bl_doc_free(doc);
-    assert_null(bl_report_json("{", eigen, scan, corpus, 1, &err));
-    assert_error(err, BL_ERR_INPUT, "part info");
+    assert_null(bl_report_tree(NULL, eigen, scan, corpus, 1, &err));
     free(report);
-    free(scan);
-    free(eigen);
-    free(info);
+    bl_tree_free(scan);
+    bl_tree_free(eigen);
+    bl_tree_free(info);
     fixture_free(&f);
 }
 
@@ -240,7 +244,7 @@ static void test_refusals(void **state) {
     fixture_new(&f, "plain");
     bl_error err = {0};
     long beyond = (long)bl_eigen_size(f.eigen);
-    assert_null(bl_eigen_json(&f.subject, f.eigen, &beyond, 1, &err));
+    assert_null(bl_eigen_tree(&f.subject, f.eigen, &beyond, 1, &err));
     assert_error(err, BL_ERR_USAGE, "indices from");
     float *u = calloc(bl_model_config(f.model)->d_model, sizeof *u);
     assert_non_null(u);
@@ -248,7 +252,7 @@ static void test_refusals(void **state) {
     bl_eigen *few = bl_eigen_new(f.model, 0, u, 1, &err);
     assert_non_null(few);
     long middle = 5;
-    assert_null(bl_eigen_json(&f.subject, few, &middle, 1, &err));
+    assert_null(bl_eigen_tree(&f.subject, few, &middle, 1, &err));
     assert_error(err, BL_ERR_USAGE, "not computed");
     bl_eigen_free(few);
     free(u);
@@ -297,8 +301,8 @@ static void test_groups(void **state) {
     static const long asked[] = {-1, 5};
     bl_error err = {0};
     for (int i = 0; i < 2; i++) {
-        json_t *root = parsed(i == 0 ? bl_eigen_json(&f.subject, f.eigen, asked, 2, &err)
-                                     : bl_scan_json(&f.subject, f.eigen, f.scan, asked, 2, &err));
+        json_t *root = parsed(i == 0 ? bl_eigen_tree(&f.subject, f.eigen, asked, 2, &err)
+                                     : bl_scan_tree(&f.subject, f.eigen, f.scan, asked, 2, &err));
         json_t *vectors = json_object_get(root, "vectors"),
                *group = json_object_get(json_array_get(vectors, 1), "group");
         assert_null(json_object_get(json_array_get(vectors, 0), "group"));

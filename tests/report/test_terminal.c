@@ -2,7 +2,7 @@
  * reaches the terminal raw, and the words are the same; the paper's own form. */
 #include "report_support.h"
 
-typedef char *(*shower)(const char *json, const bl_terminal *terminal, bl_error *err);
+typedef char *(*shower)(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
 
 static const struct {
     const char *part; /* NULL: the whole report */
@@ -18,7 +18,7 @@ static char *part_text(size_t i) { return tables[i].part ? report_part(tables[i]
 static char *show(size_t i, const char *json, bl_colour colour, size_t width) {
     bl_error err = {0};
     bl_terminal terminal = {.colour = colour, .width = width};
-    char *text = tables[i].show(json, &terminal, &err);
+    char *text = tables[i].show(tree_of(json), &terminal, &err);
     if (!text) fail_msg("%s", err.message);
     return text;
 }
@@ -183,7 +183,7 @@ static void test_report_form(void **state) {
     assert_contains(text, "\nhead 1   ");
     assert_contains(text, "Activation: ");
     free(text);
-    char *unlimited = bl_report_table(json, NULL, NULL); /* no terminal: no colour, no limit */
+    char *unlimited = bl_report_table(tree_of(json), NULL, NULL); /* no terminal: no colour, no limit */
     assert_non_null(unlimited);
     assert_null(strchr(unlimited, '\033'));
     free(unlimited);

@@ -95,13 +95,13 @@ static void test_equals_command_line(void **state) {
         float u[64];
         bl_error err = {0};
         bl_direction direction = {.token = "swim", .minus = minus, .n_minus = 2};
-        bl_subject subject = {s.model, &direction, layer};
+        bl_question subject = {s.model, &direction, layer};
         assert_true(bl_direction_vector(&direction, support_basis(s.model), u, &err));
         bl_eigen *eigen = bl_eigen_new(s.model, layer, u, 4 > bl_interaction_size(s.model) / 8 ? 0 : 4, &err);
         snprintf(query, sizeof query, "token=swim&minus=run&minus=climb&layer=%zu&eigs=-1&eigs=-2&eigs=0",
                  layer);
         assert_same_json(ask(&s, "/api/eigen", query, 200, ""),
-                         bl_eigen_json(&subject, eigen, eigs, 3, &err));
+                         text_of(bl_eigen_tree(&subject, eigen, eigs, 3, &err)));
         bl_corpus *corpus = open_stories();
         bl_scan_options options = {.top = 2, .heads = true};
         bl_scan *scan = bl_scan_run(s.model, eigen, eigs, 3, corpus, &options, &err);
@@ -109,7 +109,7 @@ static void test_equals_command_line(void **state) {
         json_t *ours = ask(&s, "/api/scan", query, 200, "");
         assert_string_equal(json_string_value(json_object_get(ours, "source")), "scan");
         assert_string_equal(json_string_value(json_object_get(ours, "contrast")), "tokens");
-        assert_same_json(ours, bl_scan_json(&subject, eigen, scan, eigs, 3, &err));
+        assert_same_json(ours, text_of(bl_scan_tree(&subject, eigen, scan, eigs, 3, &err)));
         bl_scan_free(scan);
         bl_corpus_free(corpus);
         bl_eigen_free(eigen);

@@ -33,14 +33,19 @@ static void mistral(void **state) {
 
 static void ordinary_models(void **state) {
     (void)state;
-    static const char *const names[] = {"llama3", "mistral", "qwen2", "qwen3", "gemma2", "gpt2"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    static const char *const files[][2] = {
+        {"llama3", "/tokenizer.json"}, {"mistral", "/tokenizer.json"}, {"qwen2", "/tokenizer.json"},
+        {"qwen3", "/tokenizer.json"},  {"gemma2", "/tokenizer.json"},  {"gpt2", "/tokenizer.json"},
+        {"llama3-q8_0", ".gguf"},      {"qwen2-q4_k_m", ".gguf"},      {"smollm2-q4_1", ".gguf"},
+        {"gemma2-bf16", ".gguf"},
+    };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char path[512];
         bl_error err = {0};
-        snprintf(path, sizeof path, SHARED "/models-general/%s/tokenizer.json", names[i]);
+        snprintf(path, sizeof path, SHARED "/models-general/%s%s", files[i][0], files[i][1]);
         bl_tokenizer *tokenizer = bl_tokenizer_load(path, &err);
         if (!tokenizer) fail_msg("%s", err.message);
-        snprintf(path, sizeof path, SHARED "/golden/general/%s.json", names[i]);
+        snprintf(path, sizeof path, SHARED "/golden/general/%s.json", files[i][0]);
         json_t *golden_file = json_load_file(path, 0, NULL), *texts = json_object_get(golden_file, "texts");
         assert_true(json_array_size(texts) > 0);
         for (size_t j = 0; j < json_array_size(texts); j++) golden_case(tokenizer, json_array_get(texts, j));

@@ -89,6 +89,59 @@ static void check(fixture *f, const bl_param *param, const float *direction, dou
              expected, tolerance);
 }
 
+/* The distance of two gradients of one tensor. */
+static double distance(const float *a, const float *b, const bl_param *param) {
+    double sum = 0;
+    for (size_t i = param->offset; i < param->offset + param->count; i++)
+        sum += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+    return sqrt(sum);
+}
+
+static void round16(float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000U;
+        memcpy(x + i, &bits, sizeof bits);
+    }
+}
+
+/* bfloat16 rounds the weights and, once per product, the activations. How far the first alone moves the
+ * float32 gradient of the tensor that it moves most, relative to its size, is measured; all together (relu's
+ * kinks included) may be five
+ * times as far in any tensor. And the same again to the bit. */
+static void check_sixteen_bits(fixture *f, const float *expected, const char *variant) {
+    bl_error err = {0};
+    bl_pass pass = {.backward = true, .scale = 1.0F / ROWS, .noise = true, .seed = 3, .step = 11};
+    double loss;
+    size_t total = f->net.params.total, bytes = total * sizeof(float);
+    if (!bl_product16_possible()) return;
+    float *kept = malloc(bytes), *rounded = malloc(bytes), *half = malloc(bytes);
+    memcpy(kept, f->net.weights, bytes);
+    round16(f->net.weights, total);
+    assert_true(bl_net_run(&f->net, &f->batch, &pass, &loss, &err));
+    memcpy(rounded, f->net.gradient, bytes);
+    memcpy(f->net.weights, kept, bytes);
+    pass.half = true;
+    assert_true(bl_net_run(&f->net, &f->batch, &pass, &loss, &err));
+    memcpy(half, f->net.gradient, bytes);
+    const bl_param *list = f->net.params.list;
+    float *zeros = calloc(total, sizeof *zeros);
+    double moved = 0;
+    for (size_t p = 0; p < f->net.params.n; p++)
+        moved = fmax(moved, distance(rounded, expected, &list[p]) / distance(expected, zeros, &list[p]));
+    for (size_t p = 0; p < f->net.params.n; p++) {
+        double apart = distance(half, expected, &list[p]) / distance(expected, zeros, &list[p]);
+        if (!(apart > 0 && apart <= 5 * moved))
+            fail_msg("%s, %s: bfloat16 is %.3g away, rounded weights alone move gradients by %.3g", variant,
+                     list[p].name, apart, moved);
+    }
+    free(zeros);
+    assert_true(bl_net_run(&f->net, &f->batch, &pass, &loss, &err));
+    assert_memory_equal(half, f->net.gradient, bytes);
+    free(kept), free(rounded), free(half);
+}
+
 static void check_variant(const bl_config *config, const char *variant) {
     fixture f;
     bl_random random;
@@ -121,6 +174,7 @@ static void check_variant(const bl_config *config, const char *variant) {
         }
         free(direction);
     }
+    check_sixteen_bits(&f, gradient, variant);
     free(gradient);
     bl_net_free(&f.net);
 }

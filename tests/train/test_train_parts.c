@@ -205,7 +205,7 @@ static void test_saving(void **state) {
         int32_t ids[9] = {1, 5, 9, 13, 60, 61, 99, 3, 3};
         float logits[104];
         const char *name = "logits";
-        assert_true(bl_net_pack(&net, false, &err) && bl_net_next(&net, ids, 9, logits, &err));
+        assert_true(bl_net_pack(&net, &(bl_pass){0}, &err) && bl_net_next(&net, ids, 9, logits, &err));
         bl_trace *trace = bl_trace_run(model, ids, 9, &name, 1, &err);
         assert_non_null(trace);
         const float *expected = bl_trace_array(trace, 0).data + 8 * 104;
@@ -254,8 +254,7 @@ static bool on_event(void *context, const bl_train_event *event) {
 }
 
 /* A run through the public face, one that is stopped and resumed, and the model both leave. */
-static void test_run(void **state) {
-    (void)state;
+static void check_run(bl_precision precision) {
     bl_error err = {0};
     const char *corpus = TEST_DATA "/models/stories.txt";
     char whole[256], parts[256], file[2][300];
@@ -263,8 +262,9 @@ static void test_run(void **state) {
     bl_train_options o;
     bl_train_result result;
     bl_train_defaults(&o);
-    snprintf(whole, sizeof whole, "%s/whole", support_temporary());
-    snprintf(parts, sizeof parts, "%s/parts", support_temporary());
+    snprintf(whole, sizeof whole, "%s/whole-%d", support_temporary(), (int)precision);
+    snprintf(parts, sizeof parts, "%s/parts-%d", support_temporary(), (int)precision);
+    o.precision = precision;
     o.corpus = &corpus, o.n_corpus = 1, o.valid = corpus, o.tokenizer = TOKENIZER, o.output = whole;
     o.model =
         (bl_config){.n_layer = 1, .n_head = 2, .n_ctx = 32, .d_model = 16, .d_hidden = 24, .noise = 0.2F};
@@ -307,15 +307,47 @@ static void test_run(void **state) {
     assert_memory_equal(bytes[0], bytes[1], size[0]);
     free(bytes[0]);
     free(bytes[1]);
-    assert_true(bl_train_run(&o, &result, &err) && result.finished_before);
+    assert_true(bl_train_run(&o, &result, &err) && result.finished_before && result.precision == precision);
+}
+
+static void test_run(void **state) {
+    (void)state;
+    check_run(BL_PRECISION_F32);
+}
+
+/* The same in bfloat16; a processor without is refused by name, and auto does what it can. */
+static void test_run_in_sixteen_bits(void **state) {
+    (void)state;
+    if (bl_product16_possible()) {
+        check_run(BL_PRECISION_BF16);
+        return;
+    }
+    bl_error err = {0};
+    const char *corpus = TEST_DATA "/models/stories.txt";
+    char folder[256];
+    bl_train_options o;
+    bl_train_result result;
+    bl_train_defaults(&o);
+    snprintf(folder, sizeof folder, "%s/refused", support_temporary());
+    o.corpus = &corpus, o.n_corpus = 1, o.tokenizer = TOKENIZER, o.output = folder, o.steps = 2, o.batch = 2;
+    o.precision = BL_PRECISION_BF16;
+    assert_false(bl_train_run(&o, &result, &err));
+    assert_int_equal(err.code, BL_ERR_UNSUPPORTED);
+    o.precision = BL_PRECISION_AUTO;
+    assert_true(bl_train_run(&o, &result, &err) && result.precision == BL_PRECISION_F32);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_schedule),     cmocka_unit_test(test_noise_is_normal),
-        cmocka_unit_test(test_order),        cmocka_unit_test(test_packing),
-        cmocka_unit_test(test_sixteen_bits), cmocka_unit_test(test_saving),
-        cmocka_unit_test(test_unsayable),    cmocka_unit_test(test_run),
+        cmocka_unit_test(test_schedule),
+        cmocka_unit_test(test_noise_is_normal),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_packing),
+        cmocka_unit_test(test_sixteen_bits),
+        cmocka_unit_test(test_saving),
+        cmocka_unit_test(test_unsayable),
+        cmocka_unit_test(test_run),
+        cmocka_unit_test(test_run_in_sixteen_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,6 +88,7 @@ static int32_t with_blanks(const bl_tokenizer *tokenizer, const char *token) {
 }
 
 int32_t bl_tokenizer_find(const bl_tokenizer *tokenizer, const char *token, bl_error *err) {
+    if (!tokenizer && !bl_no_tokenizer(err)) return -1;
     int32_t id = bl_tokenizer_id(tokenizer, token), ids[MAX_SUGGESTIONS];
     if (id < 0) id = with_blanks(tokenizer, token);
     if (id >= 0) return id;
@@ -122,7 +123,8 @@ int32_t bl_tokenizer_find(const bl_tokenizer *tokenizer, const char *token, bl_e
 
 size_t bl_tokenizer_nearest(const bl_tokenizer *tokenizer, const char *token, int32_t *ids, size_t most) {
     int32_t found[MAX_SUGGESTIONS];
-    size_t bad, n = bl_utf8_check(token, strlen(token), &bad) ? nearest(tokenizer, token, found) : 0;
+    size_t bad, n = 0;
+    if (tokenizer && bl_utf8_check(token, strlen(token), &bad)) n = nearest(tokenizer, token, found);
     if (n > most) n = most;
     for (size_t i = 0; i < n; i++) ids[i] = found[i];
     return n;

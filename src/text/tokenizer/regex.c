@@ -4,6 +4,10 @@
  * digits), (?m) (a dot that matches line ends, PCRE2's (?s)), {,n}. What PCRE2 has no words for is refused
  * by name: a class within a class, &&, and an interval that is repeated.
  *
+ * Unicode: PCRE2 10.42 knows Unicode 14, the Hugging Face library a newer one. The letters and numbers of
+ * our own table that PCRE2 does not take for such are found once, and stand beside \p{L} and \p{N} in every
+ * expression.
+ *
  * Time: PCRE2 is asked for a match that begins within a window, which is the smaller the longer the text,
  * and may use QUICK steps per beginning; that is enough for all published patterns. When it is not, the
  * beginnings are tried one by one, each with a limit that grows eightfold. Between such calls the
@@ -13,6 +17,10 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/utf8.h"
+#include "text/tokenizer/unicode.h"
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -32,85 +40,172 @@ struct bl_regex {
     pcre2_code *code;
 };
 
-static bool refuse(const char *pattern, const char *at, const char *what, bl_error *err) {
+/* ---- What PCRE2's tables lack ---- */
+
+/* Ranges "\x{A}-\x{B}…" of newer characters; of an old PCRE2 only as many as there is room for. */
+typedef struct newer {
+    char letters[4096], numbers[1024];
+} newer;
+
+/* All characters of a class of our table. */
+static void add_characters(bl_buffer *to, unsigned class) {
+    for (size_t i = 0; i < bl_unicode_n_runs; i++) {
+        uint32_t end = i + 1 < bl_unicode_n_runs ? bl_unicode_runs[i + 1] >> 8 : 0x110000;
+        for (uint32_t point = bl_unicode_runs[i] >> 8; bl_unicode_runs[i] & class && point < end; point++) {
+            char bytes[4];
+            bl_buffer_add(to, bytes, bl_utf8_put(point, bytes));
+        }
+    }
+}
+
+/* The runs of characters in the text that `pattern`, a negated property, matches. */
+static void list_runs(const bl_buffer *text, pcre2_code *code, pcre2_match_data *data, char *out,
+                      size_t room) {
+    uint32_t first = 0, last = 0;
+    size_t used = 0, at = 0;
+    for (bool more = true; more && used + 40 < room;) {
+        more = pcre2_match(code, (PCRE2_SPTR)text->data, text->n, at, PCRE2_NO_UTF_CHECK, data, NULL) > 0;
+        uint32_t point = 0;
+        if (more) {
+            at = pcre2_get_ovector_pointer(data)[0];
+            point = bl_utf8_next(text->data, &at);
+        }
+        if (last && (!more || point != last + 1))
+            used += (size_t)snprintf(out + used, room - used, "\\x{%x}-\\x{%x}", first, last);
+        if (!last || point != last + 1) first = point;
+        last = point;
+    }
+}
+
+static bool find_newer(unsigned class, const char *pattern, char *out, size_t room) {
+    bl_buffer text = {0};
+    int code;
+    PCRE2_SIZE at;
+    pcre2_code *compiled =
+        pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP, &code, &at, NULL);
+    pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+    add_characters(&text, class);
+    bool ok = compiled && data && !text.failed;
+    if (ok) {
+        pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE);
+        list_runs(&text, compiled, data, out, room);
+    }
+    pcre2_match_data_free(data);
+    pcre2_code_free(compiled);
+    bl_buffer_free(&text);
+    return ok;
+}
+
+/* The lists, made once; NULL when memory is short. */
+static const newer *newer_characters(bl_error *err) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static newer lists;
+    static bool made;
+    pthread_mutex_lock(&lock);
+    made = made || (find_newer(BL_CLASS_LETTER, "\\P{L}", lists.letters, sizeof lists.letters) &&
+                    find_newer(BL_CLASS_NUMBER, "\\P{N}", lists.numbers, sizeof lists.numbers));
+    bool ok = made;
+    pthread_mutex_unlock(&lock);
+    if (!ok) bl_fail(err, BL_ERR_MEMORY, "out of memory for a regular expression");
+    return ok ? &lists : NULL;
+}
+
+/* ---- From Oniguruma's syntax to PCRE2's ---- */
+
+/* An expression on its way; `at` is what is read next. */
+typedef struct translation {
+    const char *pattern, *at;
+    bl_buffer *out;
+    const newer *newer;
+} translation;
+
+static bool refuse(const translation *self, const char *what, bl_error *err) {
     return bl_fail(err, BL_ERR_UNSUPPORTED, "%s is not supported, at offset %td of the regular expression",
-                   what, at - pattern);
+                   what, self->at - self->pattern);
 }
 
-/* An escape at p[0] = '\\', within a class or not; returns its end. */
-static const char *add_escape(bl_buffer *out, const char *p, bool in_class) {
-    static const struct {
-        char letter;
-        const char *class;
-    } classes[] = {{'s', SPACES}, {'w', WORDS}, {'h', HEXADECIMAL}};
+/* An escape, within a class or not. */
+static void add_escape(translation *self, bool in_class) {
+    const newer *more = self->newer;
+    const struct {
+        const char *escape, *negated, *class, *beyond;
+    } classes[] = {
+        {"\\s", "\\S", SPACES, ""},
+        {"\\w", "\\W", WORDS, more->letters},
+        {"\\h", "\\H", HEXADECIMAL, ""},
+        {"\\p{L}", "\\P{L}", "\\p{L}", more->letters},
+        {"\\p{N}", "\\P{N}", "\\p{N}", more->numbers},
+    };
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
-        bool negated = p[1] == classes[i].letter - 'a' + 'A';
-        if (p[1] != classes[i].letter && (!negated || in_class)) continue;
-        if (!in_class) bl_buffer_text(out, negated ? "[^" : "[");
-        bl_buffer_text(out, classes[i].class);
-        if (!in_class) bl_buffer_text(out, "]");
-        return p + 2;
+        size_t n = strlen(classes[i].escape);
+        bool negated = strncmp(self->at, classes[i].negated, n) == 0;
+        if (strncmp(self->at, classes[i].escape, n) != 0 && (!negated || in_class)) continue;
+        if (!in_class) bl_buffer_text(self->out, negated ? "[^" : "[");
+        bl_buffer_text(self->out, classes[i].class);
+        bl_buffer_text(self->out, classes[i].beyond);
+        if (!in_class) bl_buffer_text(self->out, "]");
+        self->at += n;
+        return;
     }
-    size_t n = p[1] ? 2 : 1;
-    bl_buffer_add(out, p, n);
-    return p + n;
+    size_t n = self->at[1] ? 2 : 1;
+    bl_buffer_add(self->out, self->at, n);
+    self->at += n;
 }
 
-/* The class at p[0] = '['; returns its end, or NULL with the error set. */
-static const char *add_class(bl_buffer *out, const char *pattern, const char *p, bl_error *err) {
-    bl_buffer_add(out, p++, 1);
-    if (*p == '^') bl_buffer_add(out, p++, 1);
-    if (*p == ']') bl_buffer_add(out, p++, 1);
-    while (*p && *p != ']') {
-        const char *posix = p[0] == '[' && p[1] == ':' ? strstr(p, ":]") : NULL;
-        if (posix) {
-            bl_buffer_add(out, p, (size_t)(posix + 2 - p));
-            p = posix + 2;
-        } else if (*p == '[') {
-            return refuse(pattern, p, "a class within a class", err), NULL;
-        } else if (p[0] == '&' && p[1] == '&') {
-            return refuse(pattern, p, "an intersection of classes (&&)", err), NULL;
-        } else if (*p == '\\') {
-            if (p[1] == 'S' || p[1] == 'W' || p[1] == 'H')
-                return refuse(pattern, p, "a negated shorthand (\\S, \\W, \\H) within a class", err), NULL;
-            p = add_escape(out, p, true);
-        } else {
-            bl_buffer_add(out, p++, 1);
-        }
+/* The next n bytes as they are. */
+static void copy(translation *self, size_t n) {
+    bl_buffer_add(self->out, self->at, n);
+    self->at += n;
+}
+
+/* A class, from its '['. */
+static bool add_class(translation *self, bl_error *err) {
+    copy(self, 1);
+    if (*self->at == '^') copy(self, 1);
+    if (*self->at == ']') copy(self, 1);
+    while (*self->at && *self->at != ']') {
+        const char *p = self->at, *posix = p[0] == '[' && p[1] == ':' ? strstr(p, ":]") : NULL;
+        if (posix) copy(self, (size_t)(posix + 2 - p));
+        else if (*p == '[') return refuse(self, "a class within a class", err);
+        else if (p[0] == '&' && p[1] == '&') return refuse(self, "an intersection of classes (&&)", err);
+        else if (*p != '\\') copy(self, 1);
+        else if (p[1] && strchr("SWH", p[1]))
+            return refuse(self, "a negated shorthand (\\S, \\W, \\H) within a class", err);
+        else add_escape(self, true);
     }
-    if (*p) bl_buffer_add(out, p++, 1);
-    return p;
+    if (*self->at) copy(self, 1);
+    return true;
 }
 
-/* What follows "(?" up to the end of its options; only in options is a letter other than PCRE2's. */
-static const char *add_group(bl_buffer *out, const char *p) {
-    size_t n = strspn(p + 2, "imx-");
-    bool options = n > 0 && (p[2 + n] == ':' || p[2 + n] == ')');
-    bl_buffer_add(out, p, 2);
-    for (size_t i = 0; options && i < n; i++) bl_buffer_add(out, p[2 + i] == 'm' ? "s" : p + 2 + i, 1);
-    return p + 2 + (options ? n : 0);
+/* "(?" up to the end of its options; only in options is a letter other than PCRE2's. */
+static void add_group(translation *self) {
+    copy(self, 2);
+    size_t n = strspn(self->at, "imx-");
+    if (n == 0 || (self->at[n] != ':' && self->at[n] != ')')) return;
+    for (; n > 0; n--, self->at++) bl_buffer_add(self->out, *self->at == 'm' ? "s" : self->at, 1);
 }
 
-static bool translate(const char *pattern, bl_buffer *out, bl_error *err) {
-    for (const char *p = pattern; *p;) {
-        size_t interval = *p == '{' ? strspn(p + 1, "0123456789,") : 0;
-        if (*p == '\\') {
-            p = add_escape(out, p, false);
-        } else if (*p == '[') {
-            p = add_class(out, pattern, p, err);
-            if (!p) return false;
-        } else if (p[0] == '(' && p[1] == '?') {
-            p = add_group(out, p);
-        } else if (p[0] == '(' && p[1] == '*') {
-            return refuse(pattern, p, "(*", err);
-        } else if (interval && p[1 + interval] == '}') {
-            if (p[2 + interval] == '+') return refuse(pattern, p, "a repeated interval ({…}+)", err);
-            bl_buffer_text(out, p[1] == ',' ? "{0" : "{");
-            bl_buffer_add(out, p + 1, interval + 1);
-            p += interval + 2;
-        } else {
-            bl_buffer_add(out, p++, 1);
-        }
+/* {n,m}; {,m} is {0,m}. */
+static bool add_interval(translation *self, size_t n, bl_error *err) {
+    if (self->at[n] == '+') return refuse(self, "a repeated interval ({…}+)", err);
+    if (self->at[1] == ',') bl_buffer_text(self->out, "{0"), self->at++, n--;
+    copy(self, n);
+    return true;
+}
+
+static bool translate(translation *self, bl_error *err) {
+    while (*self->at) {
+        const char *p = self->at;
+        size_t digits = *p == '{' ? strspn(p + 1, "0123456789,") : 0;
+        bool interval = digits > 0 && p[1 + digits] == '}';
+        bool ok = true;
+        if (p[0] == '(' && p[1] == '*') ok = refuse(self, "(*", err);
+        else if (p[0] == '(' && p[1] == '?') add_group(self);
+        else if (*p == '[') ok = add_class(self, err);
+        else if (*p == '\\') add_escape(self, false);
+        else if (interval) ok = add_interval(self, digits + 2, err);
+        else copy(self, 1);
+        if (!ok) return false;
     }
     return true;
 }
@@ -141,7 +236,8 @@ static pcre2_code *compile(const char *pattern, const char *translated, size_t n
 bl_regex *bl_regex_new(const char *pattern, bl_error *err) {
     bl_buffer translated = {0};
     bl_regex *regex = NULL;
-    if (!translate(pattern, &translated, err)) goto done;
+    translation whole = {pattern, pattern, &translated, newer_characters(err)};
+    if (!whole.newer || !translate(&whole, err)) goto done;
     if (translated.failed) {
         bl_fail(err, BL_ERR_MEMORY, "out of memory for a regular expression");
         goto done;

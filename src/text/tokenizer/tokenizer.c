@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/utf8.h"
+#include "text/tokenizer/gguf_tokenizer.h"
 #include "text/tokenizer/ids.h"
 #include "text/tokenizer/tokenizer_private.h"
 #include <stdlib.h>
@@ -30,8 +31,16 @@ bl_tokenizer *bl_tokenizer_load_memory(const char *name, const char *json, size_
     return NULL;
 }
 
+static bl_tokenizer *load_gguf(const char *path, bl_error *err) {
+    bl_gguf *file = bl_gguf_open(path, err);
+    bl_tokenizer *tokenizer = file ? bl_gguf_tokenizer(file, path, err) : NULL;
+    bl_gguf_free(file);
+    return tokenizer;
+}
+
 bl_tokenizer *bl_tokenizer_load(const char *path, bl_error *err) {
     size_t size;
+    if (bl_gguf_is(path)) return load_gguf(path, err);
     char *json = bl_file_read(path, MAX_FILE, &size, err);
     if (!json) return NULL;
     bl_tokenizer *tokenizer = bl_tokenizer_load_memory(path, json, size, err);
@@ -51,17 +60,22 @@ void bl_tokenizer_free(bl_tokenizer *tokenizer) {
     free(tokenizer);
 }
 
-size_t bl_tokenizer_size(const bl_tokenizer *tokenizer) { return tokenizer->vocabulary.size; }
+size_t bl_tokenizer_size(const bl_tokenizer *tokenizer) { return tokenizer ? tokenizer->vocabulary.size : 0; }
 
-int32_t bl_tokenizer_eos(const bl_tokenizer *tokenizer) { return tokenizer->eos; }
+bool bl_no_tokenizer(bl_error *err) {
+    return bl_fail(err, BL_ERR_INPUT,
+                   "the model has no tokenizer.json, which reading and writing text needs");
+}
+
+int32_t bl_tokenizer_eos(const bl_tokenizer *tokenizer) { return tokenizer ? tokenizer->eos : -1; }
 
 const char *bl_tokenizer_token(const bl_tokenizer *tokenizer, int32_t id) {
     size_t length;
-    return bl_vocabulary_token(&tokenizer->vocabulary, id, &length);
+    return tokenizer ? bl_vocabulary_token(&tokenizer->vocabulary, id, &length) : NULL;
 }
 
 int32_t bl_tokenizer_id(const bl_tokenizer *tokenizer, const char *token) {
-    return bl_vocabulary_id(&tokenizer->vocabulary, token, strlen(token));
+    return tokenizer ? bl_vocabulary_id(&tokenizer->vocabulary, token, strlen(token)) : -1;
 }
 
 /* One call of bl_tokenizer_encode. */
@@ -109,6 +123,7 @@ bool bl_tokenizer_encode(const bl_tokenizer *tokenizer, const char *text, size_t
                          bl_error *err) {
     size_t bad;
     ids->n = 0;
+    if (!tokenizer) return bl_no_tokenizer(err);
     if (!bl_utf8_check(text, length, &bad))
         return bl_fail(err, BL_ERR_INPUT, "the text is not valid UTF-8: byte 0x%02x at offset %zu",
                        (unsigned char)text[bad], bad);
@@ -154,6 +169,7 @@ char *bl_tokenizer_decode_n(const bl_tokenizer *tokenizer, const int32_t *ids, s
                             bl_error *err) {
     bl_pieces pieces = {0};
     char *text = NULL;
+    if (!tokenizer && !bl_no_tokenizer(err)) return NULL;
     if (gather(tokenizer, ids, n, &pieces, err) && bl_decoder_run(&tokenizer->decoder, &pieces, err)) {
         *length = pieces.text.n;
         text = bl_buffer_take(&pieces.text, err);

@@ -41,4 +41,6 @@ bool bl_load_added(bl_tokenizer *tokenizer, const char *content, size_t n, bl_ad
                    bool normalized, bl_error *err);
 /* The last step: the token that ends a text. */
 void bl_load_finish(bl_tokenizer *tokenizer);
+/* False: there is no tokenizer, and one is needed. */
+bool bl_no_tokenizer(bl_error *err);
 #endif

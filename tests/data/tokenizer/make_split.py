@@ -76,7 +76,8 @@ def other_ids(variant):
 def hostile():
     if random.random() < 0.3:
         pieces = ["Foo", "foo", "FOO", "\0", "x", "a\0b", "\ufdd0", "\u017f", "\u212a", "'\u017f", "'S", "'LL", "'Re", "\u180e", "\u0085", "\u2028", "12", "1234567", "\r\n", "\n", "   ", "\t", "th",
-                  "\u0301", "é", "\ufb05", "Ⅷ", "²", "_", "run", "x", "e", "!?", "。", "ひらがな", "मैं", "\u200d"]
+                  "\u0301", "é", "\ufb05", "Ⅷ", "²", "_", "run", "x", "e", "!?", "。", "ひらがな", "मैं", "\u200d",
+                  "\U00031350", "\U0001376f", "\U00010d40", "\ua7cb"]  # letters and a number of Unicode 15 and later
         return "".join(random.choice(pieces) * random.choice([1, 1, 2, 5, 25]) for _ in range(random.randrange(1, 9)))
     return text()
 

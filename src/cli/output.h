@@ -1,0 +1,26 @@
+/* The end of every verb: a result as what was asked for, to where it was asked for. */
+#ifndef BL_CLI_OUTPUT_H
+#define BL_CLI_OUTPUT_H
+#include "cli/options.h"
+
+/* How a kind of result is shown; a NULL member: not in this way. */
+typedef struct view {
+    char *(*table)(const bl_tree *tree, const bl_terminal *terminal, bl_error *err); /* NULL: the rows */
+    bl_table *(*rows)(const bl_tree *tree, bl_error *err); /* CSV, and the table where that is NULL */
+} view;
+
+/* `tree` (taken; NULL stays NULL) as --format asks. */
+char *show_tree(const common *c, bl_tree *tree, const view *how, bl_error *err);
+/* A table (taken) as CSV or, otherwise, for the terminal. */
+char *show_rows(const common *c, bl_table *rows, bl_error *err);
+/* Writes `text` (freed; NULL: `made` says why) to -o if given, else to standard output; on rank 0 only.
+ * Returns the exit status. */
+int write_result(const verb *self, const common *c, char *text, const bl_error *made);
+/* The same of a tree (taken); `err` is what making it said. */
+int write_tree(const verb *self, const common *c, bl_tree *tree, const view *how, bl_error *err);
+/* What was written to -o, told on standard output: as write_tree, whatever -o is. */
+int tell_tree(const verb *self, const common *c, bl_tree *tree, const view *how, bl_error *err);
+/* Prints to standard output, where a failed write is an error too. */
+int write_stdout(const verb *self, const char *text);
+bl_terminal terminal_of(const common *c);
+#endif

@@ -1,0 +1,141 @@
+/* Inner products of bilinear maps (docs/specification.md, 15, 16), from their factors:
+ *
+ *   G[o, o'] = <B_o, B'_o'> = (P M P'ᵀ)[o, o'],   M = 1/2 [(L L'ᵀ) * (R R'ᵀ) + (L R'ᵀ) * (R L'ᵀ)] 
+ * [h, h']
+ *
+ * M comes in blocks of rows, so that memory is h' times a block. A map with itself needs M's blocks on and
+ * above the diagonal only: with the diagonal block halved, G = S + Sᵀ. Float32: an entry is right to about
+ * 1e-6 of the largest. */
+#include "decompose/gram.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "linear/gemm.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK ((size_t)192) /* rows of M at a time */
+
+/* [L l] and [R r] of a map as two dense matrices [h, n]; zeros where the map has no bias but n wants one. */
+typedef struct sides {
+    size_t h, n;
+    float *l, *r;
+} sides;
+
+static void fill(float *out, size_t n, bl_view weight, const float *bias, const size_t *from, size_t h) {
+    for (size_t g = 0; g < h; g++) {
+        size_t row = from ? from[g] : g;
+        memcpy(out + g * n, weight.data + row * weight.stride, weight.cols * sizeof *out);
+        if (n > weight.cols) out[g * n + weight.cols] = bias ? bias[row] : 0;
+    }
+}
+
+static bool sides_init(sides *s, const bl_bilinear *map, size_t n, bl_error *err) {
+    size_t count;
+    *s = (sides){.h = bl_bilinear_hidden(map), .n = n};
+    if (!bl_mul_size(s->h, n, &count)) count = SIZE_MAX;
+    s->l = bl_alloc(count, sizeof *s->l, err);
+    s->r = bl_alloc(count, sizeof *s->r, err);
+    if (!s->l || !s->r) return false;
+    fill(s->l, n, map->l, map->l_bias, map->left, s->h);
+    fill(s->r, n, map->r, map->r_bias, map->right, s->h);
+    return true;
+}
+
+static void sides_free(sides *s) {
+    free(s->l);
+    free(s->r);
+}
+
+/* m [rows, cols] = M of rows begin … of a and columns first … of b; four products into `work`. */
+static void block_of_m(const sides *a, const sides *b, size_t begin, size_t rows, size_t first, float *work) {
+    size_t n = a->n, cols = b->h - first, size = rows * cols;
+    const float *l = a->l + begin * n, *r = a->r + begin * n;
+    float *ll = work, *rr = ll + size, *lr = rr + size, *rl = lr + size;
+    bl_gemm_nt(rows, cols, n, 1.0F, l, n, b->l + first * n, n, 0.0F, ll, cols);
+    bl_gemm_nt(rows, cols, n, 1.0F, r, n, b->r + first * n, n, 0.0F, rr, cols);
+    bl_gemm_nt(rows, cols, n, 1.0F, l, n, b->r + first * n, n, 0.0F, lr, cols);
+    bl_gemm_nt(rows, cols, n, 1.0F, r, n, b->l + first * n, n, 0.0F, rl, cols);
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < size; i++) ll[i] = 0.5F * (ll[i] * rr[i] + lr[i] * rl[i]);
+}
+
+/* g [d_a, d_b] (+)= P_a[:, begin …] m z, where the product with P_bᵀ goes into z [rows, d_b]. */
+static void add_block(const bl_bilinear *a, const bl_bilinear *b, size_t begin, size_t rows, size_t first,
+                      const float *m, float *z, float *g) {
+    size_t d_a = bl_bilinear_out(a), d_b = bl_bilinear_out(b), cols = bl_bilinear_hidden(b) - first;
+    const float *left = z;
+    if (b->p.data) bl_gemm_nt(rows, d_b, cols, 1.0F, m, cols, b->p.data + first, b->p.stride, 0.0F, z, d_b);
+    else
+        for (size_t r = 0; r < rows; r++) {
+            memset(z + r * d_b, 0, first * sizeof *z);
+            memcpy(z + r * d_b + first, m + r * cols, cols * sizeof *z);
+        }
+    if (a->p.data)
+        bl_gemm_nn(d_a, d_b, rows, 1.0F, a->p.data + begin, a->p.stride, left, d_b, begin ? 1.0F : 0.0F, g,
+                   d_b);
+    else memcpy(g + begin * d_b, z, rows * d_b * sizeof *g);
+}
+
+/* A map with itself: the block on the diagonal counts half, and g becomes g + gᵀ at the end. */
+static void halve_diagonal(float *m, size_t rows, size_t cols) {
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < rows; c++) m[r * cols + c] *= 0.5F;
+}
+
+static void add_transposed(float *g, size_t d) {
+    for (size_t i = 0; i < d; i++)
+        for (size_t j = 0; j <= i; j++) g[i * d + j] = g[j * d + i] = g[i * d + j] + g[j * d + i];
+}
+
+static bool check_finite(const bl_bilinear *a, const float *g, size_t count, bl_error *err) {
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) sum += fabs((double)g[i]);
+    return isfinite(sum) || bl_fail(err, BL_ERR_NUMERIC,
+                                    "%s: the inner products of layer %zu's forms hold NaN or infinity: so do "
+                                    "its weights, or they are too large",
+                                    a->name ? a->name : "the map", a->layer);
+}
+
+bool bl_bilinear_gram(const bl_bilinear *a, const bl_bilinear *b, float *g, bl_error *err) {
+    size_t n_a = bl_bilinear_size(a), n_b = bl_bilinear_size(b), n = n_a > n_b ? n_a : n_b, count;
+    bool same = a == b, ok = false;
+    if (bl_bilinear_in(a) != bl_bilinear_in(b))
+        return bl_fail(err, BL_ERR_USAGE, "maps that read %zu and %zu numbers cannot be compared",
+                       bl_bilinear_in(a), bl_bilinear_in(b));
+    sides left = {0}, other = {0};
+    const sides *right = same ? &left : &other;
+    float *work = NULL, *z = NULL;
+    if (!sides_init(&left, a, n, err) || (!same && !sides_init(&other, b, n, err))) goto done;
+    if (!bl_mul_size(4 * BLOCK, right->h, &count)) count = SIZE_MAX;
+    work = bl_alloc(count, sizeof *work, err);
+    z = bl_alloc(BLOCK * bl_bilinear_out(b), sizeof *z, err);
+    if (!work || !z) goto done;
+    for (size_t begin = 0; begin < left.h; begin += BLOCK) {
+        size_t rows = left.h - begin < BLOCK ? left.h - begin : BLOCK, first = same ? begin : 0;
+        block_of_m(&left, right, begin, rows, first, work);
+        if (same) halve_diagonal(work, rows, right->h - first);
+        add_block(a, b, begin, rows, first, work, z, g);
+    }
+    if (same) add_transposed(g, bl_bilinear_out(a));
+    ok = check_finite(a, g, bl_bilinear_out(a) * bl_bilinear_out(b), err);
+done:
+    sides_free(&left);
+    sides_free(&other);
+    free(work);
+    free(z);
+    return ok;
+}
+
+bool bl_bilinear_gram_traceless(const bl_bilinear *a, const bl_bilinear *b, const float *tau_a,
+                                const float *tau_b, float *g, bl_error *err) {
+    if (!bl_bilinear_gram(a, b, g, err)) return false;
+    if (!a->normed && !b->normed) return true;
+    size_t d_a = bl_bilinear_out(a), d_b = bl_bilinear_out(b), n = bl_bilinear_size(a);
+    if (bl_bilinear_size(b) > n) n = bl_bilinear_size(b);
+    for (size_t i = 0; i < d_a; i++)
+        for (size_t j = 0; j < d_b; j++)
+            g[i * d_b + j] =
+                (float)((double)g[i * d_b + j] - (double)tau_a[i] * (double)tau_b[j] / (double)n);
+    return true;
+}

@@ -1,0 +1,252 @@
+/* The account of a logit (docs/specification.md, 9). One forward pass with a tap at the position; all sums in
+ * float64, so that the account closes to what the float32 pass itself rounds. */
+#include "base/error.h"
+#include "base/memory.h"
+#include "evidence/outcome.h"
+#include "evidence/layer_run.h"
+#include "linear/best.h"
+#include "linear/gemm.h"
+#include "scan/similarity.h"
+#include <bilens/explain.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the tap gathers at position p. */
+typedef struct gathering {
+    const bl_explain_options *o;
+    size_t p, d, H, k, n_layer;
+    const float *read; /* [n_layer, d] s_i O_iᵀ u: what a head's output is multiplied with */
+    float *v;          /* [n, k] values of the head at hand */
+    double *heads;     /* [n_layer, H] u . s_i O_h z_h */
+    double *mlps;      /* [n_layer] u . y */
+    double embedding;  /* u . x_0 */
+    double scale;      /* s */
+    float *x;          /* [n] x' of the opened layer */
+    const bl_model *model;
+} gathering;
+
+static double dot(const float *a, const float *b, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+/* u . s O_h z_h, z_h = sum_j pattern[p, j] v_j. */
+static void take_head(gathering *g, size_t layer, size_t head, const float *pattern) {
+    const float *read = g->read + layer * g->d + head * g->k;
+    double sum = 0;
+    for (size_t j = 0; j <= g->p; j++) sum += (double)pattern[j] * dot(g->v + j * g->k, read, g->k);
+    g->heads[layer * g->H + head] = sum;
+}
+
+static void take(void *context, bl_point point, size_t layer, size_t head, bl_view value) {
+    gathering *g = context;
+    if (point == BL_POINT_V) {
+        for (size_t j = 0; j <= g->p; j++)
+            memcpy(g->v + j * g->k, value.data + j * value.stride, g->k * sizeof *g->v);
+        return;
+    }
+    const float *row = value.data + g->p * value.stride;
+    if (point == BL_POINT_RESID_PRE && layer == 0) g->embedding = dot(row, g->o->u, g->d);
+    if (point == BL_POINT_PATTERN) take_head(g, layer, head, row);
+    if (point == BL_POINT_MLP_OUT) g->mlps[layer] = dot(row, g->o->u, g->d);
+    if (point == BL_POINT_RESID_POST && layer + 1 == g->n_layer) g->scale = bl_final_scale(g->model, row);
+    if (point == BL_POINT_MLP_IN && layer == g->o->layer) memcpy(g->x, row, g->d * sizeof *g->x);
+}
+
+static bool gathering_init(gathering *g, const bl_model *model, size_t n, float **read, bl_error *err) {
+    const bl_config *c = bl_model_config(model);
+    g->model = model;
+    g->d = c->d_model;
+    g->H = c->n_head;
+    g->k = c->d_model / c->n_head;
+    g->n_layer = c->n_layer;
+    *read = bl_alloc(c->n_layer * g->d, sizeof **read, err);
+    g->v = bl_alloc(n * g->k, sizeof *g->v, err);
+    g->heads = bl_alloc_zero(c->n_layer * g->H, sizeof *g->heads, err);
+    g->mlps = bl_alloc_zero(c->n_layer, sizeof *g->mlps, err);
+    g->x = bl_alloc(g->d + 1, sizeof *g->x, err);
+    if (!*read || !g->v || !g->heads || !g->mlps || !g->x) return false;
+    g->x[g->d] = 1;
+    for (size_t i = 0; i < c->n_layer; i++) {
+        bl_view o = bl_model_layer(model, i)->w_o;
+        bl_gemv_t(o.rows, o.cols, bl_model_attention_scale(model), o.data, o.stride, g->o->u, 0.0F,
+                  *read + i * g->d);
+    }
+    g->read = *read;
+    return true;
+}
+
+static void gathering_free(gathering *g) {
+    free(g->v);
+    free(g->heads);
+    free(g->mlps);
+    free(g->x);
+}
+
+/* ---- parts ---- */
+
+static bool fill_parts(const gathering *g, bl_account *out, bl_error *err) {
+    out->n_parts = 1 + g->n_layer * (g->H + 1);
+    out->parts = bl_alloc_zero(out->n_parts, sizeof *out->parts, err);
+    if (!out->parts) return false;
+    bl_account_part *part = out->parts;
+    snprintf(part->name, sizeof part->name, "embedding");
+    (part++)->value = g->scale * g->embedding;
+    for (size_t i = 0; i < g->n_layer; i++) {
+        for (size_t h = 0; h < g->H; h++, part++) {
+            snprintf(part->name, sizeof part->name, "layer %zu head %zu", i, h);
+            part->value = g->scale * g->heads[i * g->H + h];
+        }
+        snprintf(part->name, sizeof part->name, "layer %zu mlp", i);
+        (part++)->value = g->scale * g->mlps[i];
+    }
+    for (size_t i = 0; i < out->n_parts; i++) out->logit += out->parts[i].value;
+    out->scale = g->scale;
+    out->total = g->scale * g->mlps[g->o->layer];
+    return true;
+}
+
+/* ---- terms ---- */
+
+static int by_value(const void *a, const void *b) {
+    const bl_account_term *x = a, *y = b;
+    double m = fabs(x->value), n = fabs(y->value);
+    return m != n ? (m < n) - (m > n) : (x->index > y->index) - (x->index < y->index);
+}
+
+/* True if index i of n was asked for. */
+static bool asked(const bl_explain_options *o, size_t i, size_t n) {
+    for (size_t j = 0; j < o->n_eigs; j++)
+        if ((o->eigs[j] < 0 ? o->eigs[j] + (long)n : o->eigs[j]) == (long)i) return true;
+    return false;
+}
+
+static bool fill_terms(const gathering *g, const bl_eigen *eigen, bl_account *out, bl_error *err) {
+    const bl_explain_options *o = g->o;
+    size_t n = bl_eigen_size(eigen), shown = 0;
+    double square = dot(g->x, g->x, n), rest = 0;
+    bl_account_term *terms = bl_alloc_zero(n, sizeof *terms, err);
+    if (!terms) return false;
+    out->terms = terms;
+    out->shift = bl_eigen_shift(eigen);
+    out->constant = g->scale * ((double)bl_eigen_constant(eigen) + out->shift * square);
+    for (size_t i = 0; i < n; i++) {
+        double a = dot(bl_eigen_vector(eigen, (long)i), g->x, n), lambda = (double)bl_eigen_values(eigen)[i];
+        terms[i] = (bl_account_term){i, lambda, a, g->scale * (lambda - out->shift) * a * a, NULL, 0};
+    }
+    qsort(terms, n, sizeof *terms, by_value);
+    for (size_t i = 0; i < n; i++) {
+        if (o->n_eigs ? asked(o, terms[i].index, n) : i < o->most) terms[shown++] = terms[i];
+        else rest += terms[i].value;
+    }
+    out->n_terms = shown;
+    out->rest = rest;
+    return true;
+}
+
+/* Each term's similarity by word and head. */
+static bool split_words(const bl_model *model, const bl_eigen *eigen, const int32_t *ids, size_t n,
+                        bl_account *out, bl_error *err) {
+    size_t H = bl_model_config(model)->n_head, d = bl_model_config(model)->d_model, width = out->position + 1;
+    float *back = bl_alloc(H * d, sizeof *back, err), *c = bl_alloc(width, sizeof *c, err),
+          *heads = bl_alloc((1 + H) * width, sizeof *heads, err);
+    bl_workspace *workspace = bl_workspace_new(model, err);
+    bool ok = back && c && heads && workspace;
+    for (size_t t = 0; ok && t < out->n_terms; t++) {
+        bl_account_term *term = &out->terms[t];
+        long index = (long)term->index;
+        bl_probes probes = {0};
+        term->words = bl_alloc((1 + H) * width, sizeof *term->words, err);
+        ok = term->words && bl_probes_init(&probes, model, eigen, &index, 1, err) &&
+             bl_probe_backs(&probes, 0, back, err) &&
+             bl_contributions(&probes, 0, back, workspace, ids, n, out->position, c, heads, err);
+        for (size_t i = 0; ok && i < (1 + H) * width; i++) term->words[i] = (double)heads[i];
+        term->bias = ok ? (double)probes.bias[0] : 0;
+        bl_probes_free(&probes);
+    }
+    out->n_heads = H;
+    bl_workspace_free(workspace);
+    free(back);
+    free(c);
+    free(heads);
+    return ok;
+}
+
+/* ---- predictions ---- */
+
+static bool fill_predictions(const float *row, size_t V, int32_t token, bl_account *out, bl_error *err) {
+    size_t most = V < 10 ? V : 10;
+    bl_scored list[10];
+    bl_best best = bl_best_begin(list, most);
+    double lse = bl_log_sum_exp(row, V);
+    out->predictions = bl_alloc(most, sizeof *out->predictions, err);
+    if (!out->predictions) return false;
+    bl_best_offer_row(&best, 1.0F, row, V, 0);
+    bl_best_sort(&best);
+    out->n_predictions = best.n;
+    for (size_t i = 0; i < best.n; i++)
+        out->predictions[i] = (bl_account_prediction){(int32_t)list[i].id, exp((double)list[i].value - lse),
+                                                      (double)list[i].value};
+    out->probability = token >= 0 ? exp((double)row[token] - lse) : NAN;
+    for (size_t t = 0; token >= 0 && t < V; t++)
+        out->rank += row[t] > row[token] || (row[t] == row[token] && t <= (size_t)token);
+    return true;
+}
+
+/* ---- the whole ---- */
+
+static bool check(const bl_model *model, size_t n, size_t size, const bl_explain_options *o, bl_error *err) {
+    const bl_config *c = bl_model_config(model);
+    if (n == 0 || n > c->n_ctx)
+        return bl_fail(err, BL_ERR_USAGE, "the text has %zu tokens: 1 to %zu are expected", n, c->n_ctx);
+    if (o->position >= n)
+        return bl_fail(err, BL_ERR_USAGE, "position %zu is not in the text, whose %zu tokens are 0 to %zu",
+                       o->position, n, n - 1);
+    if (o->token >= 0 && (size_t)o->token >= c->n_vocab)
+        return bl_fail(err, BL_ERR_USAGE, "token %d does not exist", (int)o->token);
+    for (size_t i = 0; i < o->n_eigs; i++)
+        if (o->eigs[i] < -(long)size || o->eigs[i] >= (long)size)
+            return bl_fail(
+                err, BL_ERR_USAGE,
+                "eigenvector %ld does not exist; there are %zu: 0 to %zu, or -1 to -%zu from the end",
+                o->eigs[i], size, size - 1, size);
+    return true;
+}
+
+bool bl_account_of(const bl_model *model, const int32_t *ids, size_t n, const bl_explain_options *options,
+                   bl_account *out, bl_error *err) {
+    bl_error_clear(err);
+    *out = (bl_account){.layer = options->layer, .position = options->position};
+    bl_bilinear map;
+    if (!bl_model_bilinear(model, options->layer, &map, err) ||
+        !check(model, n, bl_bilinear_size(&map), options, err))
+        return false;
+    gathering g = {.o = options, .p = options->position};
+    float *read = NULL;
+    bl_workspace *workspace = bl_workspace_new(model, err);
+    bl_eigen *eigen = workspace ? bl_eigen_of(&map, options->u, 0, err) : NULL;
+    bool ok = eigen && gathering_init(&g, model, n, &read, err);
+    bl_tap tap = {.take = take, .context = &g};
+    bl_view logits = ok ? bl_forward_logits(model, workspace, ids, n, &tap, err) : (bl_view){0};
+    ok = logits.data && fill_parts(&g, out, err) && fill_terms(&g, eigen, out, err) &&
+         fill_predictions(logits.data + g.p * logits.stride, logits.cols, options->token, out, err) &&
+         (!options->words || split_words(model, eigen, ids, n, out, err));
+    gathering_free(&g);
+    free(read);
+    bl_workspace_free(workspace);
+    bl_eigen_free(eigen);
+    if (!ok) bl_account_free(out);
+    return ok;
+}
+
+void bl_account_free(bl_account *account) {
+    if (!account) return;
+    for (size_t i = 0; account->terms && i < account->n_terms; i++) free(account->terms[i].words);
+    free(account->parts);
+    free(account->terms);
+    free(account->predictions);
+    *account = (bl_account){0};
+}

@@ -1,0 +1,220 @@
+/* Stories through one layer (docs/specification.md, 1): the forward pass of model/forward.c with a tap. */
+#include "evidence/layer_run.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "linear/exp.h"
+#include "linear/gemm.h"
+#include "text/corpus/batch.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- stories ---- */
+
+typedef struct encoding {
+    const bl_model *model;
+    bl_batch *batch;
+} encoding;
+
+static bool encode(void *context, size_t i, size_t thread, bl_error *err) {
+    encoding *e = context;
+    (void)thread;
+    return bl_batch_encode(e->batch, i, bl_model_tokenizer(e->model), bl_model_config(e->model)->n_ctx, err);
+}
+
+typedef struct space {
+    size_t ids, stories;
+} space;
+
+/* Appends the batch's stories. */
+static bool append(bl_story_ids *s, space *room, const bl_batch *batch, bl_error *err) {
+    size_t capacity = room->stories;
+    if (!bl_grow(&s->begin, &capacity, s->n + batch->n + 1, sizeof *s->begin, err) ||
+        !bl_grow(&s->first, &room->stories, s->n + batch->n + 1, sizeof *s->first, err))
+        return false;
+    if (s->n == 0) s->begin[0] = s->first[0] = 0;
+    for (size_t i = 0; i < batch->n; i++) {
+        size_t n = batch->ids[i].n, at = s->begin[s->n];
+        if (!bl_grow(&s->ids, &room->ids, at + n, sizeof *s->ids, err)) return false;
+        memcpy(s->ids + at, batch->ids[i].data, n * sizeof *s->ids);
+        s->first[s->n + 1] = s->first[s->n] + (n ? n - 1 : 0);
+        s->begin[++s->n] = at + n;
+        if (n > s->longest) s->longest = n;
+    }
+    return true;
+}
+
+bool bl_story_ids_read(const bl_model *model, bl_corpus *corpus, size_t most, const bl_progress *progress,
+                       bl_story_ids *out, bl_error *err) {
+    *out = (bl_story_ids){0};
+    bl_batch batch = {0};
+    space room = {0};
+    encoding context = {model, &batch};
+    size_t step = 256;
+    bool ok = true;
+    while (ok) {
+        size_t left = most ? most - out->n : step;
+        uint64_t read, total;
+        if (left == 0) break;
+        bl_corpus_position(corpus, &read, &total);
+        ok = bl_progress_step(progress, "reading", read, total, err) &&
+             bl_batch_read(&batch, corpus, left < step ? left : step, err);
+        if (!ok || batch.n == 0) break;
+        ok = bl_parallel(batch.n, encode, &context, err) && append(out, &room, &batch, err);
+    }
+    bl_batch_free(&batch);
+    if (ok && (out->n == 0 || out->first[out->n] == 0))
+        ok = bl_fail(err, BL_ERR_INPUT, "no story has two tokens, so that there is nothing to predict");
+    if (!ok) bl_story_ids_free(out);
+    return ok;
+}
+
+void bl_story_ids_free(bl_story_ids *stories) {
+    free(stories->ids);
+    free(stories->begin);
+    free(stories->first);
+    *stories = (bl_story_ids){0};
+}
+
+const int32_t *bl_story_ids_of(const bl_story_ids *stories, size_t i, size_t *n) {
+    *n = stories->begin[i + 1] - stories->begin[i];
+    return stories->ids + stories->begin[i];
+}
+
+/* ---- sites ---- */
+
+static bool site_init(bl_layer_run *s, const bl_model *model, size_t layer, size_t T, bl_error *err) {
+    size_t d = bl_model_config(model)->d_model, count;
+    *s = (bl_layer_run){.model = model, .layer = layer, .d = d};
+    if (!bl_model_bilinear(model, layer, &s->map, err)) return false;
+    s->n = bl_bilinear_size(&s->map);
+    if (!bl_mul_size(T, s->n, &count)) count = SIZE_MAX;
+    s->workspace = bl_workspace_new(model, err);
+    s->x = bl_alloc(count, sizeof *s->x, err);
+    s->mid = bl_alloc(count, sizeof *s->mid, err);
+    s->y = bl_alloc(count, sizeof *s->y, err);
+    return s->workspace && s->x && s->mid && s->y;
+}
+
+bl_layer_run *bl_layer_runs_new(const bl_model *model, size_t layer, size_t T, bl_error *err) {
+    size_t threads = (size_t)bl_threads();
+    bl_layer_run *sites =
+        bl_alloc_zero(threads + 1, sizeof *sites, err); /* one more: the end, without a model */
+    bool ok = sites != NULL;
+    for (size_t t = 0; ok && t < threads; t++) ok = site_init(&sites[t], model, layer, T ? T : 1, err);
+    if (ok) return sites;
+    bl_layer_runs_free(sites);
+    return NULL;
+}
+
+void bl_layer_runs_free(bl_layer_run *sites) {
+    for (bl_layer_run *s = sites; s && s->model; s++) {
+        bl_workspace_free(s->workspace);
+        free(s->x);
+        free(s->mid);
+        free(s->y);
+    }
+    free(sites);
+}
+
+typedef struct listening {
+    bl_layer_run *site;
+    bl_layer_run_edit edit;
+    void *context;
+} listening;
+
+/* Rows [n, d] into out with rows `width` apart. */
+static void keep_rows(float *out, size_t width, bl_view value) {
+    for (size_t p = 0; p < value.rows; p++)
+        memcpy(out + p * width, value.data + p * value.stride, value.cols * sizeof *out);
+}
+
+static void take(void *context, bl_point point, size_t layer, size_t head, bl_view value) {
+    const listening *l = context;
+    bl_layer_run *s = l->site;
+    (void)head;
+    if (layer != s->layer || point == BL_POINT_LOGITS) return;
+    if (point == BL_POINT_RESID_MID) keep_rows(s->mid, s->d, value);
+    if (point == BL_POINT_MLP_OUT) keep_rows(s->y, s->d, value);
+    if (point != BL_POINT_MLP_IN) return;
+    keep_rows(s->x, s->n, value);
+    for (size_t p = 0; s->n > s->d && p < value.rows; p++) s->x[p * s->n + s->d] = 1;
+}
+
+static void edit(void *context, bl_point point, size_t layer, size_t head, bl_rows value) {
+    const listening *l = context;
+    (void)head;
+    if (layer == l->site->layer && point == BL_POINT_MLP_OUT) l->edit(l->context, l->site, value);
+}
+
+bool bl_layer_run_inputs(bl_layer_run *site, const int32_t *ids, size_t n, bl_error *err) {
+    listening l = {site, NULL, NULL};
+    bl_tap tap = {.take = take, .context = &l};
+    return bl_forward_mlp_in(site->model, site->workspace, ids, n, site->layer, &tap, err).data != NULL;
+}
+
+bl_view bl_layer_run_logits(bl_layer_run *site, const int32_t *ids, size_t n, bl_layer_run_edit change,
+                            void *context, bl_error *err) {
+    listening l = {site, change, context};
+    bl_tap tap = {.take = take, .context = &l, .edit = change ? edit : NULL};
+    return bl_forward_logits(site->model, site->workspace, ids, n, &tap, err);
+}
+
+void bl_layer_run_apply(const bl_bilinear *map, const float *x, size_t rows, float *work, float *y) {
+    size_t h = bl_bilinear_hidden(map), in = bl_bilinear_in(map), n = bl_bilinear_size(map),
+           d = bl_bilinear_out(map);
+    float *left = work, *right = work + rows * h;
+    bl_gemm_nt(rows, h, in, 1.0F, x, n, map->l.data, map->l.stride, 0.0F, left, h);
+    bl_gemm_nt(rows, h, in, 1.0F, x, n, map->r.data, map->r.stride, 0.0F, right, h);
+    for (size_t p = 0; p < rows; p++) {
+        float one = map->l_bias ? x[p * n + in] : 0, *l = left + p * h, *r = right + p * h;
+        for (size_t g = 0; map->l_bias && g < h; g++) {
+            l[g] += one * map->l_bias[g];
+            r[g] += one * map->r_bias[g];
+        }
+        for (size_t g = 0; g < h; g++) l[g] *= r[g];
+    }
+    bl_gemm_nt(rows, d, h, 1.0F, left, h, map->p.data, map->p.stride, 0.0F, y, d);
+    for (size_t p = 0; map->constant && p < rows; p++)
+        for (size_t i = 0; i < d; i++) y[p * d + i] += map->constant[i];
+}
+
+/* ---- the head ---- */
+
+double bl_final_scale_of_sum(const bl_model *model, const float *a, const float *b) {
+    const bl_config *c = bl_model_config(model);
+    if (!c->normalization) return 1;
+    double sum = 0;
+    for (size_t i = 0; i < c->d_model; i++) {
+        double value = (double)a[i] + (b ? (double)b[i] : 0);
+        sum += value * value;
+    }
+    return 1 / sqrt(sum / (double)c->d_model + 1e-8);
+}
+
+double bl_final_scale(const bl_model *model, const float *row) {
+    return bl_final_scale_of_sum(model, row, NULL);
+}
+
+double bl_log_sum_exp(const float *row, size_t n) {
+    float most = row[0];
+#pragma omp simd reduction(max : most)
+    for (size_t i = 1; i < n; i++) most = row[i] > most ? row[i] : most;
+    double sum = 0;
+    for (size_t begin = 0; begin < n; begin += 256) {
+        size_t end = n - begin < 256 ? n : begin + 256;
+        float part = 0;
+#pragma omp simd reduction(+ : part)
+        for (size_t i = begin; i < end; i++) part += bl_expf(row[i] - most);
+        sum += (double)part;
+    }
+    return (double)most + log(sum);
+}
+
+bool bl_check_last_layer(const bl_model *model, size_t layer, const char *what, bl_error *err) {
+    size_t last = bl_model_config(model)->n_layer - 1;
+    return layer == last || bl_fail(err, BL_ERR_USAGE,
+                                    "%s reads the logits behind the last layer: --layer must be %zu, not %zu",
+                                    what, last, layer);
+}

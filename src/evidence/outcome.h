@@ -1,0 +1,32 @@
+/* What a change of the logits does to one prediction. */
+#ifndef BL_EVIDENCE_OUTCOME_H
+#define BL_EVIDENCE_OUTCOME_H
+#include "evidence/tally.h"
+
+/* One prediction before the edit. Logits are read where they lie. */
+typedef struct bl_before {
+    const float *logits; /* [V] */
+    size_t V;
+    int32_t target;
+    double lse;        /* log sum exp of the logits */
+    size_t best;       /* the most probable token, the lowest id of equals */
+    double expected;   /* sum_t p_t logit_t */
+    double expected_g; /* sum_t p_t g_t, where g was given */
+} bl_before;
+
+/* g [V] or NULL. */
+bl_before bl_before_of(const float *logits, size_t V, int32_t target, const float *g);
+/* Any new logits [V]. */
+bl_outcome bl_outcome_of(const bl_before *before, const float *after);
+/* Logits r (logit_t - c g_t): what an edit along one direction behind the last layer comes to. scratch [V].
+ * */
+bl_outcome bl_outcome_along(const bl_before *before, double r, double c, const float *g, float *scratch);
+/* The logit of `token` alone falls by delta. */
+bl_outcome bl_outcome_own(const bl_before *before, size_t token, double delta);
+/* log(1 + p (e^-delta - 1)) of a token of log probability log_p, where log_other = log(1 - p): how log Z
+ * changes when the token's logit falls by delta. By log1p where that is exact, else as a sum of
+ * exponentials. */
+double bl_log_rest(double log_p, double log_other, double delta);
+/* log(1 - p) of `token`, from the other tokens' logits where p is near 1. */
+double bl_log_other(const float *logits, size_t V, double lse, size_t token);
+#endif

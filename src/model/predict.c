@@ -1,0 +1,90 @@
+/* Next-token predictions: p(t) = exp(logit_t - m) / sum exp(logit - m), m the largest logit
+ * (docs/specification.md, 1). */
+#include "base/error.h"
+#include "base/memory.h"
+#include "linear/best.h"
+#include "model/forward.h"
+#include <bilens/predict.h>
+#include <math.h>
+#include <stdlib.h>
+
+static bool check_ids(const bl_model *model, const int32_t *ids, size_t n, bl_error *err) {
+    const bl_config *c = bl_model_config(model);
+    if (n == 0) return bl_fail(err, BL_ERR_USAGE, "the text has no tokens");
+    if (n > c->n_ctx)
+        return bl_fail(err, BL_ERR_USAGE, "the text has %zu tokens, but the model reads at most %zu", n,
+                       c->n_ctx);
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < 0 || (size_t)ids[i] >= c->n_vocab)
+            return bl_fail(err, BL_ERR_UNSUPPORTED,
+                           "the tokenizer gives id %d, but the model's vocabulary has %zu", (int)ids[i],
+                           c->n_vocab);
+    return true;
+}
+
+/* One position: logits [V] into best [top] and next, whose id is set; `list` [top] is scratch. False when a
+ * logit is not finite. */
+static bool one_position(const float *logits, size_t V, size_t top, bl_scored *list, bl_predicted *best,
+                         bl_predicted *next) {
+    bl_best found = bl_best_begin(list, top);
+    double most, sum = 0;
+    bl_best_offer_row(&found, 1.0F, logits, V, 0);
+    bl_best_sort(&found);
+    if (found.n < top) return false;
+    most = (double)list[0].value;
+    for (size_t t = 0; t < V; t++) sum += exp((double)logits[t] - most);
+    for (size_t i = 0; i < top; i++)
+        best[i] = (bl_predicted){.id = (int32_t)list[i].id,
+                                 .probability = exp((double)list[i].value - most) / sum,
+                                 .rank = i + 1};
+    if (next->id >= 0) {
+        next->rank = 1;
+        for (size_t t = 0; t < V; t++) next->rank += logits[t] > logits[next->id];
+        next->probability = exp((double)logits[next->id] - most) / sum;
+    }
+    return isfinite(sum) && isfinite(most);
+}
+
+bl_predictions *bl_predict(const bl_model *model, const int32_t *ids, size_t n, size_t top, bl_error *err) {
+    size_t V = bl_model_config(model)->n_vocab, cells;
+    bool finite = true;
+    if (!check_ids(model, ids, n, err)) return NULL;
+    if (top < 1) top = 1;
+    if (top > V) top = V;
+    if (!bl_mul_size(n, top, &cells)) cells = SIZE_MAX;
+    bl_workspace *workspace = bl_workspace_new(model, err);
+    bl_view logits = {0};
+    if (workspace) logits = bl_forward_logits(model, workspace, ids, n, NULL, err);
+    bl_predictions *out = logits.data ? bl_alloc_zero(1, sizeof *out, err) : NULL;
+    bl_scored *list = out ? bl_alloc(cells, sizeof *list, err) : NULL;
+    if (list) {
+        *out = (bl_predictions){.n = n,
+                                .top = top,
+                                .best = bl_alloc(cells, sizeof *out->best, err),
+                                .next = bl_alloc_zero(n, sizeof *out->next, err)};
+        if (out->best && out->next) {
+#pragma omp parallel for schedule(static) reduction(&& : finite)
+            for (size_t p = 0; p < n; p++) {
+                out->next[p].id = p + 1 < n ? ids[p + 1] : -1;
+                finite = one_position(logits.data + p * logits.stride, V, top, list + p * top,
+                                      out->best + p * top, &out->next[p]) &&
+                         finite;
+            }
+            if (!finite)
+                bl_fail(err, BL_ERR_NUMERIC, "a logit is not finite: the weights hold NaN or infinity");
+        }
+    }
+    bool ok = list && out->best && out->next && finite;
+    free(list);
+    bl_workspace_free(workspace);
+    if (ok) return out;
+    bl_predictions_free(out);
+    return NULL;
+}
+
+void bl_predictions_free(bl_predictions *predictions) {
+    if (!predictions) return;
+    free(predictions->best);
+    free(predictions->next);
+    free(predictions);
+}

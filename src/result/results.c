@@ -1,0 +1,297 @@
+/* Results as trees: the contract of the command line, keys in the contract's order. Keys beyond the contract:
+ * direction; architecture; size, effective_rank, constant, centred, groups, position, group, sources.bias;
+ * bias. A number of an eigen or a scan result that is not finite is an error: such weights mean nothing. */
+#include "base/error.h"
+#include "base/memory.h"
+#include "result/results.h"
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHOWN = 10 };
+
+static void number(bl_builder *b, bl_tree *at, const char *key, double value) {
+    if (isfinite(value)) bl_put_real(b, at, key, value);
+    else
+        bl_builder_fail(b, BL_ERR_NUMERIC,
+                        "a result is not a number (NaN or infinity): the weights are too large or damaged");
+}
+
+static void numbers(bl_builder *b, bl_tree *at, const char *key, const float *values, size_t n) {
+    bl_tree *list = bl_put_array(b, at, key);
+    for (size_t i = 0; list && i < n; i++) number(b, list, NULL, (double)values[i]);
+}
+
+void bl_put_token(bl_builder *b, bl_tree *at, const char *key, const bl_model *model, int64_t id) {
+    char unnamed[32];
+    const char *name =
+        id >= 0 && id <= INT32_MAX ? bl_tokenizer_token(bl_model_tokenizer(model), (int32_t)id) : NULL;
+    snprintf(unnamed, sizeof unnamed, "#%lld", (long long)id);
+    bl_put_text(b, at, key, name ? name : unnamed);
+}
+
+void bl_put_tokens(bl_builder *b, bl_tree *at, const char *key, const bl_model *model, const int32_t *ids,
+                   size_t n) {
+    bl_tree *list = bl_put_array(b, at, key);
+    for (size_t i = 0; list && i < n; i++) bl_put_token(b, list, NULL, model, ids[i]);
+}
+
+static const char *mlp_name(const bl_config *config, char out[48]) {
+    if (config->plain) return "plain";
+    if (bl_config_is_bilinear(config)) return "bilinear";
+    snprintf(out, 48, "gated by %s", bl_gate_name(config->gate));
+    return out;
+}
+
+static void architecture(bl_builder *b, bl_tree *root, const bl_config *config) {
+    bl_tree *out = bl_put_object(b, root, "architecture");
+    char name[48];
+    bl_put_text(b, out, "kind", bl_config_architecture(config));
+    bl_put_count(b, out, "n_vocab", config->n_vocab);
+    bl_put_count(b, out, "n_layer", config->n_layer);
+    bl_put_count(b, out, "n_head", config->n_head);
+    bl_put_count(b, out, "n_kv_head", config->n_kv_head);
+    bl_put_count(b, out, "head_dim", config->head_dim);
+    bl_put_count(b, out, "n_ctx", config->n_ctx);
+    bl_put_count(b, out, "d_model", config->d_model);
+    bl_put_count(b, out, "d_hidden", config->d_hidden);
+    bl_put_text(b, out, "mlp", mlp_name(config, name));
+    bl_put_flag(b, out, "mlp_bias", config->bias_w || config->bias_p);
+    bl_put_text(b, out, "normalization", bl_config_norm(config));
+    bl_put_flag(b, out, "tied", config->tied);
+}
+
+static void tensor(bl_builder *b, bl_tree *list, const bl_tensor_info *info) {
+    bl_tree *out = bl_put_object(b, list, NULL);
+    bl_put_text(b, out, "name", info->name);
+    bl_tree *shape = bl_put_array(b, out, "shape");
+    for (size_t k = 0; k < info->n_dims; k++) bl_put_count(b, shape, NULL, info->shape[k]);
+    bl_put_text(b, out, "dtype", info->dtype);
+}
+
+bl_tree *bl_info_tree(const bl_model *model, bl_error *err) {
+    bl_builder b = {err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_put_text(&b, root, "model", bl_model_name(model));
+    const char *generation = bl_config_generation(bl_model_config(model));
+    if (generation) bl_put_text(&b, root, "generation", generation);
+    bl_put_tree(&b, root, "config", bl_tree_parse(bl_model_config_json(model), "config.json", err));
+    architecture(&b, root, bl_model_config(model));
+    bl_put_count(&b, root, "parameters", bl_model_parameters(model));
+    bl_tree *tensors = bl_put_array(&b, root, "tensors");
+    for (size_t i = 0; i < bl_model_n_tensors(model); i++) {
+        bl_tensor_info info = bl_model_tensor_info(model, i);
+        tensor(&b, tensors, &info);
+    }
+    return bl_tree_built(&b, root);
+}
+
+void bl_put_subject(bl_builder *b, bl_tree *root, const bl_question *question) {
+    const bl_direction *direction = question->direction;
+    bl_basis basis = bl_model_basis_out(question->model);
+    bl_put_text(b, root, "model", bl_model_name(question->model));
+    bl_put_count(b, root, "layer", question->layer);
+    bl_put_text(b, root, "token", direction->token);
+    bl_tree *minus = bl_put_array(b, root, "minus");
+    for (size_t i = 0; i < direction->n_minus; i++) bl_put_text(b, minus, NULL, direction->minus[i]);
+    if (direction->minus_all) bl_put_text(b, minus, NULL, "*");
+    char *canonical = b->failed ? NULL : bl_direction_text(direction, &basis, b->err);
+    if (!canonical) b->failed = true;
+    bl_put_text(b, root, "direction", canonical);
+    bl_free(canonical);
+}
+
+static void put_run(bl_builder *b, bl_tree *at, const char *key, size_t first, size_t last) {
+    bl_tree *pair = bl_put_array(b, at, key);
+    bl_put_count(b, pair, NULL, first);
+    bl_put_count(b, pair, NULL, last);
+}
+
+/* [[token, value], …] */
+static void entries(bl_builder *b, bl_tree *at, const char *key, const bl_model *model, const bl_entry *from,
+                    size_t n) {
+    bl_tree *out = bl_put_array(b, at, key);
+    for (size_t i = 0; i < n; i++) {
+        bl_tree *pair = bl_put_array(b, out, NULL);
+        bl_put_token(b, pair, NULL, model, (int64_t)from[i].index[0]);
+        number(b, pair, NULL, (double)from[i].value);
+    }
+}
+
+/* The ten highest and lowest of values [V]. */
+static void source(bl_builder *b, bl_tree *at, const char *key, const bl_model *model, const float *values,
+                   size_t n_vocab) {
+    bl_entry top[SHOWN], bottom[SHOWN];
+    bl_named_array array = {.data = values, .n_dims = 1, .shape = {n_vocab}};
+    size_t n = bl_describe(&array, SHOWN, top, bottom);
+    if (n < SHOWN && n < n_vocab)
+        bl_builder_fail(b, BL_ERR_NUMERIC,
+                        "virtual tokens are not numbers (NaN): the weights are too large or damaged");
+    bl_tree *out = bl_put_object(b, at, key);
+    entries(b, out, "top", model, top, n);
+    entries(b, out, "bottom", model, bottom, n);
+}
+
+/* Virtual tokens of v [n]; `space` [1 + H, V]. */
+static void sources(bl_builder *b, bl_tree *at, const bl_question *subject, const bl_eigen *eigen,
+                    const float *v, float *space) {
+    const bl_config *config = bl_model_config(subject->model);
+    bl_tree *out = bl_put_object(b, at, "sources");
+    char name[40] = "direct";
+    if (b->failed) return;
+    if (!bl_virtual_tokens(subject->model, subject->layer, v, space, b->err)) {
+        b->failed = true;
+        return;
+    }
+    for (size_t row = 0; row < 1 + config->n_head; row++) {
+        if (row > 0) snprintf(name, sizeof name, "head %zu", row - 1);
+        source(b, out, name, subject->model, space + row * config->n_vocab, config->n_vocab);
+    }
+    if (bl_eigen_size(eigen) > config->d_model) {
+        bl_tree *bias = bl_put_object(b, out, "bias");
+        number(b, bias, "value", (double)v[bl_eigen_size(eigen) - 1]);
+    }
+}
+
+/* False with an error when `index` is not of this spectrum. */
+static bool locate(bl_builder *b, const bl_eigen *eigen, long index, size_t *position) {
+    long n = (long)bl_eigen_size(eigen);
+    *position = (size_t)(index < 0 ? n + index : index);
+    if (index >= -n && index < n) return true;
+    return bl_builder_fail(b, BL_ERR_USAGE, "eigenvector %ld: indices from %ld to %ld exist", index, -n,
+                           n - 1);
+}
+
+/* "group", where eigenvalue `position` is in one. */
+static void put_group(bl_builder *b, bl_tree *at, const bl_eigen *eigen, size_t position) {
+    size_t first, last;
+    bl_eigen_group(eigen, position, &first, &last);
+    if (last > first) put_run(b, at, "group", first, last);
+}
+
+static void vector(bl_builder *b, bl_tree *list, const bl_question *subject, const bl_eigen *eigen,
+                   long index, float *space) {
+    size_t position;
+    if (!locate(b, eigen, index, &position)) return;
+    const float *v = bl_eigen_vector(eigen, index);
+    if (!v) {
+        bl_builder_fail(b, BL_ERR_USAGE,
+                        "an eigenvector is asked for that was not computed: ask bl_eigen_new for more pairs, "
+                        "or for all with k = 0");
+        return;
+    }
+    bl_tree *out = bl_put_object(b, list, NULL);
+    bl_put_integer(b, out, "index", index);
+    number(b, out, "eigenvalue", (double)bl_eigen_values(eigen)[position]);
+    bl_put_count(b, out, "position", position);
+    put_group(b, out, eigen, position);
+    sources(b, out, subject, eigen, v, space);
+}
+
+static void put_spectrum(bl_builder *b, bl_tree *root, const bl_eigen *eigen) {
+    size_t n = bl_eigen_size(eigen), first, last;
+    bl_put_count(b, root, "size", n);
+    number(b, root, "shift", bl_eigen_shift(eigen));
+    number(b, root, "effective_rank", bl_eigen_effective_rank(eigen));
+    number(b, root, "constant", (double)bl_eigen_constant(eigen));
+    numbers(b, root, "eigenvalues", bl_eigen_values(eigen), n);
+    bl_tree *groups = bl_put_array(b, root, "groups");
+    for (size_t i = 0; i < n; i = last + 1) {
+        bl_eigen_group(eigen, i, &first, &last);
+        if (last > first) put_run(b, groups, NULL, first, last);
+    }
+}
+
+bl_tree *bl_eigen_tree(const bl_question *subject, const bl_eigen *eigen, const long *indices,
+                       size_t n_indices, bl_error *err) {
+    bl_builder b = {err, false};
+    const bl_config *config = bl_model_config(subject->model);
+    size_t cells;
+    if (!bl_mul_size(1 + config->n_head, config->n_vocab, &cells))
+        return bl_fail_null(err, BL_ERR_MEMORY,
+                            "virtual tokens of %zu heads and %zu tokens do not fit this machine's memory",
+                            config->n_head, config->n_vocab);
+    float *space = bl_alloc(cells, sizeof *space, err);
+    if (!space) return NULL;
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_put_subject(&b, root, subject);
+    bl_put_count(&b, root, "d_model", config->d_model);
+    bl_put_flag(&b, root, "centred", subject->direction->centre_unembedding);
+    put_spectrum(&b, root, eigen);
+    bl_tree *vectors = bl_put_array(&b, root, "vectors");
+    for (size_t i = 0; i < n_indices && !b.failed; i++)
+        vector(&b, vectors, subject, eigen, indices[i], space);
+    free(space);
+    return bl_tree_built(&b, root);
+}
+
+bl_tree *bl_put_match(bl_builder *b, bl_tree *at, const bl_model *model, const bl_match *from) {
+    size_t n = from->position + 1;
+    bl_tree *out = bl_put_object(b, at, NULL);
+    bl_put_count(b, out, "story", from->story);
+    bl_put_count(b, out, "position", from->position);
+    bl_put_token(b, out, "token", model, from->ids[from->position]);
+    number(b, out, "activation", (double)from->activation);
+    number(b, out, "similarity", (double)from->similarity);
+    number(b, out, "bias", (double)from->bias);
+    numbers(b, out, "contributions", from->contributions, n);
+    if (from->heads) {
+        bl_tree *rows = bl_put_array(b, out, "heads");
+        for (size_t h = 0; h <= from->n_heads; h++) numbers(b, rows, NULL, from->heads + h * n, n);
+    }
+    bl_put_tokens(b, out, "tokens", model, from->ids, n);
+    bl_put_tokens(b, out, "next", model, from->ids + n, from->n_ids - n);
+    return out;
+}
+
+bl_tree *bl_match_tree(const bl_model *model, const bl_match *found, bl_error *err) {
+    bl_builder b = {err, false};
+    return bl_tree_built(&b, bl_put_match(&b, NULL, model, found));
+}
+
+bl_tree *bl_put_hits(bl_builder *b, bl_tree *list, const bl_eigen *eigen, long index) {
+    size_t position;
+    if (!locate(b, eigen, index, &position)) return NULL;
+    bl_tree *hits = bl_put_object(b, list, NULL);
+    bl_put_integer(b, hits, "index", index);
+    number(b, hits, "eigenvalue", (double)bl_eigen_values(eigen)[position]);
+    put_group(b, hits, eigen, position);
+    return bl_put_array(b, hits, "matches");
+}
+
+bl_tree *bl_scan_tree(const bl_question *subject, const bl_eigen *eigen, const bl_scan *scan,
+                      const long *indices, size_t n_indices, bl_error *err) {
+    bl_builder b = {err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_put_subject(&b, root, subject);
+    bl_put_count(&b, root, "stories", bl_scan_stories(scan));
+    bl_put_count(&b, root, "positions", bl_scan_positions(scan));
+    bl_tree *vectors = bl_put_array(&b, root, "vectors");
+    for (size_t j = 0; j < n_indices && !b.failed; j++) {
+        bl_tree *matches = bl_put_hits(&b, vectors, eigen, indices[j]);
+        for (size_t i = 0; i < bl_scan_n_matches(scan, j) && !b.failed; i++) {
+            bl_match found = bl_scan_match(scan, j, i);
+            bl_put_match(&b, matches, subject->model, &found);
+        }
+    }
+    return bl_tree_built(&b, root);
+}
+
+bl_tree *bl_report_tree(const bl_tree *info, const bl_tree *eigen, const bl_tree *scan,
+                        const char *const *corpus, size_t n_corpus, bl_error *err) {
+    bl_builder b = {err, false};
+    const struct {
+        const char *name;
+        const bl_tree *tree;
+    } parts[] = {{"info", info}, {"eigen", eigen}, {"scan", scan}};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_put_text(&b, root, "format", "bilens report 1");
+    bl_put_text(&b, root, "version", bl_version());
+    for (size_t i = 0; i < 3; i++)
+        bl_put_tree(&b, root, parts[i].name, json_incref((json_t *)(uintptr_t)parts[i].tree));
+    bl_tree *files = bl_put_array(&b, root, "corpus");
+    for (size_t i = 0; i < n_corpus; i++) bl_put_text(&b, files, NULL, corpus[i]);
+    return bl_tree_built(&b, root);
+}

@@ -1,0 +1,12 @@
+/* Pieces of results that several answers have. */
+#ifndef BL_RESULT_RESULTS_H
+#define BL_RESULT_RESULTS_H
+#include <bilens/result.h>
+
+/* "model", "layer", "token" (null of a vector), "minus", "direction". */
+void bl_put_subject(bl_builder *builder, bl_tree *at, const bl_question *subject);
+/* One match, added to a list; `list` NULL: by itself. */
+bl_tree *bl_put_match(bl_builder *builder, bl_tree *list, const bl_model *model, const bl_match *match);
+/* {"index", "eigenvalue", "group", "matches": []}, added to a list; returns the list of its matches. */
+bl_tree *bl_put_hits(bl_builder *builder, bl_tree *list, const bl_eigen *eigen, long index);
+#endif
