@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Runs a notebook's cells without Jupyter, and shows what a notebook would show.
 
-    run_notebook.py NOTEBOOK.ipynb [-o PAGE.html] [--set NAME=EXPRESSION …]
+    run_notebook.py NOTEBOOK.ipynb [-o PAGE.html] [--store] [--set NAME=EXPRESSION …]
 
--o writes a self-contained page of the cells and their outputs. --set changes an assignment of the notebook ("--set model=…" replaces the first
+-o writes a self-contained page of the cells and their outputs; --store puts the outputs into the notebook itself. --set changes an assignment of the notebook ("--set model=…" replaces the first
 line that begins with `model =`). Stops at the first cell that fails, with its traceback. What is run is this notebook's code: a
 cell's magic commands (%, !) are not understood.
 """
@@ -68,6 +68,20 @@ def run(path, changes=None):
     return done, names
 
 
+def store(path, done):
+    """Puts the outputs into the notebook, as Jupyter would."""
+    with open(path, encoding="utf-8") as file:
+        notebook = json.load(file)
+    for cell, (_, outputs) in zip(notebook["cells"], done):
+        if cell["cell_type"] == "code":
+            cell["execution_count"] = None
+            cell["outputs"] = [{"output_type": "display_data", "metadata": {}, "data": {mime: text.splitlines(True) if mime.startswith("text/") else text
+                                                                                       for mime, text in output.items()}} for output in outputs]
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(notebook, file, indent=1, ensure_ascii=False)
+        file.write("\n")
+
+
 def show(output):
     if "text/html" in output:
         return output["text/html"]
@@ -100,9 +114,12 @@ def main():
     parser = argparse.ArgumentParser(description="Runs a notebook's cells without Jupyter.")
     parser.add_argument("notebook")
     parser.add_argument("-o", metavar="PAGE.html", help="write a page of the cells and their outputs")
+    parser.add_argument("--store", action="store_true", help="put the outputs into the notebook")
     parser.add_argument("--set", metavar="NAME=EXPRESSION", action="append", default=[], help="change an assignment")
     arguments = parser.parse_args()
     done, _ = run(arguments.notebook, dict(change.split("=", 1) for change in arguments.set))
+    if arguments.store:
+        store(arguments.notebook, done)
     if arguments.o:
         with open(arguments.o, "w", encoding="utf-8") as file:
             file.write(page(done))

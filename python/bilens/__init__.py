@@ -16,6 +16,7 @@ d_hidden, H heads, k = d / H head width, T positions, n = d (d + 1 with biases).
 from ._library import lib as _lib
 from ._library import path as library_path
 from ._version import __version__
+from .atlas import Atlas
 from .corpus import Stories
 from .eigen import Direction, Eigen, Figure
 from .errors import (BilensError, CancelledError, InputError, LibraryError, NumericError, OutOfMemoryError, UnsupportedError, UsageError,
@@ -27,5 +28,5 @@ from .tokenizer import Tokenizer
 from .trace import Trace
 
 __all__ = ["load", "Model", "Config", "Layer", "Loss", "Story", "Direction", "Eigen", "Figure", "Scan", "Hits", "Match", "Trace", "Tokenizer",
-           "Stories", "TokenTable", "read_array", "set_threads", "library_path", "BilensError", "UsageError", "InputError", "UnsupportedError",
+           "Stories", "Atlas", "TokenTable", "read_array", "set_threads", "library_path", "BilensError", "UsageError", "InputError", "UnsupportedError",
            "WorkError", "OutOfMemoryError", "NumericError", "CancelledError", "LibraryError", "__version__"]

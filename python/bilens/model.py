@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import _data, _hub
+from . import _data, _hub, atlas
+from . import text as text_module
 from ._arrays import INT32, address, floats, matrix, named, token_ids, view
 from ._arrays import whole as count  # `whole` is an option of generate
 from ._calls import LongCall, Unique, call, call_text, owned, path_argument, strings, text_argument, text_of, tree, tree_text
@@ -93,7 +94,7 @@ class Model(Unique):
         self._handle = ffi.gc(_hub.load(model, progress) if hub else call(lib.bl_model_load, path_argument(model, "model")), lib.bl_model_free)
         self._source = model if hub else os.path.abspath(os.fspath(model))
         raw = lib.bl_model_config(self._handle)
-        names = dict(generation=text_of(lib.bl_generation_name(raw.generation)), gate=text_of(lib.bl_gate_name(raw.gate)),
+        names = dict(generation=text_of(lib.bl_config_generation(raw)), gate=text_of(lib.bl_gate_name(raw.gate)),
                      bilinear=lib.bl_config_is_bilinear(raw))
         self.config = Config(**{f: names.get(f, getattr(raw, f, None)) for f in Config.__dataclass_fields__})
         self.tokenizer = Tokenizer(self)
@@ -289,6 +290,22 @@ class Model(Unique):
             call(lib.bl_generate_stories, self._handle, text_argument(prompt, "prompt"), options, 1 if n is None else count(n, "n", 1), callback,
                  ffi.NULL, work.progress)
         return stories[0] if n is None else stories
+
+    def predictions(self, text, top=10):
+        """What the model expects after each token of a text (or of ids [T]): a table with position, token, rank, prediction, probability."""
+        return text_module.predictions(self, text, top)
+
+    def excite(self, text, position=-1, directions=None, layer=None, limit=20):
+        """Which eigenvectors a place in a text excites: a table with direction, index, eigenvalue, similarity v . x and activation
+        eigenvalue * similarity^2, the largest |activation| first. `directions`: as ``direction`` takes them; by default the ten most probable
+        predictions there, each minus the mean of all tokens. `layer`: default the last."""
+        return text_module.excite(self, text, position, directions, layer, limit)
+
+    def atlas(self, path, corpus=None, tokens=None, frequent=0, layer=0, pairs=4, top=8, virtual_tokens=5, raw=False, centre=False, seed=0, stories=0,
+              overwrite=False, progress=None):
+        """Makes (or resumes) the atlas file `path`: every direction beside a null model, with virtual tokens and top inputs. `tokens`: only these;
+        `frequent`: only the so many most frequent ones. Returns an Atlas."""
+        return atlas.make(self, path, corpus, tokens, frequent, layer, pairs, top, virtual_tokens, raw, centre, seed, stories, overwrite, progress)
 
     # -- results ------------------------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import time
 import bilens
 import numpy as np
 import pytest
-from conftest import TOP, python
+from conftest import DATA, TOP, python
 
 
 def test_whole_numbers(default, swim):
@@ -154,3 +154,30 @@ def test_handler_that_returns(default, swim):
         assert called == [1]
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_fork(default, swim):
+    """A child made by fork works after its parent has used the library: with models of its own, and with its parent's."""
+    expected = float(swim.values[-1]), default.eval(stories=5, progress=False)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(120)
+        try:
+            own = bilens.load(DATA / "models" / "plain").eigen("swim").values.size
+            e = default.eigen("swim", minus=swim.direction.minus)
+            same = abs(float(e.values[-1]) - expected[0]) < 1e-5 and default.eval(stories=5, progress=False) == expected[1]
+            os._exit(0 if own and same and default.scan(None, e, stories=3, progress=False).stories == 3 else 1)
+        finally:
+            os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def _loss(model):
+    return model.eval(stories=3, progress=False).loss
+
+
+def test_pool(default):
+    """multiprocessing's pool by fork."""
+    expected = _loss(default)
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        assert pool.map(_loss, [default] * 4, 1) == [expected] * 4

@@ -67,11 +67,11 @@ static bool mix_inputs(bl_layer_run *site, const bl_story_ids *stories, size_t n
     float *weights = bl_alloc(stories->longest * count, sizeof *weights, err);
     size_t used = 0, length;
     bl_random random;
+    bool ok = true;
     if (!weights) return false;
     bl_random_seed(&random, seed);
     memset(out, 0, count * n * sizeof *out);
-    bool ok = true;
-    for (size_t i = 0; i < stories->n && used < 4 * n; i++) {
+    for (size_t i = 0; ok && i < stories->n && used < 4 * n; i++) {
         const int32_t *ids = bl_story_ids_of(stories, i, &length);
         if (length < 2) continue;
         ok = bl_layer_run_inputs(site, ids, length, err);

@@ -36,7 +36,7 @@ typedef struct bl_layer_run {
 bl_layer_run *bl_layer_runs_new(const bl_model *model, size_t layer, size_t T, bl_error *err);
 void bl_layer_runs_free(bl_layer_run *sites);
 
-/* Fills x and mid of a story of n tokens. False with BL_ERR_MEMORY. */
+/* Fills x and mid of a story of n tokens. */
 bool bl_layer_run_inputs(bl_layer_run *site, const int32_t *ids, size_t n, bl_error *err);
 /* Replaces rows of the MLP's output: y [n, d] as it is, to be changed in place. */
 typedef void (*bl_layer_run_edit)(void *context, const bl_layer_run *site, bl_rows y);

@@ -24,11 +24,10 @@ bool bl_mlp_input(const bl_model *model, size_t layer, const int32_t *ids, size_
     bl_workspace *workspace = bl_workspace_new(model, err);
     if (!workspace) return false;
     bl_view in = bl_forward_mlp_in(model, workspace, ids, position + 1, layer, NULL, err);
-    bool ok = in.data != NULL;
-    if (ok) memcpy(x, in.data + position * in.stride, d * sizeof *x);
-    if (ok && n > d) x[d] = 1;
+    if (in.data) memcpy(x, in.data + position * in.stride, d * sizeof *x);
+    if (n > d) x[d] = 1;
     bl_workspace_free(workspace);
-    return ok;
+    return in.data != NULL;
 }
 
 static const float *at(const float *lambda, size_t stride, size_t i) {

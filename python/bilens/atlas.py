@@ -1,0 +1,64 @@
+"""Every direction of a model, beside its null model, in one SQLite file."""
+import json
+import os
+import sqlite3
+from pathlib import Path
+
+from ._arrays import whole
+from ._calls import LongCall, c_text, keep, call, path_argument, strings, text_argument, tree, tree_text
+from ._library import ffi, lib
+from .corpus import opened
+from .tables import table
+
+
+class Atlas:
+    """An atlas file (docs/atlas.md): ``bilens.Atlas("atlas.db")``; ``model.atlas`` makes one."""
+
+    def __init__(self, path):
+        self.path = os.fspath(path)
+        self._ask(limit=1)  # it is one
+
+    def _ask(self, token=None, sort=None, limit=0, ascending=False):
+        text = lambda value, what: c_text(None if value is None else text_argument(value, what))  # noqa: E731
+        fields = {"token": text(token, "token"), "sort": text(sort, "sort"), "limit": whole(limit, "limit"), "ascending": bool(ascending)}
+        return json.loads(tree_text(tree(lib.bl_atlas_tree, path_argument(self.path, "atlas"), keep(ffi.new("bl_atlas_query *", fields), fields))))
+
+    def directions(self, sort="largest", limit=20, ascending=False):
+        """The directions in the order of a column (token, count, largest, highest, lowest, effective_rank, share, any of these with null_, excess)
+        as a table."""
+        rows = self._ask(sort=sort, limit=whole(limit, "limit", 1), ascending=ascending)["directions"]
+        return table({key: [row[key] for row in rows] for key, value in (rows[0] if rows else {}).items() if not isinstance(value, (list, dict))})
+
+    def __getitem__(self, token):
+        """Everything about one token's direction, as a dict with the keys of ``bilens atlas query FILE token=…  --format json``."""
+        return self._ask(token=token)
+
+    def info(self):
+        """The atlas's head: model, layer, stories, positions, whether it is complete."""
+        answer = self._ask(limit=1)
+        answer.pop("directions")
+        return answer
+
+    def sql(self, query, parameters=()):
+        """The answer of an SQL query over the atlas's views (docs/atlas.md) as a table. The file is opened for reading only."""
+        uri = Path(self.path).resolve().as_uri() + "?mode=ro"
+        with sqlite3.connect(uri, uri=True) as connection:
+            cursor = connection.execute(query, parameters)
+            rows = cursor.fetchall()
+        return table({column[0]: [row[i] for row in rows] for i, column in enumerate(cursor.description)})
+
+    def __repr__(self):
+        head = self.info()
+        return f"<bilens atlas {self.path} of {head['model']}, layer {head['layer']}{'' if head['complete'] else ', unfinished'}>"
+
+
+def make(model, path, corpus, tokens, frequent, layer, pairs, top, virtual_tokens, raw, centre, seed, stories, overwrite, progress):
+    names = strings([text_argument(token, "tokens") for token in tokens or ()])
+    options = {"layer": model._layer_index(layer), "pairs": whole(pairs, "pairs"), "top": whole(top, "top"), "virtual_tokens": whole(virtual_tokens, "virtual_tokens"),
+               "frequent": whole(frequent, "frequent"), "raw": bool(raw), "centre_unembedding": bool(centre), "seed": whole(seed, "seed", high=(1 << 64) - 1),
+               "max_stories": whole(stories, "stories"), "overwrite": bool(overwrite)}
+    if tokens is not None:
+        options.update(tokens=names, n_tokens=len(tokens))
+    with opened(corpus) as handle, LongCall(progress) as work:
+        call(lib.bl_atlas_run, model._handle, handle, path_argument(path, "atlas"), ffi.new("bl_atlas_options *", dict(options, progress=work.progress)), ffi.NULL)
+    return Atlas(path)
