@@ -1,5 +1,5 @@
 /* An atlas opened to look at: the directions' figures in memory, vectors and matches when they are asked for.
- * May be shared between threads. Where bilens is built without SQLite, opening fails and says so. */
+ * May be shared between threads. */
 #ifndef BL_ATLAS_LOOK_H
 #define BL_ATLAS_LOOK_H
 #include <bilens/scan.h>

@@ -92,8 +92,8 @@ static int make(int argc, char **argv, const verb *self) {
     const option table[] = {
         CORPUS_OPTIONS(corpora, CORPUS_FORMATS),
         {"layer", OPTION_COUNT, &o.layer, "N", "layer whose MLP is decomposed (default 0)"},
-        {"tokens", OPTION_TEXT, &tokens_file, "FILE", "only these output tokens, one a line"},
-        {"frequent", OPTION_COUNT, &o.frequent, "N", "only the N tokens that the corpus has most often"},
+        {"tokens", OPTION_TEXT, &tokens_file, "FILE", "only these output tokens, one per line"},
+        {"frequent", OPTION_COUNT, &o.frequent, "N", "only the N tokens that occur most often in the corpus"},
         {"pairs", OPTION_COUNT, &o.pairs, "N", "eigenpairs at each end of the spectrum (default 4)"},
         {"top", OPTION_COUNT, &o.top, "N", "top inputs per eigenvector, at most one per story (default 8)"},
         {"virtual", OPTION_COUNT, &o.virtual_tokens, "N",
@@ -102,14 +102,14 @@ static int make(int argc, char **argv, const verb *self) {
          "directions W_U[token] as they are, without subtracting the mean unembedding"},
         {"centre-unembedding", OPTION_FLAG, &o.centre_unembedding, NULL,
          "subtract from each row of W_U its own mean first"},
-        {"seed", OPTION_COUNT, &seed, "N", "of the null model (default 0)"},
+        {"seed", OPTION_COUNT, &seed, "N", "random seed of the null model (default 0)"},
         {"stories", OPTION_COUNT, &o.max_stories, "N", "read at most N stories"},
         {"site", OPTION_TEXT, &site, "DIR", "also write the atlas as a static web site"},
         {"from", OPTION_TEXT, &from, "FILE",
          "with --site: of this finished atlas; nothing is computed or written but the site"},
         {"no-spectra", OPTION_FLAG, &no_spectra, NULL,
          "with --site: only the stored eigenvalues; otherwise all are decomposed again"},
-        {"overwrite", OPTION_FLAG, &o.overwrite, NULL, "begin anew where an atlas is"},
+        {"overwrite", OPTION_FLAG, &o.overwrite, NULL, "replace the atlas that is there"},
         {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,
                                "the database (required)", true);
@@ -227,8 +227,8 @@ const verb verb_atlas = {"atlas",
                          "spectrum, their virtual tokens and their top inputs with the words that\n"
                          "did it, beside the same figures of a null model whose hidden units were permuted, "
                          "so that structure can be told from chance. One SQLite file; its tables\n"
-                         "stand in docs/atlas.md. Stopped at any time, the same command goes on where it "
-                         "was. Started by mpirun, the ranks share the work.\n\n"
+                         "are described in docs/atlas.md. If it is stopped, run the same command again: it "
+                         "resumes. Started by mpirun, the ranks share the work.\n\n"
                          "bilens atlas query FILE.db [KEY=VALUE…] [--format table|json|csv] looks things "
                          "up: "
                          "token=swim is all about one direction; sort=largest limit=20 is a list\n"

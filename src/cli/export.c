@@ -104,7 +104,7 @@ done:
     return status;
 }
 
-const verb verb_export = {"export", "weights as arrays, for numpy and friends", run,
+const verb verb_export = {"export", "weights as arrays for numpy and other programs", run,
                           "Writes weights in float32, norm weights folded in. Shapes: w_e w_u [V, d], w_q "
                           "w_k w_v [H, k, d], w_o [d, H, k], w_l w_r [h, d], w_p [d, h],\n"
                           "ov qk [H, d, d], ove [H, V, d], and, only if asked for by name, the third-order "

@@ -122,9 +122,10 @@ static int run(int argc, char **argv, const verb *self) {
          "these files instead of a model's; * matches slashes, too; 'folder/' is all below it"},
         {"list", OPTION_FLAG, &o.list, NULL, "say what the hub has, and fetch nothing"},
         {"parallel", OPTION_COUNT, &o.parallel, "N", "files at a time, 1 to 16 (default 4)"},
-        {"retries", OPTION_COUNT, &o.retries, "N", "further attempts after a passing fault (default 5)"},
+        {"retries", OPTION_COUNT, &o.retries, "N",
+         "further attempts after a fault that may pass (default 5)"},
         {"retry-wait", OPTION_REAL, &o.wait, "S",
-         "seconds before the first of them, doubled each time (default 1)"},
+         "seconds before the first further attempt, doubled each time (default 1)"},
         {"timeout", OPTION_REAL, &o.timeout, "S",
          "seconds of silence after which a connection is given up (default 30)"},
         {0}};
@@ -150,7 +151,7 @@ static int run(int argc, char **argv, const verb *self) {
 const verb verb_fetch = {
     "fetch", "bring a model or data set from the Hugging Face hub into the cache", run,
     "Downloads what a model needs (config.json, tokenizer.json, *.safetensors and their index), or the files "
-    "that --file names, in parallel, goes on where\n"
+    "that --file names, in parallel, continues where\n"
     "an earlier attempt stopped, and verifies size and hash of each. The cache is that of the Python library "
     "huggingface_hub, HF_HOME/hub or HF_HUB_CACHE:\n"
     "what either brings, the other finds. Every verb takes such a name as MODEL, and fetches it where the "

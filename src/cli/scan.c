@@ -62,7 +62,7 @@ done:
 
 const verb verb_scan = {
     "scan", "the corpus positions that excite a direction's eigenvectors most, and which words did it", run,
-    "For every eigenvector v the positions of largest (v . x)^2, x being the MLP's input, at most one a "
+    "For every eigenvector v the positions of largest (v . x)^2, x being the MLP's input, at most one per "
     "story. Each match's similarity v . x is split by\n"
     "source word: blue words push towards it, red ones against; the word in brackets is the position. "
     "Started by mpirun, the ranks share the stories.",

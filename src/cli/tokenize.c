@@ -214,7 +214,7 @@ static int run(int argc, char **argv, const verb *self) {
                             {"tokenizer", OPTION_TEXT, &o.tokenizer, "FILE",
                              "a tokenizer.json in place of a model"},
                             {"decode", OPTION_FLAG, &o.decode, NULL,
-                             "ids, whole numbers between blanks or commas, to text, a line each"},
+                             "ids, whole numbers between blanks or commas, to text, one line per line"},
                             {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, NULL, true);
     if (status >= 0) return status;

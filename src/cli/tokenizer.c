@@ -59,7 +59,7 @@ static int run(int argc, char **argv, const verb *outer) {
                             {"size", OPTION_COUNT, &size, "N",
                              "pieces, special tokens and single characters included (default 4096)"},
                             {"min-frequency", OPTION_COUNT, &min_frequency, "N",
-                             "join no pair that stands together less often (default 0)"},
+                             "do not join pairs that occur together fewer than N times (default 0)"},
                             {"limit-alphabet", OPTION_COUNT, &limit, "N",
                              "keep only the N most frequent characters (default 0: all)"},
                             {0}};

@@ -298,25 +298,28 @@ static int run(int argc, char **argv, const verb *self) {
         {"ctx", OPTION_COUNT, &c.ctx, "N", "context; longer stories are cut (256)"},
         {"vocabulary", OPTION_COUNT, &c.vocabulary, "N",
          "rows of the embedding (default: the tokenizer's size)"},
-        {"gate", OPTION_TEXT, &c.gate, "G", "none (default: bilinear), relu, silu or gelu"},
+        {"gate", OPTION_TEXT, &c.gate, "G",
+         "function on one side of the MLP: none (default: bilinear), relu, silu or gelu"},
         {"plain", OPTION_FLAG, &c.plain, NULL, "a plain MLP without a product"},
         {"norm", OPTION_TEXT, &c.norm, "N", "none (default), rms, or weighted (rms with weights)"},
         {"bias", OPTION_FLAG, &c.bias, NULL, "biases in the MLP, as many as the generation has"},
         {"noise", OPTION_REAL, &c.noise, "X",
          "noise after the norms while training, as a share of the standard deviation (0)"},
-        {"tied", OPTION_FLAG, &c.tied, NULL, "the head is the embedding"},
+        {"tied", OPTION_FLAG, &c.tied, NULL, "use one matrix as embedding and as head"},
         {"batch", OPTION_COUNT, &c.batch, "N", "stories that are computed at once (16)"},
         {"accumulate", OPTION_COUNT, &c.accumulate, "N", "batches per step (1)"},
-        {"lr", OPTION_REAL, &c.lr, "X", "top learning rate (0.002)"},
-        {"lr-end", OPTION_REAL, &c.lr_end, "X", "the last step's, as a share of it (0.1)"},
-        {"schedule", OPTION_TEXT, &c.schedule, "S", "cosine (default), linear or constant"},
-        {"warmup", OPTION_COUNT, &c.warmup, "N", "steps of linear rise (100)"},
-        {"beta1", OPTION_REAL, &c.beta1, "X", "AdamW (0.9)"},
-        {"beta2", OPTION_REAL, &c.beta2, "X", "AdamW (0.99)"},
-        {"epsilon", OPTION_REAL, &c.epsilon, "X", "AdamW (1e-8)"},
+        {"lr", OPTION_REAL, &c.lr, "X", "highest learning rate (0.002)"},
+        {"lr-end", OPTION_REAL, &c.lr_end, "X", "learning rate of the last step, as a share of --lr (0.1)"},
+        {"schedule", OPTION_TEXT, &c.schedule, "S",
+         "how the learning rate falls: cosine (default), linear or constant"},
+        {"warmup", OPTION_COUNT, &c.warmup, "N", "steps in which the learning rate rises (100)"},
+        {"beta1", OPTION_REAL, &c.beta1, "X", "AdamW: decay of the mean gradient (0.9)"},
+        {"beta2", OPTION_REAL, &c.beta2, "X", "AdamW: decay of the mean squared gradient (0.99)"},
+        {"epsilon", OPTION_REAL, &c.epsilon, "X",
+         "AdamW: added to the root of the mean squared gradient (1e-8)"},
         {"decay", OPTION_REAL, &c.decay, "X", "weight decay of matrices (0.1)"},
         {"clip", OPTION_REAL, &c.clip, "X", "largest norm of the gradient; 0: no clipping (1)"},
-        {"seed", OPTION_COUNT, &c.seed, "N", "of weights, order and noise (1)"},
+        {"seed", OPTION_COUNT, &c.seed, "N", "random seed of weights, order and noise (1)"},
         {"steps", OPTION_COUNT, &c.steps, "N", "stop after N steps"},
         {"epochs", OPTION_REAL, &c.epochs, "X",
          "stop after X passes over the corpus (default 1, or the preset's)"},
@@ -350,12 +353,14 @@ static int run(int argc, char **argv, const verb *self) {
 
 const verb verb_train = {
     "train", "train a model on text", run,
-    "Trains a transformer of the bilinear family on stories and saves it in the Hugging "
-    "Face layout, ready for every other verb. Ctrl-C finishes "
-    "the step and writes\na checkpoint; the same command with --resume "
-    "to the same bits as\na run that was never stopped: on the same kind of processor, "
-    "in the same precision, with the same number of threads and ranks\n(the checkpoint records them; a note "
-    "tells when they differ). Started by mpirun, the ranks share every batch.",
+    "Trains a transformer of the bilinear family on stories and saves it in the Hugging Face layout, "
+    "ready for every other verb.\n"
+    "Ctrl-C finishes the step and writes a checkpoint. The same command with --resume continues from it, "
+    "to the same bits as a\n"
+    "run that was never stopped, on the same kind of processor, in the same precision, with the same "
+    "number of threads and of\n"
+    "ranks. (The checkpoint records them, and a note says when they differ.) Started by mpirun, the ranks "
+    "share every batch.",
     "  bilens tokenizer train --corpus stories.txt --size 4096 -o tokenizer.json\n"
     "  bilens train --preset stories-1-256 --corpus stories.txt --valid valid.txt "
     "--tokenizer tokenizer.json -o my-model\n"
