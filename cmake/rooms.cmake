@@ -15,9 +15,9 @@ set(BILENS_HOUSE
   "scan scan excite"
   "evidence image_evidence ablate explain truncate chance"
   "train train image_train"
-  "result tree result"
+  "result tree image_result result"
   "atlas atlas"
-  "report report"
+  "report image_report report"
   "serve serve")
 
 # bilens_room_links(FOLDER ROOMS… HEADERS…): makes FOLDER hold exactly these links.

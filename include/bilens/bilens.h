@@ -35,6 +35,8 @@
 #include <bilens/hub.h>
 #include <bilens/image.h>
 #include <bilens/image_evidence.h>
+#include <bilens/image_report.h>
+#include <bilens/image_result.h>
 #include <bilens/image_train.h>
 #include <bilens/model.h>
 #include <bilens/pairs.h>

@@ -1,6 +1,7 @@
 /* bilens: dispatches to the verbs. */
 #include "base/error.h"
 #include "cli/help.h"
+#include "cli/image.h"
 #include "cli/ranks.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
@@ -9,10 +10,11 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-static const verb *const verbs[] = {&verb_report,   &verb_info,  &verb_eigen,     &verb_scan,
-                                    &verb_describe, &verb_trace, &verb_export,    &verb_tokenize,
-                                    &verb_eval,     &verb_train, &verb_tokenizer, &verb_generate,
-                                    &verb_atlas,    &verb_serve, &verb_fetch};
+static const verb *const verbs[] = {&verb_report,   &verb_info,   &verb_eigen,     &verb_scan,
+                                    &verb_describe, &verb_trace,  &verb_export,    &verb_tokenize,
+                                    &verb_eval,     &verb_train,  &verb_tokenizer, &verb_generate,
+                                    &verb_atlas,    &verb_serve,  &verb_fetch,     &verb_mask,
+                                    &verb_study,    &verb_fourier};
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 
 int main(int argc, char **argv) {
@@ -34,8 +36,17 @@ int main(int argc, char **argv) {
         printf("bilens %s\n", bl_version());
         return 0;
     }
-    for (size_t i = 0; i < N_VERBS; i++)
-        if (strcmp(argv[1], verbs[i]->name) == 0) return verbs[i]->run(argc - 2, argv + 2, verbs[i]);
+    bool refused;
+    const verb *image = image_verb(argv[1], argc - 2, argv + 2, &refused);
+    if (image) return image->run(argc - 2, argv + 2, image);
+    for (size_t i = 0; i < N_VERBS; i++) {
+        if (strcmp(argv[1], verbs[i]->name) != 0) continue;
+        if (!refused) return verbs[i]->run(argc - 2, argv + 2, verbs[i]);
+        return fail_usage(
+            verbs[i], "MODEL is an image model, for which this verb means nothing; these work: info, eval, "
+                      "eigen, scan, truncate, atlas, explain, hosvd, diff, report, export, describe, trace, "
+                      "mask");
+    }
     char name[256];
     bl_escape(argv[1], name, sizeof name);
     fprintf(stderr, "bilens: there is no verb '%s'; see 'bilens --help'\n", name);

@@ -1,0 +1,9 @@
+/* The verbs of image models and of modular addition: what main.c needs to find them. */
+#ifndef BL_CLI_IMAGE_H
+#define BL_CLI_IMAGE_H
+#include "cli/options.h"
+
+/* The verb that takes over where the arguments name an image model, or train one; NULL: it is none of ours.
+ * `name` is the verb's name. Where a verb does not work on image models, *refused is set. */
+const verb *image_verb(const char *name, int argc, char **argv, bool *refused);
+#endif

@@ -1,0 +1,118 @@
+/* Further results of image models: output directions by energy, a weight's entries, one image's values, the
+ * report. */
+#include "base/error.h"
+#include "base/memory.h"
+#include "subject/image_private.h"
+#include <bilens/decompose.h>
+#include <bilens/image_result.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+bl_tree *bl_image_hosvd_tree(const bl_image_model *model, size_t k, bl_error *err) {
+    (void)model, (void)k;
+    return bl_fail_null(err, BL_ERR_UNSUPPORTED, "hosvd");
+}
+
+static void put_entries(bl_builder *b, bl_tree *root, const char *key, const bl_entry *entries, size_t n,
+                        size_t axes) {
+    bl_tree *list = bl_put_array(b, root, key);
+    for (size_t i = 0; i < n; i++) {
+        bl_tree *out = bl_put_object(b, list, NULL), *index = bl_put_array(b, out, "index");
+        for (size_t a = 0; a < axes; a++) bl_put_count(b, index, NULL, entries[i].index[a]);
+        bl_put_real(b, out, "value", (double)entries[i].value);
+    }
+}
+
+bl_tree *bl_image_describe_tree(const bl_image_model *model, size_t layer, const bl_named_array *array,
+                                size_t k, bl_error *err) {
+    bl_entry *entries = bl_alloc(2 * k + 1, sizeof *entries, err);
+    if (!entries) return NULL;
+    size_t n = bl_describe(array, k, entries, entries + k);
+    bl_builder b = {err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_put_text(&b, root, "model", bl_image_name(model));
+    bl_put_count(&b, root, "layer", layer);
+    bl_put_text(&b, root, "tensor", array->name);
+    bl_tree *shape = bl_put_array(&b, root, "shape");
+    for (size_t a = 0; a < array->n_dims; a++) bl_put_count(&b, shape, NULL, array->shape[a]);
+    put_entries(&b, root, "top", entries, n, array->n_dims);
+    put_entries(&b, root, "bottom", entries + k, n, array->n_dims);
+    free(entries);
+    return bl_tree_built(&b, root);
+}
+
+bl_image_trace *bl_image_trace_run(const bl_image_model *model, const bl_images *images, size_t image,
+                                   bl_error *err) {
+    const bl_image_config *c = bl_image_config_of(model);
+    size_t n = c->d_input, h = c->d_hidden, points = c->n_layer + (c->p ? 1 : 2), used = 0;
+    bl_error_clear(err);
+    if (image >= bl_images_count(images))
+        return bl_fail_null(err, BL_ERR_USAGE, "--image: there is no image %zu; there are %zu, from 0", image,
+                            bl_images_count(images));
+    bl_image_trace *t = bl_alloc_zero(1, sizeof *t, err);
+    if (!t) return NULL;
+    t->arrays = bl_alloc_zero(points, sizeof *t->arrays, err);
+    t->names = bl_alloc_zero(points, sizeof *t->names, err);
+    t->values = bl_alloc(n + points * h + c->d_output, sizeof *t->values, err);
+    bool ok = t->arrays && t->names && t->values;
+    if (ok) bl_images_rows(images, image, 1, t->values);
+    used = n;
+    for (size_t layer = c->p ? 1 : 0; ok && layer <= c->n_layer; layer++) {
+        float *out = t->values + used;
+        ok = bl_image_inputs(model, t->values, 1, layer, out, err);
+        if (layer == 0) snprintf(t->names[t->n], sizeof *t->names, "embed");
+        else snprintf(t->names[t->n], sizeof *t->names, "hidden.%zu", layer - 1);
+        t->arrays[t->n] = (bl_named_array){t->names[t->n], out, 1, {h}};
+        t->n++;
+        used += h;
+    }
+    ok = ok && bl_image_logits(model, t->values, 1, t->values + used, err);
+    if (ok) {
+        snprintf(t->names[t->n], sizeof *t->names, "logits");
+        t->arrays[t->n] = (bl_named_array){t->names[t->n], t->values + used, 1, {c->d_output}};
+        t->n++;
+        return t;
+    }
+    bl_image_trace_free(t);
+    return NULL;
+}
+
+void bl_image_trace_free(bl_image_trace *trace) {
+    if (!trace) return;
+    free(trace->arrays);
+    free(trace->names);
+    free(trace->values);
+    free(trace);
+}
+
+bl_tree *bl_image_trace_tree(const bl_image_model *model, const bl_image_trace *trace, size_t image,
+                             bl_error *err) {
+    bl_builder b = {err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_put_text(&b, root, "model", bl_image_name(model));
+    bl_put_count(&b, root, "image", image);
+    bl_tree *points = bl_put_array(&b, root, "points");
+    for (size_t i = 0; i < trace->n; i++) {
+        bl_tree *p = bl_put_object(&b, points, NULL), *shape;
+        bl_put_text(&b, p, "name", trace->arrays[i].name);
+        shape = bl_put_array(&b, p, "shape");
+        bl_put_count(&b, shape, NULL, trace->arrays[i].shape[0]);
+        bl_put_reals(&b, p, "values", trace->arrays[i].data, trace->arrays[i].shape[0]);
+    }
+    return bl_tree_built(&b, root);
+}
+
+bl_tree *bl_image_report_tree(const bl_image_question *question, const bl_image_scan *scan,
+                              const bl_image_truncation *truncation, const bl_images *images, bl_error *err) {
+    bl_builder b = {err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_put_text(&b, root, "format", "bilens image report 1");
+    bl_put_text(&b, root, "version", bl_version());
+    bl_put_tree(&b, root, "info", bl_image_info_tree(question->model, err));
+    bl_put_tree(&b, root, "eigen", bl_image_eigen_tree(question, err));
+    bl_put_tree(&b, root, "scan", bl_image_scan_tree(question, scan, bl_images_count(images), err));
+    bl_put_tree(&b, root, "truncate",
+                bl_image_truncate_tree(question->model, truncation, question->eigen->space, false, err));
+    return bl_tree_built(&b, root);
+}

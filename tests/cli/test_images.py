@@ -1,0 +1,123 @@
+"""bilens on image models against the golden files (docs/specification.md, 20 and 21).
+
+Called by test_images.sh with the program and the folder tests/data/images."""
+import json
+import math
+import subprocess
+import sys
+
+program, data = sys.argv[1:3]
+failures = 0
+
+
+def run(*words):
+    done = subprocess.run([program, *words, "--format", "json"], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(words)}: exit {done.returncode}: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def fingerprint(picture):
+    return dict(norm=math.sqrt(sum(p * p for p in picture)), sum=sum(picture),
+                wave=sum(p * math.cos(i) for i, p in enumerate(picture)),
+                highest=max(range(len(picture)), key=lambda i: picture[i]), lowest=min(range(len(picture)), key=lambda i: picture[i]))
+
+
+def largest(value):
+    if isinstance(value, dict):
+        return max([largest(v) for v in value.values()] + [0])
+    if isinstance(value, list):
+        return max([largest(v) for v in value] + [0])
+    return abs(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
+
+
+def compare(got, want, path, scale, skip=()):
+    """Numbers within 1e-4 of the largest of their kind (the enclosing list or object)."""
+    global failures
+    if isinstance(want, dict):
+        if set(want) == {"norm", "sum", "wave", "highest", "lowest"} and isinstance(got, list):
+            got = fingerprint(got)
+        for key in want:
+            if key in skip:
+                continue
+            if key not in got:
+                print(f"FAIL {path}.{key} is missing")
+                failures += 1
+                continue
+            if key in ("sum", "wave") and "norm" in want:  # sums over many pixels
+                compare(got[key], want[key], f"{path}.{key}", 28 * want["norm"], skip)
+                continue
+            own = want[key] if isinstance(want[key], (list, dict)) else max(abs(want[key]), 1e-30) if isinstance(want[key], float) else 1
+            compare(got[key], want[key], f"{path}.{key}", largest(own) if isinstance(own, (list, dict)) else own, skip)
+    elif isinstance(want, list):
+        if len(got) != len(want):
+            print(f"FAIL {path}: {len(got)} for {len(want)}")
+            failures += 1
+            return
+        for i, (g, w) in enumerate(zip(got, want)):
+            compare(g, w, f"{path}[{i}]", scale, skip)
+    elif isinstance(want, float) or (isinstance(want, int) and isinstance(got, float)):
+        if got is None or abs(got - want) > max(1e-4 * scale, 1e-6):
+            print(f"FAIL {path}: {got} for {want}")
+            failures += 1
+    elif got != want:
+        print(f"FAIL {path}: {got} for {want}")
+        failures += 1
+
+
+model, sample, golden = f"{data}/fashion-64", f"{data}/sample", f"{data}/golden/fashion-64."
+GAPS = ("sign_gap", "gap")
+
+
+def check(name, *words, skip=()):
+    want = json.load(open(golden + name + ".json"))
+    got = run(*words)
+    for vectors in (want.get("vectors", []), ):
+        for w, g in zip(vectors, got.get("vectors", [])):  # a sign that is not safe is turned to the golden one
+            if w.get("sign_gap", 1) < 1e-3 and isinstance(g.get("picture"), list):
+                if fingerprint(g["picture"])["sum"] * w["picture"]["sum"] < 0:
+                    g["picture"] = [-p for p in g["picture"]]
+    compare(got, want, name, largest(want), GAPS + tuple(skip))
+
+
+check("logits", "eval", model, "--images", sample, "--logits")
+for c in ("0", "5", "7"):
+    check(f"eigen-{c}", "eigen", model, "--class", c)
+    check(f"scan-{c}", "scan", model, "--class", c, "--images", sample, "--eigs",
+          ",".join(str(v["index"]) for v in json.load(open(f"{golden}scan-{c}.json"))["vectors"]),
+          "--top", str(len(json.load(open(f"{golden}scan-{c}.json"))["vectors"][0]["matches"])))
+check("eigen-5", "eigen", model, "--class", "sandal")
+check("eigen-5-minus-7-9", "eigen", model, "--class", "Sandal", "--minus", "7,ankle-boot")
+check("eigen-5-pixel", "eigen", model, "--class", "5", "--space", "pixel")
+check("eigen-5-minus-all-pixel", "eigen", model, "--class", "#5", "--minus", "all", "--space", "pixel")
+check("truncate", "truncate", model, "--images", sample)
+check("truncate-raw", "truncate", model, "--images", sample, "--raw")
+check("truncate-pixel", "truncate", model, "--images", sample, "--space", "pixel")
+check("atlas", "atlas", model)
+check("atlas-raw", "atlas", model, "--raw")
+check("atlas-pixel", "atlas", model, "--space", "pixel")
+check("hosvd", "hosvd", model, "-k", "10")
+check("explain", "explain", model, "--images", sample, "--image", "17", "--top", "5")
+for name, space in (("mask", "embed"), ("mask-pixel", "pixel")):
+    check(name, "mask", model, "--class", "5", "--images", sample, "--per-class", "3", "--permutations", "200", "--space", space,
+          skip=("permuted",))
+    want, got = json.load(open(f"{golden}{name}.json")), run("mask", model, "--class", "5", "--images", sample, "--per-class", "3",
+                                                             "--permutations", "200", "--space", space)
+    for key in ("accuracy", "as_class"):  # other random permutations: means agree within their errors
+        w, g = want[key]["permuted"], got[key]["permuted"]
+        if abs(w["mean"] - g["mean"]) > 5 * math.hypot(w["sd"], g["sd"]) / math.sqrt(200) + 1e-9:
+            print(f"FAIL {name}.{key}.permuted: {g} for {w}")
+            failures += 1
+# two copies of a shape: images and labels as single files, IDX and npy
+for images, labels in (("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"), ("images.npy", "labels.npy")):
+    got = run("eval", model, "--images", f"{sample}/{images}", "--labels", f"{sample}/{labels}")
+    compare(got["loss"], 0.5218982477641603, images, 1)
+same = run("diff", model, model)
+if abs(same["mean"]["frobenius"] - 1) > 1e-5 or min(same["mean"]["matched"]) < 0.999:
+    print("FAIL diff of a model with itself", same["mean"])
+    failures += 1
+want = json.load(open(f"{data}/golden/modular-59.fourier.json"))
+compare(run("fourier", f"{data}/modular-59", "--permutations", "2"), want, "fourier", 1, ("null", "model", "vectors"))
+compare(run("eval", f"{data}/modular-59")["accuracy"], 1.0, "modular eval", 1)
+print(f"{failures} failures")
+sys.exit(failures > 0)

@@ -1,0 +1,70 @@
+#!/bin/bash
+# Image models and modular addition from the command line: every golden file, then bad input.
+set -u
+python3 "$(dirname "$0")/test_images.py" "$BILENS" "$TEST_DATA/images" || exit 1
+folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder"' EXIT
+model=$TEST_DATA/images/fashion-64
+sample=$TEST_DATA/images/sample
+failures=0
+# expect STATUS TEXT WORDS…: the exit status, and TEXT on standard error.
+expect() {
+    local status=$1 text=$2 got
+    shift 2
+    "$BILENS" "$@" >"$folder/out" 2>"$folder/err"
+    got=$?
+    if [ $got -ne "$status" ] || ! grep -q -- "$text" "$folder/err"; then
+        echo "FAIL: bilens $*: expected $status and '$text', got $got and: $(cat "$folder/err")"
+        failures=1
+    fi
+}
+broken() { # broken NAME PYTHON: a copy of the model with config.json changed by PYTHON on `c`
+    rm -rf "$folder/m"
+    cp -r "$model" "$folder/m"
+    python3 -c "import json; p='$folder/m/config.json'; c=json.load(open(p)); $1; json.dump(c, open(p,'w'))"
+}
+expect 2 "no class 'sandals'" eigen "$model" --class sandals
+expect 2 "which class" eigen "$model"
+expect 2 "does not exist" eigen "$model" --class 5 --eigs 64
+expect 2 "layer 3 does not exist" eigen "$model" --class 5 --layer 3
+expect 2 "space" eigen "$model" --class 5 --space text
+expect 2 "which images" eval "$model"
+expect 2 "no such folder" eval "$model" --images "$folder/nowhere"
+expect 2 "image model" generate "$model"
+expect 2 "image model" ablate "$model"
+expect 2 "image model" tokenize "$model" --text x
+expect 2 "modular" fourier "$model"
+expect 2 "no image 64" explain "$model" --images "$sample" --image 64
+expect 2 "eigenvectors then, more than" mask "$model" --class 5 --images "$sample" --per-class 7
+expect 2 "is made from one of" mask "$model" --class 5 --images "$sample" --eigs 0
+broken "c['labels'] = ['a']"; expect 2 "labels" eval "$folder/m" --images "$sample"
+broken "c['input_shape'] = [1, 2, 3]"; expect 2 "input_shape" eval "$folder/m" --images "$sample"
+broken "c['kind'] = 'video'"; expect 2 "kind" eval "$folder/m" --images "$sample"
+broken "c['d_hidden'] = 63"; expect 2 "embed.weight" eval "$folder/m" --images "$sample"
+broken "c['n_layer'] = 1000000"; expect 2 "n_layer" eval "$folder/m" --images "$sample"
+broken "c['gate'] = 'relu'"; expect 2 "gated" eigen "$folder/m" --class 5
+broken "c['bias'] = True"; expect 2 "bias" eval "$folder/m" --images "$sample"
+gzip -dc "$sample/t10k-images-idx3-ubyte.gz" >"$folder/images"
+gzip -dc "$sample/t10k-labels-idx1-ubyte.gz" >"$folder/labels"
+head -c 1000 "$folder/images" >"$folder/short"
+expect 2 "its sizes need" eval "$model" --images "$folder/short" --labels "$folder/labels"
+head -c 2000 "$sample/t10k-images-idx3-ubyte.gz" >"$folder/cut.gz"
+expect 2 "gzip" eval "$model" --images "$folder/cut.gz" --labels "$folder/labels"
+{ printf '\0\0\15\3'; tail -c +5 "$folder/images"; } >"$folder/floats"
+expect 2 "IDX type" eval "$model" --images "$folder/floats" --labels "$folder/labels"
+{ printf 'PNG!'; tail -c +5 "$folder/images"; } >"$folder/magic"
+expect 2 "not an IDX file" eval "$model" --images "$folder/magic" --labels "$folder/labels"
+{ printf '\0\0\10\1\0\0\0\3'; printf 'abc'; } >"$folder/three"
+expect 2 "3 labels" eval "$model" --images "$folder/images" --labels "$folder/three"
+{ head -c 8 "$folder/labels"; head -c 64 /dev/zero | tr '\0' '\77'; } >"$folder/wrong"
+expect 2 "label 0 is 63" eval "$model" --images "$folder/images" --labels "$folder/wrong"
+expect 2 "labels" eval "$model" --images "$folder/images"
+"$BILENS" report "$model" --class ankle-boot --minus all --images "$sample" -o "$folder/report" --quiet >/dev/null || { echo "FAIL: report"; failures=1; }
+for name in index.html report.json gallery.png gallery.svg eigenvectors.pdf; do
+    [ -s "$folder/report/$name" ] || { echo "FAIL: report: $name is missing"; failures=1; }
+done
+mkdir "$folder/mine"; touch "$folder/mine/notes"
+expect 2 "not a report" report "$model" --class 5 --images "$sample" -o "$folder/mine"
+"$BILENS" export "$model" -o "$folder/w.safetensors" >/dev/null && "$BILENS" trace "$model" --images "$sample" -o "$folder/t.safetensors" >/dev/null &&
+    "$BILENS" describe "$model" --tensor w_e -k 2 >/dev/null && "$BILENS" info "$model" --format json >/dev/null || { echo "FAIL: export, trace, describe or info"; failures=1; }
+exit $failures
