@@ -11,10 +11,10 @@ CONFIGURE = cmake -S . -G Ninja
 PRODUCT = bilens_shared bilens_static bilens man
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build demo test check wheel bench asan valgrind fuzz lint format reference deb install uninstall clean
+.PHONY: help deps build demo demo-images test check wheel bench asan valgrind fuzz lint format reference deb install uninstall clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/    make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/    make \1\t\2/p' Makefile | expand -t 20
 	@echo "Variables: BUILD=$(BUILD) PREFIX=$(PREFIX) DESTDIR= JOBS=$(JOBS) FUZZ_SECONDS=$(FUZZ_SECONDS) CMAKE_FLAGS= DEPS=skip (install nothing)"
 
 deps: ## install the Debian packages that are missing (FOR="build check fuzz valgrind": more than the build needs)
@@ -27,6 +27,9 @@ build: ## build/libbilens.so, build/libbilens.a, build/bilens, build/man
 
 demo: build ## make a report of a small model, and open it where there is a desktop
 	@BUILD=$(BUILD) tools/demo.sh
+
+demo-images: build ## train a small classifier of Fashion-MNIST, draw the gallery of its classes and a report of one
+	@BUILD=$(BUILD) tools/demo-images.sh
 
 test: ## the tests (T=NAME: those whose name holds NAME, e.g. make test T=eigen)
 	@tools/deps.sh --check check || tools/deps.sh check
