@@ -85,4 +85,4 @@ deb: ## Debian packages in build-deb/, checked by lintian
 	@JOBS=$(JOBS) tools/deb.sh
 
 clean: ## remove the build folders and the demo's report
-	rm -rf $(BUILD) build-clang build-asan build-valgrind build-fuzz build-deb build-wheel report-swim
+	rm -rf $(BUILD) build-clang build-asan build-valgrind build-fuzz build-deb build-wheel report-swim demo-images
