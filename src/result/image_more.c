@@ -4,14 +4,54 @@
 #include "base/memory.h"
 #include "subject/image_private.h"
 #include <bilens/decompose.h>
+#include <bilens/hosvd.h>
 #include <bilens/image_result.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 bl_tree *bl_image_hosvd_tree(const bl_image_model *model, size_t k, bl_error *err) {
-    (void)model, (void)k;
-    return bl_fail_null(err, BL_ERR_UNSUPPORTED, "hosvd");
+    const bl_image_config *c = bl_image_config_of(model);
+    size_t last = c->n_layer - 1, C = c->d_output, h = c->d_hidden;
+    bl_bilinear map;
+    bl_hosvd hosvd = {0};
+    if (!bl_image_block(model, last, &map, err)) return NULL;
+    map.p = bl_image_w_u(model);
+    if (!bl_hosvd_of(&map, k < C ? k : C, &hosvd, err)) return NULL;
+    bl_builder b = {err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_put_text(&b, root, "model", bl_image_name(model));
+    bl_put_count(&b, root, "layer", last);
+    bl_put_reals(&b, root, "values", hosvd.values, C);
+    bl_put_real(&b, root, "energy", hosvd.energy);
+    bl_tree *components = bl_put_array(&b, root, "components");
+    float *u = bl_alloc(h, sizeof *u, err);
+    for (size_t g = 0; u && !b.failed && g < hosvd.k; g++) {
+        const float *pattern = hosvd.patterns + g * C;
+        double rank, share5, share10;
+        for (size_t i = 0; i < h; i++) {
+            double sum = 0;
+            for (size_t j = 0; j < C; j++) sum += (double)pattern[j] * (double)model->w_u[j * h + i];
+            u[i] = (float)sum;
+        }
+        bl_image_eigen *e = bl_image_eigen_new(model, u, last, BL_SPACE_EMBED, err);
+        if (!e) {
+            b.failed = true;
+            break;
+        }
+        bl_image_eigen_figures(e, &rank, &share5, &share10);
+        bl_tree *out = bl_put_object(&b, components, NULL);
+        bl_put_count(&b, out, "index", g);
+        bl_put_real(&b, out, "value", (double)hosvd.values[g]);
+        bl_put_reals(&b, out, "pattern", pattern, C);
+        bl_put_real(&b, out, "effective_rank", rank);
+        bl_put_reals(&b, out, "eigenvalues", e->values, e->size);
+        bl_image_eigen_free(e);
+    }
+    if (!u) b.failed = true;
+    free(u);
+    bl_hosvd_free(&hosvd);
+    return bl_tree_built(&b, root);
 }
 
 static void put_entries(bl_builder *b, bl_tree *root, const char *key, const bl_entry *entries, size_t n,

@@ -31,7 +31,7 @@ expect 2 "space" eigen "$model" --class 5 --space text
 expect 2 "which images" eval "$model"
 expect 2 "no such folder" eval "$model" --images "$folder/nowhere"
 expect 2 "image model" generate "$model"
-expect 2 "image model" ablate "$model"
+expect 2 "ablate" ablate "$model" --eigs 0
 expect 2 "image model" tokenize "$model" --text x
 expect 2 "modular" fourier "$model"
 expect 2 "no image 64" explain "$model" --images "$sample" --image 64
