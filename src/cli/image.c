@@ -1,170 +1,23 @@
 /* The verbs of image models and models of modular addition (docs/specification.md, 20 and 21). main.c calls
  * these where MODEL is such a directory; each has the name of its language model's verb. */
 #include "cli/arrays.h"
-#include "cli/common.h"
 #include "cli/image.h"
+#include "cli/image_options.h"
 #include "cli/terminal.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Options that several verbs share, and what they open. */
-typedef struct image_options {
-    const char *class_name, *direction, *space_name, *images_path, *labels_path, *split;
-    text_list minus;
-    size_t layer; /* SIZE_MAX: the last */
-    index_list eigs;
-    bool raw;
-    /* opened */
-    bl_image_model *model;
-    bl_images *images;
-    bl_image_direction question;
-    size_t *minus_classes;
-    float *vector, *u;
-    bl_space space;
-    bl_image_eigen *eigen;
-} image_options;
-
-#define CLASS_OPTIONS(o)                                                                          \
-    {"class", OPTION_TEXT, &(o).class_name, "C", "output class: its label, or its number"},       \
-        {"minus", OPTION_TOKENS, &(o).minus, "C,C…",                                              \
-         "classes whose mean is subtracted; all: the mean of all classes"},                       \
-        {"direction", OPTION_TEXT, &(o).direction, "FILE",                                        \
-         "instead of a class: a vector [d_hidden], FILE.npy or FILE.safetensors[:TENSOR]"},       \
-        {"layer", OPTION_COUNT, &(o).layer, "N", "block that is decomposed (default: the last)"}, \
-        {"eigs", OPTION_INDICES, &(o).eigs, "I,I…",                                               \
-         "eigenvectors, by index into the ascending spectrum, negative from the end (default "    \
-         "-1,-2,-3,-4,0,1,2,3)"},                                                                 \
-        SPACE_OPTION(o)
-#define SPACE_OPTION(o)                                                                 \
-    {                                                                                   \
-        "space", OPTION_TEXT, &(o).space_name, "S",                                     \
-            "embed: eigenvectors of the block's input (default); pixel: of the picture" \
-    }
-#define IMAGES_OPTIONS(o)                                                                                        \
-    {"images", OPTION_TEXT, &(o).images_path, "DIR|FILE",                                                        \
-     "folder with the four MNIST files, or a file of images (IDX, .gz, .npy); not needed for modular addition"}, \
-        {"labels", OPTION_TEXT, &(o).labels_path, "FILE", "labels of a file of images"}, {                       \
-        "split", OPTION_TEXT, &(o).split, "S", "test (default) or train: which images of a folder"               \
-    }
-#define RAW_OPTION(o) \
-    { "raw", OPTION_FLAG, &(o).raw, NULL, "class rows as they are, not minus their mean" }
-
-static void image_options_free(image_options *o) {
-    bl_image_eigen_free(o->eigen);
-    bl_images_free(o->images);
-    bl_image_free(o->model);
-    text_list_free(&o->minus);
-    index_list_free(&o->eigs);
-    free(o->minus_classes);
-    free(o->vector);
-    free(o->u);
-}
-
-static bool fail(bl_error *err, bl_code code, const char *message) {
-    err->code = code;
-    snprintf(err->message, sizeof err->message, "%s", message);
-    return false;
-}
-
-static bool open_model(const common *c, image_options *o, bl_error *err) {
-    o->model = bl_image_load(c->model, err);
-    if (!o->model) return false;
-    if (o->layer == SIZE_MAX) o->layer = bl_image_config_of(o->model)->n_layer - 1;
-    if (!o->space_name || strcmp(o->space_name, "embed") == 0) return true;
-    o->space = BL_SPACE_PIXEL;
-    return strcmp(o->space_name, "pixel") == 0 || fail(err, BL_ERR_USAGE, "--space is embed or pixel");
-}
-
-static bool open_images(image_options *o, bl_error *err) {
-    size_t p = bl_image_config_of(o->model)->p;
-    if (!o->images_path && p) o->images = bl_images_pairs(p, err);
-    else if (!o->images_path)
-        return fail(err, BL_ERR_USAGE,
-                    "which images? Give a folder with --images DIR, or --images FILE --labels FILE");
-    else o->images = bl_images_open(o->model, o->images_path, o->labels_path, o->split, err);
-    return o->images != NULL;
-}
-
-static bool read_minus(image_options *o, bl_error *err) {
-    o->question.minus_all = o->minus.n == 1 && strcmp(o->minus.items[0], "all") == 0;
-    if (o->question.minus_all || o->minus.n == 0) return true;
-    o->minus_classes = calloc(o->minus.n, sizeof *o->minus_classes);
-    if (!o->minus_classes) return fail(err, BL_ERR_MEMORY, "out of memory");
-    for (size_t i = 0; i < o->minus.n; i++) {
-        long found = bl_image_class(o->model, o->minus.items[i], err);
-        if (found < 0) return false;
-        o->minus_classes[i] = (size_t)found;
-    }
-    o->question.minus = o->minus_classes;
-    o->question.n_minus = o->minus.n;
-    return true;
-}
-
-/* The default eight, or as many as the spectrum has; otherwise checked against it. */
-static bool choose(image_options *o, bl_error *err) {
-    static const long eight[] = {-1, -2, -3, -4, 0, 1, 2, 3};
-    long m = (long)o->eigen->size;
-    for (size_t i = 0; i < o->eigs.n; i++)
-        if (bl_image_eigen_at(o->eigen, o->eigs.items[i], err) < 0) return false;
-    if (o->eigs.n) return true;
-    o->eigs.items = calloc(8, sizeof *o->eigs.items);
-    if (!o->eigs.items) return fail(err, BL_ERR_MEMORY, "out of memory");
-    for (size_t i = 0; i < 8; i++)
-        if (eight[i] < 0 ? -eight[i] <= (m + 1) / 2 : eight[i] < m / 2) o->eigs.items[o->eigs.n++] = eight[i];
-    return true;
-}
-
-/* The direction's vector and its eigenpairs. */
-static bool decompose_class(image_options *o, bl_error *err) {
-    size_t h = bl_image_config_of(o->model)->d_hidden;
-    if (!o->class_name == !o->direction)
-        return fail(err, BL_ERR_USAGE, "which class? Give one of --class C and --direction FILE");
-    if (o->direction && o->minus.n)
-        return fail(err, BL_ERR_USAGE, "--minus goes with --class, not with --direction");
-    o->u = calloc(h, sizeof *o->u);
-    if (!o->u) return fail(err, BL_ERR_MEMORY, "out of memory");
-    if (o->direction) {
-        o->vector = calloc(h, sizeof *o->vector);
-        if (!o->vector) return fail(err, BL_ERR_MEMORY, "out of memory");
-        if (!bl_direction_read(o->direction, h, o->vector, err)) return false;
-        o->question.vector = o->vector;
-    } else {
-        long found = bl_image_class(o->model, o->class_name, err);
-        if (found < 0) return false;
-        o->question.class_index = (size_t)found;
-    }
-    if (!read_minus(o, err) || !bl_image_direction_vector(o->model, &o->question, o->layer, o->u, err))
-        return false;
-    o->eigen = bl_image_eigen_new(o->model, o->u, o->layer, o->space, err);
-    return o->eigen && choose(o, err);
-}
-
-static bl_image_question question_of(const image_options *o) {
-    return (bl_image_question){o->model, &o->question, o->direction, o->eigen, o->eigs.items, o->eigs.n};
-}
-
-/* The common end: the tree as it was asked for; everything freed. */
-static int end(const verb *self, common *c, image_options *o, bl_tree *tree, const view *how, bl_error *err) {
-    progress_end();
-    int status = write_tree(self, c, tree, how, err);
-    image_options_free(o);
-    common_free(c);
-    return status;
-}
-
-static const char to_file[] = "write to this file instead of standard output";
 
 static int run_info(int argc, char **argv, const verb *self) {
     common c = {0};
     image_options o = {.layer = SIZE_MAX};
     bl_error err = {0};
     const option table[] = {{0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, to_file, true);
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
     if (status >= 0) return status;
-    bl_tree *tree = open_model(&c, &o, &err) ? bl_image_info_tree(o.model, &err) : NULL;
+    bl_tree *tree = image_open_model(&c, &o, &err) ? bl_image_info_tree(o.model, &err) : NULL;
     static const view how = {NULL, bl_image_info_rows};
-    return end(self, &c, &o, tree, &how, &err);
+    return image_end(self, &c, &o, tree, &how, &err);
 }
 
 static int run_eval(int argc, char **argv, const verb *self) {
@@ -176,20 +29,20 @@ static int run_eval(int argc, char **argv, const verb *self) {
                             {"logits", OPTION_FLAG, &with_logits, NULL,
                              "every image's label, prediction and logits, too"},
                             {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, to_file, true);
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
     if (status >= 0) return status;
     bl_image_score score;
     float *logits = NULL;
-    bool ok = open_model(&c, &o, &err) && open_images(&o, &err);
+    bool ok = image_open_model(&c, &o, &err) && image_open_images(&o, &err);
     if (ok && with_logits) {
         logits = calloc(bl_images_count(o.images) * bl_image_config_of(o.model)->d_output, sizeof *logits);
-        if (!logits) ok = fail(&err, BL_ERR_MEMORY, "out of memory");
+        if (!logits) ok = image_fail(&err, BL_ERR_MEMORY, "out of memory");
     }
     ok = ok && bl_image_eval(o.model, o.images, &score, logits, &err);
     bl_tree *tree = ok ? bl_image_eval_tree(o.model, o.images, &score, logits, &err) : NULL;
     free(logits);
     static const view how = {NULL, bl_image_eval_rows};
-    return end(self, &c, &o, tree, &how, &err);
+    return image_end(self, &c, &o, tree, &how, &err);
 }
 
 /* eigenvectors [J, width], eigenvalues [m], direction [h], pictures [J, n]; of a .npy the pictures, or the
@@ -198,7 +51,7 @@ static int write_image_arrays(const verb *self, common *c, image_options *o, bl_
     const bl_image_eigen *e = o->eigen;
     size_t J = o->eigs.n;
     float *vectors = calloc(J * e->width, sizeof *vectors), *pictures = calloc(J * e->n, sizeof *pictures);
-    bool ok = (vectors && pictures) || fail(err, BL_ERR_MEMORY, "out of memory");
+    bool ok = (vectors && pictures) || image_fail(err, BL_ERR_MEMORY, "out of memory");
     for (size_t j = 0; ok && j < J; j++) {
         size_t at = (size_t)bl_image_eigen_at(e, o->eigs.items[j], err);
         memcpy(vectors + j * e->width, e->vectors + at * e->width, e->width * sizeof *vectors);
@@ -233,8 +86,8 @@ static int run_eigen(int argc, char **argv, const verb *self) {
                       true);
     if (status >= 0) return status;
     bl_tree *tree = NULL;
-    if (open_model(&c, &o, &err) && decompose_class(&o, &err)) {
-        bl_image_question q = question_of(&o);
+    if (image_open_model(&c, &o, &err) && image_decompose(&o, &err)) {
+        bl_image_question q = image_question_of(&o);
         tree = bl_image_eigen_tree(&q, &err);
     }
     if (tree && plot && !bl_image_figure(tree, plot, &err)) {
@@ -242,7 +95,7 @@ static int run_eigen(int argc, char **argv, const verb *self) {
         tree = NULL;
     }
     static const view how = {bl_image_eigen_table, bl_image_eigen_rows};
-    if (!tree || !arrays_named(c.output)) return end(self, &c, &o, tree, &how, &err);
+    if (!tree || !arrays_named(c.output)) return image_end(self, &c, &o, tree, &how, &err);
     status = write_image_arrays(self, &c, &o, &err);
     bl_tree_free(tree);
     image_options_free(&o);
@@ -259,19 +112,19 @@ static int run_scan(int argc, char **argv, const verb *self) {
                             IMAGES_OPTIONS(o),
                             {"top", OPTION_COUNT, &top, "N", "images per eigenvector (default 8)"},
                             {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, to_file, true);
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
     if (status >= 0) return status;
     bl_tree *tree = NULL;
     bl_image_scan *scan = NULL;
-    if (open_model(&c, &o, &err) && decompose_class(&o, &err) && open_images(&o, &err))
+    if (image_open_model(&c, &o, &err) && image_decompose(&o, &err) && image_open_images(&o, &err))
         scan = bl_image_scan_run(o.model, o.eigen, o.eigs.items, o.eigs.n, o.images, top, &err);
     if (scan) {
-        bl_image_question q = question_of(&o);
+        bl_image_question q = image_question_of(&o);
         tree = bl_image_scan_tree(&q, scan, bl_images_count(o.images), &err);
     }
     bl_image_scan_free(scan);
     static const view how = {NULL, bl_image_scan_rows};
-    return end(self, &c, &o, tree, &how, &err);
+    return image_end(self, &c, &o, tree, &how, &err);
 }
 
 static int run_truncate(int argc, char **argv, const verb *self) {
@@ -287,24 +140,24 @@ static int run_truncate(int argc, char **argv, const verb *self) {
         {"ranks", OPTION_INDICES, &asked, "K,K…",
          "numbers of eigenvectors per class (default 0,1,2,3,4,5,6,8,10,12,16,20,24,32,64)"},
         {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, to_file, true);
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
     if (status >= 0) return status;
     size_t n = asked.n ? asked.n : sizeof standard / sizeof *standard, *ranks = calloc(n, sizeof *ranks);
-    bool ok = ranks || fail(&err, BL_ERR_MEMORY, "out of memory");
+    bool ok = ranks || image_fail(&err, BL_ERR_MEMORY, "out of memory");
     for (size_t i = 0; ok && i < n; i++) {
         long rank = asked.n ? asked.items[i] : standard[i];
-        if (rank < 0) ok = fail(&err, BL_ERR_USAGE, "--ranks are 0 or more");
+        if (rank < 0) ok = image_fail(&err, BL_ERR_USAGE, "--ranks are 0 or more");
         ranks[i] = (size_t)rank;
     }
     bl_image_truncation *t = NULL;
-    if (ok && open_model(&c, &o, &err) && open_images(&o, &err))
+    if (ok && image_open_model(&c, &o, &err) && image_open_images(&o, &err))
         t = bl_image_truncate(o.model, o.images, ranks, n, o.space, o.raw, &err);
     bl_tree *tree = t ? bl_image_truncate_tree(o.model, t, o.space, o.raw, &err) : NULL;
     bl_image_truncation_free(t);
     free(ranks);
     index_list_free(&asked);
     static const view how = {NULL, bl_image_truncate_rows};
-    return end(self, &c, &o, tree, &how, &err);
+    return image_end(self, &c, &o, tree, &how, &err);
 }
 
 /* All classes of one layer. */
@@ -312,7 +165,7 @@ static bl_image_eigen **decompose_all(const image_options *o, bl_error *err) {
     size_t C = bl_image_config_of(o->model)->d_output, h = bl_image_config_of(o->model)->d_hidden;
     bl_image_eigen **eigens = calloc(C + 1, sizeof *eigens);
     float *u = calloc(h, sizeof *u);
-    bool ok = (eigens && u) || fail(err, BL_ERR_MEMORY, "out of memory");
+    bool ok = (eigens && u) || image_fail(err, BL_ERR_MEMORY, "out of memory");
     for (size_t k = 0; ok && k < C; k++) {
         bl_image_direction d = {.class_index = k, .minus_all = !o->raw};
         ok = bl_image_direction_vector(o->model, &d, o->layer, u, err);
@@ -338,9 +191,9 @@ static int run_atlas(int argc, char **argv, const verb *self) {
                             {"gallery", OPTION_TEXT, &gallery, "FILE",
                              "also draw eight eigenvectors of every class: .svg, .png or .pdf"},
                             {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, to_file, true);
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
     if (status >= 0) return status;
-    bl_image_eigen **eigens = open_model(&c, &o, &err) ? decompose_all(&o, &err) : NULL;
+    bl_image_eigen **eigens = image_open_model(&c, &o, &err) ? decompose_all(&o, &err) : NULL;
     bl_tree *tree = eigens ? bl_image_atlas_tree(o.model, eigens, o.space, o.raw, &err) : NULL;
     if (tree && gallery && !bl_image_gallery(o.model, eigens, gallery, &err)) {
         bl_tree_free(tree);
@@ -349,7 +202,7 @@ static int run_atlas(int argc, char **argv, const verb *self) {
     for (size_t k = 0; eigens && eigens[k]; k++) bl_image_eigen_free(eigens[k]);
     free(eigens);
     static const view how = {NULL, bl_image_atlas_rows};
-    return end(self, &c, &o, tree, &how, &err);
+    return image_end(self, &c, &o, tree, &how, &err);
 }
 
 static int run_explain(int argc, char **argv, const verb *self) {
@@ -363,15 +216,15 @@ static int run_explain(int argc, char **argv, const verb *self) {
                             {"classes", OPTION_COUNT, &classes, "N", "classes of highest logit (default 3)"},
                             {"top", OPTION_COUNT, &top, "N", "terms at each end (default 8)"},
                             {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, to_file, true);
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
     if (status >= 0) return status;
     bl_image_explanation *e = NULL;
-    if (open_model(&c, &o, &err) && open_images(&o, &err))
+    if (image_open_model(&c, &o, &err) && image_open_images(&o, &err))
         e = bl_image_explain(o.model, o.images, image, o.space, classes, top, &err);
     bl_tree *tree = e ? bl_image_explain_tree(o.model, e, o.space, &err) : NULL;
     bl_image_explanation_free(e);
     static const view how = {NULL, bl_image_explain_rows};
-    return end(self, &c, &o, tree, &how, &err);
+    return image_end(self, &c, &o, tree, &how, &err);
 }
 
 static int run_hosvd(int argc, char **argv, const verb *self) {
@@ -380,11 +233,11 @@ static int run_hosvd(int argc, char **argv, const verb *self) {
     size_t k = 8;
     bl_error err = {0};
     const option table[] = {{"k", OPTION_COUNT, &k, "N", "components (default 8)"}, {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, to_file, true);
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
     if (status >= 0) return status;
-    bl_tree *tree = open_model(&c, &o, &err) ? bl_image_hosvd_tree(o.model, k, &err) : NULL;
+    bl_tree *tree = image_open_model(&c, &o, &err) ? bl_image_hosvd_tree(o.model, k, &err) : NULL;
     static const view how = {NULL, bl_image_hosvd_rows};
-    return end(self, &c, &o, tree, &how, &err);
+    return image_end(self, &c, &o, tree, &how, &err);
 }
 
 static int run_diff(int argc, char **argv, const verb *self) {
@@ -403,18 +256,18 @@ static int run_diff(int argc, char **argv, const verb *self) {
             memmove(argv + i, argv + i + 1, (size_t)(argc - i) * sizeof *argv);
             argc--;
         }
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, to_file, true);
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
     if (status >= 0) return status;
     bl_image_model *other = NULL;
     bl_image_diff *diff = NULL;
-    if (!second) fail(&err, BL_ERR_USAGE, "two image models are compared: bilens diff A B");
-    else if (open_model(&c, &o, &err) && (other = bl_image_load(second, &err)))
+    if (!second) image_fail(&err, BL_ERR_USAGE, "two image models are compared: bilens diff A B");
+    else if (image_open_model(&c, &o, &err) && (other = bl_image_load(second, &err)))
         diff = bl_image_diff_make(o.model, other, top, &err);
     bl_tree *tree = diff ? bl_image_diff_tree(o.model, other, diff, &err) : NULL;
     bl_image_diff_free(diff);
     bl_image_free(other);
     static const view how = {NULL, bl_image_diff_rows};
-    return end(self, &c, &o, tree, &how, &err);
+    return image_end(self, &c, &o, tree, &how, &err);
 }
 
 static int run_report(int argc, char **argv, const verb *self) {
@@ -434,12 +287,12 @@ static int run_report(int argc, char **argv, const verb *self) {
     bl_image_truncation *cut = NULL;
     bl_image_eigen **eigens = NULL;
     bl_tree *tree = NULL;
-    if (open_model(&c, &o, &err) && decompose_class(&o, &err) && open_images(&o, &err) &&
+    if (image_open_model(&c, &o, &err) && image_decompose(&o, &err) && image_open_images(&o, &err) &&
         (scan = bl_image_scan_run(o.model, o.eigen, o.eigs.items, o.eigs.n, o.images, top, &err)) &&
         (cut = bl_image_truncate(o.model, o.images, ranks, sizeof ranks / sizeof *ranks, o.space, false,
                                  &err)) &&
         (eigens = decompose_all(&o, &err))) {
-        bl_image_question q = question_of(&o);
+        bl_image_question q = image_question_of(&o);
         tree = bl_image_report_tree(&q, scan, cut, o.images, &err);
         char folder[300];
         snprintf(folder, sizeof folder, "report-%.250s", o.class_name ? o.class_name : "direction");
@@ -458,7 +311,7 @@ static int run_report(int argc, char **argv, const verb *self) {
     bl_image_scan_free(scan);
     bl_image_truncation_free(cut);
     static const view how = {bl_image_report_table, NULL};
-    return end(self, &c, &o, tree, &how, &err);
+    return image_end(self, &c, &o, tree, &how, &err);
 }
 
 /* E, U, L, R and biases of a block as arrays; those that are not there are left out. Returns their number. */
@@ -510,12 +363,12 @@ static int run_export(int argc, char **argv, const verb *self) {
                                "FILE.safetensors, or FILE.npy for one tensor", true);
     if (status >= 0) return status;
     size_t n = 0;
-    if (!c.output) fail(&err, BL_ERR_USAGE, "where to? Give a file with -o");
-    else if (open_model(&c, &o, &err)) n = weight_arrays(&o, arrays, &err);
+    if (!c.output) image_fail(&err, BL_ERR_USAGE, "where to? Give a file with -o");
+    else if (image_open_model(&c, &o, &err)) n = weight_arrays(&o, arrays, &err);
     if (n) n = pick(arrays, n, &names, &err);
     if (n > 1 && arrays_single(c.output)) {
-        fail(&err, BL_ERR_USAGE,
-             "a .npy file holds one array; name it with --tensors, or write a .safetensors file");
+        image_fail(&err, BL_ERR_USAGE,
+                   "a .npy file holds one array; name it with --tensors, or write a .safetensors file");
         n = 0;
     }
     status = n && arrays_write(c.output, arrays, n, &err) ? arrays_tell(self, &c, arrays, n)
@@ -537,17 +390,18 @@ static int run_describe(int argc, char **argv, const verb *self) {
                             {"layer", OPTION_COUNT, &o.layer, "N", "block (default: the last)"},
                             {"k", OPTION_COUNT, &k, "N", "entries at each end (default 10)"},
                             {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, to_file, true);
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
     if (status >= 0) return status;
     bl_tree *tree = NULL;
     size_t n = 0;
-    if (names.n != 1) fail(&err, BL_ERR_USAGE, "which tensor? Give --tensor w_e, w_u, w_l, w_r, b_l or b_r");
-    else if (open_model(&c, &o, &err)) n = weight_arrays(&o, arrays, &err);
+    if (names.n != 1)
+        image_fail(&err, BL_ERR_USAGE, "which tensor? Give --tensor w_e, w_u, w_l, w_r, b_l or b_r");
+    else if (image_open_model(&c, &o, &err)) n = weight_arrays(&o, arrays, &err);
     if (n) n = pick(arrays, n, &names, &err);
     if (n) tree = bl_image_describe_tree(o.model, o.layer, &arrays[0], k, &err);
     text_list_free(&names);
     static const view how = {NULL, bl_image_describe_rows};
-    return end(self, &c, &o, tree, &how, &err);
+    return image_end(self, &c, &o, tree, &how, &err);
 }
 
 static int run_trace(int argc, char **argv, const verb *self) {
@@ -562,7 +416,7 @@ static int run_trace(int argc, char **argv, const verb *self) {
                                "write the arrays: FILE.safetensors (embed, hidden.0 …, logits)", true);
     if (status >= 0) return status;
     bl_image_trace *trace = NULL;
-    if (open_model(&c, &o, &err) && open_images(&o, &err))
+    if (image_open_model(&c, &o, &err) && image_open_images(&o, &err))
         trace = bl_image_trace_run(o.model, o.images, image, &err);
     if (trace && c.output) {
         status = arrays_write(c.output, trace->arrays, trace->n, &err)
@@ -576,7 +430,7 @@ static int run_trace(int argc, char **argv, const verb *self) {
     bl_tree *tree = trace ? bl_image_trace_tree(o.model, trace, image, &err) : NULL;
     bl_image_trace_free(trace);
     static const view how = {NULL, bl_image_trace_rows};
-    return end(self, &c, &o, tree, &how, &err);
+    return image_end(self, &c, &o, tree, &how, &err);
 }
 
 static int run_mask(int argc, char **argv, const verb *self) {
@@ -599,18 +453,20 @@ static int run_mask(int argc, char **argv, const verb *self) {
         {"permutations", OPTION_COUNT, &m.permutations, "N", "permuted masks as a control (default 20)"},
         {"seed", OPTION_COUNT, &seed, "N", "of the permutations (default 0)"},
         {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, to_file, true);
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
     if (status >= 0) return status;
     bl_mask *mask = NULL;
     m.seed = seed;
     m.index = o.eigs.n ? o.eigs.items[0] : -1;
     long found = -1;
-    bool ok = c.model || fail(&err, BL_ERR_USAGE, "which model? mask needs a directory of an image model");
-    ok = ok && open_model(&c, &o, &err) &&
-         (o.class_name || fail(&err, BL_ERR_USAGE, "which class? Give --class C"));
-    ok = ok && (o.eigs.n <= 1 || fail(&err, BL_ERR_USAGE, "--eigs: a mask is made from one eigenvector"));
+    bool ok =
+        c.model || image_fail(&err, BL_ERR_USAGE, "which model? mask needs a directory of an image model");
+    ok = ok && image_open_model(&c, &o, &err) &&
+         (o.class_name || image_fail(&err, BL_ERR_USAGE, "which class? Give --class C"));
+    ok = ok &&
+         (o.eigs.n <= 1 || image_fail(&err, BL_ERR_USAGE, "--eigs: a mask is made from one eigenvector"));
     if (ok) found = bl_image_class(o.model, o.class_name, &err);
-    if (found >= 0 && open_images(&o, &err)) {
+    if (found >= 0 && image_open_images(&o, &err)) {
         m.class_index = (size_t)found;
         m.space = o.space;
         mask = bl_mask_make(o.model, o.images, &m, &err);
@@ -618,7 +474,7 @@ static int run_mask(int argc, char **argv, const verb *self) {
     bl_tree *tree = mask ? bl_mask_tree(o.model, mask, &m, &err) : NULL;
     bl_mask_free(mask);
     static const view how = {NULL, bl_mask_rows};
-    return end(self, &c, &o, tree, &how, &err);
+    return image_end(self, &c, &o, tree, &how, &err);
 }
 
 static int run_fourier(int argc, char **argv, const verb *self) {
@@ -633,23 +489,25 @@ static int run_fourier(int argc, char **argv, const verb *self) {
                              "null draws as a control (default 20)"},
                             {"seed", OPTION_COUNT, &seed, "N", "of the null draws (default 0)"},
                             {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, to_file, true);
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
     if (status >= 0) return status;
-    bool ok = residues.n <= 64 || fail(&err, BL_ERR_USAGE, "--residues: at most 64");
+    bool ok = residues.n <= 64 || image_fail(&err, BL_ERR_USAGE, "--residues: at most 64");
     for (size_t i = 0; ok && i < residues.n; i++) {
         chosen[i] = (size_t)residues.items[i];
-        ok = residues.items[i] >= 0 || fail(&err, BL_ERR_USAGE, "--residues are 0 or more");
+        ok = residues.items[i] >= 0 || image_fail(&err, BL_ERR_USAGE, "--residues are 0 or more");
         n = residues.n;
     }
-    ok = ok && (c.model || fail(&err, BL_ERR_USAGE,
+    ok = ok &&
+         (c.model || image_fail(&err, BL_ERR_USAGE,
                                 "which model? fourier needs a directory of a model of modular addition"));
     bl_fourier *f = NULL;
-    if (ok && open_model(&c, &o, &err)) f = bl_fourier_mark(o.model, chosen, n, permutations, seed, &err);
+    if (ok && image_open_model(&c, &o, &err))
+        f = bl_fourier_mark(o.model, chosen, n, permutations, seed, &err);
     bl_tree *tree = f ? bl_fourier_tree(o.model, f, &err) : NULL;
     bl_fourier_free(f);
     index_list_free(&residues);
     static const view how = {NULL, bl_fourier_rows};
-    return end(self, &c, &o, tree, &how, &err);
+    return image_end(self, &c, &o, tree, &how, &err);
 }
 
 /* What each verb does with an image model. */
@@ -657,11 +515,14 @@ static const verb image_verbs[] = {
     {"info", "config and tensors of an image model", run_info,
      "Shows what config.json says and the tensors with their shapes.", "  bilens info fashion-64\n"},
     {"eval", "loss and accuracy of an image model", run_eval,
-     "Cross-entropy in nats and the share of right answers over a set of images; of modular addition over all pairs.",
+     "Cross-entropy in nats and the share of right answers over a set of images; of modular addition over "
+     "all pairs.",
      "  bilens eval fashion-64 --images /usr/share/datasets/fashion-mnist\n"},
     {"eigen", "spectrum and pictures of one class", run_eigen,
-     "Forms the interaction matrix of an output class, decomposes it, and shows each eigenvector as the picture that the\n"
-     "embedding makes of it. A positive eigenvalue speaks for the class. In --space pixel the form itself is taken to the\n"
+     "Forms the interaction matrix of an output class, decomposes it, and shows each eigenvector as the "
+     "picture that the\n"
+     "embedding makes of it. A positive eigenvalue speaks for the class. In --space pixel the form itself is "
+     "taken to the\n"
      "pixels first: the same function, another spectrum, whose eigenvectors are orthogonal pictures.",
      "  bilens eigen fashion-64 --class ankle-boot --minus all\n"
      "  bilens eigen fashion-64 --class 5 --space pixel --eigs -1,-2,0 --plot boot.pdf\n"},
@@ -681,31 +542,37 @@ static const verb image_verbs[] = {
      "Patterns over classes, by the energy of their forms. Compare squared values.",
      "  bilens hosvd fashion-64\n"},
     {"diff", "how alike two image models are", run_diff,
-     "Class by class in pixels: whole forms, subspaces, matched eigenvectors; 'other' is the same between unlike classes.",
+     "Class by class in pixels: whole forms, subspaces, matched eigenvectors; 'other' is the same between "
+     "unlike classes.",
      "  bilens diff seed-42 seed-43 --top 10\n"},
     {"report", "everything about one class as a page", run_report,
-     "Writes a folder with index.html: the gallery of all classes, the class's eigenvectors with their top images, accuracy\n"
+     "Writes a folder with index.html: the gallery of all classes, the class's eigenvectors with their top "
+     "images, accuracy\n"
      "against rank.",
-     "  bilens report fashion-64 --class ankle-boot --minus all --images /usr/share/datasets/fashion-mnist -o report-boot\n"},
+     "  bilens report fashion-64 --class ankle-boot --minus all --images /usr/share/datasets/fashion-mnist "
+     "-o report-boot\n"},
     {"export", "weights of an image model", run_export, "Writes w_e, w_u, w_l, w_r and biases.",
      "  bilens export fashion-64 -o weights.safetensors\n"},
     {"describe", "largest and smallest entries of a weight", run_describe,
      "Shows where a weight is largest and smallest.", "  bilens describe fashion-64 --tensor w_e -k 5\n"},
     {"trace", "one image's values along the model", run_trace, "embed, hidden.0 and so on, logits.",
-     "  bilens trace fashion-64 --images /usr/share/datasets/fashion-mnist --image 3 -o trace.safetensors\n"}};
+     "  bilens trace fashion-64 --images /usr/share/datasets/fashion-mnist --image 3 -o "
+     "trace.safetensors\n"}};
 
 const verb verb_mask = {
     "mask", "adversarial masks from eigenvectors of image models", run_mask,
-    "Makes the picture that excites one of the K highest eigenvectors per class and none of the others, adds it to every\n"
+    "Makes the picture that excites one of the K highest eigenvectors per class and none of the others, adds "
+    "it to every\n"
     "image, and compares with the same mask permuted among its pixels.",
     "  bilens mask fashion-64 --class 5 --images /usr/share/datasets/fashion-mnist --per-class 3\n"};
 
-const verb verb_fourier = {
-    "fourier", "the mark of a model of modular addition", run_fourier,
-    "Are the eigenvectors Fourier modes? 'block' is the score: 1 exactly if they can be chosen so; 'purity' is what a reader\n"
-    "sees, which equal eigenvalues of two frequencies spoil; 'explained' is the share of the logits' variance in the exact\n"
-    "answer's form. Null draws stand beside block and purity.",
-    "  bilens fourier modular-59\n"};
+const verb verb_fourier = {"fourier", "the mark of a model of modular addition", run_fourier,
+                           "Are the eigenvectors Fourier modes? 'block' is the score: 1 exactly if they can "
+                           "be chosen so; 'purity' is what a reader\n"
+                           "sees, which equal eigenvalues of two frequencies spoil; 'explained' is the share "
+                           "of the logits' variance in the exact\n"
+                           "answer's form. Null draws stand beside block and purity.",
+                           "  bilens fourier modular-59\n"};
 
 extern const verb image_train_verb;
 

@@ -405,14 +405,18 @@ static bl_table *study_rows(const bl_tree *tree, bl_error *err) {
 
 const verb image_train_verb = {
     "train", "trains an image model or a model of modular addition", run_train,
-    "The recipe of the paper: AdamW with decay on every tensor, cosine by epochs, no warm-up, no clipping. Addition takes the\n"
+    "The recipe of the paper: AdamW with decay on every tensor, cosine by epochs, no warm-up, no clipping. "
+    "Addition takes the\n"
     "full batch of a share of the pairs and Adam with l2 in the gradient.",
     "  bilens train --images /usr/share/datasets/fashion-mnist --preset fashion-64 -o fashion-64\n"
     "  bilens train --modular 59 -o modular-59\n"};
 
 const verb verb_study = {
     "study", "a table over noise, decay and seeds of image models", run_study,
-    "Trains every setting with several seeds (a run that is finished in -o is not trained again), and gives mean, standard\n"
-    "deviation and 95 % interval over seeds of accuracy, effective rank and shares in both spaces, and accuracy with 10 and 20\n"
+    "Trains every setting with several seeds (a run that is finished in -o is not trained again), and gives "
+    "mean, standard\n"
+    "deviation and 95 % interval over seeds of accuracy, effective rank and shares in both spaces, and "
+    "accuracy with 10 and 20\n"
     "eigenvectors per class; seeds of a setting are compared with each other, beside unlike classes.",
-    "  bilens study --images /usr/share/datasets/fashion-mnist --noise 0,0.5 --decay 0,1 --seeds 5 -o study\n"};
+    "  bilens study --images /usr/share/datasets/fashion-mnist --noise 0,0.5 --decay 0,1 --seeds 5 -o "
+    "study\n"};

@@ -3,6 +3,6 @@
 #define BL_CLI_VERBS_H
 #include "cli/options.h"
 extern const verb verb_report, verb_info, verb_eigen, verb_scan, verb_describe, verb_trace, verb_export,
-    verb_tokenize, verb_eval, verb_train, verb_tokenizer, verb_generate, verb_atlas, verb_serve, verb_fetch, verb_mask,
-    verb_study, verb_fourier;
+    verb_tokenize, verb_eval, verb_train, verb_tokenizer, verb_generate, verb_atlas, verb_serve, verb_fetch,
+    verb_mask, verb_study, verb_fourier;
 #endif

@@ -46,9 +46,12 @@ static void put_gallery(page *p) {
     const bl_image_config *c = bl_image_config_of(p->model);
     bl_buffer_text(
         &p->out,
-        "<section id=\"gallery\"><h2>Every class at a glance</h2><p class=\"read\">Each row is an output class: the four "
-        "eigenvectors that speak most for it, then the four that speak most against it. Blue and red are the two ends "
-        "of one axis: an image excites an eigenvector by its squared similarity, so that a picture and its negative mean "
+        "<section id=\"gallery\"><h2>Every class at a glance</h2><p class=\"read\">Each row is an output "
+        "class: the four "
+        "eigenvectors that speak most for it, then the four that speak most against it. Blue and red are the "
+        "two ends "
+        "of one axis: an image excites an eigenvector by its squared similarity, so that a picture and its "
+        "negative mean "
         "the same. The number is the eigenvalue.</p><div class=\"scroll\"><table class=\"gallery\"><tbody>");
     for (size_t k = 0; k < c->d_output; k++) {
         const bl_image_eigen *e = p->eigens[k];
@@ -166,8 +169,10 @@ static void put_truncation(page *p, const json_t *cut) {
     }
     bl_buffer_text(
         &p->out,
-        "<section id=\"matter\"><h2>Does it matter? Accuracy against rank</h2><p class=\"read\">Every class's form is cut to its "
-        "K eigenvectors of largest |\xCE\xBB|, and the test images are classified again. The dashed line is the whole model.</p>"
+        "<section id=\"matter\"><h2>Does it matter? Accuracy against rank</h2><p class=\"read\">Every "
+        "class's form is cut to its "
+        "K eigenvectors of largest |\xCE\xBB|, and the test images are classified again. The dashed line is "
+        "the whole model.</p>"
         "<svg class=\"curve\" viewBox=\"0 0 640 200\" role=\"img\" aria-label=\"Accuracy against rank\">");
     bl_buffer_print(&p->out,
                     "<line class=\"full\" x1=\"40\" x2=\"630\" y1=\"%.1f\" y2=\"%.1f\"/><polyline points=\"",
@@ -203,10 +208,9 @@ static char *make_page(page *p) {
     bl_visible_html(out, bl_tree_string(eigen, "model"));
     bl_buffer_text(out, "</p><h1>");
     bl_visible_html(out, name);
-    bl_buffer_text(
-        out,
-        "</h1><p class=\"lede\">A bilinear block multiplies two linear views of its input. Along one class it is therefore a quadratic "
-        "form, whose eigenvectors, taken back to the pixels, are pictures.</p></header>");
+    bl_buffer_text(out, "</h1><p class=\"lede\">A bilinear block multiplies two linear views of its input. "
+                        "Along one class it is therefore a quadratic "
+                        "form, whose eigenvectors, taken back to the pixels, are pictures.</p></header>");
     put_gallery(p);
     bl_buffer_text(out, "<section id=\"direction\"><h2>");
     bl_visible_html(out, name);
