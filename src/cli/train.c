@@ -18,7 +18,7 @@ typedef struct choices {
     size_t layers, heads, d_model, d_hidden, ctx, vocabulary, batch, accumulate, warmup, seed, steps, tokens,
         eval_every, eval_stories, sample, checkpoint_every, snapshots;
     double noise, lr, lr_end, beta1, beta2, epsilon, decay, clip, epochs;
-    bool plain, bias, tied, resume, overwrite;
+    bool plain, bias, tied, resume, overwrite, attention2;
 } choices;
 
 /* The progress line's state. */
@@ -120,6 +120,8 @@ static int apply(const verb *self, const common *com, const choices *c, bl_train
     m->plain = m->plain || c->plain;
     m->tied = m->tied || c->tied;
     if (c->bias) m->bias_w = true, m->bias_p = strcmp(bl_config_generation(m), "later") == 0;
+    m->attention2 = m->attention2 || c->attention2;
+    m->bias_qkv = m->attention2 && m->bias_w; /* as the authors' code has it */
     o->batch = c->batch, o->accumulate = c->accumulate, o->warmup = c->warmup, o->seed = c->seed;
     o->lr = c->lr, o->lr_end = c->lr_end, o->beta1 = c->beta1, o->beta2 = c->beta2, o->epsilon = c->epsilon,
     o->decay = c->decay, o->clip = c->clip;
@@ -303,6 +305,8 @@ static int run(int argc, char **argv, const verb *self) {
         {"plain", OPTION_FLAG, &c.plain, NULL, "a plain MLP without a product"},
         {"norm", OPTION_TEXT, &c.norm, "N", "none (default), rms, or weighted (rms with weights)"},
         {"bias", OPTION_FLAG, &c.bias, NULL, "biases in the MLP, as many as the generation has"},
+        {"attention2", OPTION_FLAG, &c.attention2, NULL,
+         "bilinear attention: the product of two patterns, no softmax (generation later)"},
         {"noise", OPTION_REAL, &c.noise, "X",
          "noise after the norms while training, as a share of the standard deviation (0)"},
         {"tied", OPTION_FLAG, &c.tied, NULL, "use one matrix as embedding and as head"},

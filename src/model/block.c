@@ -88,7 +88,7 @@ void bl_tap_value(const bl_tap *tap, bl_point point, size_t layer, size_t head, 
                   (bl_view){value.data, value.rows, value.cols, value.stride});
 }
 
-static void tap_rows(const bl_pass *pass, bl_point point, size_t layer, float *data, size_t cols) {
+static void tap_rows(const bl_block_pass *pass, bl_point point, size_t layer, float *data, size_t cols) {
     bl_tap_value(pass->tap, point, layer, 0, (bl_rows){data, pass->n, cols, cols});
 }
 
@@ -110,7 +110,7 @@ void bl_forward_norm(const bl_model *model, float *out, const float *in, size_t 
 }
 
 /* What the matrices read: y itself, or y with the norm's weight and bias. */
-static const float *weighted(const bl_pass *pass, const bl_norm_weights *norm, size_t n) {
+static const float *weighted(const bl_block_pass *pass, const bl_norm_weights *norm, size_t n) {
     bl_rows_state *s = pass->state;
     if (!norm->weight && !norm->bias) return s->y;
     bl_weigh(s->y, n, pass->model->config.d_model, norm->weight, norm->bias, s->read);
@@ -118,7 +118,7 @@ static const float *weighted(const bl_pass *pass, const bl_norm_weights *norm, s
 }
 
 /* out [n, width] = in of the matrices one above the other, plus bias. */
-static void product(const bl_pass *pass, const bl_matrix *matrices, size_t count, const float *bias,
+static void product(const bl_block_pass *pass, const bl_matrix *matrices, size_t count, const float *bias,
                     const float *in, size_t n, float *out) {
     size_t width = 0, at = 0;
     for (size_t i = 0; i < count; i++) width += matrices[i].rows;
@@ -128,7 +128,7 @@ static void product(const bl_pass *pass, const bl_matrix *matrices, size_t count
 }
 
 /* A norm behind attention or the MLP, in place. */
-static void post_norm(const bl_pass *pass, const bl_norm_weights *norm) {
+static void post_norm(const bl_block_pass *pass, const bl_norm_weights *norm) {
     const bl_model *model = pass->model;
     size_t d = model->config.d_model;
     float *out = pass->state->out;
@@ -138,7 +138,8 @@ static void post_norm(const bl_pass *pass, const bl_norm_weights *norm) {
 }
 
 /* Norms of heads and rotary embedding of a row's q or k of pattern m. */
-static void turn(const bl_pass *pass, size_t layer, size_t p, const float *norm, size_t heads, float *x) {
+static void turn(const bl_block_pass *pass, size_t layer, size_t p, const float *norm, size_t heads,
+                 float *x) {
     const bl_model *model = pass->model;
     const bl_block_weights *b = &model->blocks[layer];
     size_t k = model->config.head_dim;
@@ -151,7 +152,7 @@ static void turn(const bl_pass *pass, size_t layer, size_t p, const float *norm,
               x);
 }
 
-void bl_pass_embed(const bl_pass *pass, const int32_t *ids) {
+void bl_pass_embed(const bl_block_pass *pass, const int32_t *ids) {
     const bl_model *model = pass->model;
     bl_rows_state *s = pass->state;
     size_t d = model->config.d_model;
@@ -166,7 +167,7 @@ void bl_pass_embed(const bl_pass *pass, const int32_t *ids) {
     }
 }
 
-void bl_pass_attention(const bl_pass *pass, size_t layer) {
+void bl_pass_attention(const bl_block_pass *pass, size_t layer) {
     const bl_model *model = pass->model;
     const bl_config *c = &model->config;
     const bl_block_weights *b = &model->blocks[layer];
@@ -193,7 +194,7 @@ void bl_pass_attention(const bl_pass *pass, size_t layer) {
     tap_rows(pass, BL_POINT_MLP_IN, layer, s->y, d);
 }
 
-void bl_pass_mlp(const bl_pass *pass, size_t layer) {
+void bl_pass_mlp(const bl_block_pass *pass, size_t layer) {
     const bl_config *c = &pass->model->config;
     const bl_block_weights *b = &pass->model->blocks[layer];
     bl_rows_state *s = pass->state;
@@ -208,7 +209,7 @@ void bl_pass_mlp(const bl_pass *pass, size_t layer) {
     tap_rows(pass, BL_POINT_RESID_POST, layer, s->x, d);
 }
 
-void bl_pass_final(const bl_pass *pass, size_t begin, size_t n) {
+void bl_pass_final(const bl_block_pass *pass, size_t begin, size_t n) {
     const bl_model *model = pass->model;
     size_t d = model->config.d_model;
     float *y = pass->state->y;
@@ -217,7 +218,7 @@ void bl_pass_final(const bl_pass *pass, size_t begin, size_t n) {
         bl_weigh(y, n, d, model->final.weight, model->final.bias, y);
 }
 
-void bl_pass_logits(const bl_pass *pass, size_t n, float *logits) {
+void bl_pass_logits(const bl_block_pass *pass, size_t n, float *logits) {
     const bl_model *model = pass->model;
     product(pass, &model->head, 1, NULL, pass->state->y, n, logits);
     bl_cap(model->plan.logit_cap, logits, n * model->config.n_vocab);

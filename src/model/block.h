@@ -33,7 +33,7 @@ bool bl_ropes_reserve(bl_ropes *ropes, const bl_model *model, size_t positions, 
 void bl_ropes_free(bl_ropes *ropes);
 
 /* One pass. */
-typedef struct bl_pass {
+typedef struct bl_block_pass {
     const bl_model *model;
     bl_rows_state *state;
     const bl_ropes *ropes;
@@ -42,20 +42,20 @@ typedef struct bl_pass {
     bool steady;            /* add up alike whatever n is */
     const bl_tap *tap;      /* or NULL */
     /* z from qkv (rotated) of the pass's rows. */
-    void (*attend)(const struct bl_pass *pass, size_t layer);
+    void (*attend)(const struct bl_block_pass *pass, size_t layer);
     void *context; /* attend's */
-} bl_pass;
+} bl_block_pass;
 
 /* x [n, d] of the tokens ids [n]. */
-void bl_pass_embed(const bl_pass *pass, const int32_t *ids);
+void bl_pass_embed(const bl_block_pass *pass, const int32_t *ids);
 /* From x to x_mid and y = mlp_in. */
-void bl_pass_attention(const bl_pass *pass, size_t layer);
+void bl_pass_attention(const bl_block_pass *pass, size_t layer);
 /* From there to the next x. */
-void bl_pass_mlp(const bl_pass *pass, size_t layer);
+void bl_pass_mlp(const bl_block_pass *pass, size_t layer);
 /* y = N_f(x) of the rows begin … begin + n - 1, to the first rows of state->y, weighted; then logits [n,
  * V]. */
-void bl_pass_final(const bl_pass *pass, size_t begin, size_t n);
-void bl_pass_logits(const bl_pass *pass, size_t n, float *logits);
+void bl_pass_final(const bl_block_pass *pass, size_t begin, size_t n);
+void bl_pass_logits(const bl_block_pass *pass, size_t n, float *logits);
 
 void bl_tap_value(const bl_tap *tap, bl_point point, size_t layer, size_t head, bl_rows value);
 /* The first key that a query at position p sees in a layer. */

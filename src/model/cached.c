@@ -98,7 +98,7 @@ static void attend_row(bl_cached *self, size_t layer, size_t slot, const float *
     }
 }
 
-static void attend(const bl_pass *pass, size_t layer) {
+static void attend(const bl_block_pass *pass, size_t layer) {
     bl_cached *self = pass->context;
     const bl_config *c = &pass->model->config;
     for (size_t i = 0; i < pass->n; i++)
@@ -115,14 +115,14 @@ void bl_cached_step(bl_cached *self, bl_cached_input *inputs, size_t n) {
         position[i] = self->length[inputs[i].slot];
     }
     self->inputs = inputs;
-    bl_pass pass = {.model = model,
-                    .state = &self->state,
-                    .ropes = &self->ropes,
-                    .n = n,
-                    .position = position,
-                    .steady = true,
-                    .attend = attend,
-                    .context = self};
+    bl_block_pass pass = {.model = model,
+                          .state = &self->state,
+                          .ropes = &self->ropes,
+                          .n = n,
+                          .position = position,
+                          .steady = true,
+                          .attend = attend,
+                          .context = self};
     bl_pass_embed(&pass, ids);
     for (size_t layer = 0; layer < model->config.n_layer; layer++) {
         bl_pass_attention(&pass, layer);

@@ -84,7 +84,7 @@ static void mask(const bl_model *model, size_t layer, float *scores, size_t n, f
 }
 
 /* scores [n, n] of one head in pattern m. */
-static void head_scores(const bl_pass *pass, size_t layer, size_t head, size_t m, float *scores) {
+static void head_scores(const bl_block_pass *pass, size_t layer, size_t head, size_t m, float *scores) {
     const bl_config *c = &pass->model->config;
     const bl_plan *plan = &pass->model->plan;
     size_t n = pass->n, k = c->head_dim, width = bl_qkv_width(c), kv = head / (c->n_head / c->n_kv_head);
@@ -110,7 +110,7 @@ static void causal_softmax(const bl_model *model, size_t layer, float *scores, s
 
 /* z [n, H k] = for each head pattern v, side by side; the pattern is a softmax of the scores, or the
  * product of two. */
-static void attend(const bl_pass *pass, size_t layer) {
+static void attend(const bl_block_pass *pass, size_t layer) {
     const bl_config *c = &pass->model->config;
     bl_workspace *w = pass->context;
     size_t n = pass->n, k = c->head_dim, width = bl_qkv_width(c);
@@ -130,20 +130,20 @@ static void attend(const bl_pass *pass, size_t layer) {
     }
 }
 
-static bl_pass begin(const bl_model *model, bl_workspace *w, size_t n, const bl_tap *tap) {
-    return (bl_pass){.model = model,
-                     .state = &w->state,
-                     .ropes = &w->ropes,
-                     .n = n,
-                     .tap = tap,
-                     .attend = attend,
-                     .context = w};
+static bl_block_pass begin(const bl_model *model, bl_workspace *w, size_t n, const bl_tap *tap) {
+    return (bl_block_pass){.model = model,
+                           .state = &w->state,
+                           .ropes = &w->ropes,
+                           .n = n,
+                           .tap = tap,
+                           .attend = attend,
+                           .context = w};
 }
 
 bl_view bl_forward_resid_pre(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n,
                              size_t layer, bl_error *err) {
     if (!reserve(model, w, n, err)) return (bl_view){0};
-    bl_pass pass = begin(model, w, n, NULL);
+    bl_block_pass pass = begin(model, w, n, NULL);
     bl_pass_embed(&pass, ids);
     for (size_t i = 0; i < layer; i++) {
         bl_pass_attention(&pass, i);
@@ -155,7 +155,7 @@ bl_view bl_forward_resid_pre(const bl_model *model, bl_workspace *w, const int32
 bl_view bl_forward_mlp_in(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n, size_t layer,
                           const bl_tap *tap, bl_error *err) {
     if (!reserve(model, w, n, err)) return (bl_view){0};
-    bl_pass pass = begin(model, w, n, tap);
+    bl_block_pass pass = begin(model, w, n, tap);
     bl_pass_embed(&pass, ids);
     for (size_t i = 0; i < layer; i++) {
         bl_pass_attention(&pass, i);
@@ -168,7 +168,7 @@ bl_view bl_forward_mlp_in(const bl_model *model, bl_workspace *w, const int32_t 
 bool bl_forward_layers(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n,
                        const bl_tap *tap, bl_error *err) {
     if (!reserve(model, w, n, err)) return false;
-    bl_pass pass = begin(model, w, n, tap);
+    bl_block_pass pass = begin(model, w, n, tap);
     bl_pass_embed(&pass, ids);
     for (size_t i = 0; i < model->config.n_layer; i++) {
         bl_pass_attention(&pass, i);
@@ -187,7 +187,7 @@ bl_view bl_forward_head(const bl_model *model, bl_workspace *w, size_t first, si
         if (!w->logits) return (bl_view){0};
         w->logit_rows = n;
     }
-    bl_pass pass = begin(model, w, w->n, NULL);
+    bl_block_pass pass = begin(model, w, w->n, NULL);
     bl_pass_final(&pass, first, n);
     bl_pass_logits(&pass, n, w->logits);
     return (bl_view){w->logits, n, V, V};

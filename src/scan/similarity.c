@@ -67,11 +67,12 @@ typedef struct split {
     size_t layer, p;
     const float *v, *back;
     size_t d, H;
-    float *moved;  /* [n, H] v^T s O_h V_h y_j */
-    float *c;      /* [p + 1] */
-    float *heads;  /* [1 + H, p + 1] or NULL */
-    float *direct; /* v . x_p */
-    double square; /* |x_mid(p)|^2 */
+    float *moved;      /* [n, H] v^T s O_h (V_h y_j + b_h) */
+    const float *bias; /* [H] v^T s O_h b_h, or NULL */
+    float *c;          /* [p + 1] */
+    float *heads;      /* [1 + H, p + 1] or NULL */
+    float *direct;     /* v . x_p */
+    double square;     /* |x_mid(p)|^2 */
 } split;
 
 /* A tap on the layer in question. */
@@ -83,6 +84,8 @@ static void take(void *context, bl_point point, size_t layer, size_t head, bl_vi
     if (point == BL_POINT_ATTN_IN)
         bl_gemm_nt(value.rows, s->H, s->d, 1.0F, value.data, value.stride, s->back, s->d, 0.0F, s->moved,
                    s->H);
+    for (size_t i = 0; point == BL_POINT_ATTN_IN && s->bias && i < value.rows * s->H; i++)
+        s->moved[i] += s->bias[i % s->H];
     if (point == BL_POINT_PATTERN)
         for (size_t j = 0; j <= s->p; j++) {
             float share = row[j] * s->moved[j * s->H + head];
@@ -93,11 +96,25 @@ static void take(void *context, bl_point point, size_t layer, size_t head, bl_vi
         for (size_t i = 0; i < s->d; i++) s->square += (double)row[i] * (double)row[i];
 }
 
+/* bias [H] = v^T s O_h b_h, what the values' biases add along v. */
+static void value_bias(const bl_probes *probes, const bl_layer *l, const float *v, float *bias) {
+    const bl_config *c = bl_model_config(probes->model);
+    for (size_t h = 0; h < c->n_head; h++) bias[h] = 0;
+    for (size_t i = 0; i < c->d_model; i++)
+        for (size_t h = 0; h < c->n_head; h++)
+            bias[h] += bl_model_attention_scale(probes->model) * v[i] *
+                       bl_dot(l->w_o.data + i * l->w_o.stride + h * c->head_dim, l->b_v + h * c->head_dim,
+                              c->head_dim);
+}
+
 bool bl_contributions(const bl_probes *probes, size_t j, const float *back, bl_workspace *workspace,
                       const int32_t *ids, size_t n, size_t p, float *c, float *heads, bl_error *err) {
     const bl_config *config = bl_model_config(probes->model);
-    float direct = 0, *moved = bl_alloc(n * config->n_head, sizeof *moved, err);
+    const bl_layer *layer = bl_model_layer(probes->model, probes->layer);
+    float direct = 0, *moved = bl_alloc((n + 1) * config->n_head, sizeof *moved, err),
+          *bias = moved + n * config->n_head;
     if (!moved) return false;
+    if (layer->b_v) value_bias(probes, layer, probes->v + j * config->d_model, bias);
     memset(c, 0, (p + 1) * sizeof *c);
     if (heads) memset(heads, 0, (p + 1) * sizeof *heads);
     split s = {.layer = probes->layer,
@@ -107,6 +124,7 @@ bool bl_contributions(const bl_probes *probes, size_t j, const float *back, bl_w
                .d = config->d_model,
                .H = config->n_head,
                .moved = moved,
+               .bias = layer->b_v ? bias : NULL,
                .c = c,
                .heads = heads,
                .direct = &direct};

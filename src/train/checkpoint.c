@@ -41,7 +41,8 @@ json_t *bl_run_description(const bl_train_options *o, const bl_config *c, uint64
                            bl_precision precision) {
     char corpus[20];
     snprintf(corpus, sizeof corpus, "%016llx", (unsigned long long)hash);
-    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:f, s:I, "
+    json_t *json =
+        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:f, s:I, "
                      "s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:s, s:I, s:I, s:s}",
                      "corpus", corpus, "generation", bl_config_generation(c), "vocabulary",
                      (json_int_t)c->n_vocab, "layers", (json_int_t)c->n_layer, "heads", (json_int_t)c->n_head,
@@ -55,6 +56,8 @@ json_t *bl_run_description(const bl_train_options *o, const bl_config *c, uint64
                      schedule_name(o->schedule), "steps",
                      (json_int_t)(o->schedule == BL_SCHEDULE_CONSTANT ? 0 : steps), "seed",
                      (json_int_t)o->seed, "precision", bl_precision_name(precision));
+    if (json && c->attention2) json_object_set_new(json, "attention2", json_true());
+    return json;
 }
 
 bool bl_checkpoint_write(const char *path, const json_t *description, const bl_train_state *state,

@@ -42,6 +42,8 @@ float *bl_zeros(size_t n, bl_error *err) {
 /* A row's length rounded up to an odd number of cache lines. */
 static size_t padded(size_t n) { return ((n + 15) / 16 | 1) * 16; }
 
+static size_t qkv_width(const bl_config *c) { return bl_attention_width(c->d_model, c->attention2); }
+
 bool bl_net_init(bl_net *net, const bl_config *config, bl_error *err) {
     *net = (bl_net){.config = *config};
     bl_config_settle(&net->config);
@@ -103,7 +105,7 @@ static size_t lay_out(bl_net *net, float *base) {
         bl_layer_state *s = &net->layers[i];
         s->x = take(base, &used, N * d);
         s->attn_in = changed ? take(base, &used, N * d) : s->x;
-        s->qkv = take(base, &used, N * 3 * d);
+        s->qkv = take(base, &used, N * qkv_width(c));
         s->lse = take(base, &used, N * c->n_head);
         s->z = take(base, &used, N * d);
         s->mid = take(base, &used, N * d);
@@ -118,7 +120,7 @@ static size_t lay_out(bl_net *net, float *base) {
     net->g_mid = take(base, &used, N * d);
     net->dz = take(base, &used, N * d);
     net->row_loss = (double *)(void *)take(base, &used, 2 * N);
-    size_t most = bl_attention_scratch(net->longest, d, c->n_head),
+    size_t most = bl_attention_scratch(net->longest, d, c->n_head, c->attention2),
            rows = BLOCK_ROWS * (h + d) + 2 * d; /* what different stages need */
     if (most < rows) most = rows;
     if (most < BL_PRODUCT_SCRATCH) most = BL_PRODUCT_SCRATCH;
@@ -159,7 +161,7 @@ static size_t list_factors(bl_net *net, float *panels) {
     size_t d = c->d_model, h = c->d_hidden, used = 0;
     for (size_t i = 0; i < c->n_layer; i++) {
         bl_layer_state *s = &net->layers[i];
-        used += list_factor(&s->qkv_t, &s->qkv_n, bl_net_weight(net, BL_PARAM_QKV, i), 3 * d, d,
+        used += list_factor(&s->qkv_t, &s->qkv_n, bl_net_weight(net, BL_PARAM_QKV, i), qkv_width(c), d,
                             panels ? panels + used : NULL);
         used += list_factor(&s->o_t, &s->o_n, bl_net_weight(net, BL_PARAM_O, i), d, d,
                             panels ? panels + used : NULL);
@@ -198,7 +200,8 @@ bool bl_net_pack(bl_net *net, const bl_pass *pass, bl_error *err) {
 
 double bl_net_flops(const bl_config *c, double T) {
     double d = (double)c->d_model, h = (double)c->d_hidden, layers = (double)c->n_layer;
-    double weights = layers * (4 * d * d + (c->plain ? 2 : 3) * h * d) + (double)c->n_vocab * d;
+    double weights =
+        layers * ((c->attention2 ? 6 : 4) * d * d + (c->plain ? 2 : 3) * h * d) + (double)c->n_vocab * d;
     return 6 * weights + 6 * layers * T * d;
 }
 
@@ -228,6 +231,7 @@ static bl_attention attention_of(const bl_net *net, const bl_minibatch *batch) {
     return (bl_attention){.n_stories = batch->n_stories,
                           .n_head = net->config.n_head,
                           .d_model = net->config.d_model,
+                          .bilinear = net->config.attention2,
                           .start = batch->start,
                           .rotary = &net->rotary,
                           .longest = batch->longest,
@@ -237,11 +241,13 @@ static bl_attention attention_of(const bl_net *net, const bl_minibatch *batch) {
 static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_pass *pass) {
     const bl_config *c = &net->config;
     bl_layer_state *s = &net->layers[layer];
-    size_t d = c->d_model, h = c->d_hidden, w = c->plain ? h : 2 * h, ld = net->ld_pre, N = batch->n_rows;
+    size_t d = c->d_model, h = c->d_hidden, w = c->plain ? h : 2 * h, ld = net->ld_pre, N = batch->n_rows,
+           q = qkv_width(c);
     float *next = layer + 1 < c->n_layer ? net->layers[layer + 1].x : net->final;
     bl_norm n1 = norm_at(net, pass, BL_PARAM_N1, layer), n2 = norm_at(net, pass, BL_PARAM_N2, layer);
     bl_attention attention = attention_of(net, batch);
-    const float *b_w = bl_net_weight(net, BL_PARAM_W_BIAS, layer),
+    const float *b_qkv = bl_net_weight(net, BL_PARAM_QKV_BIAS, layer),
+                *b_w = bl_net_weight(net, BL_PARAM_W_BIAS, layer),
                 *b_p = bl_net_weight(net, BL_PARAM_P_BIAS, layer);
 #pragma omp parallel
     {
@@ -251,7 +257,8 @@ static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, 
             size_t n = r.end - r.begin;
             const float *in =
                 normed(&n1, s->x + r.begin * d, batch->row + r.begin, n, d, s->attn_in + r.begin * d);
-            bl_multiply(&s->qkv_t, n, 1, in, d, false, s->qkv + r.begin * 3 * d, 3 * d);
+            bl_multiply(&s->qkv_t, n, 1, in, d, false, s->qkv + r.begin * q, q);
+            add_bias(s->qkv + r.begin * q, q, b_qkv, n, q);
             bl_attention_rotate(&attention, batch->position, r.begin, r.end, false, s->qkv);
         }
     }
@@ -362,25 +369,25 @@ static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, c
     bool add = pass->accumulate;
     bl_product_tn_fn *multiply_tn = bl_product_tn(pass->half);
     bl_layer_state *s = &net->layers[layer];
-    size_t d = net->config.d_model, N = batch->n_rows;
+    size_t d = net->config.d_model, N = batch->n_rows, q = qkv_width(&net->config);
     float *dw = bl_net_gradient(net, BL_PARAM_QKV, layer), *dn1 = bl_net_gradient(net, BL_PARAM_N1, layer);
     bl_attention attention = attention_of(net, batch);
 #pragma omp parallel
     {
         float *scratch = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size,
               *dweight = scratch + net->scratch_size - d;
-        bl_range mine = bl_my_part(N), slab = bl_my_part(3 * d);
+        bl_range mine = bl_my_part(N), slab = bl_my_part(q);
         memset(dweight, 0, d * sizeof *dweight);
         for (size_t b = 0; b < bl_blocks(mine, BLOCK_ROWS); b++) {
             bl_range r = bl_block(mine, BLOCK_ROWS, b);
             bl_attention_rotate(&attention, batch->position, r.begin, r.end, true, s->qkv);
-            through_norm(n1, s->qkv + r.begin * 3 * d, 3 * d, &s->qkv_n, s->x + r.begin * d,
-                         s->attn_in + r.begin * d, r.end - r.begin, d, net->g_mid + r.begin * d, dweight,
-                         scratch);
+            through_norm(n1, s->qkv + r.begin * q, q, &s->qkv_n, s->x + r.begin * d, s->attn_in + r.begin * d,
+                         r.end - r.begin, d, net->g_mid + r.begin * d, dweight, scratch);
         }
 #pragma omp barrier
-        multiply_tn(slab.end - slab.begin, d, N, 1, s->qkv + slab.begin, 3 * d,
+        multiply_tn(slab.end - slab.begin, d, N, 1, s->qkv + slab.begin, q,
                     bl_norm_is_identity(n1) ? s->x : s->attn_in, d, add, dw + slab.begin * d, d, scratch);
+        sum_columns(s->qkv, N, q, slab, bl_net_gradient(net, BL_PARAM_QKV_BIAS, layer));
         bl_add_in_order(dn1, dweight, d);
     }
 }

@@ -21,10 +21,11 @@ typedef struct bl_minibatch {
 /* One layer's activations; pointers into the net's workspace. Where a pass has N(x) = x, attn_in and mlp_in
  * are not written: x and mid stand for them. */
 typedef struct bl_layer_state {
-    float *x, *attn_in;  /* [N, d] */
-    float *qkv;          /* [N, 3d], q and k rotated; the backward pass turns it into its gradient */
-    float *lse;          /* [H, N] */
-    float *z;            /* [N, d] heads' outputs */
+    float *x, *attn_in; /* [N, d] */
+    float *qkv; /* [N, 3d] (bilinear attention: [N, 5d]), q and k rotated; the backward pass turns it into its
+                gradient */
+    float *lse; /* [H, N] */
+    float *z;   /* [N, d] heads' outputs */
     float *mid, *mlp_in; /* [N, d] */
     float *pre; /* [N, 2h] (plain: [N, h]), rows net->ld_pre apart; the backward pass turns it into its
                    gradient */

@@ -85,7 +85,8 @@ static void compare(const bl_net *net, const float *values, const char *path) {
     bl_safetensors_free(file);
 }
 
-static void check_model(const char *name) {
+/* `golden`: the folder of ../shared/golden that holds the steps. */
+static void check_model(const char *name, const char *golden_folder) {
     char path[512];
     bl_error err = {0};
     bl_net net;
@@ -98,7 +99,7 @@ static void check_model(const char *name) {
         memcpy(net.weights + net.params.list[p].offset, model->raw[p],
                net.params.list[p].count * sizeof(float));
     read_stories(model, &s);
-    snprintf(path, sizeof path, SHARED "/golden/train/%s/steps.json", name);
+    snprintf(path, sizeof path, SHARED "/golden/%s/steps.json", golden_folder);
     json_t *golden = bl_json_read(path, 1 << 20, &err);
     float *m = calloc(net.params.total, sizeof *m), *v = calloc(net.params.total, sizeof *v);
     for (size_t i = 0; i < STEPS; i++) {
@@ -110,7 +111,7 @@ static void check_model(const char *name) {
         assert_true(bl_net_run(&net, &batch, &pass, &loss, &err));
         loss /= (double)batch.n_rows;
         if (i == 0) {
-            snprintf(path, sizeof path, SHARED "/golden/train/%s/first_gradient.safetensors", name);
+            snprintf(path, sizeof path, SHARED "/golden/%s/first_gradient.safetensors", golden_folder);
             compare(&net, net.gradient, path);
         }
         double norm = bl_gradient_norm(&net.params, net.gradient);
@@ -127,7 +128,7 @@ static void check_model(const char *name) {
                           .gradient_scale = norm > 1 ? (float)(1 / (norm + 1e-6)) : 1.0F};
         bl_adamw_step(&adamw, &net.params, net.weights, net.gradient, m, v);
     }
-    snprintf(path, sizeof path, SHARED "/golden/train/%s/final.safetensors", name);
+    snprintf(path, sizeof path, SHARED "/golden/%s/final.safetensors", golden_folder);
     compare(&net, net.weights, path);
     for (size_t i = 0; i < STEPS * EACH; i++) bl_ids_free(&s.ids[i]);
     free(m);
@@ -137,9 +138,10 @@ static void check_model(const char *name) {
     bl_model_free(model);
 }
 
-static void test_plain(void **state) { (void)state, check_model("tiny-plain"); }
-static void test_norm(void **state) { (void)state, check_model("tiny-norm"); }
-static void test_later(void **state) { (void)state, check_model("tiny-later"); }
+static void test_plain(void **state) { (void)state, check_model("tiny-plain", "train/tiny-plain"); }
+static void test_norm(void **state) { (void)state, check_model("tiny-norm", "train/tiny-norm"); }
+static void test_later(void **state) { (void)state, check_model("tiny-later", "train/tiny-later"); }
+static void test_attention2(void **state) { (void)state, check_model("tiny-attention2", "attention2/train"); }
 
 int main(void) {
     FILE *there = fopen(SHARED "/golden/train/tiny-plain/steps.json", "r");
@@ -149,6 +151,6 @@ int main(void) {
     }
     fclose(there);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_plain), cmocka_unit_test(test_norm),
-                                       cmocka_unit_test(test_later)};
+                                       cmocka_unit_test(test_later), cmocka_unit_test(test_attention2)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

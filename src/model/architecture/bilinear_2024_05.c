@@ -66,6 +66,8 @@ static void list(bl_params *params, const bl_config *config) {
 }
 
 static bool check(const bl_config *c, bl_error *err) {
+    if (c->attention2 || c->unscaled_attention)
+        return bl_fail(err, BL_ERR_USAGE, "only the later generation has bilinear attention, not 2024-05");
     if (c->bias_p)
         return bl_fail(err, BL_ERR_USAGE,
                        "only the later generation has a bias on the MLP's output, not 2024-05");

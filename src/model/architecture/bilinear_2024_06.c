@@ -30,6 +30,8 @@ static void list(bl_params *params, const bl_config *config) {
 }
 
 static bool check(const bl_config *c, bl_error *err) {
+    if (c->attention2 || c->unscaled_attention)
+        return bl_fail(err, BL_ERR_USAGE, "only the later generation has bilinear attention, not 2024-06");
     if (c->bias_w || c->bias_p) return bl_fail(err, BL_ERR_USAGE, "generation 2024-06 has no biases");
     if (c->gate != BL_GATE_NONE && c->gate != BL_GATE_RELU)
         return bl_fail(err, BL_ERR_USAGE, "generation 2024-06 knows the gates none and relu only");
