@@ -43,19 +43,18 @@ json_t *bl_run_description(const bl_train_options *o, const bl_config *c, uint64
     snprintf(corpus, sizeof corpus, "%016llx", (unsigned long long)hash);
     json_t *json =
         json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:f, s:I, "
-                     "s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:s, s:I, s:I, s:s}",
-                     "corpus", corpus, "generation", bl_config_generation(c), "vocabulary",
-                     (json_int_t)c->n_vocab, "layers", (json_int_t)c->n_layer, "heads", (json_int_t)c->n_head,
-                     "ctx", (json_int_t)c->n_ctx, "d-model", (json_int_t)c->d_model, "d-hidden",
-                     (json_int_t)c->d_hidden, "gate", bl_gate_name(c->gate), "plain", c->plain, "bias-w",
-                     c->bias_w, "bias-p", c->bias_p, "norm", c->normalization, "norm-weights",
-                     c->norm_weights, "tied", c->tied, "noise", (double)c->noise, "batch",
-                     (json_int_t)o->batch, "accumulate", (json_int_t)o->accumulate, "lr", o->lr, "lr-end",
-                     o->lr_end, "beta1", o->beta1, "beta2", o->beta2, "epsilon", o->epsilon, "decay",
-                     o->decay, "clip", o->clip, "warmup", (json_int_t)o->warmup, "schedule",
-                     schedule_name(o->schedule), "steps",
-                     (json_int_t)(o->schedule == BL_SCHEDULE_CONSTANT ? 0 : steps), "seed",
-                     (json_int_t)o->seed, "precision", bl_precision_name(precision));
+                  "s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:s, s:I, s:I, s:s}",
+                  "corpus", corpus, "generation", bl_config_generation(c), "vocabulary",
+                  (json_int_t)c->n_vocab, "layers", (json_int_t)c->n_layer, "heads", (json_int_t)c->n_head,
+                  "ctx", (json_int_t)c->n_ctx, "d-model", (json_int_t)c->d_model, "d-hidden",
+                  (json_int_t)c->d_hidden, "gate", bl_gate_name(c->gate), "plain", c->plain, "bias-w",
+                  c->bias_w, "bias-p", c->bias_p, "norm", c->normalization, "norm-weights", c->norm_weights,
+                  "tied", c->tied, "noise", (double)c->noise, "batch", (json_int_t)o->batch, "accumulate",
+                  (json_int_t)o->accumulate, "lr", o->lr, "lr-end", o->lr_end, "beta1", o->beta1, "beta2",
+                  o->beta2, "epsilon", o->epsilon, "decay", o->decay, "clip", o->clip, "warmup",
+                  (json_int_t)o->warmup, "schedule", schedule_name(o->schedule), "steps",
+                  (json_int_t)(o->schedule == BL_SCHEDULE_CONSTANT ? 0 : steps), "seed", (json_int_t)o->seed,
+                  "precision", bl_precision_name(precision));
     if (json && c->attention2) json_object_set_new(json, "attention2", json_true());
     return json;
 }
