@@ -41,6 +41,7 @@ class Direction(Unique):
         self.minus = "*" if c.minus_all else [text_of(label) for label in c.minus[0:c.n_minus]] if c.n_minus else []
         self.centre = bool(c.centre_unembedding)
         self.name = name if given is not None else text_of(c.source)
+        model._unfold()
         basis = ffi.new("bl_basis *", lib.bl_model_basis_out(model._handle))
         u = np.empty(model.config.d_model, np.float32)
         call(lib.bl_direction_vector, c, basis, address(u))

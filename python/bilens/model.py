@@ -25,10 +25,13 @@ from .trace import Trace
 class Config:
     """A model's architecture, from config.json and the presence of tensors."""
 
-    generation: str
+    architecture: str  #: "llama", "gpt2", …; of bilinear checkpoints their generation
+    generation: "str | None"  #: "2024-05", "2024-06", "later"; None of an ordinary model
     n_vocab: int
     n_layer: int
     n_head: int
+    n_kv_head: int  #: key/value heads; fewer than n_head in some ordinary models
+    head_dim: int  #: k
     n_ctx: int
     d_model: int
     d_hidden: int
@@ -85,17 +88,17 @@ def _story(made):
 
 
 class Model(Unique):
-    """A bilinear language model. ``bilens.load`` makes it; it is immutable, and may be used from several threads.
+    """A language model. ``bilens.load`` makes it; it is immutable, and may be used from several threads.
 
-    V vocabulary, d d_model, h d_hidden, H heads, k = d / H head width, T positions."""
+    V vocabulary, d d_model, h d_hidden, H heads, k head width, T positions."""
 
     def __init__(self, model, progress=None):
         hub = isinstance(model, str) and _hub.is_model(model)
         self._handle = ffi.gc(_hub.load(model, progress) if hub else call(lib.bl_model_load, path_argument(model, "model")), lib.bl_model_free)
         self._source = model if hub else os.path.abspath(os.fspath(model))
         raw = lib.bl_model_config(self._handle)
-        names = dict(generation=text_of(lib.bl_config_generation(raw)), gate=text_of(lib.bl_gate_name(raw.gate)),
-                     bilinear=lib.bl_config_is_bilinear(raw))
+        names = dict(architecture=text_of(lib.bl_config_architecture(raw)), generation=text_of(lib.bl_config_generation(raw)), gate=text_of(lib.bl_gate_name(raw.gate)),
+                     bilinear=lib.bl_config_is_bilinear(raw), n_kv_head=raw.n_kv_head or raw.n_head, head_dim=raw.head_dim or raw.d_model // raw.n_head)
         self.config = Config(**{f: names.get(f, getattr(raw, f, None)) for f in Config.__dataclass_fields__})
         self.tokenizer = Tokenizer(self)
 
@@ -117,12 +120,14 @@ class Model(Unique):
 
     @property
     def w_e(self):
-        """[V, d] embedding: a read-only view of the mapped file."""
+        """[V, d] embedding: a read-only view."""
+        self._unfold()
         return matrix(lib.bl_model_w_e(self._handle), self._handle)
 
     @property
     def w_u(self):
         """[V, d] unembedding, the final norm's weight folded: a read-only view."""
+        self._unfold()
         return matrix(lib.bl_model_w_u(self._handle), self._handle)
 
     def _layer_index(self, layer):
@@ -131,11 +136,16 @@ class Model(Unique):
             raise UsageError(f"layer {layer!r} does not exist; there are {n}: 0 … {n - 1}")
         return int(layer)
 
+    def _unfold(self, layer=0):
+        """Makes the float32 views of a layer, of W_E and W_U, where an ordinary model has not made them yet."""
+        call(lib.bl_model_unfold, self._handle, layer)
+
     def layer(self, layer=0):
-        """The weights of one layer as a Layer of read-only views."""
-        raw = lib.bl_model_layer(self._handle, self._layer_index(layer))
+        """The weights of one layer as a Layer of read-only views. Of fewer key/value heads each stands once for every head that reads it."""
+        self._unfold(self._layer_index(layer))
+        raw = lib.bl_model_layer(self._handle, layer)
         d, h, heads = self.config.d_model, self.config.d_hidden, self.config.n_head
-        k, own = d // heads, self._handle
+        k, own = self.config.head_dim, self._handle
         heads_of = lambda v: matrix(v, own, (heads, k, d), (k * v.stride, v.stride, 1))  # noqa: E731
         bias = lambda pointer, n: view(pointer, [n], own) if pointer else None  # noqa: E731
         return Layer(heads_of(raw.w_q), heads_of(raw.w_k), heads_of(raw.w_v), matrix(raw.w_o, own, (d, heads, k), (raw.w_o.stride, k, 1)),
@@ -331,7 +341,7 @@ class Model(Unique):
 
     def __repr__(self):
         f = self.config
-        return (f"<bilens model {self.name}: generation {f.generation}, n_layer {f.n_layer}, d_model {f.d_model}, d_hidden {f.d_hidden}, "
+        return (f"<bilens model {self.name}: {f.architecture}, n_layer {f.n_layer}, d_model {f.d_model}, d_hidden {f.d_hidden}, "
                 f"n_head {f.n_head}, n_vocab {f.n_vocab}, {self.parameters:,} parameters>")
 
 

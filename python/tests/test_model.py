@@ -237,3 +237,26 @@ for bad in ("owner/other", "owner/tiny@nothing", "no-model"):
     lines = out.stdout.splitlines()
     assert lines[0] == "owner/tiny 16 16" and len(lines) == 4
     assert "no such model directory: 'owner/other'" in lines[1] and "hub" in lines[1] and "hub" not in lines[3].split("no-model")[1]
+
+
+@pytest.mark.parametrize("name", ["qwen2", "gpt2", "gemma2"])
+def test_ordinary_models(name):
+    """Read, run and traced as their goldens say; refused where a quadratic form is needed."""
+    import os
+    from pathlib import Path
+    shared = Path(os.environ.get("SHARED") or TOP.parent / "shared")
+    if not (shared / "models-general" / name).exists():
+        pytest.skip(f"{shared / 'models-general' / name} is not here")
+    m = bilens.load(shared / "models-general" / name)
+    golden = json.loads((shared / "golden" / "general" / f"{name}.json").read_text())
+    loss = m.eval(shared / "corpus" / "valid.txt", stories=golden["eval"]["stories"], progress=False)
+    assert loss.loss == pytest.approx(golden["eval"]["loss"], rel=1e-4) and loss.predictions == golden["eval"]["predictions"]
+    logits = m.trace(golden["trace"]["ids"], "logits")["logits"]
+    for at in golden["trace"]["logits"]:
+        row = logits[at["position"]]
+        assert max(abs(row[i] - value) for i, value in at["top"]) < 5e-4 * abs(row).max()
+    assert m.config.generation is None and not m.config.bilinear and m.config.architecture in repr(m)
+    layer = m.layer(m.config.n_layer - 1)
+    assert layer.w_q.shape == (m.config.n_head, m.config.head_dim, m.config.d_model) == layer.w_k.shape and layer.w_l.any() and m.w_e.any() and m.w_u.any()
+    with pytest.raises(bilens.UnsupportedError):
+        m.eigen("#5")
