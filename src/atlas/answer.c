@@ -88,7 +88,7 @@ static void put_head(bl_builder *b, bl_tree *root, const reader *r) {
     bl_put_text(b, root, "atlas", r->path);
     bl_put_text(b, root, "model", r->model);
     bl_put_count(b, root, "layer", r->layer);
-    bl_put_flag(b, root, "complete", r->phase == 5);
+    bl_put_flag(b, root, "complete", r->phase == 6);
     bl_put_count(b, root, "stories", r->stories);
     bl_put_count(b, root, "positions", r->positions);
 }
@@ -204,6 +204,38 @@ static void put_matches(bl_builder *b, bl_tree *at, reader *r, int64_t pair) {
     take_failure(b, &failure);
 }
 
+static const char *const effect_sql =
+    "SELECT own_positions, others_positions, own_mean, own_error, others_mean, "
+    "total, share, ends FROM effect WHERE pair = ?";
+
+static void put_number(bl_builder *b, bl_tree *at, const char *key, sqlite3_stmt *s, int column) {
+    if (sqlite3_column_type(s, column) == SQLITE_NULL) bl_put_null(b, at, key);
+    else bl_put_real(b, at, key, sqlite3_column_double(s, column));
+}
+
+/* "effect": null where the atlas has none: of another layer than the last. */
+static void put_effect(bl_builder *b, bl_tree *at, reader *r, int64_t pair) {
+    bl_error failure = {0};
+    sqlite3_stmt *s = prepare(b, r, effect_sql, pair);
+    if (!s || !bl_database_row(s, &failure)) {
+        if (!b->failed) bl_put_null(b, at, "effect");
+    } else {
+        bl_tree *effect = bl_put_object(b, at, "effect");
+        bl_put_text(b, effect, "with", "mean");
+        bl_tree *own = bl_put_object(b, effect, "own"), *others = bl_put_object(b, effect, "others");
+        bl_put_integer(b, own, "positions", sqlite3_column_int64(s, 0));
+        put_number(b, own, "mean", s, 2);
+        put_number(b, own, "error", s, 3);
+        bl_put_integer(b, others, "positions", sqlite3_column_int64(s, 1));
+        put_number(b, others, "mean", s, 4);
+        put_number(b, effect, "total", s, 5);
+        put_number(b, effect, "share", s, 6);
+        put_number(b, effect, "ends", s, 7);
+    }
+    sqlite3_finalize(s);
+    take_failure(b, &failure);
+}
+
 static const char *const pair_sql = "SELECT pair, idx AS 'index', eigenvalue, direct_max, direct_min, "
                                     "head_max, head_min, null_eigenvalue, null_direct_max, null_direct_min,"
                                     " null_head_max, null_head_min FROM eigenpairs WHERE pair IN (SELECT id "
@@ -216,6 +248,7 @@ static void put_vectors(bl_builder *b, bl_tree *root, reader *r, int64_t token) 
     while (s && !b->failed && bl_database_row(s, &failure)) {
         bl_tree *vector = bl_put_object(b, list, NULL);
         put_columns(b, vector, s);
+        put_effect(b, vector, r, sqlite3_column_int64(s, 0));
         put_sources(b, vector, r, sqlite3_column_int64(s, 0));
         put_matches(b, vector, r, sqlite3_column_int64(s, 0));
     }

@@ -15,6 +15,7 @@ typedef enum bl_phase {
     BL_PHASE_NULL,
     BL_PHASE_SCAN,
     BL_PHASE_EXPLAIN,
+    BL_PHASE_EFFECTS,
     BL_PHASE_DONE
 } bl_phase;
 
@@ -53,6 +54,7 @@ bool bl_atlas_choose(bl_atlas *atlas, bl_error *err); /* directions, K, N, J */
 bool bl_atlas_decompose(bl_atlas *atlas, bool null_model, bl_error *err);
 bool bl_atlas_scan(bl_atlas *atlas, bl_error *err);
 bool bl_atlas_explain(bl_atlas *atlas, bl_error *err);
+bool bl_atlas_effects(bl_atlas *atlas, bl_error *err);
 /* Rank 0, when all is done: the file written anew, so that the same rows are the same bytes; closes atlas->db
  * if it did. */
 bool bl_atlas_compact(bl_atlas *atlas, bl_error *err);

@@ -368,8 +368,8 @@ static bool write_stretch(const stretch *s, bl_atlas *a, bl_error *err) {
         ok = failure.code == BL_OK || bl_fail(err, failure.code, "%s", failure.message);
         bool last = s->first + s->count == a->J;
         if (ok && last) ok = bl_database_run(a->db, "DELETE FROM scan_state", err);
-        ok = ok &&
-             bl_atlas_mark(a, last ? BL_PHASE_DONE : BL_PHASE_EXPLAIN, last ? 0 : s->first + s->count, err);
+        ok = ok && bl_atlas_mark(a, last ? BL_PHASE_EFFECTS : BL_PHASE_EXPLAIN,
+                                 last ? 0 : s->first + s->count, err);
         ok = bl_database_commit(a->db, ok, err);
     }
     free(space);
