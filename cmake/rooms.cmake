@@ -15,7 +15,7 @@ set(BILENS_HOUSE
   "scan scan excite"
   "evidence image_evidence ablate explain truncate chance"
   "train train image_train"
-  "result tree image_result result"
+  "result tree image_result result evidence"
   "atlas atlas"
   "report image_report report"
   "serve serve")

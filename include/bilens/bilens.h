@@ -27,6 +27,7 @@
 #include <bilens/decompose.h>
 #include <bilens/diff.h>
 #include <bilens/eigen.h>
+#include <bilens/evidence.h>
 #include <bilens/excite.h>
 #include <bilens/explain.h>
 #include <bilens/format.h>

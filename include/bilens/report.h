@@ -29,6 +29,10 @@ BL_API char *bl_scan_table(const bl_tree *tree, const bl_terminal *terminal, bl_
 BL_API char *bl_report_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
 /** An atlas's answer (bl_atlas_tree): a list of directions, or everything about one. */
 BL_API char *bl_atlas_table(const bl_tree *answer, const bl_terminal *terminal, bl_error *err);
+/** Evidence (evidence.h): an account, a truncation curve, an ablation. */
+BL_API char *bl_explain_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
+BL_API char *bl_truncate_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
+BL_API char *bl_ablate_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
 /** Any table as aligned columns: texts to the left, numbers to the right. */
 BL_API char *bl_table_shown(const bl_table *table, const bl_terminal *terminal, bl_error *err);
 /** Pieces of a page, for a notebook's cells: one `div` of class `bilens` each, with its own style that
@@ -41,6 +45,10 @@ BL_API char *bl_scan_html(const bl_tree *tree, bl_error *err);
 
 /** The spectrum as a figure; the suffix decides: .svg, .png or .pdf. `tree` is bl_eigen_tree's. Atomic. */
 BL_API bool bl_spectrum_figure(const bl_tree *tree, const char *path, bl_error *err);
+
+/** Loss against rank, with its controls; `tree` is that of truncate (evidence.h). The suffix decides, as
+ * above. */
+BL_API bool bl_truncate_figure(const bl_tree *tree, const char *path, bl_error *err);
 
 /** The loss curve of a training run, from its log.jsonl; the suffix of `path` decides: .svg, .png or .pdf.
  * Atomic. */

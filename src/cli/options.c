@@ -162,8 +162,9 @@ static int parse_all(int argc, char **argv, const verb *self, common *c, const o
     for (int i = 0; i < argc; i++) {
         const char *argument = argv[i];
         if (!is_option(argument)) {
-            if (!has_model || c->model) return fail_usage(self, "unexpected argument '%s'", argument);
-            c->model = argument;
+            const char **place = c->model && c->two_models ? &c->other : &c->model;
+            if (!has_model || *place) return fail_usage(self, "unexpected argument '%s'", argument);
+            *place = argument;
             continue;
         }
         const char *name = argument[1] == '-' ? argument + 2 : argument + 1, *equals = strchr(name, '=');

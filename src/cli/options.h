@@ -46,6 +46,8 @@ typedef enum help_form {
 /* What every verb has. */
 typedef struct common {
     const char *model; /* the positional MODEL, NULL if absent */
+    const char *other; /* a second one, where the verb has set two_models */
+    bool two_models;
     size_t threads;
     bool quiet, help;
     help_form help_form;     /* of --help=FORM */

@@ -1,0 +1,76 @@
+/** @file evidence.h  Results of explain.h, truncate.h, ablate.h, chance.h, pairs.h, hosvd.h and diff.h as
+ * trees (docs/specification.md, 23) and as tables.
+ *
+ * Every tree is free'd with bl_tree_free, every table with bl_table_free. NULL on failure: BL_ERR_MEMORY.
+ * Numbers that mean nothing (no own positions, no variance) are null. */
+#ifndef BILENS_EVIDENCE_H
+#define BILENS_EVIDENCE_H
+
+#include <bilens/ablate.h>
+#include <bilens/chance.h>
+#include <bilens/diff.h>
+#include <bilens/explain.h>
+#include <bilens/hosvd.h>
+#include <bilens/pairs.h>
+#include <bilens/result.h>
+#include <bilens/truncate.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The account of `ids` [n], tokens of `text`. With options->words every term has "words": {"tokens":
+ * [position + 1], "direct": […], "head 0": […], …, "bias"}. */
+BL_API bl_tree *bl_explain_tree(const bl_question *question, const char *text, const int32_t *ids,
+                                const bl_account *account, bl_error *err);
+BL_API bl_table *bl_explain_rows(const bl_tree *tree, bl_error *err);
+
+BL_API bl_tree *bl_truncate_tree(const bl_model *model, const bl_truncation *curve, bl_error *err);
+BL_API bl_tree *bl_truncate_token_tree(const bl_question *question, const bl_token_truncation *curve,
+                                       bl_error *err);
+/** Of either of the two. */
+BL_API bl_table *bl_truncate_rows(const bl_tree *tree, bl_error *err);
+
+/** `eigs` [n_eigs] as they were asked for. */
+BL_API bl_tree *bl_ablate_tree(const bl_question *question, const long *eigs, size_t n_eigs,
+                               const bl_ablate_options *options, const bl_ablation *result, bl_error *err);
+BL_API bl_table *bl_ablate_rows(const bl_tree *tree, bl_error *err);
+
+/** `calibration`: two numbers, the distances from uniform of a second draw's p-values for the first place
+ * from the top and from the bottom; NULL: none. `indices` [n_indices]: which places. */
+BL_API bl_tree *bl_null_tree(const bl_question *question, const bl_chance *chance, const long *indices,
+                             size_t n_indices, const double *calibration, bl_error *err);
+BL_API bl_table *bl_null_rows(const bl_tree *tree, bl_error *err);
+
+BL_API bl_tree *bl_pairs_tree(const bl_question *question, const bl_token_pairs_options *options,
+                              const bl_token_pairs *pairs, bl_error *err);
+BL_API bl_table *bl_pairs_rows(const bl_tree *tree, bl_error *err);
+
+/** Decomposes each pattern's form, too. */
+BL_API bl_tree *bl_hosvd_tree(const bl_model *model, size_t layer, const bl_hosvd *hosvd, bl_error *err);
+BL_API bl_table *bl_hosvd_rows(const bl_tree *tree, bl_error *err);
+
+/** Two models' layers. tokens [n_tokens]: listed under "tokens", each by its text; `changed` > 0: so many
+ * tokens of both vocabularies whose forms changed most, under "changed". `direction` not NULL: the
+ * eigenvectors of Q_a - Q_b of that token, under "difference". */
+typedef struct bl_diff_question {
+    const bl_model *a, *b;
+    size_t layer;
+    const char *const *tokens;
+    size_t n_tokens, changed;
+    const bl_direction *direction;
+    const long *indices; /**< eigenvectors of the difference */
+    size_t n_indices;
+} bl_diff_question;
+BL_API bl_tree *bl_diff_tree(const bl_diff_question *question, bl_error *err);
+BL_API bl_table *bl_diff_rows(const bl_tree *tree, bl_error *err);
+
+/** The k tokens whose forms are most like the direction's u [d] by the Frobenius cosine, and the k most
+ * opposed ones; each token's direction is W_U[t] minus the mean of all. */
+BL_API bl_tree *bl_similar_tree(const bl_question *question, const float *u, size_t k, bl_error *err);
+BL_API bl_table *bl_similar_rows(const bl_tree *tree, bl_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

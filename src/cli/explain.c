@@ -1,0 +1,92 @@
+#include "cli/evidence.h"
+#include "cli/verbs.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct asked {
+    evidence e;
+    const char *text;
+    index_list position;
+    size_t most;
+    bool words;
+} asked;
+
+/* The text's ids, at most n_ctx, and the position among them. */
+static bool read_text(const asked *a, bl_ids *ids, size_t *position, bl_error *err) {
+    long at = a->position.n ? a->position.items[0] : -1;
+    size_t n_ctx = bl_model_config(a->e.model)->n_ctx;
+    if (a->position.n > 1) return evidence_usage(err, "--position takes one number");
+    if (!bl_tokenizer_encode(bl_model_tokenizer(a->e.model), a->text, strlen(a->text), ids, err))
+        return false;
+    if (ids->n > n_ctx) ids->n = n_ctx;
+    long n = (long)ids->n, from_start = at < 0 ? at + n : at;
+    if (n == 0) return evidence_usage(err, "--text has no token");
+    if (from_start < 0 || from_start >= n)
+        return evidence_usage(
+            err, "--position: %ld is not in the text, whose %ld tokens are 0 to %ld (or -1 to -%ld)", at, n,
+            n - 1, n);
+    *position = (size_t)from_start;
+    return true;
+}
+
+static bl_tree *explain(asked *a, bl_error *err) {
+    evidence *e = &a->e;
+    bl_ids ids = {0};
+    bl_account account = {0};
+    bl_tree *tree = NULL;
+    bl_explain_options options = {.most = a->most,
+                                  .words = a->words,
+                                  .eigs = e->d.eigs.items,
+                                  .n_eigs = e->d.eigs.n};
+    if (evidence_model(e, true, err) && evidence_direction(e, err) &&
+        read_text(a, &ids, &options.position, err)) {
+        options.u = e->u;
+        options.token = e->token;
+        options.layer = e->d.layer;
+        bl_question question = evidence_question(e);
+        if (bl_account_of(e->model, ids.data, ids.n, &options, &account, err))
+            tree = bl_explain_tree(&question, a->text, ids.data, &account, err);
+    }
+    bl_account_free(&account);
+    bl_ids_free(&ids);
+    return tree;
+}
+
+static int run(int argc, char **argv, const verb *self) {
+    asked a = {.e.d.layer = NO_LAYER, .most = 8};
+    const option table[] = {
+        {"text", OPTION_TEXT, &a.text, "T", "the text whose next word is explained"},
+        {"position", OPTION_INDICES, &a.position, "P",
+         "the prediction made at this token of the text, 0 the first, negative from the end (default -1)"},
+        EVIDENCE_DIRECTION(a.e),
+        EVIDENCE_LAYER(a.e, "layer whose MLP is opened (default: the last)"),
+        {"most", OPTION_COUNT, &a.most, "N", "show the N terms of largest magnitude (default 8)"},
+        {"eigs", OPTION_INDICES, &a.e.d.eigs, "I,I…", "show these eigenvectors' terms instead"},
+        {"words", OPTION_FLAG, &a.words, NULL, "split each term shown by word and head (JSON)"},
+        {0}};
+    int status = options_parse(argc, argv, self, &a.e.c, table, FORMATS_ALL,
+                               "write to this file instead of standard output", true);
+    if (status >= 0) return status;
+    bl_error err = {0};
+    static const view how = {bl_explain_table, bl_explain_rows};
+    status = check_direction(self, &a.e.d, "which word's logit is to be explained?");
+    if (status < 0 && !a.text) status = fail_usage(self, "--text is missing: which text?");
+    if (status < 0) status = write_tree(self, &a.e.c, explain(&a, &err), &how, &err);
+    index_list_free(&a.position);
+    evidence_free(&a.e);
+    return status;
+}
+
+const verb verb_explain = {
+    "explain", "why this word: a logit as a sum that is exact", run,
+    "Splits the logit of a token (or of a token minus others) at one position of a text into what the "
+    "embedding, every\n"
+    "head and every layer's MLP add to it, and one layer's MLP into its eigenvectors' terms, the "
+    "largest shown. The parts\n"
+    "sum to the logit. The final norm's scale is that of the position, frozen. What is explained is the "
+    "prediction made\n"
+    "at the position, of the token after it.",
+    "  bilens explain --text 'Tom went to the lake. He jumped into the' --token water --minus pond\n"
+    "  bilens explain models/ts-1-256 --text 'Once upon a' --token time --most 20 --format json\n"
+    "  bilens explain --text 'The sun was hot. Anna' --token was --eigs -1,0 --words --format json\n"};

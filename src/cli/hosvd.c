@@ -1,0 +1,44 @@
+#include "cli/evidence.h"
+#include "cli/verbs.h"
+
+typedef struct asked {
+    evidence e;
+    size_t k;
+} asked;
+
+static bl_tree *hosvd_of(asked *a, bl_error *err) {
+    evidence *e = &a->e;
+    bl_bilinear map;
+    bl_hosvd hosvd = {0};
+    bl_tree *tree = NULL;
+    if (evidence_model(e, false, err) && bl_model_bilinear(e->model, e->d.layer, &map, err) &&
+        bl_hosvd_of(&map, a->k, &hosvd, err))
+        tree = bl_hosvd_tree(e->model, e->d.layer, &hosvd, err);
+    bl_hosvd_free(&hosvd);
+    return tree;
+}
+
+static int run(int argc, char **argv, const verb *self) {
+    asked a = {.k = 8};
+    const option table[] = {EVIDENCE_LAYER(a.e, "layer whose MLP is decomposed (default 0)"),
+                            {"k", OPTION_COUNT, &a.k, "N", "output directions shown (default 8)"},
+                            {0}};
+    int status = options_parse(argc, argv, self, &a.e.c, table, FORMATS_ALL,
+                               "write to this file instead of standard output", true);
+    if (status >= 0) return status;
+    bl_error err = {0};
+    static const view how = {NULL, bl_hosvd_rows};
+    status = write_tree(self, &a.e.c, hosvd_of(&a, &err), &how, &err);
+    evidence_free(&a.e);
+    return status;
+}
+
+const verb verb_hosvd = {
+    "hosvd", "a layer's output directions by energy", run,
+    "Decomposes the third-order tensor of a layer along its output (higher-order SVD) without forming "
+    "it: orthogonal\n"
+    "output directions by falling energy, each with its spectrum and the tokens it writes to. share: "
+    "the direction's part\n"
+    "of the layer's energy.",
+    "  bilens hosvd -k 4\n"
+    "  bilens hosvd models/ts-1-256 --layer 0 --format json\n"};

@@ -1,0 +1,72 @@
+#include "cli/evidence.h"
+#include "cli/terminal.h"
+#include "cli/verbs.h"
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct asked {
+    evidence e;
+    const char *left, *right;
+    size_t k;
+} asked;
+
+/* "direct" or "head 3". */
+static bool read_path(const char *name, const char *text, int *path, bl_error *err) {
+    unsigned head;
+    int end = 0;
+    *path = BL_PATH_DIRECT;
+    if (!text || strcmp(text, "direct") == 0) return true;
+    if (sscanf(text, "head %u%n", &head, &end) == 1 && text[end] == '\0' && head <= INT_MAX) {
+        *path = (int)head;
+        return true;
+    }
+    return evidence_usage(err, "%s: '%s' is neither direct nor a head such as \"head 3\"", name, text);
+}
+
+static bl_tree *pairs_of(asked *a, bl_error *err) {
+    evidence *e = &a->e;
+    bl_token_pairs pairs = {0};
+    bl_tree *tree = NULL;
+    bl_token_pairs_options options = {.k = a->k};
+    if (read_path("--left", a->left, &options.left, err) &&
+        read_path("--right", a->right, &options.right, err) && evidence_model(e, false, err) &&
+        evidence_direction(e, err) && bl_token_pairs_of(e->model, e->d.layer, e->u, &options, &pairs, err)) {
+        bl_question question = evidence_question(e);
+        tree = bl_pairs_tree(&question, &options, &pairs, err);
+    }
+    bl_token_pairs_free(&pairs);
+    return tree;
+}
+
+static int run(int argc, char **argv, const verb *self) {
+    asked a = {.k = 20};
+    const option table[] = {EVIDENCE_DIRECTION(a.e),
+                            EVIDENCE_LAYER(a.e, "layer whose MLP is decomposed (default 0)"),
+                            {"left", OPTION_TEXT, &a.left, "PATH",
+                             "how the first token reaches the MLP: direct (default), or \"head 3\""},
+                            {"right", OPTION_TEXT, &a.right, "PATH", "the same of the second token"},
+                            {"k", OPTION_COUNT, &a.k, "N", "pairs shown at each end (default 20)"},
+                            {0}};
+    int status = options_parse(argc, argv, self, &a.e.c, table, FORMATS_ALL,
+                               "write to this file instead of standard output", true);
+    if (status >= 0) return status;
+    bl_error err = {0};
+    static const view how = {NULL, bl_pairs_rows};
+    status = check_direction(self, &a.e.d, "which output token's interactions?");
+    if (status < 0 && !a.k) status = fail_usage(self, "-k: at least one pair");
+    if (status < 0 && a.k > 1000000) status = fail_usage(self, "-k: at most 1000000 pairs");
+    if (status < 0) status = write_tree(self, &a.e.c, pairs_of(&a, &err), &how, &err);
+    evidence_free(&a.e);
+    return status;
+}
+
+const verb verb_pairs = {
+    "pairs", "which two tokens together speak for a token", run,
+    "The interaction matrix of a direction between any two tokens of the vocabulary, each as the "
+    "embedding or a head\n"
+    "delivers it to the MLP: the largest and the lowest entries. With the same path on both sides a "
+    "pair is listed once,\n"
+    "and enters the form twice.",
+    "  bilens pairs --token swim --minus run,climb,eat\n"
+    "  bilens pairs models/ts-1-256 --token swim --left direct --right 'head 3' -k 10 --format json\n"};

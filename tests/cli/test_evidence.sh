@@ -1,0 +1,82 @@
+#!/bin/sh
+# The verbs of evidence as a user calls them: each gives JSON, a table and CSV; each refuses bad input with exit status 2,
+# a message that names the thing, and nothing half-written.
+set -u
+models=$TEST_DATA/models
+corpus=$TEST_DATA/models/stories.txt
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+failures=0
+fail() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+# gives VERB...: json that parses, a table, csv with a header and CRLF
+gives() {
+    for format in json table csv; do
+        "$BILENS" "$@" --quiet --format $format > "$dir/out" 2> "$dir/err" || fail "$* --format $format: $(cat "$dir/err")"
+        [ -s "$dir/out" ] || fail "$* --format $format: nothing"
+    done
+    "$BILENS" "$@" --quiet --format json | python3 -c 'import json,sys; json.load(sys.stdin)' || fail "$*: no JSON"
+}
+# refuses PATTERN VERB...: exit 2, the pattern on stderr, nothing on stdout, no file
+refuses() {
+    pattern=$1
+    shift
+    rm -f "$dir/made"
+    "$BILENS" "$@" --quiet -o "$dir/made" > "$dir/out" 2> "$dir/err"
+    status=$?
+    [ $status -eq 2 ] || fail "$*: exit status $status"
+    grep -q -- "$pattern" "$dir/err" || fail "$*: '$(cat "$dir/err")' does not say '$pattern'"
+    [ -s "$dir/out" ] && fail "$*: wrote to standard output"
+    [ -e "$dir/made" ] && fail "$*: left a file"
+}
+
+for model in plain norm bias later-bilinear; do
+    m=$models/$model
+    gives explain "$m" --text 'the the' --token '#7' --minus '#9'
+    gives explain "$m" --text 'the' --token '#7' --position 0 --eigs -1,0 --words
+    gives truncate "$m" --corpus "$corpus" --ranks 0,1,4
+    gives truncate "$m" --corpus "$corpus" --token '#7'
+    for mode in component input; do
+        gives ablate "$m" --corpus "$corpus" --token '#7' --eigs -1,0 --mode $mode --controls 2
+    done
+    gives pairs "$m" --token '#7' --left direct --right 'head 1' -k 3
+    gives hosvd "$m" -k 2
+    gives similar "$m" --token '#7' -k 3
+    gives null "$m" --token '#7' --draws 9
+    gives diff "$m" "$m" --tokens '#7' --token '#9'
+done
+gives ablate "$models/plain" --corpus "$corpus" --token the --eigs -1 --mode logit --controls 2 --worst 3
+gives ablate "$models/plain" --corpus "$corpus" --token '#7' --minus '*' --eigs 0 --keep --with zero --controls 0
+"$BILENS" truncate "$models/plain" --corpus "$corpus" --ranks 0,1,2 --plot "$dir/curve.svg" --quiet > "$dir/out" || fail "--plot"
+grep -q '<svg' "$dir/curve.svg" || fail "--plot: no figure"
+
+# the same seed, the same numbers; any number of threads
+for threads in 1 2; do
+    "$BILENS" ablate "$models/bias" --corpus "$corpus" --token '#7' --eigs -1 --seed 5 --threads $threads --quiet --format json
+done | sort -u | wc -l | grep -qx 1 || fail "ablate depends on the number of threads"
+
+m=$models/plain
+refuses 'token' explain "$m" --text 'the'
+refuses 'text' explain "$m" --token '#7'
+refuses 'position' explain "$m" --text 'the' --token '#7' --position 99
+refuses 'layer' explain "$m" --text 'the' --token '#7' --layer 9
+refuses 'does not exist' explain "$m" --text 'the' --token '#7' --eigs 999
+refuses 'no-such' truncate "$m" --corpus "$dir/no-such.txt"
+refuses 'layer' truncate "$models/later-bilinear" --corpus "$corpus" --layer 0
+refuses 'ranks' truncate "$m" --corpus "$corpus" --ranks -1
+refuses 'eigs' ablate "$m" --corpus "$corpus" --token '#7'
+refuses 'does not exist' ablate "$m" --corpus "$corpus" --token '#7' --eigs 99
+refuses 'mode' ablate "$m" --corpus "$corpus" --token '#7' --eigs 0 --mode sideways
+refuses 'with' ablate "$m" --corpus "$corpus" --token '#7' --eigs 0 --with noise
+refuses 'layer' ablate "$models/later-bilinear" --corpus "$corpus" --token '#7' --eigs 0 --mode logit --layer 0
+refuses 'head' pairs "$m" --token '#7' --left 'head 99'
+refuses 'left' pairs "$m" --token '#7' --left sideways
+refuses 'layer' hosvd "$m" --layer 5
+refuses 'two models' diff "$m"
+refuses 'draws' null "$m" --token '#7' --draws 0
+refuses 'quadratic' ablate "$models/gelu" --corpus "$corpus" --token '#7' --eigs 0
+printf 'x' > "$dir/short.npy"
+refuses 'short.npy' ablate "$m" --corpus "$corpus" --direction "$dir/short.npy" --eigs 0
+[ $failures -eq 0 ]
