@@ -40,6 +40,7 @@ typedef enum bl_train_event_kind {
     BL_TRAIN_STEP,       /**< one optimiser step is done */
     BL_TRAIN_EVAL,       /**< valid_loss is new; text is a sample of text (or NULL) */
     BL_TRAIN_CHECKPOINT, /**< a checkpoint was written */
+    BL_TRAIN_TICK,       /**< nothing new; asked many times per second whether to stop at once */
     BL_TRAIN_NOTE        /**< text is something that the user should know, e.g. how many stories were cut */
 } bl_train_event_kind;
 
@@ -60,9 +61,16 @@ typedef struct bl_train_event {
     double valid_loss;        /**< the last one; NaN before the first */
 } bl_train_event;
 
-/** Called from the training thread. Return false to stop: the step is finished, a checkpoint is written, and
- * bl_train_run fails with BL_ERR_CANCELLED. */
+/** Called from the training thread. Return false to stop: a checkpoint is written, of the step that was
+ * finished last (a step that is under way is given up), and bl_train_run fails with BL_ERR_CANCELLED. */
 typedef bool (*bl_train_report_fn)(void *context, const bl_train_event *event);
+
+/** A gate that is annealed: x -> x s(b x), s the logistic function, while b goes linearly from `from` to
+ * `to` over the first `share` of the run's steps. With `to` 0 the finished model is bilinear (its L carries
+ * the factor 1/2), and model.gate is BL_GATE_NONE; else it has the gate silu, with L and R scaled. */
+typedef struct bl_anneal {
+    double from, to, share; /**< share 0: no annealing */
+} bl_anneal;
 
 /** All of a run. bl_train_defaults fills in everything but the files. */
 typedef struct bl_train_options {
@@ -82,6 +90,10 @@ typedef struct bl_train_options {
     /* architecture; n_vocab = 0: the tokenizer's size. What config.json of `model.generation` cannot say is
      * refused. */
     bl_config model;
+    /** Model directory (one of the bilinear checkpoints) to go on from: its architecture and weights count,
+     * `model` gives the noise and, when it is annealed, the gate. NULL: random weights. */
+    const char *start;
+    bl_anneal anneal;
 
     /* optimiser: AdamW, decay on matrices only */
     size_t batch;      /**< stories that are computed at once */

@@ -14,7 +14,8 @@
 /* What the command line holds before it becomes bl_train_options. */
 typedef struct choices {
     corpus_options corpus;
-    const char *valid, *tokenizer, *preset, *generation, *gate, *norm, *schedule, *store, *time, *precision;
+    const char *valid, *tokenizer, *preset, *generation, *gate, *norm, *schedule, *store, *time, *precision,
+        *from;
     size_t layers, heads, d_model, d_hidden, ctx, vocabulary, batch, accumulate, warmup, seed, steps, tokens,
         eval_every, eval_stories, sample, checkpoint_every, snapshots;
     double noise, lr, lr_end, beta1, beta2, epsilon, decay, clip, epochs;
@@ -57,8 +58,30 @@ static double parse_time(const char *text) {
     return end == text || !(value > 0) ? -1 : value * unit;
 }
 
+/* "swish:1..0@30%" into the annealed gate; false if it is none. */
+static bool parse_anneal(const char *text, bl_train_options *o) {
+    bl_anneal a;
+    char slopes[64], percent, more, *end;
+    if (sscanf(text, "swish:%63[^@]@%lf%c%c", slopes, &a.share, &percent, &more) != 3 || percent != '%')
+        return false;
+    char *dots = strstr(slopes, ".."); /* cut here, so that 1..0 is not read as "1." and ".0" */
+    if (!dots || dots == slopes || !dots[2] || !(a.share > 0)) return false;
+    *dots = '\0';
+    a.from = strtod(slopes, &end);
+    if (*end) return false;
+    a.to = strtod(dots + 2, &end);
+    if (*end) return false;
+    a.share /= 100;
+    o->anneal = a;
+    o->model.gate = a.to < 1e-4 ? BL_GATE_NONE : BL_GATE_SILU;
+    return true;
+}
+
 /* Named choices; -1 to go on, else the exit status. */
 static int apply_names(const verb *self, const choices *c, bl_train_options *o) {
+    bool annealed = c->gate && strncmp(c->gate, "swish", 5) == 0;
+    if (annealed && !parse_anneal(c->gate, o))
+        return fail_usage(self, "--gate: '%s' is not like swish:1..0@30%%", c->gate);
     static const char *const generations[] = {"2024-05", "2024-06", "later", NULL}, *const gates[] = {"none",
                                                                                                       "relu",
                                                                                                       "silu",
@@ -76,7 +99,8 @@ static int apply_names(const verb *self, const choices *c, bl_train_options *o) 
     } named[] = {
         {"generation", c->generation, generations, "2024-05, 2024-06, later",
          c->generation ? name_index(c->generation, generations) : 0},
-        {"gate", c->gate, gates, "none, relu, silu, gelu", c->gate ? name_index(c->gate, gates) : 0},
+        {"gate", c->gate, gates, "none, relu, silu, gelu",
+         c->gate && !annealed ? name_index(c->gate, gates) : 0},
         {"norm", c->norm, norms, "none, rms, weighted", c->norm ? name_index(c->norm, norms) : 0},
         {"schedule", c->schedule, schedules, "cosine, linear, constant",
          c->schedule ? name_index(c->schedule, schedules) : 0},
@@ -89,7 +113,7 @@ static int apply_names(const verb *self, const choices *c, bl_train_options *o) 
             return fail_usage(self, "--%s: '%s' is not one of %s", named[i].option, named[i].text,
                               named[i].all);
     if (c->generation) o->model.architecture = bl_architecture_find(c->generation);
-    if (c->gate) o->model.gate = (bl_gate)named[1].found;
+    if (c->gate && !o->anneal.share) o->model.gate = (bl_gate)named[1].found;
     if (c->norm) {
         o->model.normalization = named[2].found > 0;
         o->model.norm_weights = named[2].found == 2;
@@ -113,6 +137,7 @@ static int apply(const verb *self, const common *com, const choices *c, bl_train
     o->corpus = c->corpus.files.items, o->n_corpus = c->corpus.files.n, o->text_key = c->corpus.text_key,
     o->valid = c->valid, o->tokenizer = c->tokenizer, o->output = com->output;
     o->resume = c->resume, o->overwrite = c->overwrite;
+    o->start = c->from;
     bl_config *m = &o->model;
     m->n_layer = c->layers, m->n_head = c->heads, m->d_model = c->d_model, m->d_hidden = c->d_hidden,
     m->n_ctx = c->ctx, m->n_vocab = c->vocabulary;
@@ -301,7 +326,8 @@ static int run(int argc, char **argv, const verb *self) {
         {"vocabulary", OPTION_COUNT, &c.vocabulary, "N",
          "rows of the embedding (default: the tokenizer's size)"},
         {"gate", OPTION_TEXT, &c.gate, "G",
-         "function on one side of the MLP: none (default: bilinear), relu, silu or gelu"},
+         "function on one side of the MLP: none (default: bilinear), relu, silu, gelu, or swish:A..B@P%, which "
+         "is x s(b x) with b from A to B in the first P percent of the run: with B = 0 the model ends bilinear"},
         {"plain", OPTION_FLAG, &c.plain, NULL, "a plain MLP without a product"},
         {"norm", OPTION_TEXT, &c.norm, "N", "none (default), rms, or weighted (rms with weights)"},
         {"bias", OPTION_FLAG, &c.bias, NULL, "biases in the MLP, as many as the generation has"},
@@ -324,6 +350,8 @@ static int run(int argc, char **argv, const verb *self) {
         {"decay", OPTION_REAL, &c.decay, "X", "weight decay of matrices (0.1)"},
         {"clip", OPTION_REAL, &c.clip, "X", "largest norm of the gradient; 0: no clipping (1)"},
         {"seed", OPTION_COUNT, &c.seed, "N", "random seed of weights, order and noise (1)"},
+        {"from", OPTION_TEXT, &c.from, "DIR",
+         "start from this model's weights; its architecture counts (default: random weights)"},
         {"steps", OPTION_COUNT, &c.steps, "N", "stop after N steps"},
         {"epochs", OPTION_REAL, &c.epochs, "X",
          "stop after X passes over the corpus (default 1, or the preset's)"},

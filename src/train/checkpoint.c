@@ -38,12 +38,13 @@ const char *bl_precision_name(bl_precision precision) {
 }
 
 json_t *bl_run_description(const bl_train_options *o, const bl_config *c, uint64_t steps, uint64_t hash,
-                           bl_precision precision) {
-    char corpus[20];
+                           bl_precision precision, uint64_t start) {
+    char corpus[20], from[20];
     snprintf(corpus, sizeof corpus, "%016llx", (unsigned long long)hash);
+    snprintf(from, sizeof from, "%016llx", (unsigned long long)start);
     json_t *json =
         json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:f, s:I, "
-                  "s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:s, s:I, s:I, s:s}",
+                  "s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:s, s:I, s:I, s:s, s:s, s:[fff]}",
                   "corpus", corpus, "generation", bl_config_generation(c), "vocabulary",
                   (json_int_t)c->n_vocab, "layers", (json_int_t)c->n_layer, "heads", (json_int_t)c->n_head,
                   "ctx", (json_int_t)c->n_ctx, "d-model", (json_int_t)c->d_model, "d-hidden",
@@ -54,7 +55,7 @@ json_t *bl_run_description(const bl_train_options *o, const bl_config *c, uint64
                   o->beta2, "epsilon", o->epsilon, "decay", o->decay, "clip", o->clip, "warmup",
                   (json_int_t)o->warmup, "schedule", schedule_name(o->schedule), "steps",
                   (json_int_t)(o->schedule == BL_SCHEDULE_CONSTANT ? 0 : steps), "seed", (json_int_t)o->seed,
-                  "precision", bl_precision_name(precision));
+                  "precision", bl_precision_name(precision), "from", from, "anneal", o->anneal.from, o->anneal.to, o->anneal.share);
     if (json && c->attention2) json_object_set_new(json, "attention2", json_true());
     return json;
 }
@@ -66,11 +67,11 @@ bool bl_checkpoint_write(const char *path, const json_t *description, const bl_t
     char *text = NULL;
     bool ok = false;
     json_t *header =
-        json_pack("{s:O, s:{s:I, s:I, s:I, s:I, s:I, s:f, s:i, s:i, s:o}}", "run", description, "state",
+        json_pack("{s:O, s:{s:I, s:I, s:I, s:I, s:I, s:f, s:i, s:i, s:b, s:o}}", "run", description, "state",
                   "step", (json_int_t)state->step, "position", (json_int_t)state->position, "tokens",
                   (json_int_t)state->tokens, "predictions", (json_int_t)state->predictions, "log_bytes",
                   (json_int_t)state->log_bytes, "seconds", state->seconds, "threads", state->threads, "ranks",
-                  state->ranks, "valid_loss",
+                  state->ranks, "evaluation_due", state->evaluation_due, "valid_loss",
                   state->valid_loss == state->valid_loss ? json_real(state->valid_loss) : json_null());
     text = bl_json_text(header, JSON_COMPACT | JSON_REAL_PRECISION(17), err);
     if (!text) goto done;
@@ -131,12 +132,14 @@ static bool same_run(const char *path, const json_t *stored, const json_t *wante
 static bool read_state(const json_t *json, bl_train_state *state) {
     json_int_t step, position, tokens, predictions, log_bytes;
     json_t *valid;
-    if (json_unpack((json_t *)(uintptr_t)json, "{s:I, s:I, s:I, s:I, s:I, s:F, s?i, s?i, s:o}", "step", &step,
-                    "position", &position, "tokens", &tokens, "predictions", &predictions, "log_bytes",
+    int due = 0;
+    if (json_unpack((json_t *)(uintptr_t)json, "{s:I, s:I, s:I, s:I, s:I, s:F, s?i, s?i, s?b, s:o}", "step",
+                    &step, "position", &position, "tokens", &tokens, "predictions", &predictions, "log_bytes",
                     &log_bytes, "seconds", &state->seconds, "threads", &state->threads, "ranks",
-                    &state->ranks, "valid_loss", &valid) != 0)
+                    &state->ranks, "evaluation_due", &due, "valid_loss", &valid) != 0)
         return false;
     if (step < 0 || position < 0 || tokens < 0 || predictions < 0 || log_bytes < 0) return false;
+    state->evaluation_due = due != 0;
     state->step = (uint64_t)step;
     state->position = (uint64_t)position;
     state->tokens = (uint64_t)tokens;

@@ -12,8 +12,9 @@ typedef struct bl_train_state {
     uint64_t tokens, predictions;
     uint64_t log_bytes; /* length of log.jsonl */
     double seconds;
-    double valid_loss;  /* the last one */
-    int threads, ranks; /* of the process or processes that wrote it; 0: not recorded */
+    double valid_loss;   /* the last one */
+    bool evaluation_due; /* it was interrupted: a resumed run begins with it */
+    int threads, ranks;  /* of the process or processes that wrote it; 0: not recorded */
 } bl_train_state;
 
 /* The three flat arrays [total] of a net and its optimiser. */
@@ -23,9 +24,9 @@ typedef struct bl_train_arrays {
 } bl_train_arrays;
 
 /* Everything that decides a run's numbers, as a JSON object. `steps`: the schedule's length; `hash` of the
- * corpus. */
+ * corpus; `start`: of the weights that it starts from, 0 for random ones. */
 json_t *bl_run_description(const bl_train_options *options, const bl_config *model, uint64_t steps,
-                           uint64_t hash, bl_precision precision);
+                           uint64_t hash, bl_precision precision, uint64_t start);
 
 /* "f32" or "bf16". */
 const char *bl_precision_name(bl_precision precision);

@@ -64,6 +64,8 @@ bool bl_dataset_read(bl_dataset *data, const char *const *paths, size_t n_paths,
         for (size_t i = 0; i < batch.n; i++)
             if (!append(data, &batch.ids[i], vocabulary, n_ctx, err)) goto done;
     }
+    const char *note = bl_corpus_note(corpus, n_ctx);
+    data->note = note ? bl_strdup(note, NULL) : NULL;
     ok = data->n > 0 || bl_fail(err, BL_ERR_INPUT,
                                 "%s: no story has two tokens, so that there is nothing to predict", paths[0]);
 done:
@@ -73,6 +75,7 @@ done:
 }
 
 void bl_dataset_free(bl_dataset *data) {
+    free(data->note);
     free(data->narrow);
     free(data->wide);
     free(data->begin);

@@ -11,6 +11,7 @@ typedef struct bl_dataset {
     size_t n, longest;
     uint64_t cut, empty; /* stories truncated; stories without anything to predict, left out */
     uint64_t hash;       /* of all ids and lengths: the same data or not */
+    char *note;          /* what bl_corpus_note says of the text; NULL: nothing */
     size_t capacity, begin_capacity;
 } bl_dataset;
 

@@ -87,6 +87,8 @@ void bl_head_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, co
             own_rows(&t, (bl_range){chunk.begin + mine.begin, chunk.begin + mine.end},
                      net->logits + mine.begin * net->ld_logits, dweight, scratch);
 #pragma omp barrier
+            bl_net_stopped(net,
+                           pass); /* asked here: all threads look after the next barrier, and see the same */
             bl_range slab = bl_my_part(V);
             bool add = c > 0 || pass->accumulate || net->config.tied;
             if (pass->backward)
@@ -94,6 +96,7 @@ void bl_head_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, co
                                           net->ld_logits, net->g_mid + chunk.begin * d, d, add,
                                           dw + slab.begin * d, d, scratch);
 #pragma omp barrier
+            if (__atomic_load_n(&net->stopped, __ATOMIC_RELAXED)) break;
         }
         bl_add_in_order(pass->backward ? dnorm : NULL, dweight, d);
     }

@@ -21,6 +21,14 @@
 
 #define BLOCK_ROWS ((size_t)252) /* a multiple of a tile's rows */
 
+#define SLAB_ROWS ((size_t)2048) /* rows that a weight's gradient sums up before it asks whether to go on */
+
+bool bl_net_stopped(bl_net *net, const bl_pass *pass) {
+    if (omp_get_thread_num() == 0 && pass->stop && pass->stop(pass->context))
+        __atomic_store_n(&net->stopped, 1, __ATOMIC_RELAXED);
+    return __atomic_load_n(&net->stopped, __ATOMIC_RELAXED) != 0;
+}
+
 static float *find(const bl_net *net, float *base, bl_param_kind kind, size_t layer) {
     size_t i = bl_params_find(&net->params, kind, layer);
     return i < net->params.n ? base + net->params.list[i].offset : NULL;
@@ -61,6 +69,8 @@ bool bl_net_init(bl_net *net, const bl_config *config, bl_error *err) {
     if (!ok) return false;
     net->ld_pre = padded(config->plain ? config->d_hidden : 2 * config->d_hidden);
     net->ld_logits = padded(config->n_vocab);
+    net->gate = config->gate;
+    net->left = net->right = 1;
     net->attention_scale = bl_config_attention_scale(config);
     return true;
 }
@@ -227,6 +237,35 @@ static void add_bias(float *y, size_t ld, const float *bias, size_t n, size_t wi
         for (size_t i = 0; i < width; i++) y[r * ld + i] += bias[i];
 }
 
+/* pre [n, 2h], or its gradient: L's half times net->left, R's times net->right. */
+static void scale_sides(const bl_net *net, float *pre, size_t ld, size_t n) {
+    size_t h = net->config.d_hidden;
+    if (net->left == 1 && net->right == 1) return;
+    for (size_t r = 0; r < n; r++) {
+        for (size_t i = 0; i < h; i++) pre[r * ld + i] *= net->left;
+        for (size_t i = h; i < 2 * h; i++) pre[r * ld + i] *= net->right;
+    }
+}
+
+/* swish_b(x) y = x s(b x) y, s the logistic function: silu(b x) (y / b), at b = 0 half of x y. */
+void bl_net_set_swish(bl_net *net, double b) {
+    bool zero = bl_swish_is_half(b);
+    net->gate = zero ? BL_GATE_NONE : BL_GATE_SILU;
+    net->left = zero ? 0.5F : (float)b;
+    net->right = zero ? 1 : (float)(1 / b);
+}
+
+void bl_net_fold_swish(bl_net *net) {
+    size_t h = net->config.d_hidden, d = net->config.d_model;
+    for (size_t i = 0; i < net->config.n_layer; i++) {
+        float *w = bl_net_weight(net, BL_PARAM_W, i), *bias = bl_net_weight(net, BL_PARAM_W_BIAS, i);
+        for (size_t j = 0; j < 2 * h * d; j++) w[j] *= j < h * d ? net->left : net->right;
+        for (size_t j = 0; bias && j < 2 * h; j++) bias[j] *= j < h ? net->left : net->right;
+    }
+    net->config.gate = net->gate;
+    net->left = net->right = 1;
+}
+
 static bl_attention attention_of(const bl_net *net, const bl_minibatch *batch) {
     return (bl_attention){.n_stories = batch->n_stories,
                           .n_head = net->config.n_head,
@@ -253,6 +292,7 @@ static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, 
     {
         bl_range mine = bl_my_part(N);
         for (size_t b = 0; b < bl_blocks(mine, BLOCK_ROWS); b++) {
+            if (bl_net_stopped(net, pass)) break;
             bl_range r = bl_block(mine, BLOCK_ROWS, b);
             size_t n = r.end - r.begin;
             const float *in =
@@ -262,12 +302,14 @@ static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, 
             bl_attention_rotate(&attention, batch->position, r.begin, r.end, false, s->qkv);
         }
     }
+    if (bl_net_stopped(net, pass)) return;
     bl_attention_forward(&attention, s->qkv, s->z, s->lse);
 #pragma omp parallel
     {
         float *hidden = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size;
         bl_range mine = bl_my_part(N);
         for (size_t b = 0; b < bl_blocks(mine, BLOCK_ROWS); b++) {
+            if (bl_net_stopped(net, pass)) break;
             bl_range r = bl_block(mine, BLOCK_ROWS, b);
             size_t n = r.end - r.begin;
             float *mid = s->mid + r.begin * d, *pre = s->pre + r.begin * ld, *out = next + r.begin * d;
@@ -276,7 +318,8 @@ static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, 
             const float *in = normed(&n2, mid, batch->row + r.begin, n, d, s->mlp_in + r.begin * d);
             bl_multiply(&s->w_t, n, 1, in, d, false, pre, ld);
             add_bias(pre, ld, b_w, n, w);
-            bl_gate_forward(c->gate, c->plain, pre, ld, n, h, hidden);
+            scale_sides(net, pre, ld, n);
+            bl_gate_forward(net->gate, c->plain, pre, ld, n, h, hidden);
             memcpy(out, mid, n * d * sizeof *out);
             bl_multiply(&s->p_t, n, 1, hidden, h, true, out, d);
             add_bias(out, d, b_p, n, d);
@@ -311,7 +354,8 @@ static void sum_columns(const float *y, size_t n, size_t ld, bl_range slab, floa
 }
 
 /* The MLP's and the output projection's part: g -> g_mid, dz, dpre (in place of pre), hidden. */
-static void backward_mlp_rows(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_norm *n2) {
+static void backward_mlp_rows(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_norm *n2,
+                              const bl_pass *pass) {
     const bl_config *c = &net->config;
     bl_layer_state *s = &net->layers[layer];
     size_t d = c->d_model, h = c->d_hidden, ld = net->ld_pre;
@@ -324,11 +368,13 @@ static void backward_mlp_rows(bl_net *net, size_t layer, const bl_minibatch *bat
         bl_range mine = bl_my_part(batch->n_rows);
         memset(dweight, 0, d * sizeof *dweight);
         for (size_t b = 0; b < bl_blocks(mine, BLOCK_ROWS); b++) {
+            if (bl_net_stopped(net, pass)) break;
             bl_range r = bl_block(mine, BLOCK_ROWS, b);
             size_t n = r.end - r.begin;
             float *g = net->g + r.begin * d, *g_mid = net->g_mid + r.begin * d, *pre = s->pre + r.begin * ld;
             bl_multiply(&s->p_n, n, 1, g, d, false, dhidden, h);
-            bl_gate_backward(c->gate, c->plain, pre, ld, n, h, dhidden, net->hidden + r.begin * h);
+            bl_gate_backward(net->gate, c->plain, pre, ld, n, h, dhidden, net->hidden + r.begin * h);
+            scale_sides(net, pre, ld, n);
             memcpy(g_mid, g, n * d * sizeof *g);
             through_norm(n2, pre, ld, &s->w_n, s->mid + r.begin * d, s->mlp_in + r.begin * d, n, d, g_mid,
                          dweight, rest);
@@ -338,11 +384,19 @@ static void backward_mlp_rows(bl_net *net, size_t layer, const bl_minibatch *bat
     }
 }
 
+/* dw [m, n] (+)= alpha a^T b over all N rows, a [N, m], b [N, n]: the calling thread's slab of a weight. */
+static void weight_gradient(bl_net *net, const bl_pass *pass, size_t m, size_t n, size_t N, float alpha,
+                            const float *a, size_t lda, const float *b, size_t ldb, float *dw, size_t ld) {
+    float *scratch = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size;
+    bl_product_tn_fn *multiply_tn = bl_product_tn(pass->half);
+    for (size_t r = 0; r < N && !bl_net_stopped(net, pass); r += SLAB_ROWS)
+        multiply_tn(m, n, N - r < SLAB_ROWS ? N - r : SLAB_ROWS, alpha, a + r * lda, lda, b + r * ldb, ldb,
+                    pass->accumulate || r > 0, dw, ld, scratch);
+}
+
 /* Gradients of P, W, O and the biases. */
 static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, const bl_norm *n2,
                                  const bl_pass *pass) {
-    bool add = pass->accumulate;
-    bl_product_tn_fn *multiply_tn = bl_product_tn(pass->half);
     const bl_config *c = &net->config;
     bl_layer_state *s = &net->layers[layer];
     size_t d = c->d_model, h = c->d_hidden, w = c->plain ? h : 2 * h;
@@ -351,13 +405,12 @@ static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, const bl_n
 #pragma omp parallel
     {
         bl_range of_h = bl_my_part(h), of_w = bl_my_part(w), of_d = bl_my_part(d);
-        float *scratch = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size;
-        multiply_tn(d, of_h.end - of_h.begin, N, 1, net->g, d, net->hidden + of_h.begin, h, add,
-                    dp + of_h.begin, h, scratch);
-        multiply_tn(of_w.end - of_w.begin, d, N, 1, s->pre + of_w.begin, net->ld_pre,
-                    bl_norm_is_identity(n2) ? s->mid : s->mlp_in, d, add, dw + of_w.begin * d, d, scratch);
-        multiply_tn(of_d.end - of_d.begin, d, N, net->attention_scale, net->g_mid + of_d.begin, d, s->z, d,
-                    add, d_o + of_d.begin * d, d, scratch);
+        weight_gradient(net, pass, d, of_h.end - of_h.begin, N, 1, net->g, d, net->hidden + of_h.begin, h,
+                        dp + of_h.begin, h);
+        weight_gradient(net, pass, of_w.end - of_w.begin, d, N, 1, s->pre + of_w.begin, net->ld_pre,
+                        bl_norm_is_identity(n2) ? s->mid : s->mlp_in, d, dw + of_w.begin * d, d);
+        weight_gradient(net, pass, of_d.end - of_d.begin, d, N, net->attention_scale, net->g_mid + of_d.begin,
+                        d, s->z, d, d_o + of_d.begin * d, d);
         sum_columns(s->pre, N, net->ld_pre, of_w, bl_net_gradient(net, BL_PARAM_W_BIAS, layer));
         sum_columns(net->g, N, d, of_d, bl_net_gradient(net, BL_PARAM_P_BIAS, layer));
     }
@@ -366,8 +419,6 @@ static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, const bl_n
 /* dqkv (in place of qkv, still rotated) -> g_mid becomes the layer's dx, and W_qkv's gradient. */
 static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_norm *n1,
                          const bl_pass *pass) {
-    bool add = pass->accumulate;
-    bl_product_tn_fn *multiply_tn = bl_product_tn(pass->half);
     bl_layer_state *s = &net->layers[layer];
     size_t d = net->config.d_model, N = batch->n_rows, q = qkv_width(&net->config);
     float *dw = bl_net_gradient(net, BL_PARAM_QKV, layer), *dn1 = bl_net_gradient(net, BL_PARAM_N1, layer);
@@ -379,14 +430,15 @@ static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, c
         bl_range mine = bl_my_part(N), slab = bl_my_part(q);
         memset(dweight, 0, d * sizeof *dweight);
         for (size_t b = 0; b < bl_blocks(mine, BLOCK_ROWS); b++) {
+            if (bl_net_stopped(net, pass)) break;
             bl_range r = bl_block(mine, BLOCK_ROWS, b);
             bl_attention_rotate(&attention, batch->position, r.begin, r.end, true, s->qkv);
             through_norm(n1, s->qkv + r.begin * q, q, &s->qkv_n, s->x + r.begin * d, s->attn_in + r.begin * d,
                          r.end - r.begin, d, net->g_mid + r.begin * d, dweight, scratch);
         }
 #pragma omp barrier
-        multiply_tn(slab.end - slab.begin, d, N, 1, s->qkv + slab.begin, q,
-                    bl_norm_is_identity(n1) ? s->x : s->attn_in, d, add, dw + slab.begin * d, d, scratch);
+        weight_gradient(net, pass, slab.end - slab.begin, d, N, 1, s->qkv + slab.begin, q,
+                        bl_norm_is_identity(n1) ? s->x : s->attn_in, d, dw + slab.begin * d, d);
         sum_columns(s->qkv, N, q, slab, bl_net_gradient(net, BL_PARAM_QKV_BIAS, layer));
         bl_add_in_order(dn1, dweight, d);
     }
@@ -396,8 +448,9 @@ static void backward_layer(bl_net *net, size_t layer, const bl_minibatch *batch,
     bl_layer_state *s = &net->layers[layer];
     bl_norm n1 = norm_at(net, pass, BL_PARAM_N1, layer), n2 = norm_at(net, pass, BL_PARAM_N2, layer);
     bl_attention attention = attention_of(net, batch);
-    backward_mlp_rows(net, layer, batch, &n2);
+    backward_mlp_rows(net, layer, batch, &n2, pass);
     backward_mlp_weights(net, layer, batch->n_rows, &n2, pass);
+    if (bl_net_stopped(net, pass)) return;
     bl_attention_backward(&attention, s->qkv, s->z, s->lse, net->dz);
     backward_qkv(net, layer, batch, &n1, pass);
     float *swap = net->g;
@@ -439,18 +492,21 @@ static void clear_sums(bl_net *net) {
 }
 
 bool bl_net_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, double *loss, bl_error *err) {
+    size_t layers = net->config.n_layer;
     *loss = 0;
+    net->stopped = 0;
     if (!bl_net_reserve(net, batch->n_rows, batch->longest, err) || !bl_net_pack(net, pass, err))
         return false;
     if (pass->backward && !pass->accumulate) clear_sums(net);
     embed(net, batch, net->layers[0].x);
-    for (size_t i = 0; i < net->config.n_layer; i++) forward_layer(net, i, batch, pass);
+    for (size_t i = 0; i < layers && !bl_net_stopped(net, pass); i++) forward_layer(net, i, batch, pass);
     bl_norm nf = norm_at(net, pass, BL_PARAM_NF, 0);
-    bl_head_run(net, batch, pass, &nf);
+    if (!bl_net_stopped(net, pass)) bl_head_run(net, batch, pass, &nf);
+    for (size_t i = layers; pass->backward && i > 0 && !bl_net_stopped(net, pass); i--)
+        backward_layer(net, i - 1, batch, pass);
+    if (bl_net_stopped(net, pass)) return bl_fail(err, BL_ERR_CANCELLED, "interrupted");
     for (size_t r = 0; r < batch->n_rows; r++) *loss += net->row_loss[r];
-    if (!pass->backward) return true;
-    for (size_t i = net->config.n_layer; i-- > 0;) backward_layer(net, i, batch, pass);
-    embed_backward(net, batch);
+    if (pass->backward) embed_backward(net, batch);
     return true;
 }
 

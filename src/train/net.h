@@ -39,6 +39,8 @@ typedef struct bl_net {
     float *weights, *gradient; /* [params.total] */
     float attention_scale;     /* s_i */
     bl_rotary rotary;          /* [n_ctx, k/2] */
+    bl_gate gate;              /* config.gate, unless it is annealed */
+    float left, right;         /* what L's and R's outputs are multiplied by before the gate: 1, 1 */
     /* Workspace, made for at most `rows` rows with stories of at most `longest`, by `threads` threads. */
     size_t rows, longest;
     int threads;
@@ -55,6 +57,7 @@ typedef struct bl_net {
     size_t scratch_size;
     double *row_loss; /* [N] */
     void *block;      /* what all of the above point into */
+    int stopped;      /* pass->stop said so; written by one thread, read by all */
 } bl_net;
 
 /* What one pass is to do. */
@@ -65,17 +68,28 @@ typedef struct bl_pass {
     float scale;         /* of the loss in the gradient: 1 / predictions of the whole step */
     bool noise;          /* training noise, where the configuration has some */
     uint64_t seed, step; /* of the noise */
+    bool (*stop)(
+        void *context); /* asked many times on the way, by the calling thread; true: give up. Or NULL */
+    void *context;
 } bl_pass;
 
 /* Allocates and zeroes weights and gradient. On failure bl_net_free is still to be called. */
 bool bl_net_init(bl_net *net, const bl_config *config, bl_error *err);
 void bl_net_free(bl_net *net);
 
+/* Whether the gate x -> x s(b x), s the logistic function, is x / 2 in float32. */
+static inline bool bl_swish_is_half(double b) { return b < 1e-4; }
+/* The gate becomes x -> x s(b x), 0 <= b. */
+void bl_net_set_swish(bl_net *net, double b);
+/* The same function as a checkpoint can say it, gate silu or none, with L and R scaled; config.gate follows.
+ * */
+void bl_net_fold_swish(bl_net *net);
+
 /* Draws weights from N(0, 0.02^2) (norm weights 1, biases 0), with float32 uniforms of `seed`. */
 void bl_net_randomize(bl_net *net, uint64_t seed);
 
 /* The sum of the losses of all rows; with pass->backward also the gradient of pass->scale times it. Grows the
- * workspace as needed. */
+ * workspace as needed. BL_ERR_CANCELLED when pass->stop said so; loss and gradient are nothing then. */
 bool bl_net_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, double *loss, bl_error *err);
 
 /* Packs the weights for the products of such a pass; bl_net_run does it by itself. */
@@ -107,6 +121,9 @@ void bl_head_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, co
 /* Adds every thread's part [d] to a norm weight's gradient (NULL: nothing), in the order of threads, so that
  * the sum is always the same. To be called by all threads of a parallel region. */
 void bl_add_in_order(float *total, const float *part, size_t d);
+
+/* Whether the pass at hand is to be given up; the calling thread's first thread asks pass->stop. */
+bool bl_net_stopped(bl_net *net, const bl_pass *pass);
 
 bool bl_net_reserve(bl_net *net, size_t rows, size_t longest, bl_error *err);
 #endif

@@ -5,6 +5,28 @@
 #include <math.h>
 #include <string.h>
 
+/* The annealed gate, and where a run starts. */
+static bool check_anneal(const bl_train_options *o, bl_error *err) {
+    const bl_anneal *a = &o->anneal;
+    if (!(a->share >= 0 && a->share <= 1) || !(a->from >= 0 && a->from <= 1000) ||
+        !(a->to >= 0 && a->to <= 1000))
+        return bl_fail(err, BL_ERR_USAGE,
+                       "an annealed gate has slopes from 0 to 1000 and a share of the run from 0 to 1");
+    if (a->share == 0) return true;
+    if (o->model.plain)
+        return bl_fail(err, BL_ERR_USAGE, "the gate of a plain MLP cannot be annealed: it has no product");
+    if (o->model.gate != (bl_swish_is_half(a->to) ? BL_GATE_NONE : BL_GATE_SILU))
+        return bl_fail(err, BL_ERR_USAGE,
+                       "an annealed gate ends as none (slope 0) or silu (any other slope), not as %s",
+                       bl_gate_name(o->model.gate));
+    if (o->steps == 0 && o->epochs == 0 && o->tokens == 0)
+        return bl_fail(err, BL_ERR_USAGE,
+                       "a share of the run can be annealed where its length is known: give steps, epochs or "
+                       "tokens beside the time");
+    if (o->snapshots) return bl_fail(err, BL_ERR_USAGE, "snapshots and an annealed gate exclude each other");
+    return true;
+}
+
 void bl_train_defaults(bl_train_options *options) {
     *options = (bl_train_options){
         .model = {.architecture = &bl_bilinear_2024_05,
@@ -92,6 +114,7 @@ bool bl_train_options_check(const bl_train_options *o, bl_error *err) {
     if (o->steps > INT64_MAX / 2 || o->tokens > INT64_MAX / 2 || o->seed > INT64_MAX ||
         o->warmup > INT64_MAX / 2)
         return bl_fail(err, BL_ERR_USAGE, "steps, tokens, warmup or seed is too large");
+    if (!check_anneal(o, err)) return false;
     if (o->steps == 0 && o->epochs == 0 && o->tokens == 0 && o->seconds == 0)
         return bl_fail(err, BL_ERR_USAGE,
                        "give the length of the run: one of steps, epochs, tokens and time");

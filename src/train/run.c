@@ -26,6 +26,15 @@ void bl_trainer_report(bl_trainer *t, const bl_train_event *event) {
         t->cancelled = true;
 }
 
+bool bl_trainer_stops(void *trainer) {
+    bl_trainer *t = trainer;
+    double now = omp_get_wtime();
+    if (t->cancelled || now - t->asked < 0.05) return t->cancelled;
+    t->asked = now;
+    bl_trainer_report(t, &(bl_train_event){.kind = BL_TRAIN_TICK});
+    return t->cancelled;
+}
+
 void bl_trainer_note(bl_trainer *t, const char *format, ...) {
     char text[512];
     va_list arguments;
@@ -37,6 +46,7 @@ void bl_trainer_note(bl_trainer *t, const char *format, ...) {
 
 static void end(bl_trainer *t) {
     if (t->log) fclose(t->log);
+    bl_model_free(t->start);
     bl_tokenizer_free(t->tokenizer);
     bl_dataset_free(&t->train);
     bl_dataset_free(&t->valid);
@@ -74,7 +84,6 @@ static bool restore(bl_trainer *t, bl_error *err) {
     bl_train_arrays arrays = {t->net.weights, t->m, t->v, t->net.params.total};
     size_t bytes = arrays.total * sizeof(float);
     bool ok = true;
-    bl_net_randomize(&t->net, t->options->seed);
     if (t->ranks.rank == 0) {
         ok = bl_directory_open(t, err);
         bool there = ok && t->options->resume && bl_file_exists(t->checkpoint_path);
@@ -99,7 +108,8 @@ static bool prepare(bl_trainer *t, bl_error *err) {
     t->m = t->stories ? bl_zeros(total, err) : NULL;
     t->v = t->m ? bl_zeros(total, err) : NULL;
     if (!t->v) return false;
-    t->description = bl_run_description(o, &t->net.config, t->steps, t->train.hash, t->precision);
+    t->description =
+        bl_run_description(o, &t->net.config, t->steps, t->train.hash, t->precision, t->start_hash);
     return t->description || out_of_memory(err);
 }
 
@@ -257,14 +267,42 @@ static bool save_snapshot(bl_trainer *t, bl_error *err) {
     return ok;
 }
 
+static bool stopped(const bl_trainer *t, bl_error *err) {
+    return bl_fail(err, BL_ERR_CANCELLED,
+                   "stopped after step %llu; a checkpoint was written, resume to continue",
+                   (unsigned long long)t->state.step);
+}
+
+/* The evaluation of a step on its way; when it is interrupted it is due again. */
+static bool evaluate_now(bl_trainer *t, bl_error *err) {
+    bl_trainer_set_gate(t);
+    t->state.evaluation_due = true;
+    if (!bl_ranks_agree(&t->ranks, evaluate(t, t->options->eval_stories, false, err), err)) return false;
+    t->state.evaluation_due = false;
+    return true;
+}
+
+static bool step_and_evaluate(bl_trainer *t, bl_error *err) {
+    const bl_train_options *o = t->options;
+    if (t->state.evaluation_due && !evaluate_now(t, err)) return false;
+    if (bl_trainer_is_done(t)) return true;
+    bool ok = one_step(t, err) && save_snapshot(t, err);
+    if (!bl_ranks_agree(&t->ranks, ok, err)) return false;
+    bool wants_eval = o->eval_every && t->state.step % o->eval_every == 0 && !bl_trainer_is_done(t);
+    return !wants_eval || evaluate_now(t, err);
+}
+
+/* What is left of a failure: where it is an interruption, a checkpoint is written first. */
+static bool give_up(bl_trainer *t, const bl_error *failure, bl_error *err) {
+    if (failure->code == BL_ERR_CANCELLED) return write_checkpoint(t, err) && stopped(t, err);
+    return bl_fail(err, failure->code, "%s", failure->message);
+}
+
 static bool train(bl_trainer *t, bl_error *err) {
     const bl_train_options *o = t->options;
-    while (!bl_trainer_is_done(t)) {
-        bool ok = one_step(t, err) && save_snapshot(t, err);
-        bool wants_eval = o->eval_every && t->state.step % o->eval_every == 0 && !bl_trainer_is_done(t);
-        if (!bl_ranks_agree(&t->ranks, ok, err)) return false;
-        if (wants_eval && !bl_ranks_agree(&t->ranks, evaluate(t, o->eval_stories, false, err), err))
-            return false;
+    while (t->state.evaluation_due || !bl_trainer_is_done(t)) {
+        bl_error failure = {0};
+        if (!step_and_evaluate(t, &failure)) return give_up(t, &failure, err);
         double stop[2] = {t->cancelled,
                           t->ranks.rank == 0 ? t->state.seconds : 0}; /* rank 0's word holds for all */
         if (!bl_ranks_sum_double(&t->ranks, stop, 2, err)) return false;
@@ -272,10 +310,7 @@ static bool train(bl_trainer *t, bl_error *err) {
         t->state.seconds = stop[1];
         bool due = o->checkpoint_every && t->state.step % o->checkpoint_every == 0;
         if ((due || t->cancelled) && !write_checkpoint(t, err)) return false;
-        if (t->cancelled)
-            return bl_fail(err, BL_ERR_CANCELLED,
-                           "stopped after step %llu; a checkpoint was written, resume to continue",
-                           (unsigned long long)t->state.step);
+        if (t->cancelled) return stopped(t, err);
     }
     return true;
 }
@@ -321,15 +356,22 @@ static void tell_about_schedule(bl_trainer *t) {
         bl_learning_rate(o, t->state.step - (t->state.step > 0), t->steps), o->lr * o->lr_end);
 }
 
+/* Saving rounds the weights (and folds an annealed gate): the checkpoint of the last step comes first. */
 static bool finish(bl_trainer *t, bl_train_result *result, bl_error *err) {
     const bl_train_options *o = t->options;
     size_t bytes = t->net.params.total * sizeof(float);
-    if (!check_weights(t, err)) return false;
+    bl_error failure = {0};
+    bl_trainer_set_gate(t);
+    if (!check_weights(t, &failure)) return give_up(t, &failure, err);
+    if (!write_checkpoint(t, err)) return false;
+    if (o->anneal.share > 0) bl_net_fold_swish(&t->net);
     bool ok = t->ranks.rank > 0 ||
               (bl_net_save(&t->net, o->output, o->tokenizer, o->store, err) && load_saved(t, err));
     if (!bl_ranks_agree(&t->ranks, ok, err) || !bl_ranks_share(&t->ranks, t->net.weights, bytes, err))
         return false;
-    ok = evaluate(t, 0, true, err);
+    ok = evaluate(t, 0, true, &failure);
+    if (!ok && failure.code == BL_ERR_CANCELLED) stopped(t, err);
+    else if (!ok) bl_fail(err, failure.code, "%s", failure.message);
     if (ok && t->ranks.rank == 0 && (fflush(t->log) != 0 || fsync(fileno(t->log)) != 0))
         ok = log_failed(t, err);
     if (ok && t->ranks.rank == 0) unlink(t->checkpoint_path);

@@ -17,6 +17,13 @@ double bl_learning_rate(const bl_train_options *o, uint64_t step, uint64_t steps
     return o->lr * (o->lr_end + (1 - o->lr_end) * left);
 }
 
+void bl_trainer_set_gate(bl_trainer *t) {
+    const bl_anneal *a = &t->options->anneal;
+    if (a->share == 0) return;
+    double way = fmin(1, (double)t->state.step / (a->share * (double)t->steps));
+    bl_net_set_swish(&t->net, a->from + (a->to - a->from) * way);
+}
+
 bool bl_trainer_is_done(const bl_trainer *t) {
     if (t->steps && t->state.step >= t->steps) return true;
     return t->options->seconds > 0 && t->state.seconds >= t->options->seconds;
@@ -44,7 +51,9 @@ static bool micro_batch(bl_trainer *t, size_t a, uint64_t predictions, double *l
                     .scale = (float)(1.0 / (double)predictions),
                     .noise = true,
                     .seed = o->seed,
-                    .step = t->state.step};
+                    .step = t->state.step,
+                    .stop = bl_trainer_stops,
+                    .context = t};
     if (!bl_packer_fill(&t->packer, &t->train, t->stories, n, first, t->net.config.n_ctx, err) ||
         !bl_net_run(&t->net, &t->packer.batch, &pass, &part, err))
         return false;
@@ -57,6 +66,7 @@ bool bl_trainer_step(bl_trainer *t, double *loss, double *norm, double *lr, bl_e
     uint64_t stories = (uint64_t)(o->batch * o->accumulate), tokens, predictions;
     bool ok = true;
     count(t, stories, &tokens, &predictions);
+    bl_trainer_set_gate(t);
     *loss = 0;
     for (size_t a = 0; ok && a < o->accumulate; a++) ok = micro_batch(t, a, predictions, loss, err);
     if (!bl_ranks_agree(&t->ranks, ok, err)) return false;
@@ -92,7 +102,7 @@ bool bl_trainer_evaluate(bl_trainer *t, const bl_dataset *text, size_t stories, 
     size_t n = stories && stories < text->n ? stories : text->n, batch[EVAL_BATCH];
     bl_range mine = bl_part(n, (size_t)t->ranks.rank, (size_t)t->ranks.size);
     double sums[2] = {0, 0}; /* loss, predictions */
-    bl_pass pass = {0};
+    bl_pass pass = {.stop = bl_trainer_stops, .context = t};
     bool ok = true;
     for (size_t i = mine.begin; ok && i < mine.end; i += EVAL_BATCH) {
         size_t count_here = mine.end - i < EVAL_BATCH ? mine.end - i : EVAL_BATCH;

@@ -1,10 +1,14 @@
 /* What a run learns from: the corpus as token ids, the number of steps that follows from it, and what the
  * user should know about it. */
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/memory.h"
+#include "model/model_private.h"
+#include "train/save.h"
 #include "train/trainer.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static bool report_phase(void *context, const char *phase, uint64_t done, uint64_t total) {
     bl_trainer *t = context;
@@ -35,10 +39,49 @@ static bool count_steps(bl_trainer *t, bl_error *err) {
     return true;
 }
 
+/* The architecture of the model to start from, with the noise and the annealed gate that were asked for. */
+static bool read_start(bl_trainer *t, bl_config *config, bl_error *err) {
+    const bl_train_options *o = t->options;
+    t->start = bl_model_load_weights(o->start, err);
+    if (!t->start) return false;
+    bl_gate gate = t->start->config.gate;
+    *config = t->start->config;
+    config->noise = o->model.noise;
+    if (o->anneal.share > 0) {
+        if (gate != BL_GATE_SILU || o->anneal.from != 1)
+            return bl_fail(
+                err, BL_ERR_USAGE,
+                "%s: has the gate %s; annealing from a checkpoint begins with silu, which is the slope "
+                "1, not %g",
+                o->start, bl_gate_name(gate), o->anneal.from);
+        config->gate = o->model.gate;
+    }
+    return bl_config_check(config, err);
+}
+
+static bool first_weights(bl_trainer *t, bl_error *err) {
+    const bl_params *params = &t->net.params;
+    if (!t->start) {
+        bl_net_randomize(&t->net, t->options->seed);
+        return true;
+    }
+    if (params->n != t->start->params.n)
+        return bl_fail(err, BL_ERR_UNSUPPORTED, "%s: has other tensors than a model that can be trained",
+                       t->options->start);
+    for (size_t i = 0; i < params->n; i++)
+        memcpy(t->net.weights + params->list[i].offset, t->start->raw[i],
+               params->list[i].count * sizeof(float));
+    t->start_hash = bl_hash(0, t->net.weights, params->total * sizeof(float));
+    bl_model_free(t->start);
+    t->start = NULL;
+    return true;
+}
+
 bool bl_trainer_read_text(bl_trainer *t, bl_error *err) {
     const bl_train_options *o = t->options;
     bl_progress progress = {report_phase, t};
     bl_config config = o->model;
+    if (o->start && !read_start(t, &config, err)) return false;
     t->tokenizer = bl_tokenizer_load(o->tokenizer, err);
     if (!t->tokenizer) return false;
     size_t size = bl_tokenizer_size(t->tokenizer);
@@ -54,13 +97,14 @@ bool bl_trainer_read_text(bl_trainer *t, bl_error *err) {
         return false;
     if (t->train.n < o->batch * o->accumulate)
         return bl_fail(err, BL_ERR_INPUT,
-                       "%s: has only %zu stories, one step needs %zu: give more text or a smaller batch",
-                       o->corpus[0], t->train.n, o->batch * o->accumulate);
+                       "%s: has only %zu stories, one step needs %zu: give more text or a smaller batch%s%s",
+                       o->corpus[0], t->train.n, o->batch * o->accumulate, t->train.note ? ". " : "",
+                       t->train.note ? t->train.note : "");
     if (o->batch < (size_t)t->ranks.size)
         return bl_fail(err, BL_ERR_USAGE, "a batch of %zu stories cannot be shared by %d ranks", o->batch,
                        t->ranks.size);
     return count_steps(t, err) && bl_order_init(&t->order, t->train.n, o->seed, err) &&
-           bl_net_init(&t->net, &config, err);
+           bl_net_init(&t->net, &config, err) && first_weights(t, err);
 }
 
 /* The vocabulary's share that occurs, stories that were cut or left out. */
@@ -78,6 +122,7 @@ void bl_trainer_tell_about_text(bl_trainer *t) {
             t,
             "the vocabulary is much larger than the corpus: %zu of its tokens never occur and stay untrained",
             V - seen);
+    if (d->note) bl_trainer_note(t, "%s", d->note);
     if (d->cut)
         bl_trainer_note(
             t, "%llu of the stories (%.1f %%) are longer than the context of %zu tokens and were cut",

@@ -10,6 +10,7 @@
 typedef struct bl_trainer {
     const bl_train_options *options;
     bl_ranks ranks;
+    bl_model *start; /* while its weights are copied */
     bl_tokenizer *tokenizer;
     bl_dataset train, valid; /* valid.n = 0: none */
     bl_order order;
@@ -21,11 +22,13 @@ typedef struct bl_trainer {
     json_t *description;
     bl_train_state state;
     uint64_t steps;                 /* in all; 0: until the time is over */
+    uint64_t start_hash;            /* of the weights that the run starts from; 0: random ones */
     double peak;                    /* of the whole run, flop/s; 0: not measured */
     double started, seconds_before; /* omp_get_wtime at the start, and what earlier parts took */
     char *log_path, *checkpoint_path;
     FILE *log;           /* rank 0 */
     bool cancelled;      /* the report said stop */
+    double asked;        /* omp_get_wtime of the last tick */
     bool made_directory; /* it was not there before */
 } bl_trainer;
 
@@ -64,6 +67,9 @@ void bl_trainer_tell_about_text(bl_trainer *t);
  * [EOS]. Free with bl_free. */
 char *bl_net_sample(bl_net *net, const bl_tokenizer *tokenizer, size_t most, uint64_t seed, bl_error *err);
 
+/* The gate of the step that comes next. */
+void bl_trainer_set_gate(bl_trainer *t);
+
 /* step.c. The learning rate of step `step` (0-based) of `steps` (0: no end): a linear rise over `warmup`
  * steps to lr, then down to lr_end * lr at the last step. */
 double bl_learning_rate(const bl_train_options *options, uint64_t step, uint64_t steps);
@@ -77,6 +83,9 @@ bool bl_trainer_evaluate(bl_trainer *t, const bl_dataset *text, size_t stories, 
 
 /* True when the run has reached its end. */
 bool bl_trainer_is_done(const bl_trainer *t);
+
+/* A bl_pass's question whether to give up: its context is the trainer. */
+bool bl_trainer_stops(void *trainer);
 
 /* Tells the user (rank 0). */
 void bl_trainer_report(bl_trainer *t, const bl_train_event *event);

@@ -105,6 +105,32 @@ kill -KILL "$child"
 wait "$child" 2>/dev/null || true
 grep -q "written with 1 threads on 1 ranks, the run goes on with 2 on 1" "$folder/stderr" || fail "threads: $(cat "$folder/stderr")"
 
+# Ctrl-C gives up a long step: a checkpoint of the step before, nothing in the log; the resumed run is the whole one.
+start slow --steps 2 --warmup 0 --d-model 512 --d-hidden 1536 --layers 8 --batch 64 --quiet >/dev/null 2>"$folder/stderr" &
+child=$!
+for _ in $(seq 3000); do [ ! -f "$folder/slow/log.jsonl" ] || break; sleep 0.02; done
+sleep 1
+kill -INT "$child"
+wait "$child" && fail "an interrupted run ended well"
+grep -q "stopped after step 0\|before the first step" "$folder/stderr" || fail "Ctrl-C in a step: $(cat "$folder/stderr")"
+[ ! -s "$folder/slow/log.jsonl" ] || fail "a step that was given up is in the log"
+
+# An annealed gate ends as a bilinear model, from scratch and from a gated checkpoint, killed or not; what is saved is what was trained.
+annealed=(--steps 12 --warmup 2 --lr 0.01 --generation later --gate "swish:1..0@50%" --bias --valid "$folder/stories.txt" --format json --quiet)
+said=$(train anneal "${annealed[@]}" | value valid_loss)
+near "$said" "$("$BILENS" eval "$folder/anneal" --corpus "$folder/stories.txt" --format json | value loss)" 1e-5 || fail "annealed: says $said"
+grep -q '"gate": null' "$folder/anneal/config.json" || fail "annealed: $(cat "$folder/anneal/config.json")"
+train gated --steps 6 --warmup 2 --lr 0.01 --generation later --gate silu --bias --quiet >/dev/null
+train tuned --from "$folder/gated" "${annealed[@]}" --checkpoint-every 5 >/dev/null || fail "annealing a checkpoint"
+grep -q '"gate": null' "$folder/tuned/config.json" || fail "annealed from a checkpoint: $(cat "$folder/tuned/config.json")"
+train again --from "$folder/gated" "${annealed[@]}" --checkpoint-every 5 >/dev/null
+cmp "$folder/tuned/model.safetensors" "$folder/again/model.safetensors" || fail "annealed twice: other weights"
+first_step() { sed -n '1s/.*"loss":\([0-9.]*\).*/\1/p' "$folder/$1/log.jsonl"; }
+train silu --from "$folder/gated" --steps 1 --warmup 2 --lr 0.01 --quiet >/dev/null # slope 1 is silu itself
+near "$(first_step silu)" "$(first_step tuned)" 1e-6 || fail "slope 1 is not silu: $(first_step silu) $(first_step tuned)"
+refused 2 "begins with silu" train wrong --from "$folder/done" "${annealed[@]}"
+refused 2 "not like swish" train wrong --steps 3 --gate "swish:1..0"
+
 # On ranks: the same decisions; verbs that share no work speak once; what a rank starts is no rank.
 if command -v mpirun >/dev/null; then
     mpi="mpirun --oversubscribe -n 2"

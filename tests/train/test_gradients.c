@@ -29,6 +29,8 @@ typedef struct fixture {
 static const bl_config base = {
     .n_vocab = 29, .n_layer = 2, .n_head = 2, .n_ctx = 26, .d_model = 16, .d_hidden = 24};
 
+static double slope = -1; /* of an annealed gate; below 0: none */
+
 static void set_up(fixture *f, const bl_config *config) {
     bl_error err = {0};
     bl_random random;
@@ -41,6 +43,7 @@ static void set_up(fixture *f, const bl_config *config) {
             f->net.weights[param->offset + j] =
                 (float)(0.3 * bl_random_normal(&random)) + (norm ? 1.0F : 0.0F);
     }
+    if (slope >= 0) bl_net_set_swish(&f->net, slope);
     const size_t start[STORIES + 1] = {0, 10, 11, ROWS};
     memcpy(f->start, start, sizeof start);
     for (size_t s = 0, r = 0; s < STORIES; s++)
@@ -219,6 +222,32 @@ static void test_gates(void **state) {
     check_variant(&linear, "plain MLP without gate");
 }
 
+/* x s(b x): at b = 1 silu, at 0 half of a bilinear layer; folding changes the weights, not the function. */
+static void test_annealed_gate(void **state) {
+    (void)state;
+    bl_config c = base;
+    c.bias_w = true;
+    for (int i = 0; i < 3; i++) {
+        slope = i * 0.5;
+        check_variant(&c, "annealed gate");
+        fixture f;
+        set_up(&f, &c);
+        double loss = loss_of(&f, false);
+        bl_net_fold_swish(&f.net);
+        assert_true(f.net.config.gate == (i ? BL_GATE_SILU : BL_GATE_NONE));
+        assert_true(fabs(loss_of(&f, false) - loss) < 1e-5 * loss);
+        bl_net_free(&f.net);
+    }
+    slope = -1;
+    fixture silu;
+    c.gate = BL_GATE_SILU;
+    set_up(&silu, &c);
+    double loss = loss_of(&silu, false);
+    bl_net_set_swish(&silu.net, 1);
+    assert_true(loss_of(&silu, false) == loss);
+    bl_net_free(&silu.net);
+}
+
 static void test_biases_and_scale(void **state) {
     (void)state;
     bl_config c = base;
@@ -276,13 +305,10 @@ static void test_accumulation(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bilinear),
-        cmocka_unit_test(test_norms),
-        cmocka_unit_test(test_noise),
-        cmocka_unit_test(test_gates),
-        cmocka_unit_test(test_biases_and_scale),
-        cmocka_unit_test(test_tied_head),
-        cmocka_unit_test(test_accumulation),
+        cmocka_unit_test(test_bilinear),      cmocka_unit_test(test_norms),
+        cmocka_unit_test(test_noise),         cmocka_unit_test(test_gates),
+        cmocka_unit_test(test_annealed_gate), cmocka_unit_test(test_biases_and_scale),
+        cmocka_unit_test(test_tied_head),     cmocka_unit_test(test_accumulation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
