@@ -220,6 +220,32 @@ def bench_train(args):
                 print("  torch.compile does not work here", flush=True)
 
 
+def bench_precision(args):
+    """The same step in float32 and bfloat16 on both sides, in turn: the better of ours beside the best of PyTorch's (named in the note)."""
+    start = os.path.join(work, "train.bin")
+    for d, h, stories, asked in ((256, 768, 16, "1.8"), (512, 1536, 8, "1.4"), (1024, 3072, 4, "1.2")):
+        shape = [d, h, 8, 1, 4096, stories, 256, "0.33", 8, start]
+        ours, theirs = {}, {}
+        for _ in range(args.repetitions):
+            for kind in ("float32", "bfloat16"):
+                extra = ["bf16"] if kind == "bfloat16" else []
+                theirs.setdefault(kind, []).append(json.loads(run(python, os.path.join(here, "train_reference.py"), *shape, *extra)[2]))
+                ours.setdefault(kind, []).append(json.loads(run(os.path.join(work, "train_speed"), *shape, *extra)[2]))
+        if not ours["bfloat16"][0]["tokens_per_second"]:
+            print("  this processor multiplies no bfloat16: float32 only", flush=True)
+            del ours["bfloat16"]
+        elif abs(ours["bfloat16"][-1]["loss"] / ours["float32"][-1]["loss"] - 1) > 1e-2:
+            sys.exit(f"bench: after the same steps bfloat16's loss is {ours['bfloat16'][-1]['loss']}, float32's {ours['float32'][-1]['loss']}")
+        speed = lambda runs: statistics.median(r["tokens_per_second"] for r in runs)
+        mine, peers = max(ours, key=lambda k: speed(ours[k])), max(theirs, key=lambda k: speed(theirs[k]))
+        said = lambda side: ", ".join(f"{kind} {speed(runs) / 1e3:.2f}k" for kind, runs in side.items())
+        shares = ", ".join(f"{statistics.median(r['share_of_peak'] for r in runs):.0%} of the {kind} peak of {runs[-1]['peak'] / 1e9:.0f} GFLOP/s" for kind, runs in ours.items())
+        add(f"training step, d {d}, {stories} x 256 tokens, the faster precision of both (bilens {mine}, PyTorch {peers})",
+            [r["seconds_per_step"] for r in ours[mine]], [r["seconds_per_step"] for r in theirs[peers]], asked,
+            note=f"tokens/s: bilens {said(ours)}; PyTorch {said(theirs)}; {shares}")
+        print(f"  {rows[-1]['note']}", flush=True)
+
+
 results = os.path.join(work, "results.csv")
 
 
@@ -272,7 +298,7 @@ def main():
     parser.add_argument("--stories", type=int, default=16384)
     parser.add_argument("--peer-stories", type=int, default=200)
     parser.add_argument("--corpus")
-    parser.add_argument("--only", default="eigen,atlas,scan,report,train,ranks")
+    parser.add_argument("--only", default="eigen,atlas,scan,report,train,precision,ranks")
     args = parser.parse_args()
     model, paths, ids = make_inputs(args)
     peak = float(run(os.path.join(work, "peak"))[2])
@@ -287,6 +313,8 @@ def main():
             bench_scan(args, model, paths, ids)
         if "report" in only:
             bench_report(args, model, paths)
+        if "precision" in only:
+            bench_precision(args)
         if "train" in only:
             bench_train(args)
         if "ranks" in only:

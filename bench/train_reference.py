@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The other side of the training benchmark: the same model and batch in PyTorch, as a careful user would write it.
 
-    train_reference.py D_MODEL D_HIDDEN HEADS LAYERS VOCAB STORIES CONTEXT NOISE STEPS FILE [compile]
+    train_reference.py D_MODEL D_HIDDEN HEADS LAYERS VOCAB STORIES CONTEXT NOISE STEPS FILE [compile] [bf16]
 
 Bilinear transformer without norms (the paper's recipe), scaled_dot_product_attention, cross_entropy, gradient clipping, fused AdamW.
 Writes the initial weights and the batch to FILE (flat float32 in the checkpoint's order of tensors, then int32 ids [STORIES, CONTEXT]), so that
@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 d, h, H, L, V, B, T = map(int, sys.argv[1:8])
 noise, steps, path, compiled = float(sys.argv[8]), int(sys.argv[9]), sys.argv[10], "compile" in sys.argv[11:]
+half = "bf16" in sys.argv[11:]
 torch.manual_seed(0)
 
 
@@ -76,7 +77,8 @@ optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1, fus
 times, loss = [], None
 for step in range(steps + 3):
     start = time.perf_counter()
-    loss = run(ids)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+        loss = run(ids)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimiser.step()

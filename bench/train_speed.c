@@ -1,16 +1,18 @@
 /* bilens' side of the training benchmark: whole AdamW steps on one batch.
  *
- *     train_speed D_MODEL D_HIDDEN HEADS LAYERS VOCAB STORIES CONTEXT NOISE STEPS FILE
+ *     train_speed D_MODEL D_HIDDEN HEADS LAYERS VOCAB STORIES CONTEXT NOISE STEPS FILE [bf16]
  *
  * Initial weights and the batch are read from FILE, which train_reference.py wrote: both sides begin alike
  * and have to arrive at the same loss. Prints one JSON line; the time is the median of STEPS steps after
- * three. flops: 6 N + 6 L T d per token (train/net.h); peak: sgemm's as linear/peak.h measures it. */
+ * three. flops: 6 N + 6 L T d per token (train/net.h); peak: of the products, as linear/peak.h measures it;
+ * 0 tokens per second where the processor multiplies no bfloat16. */
 #include "train/adamw.h"
 #include "linear/gemm.h"
 #include "train/net.h"
 #include "linear/peak.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
@@ -30,10 +32,16 @@ static bool read_start(const char *path, bl_net *net, int32_t *ids, size_t n) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 11) {
-        fprintf(stderr,
-                "usage: train_speed D_MODEL D_HIDDEN HEADS LAYERS VOCAB STORIES CONTEXT NOISE STEPS FILE\n");
+    bool half = argc == 12 && strcmp(argv[11], "bf16") == 0;
+    if (argc != 11 && !half) {
+        fprintf(
+            stderr,
+            "usage: train_speed D_MODEL D_HIDDEN HEADS LAYERS VOCAB STORIES CONTEXT NOISE STEPS FILE [bf16]\n");
         return 2;
+    }
+    if (half && !bl_product16_possible()) {
+        printf("{\"tokens_per_second\": 0}\n");
+        return 0;
     }
     size_t number[10] = {0};
     for (int i = 1; i < 10; i++) number[i] = strtoul(argv[i], NULL, 10);
@@ -57,7 +65,8 @@ int main(int argc, char **argv) {
     uint32_t *position = calloc(rows, sizeof *position);
     uint64_t *row = calloc(rows, sizeof *row);
     size_t *start = calloc(stories + 1, sizeof *start);
-    double *seconds = calloc(steps, sizeof *seconds), loss = 0, peak = bl_sgemm_peak();
+    double *seconds = calloc(steps, sizeof *seconds), loss = 0,
+           peak = half ? bl_product16_peak() : bl_sgemm_peak();
     if (!read_start(argv[10], &net, ids, stories * T)) {
         fprintf(stderr, "train_speed: %s: cannot be read\n", argv[10]);
         return 1;
@@ -71,8 +80,12 @@ int main(int argc, char **argv) {
     for (size_t s = 0; s <= stories; s++) start[s] = s * n;
     bl_minibatch batch = {input, target, position, row, start, stories, rows, n};
     for (size_t step = 0; step < steps + 3; step++) {
-        bl_pass pass = {
-            .backward = true, .noise = true, .scale = 1.0F / (float)rows, .seed = 1, .step = step};
+        bl_pass pass = {.backward = true,
+                        .half = half,
+                        .noise = true,
+                        .scale = 1.0F / (float)rows,
+                        .seed = 1,
+                        .step = step};
         double begin = omp_get_wtime();
         if (!bl_net_run(&net, &batch, &pass, &loss, &err)) return 1;
         double norm = bl_gradient_norm(&net.params, net.gradient);
