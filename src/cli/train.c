@@ -326,8 +326,8 @@ static int run(int argc, char **argv, const verb *self) {
         {"vocabulary", OPTION_COUNT, &c.vocabulary, "N",
          "rows of the embedding (default: the tokenizer's size)"},
         {"gate", OPTION_TEXT, &c.gate, "G",
-         "function on one side of the MLP: none (default: bilinear), relu, silu, gelu, or swish:A..B@P%, which "
-         "is x s(b x) with b from A to B in the first P percent of the run: with B = 0 the model ends bilinear"},
+         "function on one side of the MLP: none (default: bilinear), relu, silu, gelu, or "
+         "swish:A..B@P%: x s(b x), b from A to B in the run's first P percent; B = 0 ends bilinear"},
         {"plain", OPTION_FLAG, &c.plain, NULL, "a plain MLP without a product"},
         {"norm", OPTION_TEXT, &c.norm, "N", "none (default), rms, or weighted (rms with weights)"},
         {"bias", OPTION_FLAG, &c.bias, NULL, "biases in the MLP, as many as the generation has"},
