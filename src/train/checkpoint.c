@@ -55,7 +55,8 @@ json_t *bl_run_description(const bl_train_options *o, const bl_config *c, uint64
                   o->beta2, "epsilon", o->epsilon, "decay", o->decay, "clip", o->clip, "warmup",
                   (json_int_t)o->warmup, "schedule", schedule_name(o->schedule), "steps",
                   (json_int_t)(o->schedule == BL_SCHEDULE_CONSTANT ? 0 : steps), "seed", (json_int_t)o->seed,
-                  "precision", bl_precision_name(precision), "from", from, "anneal", o->anneal.from, o->anneal.to, o->anneal.share);
+                  "precision", bl_precision_name(precision), "from", from, "anneal", o->anneal.from,
+                  o->anneal.to, o->anneal.share);
     if (json && c->attention2) json_object_set_new(json, "attention2", json_true());
     return json;
 }
