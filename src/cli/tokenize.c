@@ -212,7 +212,7 @@ static int run(int argc, char **argv, const verb *self) {
                             CORPUS_OPTIONS(o.corpora, "the stories of these files, one line per story"),
                             {"stories", OPTION_COUNT, &o.stories, "N", "with --corpus: at most N stories"},
                             {"tokenizer", OPTION_TEXT, &o.tokenizer, "FILE",
-                             "a tokenizer.json in place of a model"},
+                             "a tokenizer.json or a GGUF file in place of a model"},
                             {"decode", OPTION_FLAG, &o.decode, NULL,
                              "ids, whole numbers between blanks or commas, to text, one line per line"},
                             {0}};
@@ -248,10 +248,9 @@ done:
 const verb verb_tokenize = {
     "tokenize", "text to token ids and back", run,
     "Gives exactly the ids of the Hugging Face library, [BOS] included, truncating nothing; tokenizers are "
-    "WordPiece, byte-level BPE (GPT-2) or\n"
-    "SentencePiece-style BPE (Llama, Mistral). A text becomes a table, a corpus one line per story; --format "
-    "json "
-    "prints one object per line, which --decode\n"
+    "WordPiece, byte-level BPE (GPT-2, Llama 3, Qwen)\n"
+    "and SentencePiece-style BPE (Llama, Mistral, Gemma), from a tokenizer.json or a GGUF file. A text becomes\n"
+    "a table, a corpus one line per story; --format json prints one object per line, which --decode\n"
     "reads back.",
     "  bilens tokenize models/ts-1-256 --text \"Tom likes to swim.\"\n"
     "  bilens tokenize --tokenizer tokenizer.json --corpus stories.txt --format json > ids.jsonl\n"

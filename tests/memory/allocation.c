@@ -156,6 +156,18 @@ static bool bpe_of_sentences(const work *w, bl_error *err) {
                        err);
 }
 
+static bool bpe_of_expressions(const work *w, bl_error *err) {
+    (void)w;
+    return pair_encode(
+        "{\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":["
+        "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?i:'t)|[^\\\\s\\\\p{L}]?\\\\p{L}+|\\\\s+\"},"
+        "\"behavior\":\"Isolated\"},{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":"
+        "false}]},\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"u\":0,"
+        "\"\\u0000\":1,\"T\":2,\"e\":3,\"ee\":4,\"c\":5,\"c\\u0000\":6},"
+        "\"merges\":[[\"e\",\"e\"],[\"c\",\"\\u0000\"]]}}",
+        err);
+}
+
 static bool bpe_with_affixes(const work *w, bl_error *err) {
     (void)w;
     return pair_encode(
@@ -450,6 +462,7 @@ static void test_every_allocation(void **state) {
     assert_in_range(exhaust("BPE of bytes", &none, bpe_of_bytes, false, 1), 50, 5000);
     assert_in_range(exhaust("BPE of sentences", &none, bpe_of_sentences, false, 1), 50, 5000);
     assert_in_range(exhaust("BPE with affixes", &none, bpe_with_affixes, false, 1), 50, 5000);
+    assert_in_range(exhaust("BPE of expressions", &none, bpe_of_expressions, true, 1), 50, 5000);
     for (int kind = 0; kind < N_TINY; kind++) {
         work w = {.model = NULL};
         bl_error err = {0};
