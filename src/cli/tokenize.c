@@ -249,8 +249,8 @@ const verb verb_tokenize = {
     "tokenize", "text to token ids and back", run,
     "Gives exactly the ids of the Hugging Face library, [BOS] included, truncating nothing; tokenizers are "
     "WordPiece, byte-level BPE (GPT-2, Llama 3, Qwen)\n"
-    "and SentencePiece-style BPE (Llama, Mistral, Gemma), from a tokenizer.json or a GGUF file. A text becomes\n"
-    "a table, a corpus one line per story; --format json prints one object per line, which --decode\n"
+    "and SentencePiece-style BPE (Llama, Mistral, Gemma), from a tokenizer.json or a GGUF file. A text\n"
+    "becomes a table, a corpus one line per story; --format json prints one object per line, which --decode\n"
     "reads back.",
     "  bilens tokenize models/ts-1-256 --text \"Tom likes to swim.\"\n"
     "  bilens tokenize --tokenizer tokenizer.json --corpus stories.txt --format json > ids.jsonl\n"

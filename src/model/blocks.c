@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "model/architecture.h"
+#include "model/architecture/gguf.h"
 #include "model/model_private.h"
 #include <math.h>
 #include <stdlib.h>
@@ -75,6 +76,12 @@ static size_t head_row(const bl_config *c, size_t r) {
     return within / k * 3 * k + part * k + within % k;
 }
 
+/* Where row r, of halves of a head, stands when the pairs are side by side. */
+static size_t pair_row(size_t k, size_t r) {
+    size_t j = r % k;
+    return r - j + (j < k / 2 ? 2 * j : 2 * (j - k / 2) + 1);
+}
+
 /* Float32 numbers of a vector, or of a matrix that is not used as it is stored. */
 static bool read_floats(bl_model *model, size_t i, bl_error *err) {
     const bl_param *param = &model->params.list[i];
@@ -93,6 +100,8 @@ static bool read_floats(bl_model *model, size_t i, bl_error *err) {
     if (param->layout == BL_LAYOUT_HEADS)
         for (size_t r = 0; r < rows; r++)
             memcpy(out + r * cols, stored + head_row(&model->config, r) * cols, cols * sizeof *out);
+    for (size_t r = 0; param->layout == BL_LAYOUT_PAIRS && r < rows; r++)
+        memcpy(out + r * cols, stored + pair_row(model->config.head_dim, r) * cols, cols * sizeof *out);
     for (size_t j = 0; offset != 0 && j < param->count; j++) out[j] += offset;
     if (stored != out) free(stored);
     model->raw[i] = out;
@@ -346,6 +355,7 @@ static bool warn(bl_model *model, bl_error *err) {
 bool bl_model_build(bl_model *model, bl_error *err) {
     const bl_config *c = &model->config;
     if (!bl_params_init(&model->params, c, err)) return false;
+    if (model->weights.gguf) bl_gguf_layouts(&model->params, &model->plan);
     size_t n = model->params.n;
     model->stored = bl_alloc_zero(n, sizeof(const bl_weight *), err);
     model->raw = bl_alloc_zero(n, sizeof *model->raw, err);

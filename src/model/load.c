@@ -5,38 +5,52 @@
 #include "base/memory.h"
 #include "format/json.h"
 #include "model/architecture.h"
+#include "model/architecture/gguf.h"
 #include "model/model_private.h"
+#include "text/tokenizer/gguf_tokenizer.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define CONFIG_LIMIT ((size_t)1 << 20)
 
-static bool read_config(bl_model *model, const char *directory, bl_error *err) {
-    char *path = bl_path_join(directory, "config.json", err);
-    json_t *json = NULL;
-    bool ok = false;
-    if (!path) return false;
-    size_t size;
+/* The settings that `json` names, a config.json that was read from `path` or made of a GGUF file's keys. */
+static bool read_settings(bl_model *model, const json_t *json, const char *path, bl_error *err) {
     bl_config *config = &model->config;
-    model->config_json = bl_file_read(path, CONFIG_LIMIT, &size, err);
-    if (!model->config_json) goto done;
-    json = bl_json_parse(model->config_json, size, path, err);
-    if (!json || !(config->architecture = bl_architecture_of(json, path, &model->weights, err))) goto done;
+    config->architecture = bl_architecture_of(json, path, &model->weights, err);
+    if (!config->architecture) return false;
     bl_arch_reading reading = {json, path, &model->weights, config, &model->plan, err};
-    if (!config->architecture->read(&reading)) goto done;
-    if (config->n_layer > model->weights.n) { /* before a table of that size is made */
-        bl_fail(err, BL_ERR_INPUT, "%s: \"%s\" is %zu, but only %zu tensors are stored", path,
-                config->architecture->generation ? "n_layer" : "num_hidden_layers", config->n_layer,
-                model->weights.n);
-        goto done;
-    }
+    if (!config->architecture->read(&reading)) return false;
+    if (config->n_layer > model->weights.n) /* before a table of that size is made */
+        return bl_fail(err, BL_ERR_INPUT, "%s: \"%s\" is %zu, but only %zu tensors are stored", path,
+                       config->architecture->generation ? "n_layer" : "num_hidden_layers", config->n_layer,
+                       model->weights.n);
     bl_config_settle(config);
     if (config->architecture->generation) bl_plan_defaults(&model->plan, config);
     config->plan = &model->plan;
-    ok = true;
-done:
+    return true;
+}
+
+static bool read_config(bl_model *model, const char *directory, bl_error *err) {
+    char *path = bl_path_join(directory, "config.json", err);
+    size_t size;
+    if (!path) return false;
+    model->config_json = bl_file_read(path, CONFIG_LIMIT, &size, err);
+    json_t *json = model->config_json ? bl_json_parse(model->config_json, size, path, err) : NULL;
+    bool ok = json && read_settings(model, json, path, err);
     json_decref(json);
     free(path);
+    return ok;
+}
+
+static bool read_gguf(bl_model *model, const char *path, bl_error *err) {
+    if (!bl_weights_open_gguf(&model->weights, path, err)) return false;
+    const bl_gguf *file = model->weights.gguf;
+    json_t *json = bl_gguf_config(file, err);
+    model->config_json = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+    if (json && !model->config_json) bl_fail(err, BL_ERR_MEMORY, "%s: out of memory", path);
+    bool ok =
+        model->config_json && read_settings(model, json, path, err) && bl_gguf_plan(file, &model->plan, err);
+    json_decref(json);
     return ok;
 }
 
@@ -46,11 +60,15 @@ bl_model *bl_model_load_weights(const char *directory, bl_error *err) {
     if (!model) return NULL;
     model->name = bl_strdup(directory, err);
     if (!model->name) goto fail;
+    if (bl_gguf_is(directory)) {
+        if (read_gguf(model, directory, err) && bl_model_build(model, err)) return model;
+        goto fail;
+    }
     if (!bl_is_directory(directory)) {
-        bl_fail(
-            err, BL_ERR_INPUT,
-            "%s: no such model directory (it must hold config.json, model.safetensors and tokenizer.json)",
-            directory);
+        bl_fail(err, BL_ERR_INPUT,
+                "%s: no such model directory (it must hold config.json, model.safetensors and "
+                "tokenizer.json), and not a GGUF file",
+                directory);
         goto fail;
     }
     if (bl_weights_open(&model->weights, directory, model->name, err) && read_config(model, directory, err) &&
@@ -64,9 +82,11 @@ fail:
 bl_model *bl_model_load(const char *directory, bl_error *err) {
     bl_model *model = bl_model_load_weights(directory, err);
     if (!model) return NULL;
-    char *path = bl_path_join(directory, "tokenizer.json", err);
-    bool none = path && !bl_file_exists(path); /* then no text can be read, and tokens are called "#12" */
-    if (path && !none) model->tokenizer = bl_tokenizer_load(path, err);
+    const bl_gguf *file = model->weights.gguf;
+    char *path = file ? bl_strdup(directory, err) : bl_path_join(directory, "tokenizer.json", err);
+    bool none = path && (file ? !bl_gguf_has(file, "tokenizer.ggml.model") : !bl_file_exists(path));
+    if (path && !none) /* without one no text can be read, and tokens are called "#12" */
+        model->tokenizer = file ? bl_gguf_tokenizer(file, path, err) : bl_tokenizer_load(path, err);
     if (model->tokenizer && bl_tokenizer_size(model->tokenizer) > model->config.n_vocab) {
         bl_fail(err, BL_ERR_INPUT, "%s: has ids up to %zu, but the model's vocabulary has only %zu rows",
                 path, bl_tokenizer_size(model->tokenizer) - 1, model->config.n_vocab);

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "format/json.h"
 #include "format/safetensors.h"
+#include "model/architecture/gguf.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,8 +110,33 @@ bool bl_weights_open(bl_weights *weights, const char *directory, const char *nam
     return true;
 }
 
+bool bl_weights_open_gguf(bl_weights *weights, const char *path, bl_error *err) {
+    enum { NAME = 128 };
+    *weights = (bl_weights){.gguf = bl_gguf_open(path, err)};
+    if (!weights->gguf) return false;
+    size_t n = weights->gguf->n_tensors;
+    weights->names = bl_alloc_zero(n, NAME, err);
+    weights->list = weights->names ? bl_alloc_zero(n, sizeof *weights->list, err) : NULL;
+    if (!weights->list) return false;
+    for (size_t i = 0; i < n; i++) {
+        const bl_gguf_tensor *t = &weights->gguf->tensors[i];
+        bl_weight *weight = &weights->list[weights->n++];
+        *weight = (bl_weight){.name = weights->names + i * NAME,
+                              .type_name = t->type->name,
+                              .type = t->type,
+                              .n_dims = t->n_dims,
+                              .count = t->count,
+                              .data = t->data};
+        memcpy(weight->shape, t->shape, sizeof t->shape);
+        bl_gguf_rename(weights->gguf, t->name, weights->names + i * NAME, NAME);
+    }
+    return true;
+}
+
 void bl_weights_free(bl_weights *weights) {
     for (size_t i = 0; i < weights->n_files; i++) bl_safetensors_free(weights->files[i]);
+    bl_gguf_free(weights->gguf);
+    free(weights->names);
     free(weights->files);
     free(weights->list);
     *weights = (bl_weights){0};

@@ -18,12 +18,15 @@ typedef struct bl_weights {
     struct bl_safetensors **files;
     size_t n_files;
     struct bl_gguf *gguf; /* or NULL */
+    char *names;          /* of a GGUF file's tensors, one behind the other */
 } bl_weights;
 
 /* model.safetensors counts where it is there, whatever an index says; else the shards of
  * model.safetensors.index.json, in which no tensor may stand twice. `name` is for messages.
  * bl_weights_free is due even when it fails; it accepts a zeroed struct. */
 bool bl_weights_open(bl_weights *weights, const char *directory, const char *name, bl_error *err);
+/* The tensors of a GGUF file, by their names in the Hugging Face layout. */
+bool bl_weights_open_gguf(bl_weights *weights, const char *path, bl_error *err);
 void bl_weights_free(bl_weights *weights);
 /* The tensor of this name, or the one that __metadata__ says stands for it (safetensors' save_model writes
  * tied tensors once); NULL if there is none. */

@@ -186,8 +186,15 @@ static void test_bilinear(void **state) {
     compare_bilinear("tiny-attention2-norm");
 }
 
+static void test_gguf(void **state) {
+    (void)state;
+    static const char *const files[] = {"llama3-q8_0", "qwen2-q4_k_m", "smollm2-q4_1", "gemma2-bf16"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) compare(files[i], ".gguf");
+}
+
 int main(void) {
     if (!support_have_shared()) return 77;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_directories), cmocka_unit_test(test_bilinear)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_directories), cmocka_unit_test(test_bilinear),
+                                       cmocka_unit_test(test_gguf)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

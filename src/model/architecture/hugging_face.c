@@ -265,5 +265,6 @@ static bool ends_with(const char *name, const char *end) {
 }
 
 bool bl_hf_harmless(const bl_config *config, const char *name) {
-    return (config->tied && strcmp(name, "lm_head.weight") == 0) || ends_with(name, "rotary_emb.inv_freq");
+    return (config->tied && strcmp(name, "lm_head.weight") == 0) || strcmp(name, "rope_freqs.weight") == 0 ||
+           ends_with(name, "rotary_emb.inv_freq");
 }
