@@ -38,6 +38,23 @@ BL_API bl_tree *bl_match_tree(const bl_model *model, const bl_match *match, bl_e
 BL_API bl_tree *bl_report_tree(const bl_tree *info, const bl_tree *eigen, const bl_tree *scan,
                                const char *const *corpus, size_t n_corpus, bl_error *err);
 
+/** A place in a text. */
+typedef struct bl_excite_question {
+    size_t layer;
+    const char *text;               /**< as it was given, for the result */
+    const int32_t *ids;             /**< [n] its tokens, each in 0 … V-1; 1 <= n <= n_ctx */
+    size_t n, position;             /**< position < n */
+    const bl_direction *directions; /**< [n_directions] */
+    size_t n_directions;            /**< 0: the ten predictions at the position, each minus the mean of all */
+    size_t limit;                   /**< eigenvectors to name */
+} bl_excite_question;
+
+/** What the position predicts, and the eigenvectors of the directions that it excites most, strongest
+ * |activation| first: {"model", "layer", "text", "position", "token",
+ * "predictions": [{"token", "probability"}×10],
+ * "excited": [{"direction", "index", "eigenvalue", "similarity", "activation"}]}. */
+BL_API bl_tree *bl_excite_tree(const bl_model *model, const bl_excite_question *question, bl_error *err);
+
 /** Results as tables, for CSV: a model's tensors; every virtual token of an eigen result (vector, eigenvalue,
  * source, side, rank, token, value, group); every contribution of a scan's matches. The tree is checked
  * first: BL_ERR_INPUT names the key that is wrong. Free with bl_table_free. */

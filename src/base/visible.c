@@ -87,6 +87,31 @@ size_t bl_visible_add(bl_buffer *out, const char *text, size_t width) {
     return columns;
 }
 
+/* The length of a colour sequence at `text`; 0 when there is none. */
+static size_t colour_length(const char *text) {
+    if (text[0] != '\033' || text[1] != '[') return 0;
+    size_t n = 2 + strspn(text + 2, "0123456789;");
+    return text[n] == 'm' ? n + 1 : 0;
+}
+
+/* Characters that can reorder, hide or command what stands around them. */
+static bool commands(utf8proc_int32_t c) {
+    return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == REPLACEMENT || c == 0x061C || c == 0x200E ||
+           c == 0x200F || (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+}
+
+void bl_visible_terminal(bl_buffer *out, const char *text) {
+    while (*text) {
+        utf8proc_int32_t character;
+        size_t n = colour_length(text);
+        bool exact = n > 0 || *text == '\n' || *text == '\t';
+        if (!n) n = decode(text, &character);
+        if (exact || !commands(character)) bl_buffer_add(out, text, n);
+        else bl_buffer_text(out, picture_of(character, false).text);
+        text += n;
+    }
+}
+
 void bl_visible_html(bl_buffer *out, const char *text) {
     bl_buffer seen = {0};
     bl_visible_add(&seen, text, 0);

@@ -12,6 +12,9 @@
 size_t bl_visible_add(bl_buffer *out, const char *text, size_t width);
 /* The columns that bl_visible_add(…, text, 0) would use. */
 size_t bl_visible_width(const char *text);
+/* Appends a whole text for a terminal: control characters (but line ends, tabs and colours, ESC [ digits m),
+ * invisible and bidirectional ones and bytes that are not UTF-8 become pictures. */
+void bl_visible_terminal(bl_buffer *out, const char *text);
 /* The same for HTML, with & < > " ' written as entities: safe in text and inside quoted attributes. */
 void bl_visible_html(bl_buffer *out, const char *text);
 /* A copy with invalid UTF-8 replaced by U+FFFD and nothing else changed; free with bl_free. */

@@ -104,7 +104,7 @@ static int make(int argc, char **argv, const verb *self) {
          "subtract from each row of W_U its own mean first"},
         {"seed", OPTION_COUNT, &seed, "N", "random seed of the null model (default 0)"},
         {"stories", OPTION_COUNT, &o.max_stories, "N", "read at most N stories"},
-        {"site", OPTION_TEXT, &site, "DIR", "also write the atlas as a static web site"},
+        {"site", OPTION_OUTPUT, &site, "DIR", "also write the atlas as a static web site"},
         {"from", OPTION_TEXT, &from, "FILE",
          "with --site: of this finished atlas; nothing is computed or written but the site"},
         {"no-spectra", OPTION_FLAG, &no_spectra, NULL,
@@ -202,6 +202,7 @@ static int query_atlas(int argc, char **argv, const verb *self) {
     int words = 0;
     bl_error err = {0};
     while (words < argc && argv[words][0] != '-') words++;
+    if (words > 0) c.model = argv[0]; /* what is read */
     int status = options_parse(argc - words, argv + words, self, &c, table, FORMATS_ALL,
                                "write to this file instead of standard output", false);
     if (status >= 0) return status;

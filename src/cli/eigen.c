@@ -43,7 +43,7 @@ static int run(int argc, char **argv, const verb *self) {
     const char *plot = NULL;
     bl_error err = {0};
     const option table[] = {DIRECTION_OPTIONS(d),
-                            {"plot", OPTION_TEXT, &plot, "FILE",
+                            {"plot", OPTION_OUTPUT, &plot, "FILE",
                              "also draw the spectrum: .svg, .png or .pdf"},
                             {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL,

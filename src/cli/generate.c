@@ -46,10 +46,11 @@ static bool take(void *context, size_t i, const bl_generated *story, bl_error *e
         char *line = bl_tree_text(tree, err);
         bl_tree_free(tree);
         if (!line) return false;
-        ok = fputs(line, w->out) >= 0;
+        ok = print_text(w->out, line);
         free(line);
     } else {
-        ok = fprintf(w->out, "%s%s\n", w->corpus && i > 0 ? "<|endoftext|>\n" : "", story->text) >= 0;
+        ok = print_text(w->out, w->corpus && i > 0 ? "<|endoftext|>\n" : "") &&
+             print_text(w->out, story->text) && print_text(w->out, "\n");
     }
     if (!ok || fflush(w->out) != 0) return write_failed(err);
     return true;
@@ -125,7 +126,7 @@ static int run(int argc, char **argv, const verb *self) {
          "capitals at the beginning of sentences and for \"I\" (names cannot be known)"},
         {"whole-sentences", OPTION_FLAG, &o.whole, NULL, "drop a last sentence that has no end"},
         {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON | FORMATS_STREAM,
                                "write to this file instead of standard output", true);
     if (status >= 0) return status;
     bl_model *model = load_model(&c, &err);

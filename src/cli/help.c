@@ -108,9 +108,9 @@ static void man_verb(const verb *self, const option *table, const option *shared
 
 static void list_options(const option *o) {
     static const char *const kinds[] = {
-        [OPTION_FLAG] = "flag",  [OPTION_TEXT] = "value",   [OPTION_COUNT] = "value",
-        [OPTION_REAL] = "value", [OPTION_TOKENS] = "value", [OPTION_INDICES] = "value",
-        [OPTION_FILES] = "file"};
+        [OPTION_FLAG] = "flag",   [OPTION_TEXT] = "value",   [OPTION_COUNT] = "value",
+        [OPTION_REAL] = "value",  [OPTION_TOKENS] = "value", [OPTION_INDICES] = "value",
+        [OPTION_OUTPUT] = "file", [OPTION_FILES] = "file"};
     for (; o->name; o++) {
         bool path = o->argument && (strcmp(o->argument, "FILE") == 0 || strcmp(o->argument, "PATH") == 0 ||
                                     strcmp(o->argument, "DIR") == 0);

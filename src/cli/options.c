@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "cli/help.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/ranks.h"
 #include "cli/terminal.h"
 #include <errno.h>
@@ -116,7 +117,8 @@ static bool parse_files(int argc, char **argv, int *i, text_list *list) {
 static bool set_option(const option *o, const char *value) {
     char *end;
     switch (o->kind) {
-    case OPTION_TEXT: *(const char **)o->target = value; return true;
+    case OPTION_TEXT:
+    case OPTION_OUTPUT: *(const char **)o->target = value; return true;
     case OPTION_COUNT: return parse_count(value, o->target);
     case OPTION_REAL:
         errno = 0;
@@ -135,6 +137,7 @@ static const char *expected(option_kind kind) {
                                         "a number",
                                         "tokens separated by commas",
                                         "whole numbers separated by commas",
+                                        "a file's name",
                                         "files"};
     return names[kind];
 }
@@ -212,8 +215,8 @@ static int parse(int argc, char **argv, const verb *self, common *c, const optio
     if (output_help) shared[n++] = (option){"o", OPTION_TEXT, &c->output, "PATH", output_help};
     if (formats)
         shared[n++] = (option){"format", OPTION_TEXT, &c->format_text, "F",
-                               formats == FORMATS_ALL ? "table (default), json or csv, on standard output"
-                                                      : "table (default) or json, on standard output"};
+                               formats & FORMATS_CSV ? "table (default), json or csv, on standard output"
+                                                     : "table (default) or json, on standard output"};
     if (formats & FORMATS_CSV)
         shared[n++] = (option){"csv-safe", OPTION_FLAG, &c->csv_safe, NULL,
                                "in CSV, an apostrophe before texts that a spreadsheet would run (= + - @)"};
@@ -236,7 +239,8 @@ static int parse(int argc, char **argv, const verb *self, common *c, const optio
     c->width = terminal_width();
     if (!c->threads) c->threads = threads_of_environment();
     bl_set_threads((int)c->threads);
-    return set_format(self, c, formats);
+    status = set_format(self, c, formats);
+    return status >= 0 ? status : outputs_check(self, c, table, formats);
 }
 
 /* The lists that were read before something was found wrong. */

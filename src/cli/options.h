@@ -10,6 +10,7 @@ typedef enum option_kind {
     OPTION_REAL,    /* double */
     OPTION_TOKENS,  /* text_list: split at commas */
     OPTION_INDICES, /* index_list: split at commas */
+    OPTION_OUTPUT,  /* const char *: a file to be written, also */
     OPTION_FILES    /* text_list: this and all following arguments that are no options */
 } option_kind;
 
@@ -33,7 +34,15 @@ typedef struct option {
 } option;
 
 typedef enum output_format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV } output_format;
-enum { FORMATS_TABLE = 1, FORMATS_JSON = 2, FORMATS_CSV = 4, FORMATS_ALL = 7, FORMATS_NONE = 0 };
+/* STREAM: the result is one file, which -o - sends to standard output. */
+enum {
+    FORMATS_TABLE = 1,
+    FORMATS_JSON = 2,
+    FORMATS_CSV = 4,
+    FORMATS_STREAM = 8,
+    FORMATS_ALL = 15,
+    FORMATS_NONE = 0
+};
 
 /* What --help gives: see help.h. */
 typedef enum help_form {

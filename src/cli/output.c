@@ -1,9 +1,14 @@
 #include "cli/output.h"
+#include "base/visible.h"
+#include "cli/common.h"
 #include "cli/ranks.h"
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 bl_terminal terminal_of(const common *c) { return (bl_terminal){.colour = c->colour, .width = c->width}; }
 
@@ -26,9 +31,24 @@ char *show_tree(const common *c, bl_tree *tree, const view *how, bl_error *err) 
     return text;
 }
 
+bool print_bytes(FILE *out, const char *text, size_t n) {
+    if (!isatty(fileno(out)) || ranks_started()) return fwrite(text, 1, n, out) == n;
+    bl_buffer seen = {0};
+    for (const char *end = text + n; text < end;
+         text += strlen(text) + 1) { /* a NUL behind each but the last */
+        bl_visible_terminal(&seen, text);
+        if (text + strlen(text) < end) bl_visible_terminal(&seen, "\xE2\x90\x80");
+    }
+    bool ok = !seen.failed && fwrite(seen.data ? seen.data : "", 1, seen.n, out) == seen.n;
+    bl_buffer_free(&seen);
+    return ok;
+}
+
+bool print_text(FILE *out, const char *text) { return print_bytes(out, text, strlen(text)); }
+
 int write_stdout(const verb *self, const char *text) {
     errno = 0;
-    if (fputs(text, stdout) >= 0 && fflush(stdout) == 0) return 0;
+    if (print_text(stdout, text) && fflush(stdout) == 0) return 0;
     fprintf(stderr, "bilens: %s: writing to standard output failed: %s\n", self->name, strerror(errno));
     return 1;
 }
@@ -53,5 +73,91 @@ int tell_tree(const verb *self, const common *c, bl_tree *tree, const view *how,
     if (!text) return fail_with(self, err);
     int status = ranks_first() ? write_stdout(self, text) : 0;
     bl_free(text);
+    return status;
+}
+
+static bool same_file(const struct stat *a, const char *path) {
+    struct stat b;
+    return stat(path, &b) == 0 && a->st_dev == b.st_dev && a->st_ino == b.st_ino;
+}
+
+/* Whether `path` is this file, or a folder that holds it. */
+static bool reads(const struct stat *target, const char *path) {
+    bool found = same_file(target, path);
+    DIR *folder = found ? NULL : opendir(path);
+    for (struct dirent *entry; folder && !found && (entry = readdir(folder)) != NULL;) {
+        char *file = NULL;
+        if (asprintf(&file, "%s/%s", path, entry->d_name) < 0) continue;
+        found = same_file(target, file);
+        free(file);
+    }
+    if (folder) closedir(folder);
+    return found;
+}
+
+/* The first of the verb's inputs that is the file `target`; NULL: none. */
+static const char *input_of(const common *c, const option *table, const struct stat *target) {
+    static const char *const embedded[] = {"stories-1-256", "stories.txt"};
+    if (c->model && reads(target, c->model)) return c->model;
+    for (size_t i = 0; i < 2; i++) {
+        bl_error err = {0};
+        char *path = default_data(embedded[i], &err);
+        bool found = path && reads(target, path);
+        free(path);
+        if (found) return embedded[i];
+    }
+    for (const option *o = table; o->name; o++) {
+        const text_list *files = o->kind == OPTION_FILES ? o->target : NULL;
+        const char *path = o->kind == OPTION_TEXT ? *(const char **)o->target : NULL;
+        if (path && same_file(target, path)) return path;
+        for (size_t i = 0; files && i < files->n; i++)
+            if (same_file(target, files->items[i])) return files->items[i];
+    }
+    return NULL;
+}
+
+/* The folder that a file is to be made in can be written. */
+static int check_folder(const verb *self, const char *name, const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    int status = -1;
+    if (folder && access(folder, W_OK | X_OK) != 0 && errno != ENOENT)
+        status = fail_usage(self, "%s %s: cannot be written: %s", name, path, strerror(errno));
+    free(folder);
+    return status;
+}
+
+/* One path that the verb will write. */
+static int check_output(const verb *self, const common *c, const option *table, const char *name,
+                        const char *path) {
+    struct stat target;
+    if (!*path) return fail_usage(self, "%s: the name is empty (a variable that is not set?)", name);
+    if (stat(path, &target) != 0) return errno == ENOENT ? check_folder(self, name, path) : -1;
+    if (S_ISREG(target.st_mode)) {
+        const char *input = input_of(c, table, &target);
+        if (input)
+            return fail_usage(self, "%s %s: this is what is read (%s); it is not written over", name, path,
+                              input);
+        return check_folder(self, name, path);
+    }
+    if (S_ISDIR(target.st_mode) && access(path, W_OK | X_OK) != 0)
+        return fail_usage(self, "%s %s: cannot be written: %s", name, path, strerror(errno));
+    return -1;
+}
+
+int outputs_check(const verb *self, common *c, const option *table, int formats) {
+    int status = -1;
+    if (c->output && strcmp(c->output, "-") == 0) {
+        if (!(formats & FORMATS_STREAM))
+            return fail_usage(self, "-o -: what it writes is not one text, which standard output could take");
+        c->output = NULL;
+    }
+    if (c->output) status = check_output(self, c, table, "-o", c->output);
+    for (const option *o = table; status < 0 && o->name; o++) {
+        const char *path = o->kind == OPTION_OUTPUT ? *(const char **)o->target : NULL;
+        char name[64];
+        snprintf(name, sizeof name, "--%.60s", o->name);
+        if (path) status = check_output(self, c, table, name, path);
+    }
     return status;
 }

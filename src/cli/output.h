@@ -22,5 +22,12 @@ int write_tree(const verb *self, const common *c, bl_tree *tree, const view *how
 int tell_tree(const verb *self, const common *c, bl_tree *tree, const view *how, bl_error *err);
 /* Prints to standard output, where a failed write is an error too. */
 int write_stdout(const verb *self, const char *text);
+/* Prints text exactly, but to a terminal without what would command it; false when that failed. */
+bool print_text(FILE *out, const char *text);
+/* The same of n bytes, which may hold NUL. */
+bool print_bytes(FILE *out, const char *text, size_t n);
+/* After parsing, before any work: -o - is resolved, empty names, files that are also read, and places that
+ * cannot be written are refused. -1 to go on, else the exit status. */
+int outputs_check(const verb *self, common *c, const option *table, int formats);
 bl_terminal terminal_of(const common *c);
 #endif

@@ -17,7 +17,7 @@ typedef struct tokenize_options {
 
 /* Writes and frees. */
 static bool put_out(FILE *out, char *text) {
-    bool ok = text && fputs(text, out) >= 0;
+    bool ok = text && print_text(out, text);
     free(text);
     return ok;
 }
@@ -156,7 +156,7 @@ static bool decode(FILE *out, const bl_tokenizer *tokenizer, char *text, output_
             ok = put_out(out, bl_tree_text(tree, err));
             bl_tree_free(tree);
         } else if (ok) {
-            ok = fwrite(decoded, 1, length, out) == length && fputc('\n', out) >= 0;
+            ok = print_bytes(out, decoded, length) && fputc('\n', out) >= 0;
         }
         bl_free(decoded);
     }

@@ -213,27 +213,29 @@ static bool on_event(void *context, const bl_train_event *e) {
     return !interrupt_requested();
 }
 
-/* A number as JSON has it: null where it is none. */
-static const char *number(char text[40], const char *format, double x) {
-    if (isfinite(x)) snprintf(text, 40, format, x);
-    else snprintf(text, 40, "null");
-    return text;
-}
-
 static const char *precision_name(bl_precision precision) {
     return precision == BL_PRECISION_BF16 ? "bf16" : "f32";
 }
 
 static int show_json(const verb *self, const bl_train_result *r) {
-    char text[1024], loss[40], valid[40], seconds[40], pace[40];
-    snprintf(text, sizeof text,
-             "{\"steps\": %llu, \"tokens\": %llu, \"parameters\": %llu, \"loss\": %s, \"valid_loss\": %s, "
-             "\"seconds\": %s, \"tokens_per_second\": %s, \"precision\": \"%s\", \"finished_before\": %s}\n",
-             (unsigned long long)r->step, (unsigned long long)r->tokens, (unsigned long long)r->parameters,
-             number(loss, "%.6f", r->loss), number(valid, "%.6f", r->valid_loss),
-             number(seconds, "%.1f", r->seconds), number(pace, "%.0f", (double)r->tokens / r->seconds),
-             precision_name(r->precision), r->finished_before ? "true" : "false");
-    return write_stdout(self, text);
+    bl_error err = {0};
+    bl_builder b = {&err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    bl_put_count(&b, root, "steps", r->step);
+    bl_put_count(&b, root, "tokens", r->tokens);
+    bl_put_count(&b, root, "parameters", r->parameters);
+    bl_put_real(&b, root, "loss", r->loss);
+    bl_put_real(&b, root, "valid_loss", r->valid_loss);
+    bl_put_real(&b, root, "seconds", r->seconds);
+    bl_put_real(&b, root, "tokens_per_second", (double)r->tokens / r->seconds);
+    bl_put_text(&b, root, "precision", precision_name(r->precision));
+    bl_put_flag(&b, root, "finished_before", r->finished_before);
+    root = bl_tree_built(&b, root);
+    char *text = bl_tree_text(root, &err);
+    int status = text ? write_stdout(self, text) : fail_with(self, &err);
+    bl_tree_free(root);
+    bl_free(text);
+    return status;
 }
 
 static int show_table(const verb *self, const bl_train_result *r, const char *output) {
