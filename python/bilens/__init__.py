@@ -21,6 +21,7 @@ from .corpus import Stories
 from .eigen import Direction, Eigen, Figure
 from .errors import (BilensError, CancelledError, InputError, LibraryError, NumericError, OutOfMemoryError, UnsupportedError, UsageError,
                      WorkError)
+from .evidence import Result
 from .model import Config, Layer, Loss, Model, Story, load, read_array, set_threads
 from .scan import Hits, Match, Scan
 from .tables import TokenTable
@@ -28,5 +29,5 @@ from .tokenizer import Tokenizer
 from .trace import Trace
 
 __all__ = ["load", "Model", "Config", "Layer", "Loss", "Story", "Direction", "Eigen", "Figure", "Scan", "Hits", "Match", "Trace", "Tokenizer",
-           "Stories", "Atlas", "TokenTable", "read_array", "set_threads", "library_path", "BilensError", "UsageError", "InputError", "UnsupportedError",
+           "Stories", "Atlas", "Result", "TokenTable", "read_array", "set_threads", "library_path", "BilensError", "UsageError", "InputError", "UnsupportedError",
            "WorkError", "OutOfMemoryError", "NumericError", "CancelledError", "LibraryError", "__version__"]

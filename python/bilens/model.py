@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import _data, _hub, atlas
+from . import _data, _hub, atlas, evidence
 from . import text as text_module
 from ._arrays import INT32, address, floats, matrix, named, token_ids, view
 from ._arrays import whole as count  # `whole` is an option of generate
@@ -317,6 +317,50 @@ class Model(Unique):
         `frequent`: only the so many most frequent ones. Returns an Atlas."""
         return atlas.make(self, path, corpus, tokens, frequent, layer, pairs, top, virtual_tokens, raw, centre, seed, stories, overwrite, progress)
 
+    # -- evidence -----------------------------------------------------------------------------------------------------------------------
+
+    def explain(self, text, token, minus=(), position=-1, layer=None, most=8, eigs=None, words=False):
+        """Why this word: the logit of `token` (or of token minus others) after `text` as a sum that is exact: embedding, heads, MLPs, and the
+        eigenvectors of one MLP (`layer`; default the last), the `most` largest or those of `eigs`. `position`: of the token at which the
+        prediction is made. `words`: split each term by word and head, too. A Result; its table has parts and terms."""
+        return evidence.explain(self, text, token, minus, position, layer, most, eigs, words)
+
+    def truncate(self, corpus=None, token=None, minus=(), ranks=None, controls=True, stories=0, seed=0, progress=None):
+        """Loss against rank: how many eigenvectors a token needs. Without `token` all tokens at once; with it correlation, R² and the loss on
+        its own positions. `controls`: also K eigenvectors at random, and the K smallest. A Result; its table has one row per order and rank."""
+        return evidence.truncate(self, corpus, token, minus, ranks, controls, stories, seed, progress)
+
+    def ablate(self, token, eigs, minus=(), corpus=None, layer=None, mode="component", replace="mean", keep=False, controls=20, worst=0, stories=0, seed=0,
+               progress=None):
+        """What removing eigenvectors does to the loss, of all predictions, of those of the token, and of the others, beside `controls` random
+        directions and null draws. `mode`: "component", "input" or "logit"; `replace`: by the "mean" over the corpus, or "zero"; `keep`: ablate
+        all the others instead; `worst`: also the so many eigenvectors outside `eigs` whose ablation hurts the token most. A Result."""
+        return evidence.ablate(self, token, eigs, minus, corpus, layer, mode, replace, keep, controls, worst, stories, seed, progress)
+
+    def null(self, token, minus=(), layer=None, indices=(-1, -2, -3, -4, 0, 1, 2, 3), draws=99, seed=0, progress=None):
+        """How large a spectrum chance makes: each place of a direction's spectrum beside the same place of `draws` null models. A Result; its
+        table has eigenvalue, statistic, ratio to chance and p-values per place."""
+        return evidence.null(self, token, minus, layer, indices, draws, seed, progress)
+
+    def pairs(self, token, minus=(), layer=None, left="direct", right="direct", k=20, progress=None):
+        """Which two tokens together speak for a direction, each as "direct" or "head 3" delivers it: the `k` largest and lowest. A Result."""
+        return evidence.pairs(self, token, minus, layer, left, right, k, progress)
+
+    def hosvd(self, layer=None, k=8):
+        """A layer's output directions by falling energy, with their spectra and the tokens that they write to. A Result."""
+        return evidence.hosvd(self, layer, k)
+
+    def diff(self, other, layer=None, tokens=(), changed=10):
+        """How alike a layer of this model and of another is, as a whole and token by token. A Result; its table has the tokens."""
+        if not isinstance(other, Model):
+            raise TypeError(f"diff: another Model is expected, not {type(other).__name__}")
+        return evidence.diff(self, other, layer, list(tokens), changed)
+
+    def similar(self, token, minus=(), layer=None, k=20):
+        """The tokens whose forms are most like that of a direction (by the Frobenius cosine), and the most opposed ones.
+        A token alone is taken minus the mean of all, as the others are. A Result."""
+        return evidence.similar(self, token, minus, layer, k)
+
     # -- results ------------------------------------------------------------------------------------------------------------------------
 
     def report(self, scan, directory):
@@ -341,7 +385,7 @@ class Model(Unique):
 
     def __repr__(self):
         f = self.config
-        return (f"<bilens model {self.name}: {f.architecture}, n_layer {f.n_layer}, d_model {f.d_model}, d_hidden {f.d_hidden}, "
+        return (f"<bilens model {self.name}: {f.generation or f.architecture}, n_layer {f.n_layer}, d_model {f.d_model}, d_hidden {f.d_hidden}, "
                 f"n_head {f.n_head}, n_vocab {f.n_vocab}, {self.parameters:,} parameters>")
 
 
