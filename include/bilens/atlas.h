@@ -30,7 +30,8 @@ typedef struct bl_atlas_options {
                        * where MPI was not built in */
     bool overwrite;   /**< begin anew where an atlas of another model, corpus or options stands */
     bl_progress
-        progress; /**< phases "reading", "preparing", "decomposing", "null model", "scanning", "explaining" */
+        progress; /**< phases "reading", "preparing", "decomposing", "null model", "scanning", "explaining",
+                     * "effects" */
 } bl_atlas_options;
 
 /** What an atlas holds. */
