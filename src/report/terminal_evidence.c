@@ -8,24 +8,10 @@
 #include <math.h>
 #include <string.h>
 
-/* "swim - mean(run, climb)" */
-static void put_direction(bl_page *page, const bl_tree *tree) {
-    const json_t *minus = json_object_get(tree, "minus"), *token = json_object_get(tree, "token");
-    size_t i;
-    const json_t *item;
-    bl_page_token(page, json_is_string(token) ? json_string_value(token) : bl_tree_string(tree, "direction"),
-                  0);
-    json_array_foreach(minus, i, item) {
-        bl_page_text(page, i ? ", " : json_array_size(minus) > 1 ? " - mean(" : " - ");
-        bl_page_token(page, json_string_value(item), 0);
-    }
-    if (json_array_size(minus) > 1) bl_page_text(page, ")");
-}
-
 static void put_heading(bl_page *page, const bl_tree *tree) {
     bl_page_token(page, bl_tree_string(tree, "model"), 0);
     bl_page_print(page, ", layer %.0f: ", bl_tree_real(tree, "layer"));
-    put_direction(page, tree);
+    bl_page_token(page, bl_tree_string(tree, "direction"), 0);
     bl_page_newline(page);
 }
 
