@@ -11,7 +11,7 @@ set(BILENS_HOUSE
   "text text tokenizer_train"
   "model model generate_model predict"
   "decompose bilinear basis direction eigen decompose hosvd diff pairs"
-  "subject image"
+  "subject image subject"
   "scan scan excite"
   "evidence image_evidence ablate explain truncate chance"
   "train train image_train"

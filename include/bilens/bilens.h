@@ -46,6 +46,7 @@
 #include <bilens/result.h>
 #include <bilens/scan.h>
 #include <bilens/serve.h>
+#include <bilens/subject.h>
 #include <bilens/text.h>
 #include <bilens/tokenizer_train.h>
 #include <bilens/train.h>
