@@ -52,15 +52,8 @@ typedef struct reader {
 
 static bool reader_open(reader *r, const char *path, bl_error *err) {
     *r = (reader){.path = path};
-    bl_error failure = {0};
     r->db = bl_database_open(path, false, err);
-    if (!r->db) return false;
-    char *format = bl_meta_get(r->db, "format", &failure);
-    bool known = format && strcmp(format, "bilens atlas 1") == 0;
-    free(format);
-    if (!known && failure.code && !strstr(failure.message, "no such table"))
-        return bl_fail(err, failure.code, "%s", failure.message);
-    if (!known) return bl_fail(err, BL_ERR_INPUT, "%s: a database, but no atlas of this bilens", path);
+    if (!r->db || !bl_atlas_check_format(r->db, path, err)) return false;
     r->model = bl_meta_get(r->db, "model", err);
     if (!r->model || !bl_meta_get_number(r->db, "layer", &r->layer, err) ||
         !bl_meta_get_number(r->db, "phase", &r->phase, err))

@@ -21,6 +21,9 @@ bool bl_database_row(sqlite3_stmt *statement, bl_error *err);
 bool bl_database_begin(sqlite3 *db, bl_error *err);
 bool bl_database_commit(sqlite3 *db, bool ok, bl_error *err);
 
+/* False with BL_ERR_INPUT when the database is no atlas, or one of another format (schema.c). */
+bool bl_atlas_check_format(sqlite3 *db, const char *path, bl_error *err);
+
 /* The table meta. Text is freed with bl_free; NULL with err->code BL_OK when the key is not there. */
 bool bl_meta_set(sqlite3 *db, const char *key, const char *value, bl_error *err);
 bool bl_meta_set_number(sqlite3 *db, const char *key, uint64_t value, bl_error *err);

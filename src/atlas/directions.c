@@ -70,12 +70,12 @@ bool bl_atlas_choose(bl_atlas *a, bl_error *err) {
                    bl_model_name(a->model));
 }
 
-enum { SUMMARY = 5 };
+enum { SUMMARY = 5, FIGURES = SUMMARY + 2 };
 
 /* What one batch found, as pointers into a block of block_size bytes. */
 typedef struct batch {
     size_t first, count;  /* directions */
-    double *summaries;    /* [count, SUMMARY + 1] with the constant */
+    double *summaries;    /* [count, FIGURES] with constant and shift */
     float *values;        /* [count * 2K] eigenvalues in the order -1, -2 … -K, 0 … K-1 */
     float *v;             /* [count * 2K, n] */
     bl_reading *extremes; /* [count * 2K, 1 + H, 2, N] */
@@ -100,7 +100,7 @@ static size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 /* Bytes of a batch of `count` directions; with `b` its pointers into `block`. Checked for overflow once, for
  * the largest batch. */
 static size_t lay_out(const bl_atlas *a, const work *w, size_t count, char *block, batch *b) {
-    size_t vectors = count * 2 * a->K, summaries = aligned(count * (SUMMARY + 1) * sizeof(double)),
+    size_t vectors = count * 2 * a->K, summaries = aligned(count * FIGURES * sizeof(double)),
            values = aligned(vectors * sizeof(float)), v = aligned(vectors * a->n * sizeof(float)),
            extremes = aligned(vectors * (1 + a->H) * 2 * w->N * sizeof(bl_reading));
     if (b) {
@@ -117,8 +117,8 @@ static size_t lay_out(const bl_atlas *a, const work *w, size_t count, char *bloc
 static long index_of(const bl_atlas *a, size_t i) { return i < a->K ? -(long)i - 1 : (long)(i - a->K); }
 
 /* largest |lambda|, highest, lowest, effective rank, the share of sum lambda^2 that the K pairs at each end
- * have; and the constant. */
-static void summarise(const bl_atlas *a, const bl_eigen *eigen, double out[SUMMARY + 1]) {
+ * have; the constant and the shift. */
+static void summarise(const bl_atlas *a, const bl_eigen *eigen, double out[FIGURES]) {
     const float *values = bl_eigen_values(eigen);
     size_t n = bl_eigen_size(eigen);
     double all = 0, kept = 0;
@@ -133,6 +133,7 @@ static void summarise(const bl_atlas *a, const bl_eigen *eigen, double out[SUMMA
     out[3] = bl_eigen_effective_rank(eigen);
     out[4] = all > 0 ? kept / all : 0;
     out[SUMMARY] = (double)bl_eigen_constant(eigen);
+    out[SUMMARY + 1] = bl_eigen_shift(eigen);
 }
 
 /* direct_max, direct_min, head_max, head_min of one vector. */
@@ -148,11 +149,25 @@ static void extremes_of(const bl_atlas *a, const batch *b, size_t vector, double
     }
 }
 
+/* The direction's canonical text. */
+static char *direction_text(const bl_atlas *a, int32_t token, bl_error *err) {
+    char space[BL_LABEL_SPACE];
+    bl_basis basis = bl_model_basis_out(a->model);
+    bl_direction direction = {.token = bl_basis_label(&basis, (size_t)token, space),
+                              .minus_all = !a->options.raw,
+                              .centre_unembedding = a->options.centre_unembedding};
+    return bl_direction_text(&direction, &basis, err);
+}
+
 static bool write_direction(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size_t i, bool null_model,
                             bl_error *err) {
     sqlite3_bind_int(s, 1, a->directions[b->first + i]);
-    for (int c = 0; c < SUMMARY + !null_model; c++)
-        sqlite3_bind_double(s, 2 + c, b->summaries[i * (SUMMARY + 1) + (size_t)c]);
+    for (int c = 0; c < (null_model ? SUMMARY : FIGURES); c++)
+        sqlite3_bind_double(s, 2 + c, b->summaries[i * FIGURES + (size_t)c]);
+    if (null_model) return bl_database_step(s, err);
+    char *text = direction_text(a, a->directions[b->first + i], err);
+    if (!text) return false;
+    sqlite3_bind_text(s, 2 + FIGURES, text, -1, bl_free);
     return bl_database_step(s, err);
 }
 
@@ -195,7 +210,7 @@ static bool write_batch(bl_atlas *a, const batch *b, bool null_model, bl_error *
     sqlite3_stmt *directions =
         bl_database_prepare(a->db,
                             null_model ? "INSERT INTO null_direction VALUES (?, ?, ?, ?, ?, ?)"
-                                       : "INSERT INTO direction VALUES (?, ?, ?, ?, ?, ?, ?)",
+                                       : "INSERT INTO direction VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                             err);
     sqlite3_stmt *pairs = NULL, *words = NULL;
     if (directions)
@@ -225,7 +240,7 @@ static bool run_batch(const bl_atlas *a, work *w, batch *b, bl_error *err) {
                                  a->options.centre_unembedding, w->u + i * a->d, err))
             return false;
     if (!bl_decomposer_run(w->decomposer, w->u, b->count, a->K, w->eigens, err)) return false;
-    for (size_t i = 0; i < b->count; i++) summarise(a, w->eigens[i], b->summaries + i * (SUMMARY + 1));
+    for (size_t i = 0; i < b->count; i++) summarise(a, w->eigens[i], b->summaries + i * FIGURES);
     for (size_t j = 0; j < b->count * width; j++) {
         const bl_eigen *eigen = w->eigens[j / width];
         long index = index_of(a, j % width);

@@ -41,13 +41,7 @@ static bool read_facts(bl_look *look, bl_error *err) {
 
 static bool same_model(bl_look *look, bl_error *err) {
     char here[24];
-    bl_error failure = {0};
-    char *format = bl_meta_get(look->db, "format", &failure);
-    bool known = format && strcmp(format, "bilens atlas 1") == 0;
-    free(format);
-    if (!known && failure.code && !strstr(failure.message, "no such table"))
-        return bl_fail(err, failure.code, "%s", failure.message);
-    if (!known) return bl_fail(err, BL_ERR_INPUT, "%s: a database, but no atlas of this bilens", look->path);
+    if (!bl_atlas_check_format(look->db, look->path, err)) return false;
     snprintf(here, sizeof here, "%016" PRIx64, bl_atlas_hash_model(look->model));
     char *there = bl_meta_get(look->db, "model_hash", err), *name = bl_meta_get(look->db, "model", err);
     bool same = there && strcmp(there, here) == 0;

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FORMAT "bilens atlas 1"
+#define FORMAT "bilens atlas 2"
 #define SUMMARY                                                                                           \
     " largest REAL NOT NULL, highest REAL NOT NULL, lowest REAL NOT NULL, effective_rank REAL NOT NULL, " \
     "share REAL NOT NULL"
@@ -23,7 +23,9 @@ static const char *const tables =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE token (id INTEGER PRIMARY KEY, text TEXT NOT NULL, count INTEGER NOT NULL);"
     "CREATE TABLE story (id INTEGER PRIMARY KEY, length INTEGER NOT NULL, tokens BLOB NOT NULL);"
-    "CREATE TABLE direction (token INTEGER PRIMARY KEY," SUMMARY ", constant REAL NOT NULL);"
+    "CREATE TABLE direction (token INTEGER PRIMARY KEY," SUMMARY
+    ", constant REAL NOT NULL, shift REAL NOT NULL, "
+    "text TEXT NOT NULL);"
     "CREATE TABLE null_direction (token INTEGER PRIMARY KEY," SUMMARY ");"
     "CREATE TABLE eigenpair (id INTEGER PRIMARY KEY, token INTEGER NOT NULL, idx INTEGER NOT NULL, "
     "eigenvalue REAL NOT NULL," EXTREMES ", vector BLOB NOT NULL);"
@@ -61,6 +63,22 @@ static const char *const tables =
     "= m.token;"
     "CREATE INDEX token_text ON token (text);"
     "CREATE INDEX eigenpair_token ON eigenpair (token, idx);";
+
+bool bl_atlas_check_format(sqlite3 *db, const char *path, bl_error *err) {
+    bl_error failure = {0};
+    char *format = bl_meta_get(db, "format", &failure);
+    bool known = format && strcmp(format, FORMAT) == 0, older = format && strncmp(format, FORMAT, 13) == 0;
+    free(format);
+    if (known) return true;
+    if (older)
+        return bl_fail(err, BL_ERR_INPUT,
+                       "%s: an atlas that another version of bilens made, in another format: make it again "
+                       "(bilens atlas … --overwrite)",
+                       path);
+    if (failure.code && !strstr(failure.message, "no such table"))
+        return bl_fail(err, failure.code, "%s", failure.message);
+    return bl_fail(err, BL_ERR_INPUT, "%s: a database, but no atlas of bilens", path);
+}
 
 static uint64_t hash_view(uint64_t hash, bl_view view) {
     for (size_t r = 0; view.data && r < view.rows; r++)
@@ -163,13 +181,12 @@ static bool create(bl_atlas *a, const identity keys[N_IDENTITY], bl_error *err) 
 
 /* False with BL_ERR_INPUT when the file is the atlas of something else. */
 static bool compare(bl_atlas *a, const identity keys[N_IDENTITY], bl_error *err) {
+    if (!bl_atlas_check_format(a->db, a->path, err)) return false;
     for (size_t i = 0; i < N_IDENTITY; i++) {
         bl_error failure = {0};
         char *found = bl_meta_get(a->db, keys[i].key, &failure);
         bool same = found && strcmp(found, keys[i].value) == 0;
-        if (!same && i == 0)
-            bl_fail(err, BL_ERR_INPUT, "%s: a database, but no %s: name another file", a->path, FORMAT);
-        else if (!same && failure.code) bl_fail(err, failure.code, "%s", failure.message);
+        if (!same && failure.code) bl_fail(err, failure.code, "%s", failure.message);
         else if (!same)
             bl_fail(err, BL_ERR_INPUT,
                     "%s: an atlas of something else: %s differs (there '%.60s', here '%s'). Name another "

@@ -98,7 +98,9 @@ cp stdout atlas.json
 run 0 eigen "$model" --token swim --minus '*' --eigs -1,-2,0,1 --format json
 grep -q '"minus":\["\*"\],"direction":"swim - mean(\*)"' stdout || fail "mean of all: $(head -c 300 stdout)"
 python3 - atlas.json stdout <<'PYTHON' || fail "eigen --minus '*' is not the atlas's direction"
-import json, sys
+import json, sqlite3, sys
+text = sqlite3.connect("one.db").execute("SELECT text FROM direction").fetchall()
+assert text == [("swim - mean(*)",)], text
 atlas, eigen = (json.load(open(name)) for name in sys.argv[1:])
 stored = {v["index"]: v["eigenvalue"] for v in atlas["vectors"]}
 for vector in eigen["vectors"]:
