@@ -71,7 +71,7 @@ bl_path *bl_subject_paths(const bl_subject *s, size_t layer, size_t *n, bl_error
     bl_error_clear(err);
     *n = 0;
     if (layer < bl_subject_n_layers(s)) return s->kind->paths(s->own, layer, n, err);
-    return bl_fail_null(err, BL_ERR_USAGE, "layer %zu does not exist: the model's layers are 0 … %zu", layer,
+    return bl_fail_null(err, BL_ERR_USAGE, "layer %zu does not exist: there are layers 0 to %zu", layer,
                         bl_subject_n_layers(s) - 1);
 }
 
