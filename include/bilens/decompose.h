@@ -61,8 +61,9 @@ typedef struct bl_entry {
 } bl_entry;
 
 /** The k largest (descending) and the k smallest (ascending) of an array's entries; ties: lower flat index
- * first. k is clipped to the number of entries; returns it. NaN entries are left out. */
-BL_API size_t bl_describe(const bl_named_array *array, size_t k, bl_entry *top, bl_entry *bottom);
+ * first. *n of them each: k, or fewer where there are not as many; NaN entries are left out. */
+BL_API bool bl_describe(const bl_named_array *array, size_t k, bl_entry *top, bl_entry *bottom, size_t *n,
+                        bl_error *err);
 
 #ifdef __cplusplus
 }

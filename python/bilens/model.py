@@ -227,7 +227,9 @@ class Model(Unique):
         array = np.ascontiguousarray(array)
         raw = ffi.new("bl_named_array *", {"data": address(array), "n_dims": array.ndim, "shape": list(array.shape)})
         top, bottom = ffi.new("bl_entry[]", max(1, k)), ffi.new("bl_entry[]", max(1, k))
-        n = lib.bl_describe(raw, k, top, bottom)
+        found = ffi.new("size_t *")
+        call(lib.bl_describe, raw, k, top, bottom, found)
+        n = found[0]
         entries = lambda side: [(e.value, tuple(e.index[0:array.ndim])) for e in side[0:n]]  # noqa: E731
         return entries(top), entries(bottom)
 

@@ -91,8 +91,9 @@ static bl_tree *describe(const common *c, const bl_model *model, const describe_
                          bl_error *err) {
     bl_builder b = {err, false};
     bl_entry *entries = calloc(2 * o->k, sizeof *entries);
+    size_t n = 0;
     if (!entries) bl_builder_fail(&b, BL_ERR_MEMORY, "out of memory");
-    size_t n = entries ? bl_describe(&s->array, o->k, entries, entries + o->k) : 0;
+    else if (!bl_describe(&s->array, o->k, entries, entries + o->k, &n, err)) b.failed = true;
     bl_tree *root = bl_put_object(&b, NULL, NULL), *list;
     if (c->model) bl_put_text(&b, root, "model", c->model);
     bl_put_text(&b, root, "tensor", o->npy ? o->npy : o->tensor);

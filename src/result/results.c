@@ -125,7 +125,8 @@ static void source(bl_builder *b, bl_tree *at, const char *key, const bl_model *
                    size_t n_vocab) {
     bl_entry top[SHOWN], bottom[SHOWN];
     bl_named_array array = {.data = values, .n_dims = 1, .shape = {n_vocab}};
-    size_t n = bl_describe(&array, SHOWN, top, bottom);
+    size_t n = 0;
+    if (!b->failed && !bl_describe(&array, SHOWN, top, bottom, &n, b->err)) b->failed = true;
     if (n < SHOWN && n < n_vocab)
         bl_builder_fail(b, BL_ERR_NUMERIC,
                         "virtual tokens are not numbers (NaN): the weights are too large or damaged");

@@ -305,6 +305,12 @@ static bool take_places(bl_scan *scan, const work *w, const bl_place *places, si
     return true;
 }
 
+static bool sort_tops(bl_scan *scan, bl_error *err) {
+    bool ok = true;
+    for (size_t j = 0; ok && j < scan->J; j++) ok = bl_top_sort(&scan->tops[j], err);
+    return ok;
+}
+
 /* What is looked for where: exactly one of corpus, tokens, places. */
 typedef struct source {
     bl_corpus *corpus;
@@ -346,10 +352,11 @@ static bl_scan *run(const bl_model *model, const bl_eigen *eigen, const long *in
     ok = bl_ranks_agree(&w.ranks, ok, err) &&
          bl_ranks_share(&w.ranks, scan->values, n_indices * sizeof *scan->values, err);
     if (from->places) ok = ok && take_places(scan, &w, from->places, from->n_places, err);
-    else if (from->tokens) ok = ok && read_tokens(scan, &w, options, err);
+    else if (from->tokens) ok = ok && read_tokens(scan, &w, options, err) && sort_tops(scan, err);
     else
         ok = ok && read_all(scan, &w, from->corpus, options, err) &&
-             bl_tops_merge(&w.ranks, scan->tops, scan->J, err);
+             bl_tops_merge(&w.ranks, scan->tops, scan->J, err) &&
+             bl_ranks_agree(&w.ranks, sort_tops(scan, err), err);
     ok = ok && bl_ranks_agree(&w.ranks, explain(scan, &w, err), err) &&
          bl_tops_share_contributions(&w.ranks, scan->tops, scan->J, scan->H ? 1 + scan->H : 0, err);
 done:

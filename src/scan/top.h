@@ -1,7 +1,7 @@
-/* The best matches of one eigenvector: at most one per story, largest sim^2 first; equal ones: lower story,
- * then lower position. */
+/* The best matches of one eigenvector: at most one per story, largest sim^2 first; equal ones: lower story. */
 #ifndef BL_SCAN_TOP_H
 #define BL_SCAN_TOP_H
+#include "linear/best.h"
 #include <bilens/base.h>
 
 typedef struct bl_candidate {
@@ -16,8 +16,10 @@ typedef struct bl_candidate {
 } bl_candidate;
 
 typedef struct bl_top {
-    bl_candidate *list; /* [n] best first */
+    bl_candidate *list; /* [n] in any order until bl_top_sort; then best first */
     size_t n, most;
+    bl_best best;      /* (sim^2, story): which candidates these are */
+    bl_scored *scored; /* [most] */
 } bl_top;
 
 bool bl_top_init(bl_top *top, size_t most, bl_error *err);
@@ -26,7 +28,9 @@ void bl_top_free(bl_top *top);
  * matter. */
 bool bl_top_offer(bl_top *top, uint64_t story, size_t position, float similarity, const int32_t *ids,
                   size_t n_ids, bl_error *err);
-/* Puts a match behind the others, good or not; there must be room for it. */
+/* Best first, when all has been offered. */
+bool bl_top_sort(bl_top *top, bl_error *err);
+/* Instead of offers: puts a match behind the others, good or not; there must be room for it. */
 bool bl_top_append(bl_top *top, uint64_t story, size_t position, float similarity, const int32_t *ids,
                    size_t n_ids, bl_error *err);
 #endif

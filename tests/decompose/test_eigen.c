@@ -128,7 +128,9 @@ static void compare_list(const bl_model *model, const float *row, const json_t *
     size_t V = bl_model_config(model)->n_vocab;
     bl_entry best[10], least[10];
     bl_named_array array = {NULL, row, 1, {V}};
-    assert_int_equal(bl_describe(&array, 10, best, least), 10);
+    size_t found;
+    assert_true(bl_describe(&array, 10, best, least, &found, NULL));
+    assert_int_equal(found, 10);
     const bl_entry *entries = top ? best : least;
     for (size_t i = 0; i < 10; i++) {
         const json_t *pair = json_array_get(wanted, i);
@@ -304,13 +306,16 @@ static void test_describe(void **state) {
     const float values[] = {1, 5, NAN, 5, -2, 0, -2, 3};
     bl_named_array array = {"x", values, 2, {2, 4}};
     bl_entry top[9], bottom[9];
-    assert_int_equal(bl_describe(&array, 3, top, bottom), 3);
+    size_t found;
+    assert_true(bl_describe(&array, 3, top, bottom, &found, NULL));
+    assert_int_equal(found, 3);
     assert_true(top[0].value == 5 && top[0].index[0] == 0 && top[0].index[1] == 1);
     assert_true(top[1].value == 5 && top[1].index[1] == 3);
     assert_true(top[2].value == 3 && top[2].index[0] == 1 && top[2].index[1] == 3);
     assert_true(bottom[0].value == -2 && bottom[0].index[0] == 1 && bottom[0].index[1] == 0);
     assert_true(bottom[1].value == -2 && bottom[1].index[1] == 2);
-    assert_int_equal(bl_describe(&array, 100, top, bottom), 7); /* the NaN is left out */
+    assert_true(bl_describe(&array, 100, top, bottom, &found, NULL));
+    assert_int_equal(found, 7); /* the NaN is left out */
     assert_true(top[6].value == -2 && bottom[6].value == 5);
 }
 
