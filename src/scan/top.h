@@ -1,4 +1,5 @@
-/* The best matches of one eigenvector: at most one per story, largest sim^2 first; equal ones: lower story. */
+/* The best matches of one eigenvector: at most one per story, largest sim^2 first; equal ones: lower story.
+ * */
 #ifndef BL_SCAN_TOP_H
 #define BL_SCAN_TOP_H
 #include "linear/best.h"

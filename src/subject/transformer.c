@@ -28,7 +28,7 @@ static bl_path *paths(const void *own, size_t layer, size_t *n, bl_error *err) {
 
 static void *runner_new(const void *model, size_t layer, bl_error *err) {
     (void)layer;
-    return bl_workspace_new(model, bl_model_config(model)->n_ctx, err);
+    return bl_workspace_new(model, err);
 }
 static void runner_free(void *runner) { bl_workspace_free(runner); }
 
@@ -37,7 +37,7 @@ static bl_view inputs(const void *model, void *runner, size_t layer, const bl_sa
     bool ok = sample->ids && sample->n > 0 && sample->n <= c->n_ctx;
     for (size_t i = 0; ok && i < sample->n; i++)
         ok = sample->ids[i] >= 0 && (size_t)sample->ids[i] < c->n_vocab;
-    if (ok) return bl_forward_mlp_in(model, runner, sample->ids, sample->n, layer, NULL);
+    if (ok) return bl_forward_mlp_in(model, runner, sample->ids, sample->n, layer, NULL, err);
     bl_fail(err, BL_ERR_USAGE, "a sample of this model is 1 to %zu ids below %zu", c->n_ctx, c->n_vocab);
     return (bl_view){0};
 }
