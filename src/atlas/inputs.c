@@ -4,7 +4,7 @@
  * Ranks share the stories (feed.h). Each keeps lists of its own stories only; whenever they are saved, rank 0
  * merges them. The winners of a story are explained by the rank that gets the story, and go to rank 0. */
 #include "atlas/exchange.h"
-#include "atlas/explain.h"
+#include "scan/contributions.h"
 #include "atlas/feed.h"
 #include "base/buffer.h"
 #include "base/error.h"
@@ -229,11 +229,12 @@ static bool explain_story(const stretch *s, const bl_atlas *a, const int32_t *id
                 ok = bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: a match lies outside its story",
                              a->path);
             else s->token[w->slot] = ids[w->position];
-            causes[i] =
-                (bl_cause){s->v + (s->first + w->slot / s->hits->top) * a->n, w->position, s->c + w->begin};
+            causes[i] = (bl_cause){.v = s->v + (s->first + w->slot / s->hits->top) * a->n,
+                                   .position = w->position,
+                                   .c = s->c + w->begin};
         }
-        ok = ok && bl_explain(a->model, s->workspaces[omp_get_thread_num()], a->options.layer, ids, T, causes,
-                              count, err);
+        ok = ok && bl_contributions(a->model, s->workspaces[omp_get_thread_num()], a->options.layer, ids, T,
+                                    causes, count, err);
     }
     free(causes);
     return ok;

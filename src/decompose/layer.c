@@ -65,7 +65,7 @@ size_t bl_model_n_paths(const bl_model *model) { return 1 + bl_model_config(mode
 bl_path bl_model_path(const bl_model *model, size_t layer, size_t i) {
     const bl_config *c = bl_model_config(model);
     const bl_layer *l = bl_model_layer(model, layer);
-    size_t d = c->d_model, k = d / c->n_head, h = i - 1;
+    size_t d = c->d_model, k = l->w_v.rows / c->n_head, h = i - 1; /* k: the width of a head */
     if (i == 0) return (bl_path){.name = "direct", .scale = 1};
     bl_path path = {.scale = bl_model_attention_scale(model),
                     .out = {l->w_o.data + h * k, d, k, l->w_o.stride},

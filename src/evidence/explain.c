@@ -6,7 +6,7 @@
 #include "evidence/layer_run.h"
 #include "linear/best.h"
 #include "linear/gemm.h"
-#include "scan/similarity.h"
+#include "scan/contributions.h"
 #include <bilens/explain.h>
 #include <math.h>
 #include <stdio.h>
@@ -150,28 +150,29 @@ static bool fill_terms(const gathering *g, const bl_eigen *eigen, bl_account *ou
 /* Each term's similarity by word and head. */
 static bool split_words(const bl_model *model, const bl_eigen *eigen, const int32_t *ids, size_t n,
                         bl_account *out, bl_error *err) {
-    size_t H = bl_model_config(model)->n_head, d = bl_model_config(model)->d_model, width = out->position + 1;
-    float *back = bl_alloc(H * d, sizeof *back, err), *c = bl_alloc(width, sizeof *c, err),
-          *heads = bl_alloc((1 + H) * width, sizeof *heads, err);
+    size_t H = bl_model_config(model)->n_head, d = bl_model_config(model)->d_model, width = out->position + 1,
+           rows = 1 + H, count = out->n_terms, floats;
+    if (!bl_mul_size(count * (1 + rows), width, &floats)) floats = SIZE_MAX;
+    float *memory = bl_alloc(floats, sizeof *memory, err);
+    bl_cause *causes = bl_alloc(count, sizeof *causes, err);
     bl_workspace *workspace = bl_workspace_new(model, err);
-    bool ok = back && c && heads && workspace;
-    for (size_t t = 0; ok && t < out->n_terms; t++) {
+    bool ok = memory && causes && workspace;
+    for (size_t t = 0; ok && t < count; t++) {
         bl_account_term *term = &out->terms[t];
-        long index = (long)term->index;
-        bl_probes probes = {0};
-        term->words = bl_alloc((1 + H) * width, sizeof *term->words, err);
-        ok = term->words && bl_probes_init(&probes, model, eigen, &index, 1, err) &&
-             bl_probe_backs(&probes, 0, back, err) &&
-             bl_contributions(&probes, 0, back, workspace, ids, n, out->position, c, heads, err);
-        for (size_t i = 0; ok && i < (1 + H) * width; i++) term->words[i] = (double)heads[i];
-        term->bias = ok ? (double)probes.bias[0] : 0;
-        bl_probes_free(&probes);
+        const float *v = bl_eigen_vector(eigen, (long)term->index);
+        float *c = memory + t * (1 + rows) * width;
+        causes[t] = (bl_cause){.v = v, .position = out->position, .c = c, .heads = c + width};
+        term->words = bl_alloc(rows * width, sizeof *term->words, err);
+        term->bias = bl_eigen_size(eigen) > d ? (double)v[d] : 0;
+        ok = term->words != NULL;
     }
+    ok = ok && bl_contributions(model, workspace, bl_eigen_layer(eigen), ids, n, causes, count, err);
+    for (size_t t = 0; ok && t < count; t++)
+        for (size_t i = 0; i < rows * width; i++) out->terms[t].words[i] = (double)causes[t].heads[i];
     out->n_heads = H;
     bl_workspace_free(workspace);
-    free(back);
-    free(c);
-    free(heads);
+    free(causes);
+    free(memory);
     return ok;
 }
 

@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/ranks.h"
 #include "base/threads.h"
+#include "scan/contributions.h"
 #include "scan/exchange.h"
 #include "scan/folded.h"
 #include "scan/similarity.h"
@@ -22,7 +23,6 @@
 #include "text/corpus/batch.h"
 #include "model/architecture.h"
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 
 #define BATCH_STORIES 256
@@ -125,8 +125,10 @@ static bl_ids story_ids(const work *w, size_t i) {
     return (bl_ids){.data = (int32_t *)(uintptr_t)(w->tokens->ids + begin[0]), .n = begin[1] - begin[0]};
 }
 
-static bool scan_story(work *w, size_t i, bl_error *err) {
-    size_t thread = (size_t)omp_get_thread_num(), J = w->probes.J;
+/* One story of the batch, read, encoded and looked through by one thread. */
+static bool scan_story(void *context, size_t i, size_t thread, bl_error *err) {
+    work *w = context;
+    size_t J = w->probes.J;
     const bl_model *model = w->probes.model;
     if (!w->tokens &&
         !bl_batch_encode(&w->batch, i, bl_model_tokenizer(model), bl_model_config(model)->n_ctx, err))
@@ -142,20 +144,7 @@ static bool scan_story(work *w, size_t i, bl_error *err) {
     return bl_fail(err, BL_ERR_NUMERIC, "a similarity is not finite: the weights hold NaN or infinity");
 }
 
-static bool scan_batch(work *w, bl_error *err) {
-    bool ok = true;
-#pragma omp parallel for schedule(dynamic, 1)
-    for (size_t i = 0; i < w->n; i++) {
-        bl_error failure = {0};
-        if (scan_story(w, i, &failure)) continue;
-#pragma omp critical(bl_scan_failure)
-        {
-            if (ok) bl_fail(err, failure.code, "%s", failure.message);
-            ok = false;
-        }
-    }
-    return ok;
-}
+static bool scan_batch(work *w, bl_error *err) { return bl_parallel(w->n, scan_story, w, err); }
 
 /* The place of story i of the batch in the corpus. */
 static uint64_t story_number(const work *w, size_t i) {
@@ -178,16 +167,19 @@ static bool merge_batch(bl_scan *scan, const work *w, bl_error *err) {
 }
 
 /* One match's contributions, signed so that their sum is positive. */
-static bool explain_match(const work *w, size_t j, const float *back, bl_candidate *m, bl_error *err) {
-    size_t thread = (size_t)omp_get_thread_num();
+static bool explain_match(const work *w, size_t j, bl_candidate *m, size_t thread, bl_error *err) {
     m->contributions = bl_alloc(m->position + 1, sizeof *m->contributions, err);
     size_t rows = w->heads ? 1 + bl_model_config(w->probes.model)->n_head : 0;
     if (rows) m->heads = bl_alloc((m->position + 1) * rows, sizeof *m->heads, err);
     if (!m->contributions || (rows && !m->heads)) return false;
+    const bl_cause cause = {.v = w->probes.v + j * bl_model_config(w->probes.model)->d_model,
+                            .position = m->position,
+                            .c = m->contributions,
+                            .heads = m->heads};
     bool ok = w->folded ? bl_folded_contributions(w->folded, w->folded_workspaces[thread], j, m->ids,
                                                   m->n_ids, m->position, m->contributions, m->heads, err)
-                        : bl_contributions(&w->probes, j, back, w->workspaces[thread], m->ids, m->n_ids,
-                                           m->position, m->contributions, m->heads, err);
+                        : bl_contributions(w->probes.model, w->workspaces[thread], w->probes.layer, m->ids,
+                                           m->n_ids, &cause, 1, err);
     if (!ok) return false;
     if (isnan(m->similarity)) { /* a place that was given */
         double sum = (double)w->probes.bias[j];
@@ -210,32 +202,24 @@ static bl_candidate *nth_match(bl_scan *scan, const bl_ranks *ranks, size_t t, s
     return &scan->tops[*j].list[t];
 }
 
+typedef struct explaining {
+    bl_scan *scan;
+    const work *w;
+} explaining;
+
+static bool explain_one(void *context, size_t t, size_t thread, bl_error *err) {
+    const explaining *e = context;
+    size_t j;
+    bl_candidate *match = nth_match(e->scan, &e->w->ranks, t, &j);
+    return explain_match(e->w, j, match, thread, err);
+}
+
 /* Contributions of this rank's share of the eigenvectors, threads over matches. */
 static bool explain(bl_scan *scan, const work *w, bl_error *err) {
-    const bl_config *c = bl_model_config(w->probes.model);
-    size_t width = w->folded ? 0 : c->n_head * c->d_model, total = 0, count;
-    if (!bl_mul_size(scan->J, width, &count)) count = SIZE_MAX;
-    float *back = bl_alloc(count, sizeof *back, err); /* [J, H, d] for the exact path */
-    bool ok = back != NULL;
-    for (size_t j = (size_t)w->ranks.rank; ok && j < scan->J; j += (size_t)w->ranks.size) {
-        ok = w->folded || bl_probe_backs(&w->probes, j, back + j * width, err);
-        total += scan->tops[j].n;
-    }
-    if (!ok) total = 0;
-#pragma omp parallel for schedule(dynamic, 1)
-    for (size_t t = 0; t < total; t++) {
-        size_t j;
-        bl_error failure = {0};
-        bl_candidate *match = nth_match(scan, &w->ranks, t, &j);
-        if (explain_match(w, j, back + j * width, match, &failure)) continue;
-#pragma omp critical(bl_scan_failure)
-        {
-            if (ok) bl_fail(err, failure.code, "%s", failure.message);
-            ok = false;
-        }
-    }
-    free(back);
-    return ok;
+    size_t total = 0;
+    for (size_t j = (size_t)w->ranks.rank; j < scan->J; j += (size_t)w->ranks.size) total += scan->tops[j].n;
+    explaining all = {scan, w};
+    return bl_parallel(total, explain_one, &all, err);
 }
 
 /* All ranks together: is every one well, and has it read what rank 0 has read? */

@@ -2,6 +2,7 @@
  * (tau) and many (values), and on trained models at their own size. What each variant's largest difference is
  * goes to standard error. */
 #include "support.h"
+#include "scan/contributions.h"
 #include "scan/folded.h"
 
 #define MOST_J 17
@@ -18,13 +19,13 @@ static void compare_contributions(const bl_probes *probes, const bl_folded *fold
                                   bl_workspace *slow, const int32_t *ids, size_t n, worst *w) {
     const bl_config *c = bl_model_config(probes->model);
     size_t d = c->d_model, rows = 1 + c->n_head;
-    float *memory = calloc(c->n_head * d + 2 * n * (1 + rows), sizeof *memory), *back = memory,
-          *a = back + c->n_head * d, *b = a + n, *a_heads = b + n, *b_heads = a_heads + rows * n;
+    float *memory = calloc(2 * n * (1 + rows), sizeof *memory), *a = memory, *b = a + n, *a_heads = b + n,
+          *b_heads = a_heads + rows * n;
     for (size_t j = 0; j < probes->J && j < 5; j++)
         for (size_t p = 0; p<n; p += n> 1 ? n - 1 : 1) {
             bl_error err = {0};
-            assert_true(bl_probe_backs(probes, j, back, &err));
-            assert_true(bl_contributions(probes, j, back, slow, ids, n, p, b, b_heads, &err));
+            const bl_cause cause = {.v = probes->v + j * d, .position = p, .c = b, .heads = b_heads};
+            assert_true(bl_contributions(probes->model, slow, probes->layer, ids, n, &cause, 1, &err));
             assert_true(bl_folded_contributions(folded, fast, j, ids, n, p, a, a_heads, &err));
             for (size_t i = 0; i <= p; i++) {
                 double a_sum = 0, b_sum = 0;

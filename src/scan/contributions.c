@@ -1,0 +1,92 @@
+/* Contributions of matches in one story (docs/specification.md, 6):
+ *
+ *   c_j = sum_h A_h[p, j] (s O^T v)_h . (V_h y_j)  (+ v . x_p at j = p),  all divided by the norm at p
+ *
+ * One forward pass serves all matches; as the pass hands over a head's values and pattern, all of them are
+ * one product with the values and a row of the pattern each. The folded scan has the same numbers from its
+ * tables (folded_contributions.c); a test holds them equal. */
+#include "scan/contributions.h"
+#include "base/memory.h"
+#include "linear/dots.h"
+#include "linear/gemm.h"
+#include "linear/norm.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct work {
+    const bl_cause *causes;
+    size_t count, layer, d, k, width, n; /* width = H k */
+    float *z;                            /* [count, H k] s O^T v, head-major */
+    float *moved;                        /* [count, n] (s O^T v)_h . (V_h y_j) */
+    float *direct;                       /* [count] v . x_p */
+    float *scale;                        /* [count] 1 / norm at p */
+} work;
+
+/* Adds what head `head` carries from each source token: row is the pattern's row of the match's position. */
+static void add_head(const bl_cause *cause, const float *row, const float *moved, size_t head) {
+    float *own = cause->heads ? cause->heads + (1 + head) * (cause->position + 1) : NULL;
+    for (size_t j = 0; j <= cause->position; j++) {
+        float share = row[j] * moved[j];
+        cause->c[j] += share;
+        if (own) own[j] = share;
+    }
+}
+
+static void take(void *context, bl_point point, size_t layer, size_t head, bl_view value) {
+    work *w = context;
+    if (layer != w->layer) return;
+    if (point == BL_POINT_V)
+        bl_gemm_nt(w->count, w->n, w->k, 1.0F, w->z + head * w->k, w->width, value.data, value.stride, 0.0F,
+                   w->moved, w->n);
+    for (size_t i = 0; i < w->count; i++) {
+        const bl_cause *cause = &w->causes[i];
+        const float *row = value.data + cause->position * value.stride;
+        if (point == BL_POINT_RESID_PRE) w->direct[i] = bl_dot(row, cause->v, w->d);
+        if (point == BL_POINT_PATTERN) add_head(cause, row, w->moved + i * w->n, head);
+        if (point == BL_POINT_RESID_MID) {
+            double square = 0;
+            for (size_t e = 0; e < w->d; e++) square += (double)row[e] * (double)row[e];
+            w->scale[i] = (float)(1.0 / sqrt(square / (double)w->d + (double)BL_NORM_EPSILON));
+        }
+    }
+}
+
+bool bl_contributions(const bl_model *model, bl_workspace *workspace, size_t layer, const int32_t *ids,
+                      size_t n, const bl_cause *causes, size_t count, bl_error *err) {
+    const bl_config *config = bl_model_config(model);
+    bl_view w_o = bl_model_layer(model, layer)->w_o;
+    size_t d = config->d_model, H = config->n_head, floats;
+    if (!bl_mul_size(count, d + w_o.cols + n + 2, &floats)) floats = SIZE_MAX;
+    float *memory = bl_alloc(floats, sizeof *memory, err), *v = memory; /* v [count, d] */
+    if (!memory) return false;
+    work w = {.causes = causes,
+              .count = count,
+              .layer = layer,
+              .d = d,
+              .k = w_o.cols / H,
+              .width = w_o.cols,
+              .n = n,
+              .z = memory + count * d};
+    w.moved = w.z + count * w.width;
+    w.direct = w.moved + count * n;
+    w.scale = w.direct + count;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(v + i * d, causes[i].v, d * sizeof *v);
+        memset(causes[i].c, 0, (causes[i].position + 1) * sizeof *causes[i].c);
+        if (causes[i].heads) memset(causes[i].heads, 0, (causes[i].position + 1) * sizeof *causes[i].heads);
+    }
+    bl_gemm_nn(count, w.width, d, bl_model_attention_scale(model), v, d, w_o.data, w_o.stride, 0.0F, w.z,
+               w.width);
+    bl_tap tap = {.take = take, .context = &w};
+    bool ok = bl_forward_mlp_in(model, workspace, ids, n, layer, &tap, err).data != NULL;
+    for (size_t i = 0; ok && i < count; i++) {
+        size_t p = causes[i].position, cells = causes[i].heads ? (1 + H) * (p + 1) : 0;
+        causes[i].c[p] += w.direct[i];
+        if (cells) causes[i].heads[p] = w.direct[i];
+        for (size_t j = 0; config->normalization && j <= p; j++) causes[i].c[j] *= w.scale[i];
+        for (size_t j = 0; config->normalization && j < cells; j++) causes[i].heads[j] *= w.scale[i];
+    }
+    free(memory);
+    return ok;
+}
