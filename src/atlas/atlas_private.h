@@ -61,8 +61,6 @@ bool bl_atlas_compact(bl_atlas *atlas, bl_error *err);
 
 /* v [J, n] from the table eigenpair, on all ranks, to be freed. */
 float *bl_atlas_vectors(bl_atlas *atlas, bl_error *err);
-/* The text of a token, "#12" (in `space`) where the tokenizer has none. */
-const char *bl_atlas_token(const bl_model *model, int32_t id, char space[24]);
 
 /* Stories out of the table, one after the other; zero-initialise. */
 typedef struct bl_story_reader {

@@ -13,13 +13,6 @@
 
 #define BATCH 256
 
-const char *bl_atlas_token(const bl_model *model, int32_t id, char space[24]) {
-    const char *text = bl_tokenizer_token(bl_model_tokenizer(model), id);
-    if (text) return text;
-    snprintf(space, 24, "#%" PRId32, id);
-    return space;
-}
-
 /* Row `story`, after empty rows for the blank entries before it: a row's id is its entry's place in the
  * corpus. */
 static bool store_story(sqlite3_stmt *s, uint64_t story, const bl_ids *ids, uint64_t *next, bl_error *err) {
@@ -52,6 +45,7 @@ static bool store(bl_atlas *a, const bl_batch *batch, uint64_t hash, bl_error *e
 
 /* The table token, from the stories; ends the phase. */
 static bool count_tokens(bl_atlas *a, bl_error *err) {
+    bl_basis tokens = bl_model_basis_in(a->model);
     uint64_t *counts = bl_alloc_zero(a->V, sizeof *counts, err), stories = 0, positions = 0;
     bl_story_reader reader = {0};
     bl_error failure = {0};
@@ -67,9 +61,9 @@ static bool count_tokens(bl_atlas *a, bl_error *err) {
         sqlite3_stmt *s = bl_database_prepare(a->db, "INSERT INTO token VALUES (?, ?, ?)", err);
         ok = s != NULL;
         for (size_t id = 0; ok && id < a->V; id++) {
-            char space[24];
+            char space[BL_LABEL_SPACE];
             sqlite3_bind_int64(s, 1, (sqlite3_int64)id);
-            sqlite3_bind_text(s, 2, bl_atlas_token(a->model, (int32_t)id, space), -1, SQLITE_TRANSIENT);
+            sqlite3_bind_text(s, 2, bl_basis_label(&tokens, id, space), -1, SQLITE_TRANSIENT);
             sqlite3_bind_int64(s, 3, (sqlite3_int64)counts[id]);
             ok = bl_database_step(s, err);
         }

@@ -25,11 +25,9 @@ static void numbers(bl_builder *b, bl_tree *at, const char *key, const float *va
 }
 
 void bl_put_token(bl_builder *b, bl_tree *at, const char *key, const bl_model *model, int64_t id) {
-    char unnamed[32];
-    const char *name =
-        id >= 0 && id <= INT32_MAX ? bl_tokenizer_token(bl_model_tokenizer(model), (int32_t)id) : NULL;
-    snprintf(unnamed, sizeof unnamed, "#%lld", (long long)id);
-    bl_put_text(b, at, key, name ? name : unnamed);
+    char space[BL_LABEL_SPACE];
+    bl_basis tokens = bl_model_basis_in(model);
+    bl_put_text(b, at, key, bl_basis_label(&tokens, (size_t)(id < 0 ? 0 : id), space));
 }
 
 void bl_put_tokens(bl_builder *b, bl_tree *at, const char *key, const bl_model *model, const int32_t *ids,
@@ -110,47 +108,66 @@ static void put_run(bl_builder *b, bl_tree *at, const char *key, size_t first, s
 }
 
 /* [[token, value], …] */
-static void entries(bl_builder *b, bl_tree *at, const char *key, const bl_model *model, const bl_entry *from,
+static void entries(bl_builder *b, bl_tree *at, const char *key, const bl_basis *basis, const bl_entry *from,
                     size_t n) {
+    char space[BL_LABEL_SPACE];
     bl_tree *out = bl_put_array(b, at, key);
     for (size_t i = 0; i < n; i++) {
         bl_tree *pair = bl_put_array(b, out, NULL);
-        bl_put_token(b, pair, NULL, model, (int64_t)from[i].index[0]);
+        bl_put_text(b, pair, NULL, bl_basis_label(basis, from[i].index[0], space));
         number(b, pair, NULL, (double)from[i].value);
     }
 }
 
-/* The ten highest and lowest of values [V]. */
-static void source(bl_builder *b, bl_tree *at, const char *key, const bl_model *model, const float *values,
-                   size_t n_vocab) {
+/* The ten highest and lowest of values [V], one per vector of the basis. */
+static void source(bl_builder *b, bl_tree *at, const char *key, const bl_basis *basis, const float *values) {
     bl_entry top[SHOWN], bottom[SHOWN];
-    bl_named_array array = {.data = values, .n_dims = 1, .shape = {n_vocab}};
+    bl_named_array array = {.data = values, .n_dims = 1, .shape = {bl_basis_size(basis)}};
     size_t n = 0;
     if (!b->failed && !bl_describe(&array, SHOWN, top, bottom, &n, b->err)) b->failed = true;
-    if (n < SHOWN && n < n_vocab)
+    if (n < SHOWN && n < bl_basis_size(basis))
         bl_builder_fail(b, BL_ERR_NUMERIC,
                         "virtual tokens are not numbers (NaN): the weights are too large or damaged");
     bl_tree *out = bl_put_object(b, at, key);
-    entries(b, out, "top", model, top, n);
-    entries(b, out, "bottom", model, bottom, n);
+    entries(b, out, "top", basis, top, n);
+    entries(b, out, "bottom", basis, bottom, n);
 }
 
-/* Virtual tokens of v [n]; `space` [1 + H, V]. */
-static void sources(bl_builder *b, bl_tree *at, const bl_question *subject, const bl_eigen *eigen,
-                    const float *v, float *space) {
-    const bl_config *config = bl_model_config(subject->model);
+/* How eigenvectors are read: a basis through its paths. */
+typedef struct readout {
+    bl_basis basis;
+    bl_path *paths; /* [n_paths] */
+    size_t n_paths;
+    float *space; /* [n_paths, V] */
+} readout;
+
+static bool readout_init(readout *r, const bl_question *question, bl_error *err) {
+    size_t cells;
+    *r = (readout){.basis = bl_model_basis_in(question->model),
+                   .paths = bl_model_paths(question->model, question->layer, err),
+                   .n_paths = bl_model_n_paths(question->model)};
+    if (!r->paths) return false;
+    if (!bl_mul_size(r->n_paths, bl_basis_size(&r->basis), &cells)) cells = SIZE_MAX;
+    r->space = bl_alloc(cells, sizeof *r->space, err);
+    return r->space != NULL;
+}
+
+static void readout_free(readout *r) {
+    bl_free(r->paths);
+    free(r->space);
+}
+
+/* What v [n] reads in the basis, path by path. */
+static void sources(bl_builder *b, bl_tree *at, const readout *r, const bl_eigen *eigen, const float *v) {
+    size_t n = bl_basis_size(&r->basis), d = bl_basis_width(&r->basis);
     bl_tree *out = bl_put_object(b, at, "sources");
-    char name[40] = "direct";
     if (b->failed) return;
-    if (!bl_virtual_tokens(subject->model, subject->layer, v, space, b->err)) {
+    if (!bl_readout(&r->basis, r->paths, r->n_paths, v, r->space, b->err)) {
         b->failed = true;
         return;
     }
-    for (size_t row = 0; row < 1 + config->n_head; row++) {
-        if (row > 0) snprintf(name, sizeof name, "head %zu", row - 1);
-        source(b, out, name, subject->model, space + row * config->n_vocab, config->n_vocab);
-    }
-    if (bl_eigen_size(eigen) > config->d_model) {
+    for (size_t s = 0; s < r->n_paths; s++) source(b, out, r->paths[s].name, &r->basis, r->space + s * n);
+    if (bl_eigen_size(eigen) > d) {
         bl_tree *bias = bl_put_object(b, out, "bias");
         number(b, bias, "value", (double)v[bl_eigen_size(eigen) - 1]);
     }
@@ -172,8 +189,7 @@ static void put_group(bl_builder *b, bl_tree *at, const bl_eigen *eigen, size_t 
     if (last > first) put_run(b, at, "group", first, last);
 }
 
-static void vector(bl_builder *b, bl_tree *list, const bl_question *subject, const bl_eigen *eigen,
-                   long index, float *space) {
+static void vector(bl_builder *b, bl_tree *list, const readout *r, const bl_eigen *eigen, long index) {
     size_t position;
     if (!locate(b, eigen, index, &position)) return;
     const float *v = bl_eigen_vector(eigen, index);
@@ -188,7 +204,7 @@ static void vector(bl_builder *b, bl_tree *list, const bl_question *subject, con
     number(b, out, "eigenvalue", (double)bl_eigen_values(eigen)[position]);
     bl_put_count(b, out, "position", position);
     put_group(b, out, eigen, position);
-    sources(b, out, subject, eigen, v, space);
+    sources(b, out, r, eigen, v);
 }
 
 static void put_spectrum(bl_builder *b, bl_tree *root, const bl_eigen *eigen) {
@@ -208,23 +224,19 @@ static void put_spectrum(bl_builder *b, bl_tree *root, const bl_eigen *eigen) {
 bl_tree *bl_eigen_tree(const bl_question *subject, const bl_eigen *eigen, const long *indices,
                        size_t n_indices, bl_error *err) {
     bl_builder b = {err, false};
-    const bl_config *config = bl_model_config(subject->model);
-    size_t cells;
-    if (!bl_mul_size(1 + config->n_head, config->n_vocab, &cells))
-        return bl_fail_null(err, BL_ERR_MEMORY,
-                            "virtual tokens of %zu heads and %zu tokens do not fit this machine's memory",
-                            config->n_head, config->n_vocab);
-    float *space = bl_alloc(cells, sizeof *space, err);
-    if (!space) return NULL;
+    readout r;
+    if (!readout_init(&r, subject, err)) {
+        readout_free(&r);
+        return NULL;
+    }
     bl_tree *root = bl_put_object(&b, NULL, NULL);
     bl_put_subject(&b, root, subject);
-    bl_put_count(&b, root, "d_model", config->d_model);
+    bl_put_count(&b, root, "d_model", bl_basis_width(&r.basis));
     bl_put_flag(&b, root, "centred", subject->direction->centre_unembedding);
     put_spectrum(&b, root, eigen);
     bl_tree *vectors = bl_put_array(&b, root, "vectors");
-    for (size_t i = 0; i < n_indices && !b.failed; i++)
-        vector(&b, vectors, subject, eigen, indices[i], space);
-    free(space);
+    for (size_t i = 0; i < n_indices && !b.failed; i++) vector(&b, vectors, &r, eigen, indices[i]);
+    readout_free(&r);
     return bl_tree_built(&b, root);
 }
 

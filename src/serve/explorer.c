@@ -25,14 +25,12 @@ static char *fold(const char *text, bl_error *err) {
 
 static bool make_names(bl_explorer *e, bl_error *err) {
     size_t V = bl_model_config(e->model)->n_vocab;
-    char unnamed[24];
+    char space[BL_LABEL_SPACE];
     e->names = bl_alloc_zero(V, sizeof *e->names, err);
     e->folded = bl_alloc_zero(V, sizeof *e->folded, err);
     if (!e->names || !e->folded) return false;
     for (size_t id = 0; id < V; id++) {
-        const char *text = bl_tokenizer_token(bl_model_tokenizer(e->model), (int32_t)id);
-        snprintf(unnamed, sizeof unnamed, "#%zu", id);
-        e->names[id] = bl_utf8_repair(text ? text : unnamed, err);
+        e->names[id] = bl_utf8_repair(bl_basis_label(&e->basis, id, space), err);
         e->folded[id] = e->names[id] ? fold(e->names[id], err) : NULL;
         if (!e->folded[id]) return false;
     }
@@ -76,7 +74,7 @@ bl_explorer *bl_explorer_new(const bl_model *model, bl_corpus *corpus, const bl_
     e->info = e->null_models ? bl_info_tree(model, err) : NULL;
     e->eigens = e->info ? bl_cache_new(EIGEN_BYTES, bl_decomposition_free, err) : NULL;
     e->answers = e->eigens ? bl_cache_new(ANSWER_BYTES, bl_free, err) : NULL;
-    bool ok = e->answers && make_names(e, err) && make_basis(e, err);
+    bool ok = e->answers && make_basis(e, err) && make_names(e, err);
     if (ok && options->atlas) ok = (e->atlas = bl_look_open(options->atlas, model, err)) != NULL;
     if (ok && make_stories(e, corpus, options, err)) return e;
     bl_explorer_free(e);
