@@ -68,8 +68,9 @@ bl_tree *bl_image_describe_tree(const bl_image_model *model, size_t layer, const
                                 size_t k, bl_error *err) {
     bl_entry *entries = bl_alloc(2 * k + 1, sizeof *entries, err);
     if (!entries) return NULL;
-    size_t n = bl_describe(array, k, entries, entries + k);
+    size_t n = 0;
     bl_builder b = {err, false};
+    if (!bl_describe(array, k, entries, entries + k, &n, err)) b.failed = true;
     bl_tree *root = bl_put_object(&b, NULL, NULL);
     bl_put_text(&b, root, "model", bl_image_name(model));
     bl_put_count(&b, root, "layer", layer);
