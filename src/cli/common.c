@@ -120,7 +120,7 @@ bool read_direction(direction_options *options, bl_error *err) {
 
 bl_direction as_direction(const direction_options *options) {
     if (options->parsed) return *options->parsed;
-    bool all = options->minus.n == 1 && strcmp(options->minus.items[0], "*") == 0;
+    bool all = options->minus_all || (options->minus.n == 1 && strcmp(options->minus.items[0], "*") == 0);
     return (bl_direction){.token = options->token,
                           .minus = options->minus.items,
                           .n_minus = all ? 0 : options->minus.n,

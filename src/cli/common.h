@@ -35,6 +35,7 @@ typedef struct direction_options {
     const char *token, *file;
     text_list minus;
     size_t layer;
+    bool minus_all; /* as --minus '*' */
     bool centre;
     index_list eigs;
     bl_direction *parsed; /* of `file`, where that is a text of the grammar, once it is read */

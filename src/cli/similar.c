@@ -7,28 +7,10 @@ typedef struct asked {
     size_t k;
 } asked;
 
-/* A token by itself is taken as the others are: minus the mean of all. */
-static bool subtract_mean(const evidence *e, bl_error *err) {
-    bl_view w_u = bl_model_w_u(e->model);
-    double *mean = calloc(w_u.cols, sizeof *mean);
-    if (!e->d.token || e->d.minus.n) {
-        free(mean);
-        return true;
-    }
-    if (!mean) {
-        err->code = BL_ERR_MEMORY;
-        return false;
-    }
-    for (size_t t = 0; t < w_u.rows; t++)
-        for (size_t i = 0; i < w_u.cols; i++) mean[i] += (double)w_u.data[t * w_u.stride + i];
-    for (size_t i = 0; i < w_u.cols; i++) e->u[i] -= (float)(mean[i] / (double)w_u.rows);
-    free(mean);
-    return true;
-}
-
 static bl_tree *similar_of(asked *a, bl_error *err) {
     evidence *e = &a->e;
-    if (!evidence_model(e, false, err) || !evidence_direction(e, err) || !subtract_mean(e, err)) return NULL;
+    e->d.minus_all = e->d.token && !e->d.minus.n; /* as the others are taken */
+    if (!evidence_model(e, false, err) || !evidence_direction(e, err)) return NULL;
     bl_question question = evidence_question(e);
     return bl_similar_tree(&question, e->u, a->k, err);
 }

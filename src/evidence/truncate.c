@@ -289,24 +289,14 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static bool mean_unembedding(const bl_model *model, float *mean, bl_error *err) {
-    bl_view w_u = bl_model_w_u(model);
-    double *sum = bl_alloc_zero(w_u.cols, sizeof *sum, err);
-    if (!sum) return false;
-    for (size_t t = 0; t < w_u.rows; t++)
-        for (size_t i = 0; i < w_u.cols; i++) sum[i] += (double)w_u.data[t * w_u.stride + i];
-    for (size_t i = 0; i < w_u.cols; i++) mean[i] = (float)(sum[i] / (double)w_u.rows);
-    free(sum);
-    return true;
-}
-
 static bool all_tokens(run *r, bl_error *err) {
     bl_decomposer_options options = {.directions = r->V,
                                      .memory = (size_t)1 << 29,
                                      .progress = r->options->progress};
     bl_decomposer *decomposer = bl_decomposer_new(&r->map, &options, err);
     float *mean = bl_alloc(r->d, sizeof *mean, err);
-    bool ok = decomposer && mean && mean_unembedding(r->model, mean, err);
+    bl_basis basis = bl_model_basis_out(r->model);
+    bool ok = decomposer && mean && bl_basis_mean(&basis, mean, err);
     for (r->first = 0; ok && r->first < r->V; r->first += r->group) {
         r->tokens = r->V - r->first < r->group ? r->V - r->first : r->group;
         ok = bl_progress_step(&r->options->progress, "truncating", r->first, r->V, err) &&

@@ -11,33 +11,6 @@
 
 enum { SHOWN = 10 };
 
-/* [[token, value], …] of the largest (or, descending by -value, the smallest) entries. */
-static void put_entries(bl_builder *b, bl_tree *at, const char *key, const bl_model *model,
-                        const bl_entry *entries, size_t n) {
-    bl_tree *list = bl_put_array(b, at, key);
-    for (size_t i = 0; i < n; i++) {
-        bl_tree *pair = bl_put_array(b, list, NULL);
-        bl_put_token(b, pair, NULL, model, (int64_t)entries[i].index[0]);
-        bl_put_real(b, pair, NULL, (double)entries[i].value);
-    }
-}
-
-/* "top" and "bottom" of values [V]. */
-static void put_extremes(bl_builder *b, bl_tree *at, const bl_model *model, const float *values, size_t k) {
-    size_t V = bl_model_config(model)->n_vocab;
-    bl_named_array array = {.data = values, .n_dims = 1, .shape = {V}};
-    bl_entry *entries = bl_alloc(2 * k, sizeof *entries, b->err);
-    if (!entries) b->failed = true;
-    if (b->failed) {
-        free(entries);
-        return;
-    }
-    size_t n = bl_describe(&array, k, entries, entries + k);
-    put_entries(b, at, "top", model, entries, n);
-    put_entries(b, at, "bottom", model, entries + k, n);
-    free(entries);
-}
-
 static void entry_rows(bl_table *rows, double index, const char *side, const json_t *list) {
     size_t i;
     const json_t *item;
@@ -118,7 +91,8 @@ static void put_component(bl_builder *b, bl_tree *list, const bl_model *model, c
     bl_put_real(b, out, "shift", bl_eigen_shift(eigen));
     bl_put_reals(b, out, "eigenvalues", bl_eigen_values(eigen), bl_eigen_size(eigen));
     unembed(model, pattern, tokens);
-    put_extremes(b, out, model, tokens, SHOWN);
+    bl_basis basis = bl_model_basis_out(model);
+    bl_put_extremes(b, out, &basis, tokens, SHOWN);
     bl_put_real(b, out, "effective_rank", bl_eigen_effective_rank(eigen));
     bl_eigen_free(eigen);
 }
@@ -166,25 +140,19 @@ bl_table *bl_hosvd_rows(const bl_tree *tree, bl_error *err) {
 
 /* ---- similar ---- */
 
-/* out [V, d]: W_U minus the mean of its rows. */
-static float *centred_unembedding(const bl_model *model, bl_error *err) {
-    bl_view w_u = bl_model_w_u(model);
+/* out [V, d]: the rows of a basis, less their mean. */
+static float *centred_rows(const bl_basis *basis, bl_error *err) {
+    bl_view rows = basis->vectors;
     size_t count;
-    if (!bl_mul_size(w_u.rows, w_u.cols, &count)) count = SIZE_MAX;
-    float *out = bl_alloc(count, sizeof *out, err);
-    double *mean = bl_alloc_zero(w_u.cols, sizeof *mean, err);
-    if (out && mean) {
-        for (size_t t = 0; t < w_u.rows; t++)
-            for (size_t i = 0; i < w_u.cols; i++) mean[i] += (double)w_u.data[t * w_u.stride + i];
-        for (size_t t = 0; t < w_u.rows; t++)
-            for (size_t i = 0; i < w_u.cols; i++)
-                out[t * w_u.cols + i] =
-                    (float)((double)w_u.data[t * w_u.stride + i] - mean[i] / (double)w_u.rows);
-        free(mean);
-        return out;
-    }
-    free(out);
+    if (!bl_mul_size(rows.rows, rows.cols, &count)) count = SIZE_MAX;
+    float *out = bl_alloc(count, sizeof *out, err), *mean = bl_alloc(rows.cols, sizeof *mean, err);
+    bool ok = out && mean && bl_basis_mean(basis, mean, err);
+    for (size_t t = 0; ok && t < rows.rows; t++)
+        for (size_t i = 0; i < rows.cols; i++)
+            out[t * rows.cols + i] = rows.data[t * rows.stride + i] - mean[i];
     free(mean);
+    if (ok) return out;
+    free(out);
     return NULL;
 }
 
@@ -194,11 +162,12 @@ bl_tree *bl_similar_tree(const bl_question *question, const float *u, size_t k, 
     bl_tree *root = NULL;
     size_t V = bl_model_config(question->model)->n_vocab;
     if (!bl_model_bilinear(question->model, question->layer, &map, err)) return NULL;
-    float *all = centred_unembedding(question->model, err), *cosine = bl_alloc(V, sizeof *cosine, err);
+    bl_basis basis = bl_model_basis_out(question->model);
+    float *all = centred_rows(&basis, err), *cosine = bl_alloc(V, sizeof *cosine, err);
     if (all && cosine && bl_bilinear_similar(&map, u, all, V, cosine, err)) {
         root = bl_put_object(&b, NULL, NULL);
         bl_put_subject(&b, root, question);
-        put_extremes(&b, root, question->model, cosine, k < V ? k : V);
+        bl_put_extremes(&b, root, &basis, cosine, k);
         root = bl_tree_built(&b, root);
     }
     free(all);
@@ -345,7 +314,7 @@ static void put_difference(bl_builder *b, bl_tree *root, const comparison *c) {
         bl_tree *vector = bl_put_object(b, list, NULL);
         bl_put_integer(b, vector, "index", q->indices[i]);
         bl_put_real(b, vector, "eigenvalue", (double)bl_eigen_values(eigen)[at]);
-        put_extremes(b, vector, q->a, tokens, SHOWN);
+        bl_put_extremes(b, vector, &in, tokens, SHOWN);
     }
     bl_eigen_free(eigen);
     free(u);
@@ -360,8 +329,9 @@ bl_tree *bl_diff_tree(const bl_diff_question *q, bl_error *err) {
     bool ok = bl_model_bilinear(q->a, q->layer, &c.a, err) && bl_model_bilinear(q->b, q->layer, &c.b, err) &&
               bl_diff_of(&c.a, &c.b, &c.diff, err);
     if (ok) {
-        c.all_a = centred_unembedding(q->a, err);
-        c.all_b = centred_unembedding(q->b, err);
+        bl_basis out_a = bl_model_basis_out(q->a), out_b = bl_model_basis_out(q->b);
+        c.all_a = centred_rows(&out_a, err);
+        c.all_b = centred_rows(&out_b, err);
         ok = c.all_a && c.all_b;
     }
     if (ok) {

@@ -119,18 +119,16 @@ static void entries(bl_builder *b, bl_tree *at, const char *key, const bl_basis 
     }
 }
 
-/* The ten highest and lowest of values [V], one per vector of the basis. */
-static void source(bl_builder *b, bl_tree *at, const char *key, const bl_basis *basis, const float *values) {
-    bl_entry top[SHOWN], bottom[SHOWN];
+size_t bl_put_extremes(bl_builder *b, bl_tree *at, const bl_basis *basis, const float *values, size_t k) {
     bl_named_array array = {.data = values, .n_dims = 1, .shape = {bl_basis_size(basis)}};
     size_t n = 0;
-    if (!b->failed && !bl_describe(&array, SHOWN, top, bottom, &n, b->err)) b->failed = true;
-    if (n < SHOWN && n < bl_basis_size(basis))
-        bl_builder_fail(b, BL_ERR_NUMERIC,
-                        "virtual tokens are not numbers (NaN): the weights are too large or damaged");
-    bl_tree *out = bl_put_object(b, at, key);
-    entries(b, out, "top", basis, top, n);
-    entries(b, out, "bottom", basis, bottom, n);
+    if (k > bl_basis_size(basis)) k = bl_basis_size(basis);
+    bl_entry *list = b->failed ? NULL : bl_alloc(2 * k, sizeof *list, b->err); /* top, then bottom */
+    if (!list || !bl_describe(&array, k, list, list + k, &n, b->err)) b->failed = true;
+    entries(b, at, "top", basis, list, n);
+    entries(b, at, "bottom", basis, list + k, n);
+    free(list);
+    return n;
 }
 
 /* How eigenvectors are read: a basis through its paths. */
@@ -166,7 +164,13 @@ static void sources(bl_builder *b, bl_tree *at, const readout *r, const bl_eigen
         b->failed = true;
         return;
     }
-    for (size_t s = 0; s < r->n_paths; s++) source(b, out, r->paths[s].name, &r->basis, r->space + s * n);
+    for (size_t s = 0; s < r->n_paths && !b->failed; s++) {
+        bl_tree *at_path = bl_put_object(b, out, r->paths[s].name);
+        size_t shown = bl_put_extremes(b, at_path, &r->basis, r->space + s * n, SHOWN);
+        if (shown < SHOWN && shown < n)
+            bl_builder_fail(b, BL_ERR_NUMERIC,
+                            "virtual tokens are not numbers (NaN): the weights are too large or damaged");
+    }
     if (bl_eigen_size(eigen) > d) {
         bl_tree *bias = bl_put_object(b, out, "bias");
         number(b, bias, "value", (double)v[bl_eigen_size(eigen) - 1]);

@@ -5,6 +5,10 @@
 
 /* "model", "layer", "token" (null of a vector), "minus", "direction". */
 void bl_put_subject(bl_builder *builder, bl_tree *at, const bl_question *subject);
+/* "top" and "bottom" of values, one per vector of the basis: the k highest [[label, value], …], best
+ * first, and the k lowest, lowest first. Returns how many each; NaN is left out. */
+size_t bl_put_extremes(bl_builder *builder, bl_tree *at, const bl_basis *basis, const float *values,
+                       size_t k);
 /* One match, added to a list; `list` NULL: by itself. */
 bl_tree *bl_put_match(bl_builder *builder, bl_tree *list, const bl_model *model, const bl_match *match);
 /* {"index", "eigenvalue", "group", "matches": []}, added to a list; returns the list of its matches. */
