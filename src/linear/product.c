@@ -11,10 +11,12 @@
 
 #ifdef __clang__ /* which would split the vectors in two unless told */
 #define UNROLL _Pragma("clang loop unroll(full)")
+#define UNROLL16 UNROLL
 #define INLINE __attribute__((always_inline, min_vector_width(8 * sizeof(vector))))
 #define WHOLE_VECTORS __attribute__((min_vector_width(8 * sizeof(vector))))
 #else
 #define UNROLL _Pragma("GCC unroll 12")
+#define UNROLL16 _Pragma("GCC unroll 16")
 #define INLINE __attribute__((always_inline))
 #define WHOLE_VECTORS
 #endif
@@ -141,9 +143,60 @@ static void pack_columns(const float *b, size_t ldb, size_t k, size_t width, flo
     }
 }
 
+#if BL_LANES == 16
+/* Of two rows 2^s apart in a 16 x 16 block: what the one and the other are after stage s of its transposition.
+ */
+#define LOW(lane, step) ((lane) & (step) ? 16 + (lane) - (step) : (lane))
+#define HIGH(lane, step) ((lane) & (step) ? 16 + (lane) : (lane) + (step))
+#define MIX(a, b, to, s)                                                                                \
+    __builtin_shufflevector(a, b, to(0, s), to(1, s), to(2, s), to(3, s), to(4, s), to(5, s), to(6, s), \
+                            to(7, s), to(8, s), to(9, s), to(10, s), to(11, s), to(12, s), to(13, s),   \
+                            to(14, s), to(15, s))
+#define STAGE(step)                              \
+    for (size_t i = 0; i < 16; i++) {            \
+        if (i & (step)) continue;                \
+        vector a = row[i], b = row[i + (step)];  \
+        row[i] = MIX(a, b, LOW, step);           \
+        row[i + (step)] = MIX(a, b, HIGH, step); \
+    }
+
+/* Sixteen rows of w, sixteen numbers each, as sixteen columns of a panel. */
+INLINE static inline void transpose(const float *w, size_t ldw, float *panel) {
+    vector row[16];
+    UNROLL16
+    for (size_t i = 0; i < 16; i++) row[i] = *(const loose *)(w + i * ldw);
+    UNROLL16
+    STAGE(1)
+    UNROLL16
+    STAGE(2)
+    UNROLL16
+    STAGE(4)
+    UNROLL16
+    STAGE(8)
+    UNROLL16
+    for (size_t i = 0; i < 16; i++) *(loose *)(panel + i * BL_PANEL) = row[i];
+}
+
+/* The first steps of a whole panel, 64 at a time: whole lines of w, one behind the other. Returns how many. */
+WHOLE_VECTORS static size_t transpose_rows(const float *w, size_t ldw, size_t k, float *panel) {
+    size_t done = k / 64 * 64;
+    for (size_t begin = 0; begin < done; begin += 64)
+        for (size_t j = 0; j < BL_PANEL; j += 16)
+            for (size_t i = begin; i < begin + 64; i += 16)
+                transpose(w + j * ldw + i, ldw, panel + i * BL_PANEL + j);
+    return done;
+}
+#else
+static size_t transpose_rows(const float *w, size_t ldw, size_t k, float *panel) {
+    (void)w, (void)ldw, (void)k, (void)panel;
+    return 0;
+}
+#endif
+
 /* One panel from `width` rows of w [n, k]. */
 static void pack_rows(const float *w, size_t ldw, size_t k, size_t width, float *panel) {
-    for (size_t begin = 0; begin < k;
+    size_t done = width == BL_PANEL ? transpose_rows(w, ldw, k, panel) : 0;
+    for (size_t begin = done; begin < k;
          begin += 16) /* 16 steps of 32 columns: written lines stay in cache until they are full */
         for (size_t j = 0; j < BL_PANEL; j++)
             for (size_t i = begin; i < smaller(k, begin + 16); i++)

@@ -82,6 +82,7 @@ static void check_beyond_blocks(bool half) {
     check_multiply(14, 34, 1100, true, false, half);
     check_multiply(14, 34, 512, false, true, half);
     check_multiply(130, 34, 513, true, true, half);
+    check_multiply(13, 97, 150, true, false, half); /* whole panels, 64 steps at a time, and the rest */
     check_tn(260, 33, 520, true, half);
     check_tn(13, 530, 513, false, half);
 }
