@@ -144,8 +144,7 @@ static void pack_columns(const float *b, size_t ldb, size_t k, size_t width, flo
 }
 
 #if BL_LANES == 16
-/* Of two rows 2^s apart in a 16 x 16 block: what the one and the other are after stage s of its transposition.
- */
+/* Of two rows `step` apart in a 16 x 16 block: what they are after that stage of its transposition. */
 #define LOW(lane, step) ((lane) & (step) ? 16 + (lane) - (step) : (lane))
 #define HIGH(lane, step) ((lane) & (step) ? 16 + (lane) : (lane) + (step))
 #define MIX(a, b, to, s)                                                                                \
