@@ -176,7 +176,7 @@ INLINE static inline void transpose(const float *w, size_t ldw, float *panel) {
     for (size_t i = 0; i < 16; i++) *(loose *)(panel + i * BL_PANEL) = row[i];
 }
 
-/* The first steps of a whole panel, 64 at a time: whole lines of w, one behind the other. Returns how many. */
+/* The first steps of a whole panel, 64 at a time: whole lines of w, one by one. Returns how many. */
 WHOLE_VECTORS static size_t transpose_rows(const float *w, size_t ldw, size_t k, float *panel) {
     size_t done = k / 64 * 64;
     for (size_t begin = 0; begin < done; begin += 64)
