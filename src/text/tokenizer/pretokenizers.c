@@ -52,6 +52,35 @@ static inline unsigned class_at(const char *text, size_t *at) {
     return bl_unicode_class_beyond_ascii(bl_utf8_next(text, at));
 }
 
+/* ---- Steps by character class, which most words go through ---- */
+
+/* Pieces: each character of the step's class alone, and what stands between them. */
+static bool cut_isolated(const bl_pretokenizer_step *step, const bl_cutting *rest, const char *text,
+                         size_t n) {
+    size_t begin = 0;
+    for (size_t i = 0; i < n;) {
+        size_t at = i;
+        if (!(class_at(text, &i) & step->class)) continue;
+        if (!hand_on(rest, text + begin, at - begin) || !hand_on(rest, text + at, i - at)) return false;
+        begin = i;
+    }
+    return hand_on(rest, text + begin, n - begin);
+}
+
+/* Pieces: maximal runs of characters that are alike in the step's classes, white space left out. */
+static bool cut_runs(const bl_pretokenizer_step *step, const bl_cutting *rest, const char *text, size_t n) {
+    size_t begin = 0;
+    unsigned current = BL_CLASS_SPACE;
+    for (size_t i = 0; i < n;) {
+        size_t at = i;
+        unsigned class = class_at(text, &i) & step->class;
+        if (class == current) continue;
+        if (current != BL_CLASS_SPACE && !hand_on(rest, text + begin, at - begin)) return false;
+        begin = at, current = class;
+    }
+    return current == BL_CLASS_SPACE || hand_on(rest, text + begin, n - begin);
+}
+
 /* ---- Steps that cut at matches ---- */
 
 /* The matches of one piece. `begin` and `end` are those of the last one found. */
@@ -71,21 +100,6 @@ static bl_regex_found next_of_class(const bl_pretokenizer_step *step, bl_matches
         return BL_REGEX_FOUND;
     }
     return BL_REGEX_NONE;
-}
-
-static bl_regex_found next_word(const bl_pretokenizer_step *step, bl_matches *m) {
-    const unsigned mask = BL_CLASS_WORD | BL_CLASS_SPACE;
-    unsigned class = BL_CLASS_SPACE;
-    size_t at = m->end;
-    (void)step;
-    while (at < m->n && class & BL_CLASS_SPACE) {
-        m->begin = at;
-        class = class_at(m->text, &at) & mask;
-    }
-    if (class & BL_CLASS_SPACE) return BL_REGEX_NONE;
-    m->end = at;
-    while (at < m->n && (class_at(m->text, &at) & mask) == class) m->end = at;
-    return BL_REGEX_FOUND;
 }
 
 static bl_regex_found next_string(const bl_pretokenizer_step *step, bl_matches *m) {
@@ -263,41 +277,39 @@ static bool read_behavior(const bl_node *place, bl_pretokenizer_step *step, bl_e
     return true;
 }
 
-static bool read_punctuation(const bl_node *place, void *to, bl_error *err) {
+/* Cutting at characters of a class. */
+static bl_pretokenizer_step at_class(unsigned class, bl_behavior behavior) {
+    return (bl_pretokenizer_step){.cut = behavior == BL_ISOLATED ? cut_isolated : cut_at_matches,
+                                  .next = next_of_class,
+                                  .class = class,
+                                  .behavior = behavior};
+}
+
+static bool read_punctuation(const bl_node *node, void *to, bl_error *err) {
     bl_pretokenizer_step *step = to;
-    *step = (bl_pretokenizer_step){.cut = cut_at_matches,
-                                   .next = next_of_class,
-                                   .class = BL_CLASS_PUNCTUATION,
-                                   .behavior = BL_ISOLATED};
-    return !json_object_get(place->json, "behavior") || read_behavior(place, step, err);
-}
-
-static bool read_whitespace(const bl_node *place, void *to, bl_error *err) {
-    (void)place, (void)err;
-    *(bl_pretokenizer_step *)to = (bl_pretokenizer_step){.cut = cut_at_matches,
-                                                         .next = next_word,
-                                                         .behavior = BL_REMOVED,
-                                                         .invert = true};
+    step->behavior = BL_ISOLATED;
+    if (json_object_get(node->json, "behavior") && !read_behavior(node, step, err)) return false;
+    *step = at_class(BL_CLASS_PUNCTUATION, step->behavior);
     return true;
 }
 
-static bool read_whitespace_split(const bl_node *place, void *to, bl_error *err) {
-    (void)place, (void)err;
-    *(bl_pretokenizer_step *)to = (bl_pretokenizer_step){.cut = cut_at_matches,
-                                                         .next = next_of_class,
-                                                         .class = BL_CLASS_SPACE,
-                                                         .behavior = BL_REMOVED};
-    return true;
-}
-
-static bool read_digits(const bl_node *place, void *to, bl_error *err) {
-    bool individual = false;
-    if (!bl_node_bool(place, "individual_digits", &individual, err)) return false;
+static bool read_whitespace(const bl_node *node, void *to, bl_error *err) {
+    (void)node, (void)err;
     *(bl_pretokenizer_step *)to =
-        (bl_pretokenizer_step){.cut = cut_at_matches,
-                               .next = next_of_class,
-                               .class = BL_CLASS_NUMERIC,
-                               .behavior = individual ? BL_ISOLATED : BL_CONTIGUOUS};
+        (bl_pretokenizer_step){.cut = cut_runs, .class = BL_CLASS_WORD | BL_CLASS_SPACE};
+    return true;
+}
+
+static bool read_whitespace_split(const bl_node *node, void *to, bl_error *err) {
+    (void)node, (void)err;
+    *(bl_pretokenizer_step *)to = (bl_pretokenizer_step){.cut = cut_runs, .class = BL_CLASS_SPACE};
+    return true;
+}
+
+static bool read_digits(const bl_node *node, void *to, bl_error *err) {
+    bool individual = false;
+    if (!bl_node_bool(node, "individual_digits", &individual, err)) return false;
+    *(bl_pretokenizer_step *)to = at_class(BL_CLASS_NUMERIC, individual ? BL_ISOLATED : BL_CONTIGUOUS);
     return true;
 }
 

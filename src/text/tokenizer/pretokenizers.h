@@ -31,7 +31,7 @@ struct bl_pretokenizer_step {
                            bl_matches *matches); /* steps that cut at matches */
     bl_behavior behavior;
     bool invert;        /* what does not match counts as matches, and the other way round */
-    unsigned class;     /* Punctuation, Digits, WhitespaceSplit: characters of this class match */
+    unsigned class;     /* steps by character class: which characters */
     bl_regex *regex;    /* Split by an expression; owned */
     bl_short_text text; /* Split by a string; Metaspace: what stands for a blank */
     bool prefix_space;  /* ByteLevel: a blank before a piece that does not begin with one */
