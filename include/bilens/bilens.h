@@ -25,11 +25,14 @@
 #include <bilens/bilinear.h>
 #include <bilens/chance.h>
 #include <bilens/decompose.h>
+#include <bilens/dictionary.h>
 #include <bilens/diff.h>
 #include <bilens/eigen.h>
 #include <bilens/evidence.h>
 #include <bilens/excite.h>
 #include <bilens/explain.h>
+#include <bilens/feature_result.h>
+#include <bilens/features.h>
 #include <bilens/format.h>
 #include <bilens/generate_model.h>
 #include <bilens/hosvd.h>

@@ -10,13 +10,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-static const verb *const verbs[] = {&verb_report,   &verb_info,    &verb_eigen,     &verb_scan,
-                                    &verb_describe, &verb_trace,   &verb_export,    &verb_tokenize,
-                                    &verb_eval,     &verb_train,   &verb_tokenizer, &verb_generate,
-                                    &verb_atlas,    &verb_serve,   &verb_fetch,     &verb_explain,
-                                    &verb_truncate, &verb_ablate,  &verb_null,      &verb_pairs,
-                                    &verb_hosvd,    &verb_diff,    &verb_similar,   &verb_mask,
-                                    &verb_study,    &verb_fourier, &verb_excite};
+#define VERB_ADDRESS(name) &verb_##name,
+static const verb *const verbs[] = {VERBS(VERB_ADDRESS)};
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 
 int main(int argc, char **argv) {

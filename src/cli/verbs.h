@@ -1,9 +1,41 @@
-/* Every verb, in the order of the help. */
+/* Every verb, in the order of the help: one line per verb, which is all that a new one adds outside of its
+ * own file. */
 #ifndef BL_CLI_VERBS_H
 #define BL_CLI_VERBS_H
 #include "cli/options.h"
-extern const verb verb_report, verb_info, verb_eigen, verb_scan, verb_describe, verb_trace, verb_export,
-    verb_tokenize, verb_eval, verb_train, verb_tokenizer, verb_generate, verb_atlas, verb_serve, verb_fetch,
-    verb_explain, verb_truncate, verb_ablate, verb_null, verb_pairs, verb_hosvd, verb_diff, verb_similar,
-    verb_mask, verb_study, verb_fourier, verb_excite;
+
+/* clang-format off */
+#define VERBS(X) \
+    X(report) \
+    X(info) \
+    X(eigen) \
+    X(scan) \
+    X(describe) \
+    X(trace) \
+    X(export) \
+    X(tokenize) \
+    X(eval) \
+    X(train) \
+    X(tokenizer) \
+    X(generate) \
+    X(atlas) \
+    X(serve) \
+    X(fetch) \
+    X(excite) \
+    X(explain) \
+    X(truncate) \
+    X(ablate) \
+    X(null) \
+    X(pairs) \
+    X(hosvd) \
+    X(diff) \
+    X(similar) \
+    X(features) \
+    X(mask) \
+    X(study) \
+    X(fourier)
+/* clang-format on */
+
+#define VERB_DECLARE(name) extern const verb verb_##name;
+VERBS(VERB_DECLARE)
 #endif
