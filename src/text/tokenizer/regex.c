@@ -302,9 +302,10 @@ static double seconds_now(void) {
 
 /* Whether the text has had its time. The first call begins to count. */
 static bool too_long(bl_regex_search *search) {
-    double now = seconds_now(), allowed = search->seconds > 0 ? search->seconds : ALLOWED_SECONDS;
+    double now = seconds_now(), allowed = search->seconds;
+    if (allowed == 0) allowed = ALLOWED_SECONDS + ALLOWED_PER_BYTE * (double)search->n;
     if (search->began == 0) search->began = now;
-    return now - search->began > allowed + ALLOWED_PER_BYTE * (double)search->n;
+    return now - search->began > allowed;
 }
 
 static bool within_character(const bl_regex_search *search, size_t at) {

@@ -20,7 +20,7 @@ typedef struct bl_regex_search {
     size_t at;        /* where the next search begins */
     bool any;         /* there has been a match, */
     size_t last_end;  /* which ended here */
-    double seconds;   /* of the processor's time that matching may take, longer texts some more; 0: 10 */
+    double seconds;   /* of the processor's time that matching may take; 0: 10 and 10 per megabyte */
     double began;     /* when it was first looked at */
 } bl_regex_search;
 
