@@ -1,10 +1,16 @@
 #include "cli/evidence.h"
 #include "cli/verbs.h"
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <jansson.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct asked {
     evidence e;
     const char *other;
+    const char *timeline;
     text_list tokens;
     size_t changed;
 } asked;
@@ -33,10 +39,106 @@ static bl_tree *diff_of(asked *a, bl_error *err) {
     return tree;
 }
 
+/* ---- --timeline ---- */
+
+static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
+
+/* The folders of `directory` that hold a model, by name; *n of them. */
+static char **find_snapshots(const char *directory, size_t *n, bl_error *err) {
+    struct dirent **entries = NULL;
+    int count = scandir(directory, &entries, is_visible, alphasort);
+    char **paths = count > 0 ? calloc((size_t)count, sizeof *paths) : NULL;
+    *n = 0;
+    for (int i = 0; i < count; i++) {
+        char *config = NULL, *path = NULL;
+        if (paths && asprintf(&path, "%s/%s", directory, entries[i]->d_name) >= 0 &&
+            asprintf(&config, "%s/config.json", path) >= 0 && access(config, R_OK) == 0)
+            paths[(*n)++] = path;
+        else free(path);
+        free(config);
+        free(entries[i]);
+    }
+    free(entries);
+    if (count < 0) evidence_usage(err, "--timeline: %s cannot be read as a folder", directory);
+    else if (*n < 2)
+        evidence_usage(
+            err, "--timeline: %s holds %zu folders with a config.json: at least two snapshots are needed",
+            directory, *n);
+    return paths;
+}
+
+/* One row: a snapshot beside the last one. */
+static bool put_snapshot(bl_builder *b, bl_tree *list, const asked *a, const char *path,
+                         const bl_model *last) {
+    bl_model *model = bl_model_load(path, b->err);
+    bl_diff_question q = {
+        .a = model, .b = last, .layer = a->e.d.layer, .tokens = a->tokens.items, .n_tokens = a->tokens.n};
+    bl_tree *diff = model ? bl_diff_tree(&q, b->err) : NULL;
+    const char *name = strrchr(path, '/') + 1;
+    bl_tree *row = bl_put_object(b, list, NULL);
+    bl_put_text(b, row, "snapshot", name);
+    if (diff) {
+        bl_put_real(b, row, "frobenius", bl_tree_real(diff, "frobenius"));
+        bl_put_real(b, row, "similarity", bl_tree_real(diff, "similarity"));
+        bl_put_tree(b, row, "tokens", json_incref(json_object_get(diff, "tokens")));
+    } else {
+        b->failed = true;
+    }
+    bl_tree_free(diff);
+    bl_model_free(model);
+    return !b->failed;
+}
+
+static bl_tree *timeline_of(asked *a, bl_error *err) {
+    size_t n = 0;
+    bl_builder b = {err, false};
+    bl_tree *root = NULL;
+    char **paths = find_snapshots(a->timeline, &n, err);
+    bl_model *last = n >= 2 ? bl_model_load(paths[n - 1], err) : NULL;
+    if (a->e.d.layer == NO_LAYER) a->e.d.layer = 0;
+    if (last && a->e.d.layer >= bl_model_config(last)->n_layer) {
+        evidence_usage(err, "layer %zu does not exist: the model's layers are 0 to %zu", a->e.d.layer,
+                       bl_model_config(last)->n_layer - 1);
+    } else if (last) {
+        root = bl_put_object(&b, NULL, NULL);
+        bl_put_text(&b, root, "timeline", a->timeline);
+        bl_put_count(&b, root, "layer", a->e.d.layer);
+        bl_tree *list = bl_put_array(&b, root, "snapshots");
+        for (size_t i = 0; i < n && put_snapshot(&b, list, a, paths[i], last); i++) continue;
+        root = bl_tree_built(&b, root);
+    }
+    bl_model_free(last);
+    for (size_t i = 0; paths && i < n; i++) free(paths[i]);
+    free(paths);
+    return root;
+}
+
+static bl_table *timeline_rows(const bl_tree *tree, bl_error *err) {
+    bl_table *rows = bl_table_new("snapshot,what,cosine", err);
+    size_t i, t;
+    const json_t *snapshot, *token;
+    json_array_foreach(json_object_get(tree, "snapshots"), i, snapshot) {
+        static const char *const keys[] = {"frobenius", "similarity"};
+        for (size_t k = 0; k < 2; k++) {
+            bl_table_text(rows, bl_tree_string(snapshot, "snapshot"));
+            bl_table_text(rows, keys[k]);
+            bl_table_real(rows, bl_tree_real(snapshot, keys[k]));
+        }
+        json_array_foreach(json_object_get(snapshot, "tokens"), t, token) {
+            bl_table_text(rows, bl_tree_string(snapshot, "snapshot"));
+            bl_table_text(rows, bl_tree_string(token, "token"));
+            bl_table_real(rows, bl_tree_real(token, "cosine"));
+        }
+    }
+    return rows;
+}
+
 static int run(int argc, char **argv, const verb *self) {
     asked a = {.changed = 10, .e.c.two_models = true};
     const option table[] = {
         EVIDENCE_LAYER(a.e, "layer that is compared (default 0)"),
+        {"timeline", OPTION_TEXT, &a.timeline, "DIR",
+         "instead of two models: every snapshot of a training run in this folder, beside the last one"},
         {"tokens", OPTION_TOKENS, &a.tokens, "T,T…", "also the cosine of these tokens' forms"},
         {"changed", OPTION_COUNT, &a.changed, "N", "list the N tokens whose forms changed most (default 10)"},
         {"token", OPTION_TEXT, &a.e.d.token, "T",
@@ -49,11 +151,14 @@ static int run(int argc, char **argv, const verb *self) {
                                "write to this file instead of standard output", true);
     if (status >= 0) return status;
     bl_error err = {0};
-    static const view how = {NULL, bl_diff_rows};
-    if (!a.e.c.other) status = fail_usage(self, "two models are needed: bilens diff A B");
+    static const view how = {NULL, bl_diff_rows}, over_time = {NULL, timeline_rows};
+    if (a.timeline && (a.e.c.model || a.e.d.token))
+        status = fail_usage(self, "--timeline takes the models of a folder, and --tokens instead of --token");
+    else if (!a.timeline && !a.e.c.other) status = fail_usage(self, "two models are needed: bilens diff A B");
     if (status < 0 && !a.e.d.token && (a.e.d.minus.n || a.e.d.eigs.n))
         status = fail_usage(self, "--minus and --eigs go with --token");
-    if (status < 0) status = write_tree(self, &a.e.c, diff_of(&a, &err), &how, &err);
+    if (status < 0 && a.timeline) status = write_tree(self, &a.e.c, timeline_of(&a, &err), &over_time, &err);
+    else if (status < 0) status = write_tree(self, &a.e.c, diff_of(&a, &err), &how, &err);
     text_list_free(&a.tokens);
     evidence_free(&a.e);
     return status;
@@ -69,4 +174,5 @@ const verb verb_diff = {
     "coordinates must mean\n"
     "the same: two checkpoints of one run, not two seeds.",
     "  bilens diff runs/first runs/last --tokens swim,she\n"
+    "  bilens diff --timeline runs/stories/snapshots --tokens swim --format csv\n"
     "  bilens diff models/ts-1-256 runs/fine-tuned --token swim --format json\n"};

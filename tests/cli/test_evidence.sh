@@ -52,6 +52,10 @@ gives ablate "$models/plain" --corpus "$corpus" --token '#7' --minus '*' --eigs 
 "$BILENS" truncate "$models/plain" --corpus "$corpus" --ranks 0,1,2 --plot "$dir/curve.svg" --quiet > "$dir/out" || fail "--plot"
 grep -q '<svg' "$dir/curve.svg" || fail "--plot: no figure"
 
+mkdir "$dir/snapshots"
+for step in 1 2; do cp -r "$models/plain" "$dir/snapshots/step-$step"; done
+gives diff --timeline "$dir/snapshots" --tokens '#7'
+
 # the same seed, the same numbers; any number of threads
 for threads in 1 2; do
     "$BILENS" ablate "$models/bias" --corpus "$corpus" --token '#7' --eigs -1 --seed 5 --threads $threads --quiet --format json
@@ -75,6 +79,8 @@ refuses 'head' pairs "$m" --token '#7' --left 'head 99'
 refuses 'left' pairs "$m" --token '#7' --left sideways
 refuses 'layer' hosvd "$m" --layer 5
 refuses 'two models' diff "$m"
+refuses 'snapshots are needed' diff --timeline "$models/plain"
+refuses 'cannot be read' diff --timeline "$dir/no-such"
 refuses 'draws' null "$m" --token '#7' --draws 0
 refuses 'quadratic' ablate "$models/gelu" --corpus "$corpus" --token '#7' --eigs 0
 printf 'x' > "$dir/short.npy"
