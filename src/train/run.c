@@ -151,7 +151,7 @@ static bool begin(bl_trainer *t, bl_error *err) {
     if (!bl_ranks_sum_double(&t->ranks, &t->peak, 1, err)) return false;
     t->seconds_before = t->state.seconds;
     t->started = omp_get_wtime();
-    return !t->cancelled || bl_fail(err, BL_ERR_CANCELLED, "interrupted before the first step");
+    return true;
 }
 
 static bool log_failed(bl_trainer *t, bl_error *err) {
@@ -300,6 +300,7 @@ static bool give_up(bl_trainer *t, const bl_error *failure, bl_error *err) {
 
 static bool train(bl_trainer *t, bl_error *err) {
     const bl_train_options *o = t->options;
+    if (t->cancelled) return write_checkpoint(t, err) && stopped(t, err);
     while (t->state.evaluation_due || !bl_trainer_is_done(t)) {
         bl_error failure = {0};
         if (!step_and_evaluate(t, &failure)) return give_up(t, &failure, err);
