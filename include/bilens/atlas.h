@@ -50,7 +50,7 @@ BL_API bool bl_atlas_run(const bl_model *model, bl_corpus *corpus, const char *p
 
 /** What to look up: one token, or a list of directions. */
 typedef struct bl_atlas_query {
-    const char *token; /**< everything about this token's direction; NULL = a list */
+    const char *token; /**< everything about this token's direction, or a direction's text; NULL = a list */
     const char *sort; /**< of a list: token, count, largest, highest, lowest, effective_rank, share, or any of
                        * these with null_, or excess (largest / null_largest); NULL = largest */
     size_t limit;     /**< of a list; 0 = 20 */

@@ -249,21 +249,34 @@ static void put_vectors(bl_builder *b, bl_tree *root, reader *r, int64_t token) 
     take_failure(b, &failure);
 }
 
+/* "direction": its canonical text. */
+static void put_direction(bl_builder *b, bl_tree *root, reader *r, int64_t id) {
+    bl_error failure = {0};
+    sqlite3_stmt *s = prepare(b, r, "SELECT text FROM direction WHERE token = ?", id);
+    if (s && bl_database_row(s, &failure)) bl_put_text(b, root, "direction", column_text(s, 0));
+    sqlite3_finalize(s);
+    take_failure(b, &failure);
+}
+
 static void put_token(bl_builder *b, bl_tree *root, reader *r, const char *token) {
     char *end = NULL;
     long long id = token[0] == '#' && token[1] >= '0' && token[1] <= '9' ? strtoll(token + 1, &end, 10) : -1;
     if (end && *end) id = -1;
     bl_error failure = {0};
-    sqlite3_stmt *s = prepare(b, r, "SELECT " COLUMNS " FROM directions WHERE id = ?1 OR token = ?2", id);
+    sqlite3_stmt *s = prepare(b, r,
+                              "SELECT " COLUMNS " FROM directions WHERE id = ?1 OR token = ?2 "
+                              "OR id = (SELECT token FROM direction WHERE text = ?2)",
+                              id);
     if (s) sqlite3_bind_text(s, 2, token, -1, SQLITE_STATIC);
     if (s && bl_database_row(s, &failure)) {
         put_columns(b, root, s);
         bl_put_array(b, root, "minus");
+        put_direction(b, root, r, sqlite3_column_int64(s, 1));
         put_vectors(b, root, r, sqlite3_column_int64(s, 1));
     } else if (s && failure.code == BL_OK) {
         bl_builder_fail(b, BL_ERR_USAGE,
                         "%.200s: no direction '%.60s' in this atlas: a token is the vocabulary's own string, "
-                        "or its id as #1234",
+                        "its id as #1234, or the whole direction as eigen writes it",
                         r->path, token);
     }
     sqlite3_finalize(s);

@@ -170,7 +170,8 @@ static int parse_condition(const verb *self, const char *text, bl_atlas_query *q
                           "query: '%s' is no KEY=VALUE: token=swim, sort=largest, limit=20, order=ascending",
                           text);
     size_t length = (size_t)(value++ - text);
-    if (length == 5 && strncmp(text, "token", 5) == 0) {
+    bool token = length == 5 && strncmp(text, "token", 5) == 0;
+    if (token || (length == 9 && strncmp(text, "direction", 9) == 0)) {
         query->token = value;
     } else if (length == 4 && strncmp(text, "sort", 4) == 0) {
         query->sort = value;
@@ -184,7 +185,8 @@ static int parse_condition(const verb *self, const char *text, bl_atlas_query *q
         if (!query->ascending && strcmp(value, "descending") != 0)
             return fail_usage(self, "query: order is ascending or descending, not '%s'", value);
     } else {
-        return fail_usage(self, "query: there is no key '%.*s'; there are token, sort, limit, order",
+        return fail_usage(self,
+                          "query: there is no key '%.*s'; there are token, direction, sort, limit, order",
                           (int)length, text);
     }
     return -1;

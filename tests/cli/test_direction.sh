@@ -95,10 +95,14 @@ echo swim >tokens.txt
 run 0 atlas "$model" --corpus "$corpus" --tokens tokens.txt -o one.db --quiet
 run 0 atlas query one.db token=swim --format json
 cp stdout atlas.json
+run 0 atlas query one.db "direction=swim - mean(*)" --format json
+cmp stdout atlas.json || fail "atlas query: the direction's text is not its token"
+refused atlas query one.db "direction=swim - run" -- "no direction 'swim - run'"
 run 0 eigen "$model" --token swim --minus '*' --eigs -1,-2,0,1 --format json
 grep -q '"minus":\["\*"\],"direction":"swim - mean(\*)"' stdout || fail "mean of all: $(head -c 300 stdout)"
 python3 - atlas.json stdout <<'PYTHON' || fail "eigen --minus '*' is not the atlas's direction"
 import json, sqlite3, sys
+assert json.load(open(sys.argv[1]))["direction"] == "swim - mean(*)"
 text = sqlite3.connect("one.db").execute("SELECT text FROM direction").fetchall()
 assert text == [("swim - mean(*)",)], text
 atlas, eigen = (json.load(open(name)) for name in sys.argv[1:])
