@@ -189,6 +189,28 @@ static void test_atlas_scan(void **state) {
     }
 }
 
+/* A direction's text says what token, minus, contrast and centre say; no files. */
+static void test_direction_text(void **state) {
+    (void)state;
+    static const char *const same[][2] = {{"direction=swim+-+mean(*)", "token=swim&contrast=mean"},
+                                          {"direction=centred(swim+-+mean(run,big))",
+                                           "token=swim&minus=big&minus=run&centre=1"}};
+    setting s = begin("plain", false);
+    for (size_t i = 0; i < 2; i++) {
+        json_t *text = ask(&s, "/api/eigen", same[i][0], 200, ""),
+               *parts = ask(&s, "/api/eigen", same[i][1], 200, "");
+        assert_true(json_equal(json_object_get(text, "direction"), json_object_get(parts, "direction")));
+        assert_true(json_equal(json_object_get(text, "eigenvalues"), json_object_get(parts, "eigenvalues")));
+        json_decref(text);
+        json_decref(parts);
+    }
+    json_decref(ask(&s, "/api/eigen", "direction=@probe.npy", 400, "no files here"));
+    json_decref(ask(&s, "/api/eigen", "direction=swim&token=swim", 400, "direction says it all"));
+    json_decref(ask(&s, "/api/eigen", "direction=swim+-+swum", 404, "not in the vocabulary"));
+    json_decref(ask(&s, "/api/eigen", "direction=swim+-+", 400, "label is missing"));
+    end(&s);
+}
+
 static void test_null_model(void **state) {
     (void)state;
     setting s = begin("plain", true); /* its seed is 7 */
@@ -460,6 +482,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_equals_command_line),
                                        cmocka_unit_test(test_atlas_scan),
                                        cmocka_unit_test(test_null_model),
+                                       cmocka_unit_test(test_direction_text),
                                        cmocka_unit_test(test_tokens),
                                        cmocka_unit_test(test_sentence),
                                        cmocka_unit_test(test_refusals),
