@@ -215,52 +215,52 @@ static bool strip(const bl_decoder_step *step, const bl_pieces *from, bl_pieces 
     return true;
 }
 
-static bool read_wordpiece(const bl_node *place, void *to, bl_error *err) {
+static bool read_wordpiece(const bl_node *node, void *to, bl_error *err) {
     bl_decoder_step *step = to;
     step->apply = wordpiece;
-    return bl_node_text(place, "prefix", &step->pattern, err) &&
-           bl_node_bool(place, "cleanup", &step->cleanup, err);
+    return bl_node_text(node, "prefix", &step->pattern, err) &&
+           bl_node_bool(node, "cleanup", &step->cleanup, err);
 }
 
-static bool read_byte_level(const bl_node *place, void *to, bl_error *err) {
-    (void)place, (void)err;
+static bool read_byte_level(const bl_node *node, void *to, bl_error *err) {
+    (void)node, (void)err;
     ((bl_decoder_step *)to)->apply = byte_level;
     return true;
 }
 
-static bool read_metaspace(const bl_node *place, void *to, bl_error *err) {
+static bool read_metaspace(const bl_node *node, void *to, bl_error *err) {
     bl_decoder_step *step = to;
     bl_prepend prepend;
     bool split;
     step->apply = metaspace;
-    if (!bl_node_metaspace(place, &step->pattern, &prepend, &split, err)) return false;
+    if (!bl_node_metaspace(node, &step->pattern, &prepend, &split, err)) return false;
     step->drop_first = prepend != BL_PREPEND_NEVER;
     return true;
 }
 
-static bool read_replace(const bl_node *place, void *to, bl_error *err) {
+static bool read_replace(const bl_node *node, void *to, bl_error *err) {
     bl_decoder_step *step = to;
     step->apply = replace;
-    return bl_node_replace(place, &step->pattern, &step->content, err);
+    return bl_node_replace(node, &step->pattern, &step->content, err);
 }
 
-static bool read_byte_fallback(const bl_node *place, void *to, bl_error *err) {
-    (void)place, (void)err;
+static bool read_byte_fallback(const bl_node *node, void *to, bl_error *err) {
+    (void)node, (void)err;
     ((bl_decoder_step *)to)->apply = byte_fallback;
     return true;
 }
 
-static bool read_fuse(const bl_node *place, void *to, bl_error *err) {
-    (void)place, (void)err;
+static bool read_fuse(const bl_node *node, void *to, bl_error *err) {
+    (void)node, (void)err;
     ((bl_decoder_step *)to)->apply = fuse;
     return true;
 }
 
-static bool read_strip(const bl_node *place, void *to, bl_error *err) {
+static bool read_strip(const bl_node *node, void *to, bl_error *err) {
     bl_decoder_step *step = to;
-    bl_node start = bl_node_member(place, "start"), stop = bl_node_member(place, "stop");
+    bl_node start = bl_node_member(node, "start"), stop = bl_node_member(node, "stop");
     int64_t at_start, at_stop;
-    if (!bl_node_character(place, "content", &step->content, err) ||
+    if (!bl_node_character(node, "content", &step->content, err) ||
         !bl_node_integer(&start, INT64_MAX, &at_start, err) ||
         !bl_node_integer(&stop, INT64_MAX, &at_stop, err))
         return false;
@@ -269,13 +269,13 @@ static bool read_strip(const bl_node *place, void *to, bl_error *err) {
     return true;
 }
 
-bool bl_read_decoder(const bl_node *place, bl_decoder *decoder, bl_error *err) {
+bool bl_read_decoder(const bl_node *node, bl_decoder *decoder, bl_error *err) {
     static const bl_component kinds[] = {
         {"WordPiece", read_wordpiece}, {"ByteLevel", read_byte_level},       {"Metaspace", read_metaspace},
         {"Replace", read_replace},     {"ByteFallback", read_byte_fallback}, {"Fuse", read_fuse},
         {"Strip", read_strip},
     };
-    return bl_node_components(place, "decoder", "decoders", kinds, sizeof kinds / sizeof *kinds,
+    return bl_node_components(node, "decoder", "decoders", kinds, sizeof kinds / sizeof *kinds,
                               decoder->steps, sizeof *decoder->steps, &decoder->n, err);
 }
 

@@ -33,7 +33,7 @@ typedef struct bl_decoder {
     size_t n;
 } bl_decoder;
 
-bool bl_read_decoder(const bl_node *place, bl_decoder *decoder, bl_error *err);
+bool bl_read_decoder(const bl_node *node, bl_decoder *decoder, bl_error *err);
 
 /* Runs the steps; the result is in `pieces`. */
 bool bl_decoder_run(const bl_decoder *decoder, bl_pieces *pieces, bl_error *err);

@@ -72,36 +72,36 @@ static text text_of(loader *self, int which, const char *string) {
     return (text){to->data ? to->data : "", to->n};
 }
 
-static bool check_texts(const loader *self, const bl_node *place, bl_error *err) {
+static bool check_texts(const loader *self, const bl_node *node, bl_error *err) {
     return (!self->texts[0].failed && !self->texts[1].failed) ||
-           bl_fail(err, BL_ERR_MEMORY, "%s: %s: out of memory", place->file, place->where);
+           bl_fail(err, BL_ERR_MEMORY, "%s: %s: out of memory", node->file, node->where);
 }
 
 /* ---- The vocabulary ---- */
 
-static bool read_vocabulary(const bl_node *place, loader *self, bl_error *err) {
+static bool read_vocabulary(const bl_node *node, loader *self, bl_error *err) {
     bl_vocabulary *to = &self->tokenizer->vocabulary;
     const char *key;
     json_t *value;
-    if (!bl_node_is_object(place, err)) return false;
-    if (json_object_size(place->json) == 0)
-        return bl_fail(err, BL_ERR_INPUT, "%s: %s: has no entry", place->file, place->where);
-    json_object_foreach(place->json, key, value) {
-        bl_node entry = {.file = place->file, .json = value};
+    if (!bl_node_is_object(node, err)) return false;
+    if (json_object_size(node->json) == 0)
+        return bl_fail(err, BL_ERR_INPUT, "%s: %s: has no entry", node->file, node->where);
+    json_object_foreach(node->json, key, value) {
+        bl_node entry = {.file = node->file, .json = value};
         int64_t id = json_integer_value(value);
         size_t length;
         if (!json_is_integer(value) || id < 0 || id >= (int64_t)BL_MAX_VOCABULARY) {
-            entry = bl_node_member(place, key);
+            entry = bl_node_member(node, key);
             return bl_node_integer(&entry, (int64_t)BL_MAX_VOCABULARY, &id, err);
         }
         const char *other = bl_vocabulary_token(to, (int32_t)id, &length);
         if (other) {
             char a[64], b[64];
             return bl_fail(err, BL_ERR_INPUT, "%s: %s: the id %d belongs to both \"%s\" and \"%s\"",
-                           place->file, place->where, (int)id, bl_shorten(other, a), bl_shorten(key, b));
+                           node->file, node->where, (int)id, bl_shorten(other, a), bl_shorten(key, b));
         }
         text token = text_of(self, 0, key);
-        if (!check_texts(self, place, err) || !bl_vocabulary_add(to, token.data, token.n, (int32_t)id, err))
+        if (!check_texts(self, node, err) || !bl_vocabulary_add(to, token.data, token.n, (int32_t)id, err))
             return false;
     }
     to->n_model = to->strings.n;
@@ -109,25 +109,24 @@ static bool read_vocabulary(const bl_node *place, loader *self, bl_error *err) {
 }
 
 /* The id of the unknown token, which must be in the vocabulary. */
-static bool find_unknown(const bl_node *place, loader *self, const char *unknown, int32_t *id,
-                         bl_error *err) {
+static bool find_unknown(const bl_node *node, loader *self, const char *unknown, int32_t *id, bl_error *err) {
     text token = text_of(self, 0, unknown);
     char shortened[64];
     *id = bl_vocabulary_model_id(&self->tokenizer->vocabulary, token.data, token.n);
-    return *id >= 0 || bl_fail(err, BL_ERR_INPUT, "%s: %s.unk_token: \"%s\" is not in %s.vocab", place->file,
-                               place->where, bl_shorten(unknown, shortened), place->where);
+    return *id >= 0 || bl_fail(err, BL_ERR_INPUT, "%s: %s.unk_token: \"%s\" is not in %s.vocab", node->file,
+                               node->where, bl_shorten(unknown, shortened), node->where);
 }
 
 /* ---- WordPiece ---- */
 
-static bool read_wordpiece(const bl_node *place, loader *self, bl_error *err) {
+static bool read_wordpiece(const bl_node *node, loader *self, bl_error *err) {
     const char *prefix, *unknown;
     int64_t max_chars;
     int32_t id = -1;
-    bl_node limit = bl_node_member(place, "max_input_chars_per_word");
-    if (!bl_node_string(place, "unk_token", &unknown, err) ||
-        !bl_node_string(place, "continuing_subword_prefix", &prefix, err) ||
-        !bl_node_integer(&limit, INT64_MAX, &max_chars, err) || !find_unknown(place, self, unknown, &id, err))
+    bl_node limit = bl_node_member(node, "max_input_chars_per_word");
+    if (!bl_node_string(node, "unk_token", &unknown, err) ||
+        !bl_node_string(node, "continuing_subword_prefix", &prefix, err) ||
+        !bl_node_integer(&limit, INT64_MAX, &max_chars, err) || !find_unknown(node, self, unknown, &id, err))
         return false;
     self->tokenizer->model =
         bl_wordpiece(&self->tokenizer->vocabulary, prefix, strlen(prefix), id, (size_t)max_chars, err);
@@ -137,32 +136,32 @@ static bool read_wordpiece(const bl_node *place, loader *self, bl_error *err) {
 /* ---- Byte-pair encoding ---- */
 
 /* Member `key`, a string or null or missing; then it is "". */
-static bool optional_string(const bl_node *place, const char *key, const char **out, bl_error *err) {
-    bl_node member = bl_node_member(place, key);
+static bool optional_string(const bl_node *node, const char *key, const char **out, bl_error *err) {
+    bl_node member = bl_node_member(node, key);
     const char *string = json_string_value(member.json);
     *out = string ? string : "";
     return string || !member.json || json_is_null(member.json) || bl_node_expected(&member, "a string", err);
 }
 
-static bool read_options(const bl_node *place, loader *self, bl_bpe_options *options, bl_error *err) {
-    const json_t *dropout = json_object_get(place->json, "dropout"),
-                 *unknown = json_object_get(place->json, "unk_token");
+static bool read_options(const bl_node *node, loader *self, bl_bpe_options *options, bl_error *err) {
+    const json_t *dropout = json_object_get(node->json, "dropout"),
+                 *unknown = json_object_get(node->json, "unk_token");
     const char *name;
     options->unknown = -1;
     if (dropout && !json_is_null(dropout) && !(json_is_number(dropout) && json_number_value(dropout) == 0))
         return bl_fail(
             err, BL_ERR_UNSUPPORTED,
             "%s: %s.dropout: merges that are left out at random are not supported; supported: null, 0",
-            place->file, place->where);
+            node->file, node->where);
     if (unknown && !json_is_null(unknown) &&
-        (!bl_node_string(place, "unk_token", &name, err) ||
-         !find_unknown(place, self, name, &options->unknown, err)))
+        (!bl_node_string(node, "unk_token", &name, err) ||
+         !find_unknown(node, self, name, &options->unknown, err)))
         return false;
-    return optional_string(place, "continuing_subword_prefix", &options->prefix, err) &&
-           optional_string(place, "end_of_word_suffix", &options->suffix, err) &&
-           bl_node_flag(place, "fuse_unk", &options->fuse_unknown, err) &&
-           bl_node_flag(place, "byte_fallback", &options->byte_fallback, err) &&
-           bl_node_flag(place, "ignore_merges", &options->ignore_merges, err);
+    return optional_string(node, "continuing_subword_prefix", &options->prefix, err) &&
+           optional_string(node, "end_of_word_suffix", &options->suffix, err) &&
+           bl_node_flag(node, "fuse_unk", &options->fuse_unknown, err) &&
+           bl_node_flag(node, "byte_fallback", &options->byte_fallback, err) &&
+           bl_node_flag(node, "ignore_merges", &options->ignore_merges, err);
 }
 
 /* A merge's two strings, "a b" or ["a", "b"]. All are of the kind of the first. */
@@ -236,10 +235,10 @@ static bool read_merges(const bl_node *merges, loader *self, const char *prefix,
     return ok;
 }
 
-static bool read_bpe(const bl_node *place, loader *self, bl_error *err) {
-    bl_node merges = bl_node_member(place, "merges");
+static bool read_bpe(const bl_node *node, loader *self, bl_error *err) {
+    bl_node merges = bl_node_member(node, "merges");
     bl_bpe_options options = {.prefix = "", .suffix = ""};
-    if (!read_options(place, self, &options, err) || !bl_node_is_array(&merges, err)) return false;
+    if (!read_options(node, self, &options, err) || !bl_node_is_array(&merges, err)) return false;
     bl_bpe *bpe = bl_bpe_new(&options, &self->tokenizer->vocabulary, json_array_size(merges.json), err);
     if (!bpe) return false;
     if (!read_merges(&merges, self, options.prefix, bpe, err)) {
@@ -250,18 +249,18 @@ static bool read_bpe(const bl_node *place, loader *self, bl_error *err) {
     return self->tokenizer->model.encode != NULL;
 }
 
-typedef bool (*model_reader)(const bl_node *place, loader *self, bl_error *err);
+typedef bool (*model_reader)(const bl_node *node, loader *self, bl_error *err);
 
-static model_reader find_model_reader(const bl_node *place, bl_error *err) {
+static model_reader find_model_reader(const bl_node *node, bl_error *err) {
     static const struct {
         const char *type;
         model_reader read;
     } known[] = {{"WordPiece", read_wordpiece}, {"BPE", read_bpe}};
-    const char *type = bl_node_type(place, err);
+    const char *type = bl_node_type(node, err);
     if (!type) return NULL;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(type, known[i].type) == 0) return known[i].read;
-    bl_node_refuse(place, "model", type, "WordPiece, BPE", err);
+    bl_node_refuse(node, "model", type, "WordPiece, BPE", err);
     return NULL;
 }
 
@@ -319,7 +318,7 @@ static bool read_entry(const bl_node *entry, loader *self, added *out, bl_error 
 }
 
 /* The ids in the file's order, as the library gives them: the vocabulary's own, or the next one. */
-static bool number_added(const bl_node *place, bl_tokenizer *tokenizer, added *all, size_t n, bl_error *err) {
+static bool number_added(const bl_node *node, bl_tokenizer *tokenizer, added *all, size_t n, bl_error *err) {
     bl_vocabulary *vocabulary = &tokenizer->vocabulary;
     int64_t size = (int64_t)vocabulary->n_model, largest = -1;
     for (size_t i = 0; i < n; i++) {
@@ -328,7 +327,7 @@ static bool number_added(const bl_node *place, bl_tokenizer *tokenizer, added *a
         if (id < 0) {
             id = largest >= size ? largest + 1 : size;
             if (id >= (int64_t)BL_MAX_VOCABULARY)
-                return bl_fail(err, BL_ERR_INPUT, "%s: %s: more than %zu tokens", place->file, place->where,
+                return bl_fail(err, BL_ERR_INPUT, "%s: %s: more than %zu tokens", node->file, node->where,
                                BL_MAX_VOCABULARY);
             if (!bl_vocabulary_add(vocabulary, all[i].content, all[i].n, (int32_t)id, err)) return false;
         }
@@ -355,34 +354,34 @@ static bool drop_repeated(added *all, size_t n, bl_error *err) {
     return ok;
 }
 
-static bool find_all(const bl_node *place, bl_tokenizer *tokenizer, const added *all, size_t n,
+static bool find_all(const bl_node *node, bl_tokenizer *tokenizer, const added *all, size_t n,
                      bl_error *err) {
     for (size_t i = 0; i < n; i++) {
         bl_error why = {0};
         if (!all[i].content ||
             make_found(tokenizer, all[i].content, all[i].n, all[i].token, all[i].normalized, &why))
             continue;
-        return bl_fail(err, why.code, "%s: %s[%zu]: %s", place->file, place->where, i, why.message);
+        return bl_fail(err, why.code, "%s: %s[%zu]: %s", node->file, node->where, i, why.message);
     }
     return true;
 }
 
-static bool read_added_into(const bl_node *place, loader *self, added *all, bl_error *err) {
-    size_t n = json_array_size(place->json);
+static bool read_added_into(const bl_node *node, loader *self, added *all, bl_error *err) {
+    size_t n = json_array_size(node->json);
     for (size_t i = 0; i < n; i++) {
-        bl_node entry = bl_node_element(place, i);
+        bl_node entry = bl_node_element(node, i);
         if (!read_entry(&entry, self, &all[i], err)) return false;
     }
-    if (!number_added(place, self->tokenizer, all, n, err)) return false;
-    return drop_repeated(all, n, err) && find_all(place, self->tokenizer, all, n, err);
+    if (!number_added(node, self->tokenizer, all, n, err)) return false;
+    return drop_repeated(all, n, err) && find_all(node, self->tokenizer, all, n, err);
 }
 
-static bool read_added(const bl_node *place, loader *self, bl_error *err) {
-    if (!place->json || json_is_null(place->json)) return true;
-    if (!bl_node_is_array(place, err)) return false;
-    size_t n = json_array_size(place->json);
+static bool read_added(const bl_node *node, loader *self, bl_error *err) {
+    if (!node->json || json_is_null(node->json)) return true;
+    if (!bl_node_is_array(node, err)) return false;
+    size_t n = json_array_size(node->json);
     added *all = bl_alloc_zero(n, sizeof *all, err);
-    bool ok = all && read_added_into(place, self, all, err);
+    bool ok = all && read_added_into(node, self, all, err);
     for (size_t i = 0; all && i < n; i++) free(all[i].content);
     free(all);
     return ok;
@@ -414,8 +413,8 @@ static bool read_special(const bl_node *template, const bl_node *special, const 
 }
 
 /* {"SpecialToken": …} before or after the one {"Sequence": {"id": "A"}}. */
-static bool read_template(const bl_node *place, bl_tokenizer *tokenizer, bl_error *err) {
-    bl_node single = bl_node_member(place, "single");
+static bool read_template(const bl_node *node, bl_tokenizer *tokenizer, bl_error *err) {
+    bl_node single = bl_node_member(node, "single");
     size_t texts = 0;
     if (!bl_node_is_array(&single, err)) return false;
     for (size_t i = 0; i < json_array_size(single.json); i++) {
@@ -424,8 +423,7 @@ static bool read_template(const bl_node *place, bl_tokenizer *tokenizer, bl_erro
         const char *name;
         if (!bl_node_is_object(&piece, err)) return false;
         if (special.json) {
-            if (!read_special(place, &special, tokenizer, texts ? &tokenizer->after : &tokenizer->before,
-                              err))
+            if (!read_special(node, &special, tokenizer, texts ? &tokenizer->after : &tokenizer->before, err))
                 return false;
         } else if (sequence.json) {
             if (!bl_node_is_object(&sequence, err) || !bl_node_string(&sequence, "id", &name, err))
@@ -438,18 +436,18 @@ static bool read_template(const bl_node *place, bl_tokenizer *tokenizer, bl_erro
     }
     if (texts == 1) return true;
     return bl_fail(err, BL_ERR_UNSUPPORTED,
-                   "%s: %s: expected the sequence A exactly once, found it %zu times", place->file,
+                   "%s: %s: expected the sequence A exactly once, found it %zu times", node->file,
                    single.where, texts);
 }
 
 /* ByteLevel only trims the places of tokens in the text, which are not kept here. */
-static bool read_post_processor(const bl_node *place, bl_tokenizer *tokenizer, bl_error *err) {
-    if (!place->json || json_is_null(place->json)) return true;
-    const char *type = bl_node_type(place, err);
+static bool read_post_processor(const bl_node *node, bl_tokenizer *tokenizer, bl_error *err) {
+    if (!node->json || json_is_null(node->json)) return true;
+    const char *type = bl_node_type(node, err);
     if (!type) return false;
     if (strcmp(type, "ByteLevel") == 0) return true;
     if (strcmp(type, "Sequence") == 0) {
-        bl_node parts = bl_node_member(place, "processors");
+        bl_node parts = bl_node_member(node, "processors");
         if (!bl_node_is_array(&parts, err)) return false;
         for (size_t i = 0; i < json_array_size(parts.json); i++) {
             bl_node part = bl_node_element(&parts, i);
@@ -458,12 +456,12 @@ static bool read_post_processor(const bl_node *place, bl_tokenizer *tokenizer, b
         return true;
     }
     if (strcmp(type, "TemplateProcessing") != 0)
-        return bl_node_refuse(place, "post-processor", type, "TemplateProcessing, ByteLevel, Sequence", err);
+        return bl_node_refuse(node, "post-processor", type, "TemplateProcessing, ByteLevel, Sequence", err);
     if (tokenizer->has_template)
-        return bl_fail(err, BL_ERR_UNSUPPORTED, "%s: %s: a second template is not supported", place->file,
-                       place->where);
+        return bl_fail(err, BL_ERR_UNSUPPORTED, "%s: %s: a second template is not supported", node->file,
+                       node->where);
     tokenizer->has_template = true;
-    return read_template(place, tokenizer, err);
+    return read_template(node, tokenizer, err);
 }
 
 /* ---- The whole file ---- */

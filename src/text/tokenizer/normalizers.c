@@ -247,54 +247,54 @@ static bool make_form(bl_normalizer_step *step, int options) {
     return true;
 }
 
-static bool read_nfc(const bl_node *place, void *step, bl_error *err) {
-    (void)place, (void)err;
+static bool read_nfc(const bl_node *node, void *step, bl_error *err) {
+    (void)node, (void)err;
     return make_form(step, UTF8PROC_COMPOSE);
 }
 
-static bool read_nfd(const bl_node *place, void *step, bl_error *err) {
-    (void)place, (void)err;
+static bool read_nfd(const bl_node *node, void *step, bl_error *err) {
+    (void)node, (void)err;
     return make_form(step, UTF8PROC_DECOMPOSE);
 }
 
-static bool read_nfkc(const bl_node *place, void *step, bl_error *err) {
-    (void)place, (void)err;
+static bool read_nfkc(const bl_node *node, void *step, bl_error *err) {
+    (void)node, (void)err;
     return make_form(step, UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
 }
 
-static bool read_nfkd(const bl_node *place, void *step, bl_error *err) {
-    (void)place, (void)err;
+static bool read_nfkd(const bl_node *node, void *step, bl_error *err) {
+    (void)node, (void)err;
     return make_form(step, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
 }
 
-static bool read_strip_accents(const bl_node *place, void *step, bl_error *err) {
-    (void)place, (void)err;
+static bool read_strip_accents(const bl_node *node, void *step, bl_error *err) {
+    (void)node, (void)err;
     *(bl_normalizer_step *)step =
         (bl_normalizer_step){.apply = strip_accents, .keeps_ascii = true, .may_remove = true};
     return true;
 }
 
-static bool read_lowercase(const bl_node *place, void *step, bl_error *err) {
-    (void)place, (void)err;
+static bool read_lowercase(const bl_node *node, void *step, bl_error *err) {
+    (void)node, (void)err;
     ((bl_normalizer_step *)step)->apply = lowercase;
     return true;
 }
 
-static bool read_prepend(const bl_node *place, void *to, bl_error *err) {
+static bool read_prepend(const bl_node *node, void *to, bl_error *err) {
     bl_normalizer_step *step = to;
     step->apply = prepend;
-    return bl_node_text(place, "prepend", &step->content, err);
+    return bl_node_text(node, "prepend", &step->content, err);
 }
 
-static bool read_replace(const bl_node *place, void *to, bl_error *err) {
+static bool read_replace(const bl_node *node, void *to, bl_error *err) {
     bl_normalizer_step *step = to;
     step->apply = replace;
-    if (!bl_node_replace(place, &step->pattern, &step->content, err)) return false;
+    if (!bl_node_replace(node, &step->pattern, &step->content, err)) return false;
     step->may_remove = step->content.n == 0;
     return true;
 }
 
-bool bl_read_normalizer(const bl_node *place, bl_normalizer *normalizer, bl_error *err) {
+bool bl_read_normalizer(const bl_node *node, bl_normalizer *normalizer, bl_error *err) {
     static const bl_component kinds[] = {
         {"NFC", read_nfc},
         {"NFD", read_nfd},
@@ -305,7 +305,7 @@ bool bl_read_normalizer(const bl_node *place, bl_normalizer *normalizer, bl_erro
         {"Prepend", read_prepend},
         {"Replace", read_replace},
     };
-    return bl_node_components(place, "normalizer", "normalizers", kinds, sizeof kinds / sizeof *kinds,
+    return bl_node_components(node, "normalizer", "normalizers", kinds, sizeof kinds / sizeof *kinds,
                               normalizer->steps, sizeof *normalizer->steps, &normalizer->n, err);
 }
 

@@ -39,7 +39,7 @@ typedef struct bl_normalizer {
     size_t n;
 } bl_normalizer;
 
-bool bl_read_normalizer(const bl_node *place, bl_normalizer *normalizer, bl_error *err);
+bool bl_read_normalizer(const bl_node *node, bl_normalizer *normalizer, bl_error *err);
 
 /* Normalizes well-formed UTF-8. `*out` is `text` itself or lies in the scratch, valid until the scratch is
  * used again. */

@@ -268,11 +268,11 @@ static bool cut_metaspace(const bl_pretokenizer_step *step, const bl_cutting *re
 
 /* ---- Reading ---- */
 
-static bool read_behavior(const bl_node *place, bl_pretokenizer_step *step, bl_error *err) {
+static bool read_behavior(const bl_node *node, bl_pretokenizer_step *step, bl_error *err) {
     static const char *const names[] = {"Isolated", "Removed", "MergedWithPrevious", "MergedWithNext",
                                         "Contiguous"};
     int behavior = 0;
-    if (!bl_node_choice(place, "behavior", names, 5, &behavior, err)) return false;
+    if (!bl_node_choice(node, "behavior", names, 5, &behavior, err)) return false;
     step->behavior = (bl_behavior)behavior;
     return true;
 }
@@ -314,45 +314,45 @@ static bool read_digits(const bl_node *node, void *to, bl_error *err) {
 }
 
 /* {"pattern": {"String" or "Regex": …}, "behavior", "invert"} */
-static bool read_split(const bl_node *place, void *to, bl_error *err) {
+static bool read_split(const bl_node *node, void *to, bl_error *err) {
     bl_pretokenizer_step *step = to;
-    bl_node pattern = bl_node_member(place, "pattern"), regex = bl_node_member(&pattern, "Regex");
+    bl_node pattern = bl_node_member(node, "pattern"), regex = bl_node_member(&pattern, "Regex");
     bl_error why = {0};
     const char *expression;
     step->cut = cut_at_matches;
-    if (!read_behavior(place, step, err) || !bl_node_flag(place, "invert", &step->invert, err) ||
+    if (!read_behavior(node, step, err) || !bl_node_flag(node, "invert", &step->invert, err) ||
         !bl_node_is_object(&pattern, err))
         return false;
     if (!regex.json) {
         step->next = next_string;
         if (!bl_node_text(&pattern, "String", &step->text, err)) return false;
         return step->text.n > 0 ||
-               bl_fail(err, BL_ERR_UNSUPPORTED, "%s: %s: an empty pattern is not supported", place->file,
+               bl_fail(err, BL_ERR_UNSUPPORTED, "%s: %s: an empty pattern is not supported", node->file,
                        pattern.where);
     }
     step->next = next_of_regex;
     if (!bl_node_string(&pattern, "Regex", &expression, err)) return false;
     step->regex = bl_regex_new(expression, &why);
-    return step->regex || bl_fail(err, why.code, "%s: %s: %s", place->file, regex.where, why.message);
+    return step->regex || bl_fail(err, why.code, "%s: %s: %s", node->file, regex.where, why.message);
 }
 
-static bool read_byte_level(const bl_node *place, void *to, bl_error *err) {
+static bool read_byte_level(const bl_node *node, void *to, bl_error *err) {
     bl_pretokenizer_step *step = to;
     *step = (bl_pretokenizer_step){.cut = cut_byte_level, .split = true};
-    return bl_node_bool(place, "add_prefix_space", &step->prefix_space, err) &&
-           bl_node_flag(place, "use_regex", &step->split, err);
+    return bl_node_bool(node, "add_prefix_space", &step->prefix_space, err) &&
+           bl_node_flag(node, "use_regex", &step->split, err);
 }
 
-static bool read_metaspace(const bl_node *place, void *to, bl_error *err) {
+static bool read_metaspace(const bl_node *node, void *to, bl_error *err) {
     bl_pretokenizer_step *step = to;
     *step =
         (bl_pretokenizer_step){.cut = cut_metaspace, .next = next_string, .behavior = BL_MERGED_WITH_NEXT};
-    return bl_node_metaspace(place, &step->text, &step->prepend, &step->split, err);
+    return bl_node_metaspace(node, &step->text, &step->prepend, &step->split, err);
 }
 
 /* "first" is a question about the input, which can be answered only while nothing of its beginning has been
  * removed or cut off. */
-static bool check_first(const bl_node *place, const bl_normalizer *normalizer,
+static bool check_first(const bl_node *node, const bl_normalizer *normalizer,
                         const bl_pretokenizer *pretokenizer, bl_error *err) {
     bool removed = false;
     for (size_t i = 0; i < normalizer->n; i++) removed |= normalizer->steps[i].may_remove;
@@ -361,12 +361,12 @@ static bool check_first(const bl_node *place, const bl_normalizer *normalizer,
             return bl_fail(err, BL_ERR_UNSUPPORTED,
                            "%s: %s: the prepend_scheme \"first\" is not supported behind another "
                            "pre-tokenizer, nor behind a normalizer that removes characters",
-                           place->file, place->where);
+                           node->file, node->where);
     return true;
 }
 
-bool bl_read_pretokenizer(const bl_node *place, const bl_normalizer *normalizer,
-                          bl_pretokenizer *pretokenizer, bl_error *err) {
+bool bl_read_pretokenizer(const bl_node *node, const bl_normalizer *normalizer, bl_pretokenizer *pretokenizer,
+                          bl_error *err) {
     static const bl_component kinds[] = {
         {"Punctuation", read_punctuation},
         {"Whitespace", read_whitespace},
@@ -376,9 +376,9 @@ bool bl_read_pretokenizer(const bl_node *place, const bl_normalizer *normalizer,
         {"ByteLevel", read_byte_level},
         {"Metaspace", read_metaspace},
     };
-    return bl_node_components(place, "pre-tokenizer", "pretokenizers", kinds, sizeof kinds / sizeof *kinds,
+    return bl_node_components(node, "pre-tokenizer", "pretokenizers", kinds, sizeof kinds / sizeof *kinds,
                               pretokenizer->steps, sizeof *pretokenizer->steps, &pretokenizer->n, err) &&
-           check_first(place, normalizer, pretokenizer, err);
+           check_first(node, normalizer, pretokenizer, err);
 }
 
 void bl_pretokenizer_free(bl_pretokenizer *pretokenizer) {

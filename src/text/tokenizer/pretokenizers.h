@@ -47,8 +47,8 @@ typedef struct bl_pretokenizer {
 
 /* Reads a tokenizer.json's pre-tokenizer, whose `normalizer` has been read. The caller frees what there is
  * also on failure. */
-bool bl_read_pretokenizer(const bl_node *place, const bl_normalizer *normalizer,
-                          bl_pretokenizer *pretokenizer, bl_error *err);
+bool bl_read_pretokenizer(const bl_node *node, const bl_normalizer *normalizer, bl_pretokenizer *pretokenizer,
+                          bl_error *err);
 void bl_pretokenizer_free(bl_pretokenizer *pretokenizer);
 
 /* Calls `word` for each word of well-formed text, in order. `first`: the text's first character is that of
