@@ -69,7 +69,14 @@
       this.vector.replaceChildren(...BILENS.vectorHead(eigen, vector, total), ...BILENS.virtualTokens(vector, "table", tools));
       if (none) return;
       const scan = await BILENS.source.scan(subject, { eigs: [index], top: INPUTS });
-      if (wanted()) this.vector.append(...BILENS.inputs(scan.vectors[0]));
+      if (!wanted()) return;
+      const hits = BILENS.oriented(scan.vectors[0]);
+      if (hits.orientation < 0)
+        this.vector.replaceChildren(
+          ...BILENS.vectorHead(eigen, vector, total),
+          ...BILENS.virtualTokens(BILENS.turnVector(vector, -1), "table", tools)
+        );
+      this.vector.append(...BILENS.inputs(hits));
     }
   }
 

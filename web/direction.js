@@ -9,6 +9,7 @@
     /* The direction that is drawn, as a query; a turn is one state of the address: what comes too late for it is dropped. */
     key = null;
     turn = 0;
+    signs = new Map(); /* the orientations that are known: "direction index" -> 1 or -1 */
 
     constructor(main) {
       this.main = main;
@@ -116,24 +117,34 @@
       if (this.vector.dataset.shown !== shown) this.inputs.replaceChildren();
       Object.assign(this.vector.dataset, { index, shown });
       const tools = [this.toggle(way), BILENS.copyButton("the virtual tokens", () => BILENS.csvVector(vector))];
-      this.vector.replaceChildren(...BILENS.vectorHead(eigen, vector, total), ...BILENS.virtualTokens(vector, way, tools), this.inputs);
-      await this.drawInputs(vector.index);
+      /* Drawn again with the other sign when the inputs turn out to be at the other end. */
+      this.drawTable = orientation =>
+        this.vector.replaceChildren(
+          ...BILENS.vectorHead(eigen, vector, total),
+          ...BILENS.virtualTokens(BILENS.turnVector(vector, orientation), way, tools),
+          this.inputs
+        );
+      this.drawTable(this.signs.get(shown) || 1);
+      await this.drawInputs(vector.index, shown);
     }
     toggle(way) {
       return BILENS.toggle("Show as", ["table", "bars"], way, show => BILENS.goTo(this.href(this.index, { show }), true));
     }
 
-    async drawInputs(index) {
+    async drawInputs(index, shown) {
       const { turn } = this,
         top = Math.min(256, Math.max(1, +this.params.get("top") || 8));
       this.inputs.setAttribute("aria-busy", "true");
       try {
         const scan = await BILENS.source.scan(this.subject, { eigs: [index], top });
         if (turn !== this.turn) return;
-        const hits = scan.vectors[0];
+        const hits = scan.vectors[0],
+          drawn = BILENS.oriented(hits);
+        if ((this.signs.get(shown) || 1) !== drawn.orientation) this.drawTable(drawn.orientation);
+        this.signs.set(shown, drawn.orientation);
         this.inputs.replaceChildren(
           ...BILENS.inputs(
-            hits,
+            drawn,
             BILENS.copyButton("the inputs", () => BILENS.csvInputs(hits))
           )
         );

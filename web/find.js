@@ -20,12 +20,21 @@
       row => BILENS.number(row.effective_rank, 1),
       "v"
     ],
+    [
+      "reads",
+      "Reads",
+      "the strongest virtual tokens of its strongest eigenvector, and the path that carries them",
+      row => [row.reads.tokens.map(token => [BILENS.token(token), " "]), h("span", { class: "through" }, row.reads.source)],
+      "reads"
+    ],
     ["count", "In the corpus", "how often the corpus has the token", row => BILENS.grouped(row.count), "v"]
   ];
   const known = value => value !== undefined && value !== null;
 
   /* Without an atlas only tokens and how often they are. */
   const shown = () => columns.filter(([key]) => BILENS.info.atlas || key === "token" || key === "count");
+  const sortable = key => key !== null && key !== "reads";
+  const LEAST = 20;
 
   function cell([key, , , show, type], row, scale) {
     if (key === "token") return h("th", { scope: "row" }, h("a", { href: BILENS.directionLink(row.token) }, BILENS.token(row.token)));
@@ -87,6 +96,8 @@
           "div",
           { class: "tools" },
           this.filter,
+          (this.often = this.check(`seen at least ${LEAST} times`, on => this.go({ least: on ? null : "0" }))),
+          (this.words = this.check("whole words", on => this.go({ whole: on ? null : "0" }))),
           h("span", { class: "grow" }),
           BILENS.copyButton("the list", () => BILENS.csvTokens(this.rows))
         ),
@@ -98,9 +109,13 @@
         h("div", { class: "after" }, this.status, this.more)
       );
     }
+    check(name, does) {
+      const box = h("input", { type: "checkbox", on: { change: () => does(box.checked) } });
+      return h("label", { class: "check" }, box, " ", name);
+    }
     go(change) {
-      const { q, sort, asc } = this.state,
-        all = { q, sort, asc: asc ? "1" : "0", ...change };
+      const { q, sort, asc, least, whole } = this.state,
+        all = { q, sort, asc: asc ? "1" : "0", least: least ? null : "0", whole: whole ? null : "0", ...change };
       BILENS.go("find", new URLSearchParams(Object.entries(all).filter(([, value]) => value)), true);
     }
 
@@ -121,11 +136,11 @@
             "th",
             {
               scope: "col",
-              class: type ? "v" : null,
-              title: key === null ? meaning : null,
+              class: type === "reads" ? "t" : type ? "v" : null,
+              title: sortable(key) ? null : meaning,
               "aria-sort": on ? (asc ? "ascending" : "descending") : null
             },
-            key === null ? name : button
+            sortable(key) ? button : name
           );
         })
       );
@@ -133,10 +148,19 @@
     }
     async load(further) {
       const turn = ++this.turn,
-        { q, sort, asc } = this.state;
+        { q, sort, asc, least, whole } = this.state,
+        filters = q ? {} : { least: least && LEAST, whole }; /* who names a token wants it, however rare */
       this.body.setAttribute("aria-busy", "true");
       try {
-        const answer = await BILENS.source.tokens({ q, sort, ascending: asc, limit: PAGE, offset: further ? this.rows.length : 0 });
+        const answer = await BILENS.source.tokens({
+          q,
+          sort,
+          ascending: asc,
+          limit: PAGE,
+          offset: further ? this.rows.length : 0,
+          reads: this.figures,
+          ...filters
+        });
         if (turn !== this.turn) return;
         this.rows = further ? [...this.rows, ...answer.tokens] : answer.tokens;
         const scale = scaleOf(this.rows);
@@ -155,12 +179,17 @@
     }
     update(params) {
       const usual = this.figures ? "excess" : "count",
-        sort = shown().some(([key]) => key !== null && key === params.get("sort")) ? params.get("sort") : usual;
+        sort = shown().some(([key]) => sortable(key) && key === params.get("sort")) ? params.get("sort") : usual;
       this.state = {
         q: params.get("q") || "",
         sort,
-        asc: params.has("asc") ? params.get("asc") === "1" : sort === "token" || sort === "lowest"
+        asc: params.has("asc") ? params.get("asc") === "1" : sort === "token" || sort === "lowest",
+        least: params.get("least") !== "0",
+        whole: params.get("whole") !== "0"
       };
+      this.often.firstChild.checked = this.state.least;
+      this.words.firstChild.checked = this.state.whole;
+      for (const label of [this.often, this.words]) label.classList.toggle("idle", Boolean(this.state.q));
       if (this.filter.value !== this.state.q) this.filter.value = this.state.q;
       this.drawHeads();
       return this.load(false);

@@ -133,44 +133,56 @@
 
   BILENS.activationText = value => BILENS.number(value, Math.abs(value) >= 0.1 ? 2 : BILENS.decimals(Math.abs(value)));
 
-  /* The list of a vector's inputs; "by head" opens a table under a line. */
+  /* The inputs of one end of an eigenvector; "by head" opens a table under a line. */
+  function list(matches) {
+    return h(
+      "ol",
+      { class: "inputs" },
+      matches.map(match => {
+        const item = h(
+          "li",
+          {},
+          h(
+            "div",
+            { class: "act" },
+            h("b", {}, BILENS.activationText(match.activation)),
+            h("span", {}, `story ${match.story}, position ${match.position}`)
+          ),
+          BILENS.words(match)
+        );
+        if (match.heads) {
+          const open = BILENS.button(
+            "by head",
+            () => {
+              const shown = item.querySelector(".scroll");
+              if (shown) shown.remove();
+              else item.append(BILENS.byHead(match));
+              open.setAttribute("aria-expanded", String(!shown));
+            },
+            { class: "button small", "aria-expanded": "false" }
+          );
+          item.append(open);
+        }
+        return item;
+      })
+    );
+  }
+
+  /* The list of a vector's inputs, oriented: first the end that is drawn positive, then the other one, where both are active. */
   BILENS.inputs = (hits, tools) => {
     const head = h("div", { class: "over" }, h("h3", {}, "Top inputs"), tools || null, BILENS.legend("against", "towards"));
     if (!hits || hits.matches.length === 0)
       return [head, h("p", { class: "none" }, hits ? "The corpus holds none." : "None were looked for.")];
+    const other = hits.matches.filter(match => match.similarity < 0);
+    if (!other.length) return [head, list(hits.matches)];
+    const end = (name, share, matches) => [
+      h("p", { class: "end" }, h("b", {}, name), ` ${BILENS.number(100 * share, 0)}\u00a0% of these inputs\u2019 activation`),
+      list(matches)
+    ];
     return [
       head,
-      h(
-        "ol",
-        { class: "inputs" },
-        hits.matches.map(match => {
-          const item = h(
-            "li",
-            {},
-            h(
-              "div",
-              { class: "act" },
-              h("b", {}, BILENS.activationText(match.activation)),
-              h("span", {}, `story ${match.story}, position ${match.position}`)
-            ),
-            BILENS.words(match)
-          );
-          if (match.heads) {
-            const open = BILENS.button(
-              "by head",
-              () => {
-                const shown = item.querySelector(".scroll");
-                if (shown) shown.remove();
-                else item.append(BILENS.byHead(match));
-                open.setAttribute("aria-expanded", String(!shown));
-              },
-              { class: "button small", "aria-expanded": "false" }
-            );
-            item.append(open);
-          }
-          return item;
-        })
-      )
+      ...end("This end", hits.share, hits.matches.filter(match => !(match.similarity < 0))),
+      ...end("The other end", 1 - hits.share, other)
     ];
   };
 })();

@@ -59,7 +59,7 @@
   /* Eigenvectors of all directions, strongest first; `chosen(direction)`, `link(token, index)`. */
   BILENS.excitedTable = (directions, chosen, link) => {
     const largest = Math.max(...directions.map(d => Math.abs(d.activation))),
-      headings = ["Direction", "Eigenvector", "λ", "v·x", "λ(v·x)²"];
+      headings = ["Direction", "Eigenvector", "λ", "|v·x|", "λ(v·x)²"];
     const cell = (text, tone) => h("td", { class: "v" + (tone ? " " + tone : "") }, text);
     return h(
       "div",
@@ -86,7 +86,7 @@
               h("th", { scope: "row" }, h("a", { href: link(d.token, d.index) }, BILENS.token(d.token))),
               cell(BILENS.number(d.index, 0)),
               cell(BILENS.short(d.eigenvalue), d.eigenvalue < 0 ? "against-ink" : "for"),
-              cell(BILENS.short(d.similarity)),
+              cell(BILENS.short(Math.abs(d.similarity))),
               cell(h("span", { class: "single c" + BILENS.level(d.activation, largest) }, BILENS.activationText(d.activation)))
             )
           )

@@ -74,10 +74,18 @@
       const compare = (a, b) => (a[key] < b[key] ? -way : a[key] > b[key] ? way : a.id - b.id);
       return [...list.filter(has).sort(compare), ...list.filter(row => !has(row))];
     }
-    source.tokens = async ({ q, sort, ascending, limit, offset }) => {
+    const isWhole = row => /^[\u0120\u2581 ]?\p{L}+$/u.test(row.token); /* with the mark of a word's beginning, where there is one */
+    source.tokens = async ({ q, sort, ascending, limit, offset, least, whole }) => {
       const word = (q || "").toLowerCase(),
         begins = row => row.token.toLowerCase().startsWith(word);
-      let found = (await rows()).filter(row => row.token.toLowerCase().includes(word));
+      const list = await rows(),
+        marked = list.filter(row => /^[\u0120\u2581 ]./.test(row.token)).length > list.length / 20;
+      let found = list.filter(
+        row =>
+          row.token.toLowerCase().includes(word) &&
+          (row.count || 0) >= (least || 0) &&
+          (!whole || (isWhole(row) && (!marked || /^[\u0120\u2581 ]/.test(row.token))))
+      );
       if (sort) found = sorted(found, sort, ascending ? 1 : -1);
       if (word) found = [...found.filter(begins), ...found.filter(row => !begins(row))];
       return { total: found.length, tokens: found.slice(offset || 0, (offset || 0) + (limit || 50)) };

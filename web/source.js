@@ -1,7 +1,7 @@
 /* Where the numbers come from. BILENS.source is a running explorer (this file: its API under /api, docs/api.md) or, when BILENS_SITE
  * describes one, a static site (site_source.js). Both answer with promises of the same shapes:
  *
- *     info()  tokens({ q, sort, ascending, limit, offset })
+ *     info()  tokens({ q, sort, ascending, limit, offset, least, whole, reads })
  *     eigen(subject, { eigs, none })  scan(subject, { eigs, top })
  *     sentence(text)  excited(text, position)  contributions(text, position, subject, index)
  *
@@ -68,11 +68,14 @@
       source.contrast = info.contrast_default;
       return info;
     };
-    source.tokens = ({ q, sort, ascending, limit, offset }) => {
+    source.tokens = ({ q, sort, ascending, limit, offset, least, whole, reads }) => {
       const query = new URLSearchParams({ limit: limit || 50, offset: offset || 0 });
       if (q) query.set("q", q);
       if (sort) query.set("sort", sort);
       if (ascending) query.set("ascending", 1);
+      if (least) query.set("least", least);
+      if (whole) query.set("whole", 1);
+      if (reads) query.set("reads", 1);
       return get("api/tokens?" + query);
     };
     source.eigen = (subject, { eigs, none } = {}) => {

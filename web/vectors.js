@@ -17,6 +17,36 @@
     return largest;
   };
 
+  /* An eigenvector's sign is arbitrary. What is drawn has the sign whose end holds the larger sum of |activation| over the inputs (as
+   * src/result/document_scan.c has it): what is blue in the table then excites in blue in the text. */
+  const turnEntries = entries => entries.map(([token, value]) => [token, -value]);
+  const turnSource = source =>
+    isSingle(source) ? { value: -source.value } : { top: turnEntries(source.bottom), bottom: turnEntries(source.top) };
+  /* The API's contributions sum to |v·x|; what is drawn sums to the oriented v·x. */
+  function turnMatch(match, orientation) {
+    const similarity = orientation * match.similarity;
+    if (!(similarity < 0)) return { ...match, similarity };
+    return {
+      ...match,
+      similarity,
+      bias: match.bias ? -match.bias : match.bias,
+      contributions: match.contributions.map(value => -value),
+      ...(match.heads ? { heads: match.heads.map(row => row.map(value => -value)) } : {})
+    };
+  }
+  BILENS.oriented = hits => {
+    const ends = [0, 0];
+    for (const match of hits.matches) ends[match.similarity < 0 ? 1 : 0] += Math.abs(match.activation);
+    const orientation = ends[1] > ends[0] ? -1 : 1,
+      sum = ends[0] + ends[1],
+      share = sum > 0 ? Math.max(...ends) / sum : 1;
+    return { ...hits, orientation, share, matches: hits.matches.map(match => turnMatch(match, orientation)) };
+  };
+  BILENS.turnVector = (vector, orientation) =>
+    orientation > 0
+      ? vector
+      : { ...vector, sources: Object.fromEntries(Object.entries(vector.sources).map(([name, source]) => [name, turnSource(source)])) };
+
   /* A `scale` is { largest, text(value) } of a whole table. Row r of a source: highest first, then down to the lowest of all. */
   function entryAt(source, row, tops, bottoms) {
     if (row < tops) return source.top[row];

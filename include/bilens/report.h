@@ -16,6 +16,7 @@ typedef enum bl_colour { BL_COLOUR_NONE, BL_COLOUR_256, BL_COLOUR_24BIT } bl_col
 typedef struct bl_terminal {
     bl_colour colour;
     size_t width; /**< columns; 0 = unlimited */
+    bool dark;    /**< the background is dark: zero is drawn as that, not as white */
 } bl_terminal;
 
 /** Text for people, as the paper's notebook shows it. `tree` is what result.h makes, or anyone: it is

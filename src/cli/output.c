@@ -2,6 +2,7 @@
 #include "base/visible.h"
 #include "cli/common.h"
 #include "cli/ranks.h"
+#include "cli/terminal.h"
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bl_terminal terminal_of(const common *c) { return (bl_terminal){.colour = c->colour, .width = c->width}; }
+bl_terminal terminal_of(const common *c) {
+    return (bl_terminal){.colour = c->colour, .width = c->width, .dark = terminal_dark()};
+}
 
 char *show_rows(const common *c, bl_table *rows, bl_error *err) {
     bl_terminal terminal = terminal_of(c);

@@ -39,6 +39,13 @@ size_t terminal_width(void) {
     return n > 0 && n < 100000 ? (size_t)n : 80;
 }
 
+bool terminal_dark(void) {
+    const char *colours = getenv("COLORFGBG"), *last = colours ? strrchr(colours, ';') : NULL;
+    if (!last || last[1] < '0' || last[1] > '9') return false;
+    long background = strtol(last + 1, NULL, 10);
+    return background < 7 || background == 8;
+}
+
 static volatile sig_atomic_t interrupted;
 
 static void on_interrupt(int number) {

@@ -8,6 +8,8 @@
 bool terminal_colour(const char *when, bl_colour *colour);
 /* Columns of standard output; 0 when it is no terminal. */
 size_t terminal_width(void);
+/* Whether the terminal says that its background is dark (COLORFGBG, as rxvt, konsole and others set it). */
+bool terminal_dark(void);
 
 /* Turns Ctrl-C into a request that progress callbacks answer with "stop", so that work ends cleanly; a second
  * one kills. */

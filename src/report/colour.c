@@ -42,6 +42,25 @@ bl_rgb bl_rdbu(unsigned level) {
                     (unsigned char)(255 * channel(level, 2))};
 }
 
+/* The scale on a dark page: from bright red through the page's own colour, which is zero, to bright blue. */
+static const unsigned char dark_anchors[5][3] = {
+    {255, 158, 138}, {170, 58, 48}, {26, 30, 35}, {38, 98, 158}, {140, 205, 255}};
+
+bl_rgb bl_rdbu_dark(unsigned level) {
+    if (level >= BL_RDBU_LEVELS) level = BL_RDBU_LEVELS - 1;
+    /* Both halves end in the middle: level 128 is zero, as of bl_rdbu. */
+    double at = level <= BL_RDBU_NEUTRAL
+                  ? 2.0 * level / BL_RDBU_NEUTRAL
+                  : 2 + 2.0 * (level - BL_RDBU_NEUTRAL) / (BL_RDBU_LEVELS - 1 - BL_RDBU_NEUTRAL);
+    unsigned left = at >= 4 ? 3 : (unsigned)at;
+    double share = at - left;
+    unsigned char out[3];
+    for (int c = 0; c < 3; c++)
+        out[c] = (unsigned char)lround(dark_anchors[left][c] +
+                                       share * (dark_anchors[left + 1][c] - dark_anchors[left][c]));
+    return (bl_rgb){out[0], out[1], out[2]};
+}
+
 /* The notebook's linearisation: exponent 2 where sRGB has 2.4. */
 static double linear(unsigned char value) {
     double c = value / 255.0;
@@ -52,8 +71,6 @@ double bl_lightness(bl_rgb colour) {
     double y = 0.2126 * linear(colour.r) + 0.7152 * linear(colour.g) + 0.0722 * linear(colour.b);
     return y <= 0.008856 ? 903.3 * y : 116 * cbrt(y) - 16;
 }
-
-bool bl_wants_white_text(bl_rgb background) { return bl_lightness(background) < 60; }
 
 /* The six steps of xterm's colour cube. */
 static const unsigned char steps[6] = {0, 95, 135, 175, 215, 255};
@@ -76,6 +93,14 @@ typedef struct lab {
 static double srgb_linear(unsigned char value) {
     double c = value / 255.0;
     return c <= 0.04045 ? c / 12.92 : pow((c + 0.055) / 1.055, 2.4);
+}
+
+/* WCAG 2: contrast (L1 + 0.05) / (L2 + 0.05) of relative luminances; white's is 1, black's 0. One of the two
+ * is always at least sqrt(21) = 4.58. */
+bool bl_wants_white_text(bl_rgb background) {
+    double y = 0.2126 * srgb_linear(background.r) + 0.7152 * srgb_linear(background.g) +
+               0.0722 * srgb_linear(background.b);
+    return 1.05 / (y + 0.05) >= (y + 0.05) / 0.05;
 }
 
 static double lab_root(double t) { return t > 216.0 / 24389 ? cbrt(t) : (24389.0 / 27 * t + 16) / 116; }

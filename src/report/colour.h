@@ -16,9 +16,11 @@ typedef struct bl_rgb {
 unsigned bl_rdbu_level(double value, double largest);
 /* The colour of a level; higher levels give the last colour. */
 bl_rgb bl_rdbu(unsigned level);
+/* The same scale for dark backgrounds: zero is the background, the ends are bright. */
+bl_rgb bl_rdbu_dark(unsigned level);
 /* CIE lightness L*, 0 … 100, as the paper's notebook computes it. */
 double bl_lightness(bl_rgb colour);
-/* True where white text is easier to read than black: L* below 60. */
+/* True where white text has more contrast than black. */
 bool bl_wants_white_text(bl_rgb background);
 
 /* The nearest to the eye (in CIE L*a*b*) of xterm's colours 16 … 255 (the first 16 depend on the user's

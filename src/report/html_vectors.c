@@ -136,17 +136,12 @@ static void put_words(bl_buffer *out, const bl_doc_match *match) {
     }
 }
 
-void bl_html_inputs(bl_buffer *out, const bl_doc_hits *hits) {
-    bl_buffer_text(out, "<div class=\"over\"><h3>Top inputs</h3>"
-                        "<div class=\"legend\"><span>against</span><span "
-                        "class=\"ramp\"></span><span>towards</span></div></div>\n");
-    if (!hits || hits->n_matches == 0) {
-        bl_buffer_text(out, "<p class=\"none\">None were looked for.</p>\n");
-        return;
-    }
+/* The inputs of one end: those of negative similarity, or the others. */
+static void put_list(bl_buffer *out, const bl_doc_hits *hits, bool negative) {
     bl_buffer_text(out, "<ol class=\"inputs\">\n");
     for (size_t i = 0; i < hits->n_matches; i++) {
         const bl_doc_match *match = &hits->matches[i];
+        if ((match->similarity < 0) != negative) continue;
         char text[BL_NUMBER_SIZE];
         double size = fabs(match->activation);
         bl_number(text, match->activation, size >= 0.1 ? 2 : bl_decimals(size), BL_MINUS);
@@ -158,6 +153,32 @@ void bl_html_inputs(bl_buffer *out, const bl_doc_hits *hits) {
         bl_buffer_text(out, "</p></li>\n");
     }
     bl_buffer_text(out, "</ol>\n");
+}
+
+static void put_end(bl_buffer *out, const char *name, double share) {
+    bl_buffer_print(out,
+                    "<p class=\"end\"><b>%s</b> %.0f\xC2\xA0%% of these inputs\xE2\x80\x99 activation</p>\n",
+                    name, 100 * share);
+}
+
+void bl_html_inputs(bl_buffer *out, const bl_doc_hits *hits) {
+    bl_buffer_text(out, "<div class=\"over\"><h3>Top inputs</h3>"
+                        "<div class=\"legend\"><span>against</span><span "
+                        "class=\"ramp\"></span><span>towards</span></div></div>\n");
+    if (!hits || hits->n_matches == 0) {
+        bl_buffer_text(out, "<p class=\"none\">None were looked for.</p>\n");
+        return;
+    }
+    bool both = false;
+    for (size_t i = 0; i < hits->n_matches; i++) both = both || hits->matches[i].similarity < 0;
+    if (!both) {
+        put_list(out, hits, false);
+        return;
+    }
+    put_end(out, "This end", hits->share);
+    put_list(out, hits, false);
+    put_end(out, "The other end", 1 - hits->share);
+    put_list(out, hits, true);
 }
 
 static void put_meaning(bl_buffer *out, const bl_doc_eigen *eigen, const bl_doc_vector *vector) {

@@ -10,6 +10,7 @@ bl_page bl_page_new(const bl_terminal *terminal) {
     if (terminal) {
         page.colour = terminal->colour;
         page.width = terminal->width;
+        page.dark = terminal->dark;
     }
     return page;
 }
@@ -81,7 +82,7 @@ void bl_page_plain(bl_page *page) {
 }
 
 void bl_page_level(bl_page *page, unsigned level, bool bold) {
-    bl_rgb colour = bl_rdbu(level);
+    bl_rgb colour = page->dark ? bl_rdbu_dark(level) : bl_rdbu(level);
     /* A bold 30 is grey on many terminals: the bold one names black and white by their places in the colour
      * cube. */
     page->styled = page->colour != BL_COLOUR_NONE;

@@ -10,6 +10,7 @@
 typedef struct bl_page {
     bl_buffer text;
     bl_colour colour;
+    bool dark;                           /* the terminal's background */
     size_t width;                        /* columns; 0: unlimited */
     size_t column;                       /* of the last line */
     size_t indent;                       /* of lines that begin by wrapping */
@@ -51,6 +52,7 @@ void bl_page_spectrum(bl_page *page, const bl_doc_eigen *eigen);
 void bl_page_vector_title(bl_page *page, const bl_doc_subject *subject, long index, double eigenvalue);
 /* A line for a vector of a group of degenerate eigenvalues; nothing when first == last. */
 void bl_page_group(bl_page *page, size_t first, size_t last);
-void bl_page_match(bl_page *page, const bl_doc_match *match);
+/* At most `most` inputs: those of the end that is drawn positive, then the other end's. */
+void bl_page_matches(bl_page *page, const bl_doc_hits *hits, size_t most);
 void bl_page_match_legend(bl_page *page);
 #endif

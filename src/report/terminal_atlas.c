@@ -61,12 +61,12 @@ static void figures(bl_page *page, const bl_tree *tree) {
     }
 }
 
-/* "direct, highest: a b c" */
+/* "direct, highest: a b c" of one end */
 static void words(bl_page *page, const json_t *source, const char *name, const char *end) {
     const json_t *entry;
     size_t i;
     page->indent = 4;
-    bl_page_print(page, "  %s, %s:", name, strcmp(end, "top") == 0 ? "highest" : "lowest");
+    bl_page_print(page, "  %s:", name);
     json_array_foreach(json_object_get(source, end), i, entry) {
         const char *token = json_string_value(json_array_get(entry, 0));
         if (!bl_page_room(page, strlen(token) + 1)) bl_page_text(page, " ");
@@ -76,6 +76,7 @@ static void words(bl_page *page, const json_t *source, const char *name, const c
     bl_page_newline(page);
 }
 
+/* Of an eigenvector that is turned (bl_doc_hits) the lowest are shown as the highest. */
 static void vector(bl_page *page, const bl_doc_scan *scan, size_t i, const json_t *tree) {
     const bl_doc_hits *hits = &scan->vectors[i];
     const json_t *direct = json_object_get(json_object_get(tree, "sources"), "direct");
@@ -85,9 +86,9 @@ static void vector(bl_page *page, const bl_doc_scan *scan, size_t i, const json_
     if (!json_is_null(json_object_get(tree, "null_eigenvalue")))
         bl_page_print(page, " (by chance %.4g)", chance);
     bl_page_newline(page);
-    words(page, direct, "direct", "top");
-    words(page, direct, "direct", "bottom");
-    for (size_t k = 0; k < hits->n_matches; k++) bl_page_match(page, &hits->matches[k]);
+    words(page, direct, "direct, highest", hits->orientation > 0 ? "top" : "bottom");
+    words(page, direct, "direct, lowest", hits->orientation > 0 ? "bottom" : "top");
+    bl_page_matches(page, hits, SIZE_MAX);
 }
 
 static char *token_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {

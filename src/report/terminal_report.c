@@ -91,7 +91,7 @@ static void print_vector(bl_page *page, const bl_doc *doc, const bl_doc_vector *
     bl_page_newline(page);
     bl_page_group(page, vector->first, vector->last);
     print_sources(page, vector);
-    for (size_t k = 0; hits && k < hits->n_matches && k < INPUTS; k++) bl_page_match(page, &hits->matches[k]);
+    if (hits) bl_page_matches(page, hits, INPUTS);
 }
 
 char *bl_report_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {

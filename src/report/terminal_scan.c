@@ -62,7 +62,7 @@ static void print_strongest(bl_page *page, const bl_doc_match *match) {
     }
 }
 
-void bl_page_match(bl_page *page, const bl_doc_match *match) {
+static void print_match(bl_page *page, const bl_doc_match *match) {
     char number[BL_NUMBER_SIZE];
     bl_page_print(page, "Activation: %s | ", activation_text(number, match->activation));
     page->indent = page->width == 0 || page->column + 24 <= page->width ? page->column : 2;
@@ -84,6 +84,26 @@ void bl_page_match(bl_page *page, const bl_doc_match *match) {
     if (page->colour == BL_COLOUR_NONE) print_strongest(page, match);
     page->indent = 0;
     bl_page_newline(page);
+}
+
+/* A line above the inputs of one end of an eigenvector. */
+static void print_end(bl_page *page, const char *name, double share) {
+    bl_page_dim(page);
+    bl_page_print(page, "%s: %.0f %% of these inputs' activation", name, 100 * share);
+    bl_page_plain(page);
+    bl_page_newline(page);
+}
+
+void bl_page_matches(bl_page *page, const bl_doc_hits *hits, size_t most) {
+    size_t n = hits->n_matches < most ? hits->n_matches : most;
+    bool both = false;
+    for (size_t k = 0; k < n; k++) both = both || hits->matches[k].similarity < 0;
+    if (both) print_end(page, "this end", hits->share);
+    for (size_t k = 0; k < n; k++)
+        if (!(hits->matches[k].similarity < 0)) print_match(page, &hits->matches[k]);
+    if (both) print_end(page, "the other end", 1 - hits->share);
+    for (size_t k = 0; k < n; k++)
+        if (hits->matches[k].similarity < 0) print_match(page, &hits->matches[k]);
 }
 
 void bl_page_match_legend(bl_page *page) {
@@ -115,8 +135,7 @@ char *bl_scan_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *
         bl_page_newline(&page);
         bl_page_group(&page, scan->vectors[i].first, scan->vectors[i].last);
         bl_page_newline(&page);
-        for (size_t k = 0; k < scan->vectors[i].n_matches; k++)
-            bl_page_match(&page, &scan->vectors[i].matches[k]);
+        bl_page_matches(&page, &scan->vectors[i], SIZE_MAX);
         if (scan->vectors[i].n_matches == 0) bl_page_text(&page, "no match\n");
     }
     bl_doc_free(doc);

@@ -98,6 +98,15 @@ static bool check_agreement(bl_reader *reader, const bl_doc_eigen *eigen, const 
     return true;
 }
 
+/* The virtual tokens of vectors whose inputs are at the other end, turned as those are. */
+static void orient(const bl_doc_eigen *eigen, const bl_doc_scan *scan) {
+    for (size_t i = 0; i < eigen->n_vectors; i++) {
+        bl_doc_vector *vector = (bl_doc_vector *)(uintptr_t)&eigen->vectors[i]; /* the reader's own memory */
+        const bl_doc_hits *hits = bl_doc_find_hits(scan, vector->index);
+        if (hits && hits->orientation < 0) bl_doc_turn(vector);
+    }
+}
+
 static bool read_report(bl_reader *reader, const json_t *root, bl_doc *doc) {
     const char *format;
     if (!bl_reader_text(reader, root, "format", &format)) return false;
@@ -119,8 +128,9 @@ static bool read_report(bl_reader *reader, const json_t *root, bl_doc *doc) {
     before = bl_reader_enter(reader, "scan");
     if (!(doc->scan = bl_doc_read_scan(reader, part))) return false;
     bl_reader_leave(reader, before);
-    return check_agreement(reader, doc->eigen, doc->scan) &&
-           bl_reader_texts(reader, root, "corpus", MAX_FILES, &doc->corpus, &doc->n_corpus);
+    if (!check_agreement(reader, doc->eigen, doc->scan)) return false;
+    orient(doc->eigen, doc->scan);
+    return bl_reader_texts(reader, root, "corpus", MAX_FILES, &doc->corpus, &doc->n_corpus);
 }
 
 static bool read_kind(bl_reader *reader, const json_t *root, bl_doc_kind kind, bl_doc *doc) {

@@ -29,7 +29,8 @@ typedef struct bl_doc_vector {
     size_t first, last; /* the run of degenerate eigenvalues around it; first == last: it stands alone */
     size_t n_sources;
     const bl_doc_source *sources;
-    double largest; /* |value| over the whole table: the end of its colour scale */
+    int orientation; /* -1: signs are turned against the JSON's (see bl_doc_hits) */
+    double largest;  /* |value| over the whole table: the end of its colour scale */
 } bl_doc_vector;
 
 typedef struct bl_doc_run {
@@ -73,6 +74,11 @@ typedef struct bl_doc_hits {
     size_t first, last; /* as in bl_doc_vector */
     size_t n_matches;
     const bl_doc_match *matches;
+    /* An eigenvector's sign is arbitrary. Documents show the one whose end has the larger sum of
+     * |activation| over the inputs: what is positive in a table then excites positively in a text. -1:
+     * similarities, contributions and virtual tokens have the opposite signs of the JSON's. */
+    int orientation;
+    double share; /* of that end in the sum of |activation|, 0.5 … 1; 1 without inputs */
 } bl_doc_hits;
 
 typedef struct bl_doc_scan {

@@ -135,6 +135,7 @@ static bool read_vector(bl_reader *reader, const json_t *json, const bl_doc_eige
     if (fabs(expected - vector->eigenvalue) > 1e-3 * largest_eigenvalue(eigen))
         return bl_reader_fail(reader, "eigenvalue: %g, but eigenvalues[%zu] is %g", vector->eigenvalue,
                               vector->position, expected);
+    vector->orientation = 1;
     vector->first = vector->last = vector->position;
     for (size_t i = 0; i < eigen->n_runs; i++)
         if (eigen->runs[i].first <= vector->position && vector->position <= eigen->runs[i].last) {
@@ -181,6 +182,26 @@ static bool read_extras(bl_reader *reader, const json_t *json, bl_doc_eigen *eig
         return bl_reader_fail(reader, "centred: true or false is expected");
     eigen->centred = json_is_true(centred);
     return true;
+}
+
+static void turn_entries(const bl_doc_entry *entries, size_t n) {
+    bl_doc_entry *own = (bl_doc_entry *)(uintptr_t)entries; /* the reader's own memory */
+    for (size_t i = 0; i < n; i++) own[i].value = -own[i].value;
+}
+
+void bl_doc_turn(bl_doc_vector *vector) {
+    vector->orientation = -vector->orientation;
+    for (size_t i = 0; i < vector->n_sources; i++) {
+        bl_doc_source *source = (bl_doc_source *)(uintptr_t)&vector->sources[i];
+        bl_doc_source before = *source;
+        source->top = before.bottom;
+        source->n_top = before.n_bottom;
+        source->bottom = before.top;
+        source->n_bottom = before.n_top;
+        source->value = -before.value;
+        turn_entries(source->top, source->n_top);
+        turn_entries(source->bottom, source->n_bottom);
+    }
 }
 
 const bl_doc_eigen *bl_doc_read_eigen(bl_reader *reader, const json_t *json) {

@@ -9,4 +9,6 @@ const bl_doc_eigen *bl_doc_read_eigen(bl_reader *reader, const json_t *json);
 const bl_doc_scan *bl_doc_read_scan(bl_reader *reader, const json_t *json);
 /* "model", "layer", "token", "minus", "direction". */
 bool bl_doc_read_subject(bl_reader *reader, const json_t *json, bl_doc_subject *subject);
+/* Turns the sign of a vector's virtual tokens: the lowest become the highest. */
+void bl_doc_turn(bl_doc_vector *vector);
 #endif

@@ -53,6 +53,23 @@ static bool read_group(bl_reader *reader, const json_t *json, bl_doc_hits *hits)
     return true;
 }
 
+/* Which end the inputs are at, and all signs so that it is the positive one. The JSON's contributions sum to
+ * |similarity|; here they sum to the oriented similarity. */
+static void orient(bl_doc_hits *hits, bl_doc_match *matches) {
+    double positive = 0, negative = 0;
+    for (size_t i = 0; i < hits->n_matches; i++)
+        *(matches[i].similarity < 0 ? &negative : &positive) += fabs(matches[i].activation);
+    hits->orientation = negative > positive ? -1 : 1;
+    hits->share = positive + negative > 0 ? fmax(positive, negative) / (positive + negative) : 1;
+    for (size_t i = 0; i < hits->n_matches; i++) {
+        double *contributions = (double *)(uintptr_t)matches[i].contributions; /* the reader's own memory */
+        matches[i].similarity *= hits->orientation;
+        if (!(matches[i].similarity < 0)) continue;
+        matches[i].bias = -matches[i].bias;
+        for (size_t k = 0; k <= matches[i].position; k++) contributions[k] = -contributions[k];
+    }
+}
+
 static bool read_hits(bl_reader *reader, const json_t *json, uint64_t stories, bl_doc_hits *hits) {
     json_int_t index;
     if (!json_is_object(json)) return bl_reader_fail(reader, "an object is expected");
@@ -70,6 +87,7 @@ static bool read_hits(bl_reader *reader, const json_t *json, uint64_t stories, b
         bl_reader_leave(reader, inner);
     }
     bl_reader_leave(reader, before);
+    orient(hits, matches);
     hits->matches = matches;
     return true;
 }

@@ -268,6 +268,15 @@ bl_tree *bl_match_tree(const bl_model *model, const bl_match *found, bl_error *e
     return bl_tree_built(&b, bl_put_match(&b, NULL, model, found));
 }
 
+void bl_put_orientation(bl_builder *b, bl_tree *vectors) {
+    double ends[2] = {0, 0};
+    json_t *hits = json_array_get(vectors, json_array_size(vectors) - 1), *match;
+    size_t i;
+    json_array_foreach(json_object_get(hits, "matches"), i, match)
+        ends[bl_tree_real(match, "similarity") < 0] += fabs(bl_tree_real(match, "activation"));
+    if (hits) bl_put_integer(b, hits, "orientation", ends[1] > ends[0] ? -1 : 1);
+}
+
 bl_tree *bl_put_hits(bl_builder *b, bl_tree *list, const bl_eigen *eigen, long index) {
     size_t position;
     if (!locate(b, eigen, index, &position)) return NULL;
@@ -292,6 +301,7 @@ bl_tree *bl_scan_tree(const bl_question *subject, const bl_eigen *eigen, const b
             bl_match found = bl_scan_match(scan, j, i);
             bl_put_match(&b, matches, subject->model, &found);
         }
+        if (!b.failed) bl_put_orientation(&b, vectors);
     }
     return bl_tree_built(&b, root);
 }

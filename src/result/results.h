@@ -13,4 +13,7 @@ size_t bl_put_extremes(bl_builder *builder, bl_tree *at, const bl_basis *basis, 
 bl_tree *bl_put_match(bl_builder *builder, bl_tree *list, const bl_model *model, const bl_match *match);
 /* {"index", "eigenvalue", "group", "matches": []}, added to a list; returns the list of its matches. */
 bl_tree *bl_put_hits(bl_builder *builder, bl_tree *list, const bl_eigen *eigen, long index);
+/* "orientation" of the last of `vectors`, whose matches are complete: 1 when the end of positive similarity
+ * has the larger sum of |activation|, -1 otherwise. */
+void bl_put_orientation(bl_builder *builder, bl_tree *vectors);
 #endif

@@ -66,13 +66,19 @@ bl_table *bl_rows_of_virtual_tokens(const bl_doc_eigen *eigen, bl_error *err) {
         const bl_doc_vector *vector = &eigen->vectors[i];
         for (size_t k = 0; k < vector->n_sources; k++) {
             const bl_doc_source *source = &vector->sources[k];
-            if (source->single) virtual_token(table, vector, source->name, "value", 0, NULL, source->value);
-            for (size_t r = 0; r < source->n_top; r++)
-                virtual_token(table, vector, source->name, "top", r, source->top[r].token,
-                              source->top[r].value);
-            for (size_t r = 0; r < source->n_bottom; r++)
-                virtual_token(table, vector, source->name, "bottom", r, source->bottom[r].token,
-                              source->bottom[r].value);
+            /* As the JSON has it, whichever way it is drawn. */
+            int sign = vector->orientation;
+            const bl_doc_entry *top = sign > 0 ? source->top : source->bottom,
+                               *bottom = sign > 0 ? source->bottom : source->top;
+            size_t n_top = sign > 0 ? source->n_top : source->n_bottom,
+                   n_bottom = sign > 0 ? source->n_bottom : source->n_top;
+            if (source->single)
+                virtual_token(table, vector, source->name, "value", 0, NULL, sign * source->value);
+            for (size_t r = 0; r < n_top; r++)
+                virtual_token(table, vector, source->name, "top", r, top[r].token, sign * top[r].value);
+            for (size_t r = 0; r < n_bottom; r++)
+                virtual_token(table, vector, source->name, "bottom", r, bottom[r].token,
+                              sign * bottom[r].value);
         }
     }
     return table;
@@ -81,6 +87,7 @@ bl_table *bl_rows_of_virtual_tokens(const bl_doc_eigen *eigen, bl_error *err) {
 /* A row per source word, and one of the constant's share, which has neither token nor position. */
 static void match_rows(bl_table *table, const bl_doc_hits *hits, size_t rank) {
     const bl_doc_match *match = &hits->matches[rank];
+    int sign = match->similarity < 0 ? -1 : 1; /* as the JSON has them */
     for (size_t i = 0; i <= match->position + (match->bias != 0); i++) {
         bool bias = i > match->position;
         bl_table_integer(table, hits->index);
@@ -89,11 +96,11 @@ static void match_rows(bl_table *table, const bl_doc_hits *hits, size_t rank) {
         bl_table_integer(table, (int64_t)match->story);
         bl_table_integer(table, (int64_t)match->position);
         bl_table_real(table, match->activation);
-        bl_table_real(table, match->similarity);
+        bl_table_real(table, hits->orientation * match->similarity);
         if (bias) bl_table_empty(table);
         else bl_table_integer(table, (int64_t)i);
         bl_table_text(table, bias ? NULL : match->tokens[i]);
-        bl_table_real(table, bias ? match->bias : match->contributions[i]);
+        bl_table_real(table, sign * (bias ? match->bias : match->contributions[i]));
         group_cell(table, hits->first, hits->last);
     }
 }

@@ -18,7 +18,7 @@ typedef struct route {
 
 static const route routes[] = {
     {"/api/info", BL_EFFORT_QUICK, false, "", bl_api_info},
-    {"/api/tokens", BL_EFFORT_QUICK, false, "q sort ascending limit offset", bl_api_tokens},
+    {"/api/tokens", BL_EFFORT_QUICK, false, "q sort ascending limit offset least whole reads", bl_api_tokens},
     {"/api/eigen", BL_EFFORT_MEDIUM, true, BL_TOPIC_PARAMETERS " eigs*", bl_api_eigen},
     {"/api/scan", BL_EFFORT_LONG, true, BL_TOPIC_PARAMETERS " eigs* top stories heads", bl_api_scan},
     {"/api/sentence", BL_EFFORT_MEDIUM, true, "text", bl_api_sentence},

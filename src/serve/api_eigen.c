@@ -104,6 +104,7 @@ static bool put_stored(bl_call *call, const wish *w, const bl_eigen *eigen, size
     bl_tree *matches = bl_put_hits(b, vectors, eigen, w->indices[j]);
     for (size_t i = 0; ok && i < found.n; i++)
         bl_put_match(b, matches, call->explorer->model, &found.list[i]);
+    if (ok && !b->failed) bl_put_orientation(b, vectors);
     bl_scan_free(scan);
     bl_look_matches_free(&found);
     return ok;

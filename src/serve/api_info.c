@@ -4,6 +4,7 @@
 #include "serve/explorer_private.h"
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -144,18 +145,46 @@ static bool read_order(bl_call *call, listing *l) {
     return true;
 }
 
+/* Whether a token can stand as a word of its own: letters only, and with the mark of a word's beginning where
+ * the vocabulary has such marks. */
+static bool is_whole(const bl_explorer *e, size_t id, bool marked) {
+    const char *text = e->names[id], *word = without_mark(text);
+    utf8proc_int32_t c;
+    if (strncmp(text, "##", 2) == 0 || (marked && word == text) || !*word) return false;
+    for (const char *at = word; *at;) {
+        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)at, -1, &c);
+        utf8proc_category_t kind = n > 0 ? utf8proc_category(c) : UTF8PROC_CATEGORY_CN;
+        if (kind < UTF8PROC_CATEGORY_LU || kind > UTF8PROC_CATEGORY_LO) return false;
+        at += n;
+    }
+    return true;
+}
+
+/* Does the vocabulary mark where words begin (byte-level BPE, SentencePiece)? */
+static bool has_marks(const bl_explorer *e) {
+    size_t V = bl_model_config(e->model)->n_vocab, n = 0;
+    for (size_t id = 0; id < V; id++)
+        n += strncmp(e->names[id], "##", 2) != 0 && without_mark(e->names[id]) != e->names[id];
+    return n > V / 20;
+}
+
 static bool collect(bl_call *call, listing *l) {
     const bl_explorer *e = call->explorer;
     const char *q = bl_request_text(call->request, "q");
     size_t V = bl_model_config(e->model)->n_vocab;
     utf8proc_uint8_t *folded = NULL;
+    bool whole, marked = has_marks(e);
+    size_t least;
+    if (!bl_request_flag(call->request, "whole", &whole, &call->err) ||
+        !bl_request_count(call->request, "least", 0, SIZE_MAX / 2, &least, &call->err))
+        return false;
     if (utf8proc_map((const utf8proc_uint8_t *)(q ? q : ""), 0, &folded,
                      UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_CASEFOLD) < 0)
         return bl_fail(&call->err, BL_ERR_MEMORY, "out of memory while a query was read");
     l->rows = bl_alloc(V, sizeof *l->rows, &call->err);
     for (size_t id = 0; l->rows && id < V; id++) {
         int group = group_of(e->folded[id], (const char *)folded);
-        if (group < 0) continue;
+        if (group < 0 || (whole && !is_whole(e, id, marked)) || count_of(l, id) < least) continue;
         double key = l->by == BY_COUNT ? (double)count_of(l, id)
                    : l->by >= 0        ? bl_look_get_direction(e->atlas, id)->figures[l->by]
                                        : (double)id;
@@ -172,7 +201,38 @@ static void put_values(bl_builder *b, bl_tree *at, const char *key, const float 
     else bl_put_null(b, at, key);
 }
 
-void bl_explorer_put_row(const bl_explorer *e, bl_builder *b, bl_tree *list, size_t id,
+/* "reads": the strongest virtual tokens of the direction's strongest eigenvector, and the source that has
+ * them. */
+static void put_reads(const bl_explorer *e, bl_builder *b, bl_tree *at, size_t id) {
+    enum { SHOWN = 3 };
+    const bl_look_direction *d = bl_look_get_direction(e->atlas, id);
+    long index = d->figures[BL_LOOK_HIGHEST] >= -d->figures[BL_LOOK_LOWEST] ? -1 : 0;
+    bl_look_words words;
+    bl_error failure = {0};
+    if (!d->there || b->failed) return;
+    if (!bl_look_get_words(e->atlas, (int32_t)id, index, &words, &failure)) {
+        bl_builder_fail(b, failure.code, "%s", failure.message);
+        return;
+    }
+    size_t best = 0;
+    for (size_t i = 1; i < words.n; i++) /* the first of an end is its strongest */
+        if (fabsf(words.list[i].value) > fabsf(words.list[best].value)) best = i;
+    if (words.n) {
+        const bl_look_word *first = &words.list[best];
+        char source[32] = "direct";
+        if (first->source > 0) snprintf(source, sizeof source, "head %d", (int)first->source - 1);
+        bl_tree *reads = bl_put_object(b, at, "reads");
+        bl_put_integer(b, reads, "index", index);
+        bl_put_text(b, reads, "source", source);
+        bl_tree *tokens = bl_put_array(b, reads, "tokens");
+        for (size_t i = best; i < words.n && i < best + SHOWN; i++)
+            if (words.list[i].source == first->source && words.list[i].top == first->top)
+                bl_put_token(b, tokens, NULL, e->model, words.list[i].token);
+    }
+    bl_look_words_free(&words);
+}
+
+void bl_explorer_put_row(const bl_explorer *e, bl_builder *b, bl_tree *list, size_t id, bool reads,
                          const uint64_t *counts) {
     bl_tree *out = bl_put_object(b, list, NULL);
     bl_put_count(b, out, "id", id);
@@ -187,20 +247,23 @@ void bl_explorer_put_row(const bl_explorer *e, bl_builder *b, bl_tree *list, siz
     for (int i = 0; i < BL_LOOK_FIGURES; i++) bl_put_real(b, out, figures[i], d->figures[i]);
     put_values(b, out, "values", d->values, n);
     put_values(b, out, "null_values", d->null_values, n);
+    if (reads) put_reads(e, b, out, id);
 }
 
 bl_tree *bl_api_tokens(bl_call *call) {
     listing l = {.explorer = call->explorer};
     size_t limit, offset;
+    bool reads;
     bl_builder b = {&call->err, false};
     bl_tree *root = NULL;
-    if (read_order(call, &l) && bl_request_count(call->request, "limit", 50, MOST_ROWS, &limit, &call->err) &&
+    if (read_order(call, &l) && bl_request_flag(call->request, "reads", &reads, &call->err) &&
+        bl_request_count(call->request, "limit", 50, MOST_ROWS, &limit, &call->err) &&
         bl_request_count(call->request, "offset", 0, MOST_ROWS, &offset, &call->err) && collect(call, &l)) {
         root = bl_put_object(&b, NULL, NULL);
         bl_put_count(&b, root, "total", l.n);
         bl_tree *rows = bl_put_array(&b, root, "tokens");
         for (size_t i = offset; i < l.n && i - offset < limit; i++)
-            bl_explorer_put_row(l.explorer, &b, rows, l.rows[i].id, l.counts);
+            bl_explorer_put_row(l.explorer, &b, rows, l.rows[i].id, reads, l.counts);
         root = bl_tree_built(&b, root);
     }
     free(l.rows);

@@ -50,9 +50,9 @@ bl_tree *bl_api_contributions(bl_call *call);
 
 /* What /api/info says, without a root's end: the static site adds to it. */
 void bl_explorer_put_info(const bl_explorer *explorer, bl_builder *builder, bl_tree *root);
-/* The row of a token in /api/tokens; `counts` [V] where there is no atlas, or NULL. */
+/* The row of a token in /api/tokens, with what it `reads`; `counts` [V] where there is no atlas, or NULL. */
 void bl_explorer_put_row(const bl_explorer *explorer, bl_builder *builder, bl_tree *list, size_t id,
-                         const uint64_t *counts);
+                         bool reads, const uint64_t *counts);
 
 /* Refuses with a status and a code of its own; returns NULL. */
 void *bl_call_refuse(bl_call *call, unsigned status, const char *code, const char *message);

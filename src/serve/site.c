@@ -157,7 +157,8 @@ static bool write_tokens(const site *s, bl_error *err) {
     bl_tree *root = bl_put_object(&b, NULL, NULL);
     bl_put_count(&b, root, "total", s->V);
     bl_tree *rows = bl_put_array(&b, root, "tokens");
-    for (size_t id = 0; id < s->V && !b.failed; id++) bl_explorer_put_row(s->explorer, &b, rows, id, NULL);
+    for (size_t id = 0; id < s->V && !b.failed; id++)
+        bl_explorer_put_row(s->explorer, &b, rows, id, true, NULL);
     return write_data(s, "tokens", bl_tree_built(&b, root), err);
 }
 

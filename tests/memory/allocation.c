@@ -357,7 +357,7 @@ static bool notebook(const work *w, bl_error *err) {
 }
 
 static char *table(const work *w, bl_error *err) {
-    const bl_terminal terminal = {BL_COLOUR_24BIT, 80};
+    const bl_terminal terminal = {.colour = BL_COLOUR_24BIT, .width = 80};
     return bl_report_table(w->report, &terminal, err);
 }
 

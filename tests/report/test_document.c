@@ -239,6 +239,48 @@ static void test_without_extras(void **state) {
     json_decref(root);
 }
 
+/* An eigenvector whose inputs are at its negative end is drawn with the other sign: tables, words and numbers agree.
+ * CSV keeps the JSON's signs. */
+static void test_orientation(void **state) {
+    (void)state;
+    json_t *root = support_json(REPORT_FILE), *scan = json_object_get(root, "scan");
+    json_t *matches = json_object_get(json_array_get(json_object_get(scan, "vectors"), 0), "matches");
+    json_t *strong = json_array_get(matches, 0);
+    double similarity = json_number_value(json_object_get(strong, "similarity"));
+    json_object_set_new(strong, "similarity", json_real(-similarity)); /* 4.18 of 4.62 of the activation */
+    char *text = json_dumps(root, JSON_REAL_PRECISION(9)), *plain = report_text();
+    bl_doc *turned = read_doc(text, BL_DOC_REPORT, NULL), *before = read_doc(plain, BL_DOC_REPORT, NULL);
+    assert_true(turned && before);
+    const bl_doc_hits *hits = &turned->scan->vectors[0];
+    const bl_doc_source *now = &turned->eigen->vectors[0].sources[0],
+                        *then = &before->eigen->vectors[0].sources[0];
+    assert_int_equal(hits->orientation, -1);
+    assert_near(hits->share, 4.176818 / (4.176818 + 0.443682), 1e-9, 1);
+    for (size_t i = 0; i < 2; i++) { /* the sum of the shares is the similarity that is shown */
+        double sum = hits->matches[i].bias;
+        for (size_t k = 0; k <= hits->matches[i].position; k++) sum += hits->matches[i].contributions[k];
+        assert_near(sum, hits->matches[i].similarity, 1e-5, 1);
+    }
+    assert_true(hits->matches[0].similarity > 0 && hits->matches[1].similarity < 0);
+    assert_int_equal(now->n_top, then->n_bottom);
+    assert_string_equal(now->top[0].token, then->bottom[0].token);
+    assert_near(now->top[0].value, -then->bottom[0].value, 0, 1);
+    assert_int_equal(turned->scan->vectors[1].orientation, 1);
+    bl_table *rows = bl_rows_of_virtual_tokens(turned->eigen, NULL),
+             *same = bl_rows_of_virtual_tokens(before->eigen, NULL);
+    char *a = bl_table_csv(rows, 0, NULL), *b = bl_table_csv(same, 0, NULL);
+    assert_string_equal(a, b);
+    bl_free(a);
+    bl_free(b);
+    bl_table_free(rows);
+    bl_table_free(same);
+    bl_doc_free(before);
+    bl_doc_free(turned);
+    free(text);
+    free(plain);
+    json_decref(root);
+}
+
 static void test_short_names(void **state) {
     (void)state;
     assert_string_equal(bl_doc_short_name("/home/me/models/ts"), "ts");
@@ -255,6 +297,7 @@ int main(void) {
                                        cmocka_unit_test(test_message_is_harmless),
                                        cmocka_unit_test(test_cut),
                                        cmocka_unit_test(test_without_extras),
+                                       cmocka_unit_test(test_orientation),
                                        cmocka_unit_test(test_short_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

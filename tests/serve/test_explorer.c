@@ -265,6 +265,19 @@ static void test_tokens(void **state) {
     assert_true(strcmp(json_string_value(json_object_get(json_array_get(rows, 0), "token")),
                        json_string_value(json_object_get(json_array_get(rows, 1), "token"))) < 0);
     json_decref(list);
+    list = ask(&with, "/api/tokens", "least=3&whole=1&reads=1&limit=1000", 200, "");
+    rows = json_object_get(list, "tokens");
+    assert_true(json_array_size(rows) > 0);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *row = json_array_get(rows, i), *reads = json_object_get(row, "reads");
+        const char *token = json_string_value(json_object_get(row, "token"));
+        assert_true(key(row, "count") >= 3);
+        assert_true(strspn(token, "abcdefghijklmnopqrstuvwxyz") == strlen(token));
+        if (json_is_null(json_object_get(row, "largest"))) continue;
+        assert_true(json_array_size(json_object_get(reads, "tokens")) > 0);
+        assert_true(key(reads, "index") == (key(row, "highest") >= -key(row, "lowest") ? -1 : 0));
+    }
+    json_decref(list);
     refused(&without, "/api/tokens", "sort=largest", 409, "bilens atlas");
     refused(&without, "/api/sentence/excited", "text=tom", 409, "bilens atlas");
     refused(&with, "/api/tokens", "sort=beauty", 400, "cannot sort by 'beauty'");
