@@ -54,7 +54,7 @@ test("sort and filter the list", async () => {
     ["Largest |λ|", 4],
     ["Effective rank", 7],
     ["Beside chance", 3],
-    ["In the corpus", 8]
+    ["In the corpus", 9]
   ]) {
     for (const way of ["descending", "ascending"]) {
       const on = page.locator(`.list th[aria-sort="${way}"] button`, { hasText: name });
@@ -88,13 +88,14 @@ test("the numbers are the command line's", async () => {
     const head = plain(await page.locator(".vector h2").textContent());
     assert.ok(Math.abs(parseFloat(head.match(/λ = (\S+?)evidence/)[1]) - vector.eigenvalue) < 1e-3, head);
     assert.match(head, vector.eigenvalue > 0 ? /evidence for swim/ : /evidence against swim/);
-    const first = page.locator(".vt tbody tr").first().locator("td");
-    const [token, value] = vector.sources.direct.top[0];
-    assert.equal(await first.nth(0).textContent(), token);
-    assert.ok(Math.abs(parseFloat(plain(await first.nth(1).textContent())) - value) < 2e-3);
     const hits = scan.vectors.find(v => v.index === vector.index);
     await page.waitForFunction(n => document.querySelectorAll(".inputs li").length === n, hits.matches.length);
-    const match = hits.matches[0];
+    /* The sign that is drawn is that of the end with most of the inputs' activation. */
+    const [token, value] = hits.orientation > 0 ? vector.sources.direct.top[0] : vector.sources.direct.bottom[0];
+    const first = page.locator(".vt tbody tr").first().locator("td");
+    assert.equal(await first.nth(0).textContent(), token);
+    assert.ok(Math.abs(parseFloat(plain(await first.nth(1).textContent())) - hits.orientation * value) < 2e-3);
+    const match = hits.matches.find(m => hits.orientation * m.similarity >= 0);
     assert.ok(Math.abs(parseFloat(plain(await page.locator(".inputs .act b").first().textContent())) - match.activation) < 0.02);
     assert.equal(await page.locator(".inputs .act span").first().textContent(), `story ${match.story}, position ${match.position}`);
   }
