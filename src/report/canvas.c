@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include <cairo-pdf.h>
 #include <cairo-svg.h>
+#include <errno.h>
 #include <string.h>
 
 #define PNG_SCALE 3.0
@@ -68,19 +69,32 @@ static cairo_surface_t *surface_for(const bl_canvas *canvas, const char *suffix,
     return pdf;
 }
 
+/* Cairo says "out of memory" for whatever kept it from reading a font or a file; errno knows better. */
+static bool drawing_failed(const char *path, cairo_status_t status, bool no_memory, bl_error *err) {
+    static const int told[] = {EACCES, EIO, EMFILE, ENFILE, ENOSPC, EROFS};
+    int why = errno;
+    bool memory = no_memory || status == CAIRO_STATUS_NO_MEMORY;
+    for (size_t i = 0; memory && !no_memory && i < sizeof told / sizeof *told; i++)
+        if (why == told[i]) return bl_fail(err, BL_ERR_IO, "%s: drawing failed: %s", path, strerror(why));
+    return bl_fail(err, memory ? BL_ERR_MEMORY : BL_ERR_IO, "%s: drawing failed: %s", path,
+                   cairo_status_to_string(status));
+}
+
 static bool draw_page(cairo_surface_t *surface, bl_draw_fn draw, const void *context, const char *path,
                       bl_error *err) {
     cairo_t *on = cairo_create(surface);
     bl_ink(on, 255, 255, 255);
     cairo_paint(on);
     cairo_select_font_face(on, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
+    errno = 0;
     bool ok = draw(on, context, err);
     cairo_show_page(on);
     cairo_status_t status = cairo_status(on);
+    int why = errno;
     cairo_destroy(on);
+    errno = why;
     if (!ok || status == CAIRO_STATUS_SUCCESS) return ok;
-    return bl_fail(err, status == CAIRO_STATUS_NO_MEMORY ? BL_ERR_MEMORY : BL_ERR_IO,
-                   "%s: drawing failed: %s", path, cairo_status_to_string(status));
+    return drawing_failed(path, status, false, err);
 }
 
 bool bl_canvas_write(const bl_canvas *canvas, const char *path, bl_draw_fn draw, const void *context,
@@ -98,9 +112,7 @@ bool bl_canvas_write(const bl_canvas *canvas, const char *path, bl_draw_fn draw,
     cairo_surface_finish(surface);
     if (status == CAIRO_STATUS_SUCCESS) status = cairo_surface_status(surface);
     cairo_surface_destroy(surface);
-    if (ok && status != CAIRO_STATUS_SUCCESS)
-        ok = bl_fail(err, out.failed ? BL_ERR_MEMORY : BL_ERR_IO, "%s: drawing failed: %s", path,
-                     cairo_status_to_string(status));
+    if (ok && status != CAIRO_STATUS_SUCCESS) ok = drawing_failed(path, status, out.failed, err);
     if (ok && strcmp(suffix, ".svg") == 0) steady_ids(&out);
     ok = ok && bl_file_write(path, out.data, out.n, err);
     bl_buffer_free(&out);
