@@ -131,6 +131,19 @@ near "$(first_step silu)" "$(first_step tuned)" 1e-6 || fail "slope 1 is not sil
 refused 2 "begins with silu" train wrong --from "$folder/done" "${annealed[@]}"
 refused 2 "not like swish" train wrong --steps 3 --gate "swish:1..0"
 
+# Precision: auto says what it took, in result and log; a run is not resumed in another one.
+took=$(train auto --steps 3 --warmup 1 --precision auto --format json --quiet | value precision)
+[ "$took" = '"f32"' ] || [ "$took" = '"bf16"' ] || fail "auto took $took"
+[ "$(grep -c "\"precision\":$took" "$folder/auto/log.jsonl")" = 3 ] || fail "the log of $took: $(cat "$folder/auto/log.jsonl")"
+refused 2 "not one of f32, bf16, auto" train wrong --steps 3 --precision f64
+if train half --steps 100000 --warmup 1 --precision bf16 --time 0.1s --quiet >/dev/null 2>"$folder/stderr"; then
+    cp "$folder/threads/checkpoint" "$folder/threads/log.jsonl" "$folder/half" # of float32, with the same options otherwise
+    rm "$folder/half/config.json"
+    refused 2 '"precision" is "f32", now it would be "bf16"' train half --steps 100000 --warmup 2 --precision bf16 --resume
+else
+    grep -q "no instructions" "$folder/stderr" || fail "bf16: $(cat "$folder/stderr")"
+fi
+
 # On ranks: the same decisions; verbs that share no work speak once; what a rank starts is no rank.
 if command -v mpirun >/dev/null; then
     mpi="mpirun --oversubscribe -n 2"
