@@ -4,21 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The tie rule: larger square first, then the lower story. */
-static bool is_better(const bl_hit *a, const bl_hit *b) {
-    float x = a->similarity * a->similarity, y = b->similarity * b->similarity;
-    return x > y || (x == y && a->story < b->story);
-}
-
-static void insert(bl_hit *list, uint32_t *have, size_t top, const bl_hit *hit) {
-    size_t at = *have;
-    while (at > 0 && is_better(hit, &list[at - 1])) at--;
-    if (at == top) return;
-    if (*have < top) ++*have;
-    memmove(list + at + 1, list + at, (*have - 1 - at) * sizeof *list);
-    list[at] = *hit;
-}
-
 bool bl_hits_gather(const bl_ranks *ranks, const bl_hits *mine, bl_hits *all, bl_error *err) {
     size_t counts = mine->J * sizeof *mine->have, lists = mine->J * mine->top * sizeof *mine->list;
     bl_gathered got = {0};
@@ -37,7 +22,7 @@ bool bl_hits_gather(const bl_ranks *ranks, const bl_hits *mine, bl_hits *all, bl
             for (size_t i = 0; i < have; i++) {
                 bl_hit hit;
                 memcpy(&hit, data + counts + (j * mine->top + i) * sizeof hit, sizeof hit);
-                insert(all->list + j * mine->top, &all->have[j], mine->top, &hit);
+                bl_hits_offer(all, j, &hit);
             }
         }
     }

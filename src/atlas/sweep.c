@@ -89,22 +89,38 @@ void bl_sweep_free(bl_sweep *w) {
     free(w);
 }
 
-/* Offers one run of similarities s [n] (+ bias) of one story to a list. */
-static void offer(bl_hit *list, uint32_t *have, size_t top, uint32_t story, const float *restrict s, size_t n,
-                  float bias) {
+/* Larger square first, then the lower story. */
+static bool is_better(const bl_hit *a, const bl_hit *b) {
+    float x = a->similarity * a->similarity, y = b->similarity * b->similarity;
+    return x > y || (x == y && a->story < b->story);
+}
+
+void bl_hits_offer(bl_hits *hits, size_t j, const bl_hit *hit) {
+    bl_hit *list = hits->list + j * hits->top;
+    size_t at = hits->have[j];
+    while (at > 0 && is_better(hit, &list[at - 1])) at--;
+    if (at == hits->top) return;
+    if (hits->have[j] < hits->top) hits->have[j]++;
+    memmove(list + at + 1, list + at, (hits->have[j] - 1 - at) * sizeof *list);
+    list[at] = *hit;
+}
+
+/* Offers the best of one run of similarities s [n] (+ bias) of one story to list j. Stories come in order, so
+ * that one that only equals the list's last comes too late. */
+static void offer(bl_hits *hits, size_t j, uint32_t story, const float *restrict s, size_t n, float bias) {
     float most = 0;
 #pragma omp simd reduction(max : most)
     for (size_t p = 0; p < n; p++) {
         float square = (s[p] + bias) * (s[p] + bias);
         most = square > most ? square : most;
     }
-    size_t at = *have, p = 0;
-    while (at > 0 && most > list[at - 1].similarity * list[at - 1].similarity) at--;
-    if (at == top) return;
+    if (hits->have[j] == hits->top) {
+        float last = hits->list[(j + 1) * hits->top - 1].similarity;
+        if (most <= last * last) return;
+    }
+    size_t p = 0;
     while (p + 1 < n && (s[p] + bias) * (s[p] + bias) < most) p++;
-    if (*have < top) ++*have;
-    memmove(list + at + 1, list + at, (*have - 1 - at) * sizeof *list);
-    list[at] = (bl_hit){story, (uint32_t)p, s[p] + bias};
+    bl_hits_offer(hits, j, &(bl_hit){story, (uint32_t)p, s[p] + bias});
 }
 
 typedef struct chunk {
@@ -128,8 +144,8 @@ static void sweep_tile(const bl_sweep *w, const chunk *c, size_t j0, size_t rows
             float bias = w->n > w->d ? w->v[j * w->n + w->d] : 0;
             for (size_t i = a; i < b; i++)
                 if (c->lengths[i])
-                    offer(hits->list + j * hits->top, &hits->have[j], hits->top, c->first + (uint32_t)i,
-                          tile + r * cols + c->begin[i] - base, c->lengths[i], bias);
+                    offer(hits, j, c->first + (uint32_t)i, tile + r * cols + c->begin[i] - base,
+                          c->lengths[i], bias);
         }
     }
 }

@@ -19,6 +19,8 @@ typedef struct bl_hits {
 
 bool bl_hits_init(bl_hits *hits, size_t J, size_t top, bl_error *err);
 void bl_hits_free(bl_hits *hits);
+/* Offers a hit to list j: larger squares first, of equal ones the lower story. */
+void bl_hits_offer(bl_hits *hits, size_t j, const bl_hit *hit);
 
 typedef struct bl_sweep bl_sweep;
 /* v [J, n] is kept by pointer, n = bl_interaction_size. */

@@ -12,59 +12,18 @@
 
 /* ---- stories ---- */
 
-typedef struct encoding {
-    const bl_model *model;
-    bl_batch *batch;
-} encoding;
-
-static bool encode(void *context, size_t i, size_t thread, bl_error *err) {
-    encoding *e = context;
-    (void)thread;
-    return bl_batch_encode(e->batch, i, bl_model_tokenizer(e->model), bl_model_config(e->model)->n_ctx, err);
-}
-
-typedef struct space {
-    size_t ids, stories;
-} space;
-
-/* Appends the batch's stories. */
-static bool append(bl_story_ids *s, space *room, const bl_batch *batch, bl_error *err) {
-    size_t capacity = room->stories;
-    if (!bl_grow(&s->begin, &capacity, s->n + batch->n + 1, sizeof *s->begin, err) ||
-        !bl_grow(&s->first, &room->stories, s->n + batch->n + 1, sizeof *s->first, err))
-        return false;
-    if (s->n == 0) s->begin[0] = s->first[0] = 0;
-    for (size_t i = 0; i < batch->n; i++) {
-        size_t n = batch->ids[i].n, at = s->begin[s->n];
-        if (!bl_grow(&s->ids, &room->ids, at + n, sizeof *s->ids, err)) return false;
-        memcpy(s->ids + at, batch->ids[i].data, n * sizeof *s->ids);
-        s->first[s->n + 1] = s->first[s->n] + (n ? n - 1 : 0);
-        s->begin[++s->n] = at + n;
-        if (n > s->longest) s->longest = n;
-    }
-    return true;
-}
-
 bool bl_story_ids_read(const bl_model *model, bl_corpus *corpus, size_t most, const bl_progress *progress,
                        bl_story_ids *out, bl_error *err) {
-    *out = (bl_story_ids){0};
-    bl_batch batch = {0};
-    space room = {0};
-    encoding context = {model, &batch};
-    size_t step = 256;
-    bool ok = true;
-    while (ok) {
-        size_t left = most ? most - out->n : step;
-        uint64_t read, total;
-        if (left == 0) break;
-        bl_corpus_position(corpus, &read, &total);
-        ok = bl_progress_step(progress, "reading", read, total, err) &&
-             bl_batch_read(&batch, corpus, left < step ? left : step, err);
-        if (!ok || batch.n == 0) break;
-        ok = bl_parallel(batch.n, encode, &context, err) && append(out, &room, &batch, err);
+    bl_samples all = {0};
+    bool ok = bl_samples_read(&all, corpus, bl_model_tokenizer(model), bl_model_config(model)->n_ctx, most,
+                              progress, err);
+    *out = (bl_story_ids){.ids = all.ids, .begin = all.begin, .n = all.n, .longest = all.longest};
+    if (ok) ok = (out->first = bl_alloc_zero(all.n + 1, sizeof *out->first, err)) != NULL;
+    for (size_t i = 0; ok && i < all.n; i++) {
+        size_t n = all.begin[i + 1] - all.begin[i];
+        out->first[i + 1] = out->first[i] + (n ? n - 1 : 0);
     }
-    bl_batch_free(&batch);
-    if (ok && (out->n == 0 || out->first[out->n] == 0))
+    if (ok && out->first[all.n] == 0)
         ok = bl_fail(err, BL_ERR_INPUT, "no story has two tokens, so that there is nothing to predict");
     if (!ok) bl_story_ids_free(out);
     return ok;

@@ -58,19 +58,6 @@ size_t bl_excited_rows(const float *v, const float *lambda, size_t stride, size_
     return best.n;
 }
 
-/* Merges found [n_found], of one direction, into out [*n of at most limit], strongest first; an earlier
- * direction goes before a later one of the same strength. */
-static void merge(bl_excited *out, size_t *n, size_t limit, const bl_excited *found, size_t n_found) {
-    for (size_t i = 0; i < n_found; i++) {
-        size_t place = *n;
-        while (place > 0 && fabsf(out[place - 1].activation) < fabsf(found[i].activation)) place--;
-        if (place == limit) continue;
-        if (*n < limit) ++*n;
-        memmove(out + place + 1, out + place, (*n - 1 - place) * sizeof *out);
-        out[place] = found[i];
-    }
-}
-
 static bool one_direction(const bl_model *model, size_t layer, const float *u, size_t which, const float *x,
                           size_t limit, bl_excited *found, size_t *n_found, bl_error *err) {
     bl_eigen *eigen = bl_eigen_new(model, layer, u, 0, err);
@@ -90,14 +77,24 @@ static bool one_direction(const bl_model *model, size_t layer, const float *u, s
 
 bool bl_excited_directions(const bl_model *model, size_t layer, const float *u, size_t m, const float *x,
                            size_t limit, bl_excited *out, size_t *n_out, bl_error *err) {
-    size_t d = bl_model_config(model)->d_model, n_found;
-    bl_excited *found = bl_alloc(limit, sizeof *found, err);
-    bool ok = found != NULL;
-    *n_out = 0;
-    for (size_t i = 0; ok && i < m; i++) {
+    size_t d = bl_model_config(model)->d_model, n_found = 0, count;
+    if (!bl_mul_size(limit, 2, &count)) count = SIZE_MAX;
+    bl_excited *found = bl_alloc(count, sizeof *found, err), *kept = found ? found + limit : NULL;
+    bl_scored *list = bl_alloc(limit, sizeof *list, err);
+    bl_best best = bl_best_begin(list, limit);
+    bool ok = found && list;
+    for (size_t i = 0; ok && i < m;
+         i++) { /* an earlier direction goes before a later one of equal strength */
         ok = one_direction(model, layer, u + i * d, i, x, limit, found, &n_found, err);
-        if (ok) merge(out, n_out, limit, found, n_found);
+        for (size_t k = 0; ok && k < n_found; k++) {
+            size_t slot = bl_best_offer(&best, fabsf(found[k].activation), i * limit + k);
+            if (slot != BL_BEST_NONE) kept[slot] = found[k];
+        }
     }
+    if (ok) bl_best_sort(&best);
+    for (size_t i = 0; ok && i < best.n; i++) out[i] = kept[list[i].slot];
+    *n_out = ok ? best.n : 0;
     free(found);
+    free(list);
     return ok;
 }
