@@ -13,7 +13,7 @@ set(BILENS_HOUSE
   "decompose bilinear basis direction eigen decompose hosvd diff pairs dictionary"
   "subject image subject"
   "scan scan excite"
-  "evidence image_evidence ablate explain truncate chance features"
+  "evidence surrogate image_evidence ablate explain truncate chance features"
   "train train image_train"
   "result tree image_result result evidence feature_result"
   "atlas atlas"

@@ -39,6 +39,7 @@
 #include <bilens/hub.h>
 #include <bilens/image.h>
 #include <bilens/image_evidence.h>
+#include <bilens/surrogate.h>
 #include <bilens/image_report.h>
 #include <bilens/image_result.h>
 #include <bilens/image_train.h>

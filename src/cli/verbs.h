@@ -30,6 +30,7 @@
     X(hosvd) \
     X(diff) \
     X(similar) \
+    X(surrogate) \
     X(features) \
     X(mask) \
     X(study) \

@@ -49,7 +49,7 @@ static size_t axis_size(const bl_model *model, const kind *k, size_t axis) {
     const char *name = k->axes[axis];
     if (strcmp(name, "token") == 0) return c->n_vocab;
     if (strcmp(name, "head") == 0) return c->n_head;
-    if (strcmp(name, "d_head") == 0) return c->d_model / c->n_head;
+    if (strcmp(name, "d_head") == 0) return c->head_dim;
     if (strcmp(name, "d_hidden") == 0) return c->d_hidden;
     return strcmp(k->name, "b") == 0 && axis > 0 ? bl_interaction_size(model) : c->d_model;
 }
@@ -84,19 +84,19 @@ static const float *stored(const bl_model *model, const char *name, const bl_lay
 /* OV_h = s O_h V_h [d, d] for every head */
 static void compute_ov(const bl_model *model, const bl_layer *l, float *out) {
     const bl_config *c = bl_model_config(model);
-    size_t d = c->d_model, k = d / c->n_head;
+    size_t d = c->d_model, k = c->head_dim;
     for (size_t h = 0; h < c->n_head; h++)
-        bl_gemm_nn(d, d, k, bl_model_attention_scale(model), l->w_o.data + h * k, d, l->w_v.data + h * k * d,
-                   d, 0.0F, out + h * d * d, d);
+        bl_gemm_nn(d, d, k, bl_model_attention_scale(model), l->w_o.data + h * k, l->w_o.stride,
+                   l->w_v.data + h * k * d, d, 0.0F, out + h * d * d, d);
 }
 
 /* Q_h^T K_h / sqrt(k) [d, d] for every head: the score of a query and a key at the same position */
 static void compute_qk(const bl_model *model, const bl_layer *l, float *out) {
     const bl_config *c = bl_model_config(model);
-    size_t d = c->d_model, k = d / c->n_head;
+    size_t d = c->d_model, k = c->head_dim;
     for (size_t h = 0; h < c->n_head; h++)
-        bl_gemm_tn(d, d, k, 1.0F / sqrtf((float)k), l->w_q.data + h * k * d, d, l->w_k.data + h * k * d, d,
-                   0.0F, out + h * d * d, d);
+        bl_gemm_tn(d, d, k, bl_model_score_scale(model), l->w_q.data + h * k * d, d, l->w_k.data + h * k * d,
+                   d, 0.0F, out + h * d * d, d);
 }
 
 /* OV_h W_E^T, a row a token [V, d], for every head */
@@ -150,6 +150,7 @@ bool bl_weight_array_get(const bl_model *model, const char *name, size_t layer, 
         return bl_fail(err, BL_ERR_MEMORY, "tensor '%s' is too large for memory", name);
     memcpy(out->axes, k->axes, sizeof k->axes);
     out->array.name = k->name;
+    if (!bl_model_unfold(model, layer, err)) return false;
     const bl_layer *l = bl_model_layer(model, layer);
     if (!k->computed) {
         out->array.data = stored(model, name, l);

@@ -156,21 +156,6 @@ double bl_final_scale(const bl_model *model, const float *row) {
     return bl_final_scale_of_sum(model, row, NULL);
 }
 
-double bl_log_sum_exp(const float *row, size_t n) {
-    float most = row[0];
-#pragma omp simd reduction(max : most)
-    for (size_t i = 1; i < n; i++) most = row[i] > most ? row[i] : most;
-    double sum = 0;
-    for (size_t begin = 0; begin < n; begin += 256) {
-        size_t end = n - begin < 256 ? n : begin + 256;
-        float part = 0;
-#pragma omp simd reduction(+ : part)
-        for (size_t i = begin; i < end; i++) part += bl_expf(row[i] - most);
-        sum += (double)part;
-    }
-    return (double)most + log(sum);
-}
-
 bool bl_check_last_layer(const bl_model *model, size_t layer, const char *what, bl_error *err) {
     size_t last = bl_model_config(model)->n_layer - 1;
     return layer == last || bl_fail(err, BL_ERR_USAGE,

@@ -3,6 +3,7 @@
 #ifndef BL_EVIDENCE_LAYER_RUN_H
 #define BL_EVIDENCE_LAYER_RUN_H
 #include <bilens/decompose.h>
+#include "linear/softmax.h"
 #include "model/forward.h"
 
 /* Stories as tokens, one behind the other: story i is ids[begin[i]] … ids[begin[i + 1] - 1], at most n_ctx
@@ -52,8 +53,6 @@ void bl_layer_run_apply(const bl_bilinear *map, const float *x, size_t rows, flo
 double bl_final_scale(const bl_model *model, const float *row);
 /* The same of the sum of two rows. */
 double bl_final_scale_of_sum(const bl_model *model, const float *a, const float *b);
-/* log sum exp of a row [n]. */
-double bl_log_sum_exp(const float *row, size_t n);
 /* False with BL_ERR_USAGE unless `layer` is the model's last, for a verb or mode that `what` names. */
 bool bl_check_last_layer(const bl_model *model, size_t layer, const char *what, bl_error *err);
 #endif

@@ -33,6 +33,9 @@ const bl_stored_tensor *bl_safetensors_find(const bl_safetensors *file, const ch
 /* Writes arrays, each as its `stores` [n] says, atomically; see bl_safetensors_write_as. */
 bool bl_safetensors_write_each(const char *path, const bl_named_array *arrays, const bl_store *stores,
                                size_t n, bl_error *err);
+/* The same with another __metadata__, an object of texts. */
+bool bl_safetensors_write_with(const char *path, const bl_named_array *arrays, const bl_store *stores,
+                               size_t n, json_t *metadata, bl_error *err);
 /* Converts to float32: out [count]. Only where there is a type. */
 void bl_stored_tensor_read(const bl_stored_tensor *tensor, float *out);
 /* The data itself when it is F32 and aligned, else NULL. */

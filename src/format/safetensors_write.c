@@ -88,7 +88,15 @@ static bool add_entry(json_t *header, const bl_named_array *array, bl_store stor
 
 bool bl_safetensors_write_each(const char *path, const bl_named_array *arrays, const bl_store *stores,
                                size_t n, bl_error *err) {
-    json_t *header = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
+    json_t *metadata = json_pack("{s:s}", "format", "pt");
+    bool ok = bl_safetensors_write_with(path, arrays, stores, n, metadata, err);
+    json_decref(metadata);
+    return ok;
+}
+
+bool bl_safetensors_write_with(const char *path, const bl_named_array *arrays, const bl_store *stores,
+                               size_t n, json_t *metadata, bl_error *err) {
+    json_t *header = metadata ? json_pack("{s:O}", "__metadata__", metadata) : NULL;
     char *text = NULL;
     bool ok = false;
     size_t offset = 0;

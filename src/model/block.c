@@ -200,6 +200,7 @@ void bl_pass_mlp(const bl_block_pass *pass, size_t layer) {
     bl_rows_state *s = pass->state;
     size_t d = c->d_model, h = c->d_hidden, n = pass->n;
     product(pass, b->w, b->n_w, b->b_w, weighted(pass, &b->n2, n), n, s->pre);
+    tap_rows(pass, BL_POINT_MLP_PRE, layer, s->pre, c->plain ? h : 2 * h);
     bl_gate_forward(c->gate, c->plain, s->pre, c->plain ? h : 2 * h, n, h, s->hidden);
     tap_rows(pass, BL_POINT_MLP_HIDDEN, layer, s->hidden, h);
     product(pass, &b->p, 1, b->b_p, s->hidden, n, s->out);

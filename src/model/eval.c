@@ -3,29 +3,15 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
-#include "linear/softmax.h"
 #include "model/forward.h"
 #include "text/corpus/batch.h"
 #include <math.h>
 #include <stdlib.h>
 
-#define POSITIONS ((size_t)128) /* whose logits are in memory at a time */
-
 static bool story_loss(const bl_model *model, bl_workspace *workspace, const bl_ids *ids, double *loss,
                        bl_error *err) {
     *loss = 0;
-    if (ids->n < 2) return true;
-    if (!bl_forward_layers(model, workspace, ids->data, ids->n, NULL, err)) return false;
-    for (size_t begin = 0; begin + 1 < ids->n; begin += POSITIONS) {
-        size_t n = ids->n - 1 - begin < POSITIONS ? ids->n - 1 - begin : POSITIONS;
-        bl_view logits = bl_forward_head(model, workspace, begin, n, err);
-        if (!logits.data) return false;
-        for (size_t p = 0; p < n; p++) {
-            const float *row = logits.data + p * logits.stride;
-            *loss += bl_log_sum_exp(row, logits.cols) - (double)row[ids->data[begin + p + 1]];
-        }
-    }
-    return true;
+    return ids->n < 2 || bl_forward_loss(model, workspace, ids->data, ids->n, NULL, loss, err);
 }
 
 /* What the threads work with. */

@@ -24,10 +24,10 @@ struct bl_workspace {
 };
 
 const char *bl_point_name(const bl_config *config, bl_point point) {
-    static const char *const names[] = {"resid_pre",  "attn_in",   "q",      "k",          NULL,
-                                        NULL,         "v",         "scores", NULL,         "pattern",
-                                        "attn_out",   "resid_mid", "mlp_in", "mlp_hidden", "mlp_out",
-                                        "resid_post", "logits"};
+    static const char *const names[] = {"resid_pre", "attn_in",    "q",      "k",  NULL,
+                                        NULL,        "v",          "scores", NULL, "pattern",
+                                        "attn_out",  "resid_mid",  "mlp_in", NULL, "mlp_hidden",
+                                        "mlp_out",   "resid_post", "logits"};
     if (config->attention2) switch (point) {
         case BL_POINT_Q: return "q1";
         case BL_POINT_K: return "k1";
@@ -200,4 +200,22 @@ bl_view bl_forward_logits(const bl_model *model, bl_workspace *w, const int32_t 
     if (logits.data)
         bl_tap_value(tap, BL_POINT_LOGITS, 0, 0, (bl_rows){w->logits, n, logits.cols, logits.cols});
     return logits;
+}
+
+#define POSITIONS ((size_t)128) /* whose logits are in memory at a time */
+
+bool bl_forward_loss(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n, const bl_tap *tap,
+                     double *loss, bl_error *err) {
+    *loss = 0;
+    if (!bl_forward_layers(model, w, ids, n, tap, err)) return false;
+    for (size_t begin = 0; begin + 1 < n; begin += POSITIONS) {
+        size_t count = n - 1 - begin < POSITIONS ? n - 1 - begin : POSITIONS;
+        bl_view logits = bl_forward_head(model, w, begin, count, err);
+        if (!logits.data) return false;
+        for (size_t p = 0; p < count; p++) {
+            const float *row = logits.data + p * logits.stride;
+            *loss += bl_log_sum_exp(row, logits.cols) - (double)row[ids[begin + p + 1]];
+        }
+    }
+    return true;
 }

@@ -17,6 +17,7 @@ typedef enum bl_point {
     BL_POINT_ATTN_OUT,
     BL_POINT_RESID_MID,
     BL_POINT_MLP_IN,
+    BL_POINT_MLP_PRE, /* [n, 2h] L y beside R y (plain: [n, h]); has no name, is not traced */
     BL_POINT_MLP_HIDDEN,
     BL_POINT_MLP_OUT,
     BL_POINT_RESID_POST,
@@ -67,6 +68,11 @@ bool bl_forward_layers(const bl_model *model, bl_workspace *workspace, const int
                        const bl_tap *tap, bl_error *err);
 bl_view bl_forward_head(const bl_model *model, bl_workspace *workspace, size_t begin, size_t n,
                         bl_error *err);
+
+/* Sum of -log softmax(logits)[next token] over the predictions of one story of n >= 2 tokens; logits of
+ * some positions at a time. `tap` sees no logits. */
+bool bl_forward_loss(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n,
+                     const bl_tap *tap, double *loss, bl_error *err);
 
 /* A point's name, "resid_pre"; of a model with bilinear attention "q1", "q2" ... NULL where the model has
  * no such point. */

@@ -1,0 +1,72 @@
+/** @file surrogate.h  Quadratic surrogates of gated and plain MLPs (docs/specification.md, 19): the best
+ * quadratic per hidden unit, plus the best linear map of what that leaves, with its error said. */
+#ifndef BILENS_SURROGATE_H
+#define BILENS_SURROGATE_H
+
+#include <bilens/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BL_SURROGATE_TERMS 6 /**< coefficients per hidden unit: of 1, g, u, gu, g², u² */
+
+/** One layer's surrogate and what it is worth on held-out stories. */
+typedef struct bl_surrogate_layer {
+    size_t layer;
+    float *coefficients; /**< [6, h]; the rows of u, gu, u² are 0 for a plain MLP */
+    float *linear;       /**< [d, d+1], the last column the constant */
+    float *origin;       /**< [d] the fit's mean input */
+    float *mean;         /**< [d] the fit's mean output */
+    double r2_fit, r2;   /**< share of the output's variance, on the fit's and on the held-out positions */
+    double r2_linear;    /**< of the best linear map instead */
+    double loss_mean, loss_surrogate; /**< with this layer's MLP alone replaced */
+    double recovered; /**< (loss_mean - loss_surrogate) / (loss_mean - loss); NaN where the mean costs under
+                      0.02 */
+} bl_surrogate_layer;
+
+typedef struct bl_surrogate {
+    bl_surrogate_layer *layers; /**< [n] */
+    size_t n, d, h;
+    uint64_t fit_stories, fit_positions, valid_stories, valid_positions;
+    double loss; /**< of the held-out stories, nothing replaced */
+    double all_mean, all_linear,
+        all_surrogate; /**< all MLPs replaced at once; NaN unless every layer was fitted */
+} bl_surrogate;
+
+/** Stories as tokens: story i is ids[begin[i]] … ids[begin[i + 1] - 1]. */
+typedef struct bl_story_tokens {
+    const int32_t *ids;
+    const size_t *begin; /**< [n + 1] */
+    size_t n;
+} bl_story_tokens;
+
+/** Fits the surrogates of `layers` (n_layers of them; NULL: all) on `fit` and measures them on `valid`.
+ * Position 0 of every story is left out: it is an attention sink. Takes some 3 d² float64 per layer.
+ * Phases "fitting units", "fitting linear maps", "measuring", "replacing". The result does not depend on
+ * the number of threads but for rounding. NULL on failure; free with bl_surrogate_free. */
+BL_API bl_surrogate *bl_surrogate_fit(const bl_model *model, const size_t *layers, size_t n_layers,
+                                      const bl_story_tokens *fit, const bl_story_tokens *valid,
+                                      bl_progress progress, bl_error *err);
+BL_API void bl_surrogate_free(bl_surrogate *surrogate);
+
+/** Writes it beside the model: coefficients.N, linear.N, origin.N, mean.N, and in the metadata what they
+ * were fitted to, a digest of the layers' weights and their quality. */
+BL_API bool bl_surrogate_write(const bl_surrogate *surrogate, const bl_model *model, const char *path,
+                               bl_error *err);
+/** Reads one; BL_ERR_INPUT when it is that of another model's weights. */
+BL_API bl_surrogate *bl_surrogate_read(const char *path, const bl_model *model, bl_error *err);
+/** The layer's entry; NULL with BL_ERR_INPUT when the file has none. */
+BL_API const bl_surrogate_layer *bl_surrogate_of(const bl_surrogate *surrogate, size_t layer, bl_error *err);
+
+/** The form of direction u [d] (a row of W_U, or a difference of such rows) about the fit's mean input m:
+ * u·(ŷ - p) = zᵀ A z + ℓᵀ z + k, z = x - m. A [d, d], ℓ [d]. With a final LayerNorm u is centred
+ * over d; the weight of a norm behind the MLP is folded into u, its positive scale, which depends on the
+ * position, is no part of the form. Unfolds the layer's float32 weights. */
+BL_API bool bl_surrogate_form(const bl_surrogate *surrogate, const bl_model *model, size_t layer,
+                              const float *u, float *a, float *linear, double *constant, bl_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
