@@ -177,7 +177,7 @@ static const hostile cases[] = {
      "--top"},
     {"format odd", NULL, NOTHING, 0, 0, 0, EIGEN " --format xml", 2, "--format: 'xml'"},
     {"two models", NULL, NOTHING, 0, 0, 0, "info MODEL MODEL", 2, "unexpected argument"},
-    {"gated MLP, eigen", "gelu", NOTHING, 0, 0, 0, EIGEN, 2, "need a bilinear MLP"},
+    {"gated MLP, eigen", "gelu", NOTHING, 0, 0, 0, EIGEN, 2, "bilens surrogate"},
     {"gated MLP, report", "later", NOTHING, 0, 0, 0, "report MODEL --corpus " CORPUS " --token swim -o OUT",
      2, "gated"},
     {"plain MLP, scan", "mlp", NOTHING, 0, 0, 0, "scan MODEL --corpus " CORPUS " --token swim", 2, "plain"},
