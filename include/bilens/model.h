@@ -103,8 +103,9 @@ BL_API const char *bl_model_config_json(const bl_model *model);
 BL_API size_t bl_model_n_warnings(const bl_model *model);
 BL_API const char *bl_model_warning(const bl_model *model, size_t i);
 
-/** Makes the float32 views of one layer, of W_E and of W_U. A bilinear checkpoint has them from the start;
- * of an ordinary model they take memory of their own, and are NULL before. Safe from several threads. */
+/** Makes the float32 views of one layer (SIZE_MAX: of none), of W_E and of W_U. A bilinear checkpoint has
+ * them from the start; of an ordinary model they take memory of their own, and are NULL before. Safe from
+ * several threads. */
 BL_API bool bl_model_unfold(const bl_model *model, size_t layer, bl_error *err);
 
 /** W_E [V, d]. */

@@ -163,7 +163,8 @@ bl_eigen *decompose(const bl_model *model, direction_options *options, bool all,
         long from_end = n - at < at + 1 ? n - at : at + 1;
         if (from_end > k) k = from_end;
     }
-    if (!read_direction(options, err)) return NULL;
+    bl_bilinear map; /* refused before the direction is looked for */
+    if (!bl_model_bilinear(model, options->layer, &map, err) || !read_direction(options, err)) return NULL;
     bl_direction direction = as_direction(options);
     bl_basis basis = bl_model_basis_out(model);
     float *u = calloc(bl_model_config(model)->d_model, sizeof *u);

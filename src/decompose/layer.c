@@ -19,7 +19,7 @@ bool bl_model_bilinear(const bl_model *model, size_t layer, bl_bilinear *out, bl
             "and its eigenvectors would not describe it. info, describe, trace, export, tokenize, eval and "
             "generate work for this model; 'bilens surrogate' fits the best quadratic form to its MLPs "
             "and says "
-            "how much that explains (no verb takes it as --surrogate yet)",
+            "how much that explains; eigen takes it as --surrogate FILE",
             bl_model_name(model), c->plain ? "plain, P g(W x)" : "gated, P (g(L x) * (R x))",
             c->gate != BL_GATE_NONE ? " with g = " : "",
             c->gate != BL_GATE_NONE ? bl_gate_name(c->gate) : "");
@@ -52,11 +52,13 @@ bl_eigen *bl_eigen_new(const bl_model *model, size_t layer, const float *u, size
 }
 
 bl_basis bl_model_basis_in(const bl_model *model) {
+    bl_model_unfold(model, SIZE_MAX, NULL); /* without memory for it the basis is empty */
     return (
         bl_basis){.name = "token", .vectors = bl_model_w_e(model), .tokenizer = bl_model_tokenizer(model)};
 }
 
 bl_basis bl_model_basis_out(const bl_model *model) {
+    bl_model_unfold(model, SIZE_MAX, NULL);
     return (
         bl_basis){.name = "token", .vectors = bl_model_w_u(model), .tokenizer = bl_model_tokenizer(model)};
 }

@@ -103,7 +103,8 @@ bool bl_model_unfold(const bl_model *shared, size_t layer, bl_error *err) {
 #pragma omp critical(bl_model_unfold)
     {
         ok = model->w_u.data || unfold_ends(model, err);
-        if (ok && !model->layers[layer].w_p.data) ok = unfold_layer(model, layer, err);
+        if (ok && layer < model->config.n_layer && !model->layers[layer].w_p.data)
+            ok = unfold_layer(model, layer, err);
     }
     return ok;
 }

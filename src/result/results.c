@@ -225,12 +225,34 @@ static void put_spectrum(bl_builder *b, bl_tree *root, const bl_eigen *eigen) {
     }
 }
 
-bl_tree *bl_eigen_tree(const bl_question *subject, const bl_eigen *eigen, const long *indices,
-                       size_t n_indices, bl_error *err) {
+/* "surrogate": what it is worth. */
+static void put_quality(bl_builder *b, bl_tree *root, const bl_surrogate_layer *l, uint64_t positions) {
+    bl_tree *out = bl_put_object(b, root, "surrogate");
+    bl_put_real(b, out, "r2", l->r2);
+    bl_put_real(b, out, "r2_linear", l->r2_linear);
+    bl_put_real(b, out, "recovered", l->recovered);
+    bl_put_count(b, out, "positions", positions);
+}
+
+/* "linear": the form's linear part as one more direction, and its constant. */
+static void put_linear(bl_builder *b, bl_tree *root, const readout *r, const bl_eigen *eigen,
+                       const float *linear, double constant) {
+    bl_tree *out = bl_put_object(b, root, "linear");
+    double square = 0;
+    for (size_t i = 0; i < bl_eigen_size(eigen); i++) square += (double)linear[i] * (double)linear[i];
+    number(b, out, "norm", sqrt(square));
+    sources(b, out, r, eigen, linear);
+    number(b, root, "constant", constant);
+}
+
+bl_tree *bl_surrogate_eigen_tree(const bl_question *subject, const bl_eigen *eigen, const long *indices,
+                                 size_t n_indices, const bl_surrogate *surrogate, const float *linear,
+                                 double constant, bl_error *err) {
     bl_builder b = {err, false};
     readout r;
-    if (!readout_init(&r, subject, err)) {
-        readout_free(&r);
+    const bl_surrogate_layer *l = surrogate ? bl_surrogate_of(surrogate, subject->layer, err) : NULL;
+    if ((surrogate && !l) || !readout_init(&r, subject, err)) {
+        if (!surrogate || l) readout_free(&r);
         return NULL;
     }
     bl_tree *root = bl_put_object(&b, NULL, NULL);
@@ -238,10 +260,17 @@ bl_tree *bl_eigen_tree(const bl_question *subject, const bl_eigen *eigen, const 
     bl_put_count(&b, root, "d_model", bl_basis_width(&r.basis));
     bl_put_flag(&b, root, "centred", subject->direction->centre_unembedding);
     put_spectrum(&b, root, eigen);
+    if (l) put_linear(&b, root, &r, eigen, linear, constant);
+    if (l) put_quality(&b, root, l, surrogate->fit_positions);
     bl_tree *vectors = bl_put_array(&b, root, "vectors");
     for (size_t i = 0; i < n_indices && !b.failed; i++) vector(&b, vectors, &r, eigen, indices[i]);
     readout_free(&r);
     return bl_tree_built(&b, root);
+}
+
+bl_tree *bl_eigen_tree(const bl_question *subject, const bl_eigen *eigen, const long *indices,
+                       size_t n_indices, bl_error *err) {
+    return bl_surrogate_eigen_tree(subject, eigen, indices, n_indices, NULL, NULL, 0, err);
 }
 
 bl_tree *bl_put_match(bl_builder *b, bl_tree *at, const bl_model *model, const bl_match *from) {
