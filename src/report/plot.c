@@ -13,7 +13,7 @@ int bl_decimals(double largest) {
 
 const char *bl_number(char out[BL_NUMBER_SIZE], double value, int decimals, const char *minus) {
     char digits[BL_NUMBER_SIZE];
-    if (decimals < 0) snprintf(digits, sizeof digits, "%.2e", fabs(value));
+    if (decimals < 0 || fabs(value) >= 1e15) snprintf(digits, sizeof digits, "%.2e", fabs(value));
     else snprintf(digits, sizeof digits, "%.*f", decimals > 12 ? 12 : decimals, fabs(value));
     bool zero = strspn(digits, "0.") == strlen(digits);
     snprintf(out, BL_NUMBER_SIZE, "%.8s%.36s", value < 0 && !zero ? minus : "", digits);

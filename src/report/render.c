@@ -137,6 +137,21 @@ static bool check_targets(const char *directory, bl_error *err) {
     return ok;
 }
 
+/* A page without a report.json beside it is somebody else's. */
+static bool check_owner(const char *directory, bl_error *err) {
+    char *page = bl_path_join(directory, "index.html", err),
+         *report = page ? bl_path_join(directory, "report.json", err) : NULL;
+    bool ok = report != NULL;
+    if (ok && bl_file_exists(page) && !bl_file_exists(report))
+        ok = bl_fail(err, BL_ERR_INPUT,
+                     "%s: a page that is not a report's (there is no report.json beside it) is "
+                     "not replaced: name another folder",
+                     page);
+    free(page);
+    free(report);
+    return ok;
+}
+
 /* Moves the finished files over the older ones. */
 static bool move_all(const char *staging, const char *directory, bl_error *err) {
     bool ok = check_targets(directory, err);
@@ -167,6 +182,7 @@ bool bl_report_render(const bl_tree *tree, const bl_eigen *eigen, const char *di
         bl_fail(err, BL_ERR_INPUT, "%s: is a file; a report needs a folder", path);
         goto done;
     }
+    if (exists && !check_owner(path, err)) goto done;
     staging = bl_staging_make(path, exists, "the report", err);
     if (!staging || !make_all(doc, tree, eigen, staging, err)) goto done;
     if (exists) ok = move_all(staging, path, err);
