@@ -414,6 +414,8 @@ bool bl_atlas_explain(bl_atlas *a, bl_error *err) {
         if (ok && a->ranks.rank == 0) ok = write_stretch(&s, a, err);
         ok = bl_ranks_agree(&a->ranks, ok, err);
     }
+    if (ok && a->ranks.rank > 0 && a->done < a->J)
+        ok = bl_atlas_mark(a, BL_PHASE_EFFECTS, 0, err); /* as rank 0 did */
     stretch_free(&s);
     bl_hits_free(&hits);
     free(v);
