@@ -126,7 +126,7 @@ static bool decompose_group(run *r, const bl_decomposer *decomposer, const float
     bool ok = eigen && places;
     if (ok) take_directions(r, mean);
     if (ok && r->K > 0)
-        ok = bl_decomposer_run(decomposer, r->u, r->tokens, r->orders > 1 || 2 * r->K >= r->n ? 0 : r->K,
+        ok = bl_decomposer_run(decomposer, r->u, r->tokens, r->orders > 1 || 4 * r->K >= r->n ? 0 : r->K,
                                eigen, err);
     else if (ok) /* rank 0 alone: shift and constant are of the traces */
         ok = bl_decomposer_run(decomposer, r->u, r->tokens, 1, eigen, err);
