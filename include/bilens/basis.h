@@ -30,6 +30,7 @@ BL_API size_t bl_basis_width(const bl_basis *basis); /**< d */
 BL_API const char *bl_basis_label(const bl_basis *basis, size_t i, char *space);
 /** False where vector i stands for nothing, as the rows that pad a vocabulary. */
 BL_API bool bl_basis_used(const bl_basis *basis, size_t i);
+BL_API size_t bl_basis_n_used(const bl_basis *basis); /**< how many stand for something */
 /** The number of the vector that `text` names: a label, or "#12"; either also behind the basis's name, as in
  * "class:5". -1 with BL_ERR_USAGE, whose message suggests others, when there is none. */
 BL_API long bl_basis_find(const bl_basis *basis, const char *text, bl_error *err);
@@ -65,8 +66,9 @@ BL_API bl_readout_many *bl_readout_many_new(const bl_basis *basis, const bl_path
                                             bl_error *err);
 BL_API void bl_readout_many_free(bl_readout_many *readout);
 /** For the `count` vectors v, `stride` >= d_in apart, out [count, n_paths, 2, k]: of each path the k highest,
- * best first, and the k lowest, lowest first; of equal ones the lower index first; k <= n. Threads over
- * vectors. BL_ERR_NUMERIC when there are fewer than k numbers. */
+ * best first, and the k lowest, lowest first; of equal ones the lower index first; k <= bl_basis_n_used, and
+ * vectors that stand for nothing are left out. Threads over vectors. BL_ERR_NUMERIC when there are fewer than
+ * k numbers. */
 BL_API bool bl_readout_extremes(const bl_readout_many *readout, const float *v, size_t stride, size_t count,
                                 size_t k, bl_reading *out, bl_error *err);
 

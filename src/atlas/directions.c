@@ -62,7 +62,9 @@ bool bl_atlas_choose(bl_atlas *a, bl_error *err) {
             if (bl_basis_used(&basis, i)) a->directions[a->n_directions++] = (int32_t)i;
     }
     a->K = o->pairs < a->n / 2 ? o->pairs : a->n / 2;
-    a->N = o->virtual_tokens < a->V ? o->virtual_tokens : a->V;
+    bl_basis read = bl_model_basis_in(a->model);
+    a->N = bl_basis_n_used(&read);
+    if (o->virtual_tokens < a->N) a->N = o->virtual_tokens;
     a->J = a->n_directions * 2 * a->K;
     if (a->n_directions == 0) return bl_fail(err, BL_ERR_USAGE, "an atlas needs at least one direction");
     return a->K > 0 ||

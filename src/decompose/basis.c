@@ -19,6 +19,12 @@ bool bl_basis_used(const bl_basis *basis, size_t i) {
     return (!basis->labels && !basis->tokenizer) || own_label(basis, i) != NULL;
 }
 
+size_t bl_basis_n_used(const bl_basis *basis) {
+    size_t n = 0;
+    for (size_t i = 0; i < basis->vectors.rows; i++) n += bl_basis_used(basis, i);
+    return n;
+}
+
 const char *bl_basis_label(const bl_basis *basis, size_t i, char *space) {
     const char *label = own_label(basis, i);
     if (label) return label;
@@ -82,14 +88,13 @@ long bl_basis_find(const bl_basis *basis, const char *text, bl_error *err) {
 }
 
 bool bl_basis_mean(const bl_basis *basis, float *mean, bl_error *err) {
-    size_t d = basis->vectors.cols, used = 0;
+    size_t d = basis->vectors.cols, used = bl_basis_n_used(basis);
     double *sums = bl_alloc_zero(d, sizeof *sums, err);
     if (!sums) return false;
     for (size_t i = 0; i < basis->vectors.rows; i++) {
         const float *row = basis->vectors.data + i * basis->vectors.stride;
         if (!bl_basis_used(basis, i)) continue;
         for (size_t e = 0; e < d; e++) sums[e] += (double)row[e];
-        used++;
     }
     for (size_t e = 0; e < d; e++) mean[e] = (float)(sums[e] / (double)(used ? used : 1));
     free(sums);

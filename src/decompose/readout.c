@@ -51,6 +51,8 @@ struct bl_readout_many {
     size_t n_paths, widest; /* the largest k */
     bl_path *paths;
     float **values; /* [n_paths][n, k] in e_i; NULL for the identity */
+    size_t *unused; /* [n_unused] vectors that stand for nothing */
+    size_t n_unused;
 };
 
 bl_readout_many *bl_readout_many_new(const bl_basis *basis, const bl_path *paths, size_t n_paths,
@@ -62,7 +64,10 @@ bl_readout_many *bl_readout_many_new(const bl_basis *basis, const bl_path *paths
     *r = (bl_readout_many){.basis = *basis, .n_paths = n_paths};
     r->paths = bl_alloc(n_paths, sizeof *r->paths, err);
     r->values = bl_alloc_zero(n_paths, sizeof(float *), err);
-    bool ok = r->paths && r->values;
+    r->unused = bl_alloc(e.rows, sizeof *r->unused, err);
+    bool ok = r->paths && r->values && r->unused;
+    for (size_t i = 0; ok && i < e.rows; i++)
+        if (!bl_basis_used(basis, i)) r->unused[r->n_unused++] = i;
     for (size_t s = 0; ok && s < n_paths; s++) {
         const bl_path *path = &paths[s];
         size_t k = path->in.rows, count;
@@ -85,6 +90,7 @@ void bl_readout_many_free(bl_readout_many *r) {
     if (!r) return;
     for (size_t s = 0; r->values && s < r->n_paths; s++) free(r->values[s]);
     free(r->values);
+    free(r->unused);
     free(r->paths);
     free(r);
 }
@@ -132,6 +138,7 @@ static bool read_tile(void *context, size_t tile, size_t thread, bl_error *err) 
     for (size_t s = 0; s < r->n_paths; s++) {
         read_path(r, s, x->v + begin * x->stride, x->stride, rows, z, values);
         for (size_t i = 0; i < rows; i++) {
+            for (size_t u = 0; u < r->n_unused; u++) values[i * n + r->unused[u]] = NAN; /* never picked */
             bl_reading *top = x->out + (((begin + i) * r->n_paths + s) * 2) * x->k;
             ok = pick(values + i * n, n, 1.0F, x->k, list, top) && ok;
             ok = pick(values + i * n, n, -1.0F, x->k, list, top + x->k) && ok;

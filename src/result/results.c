@@ -120,14 +120,17 @@ static void entries(bl_builder *b, bl_tree *at, const char *key, const bl_basis 
 }
 
 size_t bl_put_extremes(bl_builder *b, bl_tree *at, const bl_basis *basis, const float *values, size_t k) {
-    bl_named_array array = {.data = values, .n_dims = 1, .shape = {bl_basis_size(basis)}};
-    size_t n = 0;
-    if (k > bl_basis_size(basis)) k = bl_basis_size(basis);
+    size_t n = 0, size = bl_basis_size(basis), used = bl_basis_n_used(basis);
+    if (k > used) k = used;
     bl_entry *list = b->failed ? NULL : bl_alloc(2 * k, sizeof *list, b->err); /* top, then bottom */
-    if (!list || !bl_describe(&array, k, list, list + k, &n, b->err)) b->failed = true;
+    float *named = list ? bl_alloc(size, sizeof *named, b->err) : NULL;
+    for (size_t i = 0; named && i < size; i++) named[i] = bl_basis_used(basis, i) ? values[i] : NAN;
+    bl_named_array array = {.data = named, .n_dims = 1, .shape = {size}};
+    if (!named || !bl_describe(&array, k, list, list + k, &n, b->err)) b->failed = true;
     entries(b, at, "top", basis, list, n);
     entries(b, at, "bottom", basis, list + k, n);
     free(list);
+    free(named);
     return n;
 }
 
@@ -167,7 +170,7 @@ static void sources(bl_builder *b, bl_tree *at, const readout *r, const bl_eigen
     for (size_t s = 0; s < r->n_paths && !b->failed; s++) {
         bl_tree *at_path = bl_put_object(b, out, r->paths[s].name);
         size_t shown = bl_put_extremes(b, at_path, &r->basis, r->space + s * n, SHOWN);
-        if (shown < SHOWN && shown < n)
+        if (shown < SHOWN && shown < bl_basis_n_used(&r->basis))
             bl_builder_fail(b, BL_ERR_NUMERIC,
                             "virtual tokens are not numbers (NaN): the weights are too large or damaged");
     }

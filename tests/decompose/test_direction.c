@@ -312,12 +312,30 @@ static void test_readout(void **state) {
     }
 }
 
+/* Rows that pad a vocabulary are in no list. */
+static void test_padding_is_not_read(void **state) {
+    (void)state;
+    enum { N = 6, K = 2 };
+    static const char *const names[N] = {"a", NULL, "b", "c", NULL, "d"};
+    float e[N * WIDTH] = {0}, v[WIDTH] = {1, 0, 0};
+    for (size_t i = 0; i < N; i++) e[i * WIDTH] = names[i] ? (float)i : i == 1 ? -100.0F : 100.0F;
+    bl_basis basis = {.name = "token", .vectors = {e, N, WIDTH, WIDTH}, .labels = names};
+    bl_path direct = {.name = "direct", .scale = 1};
+    bl_error err = {0};
+    bl_reading out[2 * K];
+    assert_int_equal(bl_basis_n_used(&basis), 4);
+    bl_readout_many *readout = bl_readout_many_new(&basis, &direct, 1, &err);
+    assert_true(bl_readout_extremes(readout, v, WIDTH, 1, K, out, &err));
+    assert_true(out[0].index == 5 && out[1].index == 3 && out[2].index == 0 && out[3].index == 2);
+    bl_readout_many_free(readout);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_half),
         cmocka_unit_test(test_refused),     cmocka_unit_test(test_canonical),
         cmocka_unit_test(test_class_basis), cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_mean_of_all), cmocka_unit_test(test_rows_and_zeros),
-        cmocka_unit_test(test_readout)};
+        cmocka_unit_test(test_readout),     cmocka_unit_test(test_padding_is_not_read)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
