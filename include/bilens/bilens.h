@@ -4,18 +4,30 @@
  *
  *      bl_model *model = bl_model_load("models/ts-1-256", NULL);
  *      bl_direction direction = {.token = "swim"};
+ *      bl_basis tokens = bl_model_basis_out(model);
  *      float u[256];
- *      bl_direction_vector(model, &direction, u, NULL);
+ *      bl_direction_vector(&direction, &tokens, u, NULL);
  *      bl_eigen *eigen = bl_eigen_new(model, 0, u, 0, NULL);
  *      printf("%g\n", bl_eigen_values(eigen)[0]);
  *      bl_eigen_free(eigen);
  *      bl_model_free(model);
  *
- *  base.h: errors, progress. format.h: array files. text.h: tokenizers and corpora. model.h: checkpoints and
- * the forward pass. decompose.h: interaction matrices, eigenvectors, virtual tokens. scan.h: top-activating
- * inputs. report.h: JSON, tables, pages. atlas.h: every direction in one database. serve.h: the explorer.
- * hub.h: models and data sets by their names on the Hugging Face hub. train.h: training a model of one's own.
- * tokenizer_train.h: a vocabulary for it. generate_model.h: letting a model write.
+ *  In the order in which one meets them:
+ *
+ *  base.h               errors, progress                  format.h     array files
+ *  text.h               tokenizers and corpora            model.h      checkpoints and the forward pass
+ *  bilinear.h           the map by itself                 eigen.h      eigenpairs of a form
+ *  basis.h              named vectors, paths              direction.h  what is asked, as text
+ *  decompose.h          a model's layer, virtual tokens   scan.h       top inputs
+ *  predict.h, excite.h  a text's predictions, and which eigenvectors a place excites
+ *  explain.h, truncate.h, ablate.h, chance.h, pairs.h, hosvd.h, diff.h    evidence; evidence.h: as results
+ *  tree.h, result.h     results as JSON and tables        report.h     tables, figures, pages
+ *  atlas.h              every direction in one database   serve.h      the explorer
+ *  hub.h                the Hugging Face hub              train.h      training
+ *  tokenizer_train.h    a vocabulary of one's own         generate_model.h     letting a model write
+ *  subject.h            what is studied: a transformer, images, alike
+ *  dictionary.h, features.h, feature_result.h             dictionaries of features
+ *  image.h, image_train.h, image_evidence.h, image_result.h, image_report.h    models of images
  */
 #ifndef BILENS_H
 #define BILENS_H

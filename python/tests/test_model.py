@@ -239,7 +239,7 @@ for bad in ("owner/other", "owner/tiny@nothing", "no-model"):
     assert "no such model directory: 'owner/other'" in lines[1] and "hub" in lines[1] and "hub" not in lines[3].split("no-model")[1]
 
 
-@pytest.mark.parametrize("name", ["qwen2", "gpt2", "gemma2"])
+@pytest.mark.parametrize("name", ["qwen2", "gpt2", "gemma2", "llama3-q8_0.gguf"])
 def test_ordinary_models(name):
     """Read, run and traced as their goldens say; refused where a quadratic form is needed."""
     import os
