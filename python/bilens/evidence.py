@@ -209,6 +209,6 @@ def diff(model, other, layer, tokens, changed):
 
 def similar(model, token, minus, layer, k):
     direction, layer = model.direction(token, minus), _layer(model, layer, False)
-    alone = direction.token is not None and not direction.minus  # is taken as the others are: minus the mean of all
-    u = model.direction(direction.token, "*").vector if alone else direction.vector
-    return Result("similar", tree(lib.bl_similar_tree, _question(model, direction, layer), address(u), whole(k, "k", 1)), lib.bl_similar_rows)
+    if direction.token is not None and not direction.minus:  # is taken as the others are: minus the mean of all
+        direction = model.direction(direction.token, "*")
+    return Result("similar", tree(lib.bl_similar_tree, _question(model, direction, layer), address(direction.vector), whole(k, "k", 1)), lib.bl_similar_rows)

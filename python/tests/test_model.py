@@ -248,7 +248,7 @@ def test_ordinary_models(name):
     if not (shared / "models-general" / name).exists():
         pytest.skip(f"{shared / 'models-general' / name} is not here")
     m = bilens.load(shared / "models-general" / name)
-    golden = json.loads((shared / "golden" / "general" / f"{name}.json").read_text())
+    golden = json.loads((shared / "golden" / "general" / f"{name.removesuffix('.gguf')}.json").read_text())
     loss = m.eval(shared / "corpus" / "valid.txt", stories=golden["eval"]["stories"], progress=False)
     assert loss.loss == pytest.approx(golden["eval"]["loss"], rel=1e-4) and loss.predictions == golden["eval"]["predictions"]
     logits = m.trace(golden["trace"]["ids"], "logits")["logits"]
