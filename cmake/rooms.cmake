@@ -5,7 +5,7 @@
 # A row: the room's name, then the names of its public headers in include/bilens/ (without .h).
 set(BILENS_HOUSE
   "base base"
-  "linear"
+  "linear blas"
   "format format"
   "hub hub"
   "text text tokenizer_train"

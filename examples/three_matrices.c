@@ -1,6 +1,7 @@
 /* Decomposes three random matrices L, R, P in a basis of labelled vectors: no model, no file.
  *
- *     cc three_matrices.c $(pkg-config --cflags --libs bilens) -o three_matrices && ./three_matrices "red - mean(*)" */
+ *     cc three_matrices.c $(pkg-config --cflags --libs bilens) -o three_matrices && ./three_matrices "red -
+ * mean(*)" */
 #include <bilens/bilens.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -71,6 +71,12 @@ typedef struct bl_progress {
     void *context;
 } bl_progress;
 
+/** Sets a function that is asked between the pieces of any work, by any thread, and when a signal interrupts
+ * a wait: true ends the work with BL_ERR_CANCELLED. It must be quick and safe to call from several threads
+ * at once. NULL: nobody is asked. Process-wide. For programs that are ended by signals; progress callbacks
+ * go on as well. */
+BL_API void bl_set_stop(bool (*asked)(void));
+
 /** The library's version, e.g. "0.1.0". */
 BL_API const char *bl_version(void);
 

@@ -35,6 +35,7 @@
 #include <bilens/atlas.h>
 #include <bilens/base.h>
 #include <bilens/bilinear.h>
+#include <bilens/blas.h>
 #include <bilens/chance.h>
 #include <bilens/decompose.h>
 #include <bilens/dictionary.h>

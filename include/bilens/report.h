@@ -55,6 +55,11 @@ BL_API bool bl_truncate_figure(const bl_tree *tree, const char *path, bl_error *
  * Atomic. */
 BL_API bool bl_loss_figure(const char *log, const char *path, bl_error *err);
 
+/** Whether a report may be written to `directory`: false with BL_ERR_INPUT when it is a file, or a folder
+ * whose index.html is not a report's. bl_report_render asks, too; asked before the work, nothing is computed
+ * in vain. */
+BL_API bool bl_report_check_place(const char *directory, bl_error *err);
+
 /** Renders a report's tree into `directory` (made if missing): index.html, figures/spectrum.{svg,png,pdf},
  * tables/ (CSV). With `eigen` also eigenvalues.npy [n] and eigenvectors.npy [n pairs, n] (NULL: these two are
  * left as they are). report.json is written last. Everything is made in a staging folder first (beside the

@@ -1,6 +1,6 @@
 /* Looking into an atlas: its rows as trees. Everything here can be had with plain SQL as well
  * (docs/atlas.md). */
-#include "atlas/database.h"
+#include "atlas/foreign.h"
 #include "base/error.h"
 #include <bilens/atlas.h>
 #include <jansson.h>
@@ -43,7 +43,8 @@ static bool sort_is_known(const char *sort) {
 
 /* What every answer begins with. */
 typedef struct reader {
-    sqlite3 *db;
+    bl_foreign_atlas file;
+    sqlite3 *db; /* the file's */
     const char *path;
     char *model;
     uint64_t layer, phase, stories, positions;
@@ -52,8 +53,8 @@ typedef struct reader {
 
 static bool reader_open(reader *r, const char *path, bl_error *err) {
     *r = (reader){.path = path};
-    r->db = bl_database_open(path, false, err);
-    if (!r->db || !bl_atlas_check_format(r->db, path, err)) return false;
+    if (!bl_foreign_open(&r->file, path, err)) return false;
+    r->db = r->file.db;
     r->model = bl_meta_get(r->db, "model", err);
     if (!r->model || !bl_meta_get_number(r->db, "layer", &r->layer, err) ||
         !bl_meta_get_number(r->db, "phase", &r->phase, err))
@@ -67,7 +68,7 @@ static bool reader_open(reader *r, const char *path, bl_error *err) {
 
 static void reader_close(reader *r) {
     sqlite3_finalize(r->word);
-    sqlite3_close(r->db);
+    bl_foreign_close(&r->file);
     free(r->model);
 }
 

@@ -43,7 +43,8 @@ static bool remove_old(const char *path, bl_error *err) {
 static bool begin(bl_atlas *a, bool *resumed, bl_error *err) {
     bool named = a->options.tokens != NULL;
     if (named && !bl_atlas_choose(a, err)) return false;
-    if (a->options.overwrite && !remove_old(a->path, err)) return false;
+    a->lock = bl_lock_take(a->path, err);
+    if (!a->lock || (a->options.overwrite && !remove_old(a->path, err))) return false;
     bool there = bl_file_exists(a->path);
     a->db = bl_database_open(a->path, true, err);
     bool ok = a->db && bl_atlas_prepare(a, resumed, err) && bl_atlas_read(a, err) &&
@@ -97,6 +98,7 @@ bool bl_atlas_run(const bl_model *model, bl_corpus *corpus, const char *path, co
          run_phases(&a, err);
     ok = bl_ranks_agree(&a.ranks, ok && (a.ranks.rank > 0 || bl_atlas_compact(&a, err)), err);
     sqlite3_close(a.db);
+    bl_lock_free(a.lock);
     if (ok && summary)
         *summary = (bl_atlas_summary){.directions = a.n_directions,
                                       .pairs = a.J,

@@ -3,6 +3,7 @@
 #define BL_ATLAS_ATLAS_PRIVATE_H
 #include "atlas/database.h"
 #include "atlas/sweep.h"
+#include "base/lock.h"
 #include "base/ranks.h"
 #include <bilens/atlas.h>
 #include <bilens/basis.h>
@@ -26,7 +27,8 @@ typedef struct bl_atlas {
     const char *path;
     bl_atlas_options options; /* defaults filled in */
     bl_ranks ranks;
-    sqlite3 *db; /* rank 0's; NULL on the others */
+    sqlite3 *db;   /* rank 0's; NULL on the others */
+    bl_lock *lock; /* rank 0's: one process at a time makes this file */
     size_t V, d, n, H;
     size_t K, N;            /* pairs an end, virtual tokens an end; as many as there can be */
     int32_t *directions;    /* [n_directions] token ids, ascending */
@@ -36,6 +38,8 @@ typedef struct bl_atlas {
     uint64_t stories, positions;
 } bl_atlas;
 
+/* The statements that make an empty atlas. */
+const char *bl_atlas_schema(void);
 /* Tables, views, identity (schema.c). Fails when the file holds another atlas. *resumed: some of this one was
  * there. */
 bool bl_atlas_prepare(bl_atlas *atlas, bool *resumed, bl_error *err);

@@ -2,6 +2,7 @@
  * which pages were freed on the way, depended on the clock, on interruptions and on ranks; afterwards the
  * same rows are the same bytes. */
 #include "atlas/atlas_private.h"
+#include "atlas/foreign.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include <errno.h>
@@ -21,7 +22,7 @@ static bool write_anew(sqlite3 *db, const char *to, bl_error *err) {
     sqlite3_finalize(vacuum);
     if (!ok) return false;
     sqlite3 *anew = bl_database_open(to, true, err);
-    ok = anew && bl_meta_set(anew, "compact", "1", err);
+    ok = anew && bl_meta_set(anew, "compact", "1", err) && bl_seal_content(anew, err);
     sqlite3_close(anew);
     return ok;
 }

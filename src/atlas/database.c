@@ -2,7 +2,10 @@
  * and it can be read where nothing can be written. Large transactions are few, so syncing costs nothing. */
 #include "atlas/database.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
+#include "base/threads.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +21,11 @@ bool bl_database_fail(sqlite3 *db, bl_error *err) {
                        "command again",
                        path);
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return bl_fail(err, BL_ERR_INPUT, "%s: another process is writing it", path);
+    case SQLITE_LOCKED:
+        return bl_fail(err, BL_ERR_INPUT,
+                       "%s: another process is writing it; it can be read when that has ended or is stopped",
+                       path);
+    case SQLITE_INTERRUPT: return bl_fail(err, BL_ERR_CANCELLED, "interrupted");
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
         return bl_fail(err, BL_ERR_INPUT, "%s: no SQLite database, or a damaged one (%s)", path, text);
@@ -34,10 +41,40 @@ bool bl_database_fail(sqlite3 *db, bl_error *err) {
     }
 }
 
+/* A signal ends any statement. */
+static int stop(void *context) {
+    (void)context;
+    return !bl_go_on(NULL);
+}
+
+/* Nothing of the file's schema may run by itself, and no statement may harm the file's structure. */
+static void guard(sqlite3 *db) {
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    sqlite3_progress_handler(db, 10000, stop, NULL);
+}
+
+/* A name is a name: ":memory:", "file:x.db" and the like mean files, as everywhere else. */
+static char *plain_name(const char *path, bl_error *err) {
+    bool special = path[0] == ':' || strncmp(path, "file:", 5) == 0;
+    return special ? bl_path_join(".", path, err) : bl_strdup(path, err);
+}
+
 sqlite3 *bl_database_open(const char *path, bool write, bl_error *err) {
     sqlite3 *db = NULL;
-    int flags = write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
-    int code = sqlite3_open_v2(path, &db, flags, NULL);
+    /* To read, too, it is opened to be written where that can be: a journal that a killed writer left is
+     * rolled back. */
+    int flags = write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE;
+    char *name = plain_name(path, err);
+    if (!name) return NULL;
+    int code = sqlite3_open_v2(name, &db, flags, NULL);
+    if (code != SQLITE_OK && !write) {
+        sqlite3_close(db);
+        code = sqlite3_open_v2(name, &db, SQLITE_OPEN_READONLY, NULL);
+    }
+    free(name);
+    if (code == SQLITE_OK && db) guard(db);
     if (code == SQLITE_OK && db) {
         bool ok = !write || bl_database_run(db,
                                             "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=DELETE; "
@@ -128,7 +165,12 @@ bool bl_meta_get_number(sqlite3 *db, const char *key, uint64_t *value, bl_error 
         return bl_fail(err, failure.code ? failure.code : BL_ERR_INPUT, "%s",
                        failure.code ? failure.message
                                     : "the atlas is damaged: a key of its table meta is missing");
-    *value = strtoull(text, NULL, 10);
+    char *end;
+    errno = 0;
+    *value = strtoull(text, &end, 10);
+    bool whole = text[0] >= '0' && text[0] <= '9' && !*end && !errno;
+    if (!whole)
+        bl_fail(err, BL_ERR_INPUT, "the atlas is damaged: %s is '%.40s', not a whole number", key, text);
     free(text);
-    return true;
+    return whole;
 }

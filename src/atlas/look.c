@@ -133,6 +133,27 @@ static bool read_all(bl_look *look, bl_error *err) {
     return true;
 }
 
+/* What the facts say of the model is what the model is. */
+static bool fits_model(bl_look *look, bl_error *err) {
+    const bl_config *c = bl_model_config(look->model);
+    const struct {
+        const char *key;
+        uint64_t here;
+    } same[] = {{"d_model", c->d_model}, {"heads", c->n_head}, {"size", look->n}};
+    uint64_t there;
+    if (look->facts.layer >= c->n_layer) return damaged(look, "the model does not have its layer", err);
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        if (!bl_meta_get_number(look->db, same[i].key, &there, err)) return false;
+        if (there != same[i].here) return damaged(look, "its sizes are not the model's", err);
+    }
+    return true;
+}
+
+sqlite3_stmt *bl_look_prepare(bl_look *look, const char *sql, bl_error *err) {
+    return bl_foreign_unchanged(&look->file, look->path, err) ? bl_database_prepare(look->db, sql, err)
+                                                              : NULL;
+}
+
 bl_look *bl_look_open(const char *path, const bl_model *model, bl_error *err) {
     bl_error_clear(err);
     bl_look *look = bl_alloc_zero(1, sizeof *look, err);
@@ -142,8 +163,8 @@ bl_look *bl_look_open(const char *path, const bl_model *model, bl_error *err) {
     look->n = bl_interaction_size(model);
     pthread_mutex_init(&look->lock, NULL);
     look->path = bl_strdup(path, err);
-    look->db = look->path ? bl_database_open(path, false, err) : NULL;
-    bool ok = look->db && same_model(look, err) && read_facts(look, err);
+    if (look->path && bl_foreign_open(&look->file, path, err)) look->db = look->file.db;
+    bool ok = look->db && same_model(look, err) && read_facts(look, err) && fits_model(look, err);
     look->K = look->facts.pairs < look->n / 2 ? (size_t)look->facts.pairs : look->n / 2;
     if (ok && read_all(look, err)) return look;
     bl_look_free(look);
@@ -152,7 +173,7 @@ bl_look *bl_look_open(const char *path, const bl_model *model, bl_error *err) {
 
 void bl_look_free(bl_look *look) {
     if (!look) return;
-    sqlite3_close(look->db);
+    bl_foreign_close(&look->file);
     pthread_mutex_destroy(&look->lock);
     free(look->directions);
     free(look->values);
@@ -176,8 +197,7 @@ static bool read_vectors(bl_look *look, bl_error *err) {
     bl_look_pair *pairs = bl_alloc(most, sizeof *pairs, err);
     sqlite3_stmt *s =
         v && pairs
-            ? bl_database_prepare(look->db,
-                                  "SELECT token, idx, eigenvalue, vector FROM eigenpair ORDER BY id", err)
+            ? bl_look_prepare(look, "SELECT token, idx, eigenvalue, vector FROM eigenpair ORDER BY id", err)
             : NULL;
     bool ok = s != NULL;
     while (ok && bl_database_row(s, &failure)) {

@@ -56,7 +56,7 @@ bool bl_look_get_matches(bl_look *look, int32_t token, long index, size_t top, b
                              .memory = bl_alloc(count, sizeof(float), err)};
     bool ok = out->list && out->memory;
     pthread_mutex_lock(&look->lock);
-    sqlite3_stmt *s = ok ? bl_database_prepare(look->db, match_sql, err) : NULL;
+    sqlite3_stmt *s = ok ? bl_look_prepare(look, match_sql, err) : NULL;
     ok = s != NULL;
     if (ok) {
         sqlite3_bind_int(s, 1, token);
@@ -87,7 +87,7 @@ bool bl_look_stories(bl_look *look, size_t most, int32_t **ids, size_t **begin, 
     *begin = NULL;
     *n = 0;
     pthread_mutex_lock(&look->lock);
-    sqlite3_stmt *s = bl_database_prepare(look->db, "SELECT tokens FROM story ORDER BY id LIMIT ?", err);
+    sqlite3_stmt *s = bl_look_prepare(look, "SELECT tokens FROM story ORDER BY id LIMIT ?", err);
     bool ok =
         s && bl_grow(begin, &room, 1, sizeof **begin, err) && bl_grow(ids, &capacity, 1, sizeof **ids, err);
     if (ok) {
@@ -124,7 +124,7 @@ bool bl_look_stories(bl_look *look, size_t most, int32_t **ids, size_t **begin, 
 /* The constant coordinate of an eigenvector, where there is one. */
 static bool read_bias(bl_look *look, int64_t pair, float *bias, bl_error *err) {
     bl_error failure = {0};
-    sqlite3_stmt *s = bl_database_prepare(look->db, "SELECT vector FROM eigenpair WHERE id = ?", err);
+    sqlite3_stmt *s = bl_look_prepare(look, "SELECT vector FROM eigenpair WHERE id = ?", err);
     if (!s) return false;
     sqlite3_bind_int64(s, 1, pair);
     if (bl_database_row(s, &failure) && (size_t)sqlite3_column_bytes(s, 0) == look->n * sizeof *bias)
@@ -143,7 +143,7 @@ bool bl_look_get_words(bl_look *look, int32_t token, long index, bl_look_words *
     int64_t pair = -1;
     *out = (bl_look_words){0};
     pthread_mutex_lock(&look->lock);
-    sqlite3_stmt *s = bl_database_prepare(look->db, words_sql, err);
+    sqlite3_stmt *s = bl_look_prepare(look, words_sql, err);
     bool ok = s != NULL;
     if (ok) {
         sqlite3_bind_int(s, 1, token);

@@ -1,13 +1,14 @@
 /* What an open atlas keeps. */
 #ifndef BL_ATLAS_LOOK_PRIVATE_H
 #define BL_ATLAS_LOOK_PRIVATE_H
-#include "atlas/database.h"
+#include "atlas/foreign.h"
 #include "atlas/look.h"
 #include <pthread.h>
 
 struct bl_look {
     const bl_model *model;
-    sqlite3 *db;
+    bl_foreign_atlas file;
+    sqlite3 *db;          /* the file's */
     pthread_mutex_t lock; /* around db and vectors */
     char *path;
     size_t V, n, K; /* K eigenpairs are stored at each end */
@@ -18,4 +19,6 @@ struct bl_look {
     bl_look_pair *pairs;           /* [n_pairs] */
     size_t n_pairs;
 };
+/* bl_database_prepare for an atlas that was opened a while ago: BL_ERR_IO when it is another one now. */
+sqlite3_stmt *bl_look_prepare(bl_look *look, const char *sql, bl_error *err);
 #endif

@@ -3,6 +3,7 @@
  * What makes an atlas the same: model, options and corpus. The first two are compared here, as text under the
  * keys of `identity`; the corpus when it is read (corpus.c). */
 #include "atlas/atlas_private.h"
+#include "atlas/foreign.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -19,7 +20,7 @@
 #define EXTREMES \
     " direct_max REAL NOT NULL, direct_min REAL NOT NULL, head_max REAL NOT NULL, head_min REAL NOT NULL"
 
-static const char *const tables =
+static const char tables[] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE token (id INTEGER PRIMARY KEY, text TEXT NOT NULL, count INTEGER NOT NULL);"
     "CREATE TABLE story (id INTEGER PRIMARY KEY, length INTEGER NOT NULL, tokens BLOB NOT NULL);"
@@ -63,6 +64,8 @@ static const char *const tables =
     "= m.token;"
     "CREATE INDEX token_text ON token (text);"
     "CREATE INDEX eigenpair_token ON eigenpair (token, idx);";
+
+const char *bl_atlas_schema(void) { return tables; }
 
 bool bl_atlas_check_format(sqlite3 *db, const char *path, bl_error *err) {
     bl_error failure = {0};
@@ -161,7 +164,7 @@ bool bl_atlas_compare_ranks(const bl_atlas *a, bl_error *err) {
 
 bool bl_atlas_mark(bl_atlas *a, bl_phase phase, uint64_t done, bl_error *err) {
     if (a->db && (!bl_meta_set_number(a->db, "phase", (uint64_t)phase, err) ||
-                  !bl_meta_set_number(a->db, "done", done, err)))
+                  !bl_meta_set_number(a->db, "done", done, err) || !bl_seal_facts(a->db, err)))
         return false;
     a->phase = phase;
     a->done = done;
@@ -221,7 +224,7 @@ bool bl_atlas_prepare(bl_atlas *a, bool *resumed, bl_error *err) {
     *resumed = false;
     if (!is_empty(a->db, &empty, err)) return false;
     if (empty) return create(a, keys, err);
-    if (!compare(a, keys, err)) return false;
+    if (!bl_foreign_check_schema(a->db, a->path, err) || !compare(a, keys, err)) return false;
     *resumed = true;
     return true;
 }

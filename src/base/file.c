@@ -1,5 +1,6 @@
 #include "base/file.h"
 #include "base/error.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -118,7 +119,8 @@ void bl_remove_tree(const char *path) { nftw(path, remove_entry, 16, FTW_DEPTH |
 struct bl_writer {
     FILE *file;
     char *path, *temporary; /* temporary is NULL when written directly */
-    int failed;             /* errno of the first failure */
+    int lock;   /* the temporary file, once more: holds its lock until it has its name; -1: none */
+    int failed; /* errno of the first failure */
 };
 
 static void writer_free(bl_writer *writer) {
@@ -126,21 +128,30 @@ static void writer_free(bl_writer *writer) {
         unlink(writer->temporary);
         free(writer->temporary);
     }
+    if (writer->lock >= 0) close(writer->lock);
     free(writer->path);
     free(writer);
 }
 
-/* ".NAME.tmp-XXXXXX" beside `path`, opened; NULL on failure with errno set. */
-static FILE *open_beside(const char *path, char **temporary, bl_error *err) {
+/* ".NAME.tmp-XXXXXX" beside `path`, opened and locked; NULL on failure. */
+static FILE *open_beside(const char *path, char **temporary, int *lock, bl_error *err) {
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
     size_t folder = (size_t)(name - path), length = strlen(path) + sizeof "..tmp-XXXXXX";
     char *made = bl_alloc(length, 1, err);
     if (!made) return NULL;
     snprintf(made, length, "%.*s.%s.tmp-XXXXXX", (int)folder, path, name);
-    int fd = mkostemp(made, O_CLOEXEC);
+    bl_remove_leftovers(path, false);
+    int fd;
+    for (;;) { /* until nobody takes it for a leftover before it is locked */
+        memcpy(made + strlen(made) - 6, "XXXXXX", 6);
+        fd = mkostemp(made, O_CLOEXEC);
+        if (fd < 0 || bl_lock_new(fd, made)) break;
+        close(fd);
+    }
     FILE *file = NULL;
     if (fd >= 0) {
+        *lock = fcntl(fd, F_DUPFD_CLOEXEC, 0);
         mode_t mask = umask(0);
         umask(mask);
         (void)fchmod(fd, 0666 & ~mask);
@@ -162,6 +173,7 @@ static FILE *open_beside(const char *path, char **temporary, bl_error *err) {
 bl_writer *bl_writer_open(const char *path, bl_error *err) {
     bl_writer *writer = bl_alloc_zero(1, sizeof *writer, err);
     if (!writer) return NULL;
+    writer->lock = -1;
     writer->path = bl_strdup(path, err);
     if (!writer->path) goto fail;
     struct stat status;
@@ -172,7 +184,7 @@ bl_writer *bl_writer_open(const char *path, bl_error *err) {
         writer->file = fopen(path, "wbe");
         if (!writer->file) bl_fail(err, BL_ERR_INPUT, "%s: cannot be written: %s", path, strerror(errno));
     } else {
-        writer->file = open_beside(path, &writer->temporary, err);
+        writer->file = open_beside(path, &writer->temporary, &writer->lock, err);
     }
     if (writer->file) return writer;
 fail:

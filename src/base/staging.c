@@ -1,12 +1,15 @@
 #include "base/staging.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 char *bl_trim_slashes(const char *directory, const char *what, bl_error *err) {
     size_t n = strlen(directory);
@@ -15,28 +18,64 @@ char *bl_trim_slashes(const char *directory, const char *what, bl_error *err) {
     return bl_strndup(directory, n, err);
 }
 
-char *bl_staging_make(const char *directory, bool inside, const char *what, bl_error *err) {
+/* mkdtemp with a lock; false with errno set. */
+static bool make_locked(bl_staging *s) {
+    for (;;) {
+        memcpy(s->path + strlen(s->path) - 6, "XXXXXX", 6);
+        if (!mkdtemp(s->path)) return false;
+        s->held = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (s->held < 0 || bl_lock_new(s->held, s->path)) return true;
+        close(s->held);
+        s->held = -1;
+    }
+}
+
+/* The path that make_locked completes; makes the parent. */
+static bool name_staging(bl_staging *s, const char *directory, bool inside, bl_error *err) {
     const char *slash = strrchr(directory, '/');
     size_t parent = slash ? (size_t)(slash - directory) : 0, size = strlen(directory) + 64;
-    char *staging = bl_alloc(size, 1, err);
-    if (!staging) return NULL;
+    s->path = bl_alloc(size, 1, err);
+    if (!s->path) return false;
     if (inside) {
-        snprintf(staging, size, "%s/.bilens.tmp-XXXXXX", directory);
+        snprintf(s->path, size, "%s/.bilens.tmp-XXXXXX", directory);
     } else if (slash) {
-        snprintf(staging, size, "%.*s", (int)(parent > 0 ? parent : 1), directory);
-        if (!bl_make_directories(staging, err)) goto fail;
-        snprintf(staging, size, "%.*s/.%s.tmp-XXXXXX", (int)parent, directory, slash + 1);
+        snprintf(s->path, size, "%.*s", (int)(parent > 0 ? parent : 1), directory);
+        if (!bl_make_directories(s->path, err)) return false;
+        snprintf(s->path, size, "%.*s/.%s.tmp-XXXXXX", (int)parent, directory, slash + 1);
     } else {
-        snprintf(staging, size, ".%s.tmp-XXXXXX", directory);
+        snprintf(s->path, size, ".%s.tmp-XXXXXX", directory);
     }
-    if (mkdtemp(staging)) {
+    return true;
+}
+
+static bool take_lock(bl_staging *s, const char *directory, bool inside, bl_error *err) {
+    char *target = inside ? bl_path_join(directory, "bilens", err) : bl_strdup(directory, err);
+    s->lock = target ? bl_lock_take(target, err) : NULL;
+    free(target);
+    return s->lock != NULL;
+}
+
+bool bl_staging_make(bl_staging *s, const char *directory, bool inside, const char *what, bl_error *err) {
+    *s = (bl_staging){.held = -1};
+    if (!name_staging(s, directory, inside, err) || !take_lock(s, directory, inside, err)) goto fail;
+    bl_remove_leftovers(directory, inside);
+    if (make_locked(s)) {
         mode_t mask = umask(0);
         umask(mask);
-        (void)chmod(staging, 0777 & ~mask);
-        return staging;
+        (void)chmod(s->path, 0777 & ~mask);
+        return true;
     }
     bl_fail(err, BL_ERR_INPUT, "%s: %s cannot be written there: %s", directory, what, strerror(errno));
 fail:
-    free(staging);
-    return NULL;
+    bl_staging_free(s, false);
+    return false;
+}
+
+void bl_staging_free(bl_staging *s, bool remove) {
+    if (!s->path) return;
+    if (remove) bl_remove_tree(s->path);
+    if (s->held >= 0) close(s->held);
+    bl_lock_free(s->lock);
+    free(s->path);
+    *s = (bl_staging){0};
 }

@@ -7,7 +7,19 @@
  * messages ("the report"). */
 char *bl_trim_slashes(const char *directory, const char *what, bl_error *err);
 
-/* A new folder for staging, to be freed: DIRECTORY/.bilens.tmp-XXXXXX if `inside`, PARENT/.NAME.tmp-XXXXXX
- * otherwise (the parent is made if it is missing). `directory` has no slash at its end. */
-char *bl_staging_make(const char *directory, bool inside, const char *what, bl_error *err);
+/* A folder in the making. */
+typedef struct bl_staging {
+    char *path; /* where its files are written for now */
+    int held;   /* the folder, locked: others let it live; -1: none */
+    struct bl_lock *lock;
+} bl_staging;
+
+/* A new folder for staging: DIRECTORY/.bilens.tmp-XXXXXX if `inside`, PARENT/.NAME.tmp-XXXXXX otherwise (the
+ * parent is made if it is missing). `directory` has no slash at its end. What dead writers of it have left is
+ * removed. Fails with BL_ERR_INPUT while another process writes the same folder. */
+bool bl_staging_make(bl_staging *staging, const char *directory, bool inside, const char *what,
+                     bl_error *err);
+/* After its files have found their place, or after a failure: with `remove`, removes what is left of it. One
+ * that was never made, but zeroed, is allowed. */
+void bl_staging_free(bl_staging *staging, bool remove);
 #endif

@@ -59,7 +59,8 @@ bool bl_parallel(size_t n, bl_item_fn work, void *context, bl_error *err) {
         bl_error failure = {0};
 #pragma omp atomic read
         stop = failed;
-        if (stop < i || work(context, i, (size_t)omp_get_thread_num(), &failure)) continue;
+        if (stop < i || (bl_go_on(&failure) && work(context, i, (size_t)omp_get_thread_num(), &failure)))
+            continue;
 #pragma omp critical(bl_parallel_failure)
         if (i < failed) {
             first = failure;
@@ -70,8 +71,18 @@ bool bl_parallel(size_t n, bl_item_fn work, void *context, bl_error *err) {
     return failed == SIZE_MAX || bl_fail(err, first.code, "%s", first.message);
 }
 
+static bool (*_Atomic stop_asked)(void);
+
+void bl_set_stop(bool (*asked)(void)) { atomic_store(&stop_asked, asked); }
+
+bool bl_go_on(bl_error *err) {
+    bool (*asked)(void) = atomic_load(&stop_asked);
+    return !asked || !asked() || bl_fail(err, BL_ERR_CANCELLED, "interrupted");
+}
+
 bool bl_progress_step(const bl_progress *progress, const char *phase, uint64_t done, uint64_t total,
                       bl_error *err) {
+    if (!bl_go_on(err)) return false;
     if (!progress || !progress->report || progress->report(progress->context, phase, done, total))
         return true;
     return bl_fail(err, BL_ERR_CANCELLED, "interrupted");

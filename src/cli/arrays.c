@@ -1,11 +1,13 @@
 #include "cli/arrays.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/staging.h"
 #include "cli/common.h"
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static bool ends_with(const char *text, const char *suffix) {
     size_t n = strlen(text), m = strlen(suffix);
@@ -18,21 +20,52 @@ bool arrays_named(const char *path) {
     return path && (ends_with(path, ".npy") || ends_with(path, ".safetensors"));
 }
 
-static bool write_folder(const char *path, const bl_named_array *arrays, size_t n, bl_error *err) {
-    struct stat status;
-    if (mkdir(path, 0777) != 0 && !(errno == EEXIST && stat(path, &status) == 0 && S_ISDIR(status.st_mode))) {
-        err->code = BL_ERR_INPUT;
-        snprintf(err->message, sizeof err->message, "%s: cannot make this folder: %s", path, strerror(errno));
-        return false;
-    }
+static bool write_all(const char *folder, const bl_named_array *arrays, size_t n, bl_error *err) {
     for (size_t i = 0; i < n; i++) {
         char *file = NULL;
-        if (asprintf(&file, "%s/%s.npy", path, arrays[i].name) < 0) return false;
+        if (asprintf(&file, "%s/%s.npy", folder, arrays[i].name) < 0)
+            return bl_fail(err, BL_ERR_MEMORY, "out of memory");
         bool ok = bl_npy_write(file, &arrays[i], err);
         free(file);
         if (!ok) return false;
     }
     return true;
+}
+
+/* The finished files to their place in a folder that is there. */
+static bool move_all(const char *staging, const char *folder, const bl_named_array *arrays, size_t n,
+                     bl_error *err) {
+    for (size_t i = 0; i < n; i++) {
+        char *from = NULL, *to = NULL;
+        if (asprintf(&from, "%s/%s.npy", staging, arrays[i].name) < 0) from = NULL;
+        if (asprintf(&to, "%s/%s.npy", folder, arrays[i].name) < 0) to = NULL;
+        bool ok = from && to;
+        if (!ok) bl_fail(err, BL_ERR_MEMORY, "out of memory");
+        else if (rename(from, to) != 0)
+            ok = bl_fail(err, BL_ERR_IO, "%s: cannot be replaced: %s", to, strerror(errno));
+        free(from);
+        free(to);
+        if (!ok) return false;
+    }
+    return true;
+}
+
+/* All arrays or none: they are written apart and moved when all are there. */
+static bool write_folder(const char *directory, const bl_named_array *arrays, size_t n, bl_error *err) {
+    bl_staging staging = {0};
+    char *path = bl_trim_slashes(directory, "the arrays", err);
+    bool ok = false, exists = path && bl_is_directory(path);
+    if (!path) return false;
+    if (!exists && bl_file_exists(path))
+        bl_fail(err, BL_ERR_INPUT, "%s: is a file; name a folder, FILE.npy or FILE.safetensors", path);
+    else if (bl_staging_make(&staging, path, exists, "the arrays", err) &&
+             write_all(staging.path, arrays, n, err))
+        ok = exists ? move_all(staging.path, path, arrays, n, err)
+                    : rename(staging.path, path) == 0 ||
+                          bl_fail(err, BL_ERR_IO, "%s: cannot be made: %s", path, strerror(errno));
+    bl_staging_free(&staging, exists || !ok);
+    free(path);
+    return ok;
 }
 
 bool arrays_write(const char *path, const bl_named_array *arrays, size_t n, bl_error *err) {

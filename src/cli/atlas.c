@@ -201,20 +201,21 @@ static int query_atlas(int argc, char **argv, const verb *self) {
     common c = {0};
     bl_atlas_query query = {0};
     const option table[] = {{0}};
-    int words = 0;
+    text_list words = {0}; /* the file, then conditions, in any order with the options */
     bl_error err = {0};
-    while (words < argc && argv[words][0] != '-') words++;
-    if (words > 0) c.model = argv[0]; /* what is read */
-    int status = options_parse(argc - words, argv + words, self, &c, table, FORMATS_ALL,
+    c.words = &words;
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL,
                                "write to this file instead of standard output", false);
-    if (status >= 0) return status;
-    if (words == 0)
+    if (status >= 0) goto done;
+    if (words.n == 0)
         status =
             fail_usage(self,
                        "query: which atlas? bilens atlas query FILE.db [token=swim | sort=largest limit=20]");
-    for (int i = 1; i < words && status < 0; i++) status = parse_condition(self, argv[i], &query);
+    for (size_t i = 1; i < words.n && status < 0; i++) status = parse_condition(self, words.items[i], &query);
     static const view how = {bl_atlas_table, rows_of};
-    if (status < 0) status = write_tree(self, &c, bl_atlas_tree(argv[0], &query, &err), &how, &err);
+    if (status < 0) status = write_tree(self, &c, bl_atlas_tree(words.items[0], &query, &err), &how, &err);
+done:
+    text_list_free(&words);
     common_free(&c);
     return status;
 }

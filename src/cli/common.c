@@ -1,6 +1,7 @@
 #include "cli/common.h"
 #include "cli/hub.h"
 #include "cli/ranks.h"
+#include "cli/terminal.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -194,6 +195,15 @@ char *read_stdin(bl_error *err) {
         n += got;
         if (got > 0) continue;
         if (!ferror(stdin)) break;
+        if (errno == EINTR && !interrupt_requested()) {
+            clearerr(stdin);
+            continue;
+        }
+        if (interrupt_requested()) {
+            set_error(err, BL_ERR_CANCELLED, "interrupted%s", "");
+            free(text);
+            return NULL;
+        }
         set_error(err, BL_ERR_INPUT, "standard input cannot be read: %s", strerror(errno));
         free(text);
         return NULL;

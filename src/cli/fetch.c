@@ -92,7 +92,7 @@ static char *fetch(const common *c, fetch_options *o, bl_error *err) {
     settings.options.timeout = o->timeout;
     bl_hub_request request = {.name = name.repository,
                               .revision = name.revision,
-                              .data = o->data,
+                              .data = o->data || name.data,
                               .patterns = o->files.items,
                               .n_patterns = o->files.n};
     snapshot = bl_hub_fetch(&request, &settings.options, err);

@@ -1,11 +1,15 @@
 #include "cli/hub.h"
+#include "base/buffer.h"
+#include "base/error.h"
 #include "base/file.h"
 #include "cli/terminal.h"
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define UNASKED \
     ((uint64_t)8 << 30) /* bytes that a MODEL may bring with it; `bilens fetch` knows no such limit */
@@ -27,22 +31,69 @@ static bool is_true(const char *value) {
     return false;
 }
 
-/* "folder/rest", with ~ at the beginning for the home directory. */
-static char *expand(const char *folder, const char *rest) {
-    const char *home = getenv("HOME");
-    bool tilde = folder[0] == '~' && (!folder[1] || folder[1] == '/') && home;
-    char *path = NULL;
-    return asprintf(&path, "%s%s%s", tilde ? home : "", folder + (tilde ? 1 : 0), rest) < 0 ? NULL : path;
+/* The home directory of `user`, NULL: of whoever runs this, whose HOME goes first. NULL when nobody knows
+ * it. Free it. */
+static char *home_of(const char *user) {
+    const char *home = user ? NULL : getenv("HOME");
+    if (home) return strdup(home);
+    struct passwd *entry = user ? getpwnam(user) : getpwuid(getuid());
+    return entry && entry->pw_dir && *entry->pw_dir ? strdup(entry->pw_dir) : NULL;
+}
+
+/* Appends `text` with $NAME and ${NAME} replaced where such a variable is set, as Python's
+ * os.path.expandvars does it. */
+static void add_expanded(bl_buffer *out, const char *text) {
+    while (*text) {
+        const char *name = text + 1;
+        bool braces = *text == '$' && *name == '{';
+        if (braces) name++;
+        size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
+        if (braces) n = strcspn(name, "}");
+        bool whole = *text == '$' && n > 0 && (!braces || name[n] == '}');
+        char *variable_name = whole ? strndup(name, n) : NULL;
+        const char *value = variable_name ? getenv(variable_name) : NULL;
+        free(variable_name);
+        if (value) {
+            bl_buffer_text(out, value);
+            text = name + n + braces;
+        } else {
+            bl_buffer_add(out, text++, 1);
+        }
+    }
+}
+
+/* "folder/rest" as huggingface_hub understands it: first its variables, then ~ or ~user at its beginning. */
+static char *expand(const char *folder, const char *rest, bl_error *err) {
+    bl_buffer text = {0}, path = {0};
+    add_expanded(&text, folder);
+    char *named = bl_buffer_take(&text, err);
+    if (!named) return NULL;
+    size_t n = named[0] == '~' ? strcspn(named, "/") : 0;
+    char *user = n > 1 ? strndup(named + 1, n - 1) : NULL, *home = n ? home_of(user) : NULL;
+    if (n == 1 && !home) {
+        bl_fail(err, BL_ERR_INPUT,
+                "the home directory is not known (HOME is not set, and user %ld is not in the password "
+                "database): set HF_HOME",
+                (long)getuid());
+    } else {
+        bl_buffer_text(&path, home ? home : "");
+        bl_buffer_text(&path, named + (home ? n : 0)); /* ~stranger stays as it is */
+        bl_buffer_text(&path, rest);
+    }
+    free(user);
+    free(home);
+    free(named);
+    return n == 1 && path.n == 0 ? NULL : bl_buffer_take(&path, err);
 }
 
 /* A folder or file of the hub's home: `own` names it alone, otherwise it is HF_HOME/rest. */
-static char *place(const char *own, const char *rest) {
+static char *place(const char *own, const char *rest, bl_error *err) {
     const char *home = variable("HF_HOME", NULL, NULL), *cache = variable("XDG_CACHE_HOME", NULL, NULL);
     char inner[64];
-    if (own) return expand(own, "");
-    if (home) return expand(home, rest);
+    if (own) return expand(own, "", err);
+    if (home) return expand(home, rest, err);
     snprintf(inner, sizeof inner, "/huggingface%s", rest);
-    return expand(cache ? cache : "~/.cache", inner);
+    return expand(cache ? cache : "~/.cache", inner, err);
 }
 
 /* The token without white space around it; NULL when there is none. A file that is there but cannot be read
@@ -54,8 +105,9 @@ static bool read_token(char **token, bl_error *err) {
     if (given) {
         text = strdup(given);
     } else if (!is_true(getenv("HF_HUB_DISABLE_IMPLICIT_TOKEN"))) {
-        char *path = place(variable("HF_TOKEN_PATH", NULL, NULL), "/token");
-        bool there = path && bl_file_exists(path);
+        char *path = place(variable("HF_TOKEN_PATH", NULL, NULL), "/token", err);
+        if (!path) return false;
+        bool there = bl_file_exists(path);
         if (there) text = bl_text_read(path, 65536, err);
         bool failed = there && !text;
         free(path);
@@ -78,12 +130,8 @@ static bool read_token(char **token, bl_error *err) {
 
 bool hub_settings_read(hub_settings *s, bool quiet, bl_error *err) {
     *s = (hub_settings){0};
-    s->cache = place(variable("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", NULL), "/hub");
-    if (!s->cache) {
-        err->code = BL_ERR_MEMORY;
-        snprintf(err->message, sizeof err->message, "out of memory");
-        return false;
-    }
+    s->cache = place(variable("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", NULL), "/hub", err);
+    if (!s->cache) return false;
     if (!read_token(&s->token, err)) return false;
     s->options.cache = s->cache;
     s->options.token = s->token;
@@ -117,6 +165,9 @@ bl_model *load_hub_model(const common *c, bl_error *err) {
     bl_hub_snapshot *snapshot = NULL;
     bl_model *model = NULL;
     char shown[sizeof name.repository + sizeof name.revision + 2];
+    if (bl_hub_parse(c->model, &name, NULL) && name.data)
+        return bl_fail_null(err, BL_ERR_USAGE, "'%.200s' is the address of a data set, not of a model",
+                            c->model);
     if (bl_hub_parse(c->model, &name, err) && hub_settings_read(&settings, c->quiet, err)) {
         bl_hub_request request = {.name = name.repository, .revision = name.revision};
         settings.options.prefer_cache = true;

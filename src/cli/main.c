@@ -3,6 +3,7 @@
 #include "cli/help.h"
 #include "cli/image.h"
 #include "cli/ranks.h"
+#include "cli/start.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include <stdio.h>
@@ -16,6 +17,7 @@ enum { N_VERBS = sizeof verbs / sizeof *verbs };
 
 int main(int argc, char **argv) {
     prctl(PR_SET_NAME, "bilens"); /* not "exe", after starting again */
+    start_checked(argv);          /* may start the program again: before anything is said */
     interrupt_catch();
     if (ranks_idle(argc, argv)) return 0;
     if (argc < 2) {
@@ -30,7 +32,7 @@ int main(int argc, char **argv) {
         return 0;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        printf("bilens %s\n", bl_version());
+        printf("bilens %s\n%s, %d threads\n", bl_version(), bl_blas_name(), bl_set_threads(0));
         return 0;
     }
     bool refused;

@@ -13,7 +13,7 @@
 
 int fail_with(const verb *self, const bl_error *err) {
     bool speaks = ranks_first(); /* ranks agree on failures, and rank 0 tells of them */
-    if (err->code == BL_ERR_CANCELLED) {
+    if (err->code == BL_ERR_CANCELLED || interrupt_requested()) { /* what fails then fails because of that */
         if (speaks) fprintf(stderr, "bilens: %s: interrupted; no file was left half-written\n", self->name);
         ranks_agree(true, NULL); /* mpirun ends the others as soon as one dies: not before this is said */
         interrupt_die();
@@ -22,6 +22,12 @@ int fail_with(const verb *self, const bl_error *err) {
     bl_escape(err->message, message, sizeof message);
     if (speaks) fprintf(stderr, "bilens: %s: %s\n", self->name, message);
     return err->code == BL_ERR_USAGE || err->code == BL_ERR_INPUT || err->code == BL_ERR_UNSUPPORTED ? 2 : 1;
+}
+
+int fail_output(const verb *self) {
+    if (errno == EPIPE) return 141;
+    fprintf(stderr, "bilens: %s: writing to standard output failed: %s\n", self->name, strerror(errno));
+    return 1;
 }
 
 int fail_usage(const verb *self, const char *format, ...) {
@@ -162,9 +168,18 @@ static int set_format(const verb *self, common *c, int formats) {
 
 static int parse_all(int argc, char **argv, const verb *self, common *c, const option *table,
                      const option *shared, bool has_model) {
+    bool ended = false; /* by --: what follows are no options */
     for (int i = 0; i < argc; i++) {
         const char *argument = argv[i];
-        if (!is_option(argument)) {
+        if (!ended && strcmp(argument, "--") == 0) {
+            ended = true;
+            continue;
+        }
+        if (ended || !is_option(argument)) {
+            int here = 0;
+            if (c->words && !c->model) c->model = argument; /* what is read, and never written over */
+            if (c->words && parse_files(1, argv + i, &here, c->words)) continue;
+            if (c->words) return fail_usage(self, "out of memory");
             const char **place = c->model && c->two_models ? &c->other : &c->model;
             if (!has_model || *place) return fail_usage(self, "unexpected argument '%s'", argument);
             *place = argument;

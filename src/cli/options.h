@@ -57,6 +57,7 @@ typedef struct common {
     const char *model; /* the positional MODEL, NULL if absent */
     const char *other; /* a second one, where the verb has set two_models */
     bool two_models;
+    text_list *words; /* set by verbs that take several arguments that are no options: they go here */
     size_t threads;
     bool quiet, help;
     help_form help_form;     /* of --help=FORM */
@@ -91,6 +92,10 @@ void index_list_free(index_list *list);
  * while working; after an interrupt it does not return. */
 int fail_with(const verb *self, const bl_error *err);
 int fail_usage(const verb *self, const char *format, ...) BL_PRINTF(2, 3);
+/* After a failed write to standard output: says why, by errno, and gives the exit status. A reader that has
+ * closed the pipe (head) has what it wanted: nothing is said, and the status is a shell's for SIGPIPE, 141.
+ * */
+int fail_output(const verb *self);
 /* A note on stderr unless --quiet. */
 void note(const common *c, const char *format, ...) BL_PRINTF(2, 3);
 #endif

@@ -52,8 +52,7 @@ bool print_text(FILE *out, const char *text) { return print_bytes(out, text, str
 int write_stdout(const verb *self, const char *text) {
     errno = 0;
     if (print_text(stdout, text) && fflush(stdout) == 0) return 0;
-    fprintf(stderr, "bilens: %s: writing to standard output failed: %s\n", self->name, strerror(errno));
-    return 1;
+    return fail_output(self);
 }
 
 int write_result(const verb *self, const common *c, char *text, const bl_error *made) {

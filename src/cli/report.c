@@ -123,7 +123,8 @@ static int run(int argc, char **argv, const verb *self) {
     for (char *at = folder && !c.output && !o.from ? folder : NULL; at && *at; at++)
         if (*at == '/') *at = '_'; /* a token or file's name is no path */
         else if (o.direction.file && strchr(" (),*\"@", *at)) *at = '-'; /* a text of the grammar */
-    report = o.from ? read_report(o.from, &err) : analyse(&c, &o, &eigen, &err);
+    if (folder && bl_report_check_place(folder, &err))
+        report = o.from ? read_report(o.from, &err) : analyse(&c, &o, &eigen, &err);
     if (!report || !folder) status = fail_with(self, &err);
     else status = !ranks_first() ? 0 : render(self, &c, report, eigen, folder);
 done:

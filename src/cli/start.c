@@ -9,10 +9,13 @@
  * get more. */
 #include "base/processors.h"
 #include "cli/start.h"
+#include <bilens/blas.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -77,3 +80,58 @@ static void before_libraries(int argc, char **argv, char **environment) {
 
 __attribute__((section(".preinit_array"), used)) static void (*const first)(int, char **,
                                                                             char **) = before_libraries;
+
+/* The kernels that come before those in use, newest first; all are in Debian's OpenBLAS for x86-64. */
+static const char *older_kernel(void) {
+    static const char *const kernels[] = {"Sapphirerapids", "Cooperlake", "SkylakeX", "Zen", "Haswell",
+                                          "Sandybridge",    "Nehalem",    "Prescott", NULL};
+    const char *now = bl_blas_kernel();
+    for (size_t i = 0; kernels[i]; i++)
+        if (strcasecmp(kernels[i], now) == 0)
+            return strcmp(kernels[i], "Zen") == 0 ? "Sandybridge" : kernels[i + 1];
+    return "Haswell";
+}
+
+static char **arguments; /* main's, for the handler */
+
+static void with_older_kernels(const char *reason) {
+    const char *older = older_kernel();
+    if (!older) return;
+    if (strcmp(older, "Zen") == 0) older = "Haswell"; /* the same, for another maker's processors */
+    dprintf(STDERR_FILENO, "bilens: note: %s; going on with its %s kernels (OPENBLAS_CORETYPE)\n", reason,
+            older);
+    setenv("OPENBLAS_CORETYPE", older, 1);
+    start_again(arguments, environ);
+}
+
+static void on_instruction(int number) {
+    with_older_kernels("OpenBLAS's kernels use instructions that this processor does not have");
+    signal(number, SIG_DFL);
+}
+
+/* An OpenBLAS that is older than the processor falls back to kernels of 2004 (Prescott), several times
+ * slower than what the processor can do: then the newest kernels that its instructions allow are asked for.
+ * */
+static void with_newer_kernels(void) {
+#ifdef __x86_64__
+    if (getenv("OPENBLAS_CORETYPE") || strcasecmp(bl_blas_kernel(), "Prescott") != 0) return;
+    bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return;
+    setenv("OPENBLAS_CORETYPE", avx512 ? "SkylakeX" : "Haswell", 1);
+    start_again(arguments, environ);
+#endif
+}
+
+void start_checked(char **argv) {
+    bl_error err = {0};
+    arguments = argv;
+    with_newer_kernels();
+    signal(SIGILL, on_instruction);
+    bool right = bl_blas_check(&err);
+    signal(SIGILL, SIG_DFL);
+    if (right || err.code == BL_ERR_MEMORY) return;
+    with_older_kernels(err.message);
+    dprintf(STDERR_FILENO, "bilens: %s\n", err.message);
+    _exit(1);
+}

@@ -53,9 +53,20 @@ static void on_interrupt(int number) {
     signal(number, SIG_DFL);
 }
 
+/* Without SA_RESTART: a read that waits for a pipe must end. What the user has asked to ignore (nohup) stays
+ * ignored. */
+static void catch_signal(int number) {
+    struct sigaction now, caught = {.sa_handler = on_interrupt};
+    if (sigaction(number, NULL, &now) != 0 || now.sa_handler == SIG_IGN) return;
+    sigemptyset(&caught.sa_mask);
+    sigaction(number, &caught, NULL);
+}
+
 void interrupt_catch(void) {
-    signal(SIGINT, on_interrupt);
-    signal(SIGTERM, on_interrupt);
+    catch_signal(SIGINT);
+    catch_signal(SIGTERM);
+    catch_signal(SIGHUP); /* the terminal was closed */
+    bl_set_stop(interrupt_requested);
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is seen as a failed write, */
     signal(SIGXFSZ, SIG_IGN); /* and so is a limit on the size of files */
 }

@@ -11,8 +11,8 @@ size_t terminal_width(void);
 /* Whether the terminal says that its background is dark (COLORFGBG, as rxvt, konsole and others set it). */
 bool terminal_dark(void);
 
-/* Turns Ctrl-C into a request that progress callbacks answer with "stop", so that work ends cleanly; a second
- * one kills. */
+/* Turns Ctrl-C, SIGTERM and SIGHUP into a request that progress callbacks and bl_set_stop's function answer
+ * with "stop", so that work ends cleanly; a second one kills. */
 void interrupt_catch(void);
 /* True once Ctrl-C was pressed, for loops that have no progress callback. */
 bool interrupt_requested(void);

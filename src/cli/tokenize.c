@@ -230,10 +230,7 @@ static int run(int argc, char **argv, const verb *self) {
     else model = load_model(&c, &err);
     const bl_tokenizer *tokenizer = model ? bl_model_tokenizer(model) : own;
     if ((!model && !own) || !tokenize(stdout, &c, &o, tokenizer, &err) || fflush(stdout) != 0) {
-        if (err.code == BL_OK)
-            err.code = BL_ERR_IO, snprintf(err.message, sizeof err.message,
-                                           "writing to standard output failed: %s", strerror(errno));
-        status = fail_with(self, &err);
+        status = err.code == BL_OK ? fail_output(self) : fail_with(self, &err);
     } else {
         status = 0;
     }

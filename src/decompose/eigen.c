@@ -13,6 +13,7 @@
  * the routines below have thresholds that are absolute. */
 #include "base/error.h"
 #include "base/memory.h"
+#include <bilens/blas.h>
 #include "decompose/form.h"
 #include "linear/tridiagonal.h"
 #include <bilens/eigen.h>
@@ -71,6 +72,7 @@ static int make_ordinary(float *q, size_t n) {
 }
 
 bl_eigen *bl_eigen_of_scaled(float *q, size_t n, int exponent, size_t k, bl_error *err) {
+    if (!bl_blas_check(err)) return NULL;
     bl_eigen *eigen = bl_alloc_zero(1, sizeof *eigen, err);
     if (!eigen) return NULL;
     bool all = k == 0 || 2 * k >= n;

@@ -5,6 +5,7 @@
  * the text ends there, and what was parsed is thrown away. The reserve is untouched memory unless that
  * happens. */
 #include "format/json.h"
+#include "format/kind.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -103,9 +104,9 @@ json_t *bl_json_load(const char *text, size_t length, size_t flags, json_error_t
     return json;
 }
 
-json_t *bl_json_parse(const char *text, size_t length, const char *path, bl_error *err) {
+json_t *bl_json_parse_with(const char *text, size_t length, size_t flags, const char *path, bl_error *err) {
     json_error_t where;
-    json_t *json = bl_json_load(text, length, JSON_REJECT_DUPLICATES, &where);
+    json_t *json = bl_json_load(text, length, JSON_REJECT_DUPLICATES | flags, &where);
     if (json) return json;
     if (json_error_code(&where) == json_error_out_of_memory)
         return bl_fail_null(err, BL_ERR_MEMORY, "%s: out of memory while it was parsed", path);
@@ -113,11 +114,19 @@ json_t *bl_json_parse(const char *text, size_t length, const char *path, bl_erro
                         where.line, where.column);
 }
 
+json_t *bl_json_parse(const char *text, size_t length, const char *path, bl_error *err) {
+    return bl_json_parse_with(text, length, 0, path, err);
+}
+
 json_t *bl_json_read(const char *path, size_t limit, bl_error *err) {
     size_t size;
     char *text = bl_file_read(path, limit, &size, err);
     if (!text) return NULL;
-    json_t *json = bl_json_parse(text, size, path, err);
+    bl_error failure = {0};
+    json_t *json = bl_json_parse(text, size, path, &failure);
+    const bl_kind *kind = json || failure.code == BL_ERR_MEMORY ? NULL : bl_kind_of(text, size);
+    if (!json) bl_fail(err, failure.code, "%s", failure.message);
+    if (kind) bl_fail(err, BL_ERR_INPUT, "%s: this is %s, not JSON: %s", path, kind->name, kind->next);
     free(text);
     return json;
 }

@@ -10,6 +10,8 @@ json_t *bl_json_load(const char *text, size_t length, size_t flags, json_error_t
 /* Parses `length` bytes; duplicate keys are refused, nesting is limited (by jansson, to 2048). `path` is for
  * messages. A new reference, or NULL with BL_ERR_INPUT. */
 json_t *bl_json_parse(const char *text, size_t length, const char *path, bl_error *err);
+/* The same with more of jansson's flags: JSON_ALLOW_NUL. */
+json_t *bl_json_parse_with(const char *text, size_t length, size_t flags, const char *path, bl_error *err);
 /* The whole file; at most `limit` bytes. */
 json_t *bl_json_read(const char *path, size_t limit, bl_error *err);
 /* `json` as text, with jansson's JSON_… flags; free with bl_free. NULL with BL_ERR_MEMORY, for json

@@ -29,10 +29,21 @@ static const mark marks[] = {
       "unpack it first (unzip); PyTorch's weights: save them as .safetensors (safetensors.torch.save_file)"}},
     {MARK(0, "PK\5\6"), {"an empty zip archive", "give the file that should be in it"}},
     {MARK(0, "\x89HDF\r\n\x1A\n"), {"an HDF5 file", "save its content as .safetensors, its texts as .jsonl"}},
-    {MARK(0, "\x80\2"), {"a Python pickle (torch.save's old format)", weights}},
-    {MARK(0, "\x80\3"), {"a Python pickle", weights}},
-    {MARK(0, "\x80\4"), {"a Python pickle", weights}},
-    {MARK(0, "\x80\5"), {"a Python pickle", weights}},
+    {MARK(0, "\x80\2\x8A"), {"a Python pickle (PyTorch's old format is one)", weights}},
+    {MARK(0, "\x80\2}"), {"a Python pickle (PyTorch's old format is one)", weights}},
+    {MARK(0, "\x80\2("), {"a Python pickle (PyTorch's old format is one)", weights}},
+    {MARK(0, "\x80\2]"), {"a Python pickle (PyTorch's old format is one)", weights}},
+    {MARK(0, "\x80\3"
+             "c"),
+     {"a Python pickle (PyTorch's old format is one)", weights}},
+    {MARK(0, "\x80\3}"), {"a Python pickle (PyTorch's old format is one)", weights}},
+    {MARK(0, "\x80\3]"), {"a Python pickle (PyTorch's old format is one)", weights}},
+    {MARK(0, "\x80\3("), {"a Python pickle (PyTorch's old format is one)", weights}},
+    {MARK(0, "\x80\4\x95"), {"a Python pickle (PyTorch's old format is one)", weights}},
+    {MARK(0, "\x80\5\x95"), {"a Python pickle (PyTorch's old format is one)", weights}},
+    {MARK(0, "\x80\2"
+             "c"),
+     {"a Python pickle (PyTorch's old format is one)", weights}},
     {MARK(0, "\xFD"
              "7zXZ\0"),
      {"xz data", "unpack it first: xz -d"}},
@@ -45,7 +56,7 @@ static const mark marks[] = {
     {MARK(0, "PAR1"), {"a parquet file", records}},
     {MARK(0, "ARROW1\0\0"), {"an arrow file", records}},
     {MARK(0, "FEA1"), {"a feather file", records}},
-    {MARK(0, "\xFF\xFF\xFF\xFF"), {"an arrow stream", records}},
+    {MARK(6, "\0\0\x10\0\0\0"), {"an arrow stream", records}},
     {MARK(0, "Obj\1"), {"an Avro file", records}},
     {MARK(0, "SQLite format 3"), {"an SQLite database", records}},
     {MARK(0, "%PDF-"), {"a PDF document", "save its text: pdftotext"}},
@@ -64,9 +75,11 @@ const bl_kind *bl_kind_of(const void *first, size_t n) {
     const char *bytes = first;
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
         const mark *m = &marks[i];
-        if (n < m->at + m->n) continue;
+        size_t at = m->at;
+        while (m->any_case && at < n && bytes[at] && strchr(" \t\r\n", bytes[at])) at++;
+        if (n < at + m->n) continue;
         int other =
-            m->any_case ? strncasecmp(bytes + m->at, m->bytes, m->n) : memcmp(bytes + m->at, m->bytes, m->n);
+            m->any_case ? strncasecmp(bytes + at, m->bytes, m->n) : memcmp(bytes + at, m->bytes, m->n);
         if (other == 0) return &m->kind;
     }
     return NULL;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "format/kind.h"
 #include "format/numbers.h"
 #include <float.h>
 #include <math.h>
@@ -168,7 +169,12 @@ bool bl_npy_parse(const unsigned char *file, size_t size, const char *path, bl_n
                   float **data, char *kind, bl_error *err) {
     *array = (bl_named_array){0};
     *data = NULL;
-    if (size < 12 || memcmp(file, "\x93NUMPY", 6) != 0)
+    bool ours = size >= 12 && memcmp(file, "\x93NUMPY", 6) == 0;
+    const bl_kind *other = ours ? NULL : bl_kind_of(file, size);
+    if (other)
+        return bl_fail(err, BL_ERR_INPUT, "%s: this is %s, not a .npy file: %s", path, other->name,
+                       other->next);
+    if (!ours)
         return bl_fail(err, BL_ERR_INPUT, "%s: not a .npy file (its first bytes are not \\x93NUMPY)", path);
     unsigned version = file[6];
     size_t start = version == 1 ? 10 : 12, length = (size_t)file[8] | (size_t)file[9] << 8;

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "format/json.h"
+#include "format/kind.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -145,15 +146,27 @@ bl_safetensors *bl_safetensors_parse(const unsigned char *data, size_t size, con
     if (!file->path) goto fail;
     uint64_t length = 0;
     if (size >= 8) memcpy(&length, data, 8);
-    if (size < 8 || length > size - 8 || length > HEADER_LIMIT) {
+    bool whole = size >= 8 && length <= size - 8 && length <= HEADER_LIMIT;
+    bl_error failure = {0};
+    if (whole)
+        header = bl_json_parse_with((const char *)data + 8, (size_t)length, JSON_ALLOW_NUL, path, &failure);
+    const bl_kind *kind =
+        header ? NULL : bl_kind_of(data, size); /* a sound header may begin like something else */
+    if (kind && failure.code != BL_ERR_MEMORY) {
+        bl_fail(err, BL_ERR_INPUT, "%s: this is %s, not safetensors: %s", path, kind->name, kind->next);
+        goto fail;
+    }
+    if (!whole) {
         bl_fail(err, BL_ERR_INPUT,
                 "%s: not a whole safetensors file: the header needs %" PRIu64
                 " bytes, the file has %zu (limit %zu)",
                 path, length, size, HEADER_LIMIT);
         goto fail;
     }
-    header = bl_json_parse((const char *)data + 8, (size_t)length, path, err);
-    if (!header) goto fail;
+    if (!header) {
+        bl_fail(err, failure.code, "%s", failure.message);
+        goto fail;
+    }
     if (!json_is_object(header)) {
         bl_fail(err, BL_ERR_INPUT, "%s: the safetensors header is no JSON object", path);
         goto fail;

@@ -1,8 +1,8 @@
 /* What the files of the hub share: a job (what is fetched from where), the list of its files, and the rooms
  * of the cache.
  *
- *   name.c      names, and which file names may be believed          listing.c   the hub's JSON
- *   cache.c     the layout on disk                                    url.c       addresses
+ *   name.c      names, and which file names may be believed          api.c       addresses, the hub's JSON
+ *   cache.c     the layout on disk
  *   snapshot.c  the public face; what is looked up in the cache only
  *   http.c      one request: redirects, token, retries                refusal.c   the hub's refusals in words
  *   digest.c    the two hashes                                        download.c  one file
@@ -99,7 +99,7 @@ char *bl_hub_resolve_url(const bl_hub_job *job, const char *commit, const char *
 /* The address in `Link: <…>; rel="next"`, NULL without an error when there is none. */
 char *bl_hub_next_page(const char *link, bl_error *err);
 
-/* online.c, or absent.c: the list of the hub's files in `snapshot`, reduced to those that are wanted, all of
+/* The list of the hub's files in `snapshot`, reduced to those that are wanted, all of
  * them in the cache afterwards. */
 bool bl_hub_online(const bl_hub_job *job, bl_hub_snapshot *snapshot, bl_error *err);
 #endif

@@ -3,8 +3,10 @@
  */
 #include "hub/hub_private.h"
 #include "base/error.h"
+#include <ctype.h>
 #include <fnmatch.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define STORIES "tinystories:"
@@ -79,8 +81,57 @@ static const char *stories_fault(const char *text) {
     return NULL;
 }
 
+/* What follows the hub's host in an address, or NULL when `text` is none. */
+static const char *after_host(const char *text) {
+    static const char *const schemes[] = {"https://", "http://", ""}, *const hosts[] = {"huggingface.co/",
+                                                                                        "www.huggingface.co/",
+                                                                                        "hf.co/"};
+    for (size_t s = 0; s < 3; s++)
+        for (size_t h = 0; h < 3; h++) {
+            size_t n = strlen(schemes[s]), m = strlen(hosts[h]);
+            if (strncmp(text, schemes[s], n) == 0 && strncmp(text + n, hosts[h], m) == 0) return text + n + m;
+        }
+    return NULL;
+}
+
+/* The next part of an address's path into out [size], %XX decoded; moves *at past it and its slash. */
+static void next_part(const char **at, char *out, size_t size) {
+    size_t n = 0;
+    for (; **at && !strchr("/?#", **at); ++*at) {
+        const char *code = *at + 1;
+        bool coded = **at == '%' && isxdigit((unsigned char)code[0]) && isxdigit((unsigned char)code[1]);
+        char digits[3] = {coded ? code[0] : '0', coded ? code[1] : '0', '\0'};
+        if (n + 1 < size) out[n++] = coded ? (char)strtol(digits, NULL, 16) : **at;
+        if (coded) *at += 2;
+    }
+    out[n] = '\0';
+    if (**at == '/') ++*at;
+}
+
+/* "owner/name", "owner/name/tree/REVISION/…", "datasets/owner/name" as in the address of a page. */
+static const char *parse_address(const char *path, bl_hub_name *name) {
+    char owner[100], model[100], view[16];
+    next_part(&path, owner, sizeof owner);
+    name->data = strcmp(owner, "datasets") == 0;
+    if (name->data) next_part(&path, owner, sizeof owner);
+    next_part(&path, model, sizeof model);
+    next_part(&path, view, sizeof view);
+    int length = snprintf(name->repository, sizeof name->repository, "%s/%s", owner, model);
+    if (length < 0 || (size_t)length >= sizeof name->repository) return "more than 96 characters";
+    const char *fault = repository_fault(name->repository);
+    if (fault || (strcmp(view, "tree") != 0 && strcmp(view, "blob") != 0 && strcmp(view, "resolve") != 0))
+        return fault;
+    next_part(&path, name->revision, sizeof name->revision);
+    return revision_fault(name->revision);
+}
+
 /* Takes `text` apart; what is wrong, or NULL. */
 static const char *parse(const char *text, bl_hub_name *name) {
+    const char *path = after_host(text);
+    if (path) {
+        *name = (bl_hub_name){0};
+        return parse_address(path, name);
+    }
     const char *at = strchr(text, '@');
     size_t length = at ? (size_t)(at - text) : strlen(text);
     bool stories = strncmp(text, STORIES, sizeof STORIES - 1) == 0;
@@ -98,7 +149,7 @@ static const char *parse(const char *text, bl_hub_name *name) {
 
 bool bl_hub_is_name(const char *text) {
     bl_hub_name name;
-    return strncmp(text, STORIES, sizeof STORIES - 1) == 0 || parse(text, &name) == NULL;
+    return strncmp(text, STORIES, sizeof STORIES - 1) == 0 || after_host(text) || parse(text, &name) == NULL;
 }
 
 bool bl_hub_parse(const char *text, bl_hub_name *name, bl_error *err) {

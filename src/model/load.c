@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include <bilens/blas.h>
 #include "format/json.h"
 #include "model/architecture.h"
 #include "model/architecture/gguf.h"
@@ -55,6 +56,7 @@ static bool read_gguf(bl_model *model, const char *path, bl_error *err) {
 }
 
 bl_model *bl_model_load_weights(const char *directory, bl_error *err) {
+    if (!bl_blas_check(err)) return NULL;
     bl_error_clear(err);
     bl_model *model = bl_alloc_zero(1, sizeof *model, err);
     if (!model) return NULL;

@@ -272,23 +272,22 @@ bool bl_image_report_render(const bl_tree *report, const bl_image_model *model, 
                             const bl_images *images, const char *directory, bl_error *err) {
     page p = {.report = report, .model = model, .eigens = eigens, .images = images, .err = err, .ok = true};
     size_t n = bl_image_config_of(model)->d_input;
-    char *staging = NULL, *html = NULL, *json = NULL;
+    bl_staging staging = {0};
+    char *html = NULL, *json = NULL;
     bool ok = false, exists = bl_file_exists(directory);
     if (exists && !check_folder(directory, err)) return false;
     p.values = bl_alloc(n, sizeof *p.values, err);
     p.row = bl_alloc(n, sizeof *p.row, err);
-    staging = p.values && p.row ? bl_staging_make(directory, false, "the report", err) : NULL;
-    if (!staging) goto done;
+    if (!p.values || !p.row || !bl_staging_make(&staging, directory, false, "the report", err)) goto done;
     html = make_page(&p);
     json = html ? bl_tree_text(report, err) : NULL;
-    ok = json && write_file(staging, "index.html", html, err) &&
-         write_file(staging, "report.json", json, err) && write_figures(&p, staging, err);
+    ok = json && write_file(staging.path, "index.html", html, err) &&
+         write_file(staging.path, "report.json", json, err) && write_figures(&p, staging.path, err);
     if (ok && exists) bl_remove_tree(directory);
-    if (ok && rename(staging, directory) != 0)
+    if (ok && rename(staging.path, directory) != 0)
         ok = bl_fail(err, BL_ERR_IO, "%s: cannot be made: %s", directory, strerror(errno));
 done:
-    if (!ok && staging) bl_remove_tree(staging);
-    free(staging);
+    bl_staging_free(&staging, !ok);
     free(html);
     free(json);
     free(p.values);

@@ -172,26 +172,30 @@ static bool move_all(const char *staging, const char *directory, bl_error *err) 
     return ok;
 }
 
+bool bl_report_check_place(const char *directory, bl_error *err) {
+    if (!bl_file_exists(directory)) return true;
+    if (!bl_is_directory(directory))
+        return bl_fail(err, BL_ERR_INPUT, "%s: is a file; a report needs a folder", directory);
+    return check_owner(directory, err);
+}
+
 bool bl_report_render(const bl_tree *tree, const bl_eigen *eigen, const char *directory, bl_error *err) {
     bool ok = false, exists = false;
-    char *staging = NULL, *path = bl_trim_slashes(directory, "the report", err);
+    bl_staging staging = {0};
+    char *path = bl_trim_slashes(directory, "the report", err);
     bl_doc *doc = path ? bl_doc_read(tree, BL_DOC_REPORT, err) : NULL;
     if (!doc) goto done;
     exists = bl_file_exists(path);
-    if (exists && !bl_is_directory(path)) {
-        bl_fail(err, BL_ERR_INPUT, "%s: is a file; a report needs a folder", path);
+    if (!bl_report_check_place(path, err)) goto done;
+    if (!bl_staging_make(&staging, path, exists, "the report", err) ||
+        !make_all(doc, tree, eigen, staging.path, err))
         goto done;
-    }
-    if (exists && !check_owner(path, err)) goto done;
-    staging = bl_staging_make(path, exists, "the report", err);
-    if (!staging || !make_all(doc, tree, eigen, staging, err)) goto done;
-    if (exists) ok = move_all(staging, path, err);
+    if (exists) ok = move_all(staging.path, path, err);
     else
-        ok = rename(staging, path) == 0 ||
+        ok = rename(staging.path, path) == 0 ||
              bl_fail(err, BL_ERR_IO, "%s: cannot be made: %s", path, strerror(errno));
 done:
-    if (staging && (exists || !ok)) bl_remove_tree(staging);
-    free(staging);
+    bl_staging_free(&staging, exists || !ok);
     free(path);
     bl_doc_free(doc);
     return ok;

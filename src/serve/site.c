@@ -271,6 +271,7 @@ bool bl_site_write(const bl_model *model, const char *atlas, const char *directo
     site s = {.shard = options->shard ? options->shard : DEFAULT_SHARD,
               .V = bl_model_config(model)->n_vocab,
               .progress = options->progress};
+    bl_staging staging = {0};
     bool ok = false;
     char *path = bl_trim_slashes(directory, "the site", err);
     if (!path || !check_place(path, err)) goto done;
@@ -284,9 +285,9 @@ bool bl_site_write(const bl_model *model, const char *atlas, const char *directo
                 atlas);
         goto done;
     }
-    s.staging = bl_staging_make(path, false, "the site", err);
-    ok = s.staging && make_all(&s, !options->no_spectra, err) && put_in_place(s.staging, path, err);
-    if (!ok && s.staging) bl_remove_tree(s.staging);
+    if (!bl_staging_make(&staging, path, false, "the site", err)) goto done;
+    s.staging = staging.path;
+    ok = make_all(&s, !options->no_spectra, err) && put_in_place(s.staging, path, err);
 done:
     bl_decomposer_free(s.decomposers[0]);
     bl_decomposer_free(s.decomposers[1]);
@@ -294,7 +295,7 @@ done:
     bl_explorer_free(s.explorer);
     free(s.u);
     free(s.eigens);
-    free(s.staging);
+    bl_staging_free(&staging, !ok);
     free(path);
     return ok;
 }

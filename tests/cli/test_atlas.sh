@@ -28,8 +28,10 @@ before=$(md5sum <"$folder/whole.db")
 refused 2 "the model differs" "$BILENS" atlas "$models/norm" --corpus "$folder/stories.txt" -o "$folder/whole.db"
 refused 2 "another corpus" "$BILENS" atlas "$models/plain" --corpus "$models/stories.txt" -o "$folder/whole.db"
 refused 2 "--top differs" make "$folder/whole.db" --top 3
-refused 2 "no SQLite database" make "$folder/stories.txt"
-refused 2 "no database" make "$folder/stories.txt" --overwrite
+cp "$folder/stories.txt" "$folder/other.txt"
+refused 2 "no SQLite database" make "$folder/other.txt"
+refused 2 "no database" make "$folder/other.txt" --overwrite
+rm "$folder/other.txt"
 refused 2 "-o FILE is missing" "$BILENS" atlas "$models/plain"
 [ "$before" = "$(md5sum <"$folder/whole.db")" ] || fail "a refused run changed the atlas"
 # A database of something else, of another format, cut short, damaged within: refused, by queries too, and left as it is.
@@ -54,7 +56,7 @@ make "$folder/empty.db" >/dev/null || fail "an empty file is a place to write"
 cmp "$folder/empty.db" "$folder/whole.db" || fail "an empty file before it changes the atlas"
 rm "$folder/"{other,older,short,shorter,junk,empty}.db
 [ -s "$folder/stories.txt" ] || fail "the corpus was overwritten"
-refused 2 "unable to open" make "$folder/nowhere/atlas.db"
+refused 2 "cannot be written" make "$folder/nowhere/atlas.db"
 make "$folder/one.db" --top 3 --overwrite >/dev/null || fail "--overwrite"
 
 # A story of one token, a token that never occurs.
@@ -99,6 +101,6 @@ if mount -t tmpfs -o size=600k tmpfs "$folder/small" 2>/dev/null; then
 else
     echo "no right to mount a small file system: the full disk was not tried" >&2
     mkdir "$folder/locked" && chmod 555 "$folder/locked"
-    [ -w "$folder/locked" ] || refused 2 "unable to open" make "$folder/locked/new.db"
+    [ -w "$folder/locked" ] || refused 2 "cannot be written" make "$folder/locked/new.db"
 fi
 echo "atlas: refused, resumed, queried: fine"

@@ -1,5 +1,5 @@
-/* A GGUF file from anyone: it is refused with a message, or its tensors can be read and its tokenizer, if there is one,
- * gives ids of its vocabulary. */
+/* A GGUF file from anyone: it is refused with a message, or its tensors can be read and its tokenizer, if
+ * there is one, gives ids of its vocabulary. */
 #include "format/gguf.h"
 #include "text/tokenizer/gguf_tokenizer.h"
 #include <stdlib.h>

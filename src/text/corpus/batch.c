@@ -19,6 +19,7 @@ bool bl_batch_read(bl_batch *batch, bl_corpus *corpus, size_t most, bl_error *er
     while (batch->n < most && bytes < BATCH_BYTES) {
         bl_story story;
         bl_error failure = {0};
+        if (!bl_go_on(err)) return false;
         if (!bl_corpus_next(corpus, &story, &failure)) {
             if (failure.code == BL_OK) break;
             return bl_fail(err, failure.code, "%s", failure.message);

@@ -6,6 +6,7 @@
 #include "text/corpus/source.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -42,6 +43,7 @@ static bool fill(bl_source *source, size_t wanted, bl_error *err) {
             source->n -= source->at;
             source->at = 0;
         }
+        if (!bl_go_on(err)) return false;
         ssize_t got = read(source->fd, source->buffer + source->n, INPUT_SIZE - source->n);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return bl_fail(err, BL_ERR_IO, "%s: cannot read: %s", source->name, strerror(errno));

@@ -1,10 +1,12 @@
-/* One array of floats from a file of either kind. The suffix .npy decides; everything else is taken for
- * safetensors. */
+/* Whole files: one array of floats from a file of either kind (the suffix .npy decides; everything else is
+ * taken for safetensors), and texts. */
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "format/safetensors.h"
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,11 +56,24 @@ static const bl_stored_tensor *choose(const bl_safetensors *file, const char *na
     return NULL;
 }
 
-static bool read_safetensors(const char *path, const char *name, bl_named_array *array, float **data,
-                             bl_error *err) {
+/* As of .npy: a float64 that float32 cannot hold would be another number. */
+static bool check_range(const bl_stored_tensor *tensor, const char *source, bl_error *err) {
+    for (size_t i = 0; tensor->type == &bl_type_f64 && i < tensor->count; i++) {
+        double value;
+        memcpy(&value, tensor->data + 8 * i, sizeof value);
+        if (isfinite(value) && (fabs(value) > (double)FLT_MAX || (value != 0 && (float)value == 0)))
+            return bl_fail(err, BL_ERR_INPUT, "%s: element %zu is %g, which a float32 cannot hold", source, i,
+                           value);
+    }
+    return true;
+}
+
+static bool read_safetensors(const char *path, const char *name, const char *source, bl_named_array *array,
+                             float **data, bl_error *err) {
     bl_safetensors *file = bl_safetensors_open(path, err);
     const bl_stored_tensor *tensor = file ? choose(file, name, err) : NULL;
-    *data = tensor ? bl_alloc(tensor->count, sizeof **data, err) : NULL;
+    bool fits = tensor && check_range(tensor, source, err);
+    *data = fits ? bl_alloc(tensor->count, sizeof **data, err) : NULL;
     if (*data) {
         bl_stored_tensor_read(tensor, *data);
         *array = (bl_named_array){.data = *data, .n_dims = tensor->n_dims};
@@ -76,11 +91,19 @@ bool bl_array_read(const char *source, bl_named_array *array, float **data, bl_e
     bl_error_clear(err);
     char *path = split_source(source, &tensor, err);
     if (!path) return false;
-    if (!ends_with(path, ".npy")) ok = read_safetensors(path, tensor, array, data, err);
+    if (!ends_with(path, ".npy")) ok = read_safetensors(path, tensor, source, array, data, err);
     else if (tensor)
         ok = bl_fail(err, BL_ERR_INPUT, "%s: a .npy file holds one array without a name; '%s' is not in it",
                      path, tensor);
     else ok = bl_npy_read(path, array, data, err);
     free(path);
     return ok;
+}
+
+bool bl_text_write(const char *path, const char *text, bl_error *err) {
+    return bl_file_write(path, text, strlen(text), err);
+}
+
+char *bl_text_read(const char *path, size_t limit, bl_error *err) {
+    return bl_file_read(path, limit, NULL, err);
 }
