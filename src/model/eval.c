@@ -35,7 +35,8 @@ static bool batch_loss(const work *w, bl_loss *sum, bl_error *err) {
         sum->loss += w->losses[i];
         sum->predictions += batch->ids[i].n ? batch->ids[i].n - 1 : 0;
         sum->stories++;
-        if (!isfinite(w->losses[i]))
+        if (!isfinite(w->losses[i]) &&
+            bl_model_n_warnings(w->model) > 0) /* a large but finite weight may overflow */
             return bl_fail(err, BL_ERR_NUMERIC,
                            "the loss of story %llu is not finite: the weights hold NaN or infinity",
                            (unsigned long long)batch->number[i]);

@@ -207,9 +207,68 @@ static void test_mapped(void **state) {
     bl_model_free(model);
 }
 
+/* Runs a shell command on a copy of a model, %s its folder, and loads it. */
+static bl_model *load_changed(const char *name, const char *command, bl_error *err) {
+    char text[1500];
+    const change none = {.dtype = "F32"};
+    const char *folder = make(name, &none);
+    snprintf(text, sizeof text, command, folder, folder, folder);
+    assert_int_equal(system(text), 0);
+    return bl_model_load(folder, err);
+}
+
+/* A key that could change what the model computes is refused by its name; scale_attn is honoured. */
+static void test_keys(void **state) {
+    (void)state;
+    bl_error err = {0};
+    assert_null(
+        load_changed("norm", "sed -i 's/\"n_head\"/\"rope_base\": 7, \"n_head\"/' %s/config.json", &err));
+    assert_error(err, BL_ERR_UNSUPPORTED, "rope_base");
+    bl_model *model =
+        load_changed("later", "sed -i 's/\"n_head\"/\"scale_attn\": false, \"n_head\"/' %s/config.json",
+                     &err);
+    if (!model) fail_msg("%s", err.message);
+    assert_true(bl_model_attention_scale(model) == 1.0F);
+    bl_model_free(model);
+    assert_null(
+        load_changed("later", "sed -i 's/\"n_head\"/\"scale_attn\": 3, \"n_head\"/' %s/config.json", &err));
+    assert_error(err, BL_ERR_INPUT, "scale_attn");
+}
+
+/* The single file counts, whatever an index says; and after loading nothing of it matters. */
+static void test_which_file(void **state) {
+    (void)state;
+    bl_error err = {0};
+    bl_model *model = load_changed(
+        "plain", "echo '{\"weight_map\": {\"a\": \"gone.safetensors\"}}' > %s/model.safetensors.index.json",
+        &err);
+    if (!model) fail_msg("%s", err.message);
+    char text[400];
+    float before = bl_model_w_u(model).data[5];
+    snprintf(text, sizeof text, ": > '%s/model.safetensors'", bl_model_name(model));
+    assert_int_equal(system(text), 0);
+    assert_true(bl_model_w_u(model).data[5] == before);
+    assert_int_equal(bl_model_n_warnings(model), 0);
+    bl_model_free(model);
+}
+
+static void test_warnings(void **state) {
+    (void)state;
+    bl_error err = {0};
+    bl_model *model = load_changed("plain",
+                                   "printf '\\0\\0\\300\\177' | dd of=%s/model.safetensors bs=1 conv=notrunc "
+                                   "seek=$(($(stat -c %%s %s/model.safetensors) - 4)) status=none",
+                                   &err);
+    if (!model) fail_msg("%s", err.message);
+    assert_int_equal(bl_model_n_warnings(model), 1);
+    assert_non_null(strstr(bl_model_warning(model, 0), ": 1 of the "));
+    bl_model_free(model);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_types), cmocka_unit_test(test_half),
-                                       cmocka_unit_test(test_tied), cmocka_unit_test(test_folding),
-                                       cmocka_unit_test(test_mapped)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_keys),     cmocka_unit_test(test_which_file),
+                                       cmocka_unit_test(test_warnings), cmocka_unit_test(test_types),
+                                       cmocka_unit_test(test_half),     cmocka_unit_test(test_tied),
+                                       cmocka_unit_test(test_folding),  cmocka_unit_test(test_mapped)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
