@@ -113,7 +113,7 @@ static int apply_names(const verb *self, const choices *c, bl_train_options *o) 
             return fail_usage(self, "--%s: '%s' is not one of %s", named[i].option, named[i].text,
                               named[i].all);
     if (c->generation) o->model.architecture = bl_architecture_find(c->generation);
-    if (c->gate && !o->anneal.share) o->model.gate = (bl_gate)named[1].found;
+    if (c->gate && o->anneal.share == 0) o->model.gate = (bl_gate)named[1].found;
     if (c->norm) {
         o->model.normalization = named[2].found > 0;
         o->model.norm_weights = named[2].found == 2;

@@ -123,8 +123,8 @@ static inline void q4_scales(const unsigned char *at, size_t i, unsigned *scale,
         *scale = at[i] & 63U, *least = at[i + 4] & 63U;
         return;
     }
-    *scale = (at[i + 4] & 15U) | (at[i - 4] >> 6) << 4;
-    *least = (unsigned)at[i + 4] >> 4 | (at[i] >> 6) << 4;
+    *scale = (at[i + 4] & 15U) | (unsigned)(at[i - 4] >> 6) << 4;
+    *least = (unsigned)at[i + 4] >> 4 | (unsigned)(at[i] >> 6) << 4;
 }
 
 /* d, m, scales [12], high bits [32] (Q5_K), qs [128]: 64 numbers share 32 bytes */
