@@ -32,7 +32,9 @@ int main(int argc, char **argv) {
         return 0;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        printf("bilens %s\n%s, %d threads\n", bl_version(), bl_blas_name(), bl_set_threads(0));
+        int threads = bl_set_threads(0);
+        printf("bilens %s\n%s, %d thread%s\n", bl_version(), bl_blas_name(), threads,
+               threads == 1 ? "" : "s");
         return 0;
     }
     bool refused;

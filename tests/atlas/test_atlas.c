@@ -147,7 +147,7 @@ static void test_refusals(void **state) {
     bl_corpus *corpus = bl_corpus_open(&corpus_path, 1, &err);
     snprintf(path, sizeof path, "%s/refused.db", support_temporary());
     assert_false(bl_atlas_run(gated, corpus, path, NULL, NULL, &err));
-    assert_error(err, BL_ERR_UNSUPPORTED, "need a bilinear MLP");
+    assert_error(err, BL_ERR_UNSUPPORTED, "no quadratic form of its input");
     assert_int_equal(access(path, F_OK), -1); /* no file for nothing */
     bl_atlas_options options = {.tokens = &unknown, .n_tokens = 1};
     assert_false(bl_atlas_run(model, corpus, path, &options, NULL, &err));

@@ -167,7 +167,7 @@ if command -v mpirun >/dev/null; then
     $mpi "$BILENS" generate --stories 2 --max-tokens 4 --format json >"$folder/stdout" 2>"$folder/stderr"
     [ "$(grep -o '"ids"' "$folder/stdout" | wc -l)" = 2 ] || fail "generate on ranks: $(cat "$folder/stdout")"
     [ "$(grep -c "rank 0 works alone" "$folder/stderr")" = 1 ] || fail "generate on ranks: $(cat "$folder/stderr")"
-    [ "$($mpi "$BILENS" --version | wc -l)" = 1 ] || fail "--version on ranks"
+    [ "$($mpi "$BILENS" --version | grep -c "^bilens ")" = 1 ] || fail "--version on ranks"
     [ "$($mpi bash -c "\"$BILENS\" scan \"$models/plain\" --corpus \"$folder/stories.txt\" --token swim --quiet --format json; true" | wc -l)" -le 1 ] ||
         fail "a rank behind a shell did not join"
     if command -v python3 >/dev/null; then

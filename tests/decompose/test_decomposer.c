@@ -163,7 +163,7 @@ static void test_refusals(void **state) {
     bl_model *model = support_model("gelu");
     bl_bilinear map;
     assert_false(bl_model_bilinear(model, 0, &map, &err));
-    assert_error(err, BL_ERR_UNSUPPORTED, "need a bilinear MLP");
+    assert_error(err, BL_ERR_UNSUPPORTED, "no quadratic form of its input");
     bl_model_free(model);
     model = support_model("plain");
     assert_false(bl_model_bilinear(model, 1, &map, &err));

@@ -286,7 +286,7 @@ static void test_refusals(void **state) {
     for (size_t i = 0; i < 4; i++) {
         bl_model *model = support_model(gated[i]);
         assert_null(bl_eigen_new(model, 0, u, 0, &err));
-        assert_error(err, BL_ERR_UNSUPPORTED, "need a bilinear MLP");
+        assert_error(err, BL_ERR_UNSUPPORTED, "no quadratic form of its input");
         bl_model_free(model);
     }
     bl_model *model = support_model("plain");
