@@ -32,9 +32,10 @@ static long rounded(double quota, double period) {
 /* Version 2: "max 100000" or "250000 100000". */
 static long quota_2(const char *root, const char *folder) {
     char line[512];
-    double quota, period;
-    if (!read_line(root, folder, "cpu.max", line) || sscanf(line, "%lf %lf", &quota, &period) != 2) return 0;
-    return rounded(quota, period);
+    char *end;
+    if (!read_line(root, folder, "cpu.max", line)) return 0;
+    double quota = strtod(line, &end); /* 0 of "max" */
+    return rounded(quota, strtod(end, NULL));
 }
 
 /* Version 1: -1 is no quota. */

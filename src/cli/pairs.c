@@ -2,7 +2,7 @@
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include <limits.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct asked {
@@ -13,13 +13,13 @@ typedef struct asked {
 
 /* "direct" or "head 3". */
 static bool read_path(const char *name, const char *text, int *path, bl_error *err) {
-    unsigned head;
-    int end = 0;
     *path = BL_PATH_DIRECT;
     if (!text || strcmp(text, "direct") == 0) return true;
-    if (sscanf(text, "head %u%n", &head, &end) == 1 && text[end] == '\0' && head <= INT_MAX) {
+    if (strncmp(text, "head ", 5) == 0 && text[5] >= '0' && text[5] <= '9') {
+        char *end;
+        unsigned long head = strtoul(text + 5, &end, 10);
         *path = (int)head;
-        return true;
+        if (*end == '\0' && head <= INT_MAX) return true;
     }
     return evidence_usage(err, "%s: '%s' is neither direct nor a head such as \"head 3\"", name, text);
 }

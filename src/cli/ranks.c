@@ -27,8 +27,10 @@ static bool process(long pid, char name[64], long *parent) {
     if (!file) return false;
     bool read = fgets(line, sizeof line, file) != NULL;
     fclose(file);
-    char *open = strchr(line, '('), *close = strrchr(line, ')'), state;
-    if (!read || !open || !close || sscanf(close + 1, " %c %ld", &state, parent) != 2) return false;
+    char *open = strchr(line, '('), *close = strrchr(line, ')'), *end;
+    if (!read || !open || !close || strlen(close) < 4) return false;
+    *parent = strtol(close + 3, &end, 10); /* behind ") S" */
+    if (end == close + 3) return false;
     snprintf(name, 64, "%.*s", (int)(close - open - 1), open + 1);
     return true;
 }

@@ -61,9 +61,14 @@ static double parse_time(const char *text) {
 /* "swish:1..0@30%" into the annealed gate; false if it is none. */
 static bool parse_anneal(const char *text, bl_train_options *o) {
     bl_anneal a;
-    char slopes[64], percent, more, *end;
-    if (sscanf(text, "swish:%63[^@]@%lf%c%c", slopes, &a.share, &percent, &more) != 3 || percent != '%')
-        return false;
+    char slopes[64], *end;
+    if (strncmp(text, "swish:", 6) != 0) return false;
+    size_t n = strcspn(text + 6, "@");
+    if (n >= sizeof slopes || text[6 + n] != '@') return false;
+    memcpy(slopes, text + 6, n);
+    slopes[n] = '\0';
+    a.share = strtod(text + 7 + n, &end);
+    if (strcmp(end, "%") != 0) return false;
     char *dots = strstr(slopes, ".."); /* cut here, so that 1..0 is not read as "1." and ".0" */
     if (!dots || dots == slopes || !dots[2] || !(a.share > 0)) return false;
     *dots = '\0';
