@@ -51,7 +51,8 @@ static int write_image_arrays(const verb *self, common *c, image_options *o, bl_
     const bl_image_eigen *e = o->eigen;
     size_t J = o->eigs.n;
     float *vectors = calloc(J * e->width, sizeof *vectors), *pictures = calloc(J * e->n, sizeof *pictures);
-    bool ok = (vectors && pictures) || image_fail(err, BL_ERR_MEMORY, "out of memory");
+    bool ok = vectors && pictures;
+    if (!ok) image_fail(err, BL_ERR_MEMORY, "out of memory");
     for (size_t j = 0; ok && j < J; j++) {
         size_t at = (size_t)bl_image_eigen_at(e, o->eigs.items[j], err);
         memcpy(vectors + j * e->width, e->vectors + at * e->width, e->width * sizeof *vectors);
@@ -143,7 +144,8 @@ static int run_truncate(int argc, char **argv, const verb *self) {
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
     if (status >= 0) return status;
     size_t n = asked.n ? asked.n : sizeof standard / sizeof *standard, *ranks = calloc(n, sizeof *ranks);
-    bool ok = ranks || image_fail(&err, BL_ERR_MEMORY, "out of memory");
+    bool ok = ranks != NULL;
+    if (!ok) image_fail(&err, BL_ERR_MEMORY, "out of memory");
     for (size_t i = 0; ok && i < n; i++) {
         long rank = asked.n ? asked.items[i] : standard[i];
         if (rank < 0) ok = image_fail(&err, BL_ERR_USAGE, "--ranks are 0 or more");
@@ -165,7 +167,8 @@ static bl_image_eigen **decompose_all(const image_options *o, bl_error *err) {
     size_t C = bl_image_config_of(o->model)->d_output, h = bl_image_config_of(o->model)->d_hidden;
     bl_image_eigen **eigens = calloc(C + 1, sizeof *eigens);
     float *u = calloc(h, sizeof *u);
-    bool ok = (eigens && u) || image_fail(err, BL_ERR_MEMORY, "out of memory");
+    bool ok = eigens && u;
+    if (!ok) image_fail(err, BL_ERR_MEMORY, "out of memory");
     for (size_t k = 0; ok && k < C; k++) {
         bl_image_direction d = {.class_index = k, .minus_all = !o->raw};
         ok = bl_image_direction_vector(o->model, &d, o->layer, u, err);

@@ -1,3 +1,4 @@
+#include "base/memory.h"
 #include "cli/arrays.h"
 #include "cli/common.h"
 #include "cli/verbs.h"
@@ -60,7 +61,7 @@ static bl_tree *trace(const common *c, const bl_model *model, const char *text, 
     bl_trace *trace = NULL;
     bl_named_array *arrays = NULL;
     bl_tree *out = NULL;
-    size_t n_ctx = bl_model_config(model)->n_ctx;
+    size_t n_ctx = bl_model_config(model)->n_ctx, n;
     if (!bl_tokenizer_encode(bl_model_tokenizer(model), text, strlen(text), &ids, err)) goto done;
     if (ids.n > n_ctx) {
         note(c, "bilens: trace: the text has %zu tokens, the first n_ctx = %zu are used", ids.n, n_ctx);
@@ -68,10 +69,11 @@ static bl_tree *trace(const common *c, const bl_model *model, const char *text, 
     }
     trace = bl_trace_run(model, ids.data, ids.n, points->n ? points->items : NULL, points->n, err);
     if (!trace) goto done;
-    arrays = calloc(bl_trace_n(trace), sizeof *arrays);
-    for (size_t i = 0; arrays && i < bl_trace_n(trace); i++) arrays[i] = bl_trace_array(trace, i);
-    if (arrays && arrays_write(c->output, arrays, bl_trace_n(trace), err))
-        out = summary(c, model, &ids, arrays, bl_trace_n(trace), err);
+    n = bl_trace_n(trace);
+    arrays = bl_alloc(n, sizeof *arrays, err);
+    if (!arrays) goto done;
+    for (size_t i = 0; i < n; i++) arrays[i] = bl_trace_array(trace, i);
+    if (arrays_write(c->output, arrays, n, err)) out = summary(c, model, &ids, arrays, n, err);
 done:
     free(arrays);
     bl_trace_free(trace);

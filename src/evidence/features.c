@@ -421,7 +421,7 @@ static void list_free(bl_feature_list *list) {
 
 void bl_features_free(bl_features *features) {
     if (!features) return;
-    for (size_t i = 0; i < features->n; i++) {
+    for (size_t i = 0; features->list && i < features->n; i++) {
         bl_feature *f = &features->list[i];
         free(f->eigenvalues);
         free(f->ranks);

@@ -136,7 +136,7 @@ static bool null_scores(const bl_bilinear *map, bl_fourier *f, const double *bas
  *
  * Only sums over residues s = a + b - c matter there: F(k) = sum_s S(s) exp(-2 pi i k s / p), S(s) the sum
  * of the logits with that residue. */
-static bool analyse_logits(bl_fourier *f, float *logits, bl_error *err) {
+static bool analyse_logits(bl_fourier *f, const float *logits, bl_error *err) {
     size_t p = f->p, half = (p + 1) / 2;
     double all = 0, *sums = bl_alloc_zero(p, sizeof *sums, err);
     f->frequencies = bl_alloc(half, sizeof *f->frequencies, err);
@@ -192,7 +192,7 @@ static bool show_class(const bl_image_model *model, size_t c, const double *basi
     if (e) order = bl_alloc(e->size, sizeof *order, err);
     if (order) out->values = bl_alloc(e->size, sizeof *out->values, err);
     if (out->values) out->vectors = bl_alloc(SHOWN, sizeof *out->vectors, err);
-    ok = out->vectors != NULL;
+    ok = e && order && out->values && out->vectors;
     if (ok) {
         bl_image_eigen_order(e, order);
         bl_image_eigen_figures(e, &out->effective_rank, &share5, &share10);

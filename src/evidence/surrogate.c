@@ -41,7 +41,7 @@ bl_surrogate *bl_surrogate_new(const bl_model *model, const size_t *layers, size
 
 void bl_surrogate_free(bl_surrogate *s) {
     if (!s) return;
-    for (size_t i = 0; i < s->n; i++) free(s->layers[i].coefficients);
+    for (size_t i = 0; s->layers && i < s->n; i++) free(s->layers[i].coefficients);
     free(s->layers);
     free(s);
 }
