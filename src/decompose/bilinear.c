@@ -167,7 +167,7 @@ done:
 }
 
 bool bl_bilinear_matrix(const bl_bilinear *map, const float *u, float *q, bl_error *err) {
-    int exponent;
+    int exponent = 0;
     size_t n = bl_bilinear_size(map);
     bl_error_clear(err);
     return bl_form(map, u, q, &exponent, err) &&

@@ -97,7 +97,8 @@ static bool expand(const bl_decomposer *z, bl_view a, float alpha, size_t first,
                    bl_error *err) {
     size_t count;
     if (!bl_mul_size((size_t)bl_threads() * PANEL, z->h, &count)) count = SIZE_MAX;
-    expansion x = {z, a, first, alpha, out, bl_alloc(count, sizeof(float), err)};
+    expansion x = {z, a, first, alpha, NULL, bl_alloc(count, sizeof(float), err)};
+    x.out = out;
     bool ok = x.scratch && bl_parallel(last - first, expand_panel, &x, err);
     free(x.scratch);
     return ok;

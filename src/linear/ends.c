@@ -58,7 +58,8 @@ bool bl_tridiagonal_ends(const bl_tridiagonal *t, size_t low, size_t high, float
         d[i] = (double)t->diagonal[i];
         e[i] = i + 1 < n ? (double)t->off[i] : 0;
     }
-    ends task = {n, low, high, d, e, vectors};
+    ends task = {n, low, high, d, e, NULL};
+    task.vectors = vectors;
     bool ok = bl_parallel(2, solve_end, &task, err);
     free(d);
     return ok;

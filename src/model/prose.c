@@ -272,7 +272,10 @@ static void add_capital(bl_buffer *out, const char *text, size_t n) {
 
 char *bl_tokenizer_prose(const bl_tokenizer *tokenizer, const int32_t *ids, size_t n, bool capitals,
                          bl_error *err) {
-    if (!tokenizer && !bl_no_tokenizer(err)) return NULL;
+    if (!tokenizer) {
+        bl_no_tokenizer(err);
+        return NULL;
+    }
     if (tokenizer->model.keeps_blanks) return bl_kept_prose(tokenizer, ids, n, err);
     words all = {0};
     bl_buffer out = {0};

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #define BL_RDBU_LEVELS 256
-#define BL_RDBU_NEUTRAL (BL_RDBU_LEVELS / 2)
+#define BL_RDBU_NEUTRAL 128 /* half of the levels */
 
 typedef struct bl_rgb {
     unsigned char r, g, b;

@@ -72,7 +72,8 @@ static bool draw_figure(cairo_t *on, const void *context, bl_error *err) {
         const json_t *v = json_array_get(vectors, j);
         double *values = numbers(json_object_get(v, "picture"), f->n),
                x = MARGIN + (double)(j % columns) * (PICTURE + GAP);
-        double y = SPECTRUM + (double)(j / columns) * (height + 26);
+        size_t row = j / columns;
+        double y = SPECTRUM + (double)row * (height + 26);
         char text[64], number[BL_NUMBER_SIZE];
         snprintf(text, sizeof text, "%.0f: %s", bl_tree_real(v, "index"),
                  bl_number(number, bl_tree_real(v, "eigenvalue"), 4, BL_MINUS));
@@ -90,12 +91,11 @@ static bool draw_figure(cairo_t *on, const void *context, bl_error *err) {
 bool bl_image_figure(const bl_tree *eigen, const char *path, bl_error *err) {
     figure f = {.eigen = eigen};
     if (!read_shape(eigen, f.shape, &f.n, err)) return false;
-    size_t J = json_array_size(json_object_get(eigen, "vectors")), columns = J < 4 ? (J ? J : 1) : 4;
+    size_t J = json_array_size(json_object_get(eigen, "vectors")), columns = J < 4 ? (J ? J : 1) : 4,
+           rows = (J + columns - 1) / columns;
     double width = 2 * MARGIN + (double)columns * (PICTURE + GAP) - GAP;
     double height =
-        SPECTRUM +
-        (double)((J + columns - 1) / columns) * (PICTURE * (double)f.shape[1] / (double)f.shape[2] + 26) +
-        MARGIN;
+        SPECTRUM + (double)rows * (PICTURE * (double)f.shape[1] / (double)f.shape[2] + 26) + MARGIN;
     bl_canvas canvas = {width < 300 ? 300 : width, height, "Eigenvectors of a class"};
     return bl_canvas_write(&canvas, path, draw_figure, &f, err);
 }

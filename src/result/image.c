@@ -54,7 +54,7 @@ bl_tree *bl_image_info_tree(const bl_image_model *model, bl_error *err) {
         bl_tree *t = bl_put_object(&b, tensors, NULL);
         size_t shape[2] = {list[i].rows, list[i].cols};
         bl_put_text(&b, t, "name", list[i].name);
-        put_sizes(&b, t, "shape", shape, list[i].n_dims);
+        put_sizes(&b, t, "shape", shape, list[i].n_dims < 2 ? 1 : 2);
         bl_put_text(&b, t, "dtype", "F32");
     }
     return bl_tree_built(&b, root);

@@ -34,7 +34,8 @@ static size_t width_of(const bl_image_config *c, size_t layer) {
 size_t bl_image_width(const bl_image_model *model, size_t layer) { return width_of(&model->config, layer); }
 
 static bl_image_tensor tensor(const char *name, float *data, size_t n_dims, size_t rows, size_t cols) {
-    bl_image_tensor t = {.data = data, .n_dims = n_dims, .rows = rows, .cols = cols};
+    bl_image_tensor t = {.n_dims = n_dims, .rows = rows, .cols = cols};
+    t.data = data;
     snprintf(t.name, sizeof t.name, "%s", name);
     return t;
 }

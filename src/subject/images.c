@@ -266,7 +266,8 @@ bool bl_image_eval(const bl_image_model *model, const bl_images *images, bl_imag
     float *own = logits ? NULL : bl_alloc(cells, sizeof *own, err);
     double *losses = bl_alloc(count, sizeof *losses, err);
     bool *right = bl_alloc(count, sizeof *right, err);
-    eval_work w = {model, images, logits ? logits : own, losses, right};
+    float *all = logits ? logits : own;
+    eval_work w = {model, images, all, losses, right};
     bool ok = w.logits && losses && right && bl_parallel((count + SLICE - 1) / SLICE, eval_slice, &w, err);
     for (size_t i = 0; ok && i < count; i++) {
         score->loss += losses[i] / (double)count;

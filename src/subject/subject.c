@@ -24,9 +24,9 @@ static bl_subject *make(const bl_subject_kind *kind, const void *model, void *lo
 }
 
 bl_subject *bl_subject_load(const char *directory, bl_error *err) {
-    size_t i = 0;
+    size_t i = 0, last = sizeof kinds / sizeof *kinds - 1;
     bl_error_clear(err);
-    while (kinds[i]->recognises && !kinds[i]->recognises(directory)) i++;
+    while (i < last && !kinds[i]->recognises(directory)) i++;
     void *model = kinds[i]->load(directory, err);
     return make(kinds[i], model, model, err);
 }

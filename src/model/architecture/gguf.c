@@ -140,12 +140,13 @@ static bool add_keys(const bl_gguf *file, const kind *k, const setting *keys, js
     for (; keys && keys->key; keys++) {
         int64_t size;
         double number;
+        bool is_number = keys->number;
         full_key(k, keys->key, name);
         if (!keys->required && !bl_gguf_has(file, name)) continue;
-        if (keys->number ? !bl_gguf_number(file, name, &number, err)
-                         : !bl_gguf_integer(file, name, 1, MOST_SIZE, &size, err))
+        if (is_number ? !bl_gguf_number(file, name, &number, err)
+                      : !bl_gguf_integer(file, name, 1, MOST_SIZE, &size, err))
             return false;
-        json_object_set_new(to, keys->name, keys->number ? json_real(number) : json_integer(size));
+        json_object_set_new(to, keys->name, is_number ? json_real(number) : json_integer(size));
     }
     return true;
 }

@@ -88,7 +88,10 @@ static int32_t with_blanks(const bl_tokenizer *tokenizer, const char *token) {
 }
 
 int32_t bl_tokenizer_find(const bl_tokenizer *tokenizer, const char *token, bl_error *err) {
-    if (!tokenizer && !bl_no_tokenizer(err)) return -1;
+    if (!tokenizer) {
+        bl_no_tokenizer(err);
+        return -1;
+    }
     int32_t id = bl_tokenizer_id(tokenizer, token), ids[MAX_SUGGESTIONS];
     if (id < 0) id = with_blanks(tokenizer, token);
     if (id >= 0) return id;

@@ -85,7 +85,7 @@ static bool find_newer(unsigned class, const char *pattern, char *out, size_t ro
         pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP, &code, &at, NULL);
     pcre2_match_data *data = pcre2_match_data_create(1, NULL);
     add_characters(&text, class);
-    bool ok = compiled && data && !text.failed;
+    bool ok = compiled && data && text.data && !text.failed;
     if (ok) {
         pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE);
         list_runs(&text, compiled, data, out, room);

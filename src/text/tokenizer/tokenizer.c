@@ -169,7 +169,10 @@ char *bl_tokenizer_decode_n(const bl_tokenizer *tokenizer, const int32_t *ids, s
                             bl_error *err) {
     bl_pieces pieces = {0};
     char *text = NULL;
-    if (!tokenizer && !bl_no_tokenizer(err)) return NULL;
+    if (!tokenizer) {
+        bl_no_tokenizer(err);
+        return NULL;
+    }
     if (gather(tokenizer, ids, n, &pieces, err) && bl_decoder_run(&tokenizer->decoder, &pieces, err)) {
         *length = pieces.text.n;
         text = bl_buffer_take(&pieces.text, err);

@@ -73,7 +73,7 @@ void bl_string_table_free(bl_string_table *table) {
 }
 
 bool bl_vocabulary_add(bl_vocabulary *v, const char *token, size_t length, int32_t id, bl_error *err) {
-    uint32_t number;
+    uint32_t number = 0;
     size_t size = (size_t)id + 1;
     if (!bl_grow(&v->ids, &v->ids_capacity, v->strings.n + 1, sizeof *v->ids, err)) return false;
     if (!bl_grow(&v->number, &v->number_capacity, size, sizeof *v->number, err)) return false;
