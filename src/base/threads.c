@@ -5,8 +5,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-const char *bl_version(void) { return BILENS_VERSION; }
-
 /* What bl_set_threads said last, and how often it was called; 0: never, then each thread's own OpenMP setting
  * counts. */
 static atomic_int chosen, calls;

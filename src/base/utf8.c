@@ -1,6 +1,7 @@
 /* UTF-8 well-formedness, table 3-7 of the Unicode standard: the lead byte bounds the second byte, every
  * further one is 80 … BF. */
 #include "base/utf8.h"
+#include "base/buffer.h"
 
 /* What a lead byte that is not ASCII asks for: the sequence's length, 0 if it leads none, and the bounds of
  * the second byte. */
@@ -57,4 +58,17 @@ size_t bl_utf8_count(const char *text, size_t n) {
 size_t bl_utf8_clip(const char *text, size_t n) {
     while (n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80) n--;
     return n;
+}
+
+char *bl_utf8_repair(const char *text, bl_error *err) {
+    bl_buffer out = {0};
+    size_t left = strlen(text), sound;
+    while (!bl_utf8_check(text, left, &sound)) {
+        bl_buffer_add(&out, text, sound);
+        bl_buffer_text(&out, "\xEF\xBF\xBD");
+        text += sound + 1;
+        left -= sound + 1;
+    }
+    bl_buffer_add(&out, text, left);
+    return bl_buffer_take(&out, err);
 }

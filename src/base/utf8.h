@@ -1,7 +1,8 @@
-/* UTF-8: checking, decoding, encoding. Everything after bl_utf8_check may rely on the text being well-formed.
- */
+/* UTF-8: checking, repairing, decoding, encoding. Everything after bl_utf8_check may rely on the text being
+ * well-formed. */
 #ifndef BL_BASE_UTF8_H
 #define BL_BASE_UTF8_H
+#include <bilens/base.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +16,9 @@ bool bl_utf8_check(const char *text, size_t n, size_t *bad);
 /* text[0 … n), n > 0, begins with an ill-formed sequence: the length of its longest part that a well-formed
  * one could begin with, at least 1 (the Unicode standard's "maximal subpart"). */
 size_t bl_utf8_broken(const char *text, size_t n);
+
+/* A copy with every byte that is not UTF-8 replaced by U+FFFD and nothing else changed; free with bl_free. */
+char *bl_utf8_repair(const char *text, bl_error *err);
 
 /* The number of code points of well-formed text. */
 size_t bl_utf8_count(const char *text, size_t n);

@@ -127,14 +127,3 @@ void bl_visible_html(bl_buffer *out, const char *text) {
     }
     bl_buffer_free(&seen);
 }
-
-char *bl_utf8_repair(const char *text, bl_error *err) {
-    bl_buffer out = {0};
-    for (const char *at = text; *at;) {
-        utf8proc_int32_t character;
-        char bytes[8];
-        at += decode(at, &character);
-        bl_buffer_add(&out, bytes, encode(character, bytes));
-    }
-    return bl_buffer_take(&out, err);
-}

@@ -17,6 +17,4 @@ size_t bl_visible_width(const char *text);
 void bl_visible_terminal(bl_buffer *out, const char *text);
 /* The same for HTML, with & < > " ' written as entities: safe in text and inside quoted attributes. */
 void bl_visible_html(bl_buffer *out, const char *text);
-/* A copy with invalid UTF-8 replaced by U+FFFD and nothing else changed; free with bl_free. */
-char *bl_utf8_repair(const char *text, bl_error *err);
 #endif

@@ -1,7 +1,7 @@
 /* The explorer's life: what is made once for a model. */
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/visible.h"
+#include "base/utf8.h"
 #include "serve/explorer_private.h"
 #include "serve/subject.h"
 #include <bilens/report.h>

@@ -4,6 +4,7 @@
 #define BL_TESTS_REPORT_SUPPORT_H
 #include "support.h"
 #include "base/file.h"
+#include "base/utf8.h"
 #include "base/visible.h"
 #include "result/document.h"
 #include "result/rows.h"
