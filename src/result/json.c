@@ -2,7 +2,7 @@
  * of three texts, known by their address, so that a terminal can still say which it was. */
 #include "base/buffer.h"
 #include "base/error.h"
-#include "base/visible.h"
+#include "base/utf8.h"
 #include "format/json.h"
 #include <bilens/tree.h>
 #include <math.h>
