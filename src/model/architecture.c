@@ -1,13 +1,32 @@
 #include "model/architecture.h"
 #include "base/error.h"
+#include <stdio.h>
 #include <string.h>
 
-/* The order counts: the first that recognises a model reads it. */
-static const bl_architecture *const rows[] = {
-    &bl_llama,    &bl_smollm3,          &bl_mistral,          &bl_qwen2,          &bl_qwen3,
-    &bl_gemma,    &bl_gemma2,           &bl_gemma3,           &bl_phi3,           &bl_gpt2,
-    &bl_gpt_neox, &bl_bilinear_2024_05, &bl_bilinear_2024_06, &bl_bilinear_later,
-};
+/* Every architecture, one line per architecture, which is all that a new one adds outside of its own file.
+ * The order counts: the first that recognises a model reads it. */
+/* clang-format off */
+#define ARCHITECTURES(X) \
+    X(llama) \
+    X(smollm3) \
+    X(mistral) \
+    X(qwen2) \
+    X(qwen3) \
+    X(gemma) \
+    X(gemma2) \
+    X(gemma3) \
+    X(phi3) \
+    X(gpt2) \
+    X(gpt_neox) \
+    X(bilinear_2024_05) \
+    X(bilinear_2024_06) \
+    X(bilinear_later)
+/* clang-format on */
+
+#define DECLARE(name) extern const bl_architecture bl_##name;
+#define ROW(name) &bl_##name,
+ARCHITECTURES(DECLARE)
+static const bl_architecture *const rows[] = {ARCHITECTURES(ROW)};
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
 #define MAX_SIZE \
@@ -19,6 +38,20 @@ const bl_architecture *bl_architecture_find(const char *name) {
     return NULL;
 }
 
+/* Says which architectures there are. */
+static void *fail_unknown(const json_t *type, const char *path, bl_error *err) {
+    char known[256] = "";
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (!rows[i]->generation)
+            snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "",
+                     rows[i]->name);
+    return bl_fail_null(err, BL_ERR_UNSUPPORTED,
+                        "%s: \"model_type\" is %s%.60s, which bilens does not run; it runs %s and bilinear "
+                        "checkpoints",
+                        path, json_is_string(type) ? "" : bl_json_kind(type),
+                        json_is_string(type) ? json_string_value(type) : "", known);
+}
+
 const bl_architecture *bl_architecture_of(const json_t *json, const char *path, const bl_weights *weights,
                                           bl_error *err) {
     if (!json_is_object(json))
@@ -26,13 +59,7 @@ const bl_architecture *bl_architecture_of(const json_t *json, const char *path, 
                             bl_json_kind(json));
     for (size_t i = 0; i < N_ROWS; i++)
         if (rows[i]->recognise(json, weights)) return rows[i];
-    const json_t *type = json_object_get(json, "model_type");
-    return bl_fail_null(
-        err, BL_ERR_UNSUPPORTED,
-        "%s: \"model_type\" is %s%.60s, which bilens does not run; it runs llama, smollm3, mistral, "
-        "qwen2, qwen3, gemma, gemma2, gemma3_text, phi3, gpt2, gpt_neox and bilinear checkpoints",
-        path, json_is_string(type) ? "" : bl_json_kind(type),
-        json_is_string(type) ? json_string_value(type) : "");
+    return fail_unknown(json_object_get(json, "model_type"), path, err);
 }
 
 void bl_config_settle(bl_config *config) {

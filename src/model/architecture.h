@@ -1,6 +1,6 @@
 /* What an architecture is: how config.json (or GGUF keys) and the names and shapes of tensors say what the
  * one block is to do. One row per architecture, one file per row in architecture/; adding one touches its
- * file and the table in architecture.c. */
+ * file and one line of the list in architecture.c. */
 #ifndef BL_MODEL_ARCHITECTURE_H
 #define BL_MODEL_ARCHITECTURE_H
 #include "model/params.h"
@@ -37,9 +37,8 @@ struct bl_architecture {
     json_t *(*write)(const bl_config *config);
 };
 
+/* The ones that training writes. */
 extern const bl_architecture bl_bilinear_2024_05, bl_bilinear_2024_06, bl_bilinear_later;
-extern const bl_architecture bl_llama, bl_smollm3, bl_mistral, bl_qwen2, bl_qwen3, bl_gemma, bl_gemma2,
-    bl_gemma3, bl_phi3, bl_gpt2, bl_gpt_neox;
 
 /* The row that recognises a model; NULL with an error that names its model_type. */
 const bl_architecture *bl_architecture_of(const json_t *json, const char *path, const bl_weights *weights,
