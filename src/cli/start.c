@@ -81,6 +81,9 @@ static void before_libraries(int argc, char **argv, char **environment) {
 __attribute__((section(".preinit_array"), used)) static void (*const first)(int, char **,
                                                                             char **) = before_libraries;
 
+/* NOLINTBEGIN(bugprone-signal-handler): SIGILL comes from a kernel of OpenBLAS itself, so that no call of the
+ * C library is interrupted, and the handler's work ends in another program. */
+
 /* The kernels that come before those in use, newest first; all are in Debian's OpenBLAS for x86-64. */
 static const char *older_kernel(void) {
     static const char *const kernels[] = {"Sapphirerapids", "Cooperlake", "SkylakeX", "Zen", "Haswell",
@@ -108,6 +111,7 @@ static void on_instruction(int number) {
     with_older_kernels("OpenBLAS's kernels use instructions that this processor does not have");
     signal(number, SIG_DFL);
 }
+/* NOLINTEND(bugprone-signal-handler) */
 
 /* An OpenBLAS that is older than the processor falls back to kernels of 2004 (Prescott), several times
  * slower than what the processor can do: then the newest kernels that its instructions allow are asked for.
