@@ -66,7 +66,7 @@ static void compare_tables(void) {
         if (number(db, sql) != 0) fail_msg("table %s differs", tables[i]);
     }
     assert_true(number(db, "SELECT count(*) FROM top_input") > 0 &&
-                number(db, "SELECT value = 5 FROM meta WHERE key = 'phase'"));
+                number(db, "SELECT value = 6 FROM meta WHERE key = 'phase'"));
     sqlite3_close(db);
 }
 

@@ -122,13 +122,25 @@ static void compare(const char *path, const json_t *ours, const json_t *wanted, 
     }
 }
 
+/* Of an account, the numbers add up: they are right to 1e-4 of its largest part. Elsewhere each stands for
+ * itself. */
+static double largest_part(const json_t *golden) {
+    double largest = 0;
+    size_t i;
+    json_t *part;
+    json_array_foreach(json_object_get(golden, "parts"), i, part) {
+        largest = fmax(largest, fabs(json_number_value(json_object_get(part, "value"))));
+    }
+    return largest;
+}
+
 static void golden_numbers(void **state) {
     (void)state;
     for (size_t i = 0; i < N_GOLDENS; i++) {
         char path[512];
         snprintf(path, sizeof path, SHARED "/golden/%s.json", goldens[i].name);
         json_t *wanted = support_json(path), *ours = bilens(&goldens[i]);
-        compare(goldens[i].name, ours, wanted, 0);
+        compare(goldens[i].name, ours, wanted, largest_part(wanted));
         json_decref(wanted);
         json_decref(ours);
     }

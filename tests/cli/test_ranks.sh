@@ -73,7 +73,7 @@ verb=atlas
 common=(--corpus "$models/stories.txt" -o "$folder/nothing.db")
 refused 2 "rank 1: .*no-such-model" pair /no-such-model
 refused 2 "rank 1: the layer differs\|rank 1: the model differs" pair "$models/norm"
-refused 2 "unable to open" "${mpi[@]}" -n 3 "$BILENS" atlas "$models/plain" --corpus "$models/stories.txt" -o "$folder/nowhere/atlas.db"
+refused 2 "cannot be written" "${mpi[@]}" -n 3 "$BILENS" atlas "$models/plain" --corpus "$models/stories.txt" -o "$folder/nowhere/atlas.db"
 [ ! -e "$folder/nothing.txt" ] && [ ! -e "$folder/nothing.db" ] || fail "a failed run left a file"
 
 # A rank is killed: mpirun ends the others. Ctrl-C. Then the atlas goes on, on another number of ranks, to the same rows.
