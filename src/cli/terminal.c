@@ -53,11 +53,13 @@ static void on_interrupt(int number) {
     signal(number, SIG_DFL);
 }
 
-/* Without SA_RESTART: a read that waits for a pipe must end. What the user has asked to ignore (nohup) stays
- * ignored. */
+/* Without SA_RESTART: a read that waits for a pipe must end. A SIGHUP that the user has asked to ignore
+ * (nohup) stays ignored; SIGINT does not: a shell's script starts its background jobs with it ignored, and
+ * they must end all the same. */
 static void catch_signal(int number) {
     struct sigaction now, caught = {.sa_handler = on_interrupt};
-    if (sigaction(number, NULL, &now) != 0 || now.sa_handler == SIG_IGN) return;
+    if (sigaction(number, NULL, &now) != 0) return;
+    if (number == SIGHUP && now.sa_handler == SIG_IGN) return;
     sigemptyset(&caught.sa_mask);
     sigaction(number, &caught, NULL);
 }
