@@ -46,7 +46,7 @@ static void read_q4_1(const unsigned char *from, size_t n, float *to) {
 
 /* The five bits of number i: the fifth stands in a word of its own. */
 static inline unsigned five_bits(const unsigned char *high, const unsigned char *low, size_t i) {
-    return nibble(low, i) | (high[i / 8] >> i % 8 & 1U) << 4;
+    return nibble(low, i) | ((unsigned)high[i / 8] >> i % 8 & 1U) << 4;
 }
 
 static void read_q5_0(const unsigned char *from, size_t n, float *to) {
@@ -84,7 +84,7 @@ static void read_iq4_nl(const unsigned char *from, size_t n, float *to) {
 
 /* Two bits of number i < 256: 128 numbers share 32 bytes. */
 static inline unsigned two_bits(const unsigned char *qs, size_t i) {
-    return qs[i / 128 * 32 + i % 32] >> i % 128 / 32 * 2 & 3U;
+    return (unsigned)qs[i / 128 * 32 + i % 32] >> i % 128 / 32 * 2 & 3U;
 }
 
 /* scales [16], qs [64], d, m */
@@ -101,7 +101,8 @@ static void read_q2_k(const unsigned char *from, size_t n, float *to) {
 
 /* Scale i < 16, six bits: the low four in bytes 0 to 7, the high two in bytes 8 to 11. */
 static inline int q3_scale(const unsigned char *scales, size_t i) {
-    unsigned low = i < 8 ? scales[i] & 15U : scales[i - 8] >> 4, high = scales[8 + i % 4] >> i / 4 * 2 & 3U;
+    unsigned low = i < 8 ? scales[i] & 15U : (unsigned)scales[i - 8] >> 4;
+    unsigned high = (unsigned)scales[8 + i % 4] >> i / 4 * 2 & 3U;
     return (int)(low | high << 4) - 32;
 }
 
@@ -137,7 +138,7 @@ static void read_q45_k(const unsigned char *from, size_t n, float *to, bool five
             q4_scales(block + 4, g, &s, &t);
             float scale = d * (float)s, least = m * (float)t;
             for (size_t j = 0; j < 32; j++) {
-                unsigned q = qs[g / 2 * 32 + j] >> g % 2 * 4 & 15U;
+                unsigned q = (unsigned)qs[g / 2 * 32 + j] >> g % 2 * 4 & 15U;
                 if (five) q |= (high[j] >> g & 1U) << 4;
                 float product = scale * (float)q;
                 to[32 * g + j] = product - least;
@@ -154,7 +155,7 @@ static void read_q6_k(const unsigned char *from, size_t n, float *to) {
     for (const unsigned char *block = from; n > 0; n -= 256, to += 256, block += 210) {
         float d = half(block + 208);
         for (size_t i = 0; i < 256; i++) {
-            unsigned low = block[i / 128 * 64 + i % 64] >> i % 128 / 64 * 4 & 15U;
+            unsigned low = (unsigned)block[i / 128 * 64 + i % 64] >> i % 128 / 64 * 4 & 15U;
             unsigned high = two_bits(block + 128, i);
             float scale = d * (float)(int8_t)block[192 + i / 16];
             to[i] = scale * (float)((int)(low | high << 4) - 32);
