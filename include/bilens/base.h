@@ -71,11 +71,14 @@ typedef struct bl_progress {
     void *context;
 } bl_progress;
 
+/** Says whether the work is to end; called from any thread. */
+typedef bool (*bl_stop_fn)(void);
+
 /** Sets a function that is asked between the pieces of any work, by any thread, and when a signal interrupts
  * a wait: true ends the work with BL_ERR_CANCELLED. It must be quick and safe to call from several threads
  * at once. NULL: nobody is asked. Process-wide. For programs that are ended by signals; progress callbacks
  * go on as well. */
-BL_API void bl_set_stop(bool (*asked)(void));
+BL_API void bl_set_stop(bl_stop_fn asked);
 
 /** The library's version, e.g. "0.1.0". */
 BL_API const char *bl_version(void);

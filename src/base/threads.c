@@ -71,7 +71,7 @@ bool bl_parallel(size_t n, bl_item_fn work, void *context, bl_error *err) {
 
 static bool (*_Atomic stop_asked)(void);
 
-void bl_set_stop(bool (*asked)(void)) { atomic_store(&stop_asked, asked); }
+void bl_set_stop(bl_stop_fn asked) { atomic_store(&stop_asked, asked); }
 
 bool bl_go_on(bl_error *err) {
     bool (*asked)(void) = atomic_load(&stop_asked);
