@@ -47,8 +47,10 @@ double bl_product16_peak(void) { return bl_product16_possible() ? peak(product16
 
 /* Seconds of one product of 252 x 256 rows with 256 x 512, as a training step makes them. */
 static double one_product(bool half, float *data) {
-    bl_factor f = {.panels = data + 256 * 256, .K = 256, .N = 512, .half = half};
-    float *c = data + 256 * 256 + 256 * 512;
+    float *weight =
+        data + 256 * 256; /* its numbers do not matter: the panels, or where there are none the weight */
+    bl_factor f = {.w = weight, .panels = weight, .K = 256, .N = 512, .half = half};
+    float *c = weight + 256 * 512;
     double begin = omp_get_wtime();
     bl_multiply(&f, 252, 1, data, 256, false, c, 512);
     return omp_get_wtime() - begin;
