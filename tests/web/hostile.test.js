@@ -56,6 +56,7 @@ test("tokens are text, whatever they say", async () => {
   await page.locator(".words span").first().hover();
   await harmless();
   for (const attack of Object.values(attacks)) {
+    if (attack === attacks.swim) continue; // a token minus itself is no direction
     await page.show("#/direction?" + new URLSearchParams({ token: attack, minus: attacks.swim, show: "bars" }));
     await page.waitForSelector(".inputs li .words");
     assert.equal(await page.locator(".chip .tok").textContent(), attacks.swim);
