@@ -19,13 +19,16 @@ typedef struct bl_serve_options {
     const char *address; /**< NULL: the loopback addresses 127.0.0.1 and, if possible, ::1. Anything else lets
                             others in */
     unsigned port;       /**< 0 = any that is free */
+    const char *public_origin; /**< where a reverse proxy shows this server, "https://example.org/bilens", or
+                                  NULL: its pages may ask, and requests in its name are answered */
 } bl_serve_options;
 
 typedef struct bl_server bl_server;
 
 /** Starts serving, in threads of its own. `corpus` may be NULL with an atlas, whose stories are then used;
  * model and corpus must live until bl_server_free. Threads to compute with are those of the calling thread
- * (bl_set_threads). BL_ERR_INPUT when the atlas is another model's or the port is taken. */
+ * (bl_set_threads). BL_ERR_INPUT when the atlas is another model's or the port is taken, BL_ERR_USAGE when
+ * public_origin is no address. */
 BL_API bl_server *bl_server_new(const bl_model *model, bl_corpus *corpus, const bl_serve_options *options,
                                 bl_error *err);
 /** Ends running work, closes connections, waits for the threads. NULL is allowed. */

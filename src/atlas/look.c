@@ -183,6 +183,21 @@ void bl_look_free(bl_look *look) {
     free(look);
 }
 
+bool bl_look_is_own(const bl_look *look, bl_error *err) {
+    const char *names[] = {look->path, sqlite3_db_filename(look->db, NULL)};
+    bl_error found = *err;
+    if (found.code != BL_ERR_INPUT && found.code != BL_ERR_IO) return false;
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = names[i] ? strlen(names[i]) : 0;
+        if (n > 0 && strncmp(found.message, names[i], n) == 0 && found.message[n] == ':')
+            return !bl_fail(err, BL_ERR_IO, "the atlas%s", found.message + n);
+    }
+    static const char damaged_text[] = "the atlas ";
+    if (strncmp(found.message, damaged_text, sizeof damaged_text - 1) != 0) return false;
+    err->code = BL_ERR_IO;
+    return true;
+}
+
 const bl_look_facts *bl_look_get_facts(const bl_look *look) { return &look->facts; }
 size_t bl_look_n_values(const bl_look *look) { return 2 * look->K; }
 const bl_look_direction *bl_look_get_direction(const bl_look *look, size_t token) {

@@ -52,6 +52,9 @@ typedef struct bl_look_matches {
 /* BL_ERR_INPUT when `path` is no atlas, or that of another model. Keeps a pointer to the model. */
 bl_look *bl_look_open(const char *path, const bl_model *model, bl_error *err);
 void bl_look_free(bl_look *look);
+/* Whether the error is about the atlas's own file; then it becomes BL_ERR_IO without the file's path, for
+ * those who may not know it. */
+bool bl_look_is_own(const bl_look *look, bl_error *err);
 const bl_look_facts *bl_look_get_facts(const bl_look *look);
 /* The stored eigenvalues of a direction: the K lowest, then the K highest. */
 size_t bl_look_n_values(const bl_look *look);

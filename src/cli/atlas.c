@@ -11,38 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One token per line; empty lines are skipped. The text is kept in `list`. */
-static bool read_tokens(const char *path, text_list *list, bl_error *err) {
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
-    char *line = NULL;
-    size_t capacity = 0;
-    bool ok = file != NULL;
-    if (!ok) snprintf(err->message, sizeof err->message, "--tokens: %s cannot be read", path);
-    for (ssize_t n; ok && (n = getline(&line, &capacity, file)) >= 0;) {
-        while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r')) line[--n] = '\0';
-        if (n == 0) continue;
-        const char **grown = realloc(list->items, (list->n + 1) * sizeof *grown);
-        if (grown) list->items = grown;
-        char *copy = grown ? strdup(line) : NULL;
-        if (copy) list->items[list->n++] = copy;
-        ok = copy != NULL;
-        if (!ok) snprintf(err->message, sizeof err->message, "out of memory");
-    }
-    if (ok && list->n == 0) {
-        ok = false;
-        snprintf(err->message, sizeof err->message, "--tokens: %s names no token", path);
-    }
-    free(line);
-    if (file && file != stdin) fclose(file);
-    if (!ok) err->code = BL_ERR_INPUT;
-    return ok;
-}
-
-static void free_tokens(text_list *list) {
-    for (size_t i = 0; i < list->n; i++) free((void *)(uintptr_t)list->items[i]);
-    text_list_free(list);
-}
-
 /* The static site of a finished atlas. */
 static bool write_site(const common *c, const bl_model *model, const char *atlas, const char *site,
                        bool no_spectra, bl_error *err) {
@@ -136,7 +104,7 @@ static int make(int argc, char **argv, const verb *self) {
         status = ok ? 0 : fail_with(self, &err);
         goto done;
     }
-    ok = ranks_join(&c, &err) && (!tokens_file || read_tokens(tokens_file, &tokens, &err));
+    ok = ranks_join(&c, &err) && (!tokens_file || read_lines("--tokens", tokens_file, &tokens, &err));
     o.tokens = tokens_file ? tokens.items : NULL;
     o.n_tokens = tokens.n;
     o.seed = seed;
@@ -155,7 +123,7 @@ static int make(int argc, char **argv, const verb *self) {
 done:
     bl_model_free(model);
     bl_corpus_free(corpus);
-    free_tokens(&tokens);
+    text_list_free(&tokens);
     corpus_options_free(&corpora);
     common_free(&c);
     return status;

@@ -54,7 +54,7 @@ static bl_tree *excite(const excite_options *o, const bl_model *model, bl_error 
     bl_ids ids = {0};
     bl_tree *tree = NULL;
     bl_direction *directions = directions_of(o, err);
-    char *input = o->text ? NULL : read_stdin(err);
+    char *input = o->text ? NULL : read_stdin(NULL, err);
     const char *text = o->text ? o->text : input;
     if (directions && text && bl_tokenizer_encode(bl_model_tokenizer(model), text, strlen(text), &ids, err)) {
         bl_excite_question question = {.layer = o->layer,

@@ -66,6 +66,8 @@ static int run(int argc, char **argv, const verb *self) {
         {"port", OPTION_COUNT, &port, "N", "port to listen at (default 8470; 0 = any that is free)"},
         {"address", OPTION_TEXT, &o.address, "A",
          "listen at this address, for others to see, instead of at 127.0.0.1 and ::1"},
+        {"public-origin", OPTION_TEXT, &o.public_origin, "URL",
+         "the address under which a reverse proxy shows this server, as https://example.org/bilens"},
         {"open", OPTION_FLAG, &show, NULL, "open the page in the browser"},
         {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_NONE, NULL, true);
@@ -95,6 +97,8 @@ static int run(int argc, char **argv, const verb *self) {
             o.address);
     status = printf("%s\n", bl_server_url(server)) > 0 && fflush(stdout) == 0 ? 0 : 1;
     if (status == 0) note(&c, "bilens: serve: %s; Ctrl-C ends it", bl_model_name(model));
+    if (status == 0 && o.public_origin)
+        note(&c, "bilens: serve: also answers as %s, for a proxy that leads there", o.public_origin);
     if (status == 0 && show) open_url(&c, bl_server_url(server));
     if (status == 0) wait_for_end();
 done:

@@ -192,7 +192,7 @@ static bool encode_corpus(FILE *out, const common *c, const tokenize_options *o,
 static bool tokenize(FILE *out, const common *c, const tokenize_options *o, const bl_tokenizer *tokenizer,
                      bl_error *err) {
     if (o->corpora.files.n) return encode_corpus(out, c, o, tokenizer, err);
-    char *input = o->text ? strdup(o->text) : read_stdin(err);
+    char *input = o->text ? strdup(o->text) : read_stdin(NULL, err);
     if (!input) return false;
     bl_ids ids = {0};
     bool ok = o->decode ? decode(out, tokenizer, input, c->format, err)

@@ -90,7 +90,7 @@ void bl_answer_error(bl_answer *answer, unsigned status, const char *message) {
         const char *code;
     } codes[] = {{400, "usage"},       {403, "forbidden"}, {404, "not_found"}, {405, "method"},
                  {408, "timeout"},     {413, "too_large"}, {414, "too_large"}, {415, "media_type"},
-                 {421, "misdirected"}, {503, "busy"}};
+                 {421, "misdirected"}, {431, "too_large"}, {505, "usage"},     {503, "busy"}};
     const char *code = "error";
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
         if (codes[i].status == status) code = codes[i].code;
@@ -121,6 +121,10 @@ static void use_cached(bl_answer *answer, bl_cached *cached) {
 }
 
 static void fail(bl_answer *answer, bl_call *call) {
+    if (call->explorer->atlas && bl_look_is_own(call->explorer->atlas, &call->err)) {
+        call->status = 0;
+        call->code = NULL;
+    }
     unsigned status = call->status ? call->status : status_of(call->err.code);
     fill_error(answer, status, call->code ? call->code : bl_code_name(call->err.code), call->err.message,
                call->explorer, call->lost);

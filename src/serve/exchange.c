@@ -1,5 +1,6 @@
 /* One request and its answer: what is refused and why, and the headers that every answer bears. */
 #include "serve/exchange.h"
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "serve/page.h"
@@ -25,6 +26,7 @@ typedef struct exchange {
     bl_answer answer;
     bool seen, answered; /* headers; answer made */
     bool swallow;        /* the body is read, but not kept */
+    bool browser;        /* by what it calls itself */
 } exchange;
 
 void *bl_exchange_begin(void *service, const char *uri, struct MHD_Connection *connection) {
@@ -35,7 +37,8 @@ void *bl_exchange_begin(void *service, const char *uri, struct MHD_Connection *c
     x->service = service;
     x->connection = connection;
     x->guest = info ? info->socket_context : NULL;
-    x->uri = bl_strdup(uri, NULL);
+    x->uri = bl_strdup(bl_hosts_path(&x->service->hosts, uri), NULL);
+    bl_guest_begins(x->guest, connection);
     return x;
 }
 
@@ -55,19 +58,21 @@ void bl_exchange_end(void *service, struct MHD_Connection *connection, void **co
 
 /* What every answer bears. Scripts, styles and data come from here only; nothing may be framed, sniffed or
  * embedded elsewhere. */
+static const char *const common_headers[][2] = {
+    {"Content-Security-Policy",
+     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src "
+     "'self'; "
+     "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+    {"X-Content-Type-Options", "nosniff"},
+    {"X-Frame-Options", "DENY"},
+    {"Referrer-Policy", "no-referrer"},
+    {"Cross-Origin-Resource-Policy", "same-origin"},
+    {"Cross-Origin-Opener-Policy", "same-origin"}};
+enum { N_COMMON = sizeof common_headers / sizeof *common_headers };
+
 static void add_common(struct MHD_Response *response) {
-    static const char *const headers[][2] = {
-        {"Content-Security-Policy",
-         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src "
-         "'self'; "
-         "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
-        {"X-Content-Type-Options", "nosniff"},
-        {"X-Frame-Options", "DENY"},
-        {"Referrer-Policy", "no-referrer"},
-        {"Cross-Origin-Resource-Policy", "same-origin"},
-        {"Cross-Origin-Opener-Policy", "same-origin"}};
-    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
-        (void)MHD_add_response_header(response, headers[i][0], headers[i][1]);
+    for (size_t i = 0; i < N_COMMON; i++)
+        (void)MHD_add_response_header(response, common_headers[i][0], common_headers[i][1]);
 }
 
 static enum MHD_Result send_response(exchange *x, unsigned status, struct MHD_Response *response) {
@@ -139,9 +144,8 @@ static header find_header(struct MHD_Connection *connection, const char *name) {
  * headers. */
 static bool is_foreign(exchange *x, const char *host, bool api) {
     header origin = find_header(x->connection, "Origin"), site = find_header(x->connection, "Sec-Fetch-Site");
-    char own[300];
-    snprintf(own, sizeof own, "http://%.280s", host);
-    if (origin.count && (origin.count > 1 || strcasecmp(origin.value, own) != 0)) return true;
+    if (origin.count > 1 || (origin.count && !bl_hosts_own_page(&x->service->hosts, origin.value, host)))
+        return true;
     return api && site.count &&
            (site.count > 1 || (strcmp(site.value, "same-origin") != 0 && strcmp(site.value, "none") != 0));
 }
@@ -164,14 +168,29 @@ static bool is_form(exchange *x) {
            strchr("; \t", type.value[sizeof form - 1]);
 }
 
+/* Two lengths, or a length beside chunks: a proxy in front may take the other one, and see the next
+ * request where this one has a body. */
+static bool length_is_ambiguous(exchange *x) {
+    header length = find_header(x->connection, "Content-Length"),
+           coding = find_header(x->connection, "Transfer-Encoding");
+    return length.count + coding.count > 1 || (coding.count && strcasecmp(coding.value, "chunked") != 0);
+}
+
+static bool is_browser(exchange *x) {
+    header agent = find_header(x->connection, "User-Agent");
+    return agent.count && strncmp(agent.value, "Mozilla/", 8) == 0;
+}
+
 /* Headers are there. MHD_YES with x->answered false to go on reading. */
 static enum MHD_Result look_at(exchange *x, const char *method) {
     x->seen = true;
+    bl_guest_heard(x->guest);
     if (!x->uri) return refuse(x, 503, "out of memory");
     bool api = strncmp(x->uri, "/api/", 5) == 0, post = strcmp(method, "POST") == 0;
     bool read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
     header host = find_header(x->connection, "Host");
     x->answered = true;
+    x->browser = is_browser(x);
     if (!read && !post) return refuse(x, 405, "only GET, HEAD and POST are known here");
     if (strlen(x->uri) > MOST_URL)
         return refuse(x, 414,
@@ -179,9 +198,14 @@ static enum MHD_Result look_at(exchange *x, const char *method) {
     if (host.count != 1) return refuse(x, 400, "a request needs one Host header");
     if (!bl_hosts_allow(&x->service->hosts, host.value))
         return refuse(
-            x, 421, "this server does not answer under that name: use the address that bilens serve printed");
+            x, 421,
+            "this server does not answer under that name: use the address that bilens serve printed, or "
+            "start it with --public-origin URL when a proxy shows it under another one");
     if (is_foreign(x, host.value, api))
-        return refuse(x, 403, "pages of another origin may not ask this server");
+        return refuse(x, 403,
+                      "pages of another origin may not ask this server; when a proxy shows it under another "
+                      "address, start it with --public-origin URL");
+    if (length_is_ambiguous(x)) return refuse(x, 400, "a body needs one length: Content-Length or chunks");
     if (!length_is_bearable(x)) return refuse(x, 413, "a body may have 65536 bytes");
     if (post && !api) return refuse(x, 405, "files are only for GET and HEAD");
     if (post && !x->swallow && !is_form(x))
@@ -223,9 +247,19 @@ static enum MHD_Result send_file(exchange *x, const char *path) {
     return send_response(x, same ? 304 : 200, response);
 }
 
+/* "/bilens" to "/bilens/", without which the page's own addresses lead elsewhere. */
+static enum MHD_Result send_onward(exchange *x) {
+    char where[sizeof x->service->hosts.prefix + 2];
+    snprintf(where, sizeof where, "%s/", x->service->hosts.prefix);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
+    if (response) (void)MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, where);
+    return send_response(x, MHD_HTTP_MOVED_PERMANENTLY, response);
+}
+
 static bool nobody_waits(void *context) {
     const exchange *x = context;
-    return atomic_load(&x->service->stop) || bl_guest_gone(x->guest);
+    return atomic_load(&x->service->stop) || bl_guest_gone(x->guest, x->browser);
 }
 
 /* In one of the jobs' threads. */
@@ -247,6 +281,7 @@ static enum MHD_Result dispatch(exchange *x) {
     if ((query && !bl_request_add(&x->request, query, strlen(query), &err)) ||
         !bl_request_add(&x->request, x->body, x->body_n, &err))
         return refuse(x, err.code == BL_ERR_MEMORY ? 503 : 400, err.message);
+    if (strcmp(x->uri, x->service->hosts.prefix) == 0 && *x->uri) return send_onward(x);
     if (strncmp(x->uri, "/api/", 5) != 0) return send_file(x, x->uri);
     if (!bl_explorer_route(x->uri, &effort))
         return refuse(x, 404, "there is no such path in the API: see docs/api.md");
@@ -270,4 +305,34 @@ enum MHD_Result bl_exchange_handle(void *service, struct MHD_Connection *connect
     if (!x->seen) return look_at(x, method);
     if (*upload_size) return take_body(x, upload, upload_size);
     return dispatch(x);
+}
+
+static bool headers_are_there(void *request) {
+    return MHD_get_connection_info(request, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE) != NULL;
+}
+
+void bl_exchange_refuse(bl_service *service, unsigned status) {
+    static const struct {
+        unsigned status;
+        const char *phrase, *message;
+    } known[] = {{400, "Bad Request", "this is no HTTP request, or its Content-Length is not a number"},
+                 {413, "Content Too Large", "a body may have 65536 bytes"},
+                 {414, "URI Too Long", "the address is longer than 8192 characters"},
+                 {431, "Request Header Fields Too Large", "the headers are longer than 65536 bytes"},
+                 {505, "HTTP Version Not Supported", "only HTTP/1.0 and HTTP/1.1 are known here"}};
+    bl_answer answer = {0};
+    bl_buffer out = {0};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (known[i].status != status) continue;
+        bl_answer_error(&answer, status, known[i].message);
+        bl_buffer_print(&out, "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Length: %zu\r\n", status,
+                        known[i].phrase, answer.n);
+        bl_buffer_text(&out, "Content-Type: application/json\r\nCache-Control: no-store\r\n");
+        for (size_t k = 0; k < N_COMMON; k++)
+            bl_buffer_print(&out, "%s: %s\r\n", common_headers[k][0], common_headers[k][1]);
+        bl_buffer_print(&out, "\r\n%s", answer.text);
+        if (!out.failed) (void)bl_guests_refuse(service->guests, headers_are_there, out.data, out.n);
+    }
+    bl_buffer_free(&out);
+    bl_answer_release(&answer);
 }

@@ -2,6 +2,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -15,6 +17,8 @@ struct bl_guest {
     int socket;
     state state;
     time_t since;
+    void *request;    /* begun, its headers not there yet; NULL: none */
+    pthread_t thread; /* the web server's, in which it began */
 };
 
 struct bl_guests {
@@ -22,6 +26,7 @@ struct bl_guests {
     pthread_cond_t changed;
     pthread_t thread;
     bl_guest *first;
+    size_t n, most;
     time_t limit;
     bool stop;
 };
@@ -52,7 +57,7 @@ static void *watch(void *context) {
     return NULL;
 }
 
-bl_guests *bl_guests_new(unsigned limit, bl_error *err) {
+bl_guests *bl_guests_new(unsigned limit, size_t most, bl_error *err) {
     bl_guests *g = bl_alloc_zero(1, sizeof *g, err);
     if (!g) return NULL;
     pthread_condattr_t monotonic;
@@ -62,6 +67,7 @@ bl_guests *bl_guests_new(unsigned limit, bl_error *err) {
     pthread_cond_init(&g->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
     g->limit = (time_t)limit;
+    g->most = most;
     if (pthread_create(&g->thread, NULL, watch, g) == 0) return g;
     pthread_mutex_destroy(&g->lock);
     pthread_cond_destroy(&g->changed);
@@ -81,11 +87,32 @@ void bl_guests_free(bl_guests *g) {
     free(g);
 }
 
+/* Who has closed his sending side and who is gone look alike; the second is told by the probes that the
+ * system sends, after about a minute. */
+static void watch_silence(int socket) {
+    int one = 1, idle = 10;
+    (void)setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+    (void)setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    (void)setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &idle, sizeof idle);
+}
+
+/* Under the lock. The list begins with the newest. */
+static void close_slowest(bl_guests *g) {
+    bl_guest *slowest = NULL;
+    for (bl_guest *guest = g->first; guest; guest = guest->next)
+        if (guest->state == SENDING && (!slowest || guest->since <= slowest->since)) slowest = guest;
+    if (!slowest) return;
+    (void)shutdown(slowest->socket, SHUT_RDWR);
+    slowest->state = TAKING; /* not twice */
+}
+
 bl_guest *bl_guest_enter(bl_guests *g, int socket) {
     bl_guest *guest = bl_alloc_zero(1, sizeof *guest, NULL);
     if (!guest) return NULL;
     *guest = (bl_guest){.guests = g, .socket = socket, .since = seconds()};
+    watch_silence(socket);
     pthread_mutex_lock(&g->lock);
+    if (++g->n > g->most) close_slowest(g);
     guest->next = g->first;
     if (g->first) g->first->previous = guest;
     g->first = guest;
@@ -100,6 +127,7 @@ void bl_guest_leave(bl_guest *guest) {
     if (guest->previous) guest->previous->next = guest->next;
     else g->first = guest->next;
     if (guest->next) guest->next->previous = guest->previous;
+    g->n--;
     pthread_mutex_unlock(&g->lock);
     free(guest);
 }
@@ -116,9 +144,40 @@ void bl_guest_served(bl_guest *guest) { change(guest, WAITING); }
 void bl_guest_answered(bl_guest *guest) { change(guest, TAKING); }
 void bl_guest_done(bl_guest *guest) { change(guest, SENDING); }
 
-bool bl_guest_gone(const bl_guest *guest) {
+bool bl_guest_gone(const bl_guest *guest, bool browser) {
     char byte;
     if (!guest) return false;
     ssize_t n = recv(guest->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+    return (n == 0 && browser) || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+static void set_request(bl_guest *guest, void *request) {
+    if (!guest) return;
+    pthread_mutex_lock(&guest->guests->lock);
+    guest->request = request;
+    guest->thread = pthread_self();
+    pthread_mutex_unlock(&guest->guests->lock);
+}
+
+void bl_guest_begins(bl_guest *guest, void *request) { set_request(guest, request); }
+void bl_guest_heard(bl_guest *guest) { set_request(guest, NULL); }
+
+bool bl_guests_refuse(bl_guests *g, bool (*read)(void *request), const char *text, size_t n) {
+    bl_guest *known = NULL, *only = NULL;
+    size_t begun = 0;
+    pthread_mutex_lock(&g->lock);
+    for (bl_guest *guest = g->first; guest; guest = guest->next) {
+        if (!guest->request || !pthread_equal(guest->thread, pthread_self())) continue;
+        begun++;
+        only = guest;
+        if (read(guest->request)) known = guest;
+    }
+    if (!known && begun == 1) known = only;
+    if (known) {
+        known->request = NULL;
+        (void)!send(known->socket, text, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)shutdown(known->socket, SHUT_WR);
+    }
+    pthread_mutex_unlock(&g->lock);
+    return known != NULL;
 }

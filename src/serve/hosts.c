@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -110,7 +111,8 @@ static size_t listen_named(const char *address, unsigned *port, int sockets[2], 
 
 size_t bl_listen(const char *address, unsigned *port, int sockets[2], bool v6[2], bl_hosts *hosts,
                  bl_error *err) {
-    *hosts = (bl_hosts){0};
+    hosts->name[0] = hosts->own[0] = '\0';
+    hosts->any_number = false;
     if (*port > 65535) {
         bl_fail(err, BL_ERR_USAGE, "port %u does not exist: 0 … 65535", *port);
         return 0;
@@ -124,9 +126,82 @@ static bool is_port(const char *text) {
     return n > 0 && n <= 5 && text[n] == '\0';
 }
 
+/* The characters of a name or number, with a port or without: "example.org:8443", "[::1]". */
+static bool is_authority(const char *text, size_t n) {
+    static const char name[] = "abcdefghijklmnopqrstuvwxyz0123456789-._", six[] = "0123456789abcdef:.";
+    size_t at = 0;
+    if (n > 0 && text[0] == '[') {
+        at = 1 + strspn(text + 1, six);
+        if (at == 1 || at >= n || text[at++] != ']') return false;
+    } else {
+        at = strspn(text, name);
+        if (at == 0) return false;
+    }
+    if (at >= n) return at == n;
+    size_t digits = strspn(text + at + 1, "0123456789");
+    return text[at] == ':' && digits > 0 && digits <= 5 && at + 1 + digits == n;
+}
+
+/* "example.org:443" of https is "example.org": what a browser writes. */
+static void drop_default_port(char *host, bool secure) {
+    const char *port = secure ? ":443" : ":80";
+    size_t n = strlen(host), m = strlen(port);
+    if (n > m && strcmp(host + n - m, port) == 0) host[n - m] = '\0';
+}
+
+bool bl_hosts_publish(bl_hosts *hosts, const char *url, bl_error *err) {
+    static const char schemes[][9] = {"http://", "https://"};
+    hosts->origin[0] = hosts->host[0] = hosts->prefix[0] = '\0';
+    if (!url) return true;
+    bool secure = strncasecmp(url, schemes[1], 8) == 0, plain = strncasecmp(url, schemes[0], 7) == 0;
+    const char *host = url + (secure ? 8 : 7), *path = secure || plain ? host + strcspn(host, "/?#") : url;
+    size_t n = secure || plain ? (size_t)(path - host) : 0, length = strlen(path);
+    while (length > 0 && path[length - 1] == '/') length--;
+    bool fits = n > 0 && n < sizeof hosts->host && length < sizeof hosts->prefix;
+    if (fits) {
+        memcpy(hosts->host, host, n);
+        hosts->host[n] = '\0';
+        lower(hosts->host);
+        memcpy(hosts->prefix, path, length);
+        hosts->prefix[length] = '\0';
+    }
+    if (!fits || !is_authority(hosts->host, n) || strpbrk(hosts->prefix, "?#%\\ \"<>") ||
+        strstr(hosts->prefix, "//") || strstr(hosts->prefix, "/."))
+        return bl_fail(err, BL_ERR_USAGE,
+                       "'%.200s' is not an address such as https://example.org or "
+                       "https://example.org/bilens",
+                       url);
+    drop_default_port(hosts->host, secure);
+    snprintf(hosts->origin, sizeof hosts->origin, "%s%s", schemes[secure], hosts->host);
+    return true;
+}
+
+/* Whether `host`, a Host header's value, is the public one; its default port may be written. */
+static bool is_public(const bl_hosts *hosts, const char *host) {
+    char name[256];
+    if (!hosts->host[0] || strlen(host) >= sizeof name) return false;
+    snprintf(name, sizeof name, "%s", host);
+    lower(name);
+    drop_default_port(name, strncmp(hosts->origin, "https:", 6) == 0);
+    return strcmp(name, hosts->host) == 0;
+}
+
+bool bl_hosts_own_page(const bl_hosts *hosts, const char *origin, const char *host) {
+    static const char scheme[] = "http://";
+    if (hosts->origin[0] && strcasecmp(origin, hosts->origin) == 0) return true;
+    return !is_public(hosts, host) && strncasecmp(origin, scheme, 7) == 0 &&
+           strcasecmp(origin + 7, host) == 0;
+}
+
+const char *bl_hosts_path(const bl_hosts *hosts, const char *path) {
+    size_t n = strlen(hosts->prefix);
+    return n > 0 && strncmp(path, hosts->prefix, n) == 0 && path[n] == '/' ? path + n : path;
+}
+
 bool bl_hosts_allow(const bl_hosts *hosts, const char *host) {
     char name[256];
     unsigned char number[16];
+    if (is_public(hosts, host)) return true;
     const char *end = host[0] == '[' ? strchr(host, ']') : host + strcspn(host, ":");
     if (!end || strlen(host) >= sizeof name) return false;
     bool six = host[0] == '[';

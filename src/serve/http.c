@@ -9,12 +9,14 @@
 #include "serve/exchange.h"
 #include "serve/guests.h"
 #include "serve/hosts.h"
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define MOST_CONNECTIONS 512
+#define CROWDED 384 /* connections; from here on the slowest makes place for the next */
 #define CONNECTION_MEMORY ((size_t)64 << 10) /* request line and headers must fit */
 #define SILENCE 15U                          /* seconds without a byte */
 #define PATIENCE 30U                         /* seconds for a whole request */
@@ -40,10 +42,19 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     }
 }
 
+/* What the web server says when it refuses a request, before it sends its page. */
+static void on_log(void *context, const char *format, va_list arguments) {
+    static const char refusal[] = "Error processing request (HTTP response code is %u";
+    if (strncmp(format, refusal, sizeof refusal - 1) != 0) return;
+    bl_exchange_refuse(context, va_arg(arguments, unsigned));
+}
+
 static struct MHD_Daemon *start(bl_server *server, int socket, bool v6, bl_error *err) {
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | (v6 ? MHD_USE_IPv6 : 0U);
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+                     (v6 ? MHD_USE_IPv6 : 0U);
     struct MHD_Daemon *daemon =
-        MHD_start_daemon(flags, 0, NULL, NULL, bl_exchange_handle, &server->service, MHD_OPTION_LISTEN_SOCKET,
+        MHD_start_daemon(flags, 0, NULL, NULL, bl_exchange_handle, &server->service,
+                         MHD_OPTION_EXTERNAL_LOGGER, on_log, &server->service, MHD_OPTION_LISTEN_SOCKET,
                          socket, MHD_OPTION_URI_LOG_CALLBACK, bl_exchange_begin, &server->service,
                          MHD_OPTION_NOTIFY_COMPLETED, bl_exchange_end, &server->service,
                          MHD_OPTION_NOTIFY_CONNECTION, on_connection, &server->service,
@@ -64,9 +75,10 @@ bl_server *bl_server_new(const bl_model *model, bl_corpus *corpus, const bl_serv
     bl_server *server = bl_alloc_zero(1, sizeof *server, err);
     if (!server) return NULL;
     bl_service *service = &server->service;
-    service->explorer = bl_explorer_new(model, corpus, options, err);
+    bool published = bl_hosts_publish(&service->hosts, options->public_origin, err);
+    service->explorer = published ? bl_explorer_new(model, corpus, options, err) : NULL;
     service->jobs = service->explorer ? bl_jobs_new(err) : NULL;
-    service->guests = service->jobs ? bl_guests_new(PATIENCE, err) : NULL;
+    service->guests = service->jobs ? bl_guests_new(PATIENCE, CROWDED, err) : NULL;
     server->port = options->port;
     size_t n =
         service->guests ? bl_listen(options->address, &server->port, sockets, v6, &service->hosts, err) : 0;

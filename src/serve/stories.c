@@ -131,6 +131,8 @@ bool bl_stories_get(bl_stories *s, bl_token_stories *out, bl_error *err) {
     while (!s->ready && !s->stop) pthread_cond_wait(&s->changed, &s->lock);
     bool ok = true;
     if (s->stop) ok = bl_fail(err, BL_ERR_CANCELLED, "the server is being stopped");
+    else if (s->failure.code == BL_ERR_INPUT || s->failure.code == BL_ERR_IO) /* its path is the server's */
+        ok = bl_fail(err, BL_ERR_IO, "the corpus cannot be read: bilens eval --corpus says where and why");
     else if (s->failure.code) ok = bl_fail(err, s->failure.code, "%s", s->failure.message);
     if (ok) *out = (bl_token_stories){.ids = s->samples.ids, .begin = s->samples.begin, .n = s->samples.n};
     pthread_mutex_unlock(&s->lock);
