@@ -23,7 +23,8 @@ typedef struct bl_atlas_options {
                                 `tokens` */
     bool raw;                /**< u = W_U[token]; otherwise the mean of all rows of W_U is subtracted */
     bool centre_unembedding; /**< subtract from each row of W_U its own mean over d first */
-    uint64_t seed;           /**< of the null model */
+    size_t null_draws;       /**< draws of the null model that p-values are taken from; 0 = 1 */
+    uint64_t seed;           /**< of the first null draw; the next ones follow it */
     size_t max_stories;      /**< 0 = all */
     bool distributed; /**< started by mpirun: share the work with the other ranks, which make the same call;
                        * rank 0 reads the corpus (NULL elsewhere) and writes the file. BL_ERR_UNSUPPORTED
@@ -51,16 +52,24 @@ BL_API bool bl_atlas_run(const bl_model *model, bl_corpus *corpus, const char *p
 /** What to look up: one token, or a list of directions. */
 typedef struct bl_atlas_query {
     const char *token; /**< everything about this token's direction, or a direction's text; NULL = a list */
-    const char *sort; /**< of a list: token, count, largest, highest, lowest, effective_rank, share, or any of
-                       * these with null_, or excess (largest / null_largest); NULL = largest */
-    size_t limit;     /**< of a list; 0 = 20 */
+    bool eigenpairs;   /**< a list of eigenpairs instead of directions */
+    /** Of directions: token, count, largest, highest, lowest, effective_rank, share, or any of these with
+     * null_, excess (largest / null_largest), effect (the largest own effect of its eigenpairs) or q (their
+     * smallest); NULL = largest. Of eigenpairs: any of their keys; NULL = effect. What is not there comes
+     * last. */
+    const char *sort;
+    size_t limit; /**< of a list; 0 = 20 */
     bool ascending;
 } bl_atlas_query;
 
 /** Looks into the finished or unfinished atlas `path` (read only). Of a list: {"atlas", "model", "layer",
- * "complete", "stories", "positions", "directions": [{"token", "id", "count", "largest", …}]}. Of a token
- * the same head, that token's keys, and "vectors": [{"index", "eigenvalue", …, "sources": {…},
- * "matches": […]}], the last two as eigen and scan have them. Free with bl_tree_free. */
+ * "complete", "stories", "positions", "null_draws",
+ * "calibration": [{"index", "pool", "judged", "distance"}],
+ * "directions": [{"token", "id", "count", "largest", …, "effect", "q"}]}, or
+ * "eigenpairs": [{"token", "index", "eigenvalue", "statistic", "ratio", "p", "q", "own", "effect", …}].
+ * Of a token the same head, that token's keys, and "vectors": [{"index", "eigenvalue", "statistic", "ratio",
+ * "p", "q", …, "effect": {…}, "null_effect": {…}, "sources": {…}, "matches": […]}],
+ * the last two as eigen and scan have them. Free with bl_tree_free. */
 BL_API bl_tree *bl_atlas_tree(const char *path, const bl_atlas_query *query, bl_error *err);
 
 #ifdef __cplusplus

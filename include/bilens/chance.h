@@ -51,6 +51,8 @@ BL_API bool bl_chance_of(const bl_bilinear *map, const float *u, size_t draws, u
                          bl_progress progress, bl_chance *out, bl_error *err);
 BL_API void bl_chance_free(bl_chance *chance);
 
+/** t = (eigenvalue - shift) / norm, 0 where the norm is 0. */
+BL_API float bl_chance_statistic(double eigenvalue, double shift, double norm);
 /** p-value of `t` in a pool [n] sorted ascending: from the top (1 + #{pool >= t}) / (n + 1), from the bottom
  * with <=. */
 BL_API double bl_chance_p(const float *pool, size_t n, double t, bool from_top);

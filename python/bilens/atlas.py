@@ -11,6 +11,10 @@ from .corpus import opened
 from .tables import table
 
 
+def _columns(rows):
+    return table({key: [row[key] for row in rows] for key, value in (rows[0] if rows else {}).items() if not isinstance(value, (list, dict))})
+
+
 class Atlas:
     """An atlas file (docs/atlas.md): ``bilens.Atlas("atlas.db")``; ``model.atlas`` makes one."""
 
@@ -18,16 +22,24 @@ class Atlas:
         self.path = os.fspath(path)
         self._ask(limit=1)  # it is one
 
-    def _ask(self, token=None, sort=None, limit=0, ascending=False):
+    def _ask(self, token=None, sort=None, limit=0, ascending=False, eigenpairs=False):
         text = lambda value, what: c_text(None if value is None else text_argument(value, what))  # noqa: E731
-        fields = {"token": text(token, "token"), "sort": text(sort, "sort"), "limit": whole(limit, "limit"), "ascending": bool(ascending)}
+        fields = {"token": text(token, "token"), "sort": text(sort, "sort"), "limit": whole(limit, "limit"), "ascending": bool(ascending),
+                  "eigenpairs": bool(eigenpairs)}
         return json.loads(tree_text(tree(lib.bl_atlas_tree, path_argument(self.path, "atlas"), keep(ffi.new("bl_atlas_query *", fields), fields))))
 
     def directions(self, sort="largest", limit=20, ascending=False):
-        """The directions in the order of a column (token, count, largest, highest, lowest, effective_rank, share, any of these with null_, excess)
-        as a table."""
-        rows = self._ask(sort=sort, limit=whole(limit, "limit", 1), ascending=ascending)["directions"]
-        return table({key: [row[key] for row in rows] for key, value in (rows[0] if rows else {}).items() if not isinstance(value, (list, dict))})
+        """The directions in the order of a column (token, count, largest, highest, lowest, effective_rank, share, any of these with null_, excess,
+        effect, q) as a table."""
+        return _columns(self._ask(sort=sort, limit=whole(limit, "limit", 1), ascending=ascending)["directions"])
+
+    def eigenpairs(self, sort="effect", limit=20, ascending=False):
+        """The eigenpairs in the order of a column (effect, q, p, ratio, share, eigenvalue, …: docs/atlas.md) as a table."""
+        return _columns(self._ask(sort=sort, limit=whole(limit, "limit", 1), ascending=ascending, eigenpairs=True)["eigenpairs"])
+
+    def calibration(self):
+        """For each place of the spectrum how far another null draw's p-values are from uniform (docs/atlas.md), as a table."""
+        return _columns(self._ask(limit=1)["calibration"])
 
     def __getitem__(self, token):
         """Everything about one token's direction, as a dict with the keys of ``bilens atlas query FILE token=…  --format json``."""
@@ -36,8 +48,7 @@ class Atlas:
     def info(self):
         """The atlas's head: model, layer, stories, positions, whether it is complete."""
         answer = self._ask(limit=1)
-        answer.pop("directions")
-        return answer
+        return {key: value for key, value in answer.items() if not isinstance(value, (list, dict))}
 
     def sql(self, query, parameters=()):
         """The answer of an SQL query over the atlas's views (docs/atlas.md) as a table. The file is opened for reading only."""
@@ -52,11 +63,11 @@ class Atlas:
         return f"<bilens atlas {self.path} of {head['model']}, layer {head['layer']}{'' if head['complete'] else ', unfinished'}>"
 
 
-def make(model, path, corpus, tokens, frequent, layer, pairs, top, virtual_tokens, raw, centre, seed, stories, overwrite, progress):
+def make(model, path, corpus, tokens, frequent, layer, pairs, top, virtual_tokens, raw, centre, null_draws, seed, stories, overwrite, progress):
     names = strings([text_argument(token, "tokens") for token in tokens or ()])
     options = {"layer": model._layer_index(layer), "pairs": whole(pairs, "pairs"), "top": whole(top, "top"), "virtual_tokens": whole(virtual_tokens, "virtual_tokens"),
                "frequent": whole(frequent, "frequent"), "raw": bool(raw), "centre_unembedding": bool(centre), "seed": whole(seed, "seed", high=(1 << 64) - 1),
-               "max_stories": whole(stories, "stories"), "overwrite": bool(overwrite)}
+               "null_draws": whole(null_draws, "null_draws", 1), "max_stories": whole(stories, "stories"), "overwrite": bool(overwrite)}
     if tokens is not None:
         options.update(tokens=names, n_tokens=len(tokens))
     with opened(corpus) as handle, LongCall(progress) as work:

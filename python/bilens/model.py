@@ -313,11 +313,11 @@ class Model(Unique):
         predictions there, each minus the mean of all tokens. `layer`: default the last."""
         return text_module.excite(self, text, position, directions, layer, limit)
 
-    def atlas(self, path, corpus=None, tokens=None, frequent=0, layer=0, pairs=4, top=8, virtual_tokens=5, raw=False, centre=False, seed=0, stories=0,
-              overwrite=False, progress=None):
+    def atlas(self, path, corpus=None, tokens=None, frequent=0, layer=0, pairs=4, top=8, virtual_tokens=5, raw=False, centre=False, null_draws=1, seed=0,
+              stories=0, overwrite=False, progress=None):
         """Makes (or resumes) the atlas file `path`: every direction beside a null model, with virtual tokens and top inputs. `tokens`: only these;
-        `frequent`: only the so many most frequent ones. Returns an Atlas."""
-        return atlas.make(self, path, corpus, tokens, frequent, layer, pairs, top, virtual_tokens, raw, centre, seed, stories, overwrite, progress)
+        `frequent`: only the so many most frequent ones; `null_draws`: draws of the null model for p-values. Returns an Atlas."""
+        return atlas.make(self, path, corpus, tokens, frequent, layer, pairs, top, virtual_tokens, raw, centre, null_draws, seed, stories, overwrite, progress)
 
     # -- evidence -----------------------------------------------------------------------------------------------------------------------
 

@@ -47,6 +47,9 @@ def test_atlas(default, tmp_path):
     frame = atlas.directions(sort="token", limit=10)
     assert set(frame["token"]) == {"swim", "run", "the"} and {"count", "largest", "null_largest"} <= set(frame.columns)
     swim = default.eigen("swim - mean(*)")
+    pairs = atlas.eigenpairs(sort="q", ascending=True, limit=4)
+    assert len(pairs["q"]) == 4 and 0 < min(pairs["p"]) <= min(pairs["q"]) <= 1 and "effect" in atlas["swim"]["vectors"][0]
+    assert len(atlas.calibration()["distance"]) == 8
     assert atlas["swim"]["largest"] == pytest.approx(np.abs(swim.values).max(), rel=1e-5)
     rows = atlas.sql("SELECT idx, eigenvalue FROM eigenpairs WHERE token = ? AND idx = -1", ["swim"])
     assert rows["eigenvalue"][0] == pytest.approx(float(swim.values[-1]), rel=1e-5)

@@ -1,5 +1,7 @@
 /* Looking into an atlas: its rows as trees. Everything here can be had with plain SQL as well
  * (docs/atlas.md). */
+#include "atlas/atlas_private.h"
+#include "atlas/evidence.h"
 #include "atlas/foreign.h"
 #include "base/error.h"
 #include <bilens/atlas.h>
@@ -10,7 +12,10 @@
 
 #define COLUMNS                                                                                   \
     "token, id, count, largest, highest, lowest, effective_rank, share, constant, null_largest, " \
-    "null_highest, null_lowest, null_effective_rank, null_share, excess"
+    "null_highest, null_lowest, null_effective_rank, null_share, excess, effect, q"
+#define PAIR_COLUMNS                                                                               \
+    "token, index, eigenvalue, statistic, ratio, p, q, own, effect, effect_error, effect_others, " \
+    "effect_total, share, ends, null_eigenvalue, null_statistic, null_effect, null_effect_error, pair"
 
 static const char *column_text(sqlite3_stmt *s, int column) {
     const char *text = (const char *)sqlite3_column_text(s, column);
@@ -30,8 +35,8 @@ static void put_columns(bl_builder *b, bl_tree *at, sqlite3_stmt *s) {
     }
 }
 
-static bool sort_is_known(const char *sort) {
-    const char *at = COLUMNS;
+static bool sort_is_known(const char *columns, const char *sort) {
+    const char *at = columns;
     size_t n = strlen(sort);
     for (; *at; at += strspn(at, ", ")) {
         size_t length = strcspn(at, ",");
@@ -47,7 +52,7 @@ typedef struct reader {
     sqlite3 *db; /* the file's */
     const char *path;
     char *model;
-    uint64_t layer, phase, stories, positions;
+    uint64_t layer, phase, stories, positions, null_draws;
     sqlite3_stmt *word; /* text of a token */
 } reader;
 
@@ -57,7 +62,8 @@ static bool reader_open(reader *r, const char *path, bl_error *err) {
     r->db = r->file.db;
     r->model = bl_meta_get(r->db, "model", err);
     if (!r->model || !bl_meta_get_number(r->db, "layer", &r->layer, err) ||
-        !bl_meta_get_number(r->db, "phase", &r->phase, err))
+        !bl_meta_get_number(r->db, "phase", &r->phase, err) ||
+        !bl_meta_get_number(r->db, "null_draws", &r->null_draws, err))
         return false;
     if (r->phase > 0 && (!bl_meta_get_number(r->db, "stories", &r->stories, err) ||
                          !bl_meta_get_number(r->db, "positions", &r->positions, err)))
@@ -78,15 +84,6 @@ static const char *word(reader *r, int32_t id, bl_error *failure) {
     return bl_database_row(r->word, failure) ? column_text(r->word, 0) : "?";
 }
 
-static void put_head(bl_builder *b, bl_tree *root, const reader *r) {
-    bl_put_text(b, root, "atlas", r->path);
-    bl_put_text(b, root, "model", r->model);
-    bl_put_count(b, root, "layer", r->layer);
-    bl_put_flag(b, root, "complete", r->phase == 6);
-    bl_put_count(b, root, "stories", r->stories);
-    bl_put_count(b, root, "positions", r->positions);
-}
-
 /* The builder's error from a failed statement. */
 static void take_failure(bl_builder *b, const bl_error *failure) {
     if (failure->code != BL_OK) bl_builder_fail(b, failure->code, "%s", failure->message);
@@ -100,21 +97,43 @@ static sqlite3_stmt *prepare(bl_builder *b, reader *r, const char *sql, int64_t 
     return s;
 }
 
+static void put_head(bl_builder *b, bl_tree *root, const reader *r) {
+    bl_put_text(b, root, "atlas", r->path);
+    bl_put_text(b, root, "model", r->model);
+    bl_put_count(b, root, "layer", r->layer);
+    bl_put_flag(b, root, "complete", r->phase == BL_PHASE_DONE);
+    bl_put_count(b, root, "stories", r->stories);
+    bl_put_count(b, root, "positions", r->positions);
+    bl_put_count(b, root, "null_draws", r->null_draws);
+}
+
+/* Rows of a view. */
+typedef struct listing {
+    const char *name, *columns, *selected, *sort; /* sort: by default */
+} listing;
+
+static const listing directions_list = {"directions", COLUMNS, COLUMNS, "largest"},
+                     eigenpairs_list = {
+                         "eigenpairs", PAIR_COLUMNS,
+                         "token, idx AS \"index\", eigenvalue, statistic, ratio, p, q, own, effect, "
+                         "effect_error, effect_others, effect_total, share, ends, null_eigenvalue, "
+                         "null_statistic, null_effect, null_effect_error, pair",
+                         "effect"};
+
 static void put_list(bl_builder *b, bl_tree *root, reader *r, const bl_atlas_query *query) {
-    const char *sort = query->sort ? query->sort : "largest";
-    char sql[512];
+    const listing *l = query->eigenpairs ? &eigenpairs_list : &directions_list;
+    const char *sort = query->sort ? query->sort : l->sort;
+    char sql[640];
     bl_error failure = {0};
-    if (!sort_is_known(sort)) {
-        bl_builder_fail(b, BL_ERR_USAGE,
-                        "cannot sort by '%.40s': there are token, id, count, largest, highest, lowest, "
-                        "effective_rank, share, null_…, excess",
-                        sort);
+    if (!sort_is_known(l->columns, sort)) {
+        bl_builder_fail(b, BL_ERR_USAGE, "cannot sort %s by '%.40s': there are %s", l->name, sort,
+                        l->columns);
         return;
     }
-    snprintf(sql, sizeof sql, "SELECT " COLUMNS " FROM directions ORDER BY %s %s, id LIMIT ?", sort,
-             query->ascending ? "ASC" : "DESC");
+    snprintf(sql, sizeof sql, "SELECT %s FROM %s ORDER BY \"%s\" %s NULLS LAST, %s LIMIT ?", l->selected,
+             l->name, sort, query->ascending ? "ASC" : "DESC", query->eigenpairs ? "pair" : "id");
     sqlite3_stmt *s = prepare(b, r, sql, (int64_t)(query->limit ? query->limit : 20));
-    bl_tree *list = bl_put_array(b, root, "directions");
+    bl_tree *list = bl_put_array(b, root, l->name);
     while (s && bl_database_row(s, &failure)) put_columns(b, bl_put_object(b, list, NULL), s);
     sqlite3_finalize(s);
     take_failure(b, &failure);
@@ -198,39 +217,8 @@ static void put_matches(bl_builder *b, bl_tree *at, reader *r, int64_t pair) {
     take_failure(b, &failure);
 }
 
-static const char *const effect_sql =
-    "SELECT own_positions, others_positions, own_mean, own_error, others_mean, "
-    "total, share, ends FROM effect WHERE pair = ?";
-
-static void put_number(bl_builder *b, bl_tree *at, const char *key, sqlite3_stmt *s, int column) {
-    if (sqlite3_column_type(s, column) == SQLITE_NULL) bl_put_null(b, at, key);
-    else bl_put_real(b, at, key, sqlite3_column_double(s, column));
-}
-
-/* "effect": null where the atlas has none: of another layer than the last. */
-static void put_effect(bl_builder *b, bl_tree *at, reader *r, int64_t pair) {
-    bl_error failure = {0};
-    sqlite3_stmt *s = prepare(b, r, effect_sql, pair);
-    if (!s || !bl_database_row(s, &failure)) {
-        if (!b->failed) bl_put_null(b, at, "effect");
-    } else {
-        bl_tree *effect = bl_put_object(b, at, "effect");
-        bl_put_text(b, effect, "with", "mean");
-        bl_tree *own = bl_put_object(b, effect, "own"), *others = bl_put_object(b, effect, "others");
-        bl_put_integer(b, own, "positions", sqlite3_column_int64(s, 0));
-        put_number(b, own, "mean", s, 2);
-        put_number(b, own, "error", s, 3);
-        bl_put_integer(b, others, "positions", sqlite3_column_int64(s, 1));
-        put_number(b, others, "mean", s, 4);
-        put_number(b, effect, "total", s, 5);
-        put_number(b, effect, "share", s, 6);
-        put_number(b, effect, "ends", s, 7);
-    }
-    sqlite3_finalize(s);
-    take_failure(b, &failure);
-}
-
-static const char *const pair_sql = "SELECT pair, idx AS 'index', eigenvalue, direct_max, direct_min, "
+static const char *const pair_sql = "SELECT pair, idx AS 'index', eigenvalue, "
+                                    "direct_max, direct_min, "
                                     "head_max, head_min, null_eigenvalue, null_direct_max, null_direct_min,"
                                     " null_head_max, null_head_min FROM eigenpairs WHERE pair IN (SELECT id "
                                     "FROM eigenpair WHERE token = ?) ORDER BY pair";
@@ -242,7 +230,7 @@ static void put_vectors(bl_builder *b, bl_tree *root, reader *r, int64_t token) 
     while (s && !b->failed && bl_database_row(s, &failure)) {
         bl_tree *vector = bl_put_object(b, list, NULL);
         put_columns(b, vector, s);
-        put_effect(b, vector, r, sqlite3_column_int64(s, 0));
+        bl_atlas_put_evidence(b, vector, r->db, sqlite3_column_int64(s, 0));
         put_sources(b, vector, r, sqlite3_column_int64(s, 0));
         put_matches(b, vector, r, sqlite3_column_int64(s, 0));
     }
@@ -292,6 +280,7 @@ bl_tree *bl_atlas_tree(const char *path, const bl_atlas_query *query, bl_error *
     if (reader_open(&r, path, err)) {
         root = bl_put_object(&b, NULL, NULL);
         put_head(&b, root, &r);
+        bl_atlas_put_calibration(&b, root, r.db);
         if (query->token) put_token(&b, root, &r, query->token);
         else put_list(&b, root, &r, query);
         root = bl_tree_built(&b, root);

@@ -19,10 +19,12 @@ static bool set_options(bl_atlas *a, const bl_atlas_options *options, bl_error *
     if (!o->pairs) o->pairs = 4;
     if (!o->top) o->top = 8;
     if (!o->virtual_tokens) o->virtual_tokens = 5;
+    if (!o->null_draws) o->null_draws = 1;
     if (o->tokens && o->frequent)
         return bl_fail(err, BL_ERR_USAGE, "either a list of tokens or the most frequent ones, not both");
-    if (o->pairs > MOST || o->top > MOST || o->virtual_tokens > MOST)
-        return bl_fail(err, BL_ERR_USAGE, "pairs, top and virtual tokens must be at most %d", MOST);
+    if (o->pairs > MOST || o->top > MOST || o->virtual_tokens > MOST || o->null_draws > MOST)
+        return bl_fail(err, BL_ERR_USAGE, "pairs, top, virtual tokens and null draws must be at most %d",
+                       MOST);
     return true;
 }
 
@@ -69,8 +71,8 @@ static bool share_plan(bl_atlas *a, bl_error *err) {
 }
 
 static bool run_phases(bl_atlas *a, bl_error *err) {
-    if (a->phase == BL_PHASE_DECOMPOSE && !bl_atlas_decompose(a, false, err)) return false;
-    if (a->phase == BL_PHASE_NULL && !bl_atlas_decompose(a, true, err)) return false;
+    if (a->phase == BL_PHASE_DECOMPOSE && !bl_atlas_decompose(a, err)) return false;
+    if (a->phase == BL_PHASE_NULL && !bl_atlas_draw(a, err)) return false;
     if (a->phase == BL_PHASE_SCAN && !bl_atlas_scan(a, err)) return false;
     if (a->phase == BL_PHASE_EXPLAIN && !bl_atlas_explain(a, err)) return false;
     return a->phase != BL_PHASE_EFFECTS || bl_atlas_effects(a, err);

@@ -55,7 +55,12 @@ bool bl_atlas_mark(bl_atlas *atlas, bl_phase phase, uint64_t done, bl_error *err
 bool bl_atlas_read(bl_atlas *atlas,
                    bl_error *err); /* stories, frequencies; compares the corpus when that is done already */
 bool bl_atlas_choose(bl_atlas *atlas, bl_error *err); /* directions, K, N, J */
-bool bl_atlas_decompose(bl_atlas *atlas, bool null_model, bl_error *err);
+bool bl_atlas_decompose(bl_atlas *atlas, bl_error *err);
+/* Null draws 0 … null_draws - 1, which are the pool, and one more, which shows its calibration; then
+ * judges. */
+bool bl_atlas_draw(bl_atlas *atlas, bl_error *err);
+/* p, q and the calibration out of the statistics in the tables (chance.c). */
+bool bl_atlas_judge(bl_atlas *atlas, bl_error *err);
 bool bl_atlas_scan(bl_atlas *atlas, bl_error *err);
 bool bl_atlas_explain(bl_atlas *atlas, bl_error *err);
 bool bl_atlas_effects(bl_atlas *atlas, bl_error *err);

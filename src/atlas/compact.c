@@ -46,7 +46,8 @@ bool bl_atlas_compact(bl_atlas *a, bl_error *err) {
     if (!to) return false;
     snprintf(to, size, "%s.compact", a->path);
     unlink(to); /* of a run that was killed here */
-    bool ok = write_anew(a->db, to, err) && sync_file(to, err);
+    bool ok = bl_database_run(a->db, "UPDATE null_eigenpair SET vector = NULL", err) &&
+              write_anew(a->db, to, err) && sync_file(to, err);
     sqlite3_close(a->db);
     a->db = NULL;
     if (ok && rename(to, a->path) != 0) ok = bl_fail(err, BL_ERR_IO, "%s: %s", a->path, strerror(errno));

@@ -1,5 +1,6 @@
-/* Decomposing the directions, of the model and of its null model, batch after batch; each batch is a
- * transaction.
+/* Decomposing the directions, of the model and of draws of its null model, batch after batch; each batch is a
+ * transaction. Of the first draw eigenvectors are kept, of further ones only the statistics of the places
+ * (chance.c).
  *
  * A round is a batch a rank. What a batch found is one block of bytes (`batch`), which goes to rank 0, where
  * it is written while the others are at the next round. Batches are cut alike in every run, however many
@@ -8,12 +9,14 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include <bilens/chance.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BATCH 256
 #define BATCH_BYTES ((size_t)256 << 20) /* of packed interaction matrices */
+#define JUDGED 1024                     /* directions of the draw that shows the calibration */
 #define PARTS 16                        /* a small atlas has as many batches, so that ranks can share them */
 
 static int ascending(const void *a, const void *b) {
@@ -72,13 +75,17 @@ bool bl_atlas_choose(bl_atlas *a, bl_error *err) {
                    bl_model_name(a->model));
 }
 
-enum { SUMMARY = 5, FIGURES = SUMMARY + 2 };
+enum { SUMMARY = 5, FIGURES = SUMMARY + 3 };
+
+/* What is decomposed: the model, or draw 0, 1 … of its null model. */
+enum { OF_MODEL = -1, OF_FIRST_DRAW = 0 };
 
 /* What one batch found, as pointers into a block of block_size bytes. */
 typedef struct batch {
-    size_t first, count;  /* directions */
-    double *summaries;    /* [count, FIGURES] with constant and shift */
+    size_t first, count;  /* of the work's directions */
+    double *summaries;    /* [count, FIGURES] with constant, shift and norm */
     float *values;        /* [count * 2K] eigenvalues in the order -1, -2 … -K, 0 … K-1 */
+    float *statistics;    /* [count * 2K] (lambda - shift) / |Q~| */
     float *v;             /* [count * 2K, n] */
     bl_reading *extremes; /* [count * 2K, 1 + H, 2, N] */
     size_t N;
@@ -94,39 +101,49 @@ typedef struct work {
     bl_eigen **eigens; /* [most] */
     char *block;       /* of a batch of `most` */
     size_t N;
-    bool null_model;
+    long draw;        /* OF_MODEL, or which draw */
+    size_t n, stride; /* directions: every stride-th of the atlas's, n of them */
 } work;
+
+/* Of further draws only statistics are kept. */
+static bool keeps_vectors(const work *w) { return w->draw <= OF_FIRST_DRAW; }
+
+/* Which of the atlas's directions the work's number i is. */
+static size_t direction_at(const work *w, size_t i) { return i * w->stride; }
 
 static size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 /* Bytes of a batch of `count` directions; with `b` its pointers into `block`. Checked for overflow once, for
  * the largest batch. */
 static size_t lay_out(const bl_atlas *a, const work *w, size_t count, char *block, batch *b) {
-    size_t vectors = count * 2 * a->K, summaries = aligned(count * FIGURES * sizeof(double)),
-           values = aligned(vectors * sizeof(float)), v = aligned(vectors * a->n * sizeof(float)),
-           extremes = aligned(vectors * (1 + a->H) * 2 * w->N * sizeof(bl_reading));
+    size_t vectors = count * 2 * a->K, kept = keeps_vectors(w) ? vectors : 0,
+           summaries = aligned(count * FIGURES * sizeof(double)), values = aligned(vectors * sizeof(float)),
+           v = aligned(kept * a->n * sizeof(float)),
+           extremes = aligned(kept * (1 + a->H) * 2 * w->N * sizeof(bl_reading));
     if (b) {
         b->count = count;
         b->N = w->N;
         b->summaries = (double *)(void *)block;
         b->values = (float *)(void *)(block + summaries);
-        b->v = (float *)(void *)(block + summaries + values);
-        b->extremes = (bl_reading *)(void *)(block + summaries + values + v);
+        b->statistics = (float *)(void *)(block + summaries + values);
+        b->v = (float *)(void *)(block + summaries + 2 * values);
+        b->extremes = (bl_reading *)(void *)(block + summaries + 2 * values + v);
     }
-    return summaries + values + v + extremes;
+    return summaries + 2 * values + v + extremes;
 }
 
 static long index_of(const bl_atlas *a, size_t i) { return i < a->K ? -(long)i - 1 : (long)(i - a->K); }
 
 /* largest |lambda|, highest, lowest, effective rank, the share of sum lambda^2 that the K pairs at each end
- * have; the constant and the shift. */
+ * have; the constant, the shift and |Q~|. */
 static void summarise(const bl_atlas *a, const bl_eigen *eigen, double out[FIGURES]) {
     const float *values = bl_eigen_values(eigen);
     size_t n = bl_eigen_size(eigen);
-    double all = 0, kept = 0;
+    double all = 0, kept = 0, shift = bl_eigen_shift(eigen), traceless = 0;
     for (size_t i = 0; i < n; i++) {
         double square = (double)values[i] * (double)values[i];
         all += square;
+        traceless += ((double)values[i] - shift) * ((double)values[i] - shift);
         if (i < a->K || i >= n - a->K) kept += square;
     }
     out[0] = fmax(fabs((double)values[0]), fabs((double)values[n - 1]));
@@ -135,7 +152,8 @@ static void summarise(const bl_atlas *a, const bl_eigen *eigen, double out[FIGUR
     out[3] = bl_eigen_effective_rank(eigen);
     out[4] = all > 0 ? kept / all : 0;
     out[SUMMARY] = (double)bl_eigen_constant(eigen);
-    out[SUMMARY + 1] = bl_eigen_shift(eigen);
+    out[SUMMARY + 1] = shift;
+    out[SUMMARY + 2] = sqrt(traceless);
 }
 
 /* direct_max, direct_min, head_max, head_min of one vector. */
@@ -164,8 +182,7 @@ static char *direction_text(const bl_atlas *a, int32_t token, bl_error *err) {
 static bool write_direction(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size_t i, bool null_model,
                             bl_error *err) {
     sqlite3_bind_int(s, 1, a->directions[b->first + i]);
-    for (int c = 0; c < (null_model ? SUMMARY : FIGURES); c++)
-        sqlite3_bind_double(s, 2 + c, b->summaries[i * FIGURES + (size_t)c]);
+    for (int c = 0; c < FIGURES; c++) sqlite3_bind_double(s, 2 + c, b->summaries[i * FIGURES + (size_t)c]);
     if (null_model) return bl_database_step(s, err);
     char *text = direction_text(a, a->directions[b->first + i], err);
     if (!text) return false;
@@ -173,8 +190,7 @@ static bool write_direction(const bl_atlas *a, sqlite3_stmt *s, const batch *b, 
     return bl_database_step(s, err);
 }
 
-static bool write_pair(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size_t vector, bool null_model,
-                       bl_error *err) {
+static bool write_pair(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size_t vector, bl_error *err) {
     size_t i = vector / (2 * a->K), n = a->n;
     double extremes[4];
     extremes_of(a, b, vector, extremes);
@@ -182,8 +198,9 @@ static bool write_pair(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size_
     sqlite3_bind_int(s, 2, a->directions[b->first + i]);
     sqlite3_bind_int64(s, 3, index_of(a, vector % (2 * a->K)));
     sqlite3_bind_double(s, 4, (double)b->values[vector]);
-    for (int c = 0; c < 4; c++) sqlite3_bind_double(s, 5 + c, extremes[c]);
-    if (!null_model) sqlite3_bind_blob64(s, 9, b->v + vector * n, n * sizeof *b->v, SQLITE_STATIC);
+    sqlite3_bind_double(s, 5, (double)b->statistics[vector]);
+    for (int c = 0; c < 4; c++) sqlite3_bind_double(s, 6 + c, extremes[c]);
+    sqlite3_bind_blob64(s, 10, b->v + vector * n, n * sizeof *b->v, SQLITE_STATIC);
     return bl_database_step(s, err);
 }
 
@@ -206,31 +223,55 @@ static bool write_words(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size
     return ok;
 }
 
-/* One transaction. */
-static bool write_batch(bl_atlas *a, const batch *b, bool null_model, bl_error *err) {
-    if (!bl_database_begin(a->db, err)) return false;
-    sqlite3_stmt *directions =
-        bl_database_prepare(a->db,
-                            null_model ? "INSERT INTO null_direction VALUES (?, ?, ?, ?, ?, ?)"
-                                       : "INSERT INTO direction VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                            err);
-    sqlite3_stmt *pairs = NULL, *words = NULL;
-    if (directions)
-        pairs = bl_database_prepare(a->db,
-                                    null_model ? "INSERT INTO null_eigenpair VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-                                               : "INSERT INTO eigenpair VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                                    err);
-    if (pairs) words = bl_database_prepare(a->db, "INSERT INTO virtual_token VALUES (?, ?, ?, ?, ?)", err);
-    bool ok = words != NULL;
-    for (size_t i = 0; ok && i < b->count; i++) ok = write_direction(a, directions, b, i, null_model, err);
+/* Directions, eigenpairs and, of the model, virtual tokens. */
+static bool write_vectors(bl_atlas *a, const batch *b, bool null_model, bl_error *err) {
+    static const char *const sql[2][3] = {{"INSERT INTO direction VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                           "INSERT INTO eigenpair VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                           "INSERT INTO virtual_token VALUES (?, ?, ?, ?, ?)"},
+                                          {"INSERT INTO null_direction VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                           "INSERT INTO null_eigenpair VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                           "INSERT INTO virtual_token VALUES (?, ?, ?, ?, ?)"}};
+    sqlite3_stmt *s[3] = {0};
+    bool ok = true;
+    for (size_t i = 0; ok && i < 3; i++)
+        ok = (s[i] = bl_database_prepare(a->db, sql[null_model][i], err)) != NULL;
+    for (size_t i = 0; ok && i < b->count; i++) ok = write_direction(a, s[0], b, i, null_model, err);
     for (size_t j = 0; ok && j < b->count * 2 * a->K; j++)
-        ok = write_pair(a, pairs, b, j, null_model, err) && (null_model || write_words(a, words, b, j, err));
-    sqlite3_finalize(directions);
-    sqlite3_finalize(pairs);
-    sqlite3_finalize(words);
-    bool last = b->first + b->count == a->n_directions;
-    bl_phase here = null_model ? BL_PHASE_NULL : BL_PHASE_DECOMPOSE;
-    ok = ok && bl_atlas_mark(a, last ? here + 1 : here, last ? 0 : b->first + b->count, err);
+        ok = write_pair(a, s[1], b, j, err) && (null_model || write_words(a, s[2], b, j, err));
+    for (size_t i = 0; i < 3; i++) sqlite3_finalize(s[i]);
+    return ok;
+}
+
+/* Of a further draw. */
+static bool write_statistics(bl_atlas *a, const work *w, const batch *b, bl_error *err) {
+    sqlite3_stmt *s = bl_database_prepare(a->db, "INSERT INTO null_statistic VALUES (?, ?, ?)", err);
+    size_t width = 2 * a->K;
+    bool ok = s != NULL;
+    for (size_t j = 0; ok && j < b->count * width; j++) {
+        size_t pair = direction_at(w, b->first + j / width) * width + j % width;
+        sqlite3_bind_int64(s, 1, w->draw);
+        sqlite3_bind_int64(s, 2, (sqlite3_int64)pair);
+        sqlite3_bind_double(s, 3, (double)b->statistics[j]);
+        ok = bl_database_step(s, err);
+    }
+    sqlite3_finalize(s);
+    return ok;
+}
+
+/* Marks that `count` of the work's directions are written. Draw r begins at r * n_directions. */
+static bool mark(bl_atlas *a, const work *w, size_t count, bl_error *err) {
+    bool last = count == w->n;
+    if (w->draw == OF_MODEL) return bl_atlas_mark(a, BL_PHASE_DECOMPOSE + last, last ? 0 : count, err);
+    uint64_t draw = (uint64_t)w->draw;
+    return bl_atlas_mark(a, BL_PHASE_NULL, (draw + last) * a->n_directions + (last ? 0 : count), err);
+}
+
+/* One transaction. */
+static bool write_batch(bl_atlas *a, const work *w, const batch *b, bl_error *err) {
+    if (!bl_database_begin(a->db, err)) return false;
+    bool ok = (keeps_vectors(w) ? write_vectors(a, b, w->draw == OF_FIRST_DRAW, err)
+                                : write_statistics(a, w, b, err)) &&
+              mark(a, w, b->first + b->count, err);
     return bl_database_commit(a->db, ok, err);
 }
 
@@ -238,24 +279,29 @@ static bool write_batch(bl_atlas *a, const batch *b, bool null_model, bl_error *
 static bool run_batch(const bl_atlas *a, work *w, batch *b, bl_error *err) {
     size_t width = 2 * a->K;
     for (size_t i = 0; i < b->count; i++)
-        if (!bl_direction_of_row(&w->basis, (size_t)a->directions[b->first + i], !a->options.raw,
-                                 a->options.centre_unembedding, w->u + i * a->d, err))
+        if (!bl_direction_of_row(&w->basis, (size_t)a->directions[direction_at(w, b->first + i)],
+                                 !a->options.raw, a->options.centre_unembedding, w->u + i * a->d, err))
             return false;
-    if (!bl_decomposer_run(w->decomposer, w->u, b->count, a->K, w->eigens, err)) return false;
+    if (!bl_decomposer_run(w->decomposer, w->u, b->count, keeps_vectors(w) ? a->K : 1, w->eigens, err))
+        return false;
     for (size_t i = 0; i < b->count; i++) summarise(a, w->eigens[i], b->summaries + i * FIGURES);
     for (size_t j = 0; j < b->count * width; j++) {
         const bl_eigen *eigen = w->eigens[j / width];
+        const double *figures = b->summaries + j / width * FIGURES;
         long index = index_of(a, j % width);
         b->values[j] = bl_eigen_values(eigen)[index < 0 ? a->n - (size_t)-index : (size_t)index];
-        memcpy(b->v + j * a->n, bl_eigen_vector(eigen, index), a->n * sizeof *b->v);
+        b->statistics[j] =
+            bl_chance_statistic((double)b->values[j], figures[SUMMARY + 1], figures[SUMMARY + 2]);
+        if (keeps_vectors(w)) memcpy(b->v + j * a->n, bl_eigen_vector(eigen, index), a->n * sizeof *b->v);
     }
     for (size_t i = 0; i < b->count; i++) bl_eigen_free(w->eigens[i]);
-    return bl_readout_extremes(w->readout, b->v, a->n, b->count * width, b->N, b->extremes, err);
+    return !keeps_vectors(w) ||
+           bl_readout_extremes(w->readout, b->v, a->n, b->count * width, b->N, b->extremes, err);
 }
 
 /* The batch of rank r in the round that begins at direction `at`. */
 static void cut(const bl_atlas *a, const work *w, size_t at, int r, char *block, batch *b) {
-    size_t first = at + (size_t)r * w->most, left = first < a->n_directions ? a->n_directions - first : 0;
+    size_t first = at + (size_t)r * w->most, left = first < w->n ? w->n - first : 0;
     lay_out(a, w, left < w->most ? left : w->most, block, b);
     b->first = first;
 }
@@ -263,13 +309,13 @@ static void cut(const bl_atlas *a, const work *w, size_t at, int r, char *block,
 /* All ranks' batches of a round to rank 0, which writes them in order. */
 static bool write_round(bl_atlas *a, const work *w, size_t at, const batch *mine, bl_error *err) {
     bl_gathered all = {0};
-    if (a->ranks.size == 1) return write_batch(a, mine, w->null_model, err);
+    if (a->ranks.size == 1) return write_batch(a, w, mine, err);
     bool ok = bl_ranks_gather(&a->ranks, w->block, mine->count ? lay_out(a, w, mine->count, NULL, NULL) : 0,
                               &all, err);
     for (int r = 0; ok && a->ranks.rank == 0 && r < a->ranks.size; r++) {
         batch b;
         cut(a, w, at, r, all.data + all.begin[r], &b);
-        ok = b.count == 0 || write_batch(a, &b, w->null_model, err);
+        ok = b.count == 0 || write_batch(a, w, &b, err);
     }
     bl_gathered_free(&all);
     return ok;
@@ -278,13 +324,14 @@ static bool write_round(bl_atlas *a, const work *w, size_t at, const batch *mine
 /* Rounds until all directions are written. Failures of this round's work and of the last one's writing are
  * agreed on together. */
 static bool run_rounds(bl_atlas *a, work *w, bl_error *err) {
-    const char *phase = w->null_model ? "null model" : "decomposing";
+    const char *phase = w->draw == OF_MODEL ? "decomposing" : "null model";
+    size_t begin = w->draw == OF_MODEL ? 0 : (size_t)w->draw * a->n_directions;
     bool ok = true;
-    for (size_t at = (size_t)a->done;; at += w->most * (size_t)a->ranks.size) {
-        bool more = at < a->n_directions;
+    for (size_t at = (size_t)a->done - begin;; at += w->most * (size_t)a->ranks.size) {
+        bool more = at < w->n;
         batch b;
         cut(a, w, at, a->ranks.rank, w->block, &b);
-        if (more) ok = ok && bl_progress_step(&a->options.progress, phase, at, a->n_directions, err);
+        if (more) ok = ok && bl_progress_step(&a->options.progress, phase, at, w->n, err);
         if (b.count) ok = ok && run_batch(a, w, &b, err);
         if (!bl_ranks_agree(&a->ranks, ok, err)) return false;
         if (!more) return true;
@@ -294,8 +341,7 @@ static bool run_rounds(bl_atlas *a, work *w, bl_error *err) {
 
 static bool work_init(const bl_atlas *a, work *w, bl_error *err) {
     size_t half = a->n * (a->n + 1) / 2 * sizeof(float),
-           room = BATCH_BYTES / half < 16 ? 16 : BATCH_BYTES / half,
-           share = (a->n_directions + PARTS - 1) / PARTS,
+           room = BATCH_BYTES / half < 16 ? 16 : BATCH_BYTES / half, share = (w->n + PARTS - 1) / PARTS,
            largest = a->n > (1 + a->H) * 2 * w->N ? a->n : (1 + a->H) * 2 * w->N, bound;
     w->most = room < BATCH ? room : BATCH;
     if (share < 16) share = 16;
@@ -320,22 +366,26 @@ static bl_readout_many *make_readout(const bl_atlas *a, bl_error *err) {
     return readout;
 }
 
-bool bl_atlas_decompose(bl_atlas *a, bool null_model, bl_error *err) {
-    bl_decomposer_options options = {.directions = a->n_directions,
+static bool decompose(bl_atlas *a, long which, size_t stride, bl_error *err) {
+    work w = {.N = which == OF_MODEL ? a->N : 1,
+              .draw = which,
+              .n = (a->n_directions + stride - 1) / stride,
+              .stride = stride};
+    bl_decomposer_options options = {.directions = w.n,
                                      .progress = a->options.progress,
                                      .distributed = a->options.distributed};
-    work w = {.N = null_model ? 1 : a->N, .null_model = null_model};
     bl_bilinear draw = {0};
     bl_decomposer *decomposer = NULL;
     bl_readout_many *readout = NULL;
-    bool ok = work_init(a, &w, err) &&
-              (!null_model || bl_bilinear_null(&a->map, a->options.seed, &draw, NULL, err));
+    bool ok =
+        work_init(a, &w, err) &&
+        (which == OF_MODEL || bl_bilinear_null(&a->map, a->options.seed + (uint64_t)which, &draw, NULL, err));
     ok = bl_ranks_agree(&a->ranks, ok, err);
-    w.decomposer = decomposer = ok ? bl_decomposer_new(null_model ? &draw : &a->map, &options, err) : NULL;
+    w.decomposer = decomposer =
+        ok ? bl_decomposer_new(which == OF_MODEL ? &a->map : &draw, &options, err) : NULL;
     w.readout = readout = decomposer ? make_readout(a, err) : NULL;
     ok = bl_ranks_agree(&a->ranks, readout != NULL, err) && run_rounds(a, &w, err);
-    if (ok && a->ranks.rank > 0)
-        ok = bl_atlas_mark(a, null_model ? BL_PHASE_SCAN : BL_PHASE_NULL, 0, err); /* as rank 0 did */
+    if (ok && a->ranks.rank > 0) ok = mark(a, &w, w.n, err); /* as rank 0 did */
     bl_decomposer_free(decomposer);
     bl_bilinear_null_free(&draw);
     bl_readout_many_free(readout);
@@ -344,4 +394,13 @@ bool bl_atlas_decompose(bl_atlas *a, bool null_model, bl_error *err) {
     free(w.eigens);
     free(w.block);
     return ok;
+}
+
+bool bl_atlas_decompose(bl_atlas *a, bl_error *err) { return decompose(a, OF_MODEL, 1, err); }
+
+bool bl_atlas_draw(bl_atlas *a, bl_error *err) {
+    size_t n = a->n_directions, draws = a->options.null_draws;
+    for (size_t r = (size_t)(a->done / n); r <= draws; r++)
+        if (!decompose(a, (long)r, r < draws ? 1 : (n + JUDGED - 1) / JUDGED, err)) return false;
+    return bl_ranks_agree(&a->ranks, bl_atlas_judge(a, err), err);
 }

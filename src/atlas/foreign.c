@@ -165,7 +165,8 @@ static bool check_facts(sqlite3 *db, const char *path, bl_error *err) {
         uint64_t least, most;
     } numbers[] = {{"layer", 0, 100000},           {"pairs", 1, 1000000},       {"top", 1, 1000000},
                    {"virtual_tokens", 1, 1000000}, {"heads", 0, 100000},        {"size", 1, 1 << 24},
-                   {"d_model", 1, 1 << 24},        {"phase", 0, BL_PHASE_DONE}, {"done", 0, UINT64_MAX / 4}};
+                   {"d_model", 1, 1 << 24},        {"phase", 0, BL_PHASE_DONE}, {"done", 0, UINT64_MAX / 4},
+                   {"null_draws", 1, 1000000}};
     uint64_t value, hash, d = 0, size = 0;
     bool same;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {

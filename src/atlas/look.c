@@ -64,13 +64,13 @@ static bool damaged(const bl_look *look, const char *what, bl_error *err) {
 
 static bool read_directions(bl_look *look, bl_error *err) {
     bl_error failure = {0};
-    sqlite3_stmt *s =
-        bl_database_prepare(look->db,
-                            "SELECT t.id, t.count, d.token, d.largest, d.highest, d.lowest, "
-                            "d.effective_rank, d.share, d.constant, n.largest, n.highest, n.lowest,"
-                            " n.effective_rank, n.share, d.largest / n.largest FROM token t LEFT JOIN "
-                            "direction d ON d.token = t.id LEFT JOIN null_direction n ON n.token = t.id",
-                            err);
+    sqlite3_stmt *s = bl_database_prepare(
+        look->db,
+        "SELECT t.id, t.count, d.id, d.largest, d.highest, d.lowest, d.effective_rank, "
+        "d.share, d.constant, d.null_largest, d.null_highest, d.null_lowest, "
+        "d.null_effective_rank, d.null_share, d.excess, d.effect, d.q FROM token t LEFT JOIN "
+        "directions d ON d.id = t.id",
+        err);
     if (!s) return false;
     while (bl_database_row(s, &failure)) {
         int64_t id = sqlite3_column_int64(s, 0);

@@ -3,6 +3,7 @@
 #ifndef BL_ATLAS_LOOK_H
 #define BL_ATLAS_LOOK_H
 #include <bilens/scan.h>
+#include <bilens/tree.h>
 
 typedef struct bl_look bl_look;
 
@@ -25,6 +26,8 @@ enum {
     BL_LOOK_NULL_EFFECTIVE_RANK,
     BL_LOOK_NULL_SHARE,
     BL_LOOK_EXCESS,
+    BL_LOOK_EFFECT,
+    BL_LOOK_Q,
     BL_LOOK_FIGURES
 };
 
@@ -69,6 +72,9 @@ bool bl_look_vectors(bl_look *look, const float **v, const bl_look_pair **pairs,
 bool bl_look_get_matches(bl_look *look, int32_t token, long index, size_t top, bl_look_matches *out,
                          bl_error *err);
 void bl_look_matches_free(bl_look_matches *matches);
+/* Chance and effects of a direction's eigenvector `index`, under the keys of atlas/evidence.h; none where the
+ * atlas does not hold it. */
+void bl_look_put_evidence(bl_look *look, int32_t token, long index, bl_builder *b, bl_tree *at);
 /* A virtual token. */
 typedef struct bl_look_word {
     int32_t source, token; /* 0 direct, 1 + head */

@@ -1,4 +1,5 @@
 /* Looking into an atlas: an eigenvector's virtual tokens, the inputs that excite it most, and the stories. */
+#include "atlas/evidence.h"
 #include "atlas/look_private.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -174,4 +175,18 @@ bool bl_look_get_words(bl_look *look, int32_t token, long index, bl_look_words *
 void bl_look_words_free(bl_look_words *words) {
     free(words->list);
     *words = (bl_look_words){0};
+}
+
+void bl_look_put_evidence(bl_look *look, int32_t token, long index, bl_builder *b, bl_tree *at) {
+    bl_error failure = {0};
+    pthread_mutex_lock(&look->lock);
+    sqlite3_stmt *s = bl_look_prepare(look, "SELECT id FROM eigenpair WHERE token = ? AND idx = ?", &failure);
+    if (s) {
+        sqlite3_bind_int(s, 1, token);
+        sqlite3_bind_int64(s, 2, index);
+        if (bl_database_row(s, &failure)) bl_atlas_put_evidence(b, at, look->db, sqlite3_column_int64(s, 0));
+    }
+    sqlite3_finalize(s);
+    pthread_mutex_unlock(&look->lock);
+    if (failure.code) bl_builder_fail(b, failure.code, "%s", failure.message);
 }

@@ -13,25 +13,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FORMAT "bilens atlas 2"
+#define FORMAT "bilens atlas 3"
 #define SUMMARY                                                                                           \
     " largest REAL NOT NULL, highest REAL NOT NULL, lowest REAL NOT NULL, effective_rank REAL NOT NULL, " \
-    "share REAL NOT NULL"
-#define EXTREMES \
-    " direct_max REAL NOT NULL, direct_min REAL NOT NULL, head_max REAL NOT NULL, head_min REAL NOT NULL"
+    "share REAL NOT NULL, constant REAL NOT NULL, shift REAL NOT NULL, norm REAL NOT NULL"
+#define EXTREMES                                                                                \
+    " eigenvalue REAL NOT NULL, statistic REAL NOT NULL, direct_max REAL NOT NULL, direct_min " \
+    "REAL NOT NULL, head_max REAL NOT NULL, head_min REAL NOT NULL"
+
+#define EFFECT                                                                                            \
+    " own_positions INTEGER NOT NULL, others_positions INTEGER NOT NULL, own_mean REAL, own_error REAL, " \
+    "others_mean REAL, total REAL, share REAL, ends REAL"
 
 static const char tables[] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE token (id INTEGER PRIMARY KEY, text TEXT NOT NULL, count INTEGER NOT NULL);"
     "CREATE TABLE story (id INTEGER PRIMARY KEY, length INTEGER NOT NULL, tokens BLOB NOT NULL);"
-    "CREATE TABLE direction (token INTEGER PRIMARY KEY," SUMMARY
-    ", constant REAL NOT NULL, shift REAL NOT NULL, "
-    "text TEXT NOT NULL);"
+    "CREATE TABLE direction (token INTEGER PRIMARY KEY," SUMMARY ", text TEXT NOT NULL);"
     "CREATE TABLE null_direction (token INTEGER PRIMARY KEY," SUMMARY ");"
-    "CREATE TABLE eigenpair (id INTEGER PRIMARY KEY, token INTEGER NOT NULL, idx INTEGER NOT NULL, "
-    "eigenvalue REAL NOT NULL," EXTREMES ", vector BLOB NOT NULL);"
-    "CREATE TABLE null_eigenpair (id INTEGER PRIMARY KEY, token INTEGER NOT NULL, idx INTEGER NOT NULL, "
-    "eigenvalue REAL NOT NULL," EXTREMES ");"
+    "CREATE TABLE eigenpair (id INTEGER PRIMARY KEY, token INTEGER NOT NULL, idx INTEGER NOT NULL," EXTREMES
+    ", vector BLOB NOT NULL);"
+    "CREATE TABLE null_eigenpair (id INTEGER PRIMARY KEY, token INTEGER NOT NULL, "
+    "idx INTEGER NOT NULL," EXTREMES ", vector BLOB);"
+    "CREATE TABLE null_statistic (draw INTEGER, pair INTEGER, statistic REAL NOT NULL, PRIMARY KEY (draw, "
+    "pair)) WITHOUT ROWID;"
+    "CREATE TABLE chance (pair INTEGER PRIMARY KEY, ratio REAL, p REAL NOT NULL, q REAL NOT NULL);"
+    "CREATE TABLE calibration (idx INTEGER PRIMARY KEY, pool INTEGER NOT NULL, judged INTEGER NOT NULL, "
+    "distance REAL NOT NULL);"
     "CREATE TABLE virtual_token (pair INTEGER, source INTEGER, rank INTEGER, token INTEGER NOT NULL, value "
     "REAL NOT NULL,"
     " PRIMARY KEY (pair, source, rank)) WITHOUT ROWID;"
@@ -39,21 +47,29 @@ static const char tables[] =
     "token INTEGER NOT NULL, similarity REAL NOT NULL,"
     " activation REAL NOT NULL, bias REAL NOT NULL, scale REAL NOT NULL, contributions BLOB NOT NULL, "
     "PRIMARY KEY (pair, rank)) WITHOUT ROWID;"
-    "CREATE TABLE effect (pair INTEGER PRIMARY KEY, own_positions INTEGER NOT NULL, "
-    "others_positions INTEGER NOT NULL, own_mean REAL, own_error REAL, others_mean REAL, total REAL, "
-    "share REAL, ends REAL);"
+    "CREATE TABLE effect (pair INTEGER PRIMARY KEY," EFFECT ");"
+    "CREATE TABLE null_effect (pair INTEGER PRIMARY KEY," EFFECT ");"
     "CREATE TABLE scan_state (id INTEGER PRIMARY KEY, hits BLOB NOT NULL);"
     "CREATE VIEW directions AS SELECT t.text AS token, t.id AS id, t.count AS count, d.largest, d.highest, "
     "d.lowest, d.effective_rank, d.share, d.constant,"
     " n.largest AS null_largest, n.highest AS null_highest, n.lowest AS null_lowest, n.effective_rank AS "
     "null_effective_rank, n.share AS null_share,"
-    " d.largest / n.largest AS excess FROM direction d JOIN token t ON t.id = d.token LEFT JOIN "
+    " d.largest / n.largest AS excess,"
+    " (SELECT max(f.own_mean) FROM eigenpair e JOIN effect f ON f.pair = e.id WHERE e.token = d.token) AS "
+    "effect,"
+    " (SELECT min(c.q) FROM eigenpair e JOIN chance c ON c.pair = e.id WHERE e.token = d.token) AS q"
+    " FROM direction d JOIN token t ON t.id = d.token LEFT JOIN "
     "null_direction n ON n.token = d.token;"
     "CREATE VIEW eigenpairs AS SELECT t.text AS token, e.idx AS idx, e.id AS pair, e.eigenvalue, "
-    "e.direct_max, e.direct_min, e.head_max, e.head_min,"
-    " n.eigenvalue AS null_eigenvalue, n.direct_max AS null_direct_max, n.direct_min AS null_direct_min, "
+    "e.statistic, c.ratio, c.p, c.q, f.own_positions AS own, f.own_mean AS effect, "
+    "f.own_error AS effect_error, "
+    "f.others_mean AS effect_others, f.total AS effect_total, f.share, f.ends, e.direct_max, "
+    "e.direct_min, e.head_max, e.head_min,"
+    " n.eigenvalue AS null_eigenvalue, n.statistic AS null_statistic, g.own_mean AS null_effect, "
+    "g.own_error AS null_effect_error, n.direct_max AS null_direct_max, n.direct_min AS null_direct_min, "
     "n.head_max AS null_head_max, n.head_min AS null_head_min"
-    " FROM eigenpair e JOIN token t ON t.id = e.token LEFT JOIN null_eigenpair n ON n.id = e.id;"
+    " FROM eigenpair e JOIN token t ON t.id = e.token LEFT JOIN null_eigenpair n ON n.id = e.id LEFT JOIN "
+    "chance c ON c.pair = e.id LEFT JOIN effect f ON f.pair = e.id LEFT JOIN null_effect g ON g.pair = e.id;"
     "CREATE VIEW virtual_tokens AS SELECT t.text AS token, e.idx AS idx, CASE v.source WHEN 0 THEN 'direct' "
     "ELSE 'head ' || (v.source - 1) END AS source,"
     " v.rank AS rank, w.text AS word, v.value AS value FROM virtual_token v JOIN eigenpair e ON e.id = "
@@ -118,7 +134,7 @@ typedef struct identity {
     char value[64];
 } identity;
 
-enum { N_IDENTITY = 10 };
+enum { N_IDENTITY = 11 };
 
 static void identify(const bl_atlas *a, identity out[N_IDENTITY]) {
     const bl_atlas_options *o = &a->options;
@@ -130,6 +146,7 @@ static void identify(const bl_atlas *a, identity out[N_IDENTITY]) {
                                        {"virtual_tokens", "--virtual", ""},
                                        {"contrast", "--raw", ""},
                                        {"selection", "the selection of tokens", ""},
+                                       {"null_draws", "--null-draws", ""},
                                        {"seed", "--seed", ""},
                                        {"max_stories", "--stories", ""}};
     memcpy(out, keys, sizeof keys);
@@ -145,8 +162,9 @@ static void identify(const bl_atlas *a, identity out[N_IDENTITY]) {
     if (o->tokens) snprintf(out[7].value, 64, "%zu tokens %016" PRIx64, o->n_tokens, hash);
     else if (o->frequent) snprintf(out[7].value, 64, "the %zu most frequent", o->frequent);
     else snprintf(out[7].value, 64, "all");
-    snprintf(out[8].value, 64, "%" PRIu64, o->seed);
-    snprintf(out[9].value, 64, "%zu", o->max_stories);
+    snprintf(out[8].value, 64, "%zu", o->null_draws);
+    snprintf(out[9].value, 64, "%" PRIu64, o->seed);
+    snprintf(out[10].value, 64, "%zu", o->max_stories);
 }
 
 bool bl_atlas_compare_ranks(const bl_atlas *a, bl_error *err) {

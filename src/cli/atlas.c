@@ -52,7 +52,7 @@ static int make(int argc, char **argv, const verb *self) {
     common c = {0};
     corpus_options corpora = {0};
     text_list tokens = {0};
-    bl_atlas_options o = {.pairs = 4, .top = 8, .virtual_tokens = 5};
+    bl_atlas_options o = {.pairs = 4, .top = 8, .virtual_tokens = 5, .null_draws = 1};
     const char *tokens_file = NULL, *site = NULL, *from = NULL;
     bool no_spectra = false;
     size_t seed = 0;
@@ -70,7 +70,9 @@ static int make(int argc, char **argv, const verb *self) {
          "directions W_U[token] as they are, without subtracting the mean unembedding"},
         {"centre-unembedding", OPTION_FLAG, &o.centre_unembedding, NULL,
          "subtract from each row of W_U its own mean first"},
-        {"seed", OPTION_COUNT, &seed, "N", "random seed of the null model (default 0)"},
+        {"null-draws", OPTION_COUNT, &o.null_draws, "R",
+         "draws of the null model for p-values (default 1); one more shows their calibration"},
+        {"seed", OPTION_COUNT, &seed, "N", "random seed of the first null draw (default 0)"},
         {"stories", OPTION_COUNT, &o.max_stories, "N", "read at most N stories"},
         {"site", OPTION_OUTPUT, &site, "DIR", "also write the atlas as a static web site"},
         {"from", OPTION_TEXT, &from, "FILE",
@@ -93,8 +95,8 @@ static int make(int argc, char **argv, const verb *self) {
         status =
             fail_usage(self, site ? "--site needs a finished atlas, --from FILE, or -o FILE to make one first"
                                   : "-o FILE is missing: where the database is to be written");
-    else if (!o.pairs || !o.top || !o.virtual_tokens)
-        status = fail_usage(self, "--pairs, --top and --virtual must be at least 1");
+    else if (!o.pairs || !o.top || !o.virtual_tokens || !o.null_draws)
+        status = fail_usage(self, "--pairs, --top, --virtual and --null-draws must be at least 1");
     else if (tokens_file && o.frequent)
         status = fail_usage(self, "--tokens and --frequent exclude each other");
     if (status >= 0) goto done;
@@ -141,6 +143,10 @@ static int parse_condition(const verb *self, const char *text, bl_atlas_query *q
     bool token = length == 5 && strncmp(text, "token", 5) == 0;
     if (token || (length == 9 && strncmp(text, "direction", 9) == 0)) {
         query->token = value;
+    } else if (length == 4 && strncmp(text, "list", 4) == 0) {
+        query->eigenpairs = strcmp(value, "eigenpairs") == 0;
+        if (!query->eigenpairs && strcmp(value, "directions") != 0)
+            return fail_usage(self, "query: list is directions or eigenpairs, not '%s'", value);
     } else if (length == 4 && strncmp(text, "sort", 4) == 0) {
         query->sort = value;
     } else if (length == 5 && strncmp(text, "limit", 5) == 0) {
@@ -153,16 +159,18 @@ static int parse_condition(const verb *self, const char *text, bl_atlas_query *q
         if (!query->ascending && strcmp(value, "descending") != 0)
             return fail_usage(self, "query: order is ascending or descending, not '%s'", value);
     } else {
-        return fail_usage(self,
-                          "query: there is no key '%.*s'; there are token, direction, sort, limit, order",
-                          (int)length, text);
+        return fail_usage(
+            self, "query: there is no key '%.*s'; there are token, direction, list, sort, limit, order",
+            (int)length, text);
     }
     return -1;
 }
 
 static bl_table *rows_of(const bl_tree *answer, bl_error *err) {
-    const json_t *list = json_object_get(answer, "directions");
-    return bl_table_of(list ? list : json_object_get(answer, "vectors"), err);
+    static const char *const lists[] = {"directions", "eigenpairs", "vectors"};
+    const json_t *list = NULL;
+    for (size_t i = 0; !list && i < 3; i++) list = json_object_get(answer, lists[i]);
+    return bl_table_of(list, err);
 }
 
 static int query_atlas(int argc, char **argv, const verb *self) {
@@ -205,7 +213,12 @@ const verb verb_atlas = {"atlas",
                          "up: "
                          "token=swim is all about one direction; sort=largest limit=20 is a list\n"
                          "(also count, highest, lowest, effective_rank, share, excess = largest over the "
-                         "null model's, each with order=ascending).\n\n"
+                         "null model's, effect, q, each with order=ascending);\n"
+                         "list=eigenpairs sort=effect is a list of eigenpairs (also ratio, p, q, share): "
+                         "ratio is the ratio to chance,\n"
+                         "p how often chance makes an eigenvalue as large at this place, q its false "
+                         "discovery rate over the whole atlas,\n"
+                         "effect the rise of the loss at the token's own positions without the pair.\n\n"
                          "bilens atlas --from FILE.db --site DIR writes a finished atlas as a web site of "
                          "static files, to be opened from disk or published.",
                          "  bilens atlas models/ts-1-256 --corpus stories.txt -o atlas.db\n"
@@ -213,5 +226,6 @@ const verb verb_atlas = {"atlas",
                          "  bilens atlas models/ts-1-256 --from atlas.db --site atlas-site\n"
                          "  bilens atlas query atlas.db token=swim\n"
                          "  bilens atlas query atlas.db sort=excess limit=50 --format csv\n"
+                         "  bilens atlas query atlas.db list=eigenpairs sort=effect limit=5\n"
                          "  sqlite3 atlas.db \"SELECT word, value FROM virtual_tokens WHERE token = 'swim' "
                          "AND idx = -1 AND source = 'direct'\"\n"};

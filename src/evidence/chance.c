@@ -14,6 +14,10 @@ static double norm_of(const float *values, size_t n, double shift) {
     return sqrt(sum);
 }
 
+float bl_chance_statistic(double eigenvalue, double shift, double norm) {
+    return norm > 0 ? (float)((eigenvalue - shift) / norm) : 0;
+}
+
 /* t [n] of one map in direction u; *norm is |Q~|_F. */
 static bool statistics(const bl_bilinear *map, const float *u, float *t, double *norm, bl_error *err) {
     bl_eigen *eigen = bl_eigen_of(map, u, 1, err);
@@ -22,7 +26,7 @@ static bool statistics(const bl_bilinear *map, const float *u, float *t, double 
     const float *values = bl_eigen_values(eigen);
     double shift = bl_eigen_shift(eigen);
     *norm = norm_of(values, n, shift);
-    for (size_t i = 0; i < n; i++) t[i] = *norm > 0 ? (float)(((double)values[i] - shift) / *norm) : 0;
+    for (size_t i = 0; i < n; i++) t[i] = bl_chance_statistic((double)values[i], shift, *norm);
     bl_eigen_free(eigen);
     return true;
 }
@@ -106,7 +110,7 @@ bool bl_chance_of(const bl_bilinear *map, const float *u, size_t draws, uint64_t
         if (!(out->norm > 0))
             ok = bl_fail(err, BL_ERR_USAGE, "the direction's form is 0: there is no spectrum");
         for (size_t i = 0; ok && i < n; i++)
-            t[i] = (float)(((double)bl_eigen_values(eigen)[i] - out->shift) / out->norm);
+            t[i] = bl_chance_statistic((double)bl_eigen_values(eigen)[i], out->shift, out->norm);
     }
     for (size_t r = 0; ok && r < draws; r += STEP) {
         d.seed = seed + r;

@@ -3,6 +3,7 @@
 #include "report/plot.h"
 #include "report/terminal.h"
 #include <jansson.h>
+#include <math.h>
 #include <string.h>
 
 static void title(bl_page *page, const bl_tree *tree) {
@@ -15,28 +16,61 @@ static void title(bl_page *page, const bl_tree *tree) {
     bl_page_newline(page);
 }
 
-/* The list's columns: a name as the tree has it, and as the table shows it. */
-static const struct {
+/* A list's columns: a key of the tree, and its name in the table. */
+typedef struct column {
     const char *key, *name;
-} columns[] = {{"count", "count"},  {"largest", "largest"},          {"null_largest", "by chance"},
-               {"excess", "ratio"}, {"effective_rank", "eff. rank"}, {"null_effective_rank", "by chance"},
-               {"share", "share"},  {"null_share", "by chance"}};
-enum { N_COLUMNS = sizeof columns / sizeof *columns };
+} column;
 
-static char *list_table(const bl_tree *list, const bl_terminal *terminal, bl_error *err) {
-    bl_table *rows =
-        bl_table_new("token,count,largest,by chance,ratio,eff. rank,by chance,share,by chance", err);
+static const column direction_columns[] = {{"token", "token"},
+                                           {"count", "count"},
+                                           {"largest", "largest"},
+                                           {"null_largest", "by chance"},
+                                           {"excess", "excess"},
+                                           {"q", "q"},
+                                           {"effect", "effect"},
+                                           {"effective_rank", "eff. rank"},
+                                           {"null_effective_rank", "by chance"},
+                                           {"share", "share"},
+                                           {"null_share", "by chance"},
+                                           {0}};
+static const column pair_columns[] = {{"token", "token"},
+                                      {"index", "index"},
+                                      {"eigenvalue", "eigenvalue"},
+                                      {"ratio", "ratio"},
+                                      {"p", "p"},
+                                      {"q", "q"},
+                                      {"own", "own"},
+                                      {"effect", "effect"},
+                                      {"effect_error", "+-"},
+                                      {"effect_others", "others"},
+                                      {"null_effect", "by chance"},
+                                      {"share", "share"},
+                                      {"ends", "ends"},
+                                      {0}};
+
+static bl_table *empty_table(const column *columns, bl_error *err) {
+    char names[256] = "";
+    for (size_t c = 0; columns[c].key; c++) {
+        if (c) strncat(names, ",", sizeof names - strlen(names) - 1);
+        strncat(names, columns[c].name, sizeof names - strlen(names) - 1);
+    }
+    return bl_table_new(names, err);
+}
+
+static void add_cell(bl_table *rows, const json_t *value) {
+    if (json_is_string(value)) bl_table_text(rows, json_string_value(value));
+    else if (json_is_integer(value)) bl_table_integer(rows, json_integer_value(value));
+    else if (json_is_null(value)) bl_table_empty(rows);
+    else bl_table_real(rows, bl_tree_number(value));
+}
+
+static char *list_table(const bl_tree *list, const column *columns, const bl_terminal *terminal,
+                        bl_error *err) {
+    bl_table *rows = empty_table(columns, err);
     const json_t *row;
     size_t i;
-    json_array_foreach(list, i, row) {
-        bl_table_text(rows, bl_tree_string(row, "token"));
-        for (size_t c = 0; c < N_COLUMNS; c++) {
-            const json_t *value = json_object_get(row, columns[c].key);
-            if (json_is_integer(value)) bl_table_integer(rows, json_integer_value(value));
-            else if (json_is_null(value)) bl_table_empty(rows);
-            else bl_table_real(rows, bl_tree_number(value));
-        }
-    }
+    json_array_foreach(list, i, row)
+        for (size_t c = 0; columns[c].key; c++) add_cell(rows, json_object_get(row, columns[c].key));
     char *text = bl_table_shown(rows, terminal, err);
     bl_table_free(rows);
     return text;
@@ -76,6 +110,20 @@ static void words(bl_page *page, const json_t *source, const char *name, const c
     bl_page_newline(page);
 }
 
+/* What the loss at the token's own positions, and elsewhere, gains without the pair. */
+static void effect(bl_page *page, const json_t *tree) {
+    const json_t *own = json_object_get(tree, "own"), *others = json_object_get(tree, "others");
+    if (!json_is_object(own) || json_is_null(json_object_get(own, "mean"))) return;
+    bl_page_print(page, "  effect %+.4g", bl_tree_real(own, "mean"));
+    if (!json_is_null(json_object_get(own, "error")))
+        bl_page_print(page, " +- %.2g", bl_tree_real(own, "error"));
+    bl_page_print(page, " at its own %.0f positions, %+.3g at others", bl_tree_real(own, "positions"),
+                  bl_tree_real(others, "mean"));
+    if (!json_is_null(json_object_get(tree, "share")))
+        bl_page_print(page, "; %.3g of the variance of u.MLP(x)", bl_tree_real(tree, "share"));
+    bl_page_newline(page);
+}
+
 /* Of an eigenvector that is turned (bl_doc_hits) the lowest are shown as the highest. */
 static void vector(bl_page *page, const bl_doc_scan *scan, size_t i, const json_t *tree) {
     const bl_doc_hits *hits = &scan->vectors[i];
@@ -85,10 +133,25 @@ static void vector(bl_page *page, const bl_doc_scan *scan, size_t i, const json_
     bl_page_vector_title(page, &scan->subject, hits->index, hits->eigenvalue);
     if (!json_is_null(json_object_get(tree, "null_eigenvalue")))
         bl_page_print(page, " (by chance %.4g)", chance);
+    if (!json_is_null(json_object_get(tree, "p")))
+        bl_page_print(page, "  p %.3g  q %.3g", bl_tree_real(tree, "p"), bl_tree_real(tree, "q"));
     bl_page_newline(page);
+    effect(page, json_object_get(tree, "effect"));
     words(page, direct, "direct, highest", hits->orientation > 0 ? "top" : "bottom");
     words(page, direct, "direct, lowest", hits->orientation > 0 ? "bottom" : "top");
     bl_page_matches(page, hits, SIZE_MAX);
+}
+
+/* The largest distance of a draw's p-values from uniform. */
+static void calibration(bl_page *page, const bl_tree *tree) {
+    const json_t *place;
+    size_t i;
+    double most = -1;
+    json_array_foreach(json_object_get(tree, "calibration"), i, place)
+        most = fmax(most, bl_tree_real(place, "distance"));
+    if (most < 0) return;
+    bl_page_print(page, "p: %.0f null draw(s); another draw's p-values are at most %.2g from uniform\n",
+                  bl_tree_real(tree, "null_draws"), most);
 }
 
 static char *token_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {
@@ -96,6 +159,7 @@ static char *token_table(const bl_tree *tree, const bl_terminal *terminal, bl_er
     if (!doc) return NULL;
     bl_page page = bl_page_new(terminal);
     title(&page, tree);
+    calibration(&page, tree);
     figures(&page, tree);
     if (doc->scan->n_vectors) bl_page_match_legend(&page);
     for (size_t i = 0; i < doc->scan->n_vectors; i++)
@@ -105,11 +169,14 @@ static char *token_table(const bl_tree *tree, const bl_terminal *terminal, bl_er
 }
 
 char *bl_atlas_table(const bl_tree *answer, const bl_terminal *terminal, bl_error *err) {
-    const bl_tree *list = json_object_get(answer, "directions");
-    if (!list) return token_table(answer, terminal, err);
+    const bl_tree *directions = json_object_get(answer, "directions"),
+                  *pairs = json_object_get(answer, "eigenpairs");
+    if (!directions && !pairs) return token_table(answer, terminal, err);
     bl_page page = bl_page_new(terminal);
     title(&page, answer);
-    char *rows = list_table(list, terminal, err);
+    calibration(&page, answer);
+    char *rows = directions ? list_table(directions, direction_columns, terminal, err)
+                            : list_table(pairs, pair_columns, terminal, err);
     if (rows) bl_buffer_text(&page.text, rows);
     bl_free(rows);
     if (rows) return bl_buffer_take(&page.text, err);

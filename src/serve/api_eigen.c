@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "serve/subject.h"
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -102,6 +103,9 @@ static bool put_stored(bl_call *call, const wish *w, const bl_eigen *eigen, size
         return false;
     bool ok = !w->heads || !found.n || split_by_head(call, eigen, w->indices[j], &found, &scan);
     bl_tree *matches = bl_put_hits(b, vectors, eigen, w->indices[j]);
+    if (!b->failed)
+        bl_look_put_evidence(call->explorer->atlas, w->topic.id, w->indices[j], b,
+                             json_array_get(vectors, json_array_size(vectors) - 1));
     for (size_t i = 0; ok && i < found.n; i++)
         bl_put_match(b, matches, call->explorer->model, &found.list[i]);
     if (ok && !b->failed) bl_put_orientation(b, vectors);

@@ -57,9 +57,13 @@ bl_tree *bl_api_info(bl_call *call) {
 }
 
 /* What a list may be sorted by; the figures' names are those of the views in docs/atlas.md. */
-static const char *const figures[BL_LOOK_FIGURES] = {
-    "largest",      "highest",      "lowest",      "effective_rank",      "share",      "constant",
-    "null_largest", "null_highest", "null_lowest", "null_effective_rank", "null_share", "excess"};
+static const char *const figures[BL_LOOK_FIGURES] = {"largest",      "highest",
+                                                     "lowest",       "effective_rank",
+                                                     "share",        "constant",
+                                                     "null_largest", "null_highest",
+                                                     "null_lowest",  "null_effective_rank",
+                                                     "null_share",   "excess",
+                                                     "effect",       "q"};
 enum { BY_TOKEN = -3, BY_ID = -2, BY_COUNT = -1 }; /* otherwise a figure */
 
 typedef struct row {

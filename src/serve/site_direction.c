@@ -105,6 +105,7 @@ static bool put_vector(bl_explorer *e, int32_t id, long index, double eigenvalue
     bl_put_integer(b, out, "index", index);
     bl_put_real(b, out, "eigenvalue", eigenvalue);
     bl_put_real(b, out, "bias", rounded((double)words.bias, 6));
+    bl_look_put_evidence(e->atlas, id, index, b, out);
     put_words(&words, b, out);
     bl_tree *matches = bl_put_array(b, out, "matches");
     for (size_t i = 0; ok && i < found.n; i++) {

@@ -139,6 +139,37 @@ static void test_order(void **state) {
     bl_model_free(model);
 }
 
+/* p against counting in the pool of three draws, q against its definition, the calibration against both. */
+static void test_chance(void **state) {
+    (void)state;
+    bl_model *model = support_model("norm");
+    bl_atlas_options options = {.layer = bl_model_config(model)->n_layer - 1, .null_draws = 3, .pairs = 2};
+    sqlite3 *db = make(model, &options);
+    /* all draws' statistics as (draw, pair, statistic); draw 3 is not in the pool */
+    const char *const wrong[] = {
+        "WITH d AS (SELECT 0 AS draw, id AS pair, statistic FROM null_eigenpair UNION ALL SELECT * FROM null_statistic),"
+        " pool AS (SELECT p.idx, d.statistic FROM d JOIN eigenpair p ON p.id = d.pair WHERE d.draw < 3),"
+        " n AS (SELECT idx, count(*) AS n FROM pool GROUP BY idx)"
+        " SELECT count(*) FROM eigenpair e JOIN chance c ON c.pair = e.id JOIN n ON n.idx = e.idx WHERE"
+        " abs(c.p - (1 + (SELECT count(*) FROM pool WHERE pool.idx = e.idx AND"
+        " CASE WHEN e.idx < 0 THEN pool.statistic >= e.statistic ELSE pool.statistic <= e.statistic END)) / (n.n + 1.0))"
+        " > 1e-12",
+        "SELECT count(*) FROM chance c WHERE abs(c.q - (SELECT min(d.p * (SELECT count(*) FROM chance) /"
+        " (SELECT count(*) FROM chance e WHERE e.p <= d.p)) FROM chance d WHERE d.p >= c.p)) > 1e-12",
+        "SELECT count(*) FROM eigenpair e JOIN direction d ON d.token = e.token WHERE"
+        " abs(e.statistic - (e.eigenvalue - d.shift) / d.norm) > 1e-6",
+        "SELECT count(*) FROM null_eigenpair WHERE vector IS NOT NULL",
+        "SELECT 4 - count(*) FROM calibration WHERE pool = 3 * judged AND distance BETWEEN 0 AND 1"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        sqlite3_stmt *s = ask(db, wrong[i]);
+        assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+        if (sqlite3_column_int(s, 0) != 0) fail_msg("%zu: %d rows", i, sqlite3_column_int(s, 0));
+        sqlite3_finalize(s);
+    }
+    sqlite3_close(db);
+    bl_model_free(model);
+}
+
 static void test_refusals(void **state) {
     (void)state;
     const char *corpus_path = TEST_DATA "/models/stories.txt", *unknown = "swum";
@@ -159,6 +190,6 @@ static void test_refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_equals_single), cmocka_unit_test(test_order),
-                                       cmocka_unit_test(test_refusals)};
+                                       cmocka_unit_test(test_chance), cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

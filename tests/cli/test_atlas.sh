@@ -28,6 +28,8 @@ before=$(md5sum <"$folder/whole.db")
 refused 2 "the model differs" "$BILENS" atlas "$models/norm" --corpus "$folder/stories.txt" -o "$folder/whole.db"
 refused 2 "another corpus" "$BILENS" atlas "$models/plain" --corpus "$models/stories.txt" -o "$folder/whole.db"
 refused 2 "--top differs" make "$folder/whole.db" --top 3
+refused 2 "--null-draws differs" make "$folder/whole.db" --null-draws 2
+refused 2 "must be at least 1" make "$folder/whole.db" --null-draws 0
 cp "$folder/stories.txt" "$folder/other.txt"
 refused 2 "no SQLite database" make "$folder/other.txt"
 refused 2 "no database" make "$folder/other.txt" --overwrite
@@ -42,7 +44,7 @@ broken() { # NAME TEXT
     [ "$before" = "$(md5sum <"$folder/$1.db")" ] || fail "$1: a refused run changed it"
 }
 LC_ALL=C sed 's/meta/mfta/g' "$folder/whole.db" >"$folder/other.db"
-LC_ALL=C sed 's/bilens atlas 2/bilens atlas 1/g' "$folder/whole.db" >"$folder/older.db"
+LC_ALL=C sed 's/bilens atlas 3/bilens atlas 2/g' "$folder/whole.db" >"$folder/older.db"
 head -c 200000 "$folder/whole.db" >"$folder/short.db"
 head -c 50 "$folder/whole.db" >"$folder/shorter.db"
 { head -c 4096 "$folder/whole.db"; head -c 400000 /dev/zero | tr '\0' 'x'; } >"$folder/junk.db"
@@ -78,8 +80,13 @@ refused 2 "nowhere.txt" "$BILENS" atlas "$models/plain" --tokens "$folder/nowher
 
 # Queries.
 [ "$("$BILENS" atlas query "$folder/whole.db" sort=largest limit=3 --format csv | wc -l)" = 4 ] || fail "a list of three"
-refused 2 "cannot sort by" "$BILENS" atlas query "$folder/whole.db" sort=beauty
+refused 2 "cannot sort directions by" "$BILENS" atlas query "$folder/whole.db" sort=beauty
 refused 2 "no direction" "$BILENS" atlas query "$folder/whole.db" token=swum
+[ "$("$BILENS" atlas query "$folder/whole.db" list=eigenpairs sort=q order=ascending limit=3 --format csv | wc -l)" = 4 ] || fail "a list of three eigenpairs"
+"$BILENS" atlas query "$folder/whole.db" list=eigenpairs sort=effect limit=1 --format json | grep '"p":[01]\.[0-9]*,"q":[01]\.' >/dev/null || fail "p and q"
+"$BILENS" atlas query "$folder/whole.db" sort=effect limit=2 | grep "from uniform" >/dev/null || fail "the calibration"
+refused 2 "cannot sort eigenpairs by" "$BILENS" atlas query "$folder/whole.db" list=eigenpairs sort=largest
+refused 2 "list is directions or eigenpairs" "$BILENS" atlas query "$folder/whole.db" list=tokens
 refused 2 "there is no key" "$BILENS" atlas query "$folder/whole.db" colour=red
 refused 2 "unable to open" "$BILENS" atlas query "$folder/nothing.db"
 refused 2 "no SQLite database" "$BILENS" atlas query "$folder/stories.txt"
