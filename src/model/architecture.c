@@ -57,6 +57,12 @@ const bl_architecture *bl_architecture_of(const json_t *json, const char *path, 
     if (!json_is_object(json))
         return bl_fail_null(err, BL_ERR_INPUT, "%s: a JSON object was expected, found %s", path,
                             bl_json_kind(json));
+    const json_t *quantised = json_object_get(json, "quantization_config");
+    if (quantised && !json_is_null(quantised))
+        return bl_fail_null(err, BL_ERR_UNSUPPORTED,
+                            "%s: \"quantization_config\": quantised safetensors are not supported; use the "
+                            "unquantised model or a GGUF file",
+                            path);
     for (size_t i = 0; i < N_ROWS; i++)
         if (rows[i]->recognise(json, weights)) return rows[i];
     return fail_unknown(json_object_get(json, "model_type"), path, err);

@@ -36,6 +36,7 @@ static const bl_weight *find_stored(const bl_model *model, const bl_param *param
     const bl_weight *weight = bl_weights_find(&model->weights, param->name);
     bool turned = param->layout == BL_LAYOUT_COLUMNS;
     size_t rows = turned ? param->cols : param->rows, cols = turned ? param->rows : param->cols;
+    const char *from = model->weights.gguf ? "the file's keys" : "config.json";
     char text[64];
     if (!weight) weight = bl_weights_find(&model->weights, param->other_name);
     if (!weight)
@@ -43,16 +44,14 @@ static const bl_weight *find_stored(const bl_model *model, const bl_param *param
     bool same = weight->n_dims == param->n_dims && weight->shape[0] == rows &&
                 (param->n_dims == 1 || weight->shape[1] == cols);
     if (!same && param->n_dims == 1)
-        return bl_fail_null(err, BL_ERR_INPUT,
-                            "%s: tensor '%s' has shape [%s], expected [%zu] from config.json", model->name,
-                            weight->name, shape_text(weight, text), rows);
+        return bl_fail_null(err, BL_ERR_INPUT, "%s: tensor '%s' has shape [%s], expected [%zu] from %s",
+                            model->name, weight->stored_name, shape_text(weight, text), rows, from);
     if (!same)
-        return bl_fail_null(err, BL_ERR_INPUT,
-                            "%s: tensor '%s' has shape [%s], expected [%zu, %zu] from config.json",
-                            model->name, weight->name, shape_text(weight, text), rows, cols);
+        return bl_fail_null(err, BL_ERR_INPUT, "%s: tensor '%s' has shape [%s], expected [%zu, %zu] from %s",
+                            model->name, weight->stored_name, shape_text(weight, text), rows, cols, from);
     if (!weight->type || (weight->type == &bl_type_u8 && param->n_dims > 1))
         return bl_fail_null(err, BL_ERR_INPUT, "%s: tensor '%s' has dtype %s, expected F32, F16, BF16 or F64",
-                            model->name, weight->name, weight->type_name);
+                            model->name, weight->stored_name, weight->type_name);
     return weight;
 }
 

@@ -100,6 +100,7 @@ bool bl_weights_open(bl_weights *weights, const char *directory, const char *nam
             const bl_stored_tensor *t = &weights->files[f]->tensors[i];
             bl_weight *weight = &weights->list[weights->n++];
             *weight = (bl_weight){.name = t->name,
+                                  .stored_name = t->name,
                                   .type_name = t->dtype_name,
                                   .type = t->type,
                                   .n_dims = t->n_dims,
@@ -122,6 +123,7 @@ bool bl_weights_open_gguf(bl_weights *weights, const char *path, bl_error *err) 
         const bl_gguf_tensor *t = &weights->gguf->tensors[i];
         bl_weight *weight = &weights->list[weights->n++];
         *weight = (bl_weight){.name = weights->names + i * NAME,
+                              .stored_name = t->name,
                               .type_name = t->type->name,
                               .type = t->type,
                               .n_dims = t->n_dims,

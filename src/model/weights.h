@@ -7,6 +7,7 @@
 
 typedef struct bl_weight {
     const char *name, *type_name;
+    const char *stored_name;    /* in a GGUF file; else the name */
     const bl_number_type *type; /* NULL: integers, which are no weights */
     size_t n_dims, shape[BL_MAX_DIMS], count;
     const unsigned char *data;

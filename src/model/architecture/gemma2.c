@@ -18,7 +18,11 @@ bool bl_gemma2_read(const bl_arch_reading *r, double score_cap, double logit_cap
         !bl_hf_activation(r, "hidden_activation") || !bl_hf_window(r))
         return false;
     if (!(scalar > 0) || !(score_cap >= 0) || !(logit_cap >= 0))
-        return bl_fail(r->err, BL_ERR_INPUT, "%s: a scale or cap of the scores is not positive", r->path);
+        return bl_fail(r->err, BL_ERR_INPUT, "%s: \"%s\" must be positive, found %g", r->path,
+                       !(scalar > 0)       ? "query_pre_attn_scalar"
+                       : !(score_cap >= 0) ? "attn_logit_softcapping"
+                                           : "final_logit_softcapping",
+                       !(scalar > 0) ? scalar : fmin(score_cap, logit_cap));
     r->plan->post_norms = true;
     r->plan->score_scale = (float)(1 / sqrt(scalar));
     r->plan->score_cap = (float)score_cap;

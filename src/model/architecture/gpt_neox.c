@@ -49,7 +49,8 @@ static void list(bl_params *params, const bl_config *c) {
 #undef LAYER
     bl_params_add(params, BL_PARAM_NF, 0, d, 0, "gpt_neox.final_layer_norm.weight", NULL);
     bl_params_add(params, BL_PARAM_NF_BIAS, 0, d, 0, "gpt_neox.final_layer_norm.bias", NULL);
-    if (!c->tied) bl_params_add(params, BL_PARAM_HEAD, 0, c->n_vocab, d, "embed_out.weight", NULL);
+    if (!c->tied)
+        bl_params_add(params, BL_PARAM_HEAD, 0, c->n_vocab, d, "embed_out.weight", "lm_head.weight");
 }
 
 static bool ends_with(const char *name, const char *end) {
@@ -59,7 +60,8 @@ static bool ends_with(const char *name, const char *end) {
 
 static bool harmless(const bl_config *c, const char *name) {
     return ends_with(name, ".attention.bias") || ends_with(name, ".attention.masked_bias") ||
-           ends_with(name, ".rotary_emb.inv_freq") || (c->tied && strcmp(name, "embed_out.weight") == 0);
+           ends_with(name, ".rotary_emb.inv_freq") || (c->tied && strcmp(name, "embed_out.weight") == 0) ||
+           (c->tied && strcmp(name, "lm_head.weight") == 0);
 }
 
 const bl_architecture bl_gpt_neox = {
