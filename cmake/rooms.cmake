@@ -10,7 +10,7 @@ set(BILENS_HOUSE
   "hub hub"
   "text text tokenizer_train"
   "model model generate_model predict"
-  "decompose bilinear basis direction eigen decompose hosvd diff pairs dictionary"
+  "decompose bilinear basis direction eigen decompose hosvd diff pairs head dictionary"
   "subject image subject"
   "scan scan excite"
   "evidence surrogate image_evidence ablate explain truncate chance features"

@@ -21,6 +21,7 @@
  *  decompose.h          a model's layer, virtual tokens   scan.h       top inputs
  *  predict.h, excite.h  a text's predictions, and which eigenvectors a place excites
  *  explain.h, truncate.h, ablate.h, chance.h, pairs.h, hosvd.h, diff.h    evidence; evidence.h: as results
+ *  head.h               one head of bilinear attention by itself
  *  tree.h, result.h     results as JSON and tables        report.h     tables, figures, pages
  *  atlas.h              every direction in one database   serve.h      the explorer
  *  hub.h                the Hugging Face hub              train.h      training
@@ -48,6 +49,7 @@
 #include <bilens/features.h>
 #include <bilens/format.h>
 #include <bilens/generate_model.h>
+#include <bilens/head.h>
 #include <bilens/hosvd.h>
 #include <bilens/hub.h>
 #include <bilens/image.h>

@@ -10,6 +10,7 @@
 #include <bilens/chance.h>
 #include <bilens/diff.h>
 #include <bilens/explain.h>
+#include <bilens/head.h>
 #include <bilens/hosvd.h>
 #include <bilens/pairs.h>
 #include <bilens/result.h>
@@ -44,7 +45,24 @@ BL_API bl_table *bl_null_rows(const bl_tree *tree, bl_error *err);
 
 BL_API bl_tree *bl_pairs_tree(const bl_question *question, const bl_token_pairs_options *options,
                               const bl_token_pairs *pairs, bl_error *err);
+/** Of a pairs or a head_pairs result. */
 BL_API bl_table *bl_pairs_rows(const bl_tree *tree, bl_error *err);
+
+/** bl_head_pairs: {"model", "layer", "head", "distance", "token", "minus", "direction", "top": [[query, key,
+ * value]…], "bottom"}; `direction` NULL: of the pattern alone. */
+BL_API bl_tree *bl_head_pairs_tree(const bl_head *head, const bl_direction *direction,
+                                   const bl_token_pairs *pairs, bl_error *err);
+/** bl_head_query_of token `query`: {"model", "layer", "head", "distance", "query",
+ * "eigenvalues": [low, high],
+ * "vectors": [{"index": -1 | 0, "eigenvalue", "top": [[token, v·y]…], "bottom"}]}. */
+BL_API bl_tree *bl_head_query_tree(const bl_head *head, size_t query, const bl_head_query *result,
+                                   bl_error *err);
+BL_API bl_table *bl_head_query_rows(const bl_tree *tree, bl_error *err);
+/** Every head of layer 0 at one distance: {"distance", "heads": [{"head", "pattern": {"top",
+ * "bottom"}, "direction": {"top", "bottom"}, "query": as above or null}]}, k pairs at each end. `query`: the
+ * direction's own token; -1: none. NULL with BL_ERR_UNSUPPORTED for softmax attention. */
+BL_API bl_tree *bl_heads_tree(const bl_question *question, const float *u, long query, size_t distance,
+                              size_t k, bl_error *err);
 
 /** Decomposes each pattern's form, too. */
 BL_API bl_tree *bl_hosvd_tree(const bl_model *model, size_t layer, const bl_hosvd *hosvd, bl_error *err);

@@ -78,17 +78,56 @@ static void tell_quality(const common *c, const form *f, size_t layer) {
         note(c, "bilens: warning: that is little: do not read single eigenvectors as what the model does");
 }
 
+/* The form that a query token makes of its key, in one head of bilinear attention. */
+typedef struct query_options {
+    const char *token;
+    size_t head, distance;
+} query_options;
+
+#define NOT_GIVEN SIZE_MAX
+
+static int run_query(const verb *self, common *c, const direction_options *d, const query_options *q) {
+    bl_error err = {0};
+    bl_tree *tree = NULL;
+    bl_head_query result = {0};
+    static const view how = {NULL, bl_head_query_rows};
+    if (q->head == NOT_GIVEN || q->distance == NOT_GIVEN)
+        return fail_usage(self, "--query needs --head and --distance");
+    if (!q->token) return fail_usage(self, "--head and --distance need --query: which token looks back?");
+    if (d->token || d->file || d->minus.n)
+        return fail_usage(self, "--query asks for a head's form, --token for the MLP's: give one of the two");
+    if (d->layer != 0) return fail_usage(self, "--query: only in layer 0 a head reads single tokens");
+    bl_model *model = load_model(c, &err);
+    if (model) {
+        const bl_head head = {model, q->head, q->distance};
+        bl_basis basis = bl_model_basis_in(model);
+        long token = bl_basis_find(&basis, q->token, &err);
+        if (token >= 0 && bl_head_query_of(&head, (size_t)token, &result, &err))
+            tree = bl_head_query_tree(&head, (size_t)token, &result, &err);
+    }
+    bl_head_query_free(&result);
+    bl_model_free(model);
+    return write_tree(self, c, tree, &how, &err);
+}
+
 static int run(int argc, char **argv, const verb *self) {
     common c = {0};
     direction_options d = {0};
     const char *plot = NULL, *surrogate = NULL;
     form f = {0};
+    query_options q = {.head = NOT_GIVEN, .distance = NOT_GIVEN};
     bl_error err = {0};
     const option table[] = {DIRECTION_OPTIONS(d),
                             {"plot", OPTION_OUTPUT, &plot, "FILE",
                              "also draw the spectrum: .svg, .png or .pdf"},
                             {"surrogate", OPTION_TEXT, &surrogate, "FILE",
                              "the quadratic form of a gated or plain MLP, as 'bilens surrogate' made it"},
+                            {"query", OPTION_TEXT, &q.token, "T",
+                             "instead of --token: the form that this token, as a query, makes of its key in "
+                             "a head of bilinear attention (layer 0)"},
+                            {"head", OPTION_COUNT, &q.head, "I", "with --query: which head"},
+                            {"distance", OPTION_COUNT, &q.distance, "D",
+                             "with --query: how many positions it stands behind its key (from 1)"},
                             {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL,
                                "write to this file instead of standard output; FILE.npy: the eigenvectors "
@@ -97,7 +136,9 @@ static int run(int argc, char **argv, const verb *self) {
     if (status >= 0) return status;
     bl_model *model = NULL;
     bl_eigen *eigen = NULL;
-    status = check_direction(self, &d, "which output token's interaction matrix?");
+    bool asks_head = q.token || q.head != NOT_GIVEN || q.distance != NOT_GIVEN;
+    status = asks_head ? run_query(self, &c, &d, &q)
+                       : check_direction(self, &d, "which output token's interaction matrix?");
     if (status >= 0) goto done;
     model = load_model(&c, &err);
     if (model && choose_eigs(model, &d, &err))
@@ -136,7 +177,12 @@ const verb verb_eigen = {
     "shows each eigenvector in the tokens that\n"
     "the embedding (direct) and every attention head deliver: the ten highest and the ten lowest. A positive "
     "eigenvalue is evidence for the token,\n"
-    "a negative one against it; an eigenvector's sign is arbitrary (its largest component is made positive).",
+    "a negative one against it; an eigenvector's sign is arbitrary (its largest component is made "
+    "positive).\n"
+    "With --query, --head and --distance: the form that a query token makes of its key in one head of "
+    "bilinear attention. It has one\n"
+    "eigenvector whose keys it raises and one whose keys it lowers.",
     "  bilens eigen models/ts-1-256 --token swim --minus run,climb,eat,see,smell,walk,fly,sit,sleep\n"
     "  bilens eigen models/ts-1-256 --token swim --eigs -1,0 --format json --plot spectrum.pdf\n"
-    "  bilens eigen models/ts-1-256 --direction probes.safetensors:water -o water.safetensors\n"};
+    "  bilens eigen models/ts-1-256 --direction probes.safetensors:water -o water.safetensors\n"
+    "  bilens eigen my-attention2-model --query swim --head 1 --distance 1\n"};

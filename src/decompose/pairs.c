@@ -2,21 +2,16 @@
  *
  * A head's tokens are m_t = s O_i V_i W_E[t] = A[t] Oᵀ with A = W_E V_iᵀ [V, k]: the small factor A
  * takes the place of m, and s Oᵀ goes into the middle. So T = A C Bᵀ with A [V, r], B [V, r'] and C [r,
- * r'], which costs V^2 times the smaller of r and r'. Blocks of rows are shared out among threads; the kept
- * lists depend on neither blocks nor threads. */
+ * r'], which costs V^2 times the smaller of r and r'. */
 #include <bilens/decompose.h>
 #include <bilens/pairs.h>
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/threads.h"
-#include "linear/best.h"
+#include "decompose/pair_search.h"
 #include "linear/gemm.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define ROWS ((size_t)64)
-#define COLUMNS ((size_t)1024)
 
 /* One side's tokens: factor [V, r], and out [d, r] with m_t = out factor[t]; NULL: the identity. */
 typedef struct side {
@@ -78,81 +73,8 @@ static float *traceless_form(const bl_bilinear *map, const float *u, bl_error *e
     return q;
 }
 
-/* T = left rightᵀ over V x V, in blocks of rows. */
-typedef struct search {
-    bl_view left, right; /* [V, r] both */
-    bool symmetric;      /* only a <= b */
-    size_t k;
-    float *blocks;    /* [threads, ROWS, COLUMNS] */
-    bl_scored *lists; /* [threads, 2, k] */
-    bl_best *best;    /* [threads, 2]: largest, lowest */
-} search;
-
-static void offer_row(search *s, bl_best *best, const float *row, size_t a, size_t first, size_t cols) {
-    size_t V = s->right.rows, skip = s->symmetric && a > first ? a - first : 0;
-    if (skip >= cols) return;
-    uint64_t id = (uint64_t)a * V + first + skip;
-    bl_best_offer_row(&best[0], 1.0F, row + skip, cols - skip, id);
-    bl_best_offer_row(&best[1], -1.0F, row + skip, cols - skip, id);
-}
-
-static bool search_rows(void *context, size_t i, size_t thread, bl_error *err) {
-    search *s = context;
-    size_t begin = i * ROWS, rows = s->left.rows - begin < ROWS ? s->left.rows - begin : ROWS;
-    float *block = s->blocks + thread * ROWS * COLUMNS;
-    (void)err;
-    for (size_t first = s->symmetric ? begin / COLUMNS * COLUMNS : 0; first < s->right.rows;
-         first += COLUMNS) {
-        size_t cols = s->right.rows - first < COLUMNS ? s->right.rows - first : COLUMNS;
-        bl_gemm_nt(rows, cols, s->left.cols, 1.0F, s->left.data + begin * s->left.stride, s->left.stride,
-                   s->right.data + first * s->right.stride, s->right.stride, 0.0F, block, COLUMNS);
-        for (size_t r = 0; r < rows; r++)
-            offer_row(s, s->best + 2 * thread, block + r * COLUMNS, begin + r, first, cols);
-    }
-    return true;
-}
-
-/* The threads' lists of one end become one; NULL with the error filled in. */
-static bl_token_pair *merge(const search *s, size_t threads, size_t end, size_t *n, bl_error *err) {
-    size_t V = s->right.rows;
-    bl_scored *list = bl_alloc(s->k, sizeof *list, err);
-    bl_token_pair *pairs = bl_alloc(s->k, sizeof *pairs, err);
-    if (list && pairs) {
-        bl_best all = bl_best_begin(list, s->k);
-        for (size_t t = 0; t < threads; t++)
-            for (size_t i = 0; i < s->best[2 * t + end].n; i++)
-                bl_best_offer(&all, s->best[2 * t + end].list[i].value, s->best[2 * t + end].list[i].id);
-        bl_best_sort(&all);
-        *n = all.n;
-        for (size_t i = 0; i < all.n; i++)
-            pairs[i] = (bl_token_pair){(int32_t)(list[i].id / V), (int32_t)(list[i].id % V),
-                                       end ? -list[i].value : list[i].value};
-        free(list);
-        return pairs;
-    }
-    free(list);
-    free(pairs);
-    return NULL;
-}
-
-static bool search_run(search *s, bl_token_pairs *out, bl_error *err) {
-    size_t threads = (size_t)bl_threads(), blocks = (s->left.rows + ROWS - 1) / ROWS;
-    s->blocks = bl_alloc(threads * ROWS * COLUMNS, sizeof *s->blocks, err);
-    s->lists = bl_alloc(threads * 2 * s->k, sizeof *s->lists, err);
-    s->best = bl_alloc(threads * 2, sizeof *s->best, err);
-    bool ok = s->blocks && s->lists && s->best;
-    for (size_t i = 0; ok && i < 2 * threads; i++) s->best[i] = bl_best_begin(s->lists + i * s->k, s->k);
-    ok = ok && bl_parallel(blocks, search_rows, s, err);
-    if (ok) out->top = merge(s, threads, 0, &out->n_top, err);
-    if (ok) out->bottom = merge(s, threads, 1, &out->n_bottom, err);
-    free(s->blocks);
-    free(s->lists);
-    free(s->best);
-    return ok && out->top && out->bottom;
-}
-
 /* The product with C goes into the side that leaves the shorter sums. */
-static bool search_factors(const side *left, const side *right, const float *c, search *s,
+static bool search_factors(const side *left, const side *right, const float *c, bl_pair_search *s,
                            bl_token_pairs *out, bl_error *err) {
     size_t r = left->factor.cols, q = right->factor.cols, V = left->factor.rows;
     size_t width = q <= r ? q : r;
@@ -168,7 +90,7 @@ static bool search_factors(const side *left, const side *right, const float *c, 
         s->left = left->factor;
         s->right = product;
     }
-    bool ok = search_run(s, out, err);
+    bool ok = bl_pair_search_run(s, out, err);
     free(moved);
     return ok;
 }
@@ -187,7 +109,7 @@ bool bl_token_pairs_of(const bl_model *model, size_t layer, const float *u,
               side_init(&right, model, layer, options->right, err);
     if (ok) q = traceless_form(&map, u, err);
     if (q) c = middle(&left, &right, q, bl_bilinear_size(&map), bl_bilinear_in(&map), err);
-    search s = {.symmetric = options->left == options->right, .k = k};
+    bl_pair_search s = {.symmetric = options->left == options->right, .k = k};
     ok = c && search_factors(&left, &right, c, &s, out, err);
     free(left.owned);
     free(right.owned);

@@ -2,6 +2,7 @@
  * folded scan.
  *
  *   out[c, p] = sum_{j<=p} A[p, j] moved[j, c],   A[p, :] = softmax_{j<=p} (q_p . k_j)
+ *                                                 or A[p, j] = (q_p . k_j) (q2_p . k2_j)   bilinear attention
  *
  * The vectors' lanes are queries: scores come out of one register tile after the other, [keys, queries], and
  * are still in the nearest caches when they become exponentials and the left factor of the second product. A
@@ -26,13 +27,14 @@ typedef struct bl_attend {
                                     next head behind them, */
     size_t stride;               /* … rows `stride` apart, */
     const int32_t *ids;          /* … of which position p has row ids[p]; NULL: row p */
-    const float *cosines, *sines; /* [n, k/2] */
+    const float *queries2, *keys2; /* bilinear attention: the second pattern's, likewise; else NULL */
+    const float *cosines, *sines;  /* [n, k/2] */
     const float *moved; /* [columns / 12, N, 12]: groups of twelve columns, zeros behind n and behind the last
                            column */
-    float *turned;      /* [N / 4, k, 4] scratch */
-    float *panel;       /* [k, 32] scratch */
-    float *scores;      /* [N, 32] scratch */
-    float *out;         /* [columns rounded up to 12, N] is added to */
+    float *turned; /* [2, N / 4, k, 4] scratch; the second half only for bilinear attention, here and below */
+    float *panel;  /* [2, k, 32] scratch */
+    float *scores; /* [2, N, 32] scratch */
+    float *out;    /* [columns rounded up to 12, N] is added to */
 } bl_attend;
 
 typedef struct bl_attend_kernel {

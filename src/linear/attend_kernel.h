@@ -95,30 +95,45 @@ INLINE void take_four(const bl_attend *a, const float *table, size_t begin, floa
         }
 }
 
-static void take_keys(const bl_attend *a) {
-    for (size_t j = 0; j < a->n; j += 4) take_four(a, a->keys, j, a->turned + j * a->k, 4);
-    size_t end = (a->n + 3) / 4 * 4, N = (a->n + BLOCK - 1) / BLOCK * BLOCK;
-    memset(a->turned + end * a->k, 0, (N - end) * a->k * sizeof *a->turned);
+static size_t padded(const bl_attend *a) {
+    return (a->n + BL_ATTEND_BLOCK - 1) / BL_ATTEND_BLOCK * BL_ATTEND_BLOCK;
 }
 
-static void take_queries(const bl_attend *a, size_t begin) {
-    for (size_t i = 0; i < BLOCK; i += 4) take_four(a, a->queries, begin + i, a->panel + i, BLOCK);
+static void take_keys(const bl_attend *a, const float *keys, float *turned) {
+    for (size_t j = 0; j < a->n; j += 4) take_four(a, keys, j, turned + j * a->k, 4);
+    size_t end = (a->n + 3) / 4 * 4, N = (a->n + BLOCK - 1) / BLOCK * BLOCK;
+    memset(turned + end * a->k, 0, (N - end) * a->k * sizeof *turned);
+}
+
+static void take_queries(const bl_attend *a, const float *queries, size_t begin, float *panel) {
+    for (size_t i = 0; i < BLOCK; i += 4) take_four(a, queries, begin + i, panel + i, BLOCK);
 }
 
 /* scores [last, BLOCK] of the keys 0 … last - 1, an odd number of LANES, with both halves of the block. */
-WHOLE_VECTORS static void whole_scores(const bl_attend *a, size_t last) {
-    size_t k = a->k, j = 0;
-    for (; j + ROWS <= last; j += ROWS)
-        tile(ROWS, 2, k, a->turned + j * k, 4, 4 * k, a->panel, a->scores + j * BLOCK);
-    for (; j < last; j += 4) tile(4, 2, k, a->turned + j * k, 4, 4 * k, a->panel, a->scores + j * BLOCK);
+WHOLE_VECTORS static void whole_scores(size_t k, const float *turned, const float *panel, size_t last,
+                                       float *scores) {
+    size_t j = 0;
+    for (; j + ROWS <= last; j += ROWS) tile(ROWS, 2, k, turned + j * k, 4, 4 * k, panel, scores + j * BLOCK);
+    for (; j < last; j += 4) tile(4, 2, k, turned + j * k, 4, 4 * k, panel, scores + j * BLOCK);
 }
 
 /* The same of keys first … last - 1 with one half alone. */
-WHOLE_VECTORS static void half_scores(const bl_attend *a, size_t first, size_t last, size_t half) {
-    size_t k = a->k;
+WHOLE_VECTORS static void half_scores(size_t k, const float *turned, const float *panel, size_t first,
+                                      size_t last, size_t half, float *scores) {
     for (size_t j = first; j < last; j += LANES)
-        tile(LANES, 1, k, a->turned + j * k, 4, 4 * k, a->panel + half * LANES,
-             a->scores + j * BLOCK + half * LANES);
+        tile(LANES, 1, k, turned + j * k, 4, 4 * k, panel + half * LANES, scores + j * BLOCK + half * LANES);
+}
+
+/* All scores of the queries from begin on; `whole`: of both halves of the block. */
+static void block_scores(const bl_attend *a, const float *queries, const float *turned, size_t begin,
+                         bool whole, float *panel, float *scores) {
+    take_queries(a, queries, begin, panel);
+    if (whole) {
+        whole_scores(a->k, turned, panel, begin + LANES, scores);
+        half_scores(a->k, turned, panel, begin + LANES, begin + BLOCK, 1, scores);
+    } else {
+        half_scores(a->k, turned, panel, 0, begin + LANES, 0, scores);
+    }
 }
 
 /* Scores of `width` queries from begin on, keys 0 … begin + width - 1, become exp(score - max), 0 in the
@@ -152,10 +167,29 @@ INLINE void exponentials(float *scores, size_t begin, size_t width, float *inver
     for (size_t i = 0; i < width; i++) inverse[i] = 1.0F / sum[i];
 }
 
+/* Scores of LANES queries from begin on, keys 0 … begin + LANES - 1, times the second ones, 0 in the
+ * future. */
+INLINE void products(float *scores, const float *second, size_t begin, float *inverse) {
+    for (size_t j = 0; j < begin; j++)
+        for (size_t i = 0; i < LANES; i++) scores[j * BLOCK + i] *= second[j * BLOCK + i];
+    for (size_t j = 0; j < LANES; j++)
+        for (size_t i = 0; i < LANES; i++) {
+            size_t at = (begin + j) * BLOCK + i;
+            scores[at] = i >= j ? scores[at] * second[at] : 0;
+        }
+    for (size_t i = 0; i < LANES; i++) inverse[i] = 1;
+}
+
+/* What the scores of one half of the block become: its pattern, but for the factor `inverse`. */
+static void half_pattern(const bl_attend *a, float *scores, size_t begin, float *inverse) {
+    if (a->queries2) products(scores, scores + padded(a) * BL_ATTEND_BLOCK, begin, inverse);
+    else exponentials(scores, begin, LANES, inverse);
+}
+
 /* out [columns, N] += the block's share. */
 WHOLE_VECTORS static void add_products(const bl_attend *a, size_t begin, size_t keys, bool whole,
                                        const float *inverse) {
-    size_t N = (a->n + BL_ATTEND_BLOCK - 1) / BL_ATTEND_BLOCK * BL_ATTEND_BLOCK;
+    size_t N = padded(a);
     for (size_t c = 0; c < a->columns; c += GROUP) {
         float part[GROUP * BLOCK];
         const float *moved = a->moved + c * N;
@@ -174,21 +208,22 @@ WHOLE_VECTORS static void add_products(const bl_attend *a, size_t begin, size_t 
 }
 
 void RUN(const bl_attend *a) {
-    take_keys(a);
+    size_t N = padded(a);
+    float *turned2 = a->turned + N * a->k, *panel2 = a->panel + BL_ATTEND_BLOCK * a->k,
+          *scores2 = a->scores + N * BL_ATTEND_BLOCK;
+    take_keys(a, a->keys, a->turned);
+    if (a->keys2) take_keys(a, a->keys2, turned2);
     for (size_t begin = 0; begin < a->n; begin += BLOCK) {
         float inverse[BLOCK];
         bool whole = a->n - begin > LANES;
-        take_queries(a, begin);
+        block_scores(a, a->queries, a->turned, begin, whole, a->panel, a->scores);
+        if (a->queries2) block_scores(a, a->queries2, turned2, begin, whole, panel2, scores2);
         if (whole) {
-            whole_scores(a, begin + LANES);
-            half_scores(a, begin + LANES, begin + BLOCK, 1);
             for (size_t j = begin + LANES; j < begin + BLOCK; j++)
                 memset(a->scores + j * BLOCK, 0, LANES * sizeof(float));
-            exponentials(a->scores + LANES, begin + LANES, LANES, inverse + LANES);
-        } else {
-            half_scores(a, 0, begin + LANES, 0);
+            half_pattern(a, a->scores + LANES, begin + LANES, inverse + LANES);
         }
-        exponentials(a->scores, begin, LANES, inverse);
+        half_pattern(a, a->scores, begin, inverse);
         add_products(a, begin, begin + (whole ? BLOCK : LANES), whole, inverse);
     }
 }

@@ -93,10 +93,6 @@ float bl_config_attention_scale(const bl_config *config) {
     return scaled ? config->architecture->attention_scale(config) : 1.0F;
 }
 
-bool bl_config_is_simple(const bl_config *config) {
-    return config->architecture->generation && !config->attention2 && !config->bias_qkv;
-}
-
 const char *bl_json_kind(const json_t *value) {
     static const char *const names[] = {"an object",     "a list", "a string", "an integer",
                                         "a real number", "true",   "false",    "null"};

@@ -47,9 +47,6 @@ const bl_architecture *bl_architecture_of(const json_t *json, const char *path, 
 void bl_config_settle(bl_config *config);
 /* s_i. */
 float bl_config_attention_scale(const bl_config *config);
-/* True where the fast paths of bilens's own models hold: one softmax pattern per head, as many key/value
- * heads as heads, d = H k, RMS norms or none, nothing capped, windowed or biased in attention. */
-bool bl_config_is_simple(const bl_config *config);
 
 /* Reading a JSON object, every message with the path, the key, what was expected and what was found. A
  * missing key is no error where `required` is false: *out keeps its value. */

@@ -32,8 +32,8 @@ static void put_path(bl_builder *b, bl_tree *at, const char *key, int path) {
     bl_put_text(b, at, key, name);
 }
 
-static void put_pairs(bl_builder *b, bl_tree *at, const char *key, const bl_model *model,
-                      const bl_token_pair *pairs, size_t n) {
+static void put_end(bl_builder *b, bl_tree *at, const char *key, const bl_model *model,
+                    const bl_token_pair *pairs, size_t n) {
     bl_tree *list = bl_put_array(b, at, key);
     for (size_t i = 0; i < n; i++) {
         bl_tree *out = bl_put_array(b, list, NULL);
@@ -43,6 +43,11 @@ static void put_pairs(bl_builder *b, bl_tree *at, const char *key, const bl_mode
     }
 }
 
+void bl_put_pairs(bl_builder *b, bl_tree *at, const bl_model *model, const bl_token_pairs *pairs) {
+    put_end(b, at, "top", model, pairs->top, pairs->n_top);
+    put_end(b, at, "bottom", model, pairs->bottom, pairs->n_bottom);
+}
+
 bl_tree *bl_pairs_tree(const bl_question *question, const bl_token_pairs_options *options,
                        const bl_token_pairs *pairs, bl_error *err) {
     bl_builder b = {err, false};
@@ -50,13 +55,13 @@ bl_tree *bl_pairs_tree(const bl_question *question, const bl_token_pairs_options
     bl_put_subject(&b, root, question);
     put_path(&b, root, "left", options->left);
     put_path(&b, root, "right", options->right);
-    put_pairs(&b, root, "top", question->model, pairs->top, pairs->n_top);
-    put_pairs(&b, root, "bottom", question->model, pairs->bottom, pairs->n_bottom);
+    bl_put_pairs(&b, root, question->model, pairs);
     return bl_tree_built(&b, root);
 }
 
 bl_table *bl_pairs_rows(const bl_tree *tree, bl_error *err) {
-    bl_table *rows = bl_table_new("side,rank,left,right,value", err);
+    bool head = json_object_get(tree, "distance") != NULL;
+    bl_table *rows = bl_table_new(head ? "side,rank,query,key,value" : "side,rank,left,right,value", err);
     entry_rows(rows, NAN, "top", json_object_get(tree, "top"));
     entry_rows(rows, NAN, "bottom", json_object_get(tree, "bottom"));
     return rows;

@@ -1,6 +1,7 @@
 /* Pieces of results that several answers have. */
 #ifndef BL_RESULT_RESULTS_H
 #define BL_RESULT_RESULTS_H
+#include <bilens/pairs.h>
 #include <bilens/result.h>
 
 /* "model", "layer", "token" (null of a vector), "minus", "direction". */
@@ -9,6 +10,8 @@ void bl_put_subject(bl_builder *builder, bl_tree *at, const bl_question *subject
  * first, and the k lowest, lowest first. Returns how many each; NaN is left out. */
 size_t bl_put_extremes(bl_builder *builder, bl_tree *at, const bl_basis *basis, const float *values,
                        size_t k);
+/* "top" and "bottom" of pairs: [[token, token, value], …]. */
+void bl_put_pairs(bl_builder *builder, bl_tree *at, const bl_model *model, const bl_token_pairs *pairs);
 /* One match, added to a list; `list` NULL: by itself. */
 bl_tree *bl_put_match(bl_builder *builder, bl_tree *list, const bl_model *model, const bl_match *match);
 /* {"index", "eigenvalue", "group", "matches": []}, added to a list; returns the list of its matches. */

@@ -24,14 +24,14 @@ bl_folded_workspace *bl_folded_workspace_new(const bl_folded *f, size_t T, bl_er
     const struct {
         float **part;
         size_t rows, width;
-    } parts[] = {{&w->qk, T, deeper ? 2 * d : 0},
+    } parts[] = {{&w->qk, T, deeper ? f->qk : 0},
                  {&w->moved, T, deeper ? f->moved : 0},
                  {&w->direct, T, deeper ? f->J : 0},
                  {&w->y, T, deeper ? d : 0},
-                 {&w->keys, N, f->k},
+                 {&w->keys, f->patterns * N, f->k},
                  {&w->columns, N, columns},
-                 {&w->panel, BL_ATTEND_BLOCK, f->k},
-                 {&w->scores, BL_ATTEND_BLOCK, N},
+                 {&w->panel, f->patterns * BL_ATTEND_BLOCK, f->k},
+                 {&w->scores, f->patterns * BL_ATTEND_BLOCK, N},
                  {&w->out, N, columns},
                  {&w->z, T, f->by_values ? d : 0},
                  {&w->rz, T, f->normed ? d : 0}};
@@ -65,13 +65,18 @@ void bl_folded_rotated(const bl_folded *f, const bl_folded_rows *rows, size_t be
     size_t half = f->k / 2;
     const float *cosines = f->probes->model->rope_cos, *sines = f->probes->model->rope_sin;
     for (size_t p = begin; p < end; p++, out += f->k) {
-        const float *a = rows->qk + bl_folded_row(rows, p) * 2 * f->d + offset, *b = a + half,
+        const float *a = rows->qk + bl_folded_row(rows, p) * f->qk + offset, *b = a + half,
                     *c = cosines + p * half, *s = sines + p * half;
         for (size_t j = 0; j < half; j++) {
             out[j] = a[j] * c[j] - b[j] * s[j];
             out[j + half] = b[j] * c[j] + a[j] * s[j];
         }
     }
+}
+
+void bl_folded_add_bias(float *rows, size_t n, size_t width, const float *bias) {
+    for (size_t i = 0; bias && i < n; i++)
+        for (size_t j = 0; j < width; j++) rows[i * width + j] += bias[j];
 }
 
 /* The head's tau or values in groups of twelve columns. */
@@ -112,10 +117,12 @@ static void attend(const bl_folded *f, bl_folded_workspace *w, const bl_folded_r
                    .k = f->k,
                    .columns = bl_folded_columns(f),
                    .keys = rows->qk + f->d + h * f->k,
+                   .queries2 = f->patterns > 1 ? rows->qk + 2 * f->d + h * f->k : NULL,
+                   .keys2 = f->patterns > 1 ? rows->qk + 3 * f->d + h * f->k : NULL,
                    .turned = w->keys,
                    .moved = w->columns,
                    .queries = rows->qk + h * f->k,
-                   .stride = 2 * f->d,
+                   .stride = f->qk,
                    .ids = rows->ids,
                    .cosines = f->probes->model->rope_cos,
                    .sines = f->probes->model->rope_sin,
@@ -168,8 +175,10 @@ static bl_folded_rows from_activations(const bl_folded *f, bl_folded_workspace *
     bl_view x = bl_forward_resid_pre(f->probes->model, w->forward, ids, n, f->probes->layer, err);
     if (!x.data) return (bl_folded_rows){0};
     bl_forward_norm(f->probes->model, w->y, x.data, n);
-    bl_gemm_nt(n, 2 * d, d, 1.0F, w->y, d, f->w_qk, d, 0.0F, w->qk, 2 * d);
+    bl_gemm_nt(n, f->qk, d, 1.0F, w->y, d, f->w_qk, d, 0.0F, w->qk, f->qk);
     bl_gemm_nt(n, f->moved, d, 1.0F, w->y, d, f->w_moved, d, 0.0F, w->moved, f->moved);
+    bl_folded_add_bias(w->qk, n, f->qk, f->b_qk);
+    bl_folded_add_bias(w->moved, n, f->moved, f->b_moved);
     bl_gemm_nt(n, J, d, 1.0F, x.data, d, f->probes->v, d, 0.0F, w->direct, J);
     return (bl_folded_rows){.qk = w->qk, .moved = w->moved, .direct = w->direct, .x = x.data};
 }

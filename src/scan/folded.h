@@ -5,6 +5,7 @@
  *
  *   sim(p) = W_E[t_p] . v + sum_h sum_{j<=p} A_h[p, j] tau_h[t_j],      tau_h[t] = s v^T O_h V_h W_E[t]
  *
+ * With bilinear attention A_h is the product of two patterns; biases of attention are added to the tables.
  * Queries, keys and tau come from tables over the vocabulary; values, output projection, MLP and unembedding
  * are never computed, and the pattern is computed once per story for all J. The slow path (similarity.h) is
  * its oracle. */

@@ -10,13 +10,27 @@
 #include <math.h>
 #include <string.h>
 
-/* row [p + 1] = softmax of the scores of position p in head h */
+/* row [p + 1] = the scores of position p in head h, pattern m. */
+static void score_row(const bl_folded *f, bl_folded_workspace *w, const bl_folded_rows *rows, size_t h,
+                      size_t m, size_t p, float *row) {
+    size_t begin = 2 * m * f->d + h * f->k;
+    bl_folded_rotated(f, rows, p, p + 1, begin, w->panel);
+    bl_folded_rotated(f, rows, 0, p + 1, f->d + begin, w->keys);
+    for (size_t j = 0; j <= p; j++) row[j] = bl_dot(w->panel, w->keys + j * f->k, f->k);
+}
+
+/* row [p + 1] = the pattern of position p in head h: softmax of the scores, or the product of two; behind it
+ * [p + 1] of scratch for that. */
 static void pattern_row(const bl_folded *f, bl_folded_workspace *w, const bl_folded_rows *rows, size_t h,
                         size_t p, float *row) {
-    bl_folded_rotated(f, rows, p, p + 1, h * f->k, w->panel);
-    bl_folded_rotated(f, rows, 0, p + 1, f->d + h * f->k, w->keys);
-    for (size_t j = 0; j <= p; j++) row[j] = bl_dot(w->panel, w->keys + j * f->k, f->k);
-    bl_softmax(row, p + 1);
+    float *second = row + p + 1;
+    score_row(f, w, rows, h, 0, p, row);
+    if (f->patterns == 1) {
+        bl_softmax(row, p + 1);
+        return;
+    }
+    score_row(f, w, rows, h, 1, p, second);
+    for (size_t j = 0; j <= p; j++) row[j] *= second[j];
 }
 
 bool bl_folded_contributions(const bl_folded *f, bl_folded_workspace *w, size_t j, const int32_t *ids,

@@ -12,13 +12,17 @@ struct bl_folded {
     bool by_values; /* z = A V is formed, because norms need it or because J > k makes it cheaper than tau */
     bool normed;
     const bl_attend_kernel *kernel;
-    /* Linear maps of a normed activation y [d], one per row. */
-    float *w_qk;    /* [2d, d] queries scaled by 1/sqrt(k), then keys */
+    size_t patterns; /* 2 with bilinear attention, else 1 */
+    size_t qk;       /* 2d patterns: queries and keys of a position */
+    /* Maps of a normed activation y [d], one per row, and their biases (NULL: none). */
+    float *w_qk;    /* [qk, d] queries scaled by 1/sqrt(k), then keys; of bilinear attention both again */
+    float *b_qk;    /* [qk] */
+    float *b_moved; /* [moved] */
     float *w_moved; /* [H J, d] tau; or [d, d] values */
     size_t moved;   /* H J or d */
     float *out;     /* [J, d] by_values: s v^T O */
     /* The same over the vocabulary, from_tables only. */
-    float *t_qk;     /* [V, 2d] */
+    float *t_qk;     /* [V, qk] */
     float *t_moved;  /* [V, moved] */
     float *t_direct; /* [V, J] v . W_E[t] */
     /* Norms: |x_mid|^2 = |x|^2 + 2 (s O^T x) . z + |R z|^2, s O = Q R. */
@@ -29,13 +33,13 @@ struct bl_folded {
 
 struct bl_folded_workspace {
     bl_workspace *forward; /* deeper layers only */
-    float *qk;             /* [T, 2d] from the activations, deeper layers only */
+    float *qk;             /* [T, qk] from the activations, deeper layers only */
     float *moved;          /* [T, moved] tau or values, deeper layers only */
     float *direct;         /* [T, J] v . x */
     float *y;              /* [T, d] N1(x), deeper layers only */
-    float *keys;           /* [N, k] one head, rotated; N: T rounded up to BL_ATTEND_BLOCK */
+    float *keys;           /* [patterns, N, k] one head, rotated; N: T rounded up to BL_ATTEND_BLOCK */
     float *columns;        /* [groups, N, 12] of the head's tau or values (attend.h) */
-    float *panel, *scores; /* the kernel's; scores also a row [T] of the pattern */
+    float *panel, *scores; /* the kernel's; scores also rows [T] of the pattern */
     float *out;            /* [12 groups, N] */
     float *z, *rz;         /* [T, d] by values */
 };
@@ -44,7 +48,7 @@ struct bl_folded_workspace {
  * with a row a position. */
 typedef struct bl_folded_rows {
     const int32_t *ids;          /* NULL: by position */
-    const float *qk;             /* [., 2d] */
+    const float *qk;             /* [., qk] */
     const float *moved, *direct; /* [., moved], [., J] */
     const float *x;              /* [n, d] activations, or NULL */
 } bl_folded_rows;
@@ -66,6 +70,8 @@ bl_folded_rows bl_folded_begin(const bl_folded *f, bl_folded_workspace *w, const
  * head's first column in qk. */
 void bl_folded_rotated(const bl_folded *f, const bl_folded_rows *rows, size_t begin, size_t end,
                        size_t offset, float *out);
+/* rows [n, width] += bias [width]; NULL: nothing. */
+void bl_folded_add_bias(float *rows, size_t n, size_t width, const float *bias);
 /* |x_mid|^2 from z, the plain way: |x + s O z|^2. */
 double bl_folded_square(const bl_folded *f, const float *x, const float *z);
 #endif

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "linear/tridiagonal.h"
 #include "scan/folded_private.h"
+#include "linear/dots.h"
 #include "linear/gemm.h"
 #include <math.h>
 #include <stdlib.h>
@@ -25,11 +26,12 @@ static bool make_maps(bl_folded *f, bl_error *err) {
     const bl_layer *l = bl_model_layer(model, f->probes->layer);
     size_t d = f->d;
     float scale = 1.0F / sqrtf((float)f->k), s = bl_model_attention_scale(model);
-    f->w_qk = product_alloc(2 * d, d, err);
+    f->w_qk = product_alloc(f->qk, d, err);
     f->w_moved = product_alloc(f->moved, d, err);
     if (!f->w_qk || !f->w_moved) return false;
-    for (size_t i = 0; i < d * d; i++) f->w_qk[i] = scale * l->w_q.data[i];
-    memcpy(f->w_qk + d * d, l->w_k.data, d * d * sizeof *f->w_qk);
+    const float *const parts[] = {l->w_q.data, l->w_k.data, l->w_q2.data, l->w_k2.data};
+    for (size_t m = 0; m < 2 * f->patterns; m++)
+        for (size_t i = 0; i < d * d; i++) f->w_qk[m * d * d + i] = (m % 2 ? 1 : scale) * parts[m][i];
     if (!f->by_values) { /* row h J + j: s v_j^T O_h V_h */
         for (size_t h = 0; h < f->H; h++) {
             bl_path path = bl_model_path(model, f->probes->layer, 1 + h);
@@ -43,6 +45,35 @@ static bool make_maps(bl_folded *f, bl_error *err) {
     f->out = product_alloc(f->J, d, err);
     if (!f->out) return false;
     bl_gemm_nn(f->J, d, d, s, f->probes->v, d, l->w_o.data, d, 0.0F, f->out, d);
+    return true;
+}
+
+/* b_qk and b_moved: what the maps add to every token's row. After make_maps. */
+static bool make_biases(bl_folded *f, bl_error *err) {
+    const bl_model *model = f->probes->model;
+    const float *bias = model->blocks[f->probes->layer].b_qkv;
+    size_t d = f->d, k = f->k;
+    if (!bias) return true;
+    f->b_qk = bl_alloc(f->qk, sizeof *f->b_qk, err);
+    f->b_moved = bl_alloc(f->moved, sizeof *f->b_moved, err);
+    float *back = bl_alloc(f->J * d, sizeof *back, err); /* [J, d] s v^T O */
+    if (!f->b_qk || !f->b_moved || !back) {
+        free(back);
+        return false;
+    }
+    for (size_t i = 0; i < f->qk; i++) f->b_qk[i] = (i / d % 2 ? 1 : 1.0F / sqrtf((float)k)) * bias[i];
+    const float *b_v = bias + f->qk;
+    if (f->by_values) {
+        memcpy(f->b_moved, b_v, d * sizeof *b_v);
+    } else {
+        const bl_layer *l = bl_model_layer(model, f->probes->layer);
+        bl_gemm_nn(f->J, d, d, bl_model_attention_scale(model), f->probes->v, d, l->w_o.data, d, 0.0F, back,
+                   d);
+        for (size_t h = 0; h < f->H; h++)
+            for (size_t j = 0; j < f->J; j++)
+                f->b_moved[h * f->J + j] = bl_dot(back + j * d + h * k, b_v + h * k, k);
+    }
+    free(back);
     return true;
 }
 
@@ -93,10 +124,12 @@ static bool make_tables(bl_folded *f, bl_error *err) {
         }
         in = normed;
     }
-    f->t_qk = over_vocabulary(f, in, f->w_qk, 2 * f->d, err);
+    f->t_qk = over_vocabulary(f, in, f->w_qk, f->qk, err);
     f->t_moved = f->t_qk ? over_vocabulary(f, in, f->w_moved, f->moved, err) : NULL;
     f->t_direct = f->t_moved ? over_vocabulary(f, w_e, f->probes->v, f->J, err) : NULL;
     free(normed);
+    if (f->t_direct) bl_folded_add_bias(f->t_qk, f->V, f->qk, f->b_qk);
+    if (f->t_direct) bl_folded_add_bias(f->t_moved, f->V, f->moved, f->b_moved);
     return f->t_direct && (!f->normed || make_norm_tables(f, err));
 }
 
@@ -112,10 +145,14 @@ bl_folded *bl_folded_new(const bl_probes *probes, bl_error *err) {
                      .J = probes->J};
     f->kernel = bl_attend_best();
     f->normed = c->normalization;
+    f->patterns = bl_model_patterns(c);
+    f->qk = 2 * f->d * f->patterns;
     f->by_values = f->normed || f->J > f->k;
     f->moved = f->by_values ? f->d : f->H * f->J;
-    f->from_tables = probes->layer == 0 && f->V <= TABLE_LIMIT / sizeof(float) / (3 * f->d + f->moved + f->J);
-    if (make_maps(f, err) && (!f->normed || make_r(f, err)) && (!f->from_tables || make_tables(f, err))) {
+    f->from_tables =
+        probes->layer == 0 && f->V <= TABLE_LIMIT / sizeof(float) / (f->qk + f->d + f->moved + f->J);
+    if (make_maps(f, err) && make_biases(f, err) && (!f->normed || make_r(f, err)) &&
+        (!f->from_tables || make_tables(f, err))) {
         if (f->from_tables) { /* the tables have taken their place */
             free(f->w_qk);
             free(f->w_moved);
@@ -129,8 +166,8 @@ bl_folded *bl_folded_new(const bl_probes *probes, bl_error *err) {
 
 void bl_folded_free(bl_folded *f) {
     if (!f) return;
-    float *parts[] = {f->w_qk,     f->w_moved, f->out,     f->t_qk,    f->t_moved,
-                      f->t_direct, f->r,       f->t_cross, f->t_square};
+    float *parts[] = {f->b_qk,    f->b_moved,  f->w_qk, f->w_moved, f->out,     f->t_qk,
+                      f->t_moved, f->t_direct, f->r,    f->t_cross, f->t_square};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     free(f);
 }

@@ -21,7 +21,6 @@
 #include "scan/similarity.h"
 #include "scan/top.h"
 #include "text/corpus/batch.h"
-#include "model/architecture.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -86,7 +85,8 @@ static bool init_probes(work *w, const bl_model *model, const bl_eigen *eigen, c
 
 static bool work_init(work *w, const bl_model *model, size_t J, bool exact_path, bl_error *err) {
     size_t T = bl_model_config(model)->n_ctx, count, threads = (size_t)bl_threads();
-    bool simple = bl_config_is_simple(bl_model_config(model)); /* else only the whole forward pass is right */
+    bool simple =
+        bl_config_generation(bl_model_config(model)) != NULL; /* else only the forward pass is right */
     if (!exact_path && simple && !(w->folded = bl_folded_new(&w->probes, err))) return false;
     w->workspaces = bl_alloc_zero(threads, sizeof(bl_workspace *), err);
     w->folded_workspaces = bl_alloc_zero(threads, sizeof(bl_folded_workspace *), err);

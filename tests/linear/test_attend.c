@@ -16,17 +16,17 @@ static float draw(void) { return (float)((seed = seed * 1664525U + 1013904223U) 
 
 static size_t up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
-static problem make(size_t n, size_t k, size_t columns, float size) {
+static problem make(size_t n, size_t k, size_t columns, float size, bool bilinear) {
     problem p = {.N = up(n, BL_ATTEND_BLOCK), .V = 50};
     size_t groups = up(columns, BL_ATTEND_COLUMNS), rows = n > p.V ? n : p.V;
     p.table =
-        calloc((rows + 1) * 2 * k, sizeof *p.table); /* a row more, for what is fetched of the next head */
+        calloc((rows + 1) * 4 * k, sizeof *p.table); /* a row more, for what is fetched of the next head */
     p.angles = calloc(n * k, sizeof *p.angles);
     p.moved = calloc(groups * p.N, sizeof *p.moved);
-    p.scratch = calloc(p.N * k + BL_ATTEND_BLOCK * (k + p.N) + groups * p.N, sizeof *p.scratch);
+    p.scratch = calloc(2 * (p.N * k + BL_ATTEND_BLOCK * (k + p.N)) + groups * p.N, sizeof *p.scratch);
     p.ids = calloc(n, sizeof *p.ids);
     assert_true(p.table && p.angles && p.moved && p.scratch && p.ids);
-    for (size_t i = 0; i < rows * 2 * k; i++) p.table[i] = size * draw();
+    for (size_t i = 0; i < rows * 4 * k; i++) p.table[i] = size * draw();
     for (size_t i = 0; i < n * k / 2; i++) {
         float angle = 3 * draw();
         p.angles[i] = cosf(angle);
@@ -40,14 +40,16 @@ static problem make(size_t n, size_t k, size_t columns, float size) {
                       .columns = columns,
                       .queries = p.table,
                       .keys = p.table + k,
-                      .stride = 2 * k,
+                      .stride = 4 * k,
+                      .queries2 = bilinear ? p.table + 2 * k : NULL,
+                      .keys2 = bilinear ? p.table + 3 * k : NULL,
                       .cosines = p.angles,
                       .sines = p.angles + n * k / 2,
                       .moved = p.moved,
                       .turned = p.scratch,
-                      .panel = p.scratch + p.N * k};
-    p.a.scores = p.a.panel + BL_ATTEND_BLOCK * k;
-    p.a.out = p.a.scores + BL_ATTEND_BLOCK * p.N;
+                      .panel = p.scratch + 2 * p.N * k};
+    p.a.scores = p.a.panel + 2 * BL_ATTEND_BLOCK * k;
+    p.a.out = p.a.scores + 2 * BL_ATTEND_BLOCK * p.N;
     return p;
 }
 
@@ -78,7 +80,14 @@ static void plainly(const bl_attend *a, size_t N, double *expected) {
                 weight[j] += rotated(a, a->queries, p, i) * rotated(a, a->keys, j, i);
             most = fmax(most, weight[j]);
         }
-        for (size_t j = 0; j <= p; j++) sum += weight[j] = exp(weight[j] - most);
+        for (size_t j = 0; j <= p; j++) {
+            double second = 0;
+            for (size_t i = 0; a->queries2 && i < a->k; i++)
+                second += rotated(a, a->queries2, p, i) * rotated(a, a->keys2, j, i);
+            weight[j] = a->queries2 ? weight[j] * second : exp(weight[j] - most);
+            sum += weight[j];
+        }
+        if (a->queries2) sum = 1;
         for (size_t c = 0; c < a->columns; c++) {
             expected[p * a->columns + c] = 0;
             for (size_t j = 0; j <= p; j++)
@@ -88,14 +97,16 @@ static void plainly(const bl_attend *a, size_t N, double *expected) {
     }
 }
 
+/* The largest error, of the largest number where that is beyond 1 (a softmax stays within). */
 static double compare(problem *p, const bl_attend_kernel *kernel, const double *expected) {
-    double worst = 0;
+    double worst = 0, largest = 1;
     for (size_t i = 0; i < p->a.columns * p->N; i++) p->a.out[i] = 1; /* is added to */
     kernel->run(&p->a);
+    for (size_t i = 0; i < p->a.n * p->a.columns; i++) largest = fmax(largest, fabs(expected[i]));
     for (size_t i = 0; i < p->a.n; i++)
         for (size_t c = 0; c < p->a.columns; c++)
             worst = fmax(worst, fabs((double)p->a.out[c * p->N + i] - 1 - expected[i * p->a.columns + c]));
-    return worst;
+    return worst / largest;
 }
 
 static void test_kernels(void **state) {
@@ -110,9 +121,9 @@ static void test_kernels(void **state) {
     for (size_t i = 0; i < sizeof n / sizeof *n; i++)
         for (size_t j = 0; j < 5; j++)
             for (size_t c = 0; c < 8; c++)
-                for (int by_id = 0; by_id < 2; by_id++) {
-                    problem p = make(n[i], k[j], columns[c], c % 2 ? 1.0F : 0.2F);
-                    p.a.ids = by_id ? p.ids : NULL;
+                for (int how = 0; how < 4; how++) {
+                    problem p = make(n[i], k[j], columns[c], c % 2 ? 1.0F : 0.2F, how >= 2);
+                    p.a.ids = how % 2 ? p.ids : NULL;
                     plainly(&p.a, p.N, expected);
                     for (size_t x = 0; x < count; x++)
                         worst[x] = fmax(worst[x], compare(&p, kernels[x], expected));
@@ -133,7 +144,7 @@ static void test_extremes(void **state) {
     size_t count = bl_attend_all(kernels);
     double expected[70 * 12];
     for (size_t x = 0; x < count; x++) {
-        problem p = make(70, 16, 12, 15.0F); /* scores of some thousands */
+        problem p = make(70, 16, 12, 15.0F, false); /* scores of some thousands */
         float first[12 * 40];
         plainly(&p.a, p.N, expected);
         assert_true(compare(&p, kernels[x], expected) <

@@ -127,6 +127,23 @@ static void test_embedded(void **state) {
     compare_trained(TEST_DATA "/../../data/stories-1-256", "the embedded default, trained, d 256");
 }
 
+static void test_attention2(void **state) {
+    (void)state;
+    if (!support_have_shared()) skip();
+    for (size_t m = 0; m < 2; m++) {
+        bl_error err = {0};
+        bl_model *model =
+            bl_model_load(m ? SHARED "/models/tiny-attention2-norm" : SHARED "/models/tiny-attention2", &err);
+        if (!model) fail_msg("%s", err.message);
+        for (size_t layer = 0; layer < bl_model_config(model)->n_layer; layer++) {
+            worst w = {0};
+            for (size_t J = 1; J <= MOST_J; J += 8) compare(model, layer, J, (unsigned)J, &w);
+            judge(m ? "bilinear attention, norm, biases" : "bilinear attention, a polynomial", layer, &w);
+        }
+        bl_model_free(model);
+    }
+}
+
 static void test_trained(void **state) {
     (void)state;
     if (!support_have_shared()) skip();
@@ -135,6 +152,6 @@ static void test_trained(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_equal), cmocka_unit_test(test_embedded),
-                                       cmocka_unit_test(test_trained)};
+                                       cmocka_unit_test(test_attention2), cmocka_unit_test(test_trained)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
