@@ -36,3 +36,15 @@ double bl_random_normal(bl_random *random) {
     double radius = 1.0 - bl_random_uniform(random), angle = bl_random_uniform(random); /* radius in (0, 1] */
     return sqrt(-2.0 * log(radius)) * cos(6.283185307179586 * angle);
 }
+
+void bl_random_order(uint64_t seed, uint32_t *order, size_t n) {
+    bl_random random;
+    bl_random_seed(&random, seed);
+    for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
+    for (size_t i = n; i > 1; i--) {
+        size_t j = (size_t)bl_random_below(&random, i);
+        uint32_t swap = order[i - 1];
+        order[i - 1] = order[j];
+        order[j] = swap;
+    }
+}

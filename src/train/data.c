@@ -93,15 +93,7 @@ void bl_order_free(bl_order *order) { free(order->story); }
 size_t bl_order_story(bl_order *order, uint64_t position) {
     uint64_t epoch = position / order->n;
     if (epoch != order->epoch) {
-        bl_random random;
-        bl_random_seed(&random, order->seed ^ (epoch + 1) * UINT64_C(0x9e3779b97f4a7c15));
-        for (size_t i = 0; i < order->n; i++) order->story[i] = (uint32_t)i;
-        for (size_t i = order->n; i > 1; i--) {
-            size_t j = (size_t)bl_random_below(&random, i);
-            uint32_t swap = order->story[i - 1];
-            order->story[i - 1] = order->story[j];
-            order->story[j] = swap;
-        }
+        bl_random_order(order->seed ^ (epoch + 1) * UINT64_C(0x9e3779b97f4a7c15), order->story, order->n);
         order->epoch = epoch;
     }
     return order->story[position % order->n];

@@ -54,19 +54,6 @@ static void run_free(image_run *r) {
     free(r->v);
 }
 
-/* 0 … n-1 in an order of its own for every key. */
-static void shuffle(uint32_t *order, size_t n, uint64_t key) {
-    bl_random random;
-    bl_random_seed(&random, key);
-    for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
-    for (size_t i = n; i > 1; i--) {
-        size_t j = (size_t)bl_random_below(&random, i);
-        uint32_t swap = order[i - 1];
-        order[i - 1] = order[j];
-        order[j] = swap;
-    }
-}
-
 static double rate(const bl_image_train_options *o, uint64_t epoch) {
     return o->lr * (1 + cos(PI * (double)epoch / (double)o->epochs)) / 2;
 }
@@ -122,33 +109,15 @@ static bool save_model(image_run *r, bl_error *err) {
     return ok;
 }
 
-static bool log_line(image_run *r, json_t *line, bl_error *err) {
-    char *text = bl_json_text(line, JSON_COMPACT | JSON_REAL_PRECISION(17), err);
-    bool ok = text != NULL;
-    if (ok && r->t.ranks.rank == 0 && (fprintf(r->t.log, "%s\n", text) < 0 || fflush(r->t.log) != 0))
-        ok = bl_fail(err, BL_ERR_IO, "%s: writing failed: %s; the last checkpoint is whole", r->t.log_path,
-                     strerror(errno));
-    free(text);
-    json_decref(line);
-    return ok;
-}
-
 static double seconds_so_far(const image_run *r) {
     return r->t.seconds_before + omp_get_wtime() - r->t.started;
 }
 
 static bool checkpoint(image_run *r, bl_error *err) {
     bl_train_arrays arrays = {r->net.weights, r->m, r->v, r->net.params.total};
-    bool ok = true;
     r->last_checkpoint = omp_get_wtime();
-    if (r->t.ranks.rank == 0) {
-        off_t size = fdatasync(fileno(r->t.log)) == 0 ? lseek(fileno(r->t.log), 0, SEEK_END) : -1;
-        r->t.state.seconds = seconds_so_far(r);
-        r->t.state.log_bytes = size < 0 ? 0 : (uint64_t)size;
-        ok = size >= 0 || bl_fail(err, BL_ERR_IO, "%s: writing failed: %s", r->t.log_path, strerror(errno));
-        ok = ok && bl_checkpoint_write(r->t.checkpoint_path, r->t.description, &r->t.state, &arrays, err);
-    }
-    return bl_ranks_agree(&r->t.ranks, ok, err);
+    r->t.state.seconds = seconds_so_far(r);
+    return bl_journal_checkpoint(&r->t, &arrays, err);
 }
 
 /* Tells the user; false with BL_ERR_CANCELLED when a rank's user wants to stop. */
@@ -202,7 +171,7 @@ static bool epoch(image_run *r, uint64_t e, bl_error *err) {
     const bl_image_train_options *o = r->o;
     double lr = rate(o, e), loss = 0, right = 0, norm = 0, begun = omp_get_wtime(), told = begun;
     size_t seen = 0;
-    if (!r->model->config.p) shuffle(r->order, r->n, bl_noise_key(o->seed, e, 1));
+    if (!r->model->config.p) bl_random_order(bl_noise_key(o->seed, e, 1), r->order, r->n);
     bl_image_train_event event = {.epoch = (size_t)e,
                                   .epochs = o->epochs,
                                   .steps = r->per_epoch * o->epochs,
@@ -227,7 +196,7 @@ static bool epoch(image_run *r, uint64_t e, bl_error *err) {
                   (json_int_t)event.epoch, "loss", event.loss, "accuracy", event.accuracy, "gradient_norm",
                   norm, "lr", lr, "seconds", event.seconds, "images_per_second", event.images_per_second);
     if (!logged) json_decref(line);
-    else if (!log_line(r, line, err)) return false;
+    else if (!bl_journal_line(&r->t, line, err)) return false;
     return report(r, &event, true, err);
 }
 
@@ -304,7 +273,7 @@ static bool prepare(image_run *r, bl_error *err) {
     r->order = bl_alloc(r->n, sizeof *r->order, err);
     if (!r->order || !bl_image_net_init(&r->net, &c, err)) return false;
     if (c.p) {
-        shuffle(r->order, r->n, bl_noise_key(o->seed, 0, 1));
+        bl_random_order(bl_noise_key(o->seed, 0, 1), r->order, r->n);
         r->n = (size_t)(o->fraction * (double)r->n);
         if (r->n == 0) return bl_fail(err, BL_ERR_USAGE, "--fraction %g leaves no pair", o->fraction);
         r->batch = r->n;
@@ -327,31 +296,18 @@ static bool begin(image_run *r, bool *finished, bl_error *err) {
     bl_log_summary summary;
     bl_train_arrays arrays = {r->net.weights, r->m, r->v, r->net.params.total};
     bool ok = true;
-    int there = 0;
     if (r->t.ranks.rank == 0) {
         r->directory.steps = r->per_epoch * o->epochs;
         bl_run_place place = bl_run_find(o->output, &summary);
         *finished = place == BL_RUN_FINISHED && o->resume && !o->overwrite;
         ok = bl_run_allowed(&r->directory, place, &summary, err) &&
-             (*finished ||
-              (bl_directory_prepare(o->output, &r->t.made_directory, err) && bl_directory_open(&r->t, err)));
-        there = ok && !*finished && o->resume && bl_file_exists(r->t.checkpoint_path);
-        ok = ok && (!there ||
-                    bl_checkpoint_read(r->t.checkpoint_path, r->t.description, &r->t.state, &arrays, err));
-        if (ok && !*finished) ok = bl_directory_cut_log(&r->t, err);
+             (*finished || bl_directory_prepare(o->output, &r->t.made_directory, err));
     }
-    if (!bl_ranks_agree(&r->t.ranks, ok, err)) return false;
-    if (!there) bl_image_net_randomize(&r->net, o->seed);
-    int state[2] = {there, *finished};
-    ok = bl_ranks_share(&r->t.ranks, state, sizeof state, err) &&
-         bl_ranks_share(&r->t.ranks, &r->t.state, sizeof r->t.state, err);
-    *finished = state[1];
-    for (size_t i = 0; ok && state[0] && i < 3; i++)
-        ok = bl_ranks_share(&r->t.ranks,
-                            i == 0   ? r->net.weights
-                            : i == 1 ? r->m
-                                     : r->v,
-                            r->net.params.total * sizeof(float), err);
+    if (!bl_ranks_agree(&r->t.ranks, ok, err) ||
+        !bl_ranks_share(&r->t.ranks, finished, sizeof *finished, err))
+        return false;
+    bl_image_net_randomize(&r->net, o->seed);
+    ok = *finished || bl_journal_restore(&r->t, &arrays, err);
     r->t.seconds_before = r->t.state.seconds;
     r->t.started = r->last_checkpoint = omp_get_wtime();
     return ok;
@@ -385,11 +341,11 @@ static bool finish(image_run *r, bl_image_train_result *result, bl_error *err) {
                        o->output);
     result->seconds = seconds_so_far(r);
     if (r->t.ranks.rank > 0) return true;
-    ok = log_line(r,
-                  json_pack("{s:I, s:f, s:f, s:f, s:b}", "step", (json_int_t)r->t.state.step, "valid_loss",
-                            result->score.loss, "accuracy", result->score.accuracy, "seconds",
-                            result->seconds, "final", 1),
-                  err);
+    ok = bl_journal_line(&r->t,
+                         json_pack("{s:I, s:f, s:f, s:f, s:b}", "step", (json_int_t)r->t.state.step,
+                                   "valid_loss", result->score.loss, "accuracy", result->score.accuracy,
+                                   "seconds", result->seconds, "final", 1),
+                         err);
     if (ok) unlink(r->t.checkpoint_path);
     return ok;
 }

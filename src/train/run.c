@@ -1,8 +1,4 @@
-/* The run: steps, evaluations, checkpoints, and the finished model.
- *
- * log.jsonl is appended to step by step; a checkpoint remembers how long it was, and a resumed run cuts it
- * back to there. So whatever the instant at which a run dies, checkpoint and log agree, and what comes after
- * is computed again, to the same bits. */
+/* The run: steps, evaluations, checkpoints (journal.c), and the finished model. */
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -63,42 +59,6 @@ static void end(bl_trainer *t) {
 
 static bool out_of_memory(bl_error *err) { return bl_fail(err, BL_ERR_MEMORY, "out of memory"); }
 
-/* Rank 0 after a resumed checkpoint: what the user should know about it. */
-static void tell_about_resuming(bl_trainer *t, bool there) {
-    int threads = bl_threads();
-    if (!there) {
-        bl_trainer_note(t, "there is no checkpoint yet: starting from the first step");
-        return;
-    }
-    bl_trainer_note(t, "resuming after step %llu", (unsigned long long)t->state.step);
-    if (t->state.threads && (t->state.threads != threads || t->state.ranks != t->ranks.size))
-        bl_trainer_note(
-            t,
-            "the checkpoint was written with %d threads on %d ranks, the run goes on with %d on %d: "
-            "sums are rounded in another order, so the result is not the same to the last bit",
-            t->state.threads, t->state.ranks, threads, t->ranks.size);
-}
-
-/* Fresh weights, or rank 0's checkpoint for all. */
-static bool restore(bl_trainer *t, bl_error *err) {
-    bl_train_arrays arrays = {t->net.weights, t->m, t->v, t->net.params.total};
-    size_t bytes = arrays.total * sizeof(float);
-    bool ok = true;
-    if (t->ranks.rank == 0) {
-        ok = bl_directory_open(t, err);
-        bool there = ok && t->options->resume && bl_file_exists(t->checkpoint_path);
-        if (there) ok = bl_checkpoint_read(t->checkpoint_path, t->description, &t->state, &arrays, err);
-        ok = ok && bl_directory_cut_log(t, err);
-        if (ok && t->options->resume) tell_about_resuming(t, there);
-        t->state.threads = bl_threads();
-        t->state.ranks = t->ranks.size;
-    }
-    if (!bl_ranks_agree(&t->ranks, ok, err)) return false;
-    return bl_ranks_share(&t->ranks, &t->state, sizeof t->state, err) &&
-           bl_ranks_share(&t->ranks, t->net.weights, bytes, err) &&
-           bl_ranks_share(&t->ranks, t->m, bytes, err) && bl_ranks_share(&t->ranks, t->v, bytes, err);
-}
-
 /* The text, the net and the optimiser's memory. */
 static bool prepare(bl_trainer *t, bl_error *err) {
     const bl_train_options *o = t->options;
@@ -143,9 +103,15 @@ static double measured_peak(const bl_trainer *t) {
     return t->precision == BL_PRECISION_BF16 ? bl_product16_peak() : bl_sgemm_peak();
 }
 
+static bl_train_arrays arrays_of(const bl_trainer *t) {
+    return (bl_train_arrays){t->net.weights, t->m, t->v, t->net.params.total};
+}
+
 static bool begin(bl_trainer *t, bl_error *err) {
     if (!choose_precision(t, err)) return false;
-    if (!bl_ranks_agree(&t->ranks, prepare(t, err), err) || !restore(t, err)) return false;
+    if (!bl_ranks_agree(&t->ranks, prepare(t, err), err)) return false;
+    bl_train_arrays arrays = arrays_of(t);
+    if (!bl_journal_restore(t, &arrays, err)) return false;
     bl_trainer_tell_about_text(t);
     t->peak = measured_peak(t);
     if (!bl_ranks_sum_double(&t->ranks, &t->peak, 1, err)) return false;
@@ -154,38 +120,9 @@ static bool begin(bl_trainer *t, bl_error *err) {
     return true;
 }
 
-static bool log_failed(bl_trainer *t, bl_error *err) {
-    return bl_fail(err, BL_ERR_IO, "%s: writing failed: %s; the last checkpoint is whole", t->log_path,
-                   strerror(errno));
-}
-
-/* Rank 0: the log up to here on the disk, then the checkpoint that says so. */
 static bool write_checkpoint(bl_trainer *t, bl_error *err) {
-    bl_train_arrays arrays = {t->net.weights, t->m, t->v, t->net.params.total};
-    bool ok = true;
-    if (t->ranks.rank == 0) {
-        off_t size = -1;
-        ok = fflush(t->log) == 0 && fdatasync(fileno(t->log)) == 0 &&
-             (size = lseek(fileno(t->log), 0, SEEK_END)) >= 0;
-        if (!ok) log_failed(t, err);
-        t->state.log_bytes = (uint64_t)(size < 0 ? 0 : size);
-        ok = ok && bl_checkpoint_write(t->checkpoint_path, t->description, &t->state, &arrays, err);
-        if (ok)
-            bl_trainer_report(t, &(bl_train_event){.kind = BL_TRAIN_CHECKPOINT,
-                                                   .step = t->state.step,
-                                                   .steps = t->steps,
-                                                   .text = t->checkpoint_path});
-    }
-    return bl_ranks_agree(&t->ranks, ok, err);
-}
-
-static bool log_line(bl_trainer *t, json_t *line, bl_error *err) {
-    char *text = bl_json_text(line, JSON_COMPACT | JSON_REAL_PRECISION(17), err);
-    bool ok = text != NULL;
-    if (ok && fprintf(t->log, "%s\n", text) < 0) ok = log_failed(t, err);
-    free(text);
-    json_decref(line);
-    return ok;
+    bl_train_arrays arrays = arrays_of(t);
+    return bl_journal_checkpoint(t, &arrays, err);
 }
 
 /* The loss on `valid` and a sample, into the log and to the user. */
@@ -200,7 +137,7 @@ static bool evaluate(bl_trainer *t, size_t stories, bool final, bl_error *err) {
     if (t->valid.n) json_object_set_new(line, "valid_loss", json_real(t->state.valid_loss));
     if (sample) json_object_set_new(line, "sample", json_string(sample));
     if (final) json_object_set_new(line, "final", json_true());
-    bool ok = log_line(t, line, err);
+    bool ok = bl_journal_line(t, line, err);
     bl_trainer_report(t, &(bl_train_event){.kind = BL_TRAIN_EVAL,
                                            .text = sample,
                                            .step = t->state.step,
@@ -246,7 +183,7 @@ static bool one_step(bl_trainer *t, bl_error *err) {
                             .share_of_peak = share_of_peak(t, speed, mean),
                             .seconds = t->state.seconds,
                             .valid_loss = t->state.valid_loss};
-    bool ok = log_line(t, line, err);
+    bool ok = bl_journal_line(t, line, err);
     bl_trainer_report(t, &event);
     return ok;
 }
@@ -374,7 +311,7 @@ static bool finish(bl_trainer *t, bl_train_result *result, bl_error *err) {
     if (!ok && failure.code == BL_ERR_CANCELLED) stopped(t, err);
     else if (!ok) bl_fail(err, failure.code, "%s", failure.message);
     if (ok && t->ranks.rank == 0 && (fflush(t->log) != 0 || fsync(fileno(t->log)) != 0))
-        ok = log_failed(t, err);
+        ok = bl_journal_failed(t, err);
     if (ok && t->ranks.rank == 0) unlink(t->checkpoint_path);
     if (ok) tell_about_schedule(t);
     *result = (bl_train_result){.step = t->state.step,

@@ -59,6 +59,16 @@ bool bl_directory_open(bl_trainer *t, bl_error *err);
 /* Rank 0: cuts the log back to what the state says. */
 bool bl_directory_cut_log(bl_trainer *t, bl_error *err);
 
+/* journal.c. Rank 0 opens the directory and reads its checkpoint, if there is one and the options resume; then
+ * all ranks have its state and its arrays (which hold fresh weights before). */
+bool bl_journal_restore(bl_trainer *t, const bl_train_arrays *arrays, bl_error *err);
+/* Rank 0: one line of log.jsonl (taken; NULL: out of memory). The other ranks only free it. */
+bool bl_journal_line(bl_trainer *t, json_t *line, bl_error *err);
+/* All ranks: rank 0 has the log on the disk, then the checkpoint that says how long it is. */
+bool bl_journal_checkpoint(bl_trainer *t, const bl_train_arrays *arrays, bl_error *err);
+/* False, with the error that the log could not be written. */
+bool bl_journal_failed(const bl_trainer *t, bl_error *err);
+
 /* text.c. Reads corpus and validation text, makes the net, counts the steps. */
 bool bl_trainer_read_text(bl_trainer *t, bl_error *err);
 void bl_trainer_tell_about_text(bl_trainer *t);
