@@ -28,6 +28,7 @@
  *  tokenizer_train.h    a vocabulary of one's own         generate_model.h     letting a model write
  *  subject.h            what is studied: a transformer, images, alike
  *  dictionary.h, features.h, feature_result.h             dictionaries of features
+ *  dictionary_eval.h, dictionary_train.h                  how good one is; training one
  *  image.h, image_train.h, image_evidence.h, image_result.h, image_report.h    models of images
  */
 #ifndef BILENS_H
@@ -40,6 +41,8 @@
 #include <bilens/chance.h>
 #include <bilens/decompose.h>
 #include <bilens/dictionary.h>
+#include <bilens/dictionary_eval.h>
+#include <bilens/dictionary_train.h>
 #include <bilens/diff.h>
 #include <bilens/eigen.h>
 #include <bilens/evidence.h>

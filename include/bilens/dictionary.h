@@ -54,6 +54,11 @@ BL_API void bl_dictionary_pre(const bl_dictionary *dictionary, const float *x, s
 BL_API bool bl_dictionary_active(const bl_dictionary *dictionary, const float *pre, size_t m, bool *active,
                                  bl_error *err);
 
+/** xhat [m, d] = sum_b z_b f_b + c of x [m, d], z_b the pre-activation where b is active, else 0. `active`
+ * [m, F] says which are, or NULL. Several threads may call it at once. */
+BL_API bool bl_dictionary_reconstruct(const bl_dictionary *dictionary, const float *x, size_t m, float *xhat,
+                                      bool *active, bl_error *err);
+
 /** Its decoder rows as a basis "feature"; of `encoder` its encoder rows. The dictionary must outlive it. */
 BL_API bl_basis bl_dictionary_basis(const bl_dictionary *dictionary, bool encoder);
 

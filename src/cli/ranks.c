@@ -70,6 +70,7 @@ static bool shares_work(int argc, char **argv) {
     static const char *const sharing[] = {"atlas", "report", "scan", "train", NULL}, *const alone[] = {
                                                                                          "--help", "-h",
                                                                                          "--from", NULL};
+    if (argc > 2 && strcmp(argv[1], "dictionary") == 0 && strcmp(argv[2], "train") == 0) return true;
     if (argc < 2 || !is_among(argv[1], sharing)) return false;
     if (strcmp(argv[1], "atlas") == 0 && argc > 2 && strcmp(argv[2], "query") == 0) return false;
     for (int i = 2; i < argc; i++)
@@ -81,9 +82,10 @@ bool ranks_idle(int argc, char **argv) {
     if (!ranks_started() || shares_work(argc, argv)) return false;
     if (number("OMPI_COMM_WORLD_RANK") > 0) return true;
     if (argc > 1 && argv[1][0] != '-')
-        fprintf(stderr,
-                "bilens: rank 0 works alone: only atlas, report, scan and train share their work over "
-                "ranks\n");
+        fprintf(
+            stderr,
+            "bilens: rank 0 works alone: only atlas, dictionary train, report, scan and train share their "
+            "work over ranks\n");
     return false;
 }
 

@@ -32,6 +32,7 @@
     X(similar) \
     X(surrogate) \
     X(features) \
+    X(dictionary) \
     X(mask) \
     X(study) \
     X(fourier)

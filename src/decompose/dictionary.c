@@ -14,6 +14,7 @@
 #include "linear/dots.h"
 #include "linear/gemm.h"
 #include <bilens/dictionary.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -341,6 +342,30 @@ bool bl_dictionary_active(const bl_dictionary *a, const float *pre, size_t m, bo
     return true;
 }
 
+#define ROWS ((size_t)64) /* whose pre-activations are in memory at a time */
+
+bool bl_dictionary_reconstruct(const bl_dictionary *a, const float *x, size_t m, float *xhat, bool *active,
+                               bl_error *err) {
+    size_t F = a->F, d = a->d, most = m < ROWS ? m : ROWS;
+    float *pre = bl_alloc(most * F, sizeof *pre, err);
+    bool *own = active ? NULL : bl_alloc(most * F, sizeof *own, err), ok = pre && (active || own);
+    for (size_t at = 0; ok && at < m; at += ROWS) {
+        size_t rows = m - at < ROWS ? m - at : ROWS;
+        bool *on = active ? active + at * F : own;
+        bl_dictionary_pre(a, x + at * d, rows, pre);
+        ok = bl_dictionary_active(a, pre, rows, on, err);
+        for (size_t p = 0; ok && p < rows; p++) {
+            float *out = xhat + (at + p) * d;
+            memcpy(out, a->centre, d * sizeof *out);
+            for (size_t f = 0; f < F; f++)
+                if (on[p * F + f]) bl_axpy(d, pre[p * F + f], a->decoder + f * d, out);
+        }
+    }
+    free(pre);
+    free(own);
+    return ok;
+}
+
 bl_basis bl_dictionary_basis(const bl_dictionary *a, bool encoder) {
     return (bl_basis){.name = "feature", .vectors = {encoder ? a->encoder : a->decoder, a->F, a->d, a->d}};
 }
@@ -352,15 +377,22 @@ static float *transposed(const float *in, size_t rows, size_t cols, bl_error *er
     return out;
 }
 
-/* The offsets that the layout writes: o + e . c, what stands beside the folded centre. */
+/* The offsets that the layout writes: o + e . c, what stands beside the folded centre; 0 where that is no
+ * more than the rounding of o. */
 static float *own_offsets(const bl_dictionary *a, bl_error *err) {
     float *out = bl_alloc(a->F, sizeof *out, err);
     for (size_t f = 0; out && f < a->F; f++) {
         double sum = (double)a->offset[f];
         for (size_t i = 0; i < a->d; i++) sum += (double)a->encoder[f * a->d + i] * (double)a->centre[i];
-        out[f] = (float)sum;
+        out[f] = fabs(sum) <= (double)FLT_EPSILON * fabs((double)a->offset[f]) ? 0 : (float)sum;
     }
     return out;
+}
+
+static bool any(const float *x, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (x[i] != 0) return true;
+    return false;
 }
 
 static bool write_config(const char *directory, const char *name, json_t *json, bl_error *err) {
@@ -389,14 +421,15 @@ bool bl_dictionary_write(const bl_dictionary *a, const char *directory, bl_dicti
     if (scope) {
         const bl_named_array arrays[] = {{"b_dec", a->centre, 1, {a->d}},
                                          {"w_dec.weight", turned, 2, {a->d, a->F}},
-                                         {"w_enc.bias", offsets, 1, {a->F}},
-                                         {"w_enc.weight", a->encoder, 2, {a->F, a->d}}};
-        ok = bl_safetensors_write(path, arrays, 4, err) &&
+                                         {"w_enc.weight", a->encoder, 2, {a->F, a->d}},
+                                         {"w_enc.bias", offsets, 1, {a->F}}};
+        bool biased = any(offsets, a->F);
+        ok = bl_safetensors_write(path, arrays, biased ? 4 : 3, err) &&
              write_config(directory, "config.json",
                           json_pack("{s:[s, I], s:s, s:I, s:I, s:I, s:b, s:b, s:b, s:n, s:b}", "point", point,
                                     (json_int_t)layer, "model", model, "d_model", (json_int_t)a->d,
-                                    "n_features", (json_int_t)a->F, "k", (json_int_t)a->k, "encoder_bias", 1,
-                                    "bilinear_encoder", 0, "token_lookup", 0, "normalize",
+                                    "n_features", (json_int_t)a->F, "k", (json_int_t)a->k, "encoder_bias",
+                                    biased, "bilinear_encoder", 0, "token_lookup", 0, "normalize",
                                     "normalize_decoder", 1),
                           err);
     } else {

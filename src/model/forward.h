@@ -77,4 +77,7 @@ bool bl_forward_loss(const bl_model *model, bl_workspace *workspace, const int32
 /* A point's name, "resid_pre"; of a model with bilinear attention "q1", "q2" ... NULL where the model has
  * no such point. */
 const char *bl_point_name(const bl_config *config, bl_point point);
+/* The point whose name is the first `length` bytes of `name`; BL_ERR_USAGE, listing all, when there is none.
+ */
+bool bl_point_find(const bl_config *config, const char *name, size_t length, bl_point *out, bl_error *err);
 #endif

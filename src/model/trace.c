@@ -61,10 +61,10 @@ static bool keep(bl_trace *trace, const bl_model *model, bl_point point, size_t 
     return true;
 }
 
-static bool unknown_point(const bl_model *model, const char *name, bl_error *err) {
+static bool unknown_point(const bl_config *config, const char *name, bl_error *err) {
     char list[256] = "";
     for (bl_point point = BL_POINT_RESID_PRE; point < BL_POINT_LOGITS; point++) {
-        const char *known = bl_point_name(&model->config, point);
+        const char *known = bl_point_name(config, point);
         size_t n = strlen(list);
         if (known) snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", known);
     }
@@ -74,21 +74,25 @@ static bool unknown_point(const bl_model *model, const char *name, bl_error *err
         list);
 }
 
-static bool is_point(const bl_model *model, bl_point point, const char *name, size_t length) {
-    const char *known = bl_point_name(&model->config, point);
-    return known && strlen(known) == length && strncmp(known, name, length) == 0;
+bool bl_point_find(const bl_config *config, const char *name, size_t length, bl_point *out, bl_error *err) {
+    for (bl_point point = BL_POINT_RESID_PRE; point < BL_N_POINTS; point++) {
+        const char *known = bl_point_name(config, point);
+        *out = point;
+        if (known && strlen(known) == length && strncmp(known, name, length) == 0) return true;
+    }
+    return unknown_point(config, name, err);
 }
 
 static bool keep_named(bl_trace *trace, const bl_model *model, const char *name, size_t T, bl_error *err) {
     const char *dot = strchr(name, '.');
     size_t length = dot ? (size_t)(dot - name) : strlen(name), first = 0, last = model->config.n_layer - 1;
-    bl_point point = BL_POINT_RESID_PRE;
-    while (point < BL_N_POINTS && !is_point(model, point, name, length)) point++;
-    if (point == BL_N_POINTS || (dot && point == BL_POINT_LOGITS)) return unknown_point(model, name, err);
+    bl_point point;
+    if (!bl_point_find(&model->config, name, length, &point, err)) return false;
+    if (dot && point == BL_POINT_LOGITS) return unknown_point(&model->config, name, err);
     if (dot) {
         char *end;
         unsigned long layer = strtoul(dot + 1, &end, 10);
-        if (dot[1] < '0' || dot[1] > '9' || *end) return unknown_point(model, name, err);
+        if (dot[1] < '0' || dot[1] > '9' || *end) return unknown_point(&model->config, name, err);
         if (layer > last)
             return bl_fail(err, BL_ERR_USAGE, "trace point '%.60s': the model's layers are 0 … %zu", name,
                            last);

@@ -77,11 +77,19 @@ bl_log_summary bl_log_read(int fd) {
     return summary;
 }
 
+/* Whether DIRECTORY holds one of `names` (NULL-terminated). */
+static bool holds_any(const char *directory, const char *const *names) {
+    for (; *names; names++)
+        if (holds(directory, *names)) return true;
+    return false;
+}
+
 static bl_run_place find_place(const char *output, int log, bl_log_summary *summary) {
     *summary = log >= 0 ? bl_log_read(log) : (bl_log_summary){.loss = (double)NAN, .valid_loss = (double)NAN};
-    bool config = holds(output, "config.json"), weights = holds(output, "model.safetensors") ||
-                                                          holds(output, "model.safetensors.index.json") ||
-                                                          holds(output, "pytorch_model.bin");
+    static const char *const configs[] = {"config.json", "cfg.json", NULL}; /* the second: of SAELens */
+    static const char *const arrays[] = {"model.safetensors", "model.safetensors.index.json",
+                                         "pytorch_model.bin", "sae_weights.safetensors", NULL};
+    bool config = holds_any(output, configs), weights = holds_any(output, arrays);
     if (holds(output, "checkpoint")) return BL_RUN_BEGUN;
     if (config && weights && summary->ours && summary->finished) return BL_RUN_FINISHED;
     if (summary->ours) return BL_RUN_BEGUN;
@@ -158,9 +166,13 @@ static void remove_matching(const char *directory, const char *const *patterns) 
 
 /* Removes what an earlier run or model left. config.json goes first: without it the rest is no model. */
 static bool clear(const char *output, bl_error *err) {
-    static const char *const first[] = {"config.json", NULL};
-    static const char *const rest[] = {"checkpoint", "model.safetensors", "model.safetensors.index.json",
-                                       "model-*-of-*.safetensors", NULL};
+    static const char *const first[] = {"config.json", "cfg.json", NULL};
+    static const char *const rest[] = {"checkpoint",
+                                       "model.safetensors",
+                                       "model.safetensors.index.json",
+                                       "model-*-of-*.safetensors",
+                                       "sae_weights.safetensors",
+                                       NULL};
     char *snapshots = bl_path_join(output, "snapshots", err);
     if (!snapshots) return false;
     remove_matching(output, first);
@@ -172,8 +184,13 @@ static bool clear(const char *output, bl_error *err) {
 
 bool bl_directory_open(bl_trainer *t, bl_error *err) {
     /* what a killed writer left */
-    static const char *const leftovers[] = {".checkpoint.tmp-*", ".model.safetensors.tmp-*",
-                                            ".config.json.tmp-*", ".tokenizer.json.tmp-*", NULL};
+    static const char *const leftovers[] = {".checkpoint.tmp-*",
+                                            ".model.safetensors.tmp-*",
+                                            ".sae_weights.safetensors.tmp-*",
+                                            ".config.json.tmp-*",
+                                            ".cfg.json.tmp-*",
+                                            ".tokenizer.json.tmp-*",
+                                            NULL};
     const bl_train_options *o = t->options;
     bl_log_summary summary;
     t->log = fopen(t->log_path, "a+be");

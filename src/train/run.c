@@ -87,7 +87,7 @@ static bl_precision automatic(bl_trainer *t) {
     return faster ? BL_PRECISION_BF16 : BL_PRECISION_F32;
 }
 
-static bool choose_precision(bl_trainer *t, bl_error *err) {
+bool bl_trainer_choose_precision(bl_trainer *t, bl_error *err) {
     t->precision = t->options->precision;
     if (t->ranks.rank == 0 && t->precision == BL_PRECISION_AUTO) t->precision = automatic(t);
     if (!bl_ranks_share(&t->ranks, &t->precision, sizeof t->precision, err)) return false;
@@ -108,7 +108,7 @@ static bl_train_arrays arrays_of(const bl_trainer *t) {
 }
 
 static bool begin(bl_trainer *t, bl_error *err) {
-    if (!choose_precision(t, err)) return false;
+    if (!bl_trainer_choose_precision(t, err)) return false;
     if (!bl_ranks_agree(&t->ranks, prepare(t, err), err)) return false;
     bl_train_arrays arrays = arrays_of(t);
     if (!bl_journal_restore(t, &arrays, err)) return false;

@@ -77,6 +77,10 @@ void bl_trainer_tell_about_text(bl_trainer *t);
  * [EOS]. Free with bl_free. */
 char *bl_net_sample(bl_net *net, const bl_tokenizer *tokenizer, size_t most, uint64_t seed, bl_error *err);
 
+/* run.c. t->precision: what the options ask for; of AUTO the checkpoint's, or the faster one as measured.
+ * BL_ERR_UNSUPPORTED where the processor has no such products. */
+bool bl_trainer_choose_precision(bl_trainer *t, bl_error *err);
+
 /* The gate of the step that comes next. */
 void bl_trainer_set_gate(bl_trainer *t);
 
