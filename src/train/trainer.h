@@ -59,8 +59,8 @@ bool bl_directory_open(bl_trainer *t, bl_error *err);
 /* Rank 0: cuts the log back to what the state says. */
 bool bl_directory_cut_log(bl_trainer *t, bl_error *err);
 
-/* journal.c. Rank 0 opens the directory and reads its checkpoint, if there is one and the options resume; then
- * all ranks have its state and its arrays (which hold fresh weights before). */
+/* journal.c. Rank 0 opens the directory and reads its checkpoint, if there is one and the options resume;
+ * then all ranks have its state and its arrays (which hold fresh weights before). */
 bool bl_journal_restore(bl_trainer *t, const bl_train_arrays *arrays, bl_error *err);
 /* Rank 0: one line of log.jsonl (taken; NULL: out of memory). The other ranks only free it. */
 bool bl_journal_line(bl_trainer *t, json_t *line, bl_error *err);
