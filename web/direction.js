@@ -13,7 +13,7 @@
 
     constructor(main) {
       this.main = main;
-      for (const part of ["heading:h1", "kicker:p", "line:div", "facts:div", "problem:div", "picker:div", "vector:section", "inputs:div"]) {
+      for (const part of ["heading:h1", "kicker:p", "line:div", "facts:div", "problem:div", "picker:div", "vector:section", "inputs:div", "heads:section"]) {
         const [name, tag] = part.split(":");
         this[name] = h(tag, {
           class: ["heading", "line", "facts", "problem"].includes(name) ? null : name === "inputs" ? "inputs-part" : name
@@ -29,7 +29,7 @@
       main.replaceChildren(
         h("header", { class: "head" }, this.kicker, this.heading, this.line),
         this.problem,
-        h("div", { class: "drawn" }, this.facts, this.spectrum, BILENS.guide(), this.picker, this.vector)
+        h("div", { class: "drawn" }, this.facts, this.spectrum, BILENS.guide(), this.picker, this.vector, this.heads)
       );
     }
     name() {
@@ -177,6 +177,8 @@
       const key = BILENS.subjectQuery(this.subject, BILENS.source.contrast).toString();
       if (key !== this.key && !(await this.drawDirection(key))) return null;
       await this.drawVector();
+      if (BILENS.hasHeads(this.subject)) await BILENS.drawHeads(this.heads, this.subject, this.key);
+      else this.heads.replaceChildren();
       /* Last, for it is only the background: the machine's cores are for what is looked at. */
       return this.none ? null : this.drawNull(this.key);
     }

@@ -3,6 +3,7 @@
  *
  *     info()  tokens({ q, sort, ascending, limit, offset, least, whole, reads })
  *     eigen(subject, { eigs, none })  scan(subject, { eigs, top })
+ *     heads(subject, distance)  of a server only
  *     sentence(text)  excited(text, position)  contributions(text, position, subject, index)
  *
  * A subject is { token, minus: […], layer, contrast: "mean" | "none" | undefined }. */
@@ -90,6 +91,11 @@
       query.set("top", top || 8);
       query.set("heads", 1);
       return get("api/scan?" + query);
+    };
+    source.heads = (subject, distance) => {
+      const query = BILENS.subjectQuery(subject, source.contrast);
+      query.set("distance", distance);
+      return get("api/heads?" + query);
     };
     source.sentence = text => post("api/sentence\n" + new URLSearchParams({ text }));
     source.excited = (text, position) => post("api/sentence/excited\n" + new URLSearchParams({ text, position, limit: 200 }));

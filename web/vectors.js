@@ -136,6 +136,11 @@
     );
 
   /* `way`: "table" or "bars". */
+  /* One table with its own scale: sources as [name, { top, bottom }]. */
+  BILENS.sourcesTable = sources => {
+    const largest = BILENS.largestOf({ sources: Object.fromEntries(sources) });
+    return table(sources, { largest, text: value => BILENS.among(value, largest) });
+  };
   BILENS.virtualTokens = (vector, way, tools) => {
     const largest = BILENS.largestOf(vector),
       scale = { largest, text: value => BILENS.among(value, largest, vector.coarse) },

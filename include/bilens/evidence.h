@@ -58,11 +58,11 @@ BL_API bl_tree *bl_head_pairs_tree(const bl_head *head, const bl_direction *dire
 BL_API bl_tree *bl_head_query_tree(const bl_head *head, size_t query, const bl_head_query *result,
                                    bl_error *err);
 BL_API bl_table *bl_head_query_rows(const bl_tree *tree, bl_error *err);
-/** Every head of layer 0 at one distance: {"distance", "heads": [{"head", "pattern": {"top",
- * "bottom"}, "direction": {"top", "bottom"}, "query": as above or null}]}, k pairs at each end. `query`: the
- * direction's own token; -1: none. NULL with BL_ERR_UNSUPPORTED for softmax attention. */
-BL_API bl_tree *bl_heads_tree(const bl_question *question, const float *u, long query, size_t distance,
-                              size_t k, bl_error *err);
+/** Every head of layer 0 at one distance, for the direction of a question: {"distance", "heads": [{"head",
+ * "pattern": {"top", "bottom"}, "direction": {"top", "bottom"}, "query": as above or null}]}, k pairs at each
+ * end. The query is the direction's own token; null when it is a vector. BL_ERR_UNSUPPORTED for softmax
+ * attention, BL_ERR_USAGE for another layer. */
+BL_API bl_tree *bl_heads_tree(const bl_question *question, size_t distance, size_t k, bl_error *err);
 
 /** Decomposes each pattern's form, too. */
 BL_API bl_tree *bl_hosvd_tree(const bl_model *model, size_t layer, const bl_hosvd *hosvd, bl_error *err);

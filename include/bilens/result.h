@@ -46,6 +46,9 @@ BL_API bl_tree *bl_match_tree(const bl_model *model, const bl_match *match, bl_e
 BL_API bl_tree *bl_report_tree(const bl_tree *info, const bl_tree *eigen, const bl_tree *scan,
                                const char *const *corpus, size_t n_corpus, bl_error *err);
 
+/** Adds bl_heads_tree's result (taken; NULL: false) to a report, as "heads". */
+BL_API bool bl_report_add_heads(bl_tree *report, bl_tree *heads, bl_error *err);
+
 /** A place in a text. */
 typedef struct bl_excite_question {
     size_t layer;

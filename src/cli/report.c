@@ -7,12 +7,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define HEAD_PAIRS ((size_t)8) /* shown at each end */
 #define REPORT_LIMIT ((size_t)256 << 20)
 
 typedef struct report_options {
     direction_options direction;
     corpus_options corpora;
-    size_t top, stories;
+    size_t top, stories, distance;
     const char *from;
     bool exact;
 } report_options;
@@ -47,6 +48,12 @@ static bl_tree *analyse(common *c, report_options *o, bl_eigen **eigen, bl_error
     if (found)
         report = bl_report_tree(info, spectrum, found, named ? o->corpora.files.items : embedded,
                                 named ? o->corpora.files.n : 1, err);
+    const bl_config *config = bl_model_config(model);
+    if (report && config->attention2 && d->layer == 0 &&
+        !bl_report_add_heads(report, bl_heads_tree(&subject, o->distance, HEAD_PAIRS, err), err)) {
+        bl_tree_free(report);
+        report = NULL;
+    }
 done:
     bl_tree_free(info);
     bl_tree_free(spectrum);
@@ -88,7 +95,7 @@ static char *folder_of(const char *path) {
 
 static int run(int argc, char **argv, const verb *self) {
     common c = {0};
-    report_options o = {.top = 8};
+    report_options o = {.top = 8, .distance = 1};
     bl_error err = {0};
     const option table[] = {DIRECTION_OPTIONS(o.direction),
                             CORPUS_OPTIONS(o.corpora, CORPUS_FORMATS "; - is standard input"),
@@ -97,6 +104,9 @@ static int run(int argc, char **argv, const verb *self) {
                             {"stories", OPTION_COUNT, &o.stories, "N", "read at most N stories"},
                             {"exact-path", OPTION_FLAG, &o.exact, NULL,
                              "compute the whole forward pass: slow, to check the folded scan with"},
+                            {"distance", OPTION_COUNT, &o.distance, "D",
+                             "of a model with bilinear attention, whose heads are shown, too: how many "
+                             "positions the query stands behind its key (default 1)"},
                             {"from", OPTION_TEXT, &o.from, "FILE",
                              "render this report.json again: no model, no corpus needed"},
                             {0}};

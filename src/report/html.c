@@ -234,6 +234,7 @@ static const struct {
               {"direction", put_direction},
               {"spectrum", bl_html_spectrum},
               {"vectors", bl_html_vectors},
+              {"heads", bl_html_heads},
               {"model", bl_html_model},
               {"footer", put_footer},
               {"what", put_what}};

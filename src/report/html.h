@@ -12,6 +12,7 @@ char *bl_html_page(const bl_doc *doc, bl_error *err);
 /* The larger parts. */
 void bl_html_spectrum(bl_buffer *out, const bl_doc *doc);
 void bl_html_vectors(bl_buffer *out, const bl_doc *doc);
+void bl_html_heads(bl_buffer *out, const bl_doc *doc); /* nothing where attention is a softmax */
 void bl_html_model(bl_buffer *out, const bl_doc *doc);
 
 /* Their parts, which stand alone in a notebook, too (html_fragment.c). */
@@ -19,6 +20,8 @@ void bl_html_spectrum_figure(bl_buffer *out, const bl_doc_eigen *eigen,
                              bool page);                      /* <svg>; with its id, which a page has once */
 void bl_html_runs(bl_buffer *out, const bl_doc_eigen *eigen); /* a paragraph on degenerate eigenvalues */
 void bl_html_virtual_tokens(bl_buffer *out, const bl_doc_vector *vector);
+/* Sources side by side in one table: highest first, then the lowest down to the lowest of all. */
+void bl_html_sources(bl_buffer *out, const bl_doc_source *sources, size_t n, double largest);
 void bl_html_inputs(bl_buffer *out, const bl_doc_hits *hits);
 void bl_html_vector_title(bl_buffer *out, const bl_doc_subject *subject, long index, double eigenvalue,
                           double largest);

@@ -38,8 +38,7 @@ static void put_cells(bl_buffer *out, const bl_doc_entry *entry, double largest)
     bl_buffer_text(out, "</td>");
 }
 
-/* `n` sources side by side: highest first, then the lowest down to the lowest of all. */
-static void put_table(bl_buffer *out, const bl_doc_source *sources, size_t n, double largest) {
+void bl_html_sources(bl_buffer *out, const bl_doc_source *sources, size_t n, double largest) {
     size_t tops = 0, bottoms = 0;
     for (size_t i = 0; i < n; i++) {
         tops = max_size(tops, sources[i].n_top);
@@ -84,7 +83,7 @@ void bl_html_virtual_tokens(bl_buffer *out, const bl_doc_vector *vector) {
         if (left > 0) {
             size_t tables = (left + PER_TABLE - 1) / PER_TABLE;
             n = (left + tables - 1) / tables;
-            put_table(out, &vector->sources[first], n, vector->largest);
+            bl_html_sources(out, &vector->sources[first], n, vector->largest);
             first += n;
             continue;
         }

@@ -128,6 +128,12 @@ static bool read_report(bl_reader *reader, const json_t *root, bl_doc *doc) {
     before = bl_reader_enter(reader, "scan");
     if (!(doc->scan = bl_doc_read_scan(reader, part))) return false;
     bl_reader_leave(reader, before);
+    if (json_object_get(root, "heads")) {
+        if (!(part = bl_reader_object(reader, root, "heads"))) return false;
+        before = bl_reader_enter(reader, "heads");
+        if (!(doc->heads = bl_doc_read_heads(reader, part))) return false;
+        bl_reader_leave(reader, before);
+    }
     if (!check_agreement(reader, doc->eigen, doc->scan)) return false;
     orient(doc->eigen, doc->scan);
     return bl_reader_texts(reader, root, "corpus", MAX_FILES, &doc->corpus, &doc->n_corpus);

@@ -109,11 +109,26 @@ typedef struct bl_doc_info {
     const bl_doc_tensor *tensors;
 } bl_doc_info;
 
+/* One head of bilinear attention by itself: three small tables, each with a scale of its own. */
+typedef struct bl_doc_head {
+    size_t head;
+    bl_doc_vector pattern, direction; /* one source each, of "key … query" */
+    bl_doc_vector keys;               /* two sources, the keys that the query raises and lowers; or none */
+    const char *query;                /* NULL: none */
+    double values[2];                 /* eigenvalues: high, low */
+} bl_doc_head;
+
+typedef struct bl_doc_heads {
+    size_t distance, n;
+    const bl_doc_head *heads;
+} bl_doc_heads;
+
 typedef struct bl_doc {
     const char *version;     /* that wrote a report; "" otherwise */
     const bl_doc_info *info; /* the parts of other kinds are NULL */
     const bl_doc_eigen *eigen;
     const bl_doc_scan *scan;
+    const bl_doc_heads *heads; /* NULL where attention is a softmax */
     size_t n_corpus;
     const char *const *corpus;
     void *private;

@@ -5,6 +5,7 @@
  * "centred". */
 #include "result/document_parts.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_SIZE (1 << 20)
@@ -14,6 +15,18 @@
 #define DEGENERATE 1e-5 /* gap, of the largest |lambda|, below which only a span means anything (4) */
 
 static double larger(double largest, double value) { return fmax(largest, fabs(value)); }
+
+/* The name of [token, value], or "key … query" of [query, key, value]; NULL: neither. */
+static const char *entry_name(bl_reader *reader, const json_t *entry) {
+    const char *first = json_string_value(json_array_get(entry, 0)),
+               *second = json_string_value(json_array_get(entry, 1));
+    if (json_array_size(entry) == 2) return first;
+    if (json_array_size(entry) != 3 || !first || !second) return NULL;
+    size_t size = strlen(first) + strlen(second) + 8;
+    char *name = bl_reader_alloc(reader, size, 1);
+    if (name) snprintf(name, size, "%s \xE2\x80\xA6 %s", second, first);
+    return name;
+}
 
 /* [[token, value], …] */
 static bool read_entries(bl_reader *reader, const json_t *json, const char *key, const bl_doc_entry **out,
@@ -25,19 +38,24 @@ static bool read_entries(bl_reader *reader, const json_t *json, const char *key,
     for (size_t i = 0; i < *n; i++) {
         size_t inner = bl_reader_enter_element(reader, i);
         const json_t *pair = json_array_get(array, i);
-        if (json_array_size(pair) != 2 || !json_is_string(json_array_get(pair, 0)) ||
-            !json_is_number(json_array_get(pair, 1)))
-            return bl_reader_fail(reader, "[token, value] is expected");
-        double value = json_number_value(json_array_get(pair, 1));
+        const json_t *last = json_array_get(pair, json_array_size(pair) - 1);
+        const char *name = entry_name(reader, pair);
+        if (!name || !json_is_number(last)) return bl_reader_fail(reader, "[token, value] is expected");
+        double value = json_number_value(last);
         if (!(fabs(value) < 1e38))
             return bl_reader_fail(reader, "%g is beyond the range of a 32-bit float", value);
-        entries[i] = (bl_doc_entry){json_string_value(json_array_get(pair, 0)), value};
+        entries[i] = (bl_doc_entry){name, value};
         *largest = larger(*largest, value);
         bl_reader_leave(reader, inner);
     }
     bl_reader_leave(reader, before);
     *out = entries;
     return true;
+}
+
+bool bl_doc_read_source(bl_reader *reader, const json_t *json, bl_doc_source *source, bl_doc_vector *vector) {
+    return read_entries(reader, json, "top", &source->top, &source->n_top, &vector->largest) &&
+           read_entries(reader, json, "bottom", &source->bottom, &source->n_bottom, &vector->largest);
 }
 
 static bool read_sources(bl_reader *reader, const json_t *json, bl_doc_vector *vector) {
@@ -59,9 +77,7 @@ static bool read_sources(bl_reader *reader, const json_t *json, bl_doc_vector *v
         if (source->single) {
             if (!bl_reader_number(reader, value, "value", &source->value)) return false;
             vector->largest = larger(vector->largest, source->value);
-        } else if (!read_entries(reader, value, "top", &source->top, &source->n_top, &vector->largest) ||
-                   !read_entries(reader, value, "bottom", &source->bottom, &source->n_bottom,
-                                 &vector->largest)) {
+        } else if (!bl_doc_read_source(reader, value, source, vector)) {
             return false;
         }
         bl_reader_leave(reader, inner);

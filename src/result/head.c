@@ -1,6 +1,7 @@
 /* Results of head.h: one head of bilinear attention, or all of them, as trees. */
 #include <bilens/evidence.h>
 #include "base/error.h"
+#include "base/memory.h"
 #include "result/results.h"
 #include <jansson.h>
 #include <stdlib.h>
@@ -76,35 +77,50 @@ bl_table *bl_head_query_rows(const bl_tree *tree, bl_error *err) {
 }
 
 /* "pattern" (u NULL) or "direction" of one head. */
-static bool put_pairs_of(bl_builder *b, bl_tree *at, const char *key, const bl_head *head, const float *u,
+static void put_pairs_of(bl_builder *b, bl_tree *at, const char *key, const bl_head *head, const float *u,
                          size_t k) {
     bl_token_pairs pairs = {0};
     if (b->failed || !bl_head_pairs(head, u, k, &pairs, b->err)) {
         b->failed = true;
-        return false;
+        return;
     }
     bl_put_pairs(b, bl_put_object(b, at, key), head->model, &pairs);
     bl_token_pairs_free(&pairs);
-    return true;
 }
 
-bl_tree *bl_heads_tree(const bl_question *question, const float *u, long query, size_t distance, size_t k,
-                       bl_error *err) {
+static void put_one_head(bl_builder *b, bl_tree *list, const bl_head *head, const float *u, long query,
+                         size_t k) {
+    bl_tree *out = bl_put_object(b, list, NULL);
+    bl_head_query result = {0};
+    bl_put_count(b, out, "head", head->head);
+    put_pairs_of(b, out, "pattern", head, NULL, k);
+    put_pairs_of(b, out, "direction", head, u, k);
+    if (query < 0) bl_put_null(b, out, "query");
+    else if (b->failed || !bl_head_query_of(head, (size_t)query, &result, b->err)) b->failed = true;
+    else put_query(b, bl_put_object(b, out, "query"), head, (size_t)query, &result);
+    bl_head_query_free(&result);
+}
+
+bl_tree *bl_heads_tree(const bl_question *question, size_t distance, size_t k, bl_error *err) {
+    const bl_config *c = bl_model_config(question->model);
     bl_builder b = {err, false};
-    bl_tree *root = bl_put_object(&b, NULL, NULL);
-    bl_put_count(&b, root, "distance", distance);
-    bl_tree *heads = bl_put_array(&b, root, "heads");
-    for (size_t i = 0; i < bl_model_config(question->model)->n_head && !b.failed; i++) {
-        const bl_head head = {question->model, i, distance};
-        bl_tree *out = bl_put_object(&b, heads, NULL);
-        bl_head_query result = {0};
-        bl_put_count(&b, out, "head", i);
-        put_pairs_of(&b, out, "pattern", &head, NULL, k);
-        put_pairs_of(&b, out, "direction", &head, u, k);
-        if (query < 0) bl_put_null(&b, out, "query");
-        else if (b.failed || !bl_head_query_of(&head, (size_t)query, &result, err)) b.failed = true;
-        else put_query(&b, bl_put_object(&b, out, "query"), &head, (size_t)query, &result);
-        bl_head_query_free(&result);
+    bl_basis basis = bl_model_basis_out(question->model);
+    const char *token = question->direction->token;
+    if (question->layer != 0)
+        return bl_fail_null(err, BL_ERR_USAGE, "only in layer 0 a head reads single tokens");
+    long query = token ? bl_basis_find(&basis, token, err) : -1;
+    float *u = token && query < 0 ? NULL : bl_alloc(c->d_model, sizeof *u, err);
+    bl_tree *root = NULL;
+    if (u && bl_direction_vector(question->direction, &basis, u, err)) {
+        root = bl_put_object(&b, NULL, NULL);
+        bl_put_count(&b, root, "distance", distance);
+        bl_tree *heads = bl_put_array(&b, root, "heads");
+        for (size_t i = 0; i < c->n_head && !b.failed; i++) {
+            const bl_head head = {question->model, i, distance};
+            put_one_head(&b, heads, &head, u, query, k);
+        }
+        root = bl_tree_built(&b, root);
     }
-    return bl_tree_built(&b, root);
+    free(u);
+    return root;
 }

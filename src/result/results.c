@@ -354,3 +354,10 @@ bl_tree *bl_report_tree(const bl_tree *info, const bl_tree *eigen, const bl_tree
     for (size_t i = 0; i < n_corpus; i++) bl_put_text(&b, files, NULL, corpus[i]);
     return bl_tree_built(&b, root);
 }
+
+bool bl_report_add_heads(bl_tree *report, bl_tree *heads, bl_error *err) {
+    bl_builder b = {err, false};
+    if (!heads) return false;
+    bl_put_tree(&b, report, "heads", heads);
+    return !b.failed;
+}

@@ -21,6 +21,7 @@ static const route routes[] = {
     {"/api/tokens", BL_EFFORT_QUICK, false, "q sort ascending limit offset least whole reads", bl_api_tokens},
     {"/api/eigen", BL_EFFORT_MEDIUM, true, BL_TOPIC_PARAMETERS " eigs*", bl_api_eigen},
     {"/api/scan", BL_EFFORT_LONG, true, BL_TOPIC_PARAMETERS " eigs* top stories heads", bl_api_scan},
+    {"/api/heads", BL_EFFORT_LONG, true, BL_TOPIC_PARAMETERS " distance k", bl_api_heads},
     {"/api/sentence", BL_EFFORT_MEDIUM, true, "text", bl_api_sentence},
     {"/api/sentence/excited", BL_EFFORT_MEDIUM, true, "text position limit", bl_api_excited},
     {"/api/sentence/contributions", BL_EFFORT_MEDIUM, true, BL_TOPIC_PARAMETERS " text position index",

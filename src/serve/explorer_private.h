@@ -44,6 +44,7 @@ bl_tree *bl_api_info(bl_call *call);
 bl_tree *bl_api_tokens(bl_call *call);
 bl_tree *bl_api_eigen(bl_call *call);
 bl_tree *bl_api_scan(bl_call *call);
+bl_tree *bl_api_heads(bl_call *call);
 bl_tree *bl_api_sentence(bl_call *call);
 bl_tree *bl_api_excited(bl_call *call);
 bl_tree *bl_api_contributions(bl_call *call);

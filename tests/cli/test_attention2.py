@@ -2,8 +2,11 @@
 
 Called by test_attention2.sh with the program and the folder that holds models/, golden/ and corpus/."""
 import json
+import re
 import subprocess
 import sys
+import tempfile
+import urllib.request
 
 program, shared = sys.argv[1:3]
 failures = 0
@@ -100,6 +103,36 @@ for g, w in zip(got["vectors"], want["vectors"]):
     for m in same:
         compare(m, places[m["story"], m["position"]], f"scan {g['index']} {m['story']}", 1, skip=("similarity",))
         compare(abs(m["similarity"]), abs(places[m["story"], m["position"]]["similarity"]), "scan similarity", 1)
+# the same heads in a report, which is drawn again from its JSON alone, and in the explorer
+with tempfile.TemporaryDirectory() as folder:
+    where = f"{shared}/models/tiny-attention2"
+    run("report", where, "--token", "swim", "--minus", "run,fly", "--corpus", f"{shared}/corpus/valid.txt", "--stories", "16",
+        "--distance", "3", "-o", f"{folder}/report")
+    report = json.load(open(f"{folder}/report/report.json"))
+    page = open(f"{folder}/report/index.html", encoding="utf-8").read()
+    want = golden("tiny-attention2", "pairs-swim")
+    compare(report["heads"]["heads"][want["head"]]["direction"]["top"], want["top"][:8], "report", largest(want))
+    query, key, _ = want["top"][0]
+    if f"{key} … {query}" not in page:
+        fail("page", "no pair", (key, query))
+    run("report", "--from", f"{folder}/report/report.json", "-o", f"{folder}/again")
+    if open(f"{folder}/again/index.html", encoding="utf-8").read() != page:
+        fail("report --from", "another page", "the same")
+    report["heads"]["heads"][0]["pattern"]["top"][0] = ["a", "b", "c"]
+    json.dump(report, open(f"{folder}/broken.json", "w"))
+    done = run("report", "--from", f"{folder}/broken.json", "-o", f"{folder}/broken", ok=False)
+    if done.returncode != 2 or "heads[0].pattern.top[0]" not in done.stderr:
+        fail("a broken report", (done.returncode, done.stderr), "exit 2 and the place")
+    server = subprocess.Popen([program, "serve", where, "--corpus", f"{shared}/corpus/valid.txt", "--stories", "16", "--port", "0"],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        address = re.search(r"http:\S+", server.stdout.readline()).group(0).rstrip("/")
+        parameters = "token=swim&minus=run&minus=fly&distance=3"
+        answer = json.load(urllib.request.urlopen(f"{address}/api/heads?{parameters}", timeout=120))
+        compare(answer["heads"][want["head"]]["direction"]["bottom"], want["bottom"][:8], "/api/heads", largest(want))
+    finally:
+        server.terminate()
+        server.wait()
 done = run("pairs", f"{shared}/models/ts-1-256", "--head", "0", "--distance", "1", ok=False)
 if done.returncode != 2 or "softmax" not in done.stderr:
     fail("a softmax model's head", done.stderr, "exit 2")
