@@ -71,8 +71,8 @@
     return line;
   };
 
-  /* Every word by every path; words that carried next to nothing are left out. */
-  BILENS.byHead = match => {
+  /* Every word by every path; words that carried next to nothing are left out. `of`: what the numbers sum to. */
+  BILENS.byHead = (match, of = "v·x") => {
     const n = match.position + 1,
       largest = Math.max(...match.contributions.map(Math.abs), ...match.heads.flat().map(Math.abs));
     let shown = Array.from({ length: n }, (_, j) => j);
@@ -107,7 +107,7 @@
         h(
           "caption",
           {},
-          "Contributions to v·x by word and path",
+          `Contributions to ${of} by word and path`,
           shown.length < n ? `; ${n - shown.length} words that carried little are left out, not from the sums` : ""
         ),
         h(

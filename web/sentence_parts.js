@@ -16,7 +16,7 @@
     const before = j > 0 ? sentence.predictions[j - 1].next : null,
       word = BILENS.visible(sentence.tokens[j]),
       here = j === at;
-    const expected = before ? `expected with ${percent(before.probability)}, rank ${before.rank + 1}` : null;
+    const expected = before ? `expected with ${percent(before.probability)}, rank ${before.rank}` : null;
     return h(
       "button",
       {
@@ -33,28 +33,31 @@
     );
   };
 
-  /* What is expected next; `link(token)`. */
-  BILENS.predictionList = (prediction, link) => {
+  /* What is expected next. `how`: link(token) and against(token) -> address or null, chosen, rival. */
+  BILENS.predictionList = (prediction, how) => {
     const { top, next } = prediction;
-    return [
+    const against = token => {
+      const to = how.against(token);
+      if (!to) return h("span");
+      const on = token === how.rival,
+        says = on ? "no longer against " : "rather than ";
+      return h("a", { class: "button small", href: to, "aria-label": says + BILENS.visible(token) }, on ? "against ×" : "against");
+    };
+    const line = ([token, p]) =>
       h(
-        "ol",
-        { class: "predictions" },
-        top.map(([token, p]) =>
-          h(
-            "li",
-            { class: next && next.token === token ? "came" : null },
-            h("a", { href: link(token) }, BILENS.token(token)),
-            rail(p / top[0][1]),
-            h("span", { class: "v" }, percent(p))
-          )
-        )
-      ),
-      next
-        ? h("p", { class: "note" }, "It goes on with ", BILENS.token(next.token), `: ${percent(next.probability)}, rank ${next.rank + 1}.`)
-        : ""
+        "li",
+        { class: next && next.token === token ? "came" : null, "aria-current": token === how.chosen ? "true" : null },
+        how.link(token) ? h("a", { href: how.link(token) }, BILENS.token(token)) : BILENS.token(token),
+        rail(p / top[0][1]),
+        h("span", { class: "v" }, percent(p)),
+        against(token)
+      );
+    return [
+      h("ol", { class: "predictions" }, top.map(line)),
+      next ? h("p", { class: "note" }, "It goes on with ", BILENS.token(next.token), `: ${percent(next.probability)}, rank ${next.rank}.`) : ""
     ];
   };
+  BILENS.percent = percent;
 
   /* Eigenvectors of all directions, strongest first; `chosen(direction)`, `link(token, index)`. */
   BILENS.excitedTable = (directions, chosen, link) => {

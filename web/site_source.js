@@ -31,6 +31,27 @@
     if (value) throw new Error(`${what} needs a running explorer: bilens serve`);
   };
 
+  const LIKELIEST = 5; /* predictions at a position whose accounts are there (src/serve/site_sentence.c) */
+
+  /* The account of a - b from that of b - a: the form changes its sign, so the spectrum is read from its other end. */
+  function turned(account, top, token) {
+    const rank = top.findIndex(([name]) => name === token);
+    return {
+      ...account,
+      token,
+      logit: -account.logit,
+      probability: top[rank][1],
+      rank: rank + 1,
+      parts: account.parts.map(part => ({ ...part, value: -part.value, words: part.words && part.words.map(v => -v) })),
+      mlp: {
+        ...account.mlp,
+        constant: -account.mlp.constant,
+        rest: -account.mlp.rest,
+        terms: account.mlp.terms.map(t => ({ ...t, index: account.size - 1 - t.index, eigenvalue: -t.eigenvalue, value: -t.value }))
+      }
+    };
+  }
+
   BILENS.siteSource = site => {
     const source = { server: false, contrast: site.contrast_default };
     const rows = async () => (await load("tokens")).tokens;
@@ -100,7 +121,30 @@
       const vectors = pick(found.scan.vectors, eigs, found.eigen.eigenvalues.length);
       return { ...found.scan, vectors: vectors.map(v => ({ ...v, matches: v.matches.slice(0, top || 8) })) };
     };
-    source.sentence = source.excited = source.contributions = async () => refuse(true, "reading a sentence");
+
+    source.sentences = site.sentences || [];
+    const textOf = async text => {
+      const i = source.sentences.indexOf(text);
+      refuse(i < 0, "a text of your own");
+      return load("text-" + i);
+    };
+    const idOf = async token => (await rows()).find(r => r.token === token || "#" + r.id === token)?.id;
+    source.sentence = async text => (await textOf(text)).sentence;
+    source.excited = async (text, position) => (await textOf(text)).excited[position];
+    /* Only the likeliest prediction and another one stand against each other. */
+    source.canOppose = (tops, token, other) => {
+      const kept = tops.slice(0, LIKELIEST).map(([name]) => name);
+      return kept.includes(token) && kept.includes(other) && (token === kept[0] || other === kept[0]);
+    };
+    source.canExplain = (tops, token) => tops.slice(0, LIKELIEST).some(([name]) => name === token);
+    source.explain = async (text, position, subject) => {
+      const why = (await textOf(text)).why,
+        ids = await Promise.all([subject.token, ...subject.minus].map(idOf));
+      const found = why[[position, ...ids].join(" ")],
+        opposite = ids.length === 2 ? why[[position, ids[1], ids[0]].join(" ")] : undefined;
+      refuse(!found && !opposite, "the account of this word");
+      return found ? { ...found } : turned(opposite, (await textOf(text)).sentence.predictions[position].top, subject.token);
+    };
     return source;
   };
 })();

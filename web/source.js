@@ -4,7 +4,7 @@
  *     info()  tokens({ q, sort, ascending, limit, offset, least, whole, reads })
  *     eigen(subject, { eigs, none })  scan(subject, { eigs, top })
  *     heads(subject, distance)  of a server only
- *     sentence(text)  excited(text, position)  contributions(text, position, subject, index)
+ *     sentence(text)  excited(text, position)  explain(text, position, subject, { most, eigs })
  *
  * A subject is { token, minus: […], layer, contrast: "mean" | "none" | undefined }. */
 "use strict";
@@ -99,10 +99,12 @@
     };
     source.sentence = text => post("api/sentence\n" + new URLSearchParams({ text }));
     source.excited = (text, position) => post("api/sentence/excited\n" + new URLSearchParams({ text, position, limit: 200 }));
-    source.contributions = (text, position, subject, index) => {
+    source.canOppose = source.canExplain = () => true;
+    source.explain = (text, position, subject, { most, eigs }) => {
       const query = BILENS.subjectQuery(subject, source.contrast);
-      for (const [key, value] of Object.entries({ text, position, index })) query.set(key, value);
-      return post("api/sentence/contributions\n" + query);
+      for (const [key, value] of Object.entries({ text, position, most })) query.set(key, value);
+      for (const index of eigs || []) query.append("eigs", index);
+      return post("api/explain\n" + query);
     };
     return source;
   };

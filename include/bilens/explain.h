@@ -36,6 +36,8 @@ typedef struct bl_explain_options {
 typedef struct bl_account_part {
     char name[64]; /**< "embedding", "layer 0 head 3", "layer 0 mlp", "bias" */
     double value;
+    double *words; /**< of a head, with options' `words`: [position + 1] what it brought from each word, which
+                      sum to `value`; else NULL */
 } bl_account_part;
 
 /** One eigenvector's part of the opened MLP. */

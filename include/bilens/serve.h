@@ -41,6 +41,11 @@ typedef struct bl_site_options {
     size_t shard;    /**< directions a data file; 0 = 64 */
     bool no_spectra; /**< only the eigenvalues that the atlas holds; otherwise every direction is decomposed
                         again for its whole spectrum */
+    const char *const
+        *sentences; /**< [n_sentences] texts of the view "Why this word?", which runs the model: what
+                                     it says of them is computed beforehand. NULL: the beginnings of six
+                                     stories of the atlas */
+    size_t n_sentences;
     bl_progress progress;
 } bl_site_options;
 

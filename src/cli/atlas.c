@@ -11,13 +11,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* --site and what goes with it. */
+typedef struct site_request {
+    const char *folder, *sentences;
+    bool no_spectra;
+} site_request;
+
 /* The static site of a finished atlas. */
-static bool write_site(const common *c, const bl_model *model, const char *atlas, const char *site,
-                       bool no_spectra, bl_error *err) {
-    bl_site_options options = {.no_spectra = no_spectra, .progress = progress_bar(c->quiet)};
-    bool ok = bl_site_write(model, atlas, site, &options, err);
+static bool write_site(const common *c, const bl_model *model, const char *atlas, const site_request *site,
+                       bl_error *err) {
+    text_list texts = {0};
+    bl_site_options options = {.no_spectra = site->no_spectra, .progress = progress_bar(c->quiet)};
+    bool ok = !site->sentences || read_lines("--sentences", site->sentences, &texts, err);
+    options.sentences = texts.items;
+    options.n_sentences = texts.n;
+    ok = ok && bl_site_write(model, atlas, site->folder, &options, err);
     progress_end();
-    if (ok) note(c, "bilens: atlas: open %s/index.html in a browser", site);
+    text_list_free(&texts);
+    if (ok) note(c, "bilens: atlas: open %s/index.html in a browser", site->folder);
     return ok;
 }
 
@@ -53,8 +64,8 @@ static int make(int argc, char **argv, const verb *self) {
     corpus_options corpora = {0};
     text_list tokens = {0};
     bl_atlas_options o = {.pairs = 4, .top = 8, .virtual_tokens = 5, .null_draws = 1};
-    const char *tokens_file = NULL, *site = NULL, *from = NULL;
-    bool no_spectra = false;
+    const char *tokens_file = NULL, *from = NULL;
+    site_request site = {0};
     size_t seed = 0;
     bl_error err = {0};
     const option table[] = {
@@ -74,10 +85,12 @@ static int make(int argc, char **argv, const verb *self) {
          "draws of the null model for p-values (default 1); one more shows their calibration"},
         {"seed", OPTION_COUNT, &seed, "N", "random seed of the first null draw (default 0)"},
         {"stories", OPTION_COUNT, &o.max_stories, "N", "read at most N stories"},
-        {"site", OPTION_OUTPUT, &site, "DIR", "also write the atlas as a static web site"},
+        {"site", OPTION_OUTPUT, &site.folder, "DIR", "also write the atlas as a static web site"},
         {"from", OPTION_TEXT, &from, "FILE",
          "with --site: of this finished atlas; nothing is computed or written but the site"},
-        {"no-spectra", OPTION_FLAG, &no_spectra, NULL,
+        {"sentences", OPTION_TEXT, &site.sentences, "FILE",
+         "with --site: the texts to be explained in it, one per line (default: beginnings of six stories)"},
+        {"no-spectra", OPTION_FLAG, &site.no_spectra, NULL,
          "with --site: only the stored eigenvalues; otherwise all are decomposed again"},
         {"overwrite", OPTION_FLAG, &o.overwrite, NULL, "replace the atlas that is there"},
         {0}};
@@ -88,13 +101,15 @@ static int make(int argc, char **argv, const verb *self) {
     bl_corpus *corpus = NULL;
     bl_atlas_summary summary;
     bool ok = false;
-    if (from && (!site || c.output))
+    if (from && (!site.folder || c.output))
         status = fail_usage(self, "--from FILE goes with --site DIR, and without -o");
-    else if (no_spectra && !site) status = fail_usage(self, "--no-spectra goes with --site DIR");
+    else if ((site.no_spectra || site.sentences) && !site.folder)
+        status = fail_usage(self, "--no-spectra and --sentences go with --site DIR");
     else if (!c.output && !from)
         status =
-            fail_usage(self, site ? "--site needs a finished atlas, --from FILE, or -o FILE to make one first"
-                                  : "-o FILE is missing: where the database is to be written");
+            fail_usage(self, site.folder
+                                 ? "--site needs a finished atlas, --from FILE, or -o FILE to make one first"
+                                 : "-o FILE is missing: where the database is to be written");
     else if (!o.pairs || !o.top || !o.virtual_tokens || !o.null_draws)
         status = fail_usage(self, "--pairs, --top, --virtual and --null-draws must be at least 1");
     else if (tokens_file && o.frequent)
@@ -102,7 +117,7 @@ static int make(int argc, char **argv, const verb *self) {
     if (status >= 0) goto done;
     if (from) {
         model = load_model(&c, &err);
-        ok = model && write_site(&c, model, from, site, no_spectra, &err);
+        ok = model && write_site(&c, model, from, &site, &err);
         status = ok ? 0 : fail_with(self, &err);
         goto done;
     }
@@ -117,7 +132,7 @@ static int make(int argc, char **argv, const verb *self) {
     ok = ranks_agree(model != NULL, &err) && bl_atlas_run(model, corpus, c.output, &o, &summary, &err);
     progress_end();
     if (ok && corpus) note_corpus(&c, corpus, model);
-    if (ok && site && ranks_first()) ok = write_site(&c, model, c.output, site, no_spectra, &err);
+    if (ok && site.folder && ranks_first()) ok = write_site(&c, model, c.output, &site, &err);
     if (!ok && err.code == BL_ERR_CANCELLED)
         note(&c, "bilens: atlas: %s keeps what was finished: give the same command again to go on", c.output);
     static const view how = {table_of, NULL};

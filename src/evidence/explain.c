@@ -20,6 +20,7 @@ typedef struct gathering {
     const float *read; /* [n_layer, d] s_i O_iᵀ u: what a head's output is multiplied with */
     float *v;          /* [n, k] values of the head at hand */
     double *heads;     /* [n_layer, H] u . s_i O_h z_h */
+    double *words;     /* [n_layer, H, p + 1] its share from each word; NULL: not wanted */
     double *mlps;      /* [n_layer] u . y */
     double embedding;  /* u . x_0 */
     double scale;      /* s */
@@ -37,8 +38,13 @@ static double dot(const float *a, const float *b, size_t n) {
 static void take_head(gathering *g, size_t layer, size_t head, const float *pattern) {
     const float *read = g->read + layer * g->d + head * g->k;
     double sum = 0;
-    for (size_t j = 0; j <= g->p; j++) sum += (double)pattern[j] * dot(g->v + j * g->k, read, g->k);
-    g->heads[layer * g->H + head] = sum;
+    size_t row = layer * g->H + head;
+    for (size_t j = 0; j <= g->p; j++) {
+        double share = (double)pattern[j] * dot(g->v + j * g->k, read, g->k);
+        if (g->words) g->words[row * (g->p + 1) + j] = share;
+        sum += share;
+    }
+    g->heads[row] = sum;
 }
 
 static void take(void *context, bl_point point, size_t layer, size_t head, bl_view value) {
@@ -69,6 +75,10 @@ static bool gathering_init(gathering *g, const bl_model *model, size_t n, float 
     g->mlps = bl_alloc_zero(c->n_layer, sizeof *g->mlps, err);
     g->x = bl_alloc(g->d + 1, sizeof *g->x, err);
     if (!*read || !g->v || !g->heads || !g->mlps || !g->x) return false;
+    if (g->o->words) {
+        g->words = bl_alloc_zero(c->n_layer * g->H * (g->p + 1), sizeof *g->words, err);
+        if (!g->words) return false;
+    }
     g->x[g->d] = 1;
     for (size_t i = 0; i < c->n_layer; i++) {
         bl_view o = bl_model_layer(model, i)->w_o;
@@ -83,10 +93,21 @@ static void gathering_free(gathering *g) {
     free(g->v);
     free(g->heads);
     free(g->mlps);
+    free(g->words);
     free(g->x);
 }
 
 /* ---- parts ---- */
+
+/* A head's words, times s. */
+static bool fill_part_words(const gathering *g, size_t row, bl_account_part *part, bl_error *err) {
+    size_t width = g->p + 1;
+    if (!g->words) return true;
+    part->words = bl_alloc(width, sizeof *part->words, err);
+    if (!part->words) return false;
+    for (size_t j = 0; j < width; j++) part->words[j] = g->scale * g->words[row * width + j];
+    return true;
+}
 
 static bool fill_parts(const gathering *g, bl_account *out, bl_error *err) {
     out->n_parts = 1 + g->n_layer * (g->H + 1);
@@ -99,6 +120,7 @@ static bool fill_parts(const gathering *g, bl_account *out, bl_error *err) {
         for (size_t h = 0; h < g->H; h++, part++) {
             snprintf(part->name, sizeof part->name, "layer %zu head %zu", i, h);
             part->value = g->scale * g->heads[i * g->H + h];
+            if (!fill_part_words(g, i * g->H + h, part, err)) return false;
         }
         snprintf(part->name, sizeof part->name, "layer %zu mlp", i);
         (part++)->value = g->scale * g->mlps[i];
@@ -246,6 +268,7 @@ bool bl_account_of(const bl_model *model, const int32_t *ids, size_t n, const bl
 void bl_account_free(bl_account *account) {
     if (!account) return;
     for (size_t i = 0; account->terms && i < account->n_terms; i++) free(account->terms[i].words);
+    for (size_t i = 0; account->parts && i < account->n_parts; i++) free(account->parts[i].words);
     free(account->parts);
     free(account->terms);
     free(account->predictions);

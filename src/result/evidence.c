@@ -67,6 +67,10 @@ bl_tree *bl_explain_tree(const bl_question *question, const char *text, const in
         bl_tree *part = bl_put_object(&b, parts, NULL);
         bl_put_text(&b, part, "name", account->parts[i].name);
         bl_put_real(&b, part, "value", account->parts[i].value);
+        if (!account->parts[i].words) continue;
+        bl_tree *row = bl_put_array(&b, part, "words");
+        for (size_t j = 0; j <= account->position; j++)
+            bl_put_real(&b, row, NULL, account->parts[i].words[j]);
     }
     put_mlp(&b, root, question->model, ids, account);
     bl_tree *predictions = bl_put_array(&b, root, "predictions");

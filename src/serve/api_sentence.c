@@ -1,7 +1,10 @@
-/* POST /api/sentence, /api/sentence/excited, /api/sentence/contributions: from a text back to the weights. */
+/* POST /api/sentence, /api/sentence/excited, /api/sentence/contributions, /api/explain: from a text back to
+ * the weights. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "serve/sentence.h"
 #include "serve/subject.h"
+#include <bilens/evidence.h>
 #include <bilens/excite.h>
 #include <bilens/predict.h>
 #include <stdlib.h>
@@ -10,23 +13,26 @@
 #define SHOWN 10
 #define MOST_DIRECTIONS 10000
 
-/* The text's tokens, at most n_ctx; to be freed with bl_ids_free. */
-static bool read_text(bl_call *call, bl_ids *ids) {
-    const bl_config *c = bl_model_config(call->explorer->model);
-    const char *text = bl_request_text(call->request, "text");
-    if (!text) return bl_fail(&call->err, BL_ERR_USAGE, "text is missing");
-    if (!bl_tokenizer_encode(bl_model_tokenizer(call->explorer->model), text, strlen(text), ids, &call->err))
-        return false;
+bool bl_sentence_read(const bl_model *model, const char *text, bl_ids *ids, bl_error *err) {
+    const bl_config *c = bl_model_config(model);
+    if (!bl_tokenizer_encode(bl_model_tokenizer(model), text, strlen(text), ids, err)) return false;
     if (ids->n > c->n_ctx)
-        return bl_fail(&call->err, BL_ERR_USAGE, "the text has %zu tokens, but the model reads at most %zu",
-                       ids->n, c->n_ctx);
-    if (ids->n == 0) return bl_fail(&call->err, BL_ERR_USAGE, "the text has no tokens");
+        return bl_fail(err, BL_ERR_USAGE, "the text has %zu tokens, but the model reads at most %zu", ids->n,
+                       c->n_ctx);
+    if (ids->n == 0) return bl_fail(err, BL_ERR_USAGE, "the text has no tokens");
     for (size_t i = 0; i < ids->n; i++)
         if (ids->data[i] < 0 || (size_t)ids->data[i] >= c->n_vocab)
-            return bl_fail(&call->err, BL_ERR_UNSUPPORTED,
+            return bl_fail(err, BL_ERR_UNSUPPORTED,
                            "the tokenizer gives id %d, but the model's vocabulary has %zu", (int)ids->data[i],
                            c->n_vocab);
     return true;
+}
+
+/* The request's text. */
+static bool read_text(bl_call *call, bl_ids *ids) {
+    const char *text = bl_request_text(call->request, "text");
+    if (!text) return bl_fail(&call->err, BL_ERR_USAGE, "text is missing");
+    return bl_sentence_read(call->explorer->model, text, ids, &call->err);
 }
 
 static bool read_position(bl_call *call, const bl_ids *ids, size_t *position) {
@@ -59,49 +65,52 @@ static void put_predictions(bl_builder *b, bl_tree *root, const bl_explorer *e, 
     }
 }
 
-bl_tree *bl_api_sentence(bl_call *call) {
-    const bl_model *model = call->explorer->model;
-    bl_ids ids = {0};
-    bl_builder b = {&call->err, false};
+bl_tree *bl_sentence_tree(const bl_explorer *e, const bl_ids *ids, bl_error *err) {
+    bl_builder b = {err, false};
     bl_tree *root = NULL;
-    bl_predictions *p = read_text(call, &ids) ? bl_predict(model, ids.data, ids.n, SHOWN, &call->err) : NULL;
+    bl_predictions *p = bl_predict(e->model, ids->data, ids->n, SHOWN, err);
     if (p) {
         root = bl_put_object(&b, NULL, NULL);
-        bl_put_integers(&b, root, "ids", ids.data, ids.n);
-        bl_put_tokens(&b, root, "tokens", model, ids.data, ids.n);
-        put_predictions(&b, root, call->explorer, p);
+        bl_put_integers(&b, root, "ids", ids->data, ids->n);
+        bl_put_tokens(&b, root, "tokens", e->model, ids->data, ids->n);
+        put_predictions(&b, root, e, p);
         root = bl_tree_built(&b, root);
     }
     bl_predictions_free(p);
+    return root;
+}
+
+bl_tree *bl_api_sentence(bl_call *call) {
+    bl_ids ids = {0};
+    bl_tree *root = read_text(call, &ids) ? bl_sentence_tree(call->explorer, &ids, &call->err) : NULL;
     bl_ids_free(&ids);
     return root;
 }
 
 /* The atlas's eigenvectors that the position excites most. */
-static bool excite(bl_call *call, const bl_ids *ids, size_t position, size_t limit,
-                   const bl_look_pair **pairs, bl_excited *out, size_t *n_out) {
-    const bl_explorer *e = call->explorer;
+static bool excite(const bl_explorer *e, const bl_ids *ids, size_t position, size_t limit,
+                   const bl_look_pair **pairs, bl_excited *out, size_t *n_out, bl_error *err) {
     size_t n = bl_interaction_size(e->model), n_pairs;
     const float *v;
-    if (!bl_look_vectors(e->atlas, &v, pairs, &n_pairs, &call->err)) return false;
-    float *x = bl_alloc(n, sizeof *x, &call->err);
+    if (!bl_look_vectors(e->atlas, &v, pairs, &n_pairs, err)) return false;
+    float *x = bl_alloc(n, sizeof *x, err);
     bool ok = x && bl_mlp_input(e->model, (size_t)bl_look_get_facts(e->atlas)->layer, ids->data, ids->n,
-                                position, x, &call->err);
+                                position, x, err);
     if (ok)
-        *n_out =
-            bl_excited_rows(v, &(*pairs)->eigenvalue, sizeof **pairs, n_pairs, n, x, limit, out, &call->err);
+        *n_out = bl_excited_rows(v, &(*pairs)->eigenvalue, sizeof **pairs, n_pairs, n, x, limit, out, err);
     free(x);
-    return ok && call->err.code == BL_OK;
+    return ok && err->code == BL_OK;
 }
 
-static bl_tree *excited(bl_call *call, const bl_ids *ids, size_t position, size_t limit) {
-    const bl_model *model = call->explorer->model;
+bl_tree *bl_excited_tree(const bl_explorer *e, const bl_ids *ids, size_t position, size_t limit,
+                         bl_error *err) {
+    const bl_model *model = e->model;
     const bl_look_pair *pairs;
     size_t n = 0;
-    bl_excited *found = bl_alloc(limit, sizeof *found, &call->err);
-    bl_builder b = {&call->err, false};
+    bl_excited *found = bl_alloc(limit, sizeof *found, err);
+    bl_builder b = {err, false};
     bl_tree *root = NULL;
-    if (found && excite(call, ids, position, limit, &pairs, found, &n)) {
+    if (found && excite(e, ids, position, limit, &pairs, found, &n, err)) {
         root = bl_put_object(&b, NULL, NULL);
         bl_put_count(&b, root, "position", position);
         bl_put_token(&b, root, "token", model, ids->data[position]);
@@ -132,7 +141,7 @@ bl_tree *bl_api_excited(bl_call *call) {
                               "bilens atlas, and give it with --atlas");
     if (read_text(call, &ids) && read_position(call, &ids, &position) &&
         bl_request_count(call->request, "limit", 20, MOST_DIRECTIONS, &limit, &call->err))
-        tree = limit ? excited(call, &ids, position, limit)
+        tree = limit ? bl_excited_tree(call->explorer, &ids, position, limit, &call->err)
                      : bl_fail_null(&call->err, BL_ERR_USAGE, "limit must be at least 1");
     bl_ids_free(&ids);
     return tree;
@@ -162,6 +171,49 @@ bl_tree *bl_api_contributions(bl_call *call) {
     }
     bl_scan_free(scan);
     bl_cache_release(held);
+    bl_ids_free(&ids);
+    return tree;
+}
+
+bl_tree *bl_why_tree(const bl_explorer *e, const bl_why *why, bl_error *err) {
+    bl_question question = {e->model, why->direction, why->layer};
+    bl_account account = {0};
+    bl_builder b = {err, false};
+    bl_tree *tree = NULL;
+    float *u = bl_alloc(bl_model_config(e->model)->d_model, sizeof *u, err);
+    bl_explain_options options = {.u = u,
+                                  .token = why->token,
+                                  .layer = why->layer,
+                                  .position = why->position,
+                                  .most = why->most,
+                                  .eigs = why->eigs,
+                                  .n_eigs = why->n_eigs,
+                                  .words = true};
+    if (u && bl_direction_vector(why->direction, &e->basis, u, err) &&
+        bl_account_of(e->model, why->ids->data, why->ids->n, &options, &account, err))
+        tree = bl_explain_tree(&question, why->text, why->ids->data, &account, err);
+    bl_account_free(&account);
+    free(u);
+    if (!tree) return NULL;
+    bl_put_count(&b, tree, "size", bl_interaction_size(e->model));
+    return bl_tree_built(&b, tree);
+}
+
+bl_tree *bl_api_explain(bl_call *call) {
+    bl_topic t;
+    bl_ids ids = {0};
+    long indices[BL_MOST_INDICES];
+    bl_tree *tree = NULL;
+    bl_why why = {.direction = &t.direction, .ids = &ids, .eigs = indices};
+    if (!bl_topic_read(call, &t) || !bl_indices_read(call, "eigs", indices, &why.n_eigs)) return NULL;
+    if (!bl_request_text(call->request, "eigs")) why.n_eigs = 0;
+    if (bl_request_count(call->request, "most", 8, MOST_DIRECTIONS, &why.most, &call->err) &&
+        read_text(call, &ids) && read_position(call, &ids, &why.position)) {
+        why.token = t.id;
+        why.layer = t.layer;
+        why.text = bl_request_text(call->request, "text");
+        tree = bl_why_tree(call->explorer, &why, &call->err);
+    }
     bl_ids_free(&ids);
     return tree;
 }

@@ -48,6 +48,7 @@ bl_tree *bl_api_heads(bl_call *call);
 bl_tree *bl_api_sentence(bl_call *call);
 bl_tree *bl_api_excited(bl_call *call);
 bl_tree *bl_api_contributions(bl_call *call);
+bl_tree *bl_api_explain(bl_call *call);
 
 /* What /api/info says, without a root's end: the static site adds to it. */
 void bl_explorer_put_info(const bl_explorer *explorer, bl_builder *builder, bl_tree *root);

@@ -4,6 +4,7 @@
  *   site.js                   BILENS_SITE: what /api/info says, and how many directions a data file has
  *   data/tokens.js            the rows of /api/tokens
  *   data/0000.js …            `shard` directions each, and the beginnings of the stories that they refer to
+ *   data/text-0.js …          a text for "Why this word?", with all that is asked about it
  *
  * A page opened from disk may load scripts, but fetch nothing: so data are scripts that hand over base64 of
  * gzipped JSON. The folder is made under a hidden name and appears as a whole, in the place of an older site
@@ -16,6 +17,7 @@
 #include "base/threads.h"
 #include "serve/page.h"
 #include "serve/site_direction.h"
+#include "serve/site_sentence.h"
 #include "serve/subject.h"
 #include <dirent.h>
 #include <errno.h>
@@ -37,6 +39,8 @@ typedef struct site {
     float *u;                      /* [shard, d] */
     bl_eigen **eigens;             /* [2, shard] */
     bl_progress progress;
+    char **texts; /* [n_texts] */
+    size_t n_texts;
 } site;
 
 static bool write_file(const site *s, const char *name, const void *data, size_t n, bl_error *err) {
@@ -135,6 +139,8 @@ static bool write_info(const site *s, bl_error *err) {
     bl_explorer_put_info(s->explorer, &b, root);
     bl_put_count(&b, root, "shard", s->shard);
     bl_put_flag(&b, root, "spectra", s->decomposers[0] != NULL);
+    bl_tree *texts = bl_put_array(&b, root, "sentences");
+    for (size_t i = 0; i < s->n_texts; i++) bl_put_text(&b, texts, NULL, s->texts[i]);
     root = bl_tree_built(&b, root);
     char *info = bl_tree_text(root, err);
     bl_tree_free(root);
@@ -160,6 +166,30 @@ static bool write_tokens(const site *s, bl_error *err) {
     for (size_t id = 0; id < s->V && !b.failed; id++)
         bl_explorer_put_row(s->explorer, &b, rows, id, true, NULL);
     return write_data(s, "tokens", bl_tree_built(&b, root), err);
+}
+
+static bool write_texts(const site *s, bl_error *err) {
+    for (size_t i = 0; i < s->n_texts; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "text-%zu", i);
+        if (!bl_progress_step(&s->progress, "reading texts", i, s->n_texts, err)) return false;
+        bl_tree *tree = bl_site_sentence(s->explorer, s->texts[i], err);
+        if (!tree || !write_data(s, name, tree, err)) return false;
+    }
+    return true;
+}
+
+/* Those that were asked for, else beginnings of stories. */
+static bool choose_texts(site *s, const bl_site_options *options, bl_error *err) {
+    enum { DEFAULT_TEXTS = 6 };
+    if (!options->sentences) return bl_site_texts(s->explorer, DEFAULT_TEXTS, &s->texts, &s->n_texts, err);
+    s->texts = bl_alloc_zero(options->n_sentences, sizeof *s->texts, err);
+    for (; s->texts && s->n_texts < options->n_sentences; s->n_texts++) {
+        const char *text = options->sentences[s->n_texts];
+        s->texts[s->n_texts] = bl_strndup(text, strlen(text), err);
+        if (!s->texts[s->n_texts]) return false;
+    }
+    return s->texts != NULL;
 }
 
 /* Spectra of the directions of `ids` [n], of model and null model. */
@@ -225,7 +255,8 @@ static bool make_all(site *s, bool spectra, bl_error *err) {
     s->u = bl_alloc(count, sizeof *s->u, err);
     s->eigens = bl_alloc_zero(2 * s->shard, sizeof(bl_eigen *), err);
     if (!s->u || !s->eigens || (spectra && !make_decomposers(s, err))) return false;
-    if (!write_page(s, err) || !write_info(s, err) || !write_tokens(s, err)) return false;
+    if (!write_page(s, err) || !write_info(s, err) || !write_tokens(s, err) || !write_texts(s, err))
+        return false;
     size_t shards = (s->V + s->shard - 1) / s->shard;
     for (size_t i = 0; i < shards; i++)
         if (!bl_progress_step(&s->progress, "writing", i, shards, err) || !write_shard(s, i, err))
@@ -285,7 +316,8 @@ bool bl_site_write(const bl_model *model, const char *atlas, const char *directo
                 atlas);
         goto done;
     }
-    if (!bl_staging_make(&staging, path, false, "the site", err)) goto done;
+    if (!choose_texts(&s, options, err) || !bl_staging_make(&staging, path, false, "the site", err))
+        goto done;
     s.staging = staging.path;
     ok = make_all(&s, !options->no_spectra, err) && put_in_place(s.staging, path, err);
 done:
@@ -295,6 +327,7 @@ done:
     bl_explorer_free(s.explorer);
     free(s.u);
     free(s.eigens);
+    bl_site_texts_free(s.texts, s.n_texts);
     bl_staging_free(&staging, !ok);
     free(path);
     return ok;

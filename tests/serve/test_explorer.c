@@ -290,6 +290,35 @@ static void test_tokens(void **state) {
     end(&without);
 }
 
+/* The parts sum to the logit, the terms to the MLP's part, a head's words to the head. */
+static void check_account(setting *s) {
+    json_t *account = ask(s, "/api/explain", "text=Tom+likes+to+swim&position=2&token=swim&minus=run&most=3",
+                          200, ""),
+           *parts = json_object_get(account, "parts"), *mlp = json_object_get(account, "mlp"), *item;
+    double sum = 0, terms = key(mlp, "constant") + key(mlp, "rest");
+    size_t i, j, split = 0;
+    json_array_foreach(parts, i, item) {
+        const json_t *words = json_object_get(item, "words"), *share;
+        double whole = 0;
+        sum += key(item, "value");
+        if (!words) continue;
+        assert_int_equal(json_array_size(words), 3);
+        json_array_foreach(words, j, share) whole += json_number_value(share);
+        assert_near(whole, key(item, "value"), 1e-6, 1);
+        split++;
+    }
+    assert_true(split > 0);
+    assert_near(sum, key(account, "logit"), 1e-5, 1);
+    assert_int_equal(json_array_size(json_object_get(mlp, "terms")), 3);
+    json_array_foreach(json_object_get(mlp, "terms"), i, item) {
+        terms += key(item, "value");
+        assert_non_null(json_object_get(item, "words"));
+    }
+    assert_near(terms, key(mlp, "total"), 1e-5, 1);
+    assert_true(key(account, "size") >= 16);
+    json_decref(account);
+}
+
 static void test_sentence(void **state) {
     (void)state;
     setting s = begin("bias", true);
@@ -349,11 +378,15 @@ static void test_sentence(void **state) {
     bl_trace_free(trace);
     json_decref(excited);
     bl_ids_free(&ids);
+    check_account(&s);
     char longer[600] = "text=a";
     for (size_t i = 0; i < 100; i++) strcat(longer, "+swim");
     refused(&s, "/api/sentence", longer, 400, "reads at most 32");
     refused(&s, "/api/sentence", "", 400, "text is missing");
     refused(&s, "/api/sentence/contributions", "text=a&token=swim&position=2", 400, "position 2");
+    refused(&s, "/api/explain", "text=a&token=swim&position=2", 400, "position 2");
+    refused(&s, "/api/explain", "text=a&token=swim&eigs=999", 400, "999");
+    refused(&s, "/api/explain", "token=swim", 400, "text is missing");
     end(&s);
 }
 

@@ -187,25 +187,49 @@ test("a word's tip tells its contribution and the heads that carried it", async 
   await leave(page);
 });
 
-test("a sentence: predictions, what a word excites, and why", async () => {
-  const page = await visit("#/sentence");
-  await page.getByLabel("Text").fill("Once upon a time there was a boy who liked to");
-  await page.waitForFunction(() => [...document.querySelectorAll(".word")].some(w => w.textContent === "boy"));
-  const truth = bilens("tokenize", "--text", "Once upon a time there was a boy who liked to");
-  assert.deepEqual(await texts(page, ".word"), truth.tokens);
-  await page.waitForSelector(".excited tbody tr");
+test("why this word: an account that sums to the logit, against another word, opened by word and head", async () => {
+  const text = "Tom went to the lake. He jumped into the",
+    page = await visit("#/sentence");
+  await page.getByLabel("Text").fill(text);
+  await page.waitForFunction(() => [...document.querySelectorAll(".word")].some(w => w.textContent === "lake"));
+  assert.deepEqual(await texts(page, ".word"), bilens("tokenize", "--text", text).tokens);
   const shown = (await texts(page, ".predictions .v")).map(parseFloat);
   assert.equal(shown.length, 10);
   assert.ok(shown.every((p, i) => i === 0 || p <= shown[i - 1]));
+  /* The parts sum to the logit that the program gives. */
+  const check = async truth => {
+    await page.waitForFunction(
+      want => {
+        const total = document.querySelector(".waterfall .total .v");
+        return total && Math.abs(parseFloat(total.textContent.replace("\u2212", "-")) - want) < 0.01;
+      },
+      truth.logit
+    );
+    const values = (await texts(page, ".waterfall .v")).map(t => parseFloat(plain(t))),
+      total = values.pop();
+    assert.ok(Math.abs(values.reduce((a, b) => a + b, 0) - total) < 0.02, `${values} sum to ${total}`);
+    await page.waitForSelector(".shares .heads");
+    const term = parseFloat(plain(await page.locator(".shares .note b").textContent())),
+      sums = (await texts(page, ".shares .heads .sum")).map(t => parseFloat(plain(t)));
+    assert.ok(Math.abs(sums.pop() - term) < 0.02, "its words sum to the term");
+  };
+  await check(bilens("explain", "--text", text, "--token", "water", "--minus", "*"));
+  await page.getByRole("link", { name: "rather than pond" }).click();
+  await check(bilens("explain", "--text", text, "--token", "water", "--minus", "pond"));
+  assert.match(await page.locator(".account h2").textContent(), /water rather than pond/);
+  await page.locator(".waterfall a", { hasText: "head 4" }).click();
+  await page.waitForFunction(() => /head 4 adds/.test(document.querySelector(".shares .note").textContent));
+  /* What the place excites, of all directions. */
   const activations = (await texts(page, ".excited .single")).map(t => Math.abs(parseFloat(plain(t))));
   assert.ok(activations.length > 5 && activations.every((a, i) => i === 0 || a <= activations[i - 1] + 0.011));
-  await page.locator(".excited tbody a").nth(1).click();
-  await page.waitForSelector(".shares .heads");
-  const chosen = plain(await page.locator(".excited [aria-current] .single").textContent());
-  await page.waitForFunction(a => document.querySelector(".shares .note b").textContent.replace("\u2212", "-") === a, chosen);
+  await page.locator(".excited tbody a").nth(4).click();
+  await page.waitForFunction(() => {
+    const row = document.querySelector(".excited [aria-current] .single");
+    return row && document.querySelector(".shares .note").textContent.includes(`adds ${/^\d/.test(row.textContent) ? "+" : ""}${row.textContent} `);
+  });
   await page.locator(".word").nth(3).click();
   await page.waitForFunction(
-    () => document.querySelector("section h2").textContent === "After “a”" && document.querySelector(".word:nth-child(4)[aria-current]")
+    () => document.querySelector("section h2").textContent === "After “to”" && document.querySelector(".word:nth-child(4)[aria-current]")
   );
   await leave(page);
 });

@@ -86,7 +86,7 @@ async function sentences(server) {
       await page.evaluate(async text => {
         const frame = () => new Promise(done => requestAnimationFrame(done)),
           start = performance.now();
-        document.querySelectorAll(".word, .excited, .shares > *").forEach(e => e.remove());
+        document.querySelectorAll(".word, .excited, .account > *, .shares > *").forEach(e => e.remove());
         location.hash = "#/sentence?" + new URLSearchParams({ text });
         while (!(
           document.querySelectorAll(".word").length === 200 &&
@@ -99,7 +99,7 @@ async function sentences(server) {
       }, text)
     );
   }
-  report("a sentence of 200 tokens: predictions, excited, contributions", times);
+  report("a sentence of 200 tokens: predictions, account, words, excited", times);
   await page.context().close();
 }
 

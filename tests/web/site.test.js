@@ -75,8 +75,26 @@ test("sorting, comparing, sharing, and what needs the server", async () => {
   await page.show("index.html#/direction?token=mother&eig=0&show=bars");
   await page.waitForSelector('.vector[data-index="0"] .bars');
   await page.show("index.html#/sentence");
-  await page.waitForSelector(".failure");
-  assert.match(await page.locator(".failure").textContent(), /bilens serve/);
+  await page.waitForSelector(".shares .heads");
+  const sums = async () => (await page.locator(".waterfall .v").allTextContents()).map(number);
+  const closes = values => Math.abs(values.slice(0, -1).reduce((a, b) => a + b, 0) - values[values.length - 1]) < 0.02;
+  const alone = await sums();
+  assert.ok(closes(alone), `${alone}`);
+  assert.equal(await page.locator(".predictions .button").count(), 4);
+  await page.locator(".predictions .button").nth(1).click();
+  await page.waitForFunction(() => document.querySelector(".account h2").textContent.includes("rather than"));
+  const against = await sums();
+  assert.ok(closes(against), `${against}`);
+  /* The other way round the same sum with the other sign. */
+  const rival = await page.locator(".account h2 .tok").last().textContent();
+  await page.locator(".predictions a", { hasText: new RegExp(`^${rival}$`) }).click();
+  await page.waitForFunction(rival => document.querySelector(".account h2").textContent === "Why " + rival, rival);
+  await page.locator(".predictions .button").first().click();
+  await page.waitForFunction(() => document.querySelector(".account h2").textContent.includes("rather than"));
+  const turned = await sums();
+  assert.ok(closes(turned) && Math.abs(turned[turned.length - 1] + against[against.length - 1]) < 0.01, `${turned}`);
+  await page.locator(".excited a").first().click();
+  await page.waitForSelector(".vector .vt");
   await page.show("index.html#/direction?token=mother&minus=swim");
   await page.waitForSelector(".failure");
   assert.match(await page.locator(".failure").textContent(), /running explorer/);
