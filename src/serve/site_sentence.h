@@ -7,8 +7,8 @@
  * freed with bl_site_texts_free. */
 bool bl_site_texts(bl_explorer *explorer, size_t most, char ***texts, size_t *n, bl_error *err);
 void bl_site_texts_free(char **texts, size_t n);
-/* {"sentence": as /api/sentence, "excited": [as /api/sentence/excited, per position], "why": {"position token":
- * as /api/explain, "position token rival": …}} of the likeliest tokens at each position, and of the likeliest
- * rather than each other one. */
+/* {"sentence": as /api/sentence, "excited": [as /api/sentence/excited, per position], "why": {"position
+ * token": as /api/explain, "position token rival": …}} of the likeliest tokens at each position, and of the
+ * likeliest rather than each other one. */
 bl_tree *bl_site_sentence(bl_explorer *explorer, const char *text, bl_error *err);
 #endif
