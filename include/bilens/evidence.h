@@ -21,7 +21,8 @@ extern "C" {
 #endif
 
 /** The account of `ids` [n], tokens of `text`. With options->words every term has "words": {"tokens":
- * [position + 1], "direct": […], "head 0": […], …, "bias"}, and each head among the parts "words": […]. */
+ * [position + 1], "direct": […], "head 0": […], …, "bias"},
+ * and each head among the parts has "words": […]. */
 BL_API bl_tree *bl_explain_tree(const bl_question *question, const char *text, const int32_t *ids,
                                 const bl_account *account, bl_error *err);
 BL_API bl_table *bl_explain_rows(const bl_tree *tree, bl_error *err);
