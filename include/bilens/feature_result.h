@@ -15,6 +15,13 @@ BL_API bl_tree *bl_features_tree(const bl_model *model, size_t layer, const bl_d
 /** A row per feature and rank. Free with bl_table_free. */
 BL_API bl_table *bl_features_rows(const bl_tree *features, bl_error *err);
 
+/** Reads the eigenvectors of an eigen result (bl_eigen_tree; `eigen` is what it was made of) in a dictionary
+ * of what the MLP reads, too: to each vector's "sources" comes "features", with the features b of largest and
+ * lowest v . f_b, called "#b"; to the root "basis" {"dictionary", "features"}. BL_ERR_INPUT when the
+ * dictionary has another width. */
+BL_API bool bl_eigen_tree_read_in(bl_tree *tree, const bl_eigen *eigen, const bl_dictionary *dictionary,
+                                  bl_error *err);
+
 #ifdef __cplusplus
 }
 #endif

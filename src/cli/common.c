@@ -248,3 +248,14 @@ bool read_lines(const char *name, const char *path, text_list *list, bl_error *e
     if (!list->storage && err->code == BL_ERR_INPUT) bl_error_prefix(err, name);
     return list->storage && cut_lines(name, path, list, n, err);
 }
+
+bl_tree *add_basis(bl_tree *tree, const bl_model *model, const bl_eigen *eigen, const char *path,
+                   bl_error *err) {
+    if (!tree || !path) return tree;
+    bl_dictionary *a = bl_dictionary_read(path, bl_model_config(model)->d_model, err);
+    bool ok = a && bl_eigen_tree_read_in(tree, eigen, a, err);
+    bl_dictionary_free(a);
+    if (ok) return tree;
+    bl_tree_free(tree);
+    return NULL;
+}

@@ -73,6 +73,16 @@ bl_eigen *decompose(const bl_model *model, direction_options *options, bool all,
 /* After read_direction or decompose; points into the options. */
 bl_direction as_direction(const direction_options *options);
 
+/* The option that reads eigenvectors in a dictionary, alike in every verb; add_basis adds the reading to an
+ * eigen result (NULL stays NULL; freed when it fails). */
+#define BASIS_OPTION(path)                                                                                  \
+    {                                                                                                       \
+        "basis", OPTION_TEXT, &(path), "DICT",                                                              \
+            "also read eigenvectors in this dictionary of what the MLP reads: a folder, or a matrix [F, d]" \
+    }
+bl_tree *add_basis(bl_tree *tree, const bl_model *model, const bl_eigen *eigen, const char *path,
+                   bl_error *err);
+
 /* The whole of standard input as text (freed with free), NUL-terminated after *size bytes; without `size`
  * a NUL in it is BL_ERR_INPUT. */
 char *read_stdin(size_t *size, bl_error *err);

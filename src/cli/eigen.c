@@ -113,11 +113,12 @@ static int run_query(const verb *self, common *c, const direction_options *d, co
 static int run(int argc, char **argv, const verb *self) {
     common c = {0};
     direction_options d = {0};
-    const char *plot = NULL, *surrogate = NULL;
+    const char *plot = NULL, *surrogate = NULL, *basis = NULL;
     form f = {0};
     query_options q = {.head = NOT_GIVEN, .distance = NOT_GIVEN};
     bl_error err = {0};
     const option table[] = {DIRECTION_OPTIONS(d),
+                            BASIS_OPTION(basis),
                             {"plot", OPTION_OUTPUT, &plot, "FILE",
                              "also draw the spectrum: .svg, .png or .pdf"},
                             {"surrogate", OPTION_TEXT, &surrogate, "FILE",
@@ -149,6 +150,7 @@ static int run(int argc, char **argv, const verb *self) {
     bl_tree *tree = eigen ? bl_surrogate_eigen_tree(&subject, eigen, d.eigs.items, d.eigs.n, f.surrogate,
                                                     f.linear, f.constant, &err)
                           : NULL;
+    tree = add_basis(tree, model, eigen, basis, &err);
     if (tree) tell_quality(&c, &f, d.layer);
     if (tree && plot && !bl_spectrum_figure(tree, plot, &err)) {
         bl_tree_free(tree);

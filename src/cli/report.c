@@ -14,7 +14,7 @@ typedef struct report_options {
     direction_options direction;
     corpus_options corpora;
     size_t top, stories, distance;
-    const char *from;
+    const char *from, *basis;
     bool exact;
 } report_options;
 
@@ -42,6 +42,7 @@ static bl_tree *analyse(common *c, report_options *o, bl_eigen **eigen, bl_error
     note_corpus(c, corpus, model);
     info = bl_info_tree(model, err);
     if (info) spectrum = bl_eigen_tree(&subject, *eigen, d->eigs.items, d->eigs.n, err);
+    spectrum = add_basis(spectrum, model, *eigen, o->basis, err);
     if (spectrum) found = bl_scan_tree(&subject, *eigen, scan, d->eigs.items, d->eigs.n, err);
     static const char *const embedded[] = {"stories.txt (comes with bilens)"};
     bool named = o->corpora.files.n > 0;
@@ -99,6 +100,7 @@ static int run(int argc, char **argv, const verb *self) {
     bl_error err = {0};
     const option table[] = {DIRECTION_OPTIONS(o.direction),
                             CORPUS_OPTIONS(o.corpora, CORPUS_FORMATS "; - is standard input"),
+                            BASIS_OPTION(o.basis),
                             {"top", OPTION_COUNT, &o.top, "N",
                              "matches per eigenvector, at most one per story (default 8)"},
                             {"stories", OPTION_COUNT, &o.stories, "N", "read at most N stories"},

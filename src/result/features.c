@@ -1,6 +1,11 @@
 /* Forms of features as a tree and as a table (docs/specification.md, 17). */
 #include <bilens/feature_result.h>
+#include "base/error.h"
+#include "base/memory.h"
+#include "linear/gemm.h"
+#include "result/results.h"
 #include <jansson.h>
+#include <stdlib.h>
 
 static void put_list(bl_builder *b, bl_tree *at, const char *key, const bl_feature_list *list, bool pairs) {
     bl_tree *out = bl_put_object(b, at, key);
@@ -109,4 +114,33 @@ bl_table *bl_features_rows(const bl_tree *features, bl_error *err) {
         }
     }
     return rows;
+}
+
+bool bl_eigen_tree_read_in(bl_tree *tree, const bl_eigen *eigen, const bl_dictionary *a, bl_error *err) {
+    enum { SHOWN = 10 };
+    bl_builder b = {err, false};
+    bl_basis basis = bl_dictionary_basis(a, false);
+    size_t d = (size_t)bl_tree_real(tree, "d_model");
+    if (a->d != d)
+        return bl_fail(err, BL_ERR_INPUT, "%s: its features have %zu numbers, this model's have %zu", a->name,
+                       a->d, d);
+    float *values = bl_alloc(a->F, sizeof *values, err);
+    if (!values) return false;
+    bl_tree *root = bl_put_object(&b, tree, "basis");
+    bl_put_text(&b, root, "dictionary", a->name);
+    bl_put_count(&b, root, "features", a->F);
+    const bl_tree *vectors = json_object_get(tree, "vectors");
+    for (size_t i = 0; !b.failed && i < json_array_size(vectors); i++) {
+        bl_tree *vector = json_array_get(vectors, i);
+        const float *v = bl_eigen_vector(eigen, (long)bl_tree_real(vector, "index"));
+        if (!v) {
+            bl_builder_fail(&b, BL_ERR_USAGE, "the result's eigenvectors are not of this form");
+            break;
+        }
+        bl_gemv_n(a->F, d, 1.0F, a->decoder, d, v, 0.0F, values); /* biases: the last coordinate stays out */
+        bl_put_extremes(&b, bl_put_object(&b, json_object_get(vector, "sources"), "features"), &basis, values,
+                        SHOWN);
+    }
+    free(values);
+    return !b.failed;
 }
