@@ -12,10 +12,10 @@ set(BILENS_HOUSE
   "model model generate_model predict"
   "decompose bilinear basis direction eigen decompose hosvd diff pairs head dictionary"
   "subject image subject"
-  "scan scan excite"
+  "scan scan excite neighbours"
   "evidence surrogate image_evidence ablate explain truncate chance features dictionary_eval"
   "train train image_train dictionary_train"
-  "result tree image_result result evidence feature_result"
+  "result tree image_result result evidence feature_result neighbour_result"
   "atlas atlas"
   "report image_report report"
   "serve serve")

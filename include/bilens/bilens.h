@@ -19,6 +19,7 @@
  *  bilinear.h           the map by itself                 eigen.h      eigenpairs of a form
  *  basis.h              named vectors, paths              direction.h  what is asked, as text
  *  decompose.h          a model's layer, virtual tokens   scan.h       top inputs
+ *  neighbours.h         what a vector looks like in context
  *  predict.h, excite.h  a text's predictions, and which eigenvectors a place excites
  *  explain.h, truncate.h, ablate.h, chance.h, pairs.h, hosvd.h, diff.h    evidence; evidence.h: as results
  *  head.h               one head of bilinear attention by itself
@@ -62,6 +63,8 @@
 #include <bilens/image_result.h>
 #include <bilens/image_train.h>
 #include <bilens/model.h>
+#include <bilens/neighbour_result.h>
+#include <bilens/neighbours.h>
 #include <bilens/pairs.h>
 #include <bilens/predict.h>
 #include <bilens/report.h>
