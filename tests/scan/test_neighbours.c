@@ -11,7 +11,6 @@ static bl_corpus *stories(void) {
     return corpus;
 }
 
-
 static int descending(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x < y) - (x > y);
