@@ -4,7 +4,13 @@
 (function () {
   const BILENS = globalThis.BILENS;
   const { h } = BILENS;
-  const names = ["find", "direction", "sentence", "compare"];
+  /* The views: of a language model, and of an image model, whose first one is the gallery. */
+  let names = ["find", "direction", "sentence", "compare"];
+  const imageViews = [
+    ["classes", "Classes"],
+    ["class", "A class"],
+    ["image", "An image"]
+  ];
   const main = document.getElementById("main");
   let shown = null,
     view = null;
@@ -20,8 +26,9 @@
   };
   /* "ts-1-256 · layer 0 · 354 stories" */
   BILENS.kicker = () => {
-    const { model, atlas, corpus } = BILENS.info,
+    const { model, atlas, corpus, images } = BILENS.info,
       parts = [BILENS.visible(BILENS.shortName(model.model))];
+    if (images) parts.push(BILENS.grouped(images) + " images");
     if (atlas) parts.push("layer " + atlas.layer);
     if (corpus && corpus.stories) parts.push(BILENS.grouped(corpus.stories) + " stories");
     if (!BILENS.source.server) parts.push("static site");
@@ -36,9 +43,9 @@
 
   async function route() {
     if (location.hash && !location.hash.startsWith("#/")) return;
-    const [path, query] = (location.hash.slice(2) || "find").split(/\?(.*)/s),
+    const [path, query] = (location.hash.slice(2) || names[0]).split(/\?(.*)/s),
       params = new URLSearchParams(query || "");
-    const name = names.includes(path) ? path : "find";
+    const name = names.includes(path) ? path : names[0];
     BILENS.hideTip();
     if (shown !== name) {
       shown = name;
@@ -73,7 +80,8 @@
     }
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
     const view_ = names[+event.key - 1];
-    if (event.key === "/") document.querySelector("#search input").focus();
+    const search = document.querySelector("#search input");
+    if (event.key === "/" && search) search.focus();
     else if (view_) location.hash = document.querySelector(`.views a[data-view="${view_}"]`).getAttribute("href");
     else if ((event.key === "[" || event.key === "]") && view && view.step) view.step(event.key === "]" ? 1 : -1);
     else if (event.key === "t") document.getElementById("theme").click();
@@ -99,6 +107,13 @@
         )
       );
   }
+  function useImageViews() {
+    names = imageViews.map(([name]) => name);
+    document.querySelector(".home").setAttribute("href", "#/" + names[0]);
+    document
+      .querySelector(".views")
+      .replaceChildren(...imageViews.map(([name, title]) => h("a", { href: "#/" + name, "data-view": name }, title)));
+  }
   async function start() {
     const site = globalThis.BILENS_SITE;
     BILENS.source = site ? BILENS.siteSource(site) : BILENS.serverSource();
@@ -110,13 +125,14 @@
         BILENS.goTo(BILENS.directionLink(token), false);
       }
     });
-    document.getElementById("search").append(search, h("kbd", { "aria-hidden": "true" }, "/"));
     try {
       BILENS.info = await BILENS.source.info();
     } catch (error) {
       main.replaceChildren(h("header", { class: "head" }, BILENS.failure(error)));
       return;
     }
+    if (BILENS.info.classes) useImageViews();
+    else document.getElementById("search").append(search, h("kbd", { "aria-hidden": "true" }, "/"));
     foot(BILENS.info);
     document.querySelector(".skip").addEventListener("click", event => {
       event.preventDefault();

@@ -97,6 +97,22 @@
       query.set("distance", distance);
       return get("api/heads?" + query);
     };
+    /* Of an image model: a direction is { name, minus: [], space }; all answer with pictures. */
+    const classQuery = ({ name, minus, space }, more) => {
+      const query = new URLSearchParams({ class: name, ...more });
+      for (const other of minus) query.append("minus", other);
+      if (space === "pixel") query.set("space", "pixel");
+      return query;
+    };
+    source.gallery = space => get("api/gallery" + (space === "pixel" ? "?space=pixel" : ""));
+    source.classEigen = (direction, eigs) => {
+      const query = classQuery(direction);
+      for (const index of eigs || []) query.append("eigs", index);
+      return get("api/eigen?" + query);
+    };
+    source.classScan = (direction, index, top) => get("api/scan?" + classQuery(direction, { eigs: index, top }));
+    source.image = image => get("api/image?" + new URLSearchParams({ image }));
+    source.explain = (image, space) => get("api/explain?" + new URLSearchParams({ image, top: 6, space }));
     source.sentence = text => post("api/sentence\n" + new URLSearchParams({ text }));
     source.excited = (text, position) => post("api/sentence/excited\n" + new URLSearchParams({ text, position, limit: 200 }));
     source.canOppose = source.canExplain = () => true;

@@ -7,11 +7,18 @@
 #ifndef BILENS_IMAGE_EVIDENCE_H
 #define BILENS_IMAGE_EVIDENCE_H
 
+#include <bilens/chance.h>
 #include <bilens/image.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/** How large a spectrum chance makes (chance.h) for direction u [h] of block `layer`: R's rows and u's
+ * entries permuted among live units. In pixel space the draws are taken to the pixels, too, so that places
+ * are those of bl_image_eigen_new's spectrum. Free with bl_chance_free. */
+BL_API bool bl_image_chance(const bl_image_model *model, const float *u, size_t layer, bl_space space,
+                            size_t draws, uint64_t seed, bl_progress progress, bl_chance *out, bl_error *err);
 
 /** An image that excites an eigenvector. */
 typedef struct bl_image_match {

@@ -34,6 +34,9 @@ BL_API bl_tree *bl_image_scan_tree(const bl_image_question *question, const bl_i
                                    size_t images, bl_error *err);
 BL_API bl_tree *bl_image_truncate_tree(const bl_image_model *model, const bl_image_truncation *truncation,
                                        bl_space space, bool raw, bl_error *err);
+/** {"model", "layer", "class", "class_index", "minus", "space", "draws", "dead", "shift", "norm",
+ * "places"}, as the null verb has them for tokens. */
+BL_API bl_tree *bl_image_null_tree(const bl_image_question *question, const bl_chance *chance, bl_error *err);
 /** All classes: `eigens` [C], class by class. */
 BL_API bl_tree *bl_image_atlas_tree(const bl_image_model *model, bl_image_eigen *const *eigens,
                                     bl_space space, bool raw, bl_error *err);

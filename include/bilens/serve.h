@@ -3,6 +3,7 @@
 #ifndef BILENS_SERVE_H
 #define BILENS_SERVE_H
 
+#include <bilens/image.h>
 #include <bilens/model.h>
 
 #ifdef __cplusplus
@@ -31,6 +32,11 @@ typedef struct bl_server bl_server;
  * public_origin is no address. */
 BL_API bl_server *bl_server_new(const bl_model *model, bl_corpus *corpus, const bl_serve_options *options,
                                 bl_error *err);
+/** The same for an image model: the gallery of its classes, their eigenvectors as pictures, and what an image
+ * excites. `images` may be NULL: then there are no top images. Of the options: corpus_name (of the images),
+ * address, port, public_origin. */
+BL_API bl_server *bl_server_new_images(const bl_image_model *model, const bl_images *images,
+                                       const bl_serve_options *options, bl_error *err);
 /** Ends running work, closes connections, waits for the threads. NULL is allowed. */
 BL_API void bl_server_free(bl_server *server);
 /** "http://127.0.0.1:8470/", owned by the server. */

@@ -104,6 +104,29 @@ static int run_eigen(int argc, char **argv, const verb *self) {
     return status;
 }
 
+static int run_null(int argc, char **argv, const verb *self) {
+    common c = {0};
+    image_options o = {.layer = SIZE_MAX};
+    size_t draws = 99, seed = 0;
+    bl_error err = {0};
+    const option table[] = {CLASS_OPTIONS(o),
+                            {"draws", OPTION_COUNT, &draws, "R", "draws of the null model (default 99)"},
+                            {"seed", OPTION_COUNT, &seed, "N", "of the draws (default 0)"},
+                            {0}};
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
+    if (status >= 0) return status;
+    bl_tree *tree = NULL;
+    bl_chance chance = {0};
+    if (image_open_model(&c, &o, &err) && image_decompose(&o, &err) &&
+        bl_image_chance(o.model, o.u, o.layer, o.space, draws, seed, progress_bar(c.quiet), &chance, &err)) {
+        bl_image_question q = image_question_of(&o);
+        tree = bl_image_null_tree(&q, &chance, &err);
+    }
+    bl_chance_free(&chance);
+    static const view how = {NULL, bl_null_rows};
+    return image_end(self, &c, &o, tree, &how, &err);
+}
+
 static int run_scan(int argc, char **argv, const verb *self) {
     common c = {0};
     image_options o = {.layer = SIZE_MAX};
@@ -455,6 +478,10 @@ static const verb image_verbs[] = {
     {"scan", "images that excite the eigenvectors of a class", run_scan,
      "For each eigenvector the images of largest squared similarity.",
      "  bilens scan fashion-64 --class sneaker --images /usr/share/datasets/fashion-mnist --eigs -1,0\n"},
+    {"null", "how large a spectrum chance makes", run_null,
+     "Compares each place of a class's spectrum with the same place of null models, whose rows of R and "
+     "entries of the class row are\npermuted.",
+     "  bilens null fashion-64 --class sneaker --minus all --draws 199\n"},
     {"truncate", "accuracy against rank", run_truncate,
      "Every class's form is cut to its K eigenvectors of largest |eigenvalue|, classes centred unless --raw.",
      "  bilens truncate fashion-64 --images /usr/share/datasets/fashion-mnist --ranks 1,5,10,20\n"},
@@ -485,7 +512,7 @@ static const verb image_verbs[] = {
      "  bilens trace fashion-64 --images /usr/share/datasets/fashion-mnist --image 3 -o "
      "trace.safetensors\n"}};
 
-extern const verb image_train_verb;
+extern const verb image_train_verb, image_serve_verb;
 
 /* The first argument that names an image model and is no option's value but MODEL. */
 static bool names_image_model(int argc, char **argv) {
@@ -503,17 +530,45 @@ static bool has_option(int argc, char **argv, const char *name) {
     return false;
 }
 
-const verb *image_verb(const char *name, int argc, char **argv, bool *refused) {
+const char *image_verb_names(void) {
+    static char names[256];
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof image_verbs / sizeof *image_verbs && n < sizeof names; i++)
+        n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "", image_verbs[i].name);
+    return names;
+}
+
+/* Why a verb does not work on image models. */
+static const char *reason(const char *name) {
+    static const char *const reasons[][2] = {
+        {"ablate",
+         "ablation compares a token's own positions with all others of a text, and an image has one "
+         "prediction, in which all classes compete; truncate keeps the largest eigenvectors of "
+         "every class, explain shows what each adds to a logit"},
+        {"pairs", "pairs are of two tokens of a vocabulary; 'eigen --space pixel' gives the form in pixels"},
+        {"similar", "there are as few directions as classes; hosvd and diff compare their forms"},
+        {"features", "dictionaries of features are those of a language model's stream"},
+        {"surrogate", "its blocks are bilinear, or (with a gate) only eval works"},
+        {"excite", "it reads no text; 'explain --image' shows which eigenvectors an image excites"},
+        {"tokenize", "it reads no text"},
+        {"generate", "it writes no text"}};
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        if (strcmp(name, reasons[i][0]) == 0) return reasons[i][1];
+    return "this verb is for language models";
+}
+
+const verb *image_verb(const char *name, int argc, char **argv, const char **refused) {
     static const char *const never[] = {"train", "tokenizer", "fetch", "mask", "fourier", "study"};
-    *refused = false;
+    *refused = NULL;
     if (strcmp(name, "train") == 0 &&
         (has_option(argc, argv, "--images") || has_option(argc, argv, "--modular")))
         return &image_train_verb;
     for (size_t i = 0; i < sizeof never / sizeof *never; i++)
         if (strcmp(name, never[i]) == 0) return NULL;
     if (!names_image_model(argc, argv)) return NULL;
+    if (strcmp(name, "serve") == 0) return &image_serve_verb;
     for (size_t i = 0; i < sizeof image_verbs / sizeof *image_verbs; i++)
         if (strcmp(name, image_verbs[i].name) == 0) return &image_verbs[i];
-    *refused = true;
+    *refused = reason(name);
     return NULL;
 }

@@ -37,16 +37,17 @@ int main(int argc, char **argv) {
                threads == 1 ? "" : "s");
         return 0;
     }
-    bool refused;
+    const char *refused;
     const verb *image = image_verb(argv[1], argc - 2, argv + 2, &refused);
     if (image) return image->run(argc - 2, argv + 2, image);
     for (size_t i = 0; i < N_VERBS; i++) {
         if (strcmp(argv[1], verbs[i]->name) != 0) continue;
         if (!refused) return verbs[i]->run(argc - 2, argv + 2, verbs[i]);
         return fail_usage(
-            verbs[i], "MODEL is an image model, for which this verb means nothing; these work: info, eval, "
-                      "eigen, scan, truncate, atlas, explain, hosvd, diff, report, export, describe, trace, "
-                      "mask");
+            verbs[i],
+            "MODEL is an image model: %s; these verbs work: %s, serve, mask, fourier (of modular "
+            "addition)",
+            refused, image_verb_names());
     }
     char name[256];
     bl_escape(argv[1], name, sizeof name);

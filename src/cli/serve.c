@@ -1,5 +1,5 @@
 /* bilens serve: the explorer. */
-#include "cli/common.h"
+#include "cli/serve.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include <bilens/serve.h>
@@ -42,13 +42,29 @@ static bool is_loopback(const char *address) {
            strcmp(address, "::1") == 0;
 }
 
-/* Until Ctrl-C or SIGTERM. Children that opened a browser are buried meanwhile. */
+/* Until Ctrl-C or SIGTERM. Reaps the child process that opened the browser. */
 static void wait_for_end(void) {
     while (!interrupt_requested()) {
         struct timespec moment = {.tv_nsec = 100000000};
         nanosleep(&moment, NULL);
         while (waitpid(-1, NULL, WNOHANG) > 0) {}
     }
+}
+
+int serve_until_end(const verb *self, const common *c, const bl_server *server, const char *model,
+                    const bl_serve_options *o, bool show) {
+    if (o->address && !is_loopback(o->address))
+        fprintf(
+            stderr,
+            "bilens: serve: warning: everybody who can reach %s can use this server: there is no password\n",
+            o->address);
+    if (printf("%s\n", bl_server_url(server)) <= 0 || fflush(stdout) != 0) return fail_output(self);
+    note(c, "bilens: serve: %s; Ctrl-C ends it", model);
+    if (o->public_origin)
+        note(c, "bilens: serve: also answers as %s, for a proxy that leads there", o->public_origin);
+    if (show) open_url(c, bl_server_url(server));
+    wait_for_end();
+    return 0;
 }
 
 static int run(int argc, char **argv, const verb *self) {
@@ -63,12 +79,7 @@ static int run(int argc, char **argv, const verb *self) {
          "an atlas of this model: faster, and directions can be ranked and found by a text"},
         CORPUS_OPTIONS(corpora, CORPUS_FORMATS " (default: the atlas's, or those that come with bilens)"),
         {"stories", OPTION_COUNT, &o.max_stories, "N", "keep at most N stories to scan (default 20000)"},
-        {"port", OPTION_COUNT, &port, "N", "port to listen at (default 8470; 0 = any that is free)"},
-        {"address", OPTION_TEXT, &o.address, "A",
-         "listen at this address, for others to see, instead of at 127.0.0.1 and ::1"},
-        {"public-origin", OPTION_TEXT, &o.public_origin, "URL",
-         "the address under which a reverse proxy shows this server, as https://example.org/bilens"},
-        {"open", OPTION_FLAG, &show, NULL, "open the page in the browser"},
+        SERVE_OPTIONS(o, port, show),
         {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_NONE, NULL, true);
     if (status >= 0) return status;
@@ -90,17 +101,7 @@ static int run(int argc, char **argv, const verb *self) {
         status = fail_with(self, &err);
         goto done;
     }
-    if (o.address && !is_loopback(o.address))
-        fprintf(
-            stderr,
-            "bilens: serve: warning: everybody who can reach %s can use this server: there is no password\n",
-            o.address);
-    status = printf("%s\n", bl_server_url(server)) > 0 && fflush(stdout) == 0 ? 0 : 1;
-    if (status == 0) note(&c, "bilens: serve: %s; Ctrl-C ends it", bl_model_name(model));
-    if (status == 0 && o.public_origin)
-        note(&c, "bilens: serve: also answers as %s, for a proxy that leads there", o.public_origin);
-    if (status == 0 && show) open_url(&c, bl_server_url(server));
-    if (status == 0) wait_for_end();
+    status = serve_until_end(self, &c, server, bl_model_name(model), &o, show);
 done:
     bl_server_free(server);
     bl_model_free(model);

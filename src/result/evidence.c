@@ -342,40 +342,45 @@ static const bl_chance_place *place_of(const bl_chance *chance, long index) {
     return NULL;
 }
 
+void bl_put_chance(bl_builder *b, bl_tree *root, const bl_chance *chance, const long *indices,
+                   size_t n_indices, const double *calibration) {
+    bl_put_count(b, root, "draws", chance->draws);
+    bl_put_count(b, root, "dead", chance->dead);
+    bl_put_real(b, root, "shift", chance->shift);
+    bl_tree *norm = bl_put_object(b, root, "norm");
+    bl_put_real(b, norm, "value", chance->norm);
+    bl_put_real(b, norm, "p", chance->norm_p);
+    bl_tree *places = bl_put_array(b, root, "places");
+    for (size_t i = 0; i < n_indices; i++) {
+        const bl_chance_place *place = place_of(chance, indices[i]);
+        if (!place) continue;
+        bl_tree *out = bl_put_object(b, places, NULL);
+        bl_put_integer(b, out, "index", indices[i]);
+        bl_put_real(b, out, "eigenvalue", place->eigenvalue);
+        bl_put_real(b, out, "statistic", place->statistic);
+        bl_put_real(b, out, "ratio", place->ratio);
+        bl_put_real(b, out, "p", place->p);
+        bl_put_real(b, out, "p_family", place->p_family);
+        if (place->group_first == place->group_last) bl_put_null(b, out, "group");
+        else {
+            bl_tree *group = bl_put_array(b, out, "group");
+            bl_put_count(b, group, NULL, place->group_first);
+            bl_put_count(b, group, NULL, place->group_last);
+        }
+    }
+    if (calibration) {
+        bl_tree *out = bl_put_object(b, root, "calibration");
+        bl_put_real(b, out, "top", calibration[0]);
+        bl_put_real(b, out, "bottom", calibration[1]);
+    }
+}
+
 bl_tree *bl_null_tree(const bl_question *question, const bl_chance *chance, const long *indices,
                       size_t n_indices, const double *calibration, bl_error *err) {
     bl_builder b = {err, false};
     bl_tree *root = bl_put_object(&b, NULL, NULL);
     bl_put_subject(&b, root, question);
-    bl_put_count(&b, root, "draws", chance->draws);
-    bl_put_count(&b, root, "dead", chance->dead);
-    bl_put_real(&b, root, "shift", chance->shift);
-    bl_tree *norm = bl_put_object(&b, root, "norm");
-    bl_put_real(&b, norm, "value", chance->norm);
-    bl_put_real(&b, norm, "p", chance->norm_p);
-    bl_tree *places = bl_put_array(&b, root, "places");
-    for (size_t i = 0; i < n_indices; i++) {
-        const bl_chance_place *place = place_of(chance, indices[i]);
-        if (!place) continue;
-        bl_tree *out = bl_put_object(&b, places, NULL);
-        bl_put_integer(&b, out, "index", indices[i]);
-        bl_put_real(&b, out, "eigenvalue", place->eigenvalue);
-        bl_put_real(&b, out, "statistic", place->statistic);
-        bl_put_real(&b, out, "ratio", place->ratio);
-        bl_put_real(&b, out, "p", place->p);
-        bl_put_real(&b, out, "p_family", place->p_family);
-        if (place->group_first == place->group_last) bl_put_null(&b, out, "group");
-        else {
-            bl_tree *group = bl_put_array(&b, out, "group");
-            bl_put_count(&b, group, NULL, place->group_first);
-            bl_put_count(&b, group, NULL, place->group_last);
-        }
-    }
-    if (calibration) {
-        bl_tree *out = bl_put_object(&b, root, "calibration");
-        bl_put_real(&b, out, "top", calibration[0]);
-        bl_put_real(&b, out, "bottom", calibration[1]);
-    }
+    bl_put_chance(&b, root, chance, indices, n_indices, calibration);
     return bl_tree_built(&b, root);
 }
 

@@ -1,5 +1,7 @@
 /* Results of image models as trees: keys in the order of docs/specification.md, 20 and 21. */
 #include "base/error.h"
+#include "base/memory.h"
+#include "result/results.h"
 #include "subject/image_private.h"
 #include <bilens/image_result.h>
 #include <math.h>
@@ -35,11 +37,11 @@ static void put_score(bl_builder *b, bl_tree *at, const bl_image_score *score) {
 
 bl_tree *bl_image_info_tree(const bl_image_model *model, bl_error *err) {
     bl_builder b = {err, false};
-    bl_image_tensor list[64];
     size_t n = bl_image_tensors(model, NULL), parameters = 0;
     bl_tree *root = bl_put_object(&b, NULL, NULL);
-    if (n > 64) {
-        bl_builder_fail(&b, BL_ERR_UNSUPPORTED, "info: more than 64 tensors");
+    bl_image_tensor *list = bl_alloc(n, sizeof *list, err);
+    if (!list) {
+        b.failed = true;
         return bl_tree_built(&b, root);
     }
     bl_image_tensors(model, list);
@@ -55,8 +57,9 @@ bl_tree *bl_image_info_tree(const bl_image_model *model, bl_error *err) {
         size_t shape[2] = {list[i].rows, list[i].cols};
         bl_put_text(&b, t, "name", list[i].name);
         put_sizes(&b, t, "shape", shape, list[i].n_dims < 2 ? 1 : 2);
-        bl_put_text(&b, t, "dtype", "F32");
+        bl_put_text(&b, t, "dtype", list[i].dtype);
     }
+    bl_free(list);
     return bl_tree_built(&b, root);
 }
 
@@ -137,6 +140,14 @@ bl_tree *bl_image_eigen_tree(const bl_image_question *q, bl_error *err) {
     bl_put_reals(&b, root, "eigenvalues", e->values, e->size);
     bl_tree *vectors = bl_put_array(&b, root, "vectors");
     for (size_t j = 0; j < q->n_indices; j++) put_vector(&b, vectors, e, q->indices[j]);
+    return bl_tree_built(&b, root);
+}
+
+bl_tree *bl_image_null_tree(const bl_image_question *q, const bl_chance *chance, bl_error *err) {
+    bl_builder b = {err, false};
+    bl_tree *root = bl_put_object(&b, NULL, NULL);
+    put_head(&b, root, q);
+    bl_put_chance(&b, root, chance, q->indices, q->n_indices, NULL);
     return bl_tree_built(&b, root);
 }
 

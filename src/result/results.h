@@ -1,6 +1,7 @@
 /* Pieces of results that several answers have. */
 #ifndef BL_RESULT_RESULTS_H
 #define BL_RESULT_RESULTS_H
+#include <bilens/chance.h>
 #include <bilens/pairs.h>
 #include <bilens/result.h>
 
@@ -12,6 +13,9 @@ size_t bl_put_extremes(bl_builder *builder, bl_tree *at, const bl_basis *basis, 
                        size_t k);
 /* "top" and "bottom" of pairs: [[token, token, value], …]. */
 void bl_put_pairs(bl_builder *builder, bl_tree *at, const bl_model *model, const bl_token_pairs *pairs);
+/* "draws", "dead", "shift", "norm", "places", "calibration" (if not NULL) of a chance.h result. */
+void bl_put_chance(bl_builder *builder, bl_tree *at, const bl_chance *chance, const long *indices,
+                   size_t n_indices, const double *calibration);
 /* One match, added to a list; `list` NULL: by itself. */
 bl_tree *bl_put_match(bl_builder *builder, bl_tree *list, const bl_model *model, const bl_match *match);
 /* {"index", "eigenvalue", "group", "matches": []}, added to a list; returns the list of its matches. */

@@ -29,14 +29,25 @@ static const route routes[] = {
     {"/api/explain", BL_EFFORT_MEDIUM, true, BL_TOPIC_PARAMETERS " text position most eigs*", bl_api_explain},
 };
 
-static const route *find_route(const char *path) {
-    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
-        if (strcmp(routes[i].path, path) == 0) return &routes[i];
+static const route image_routes[] = {
+    {"/api/info", BL_EFFORT_QUICK, false, "", bl_api_image_info},
+    {"/api/gallery", BL_EFFORT_MEDIUM, true, "space raw layer", bl_api_image_gallery},
+    {"/api/eigen", BL_EFFORT_MEDIUM, true, "class minus* space layer eigs*", bl_api_image_eigen},
+    {"/api/scan", BL_EFFORT_LONG, true, "class minus* space layer eigs* top", bl_api_image_scan},
+    {"/api/image", BL_EFFORT_QUICK, false, "image", bl_api_image_one},
+    {"/api/explain", BL_EFFORT_MEDIUM, true, "image classes top space", bl_api_image_explain},
+};
+
+static const route *find_route(const bl_explorer *e, const char *path) {
+    const route *table = e->image ? image_routes : routes;
+    size_t n = e->image ? sizeof image_routes / sizeof *routes : sizeof routes / sizeof *routes;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(table[i].path, path) == 0) return &table[i];
     return NULL;
 }
 
-bool bl_explorer_route(const char *path, bl_effort *effort) {
-    const route *r = find_route(path);
+bool bl_explorer_route(const bl_explorer *explorer, const char *path, bl_effort *effort) {
+    const route *r = find_route(explorer, path);
     if (r) *effort = r->effort;
     return r != NULL;
 }
@@ -135,7 +146,7 @@ static void fail(bl_answer *answer, bl_call *call) {
 void bl_explorer_answer(bl_explorer *explorer, const bl_request *request, bool (*cancelled)(void *context),
                         void *context, bl_answer *answer) {
     bl_call call = {.explorer = explorer, .request = request, .cancelled = cancelled, .context = context};
-    const route *r = find_route(request->path);
+    const route *r = find_route(explorer, request->path);
     if (!r) {
         bl_answer_error(answer, 404, "there is no such path");
         return;

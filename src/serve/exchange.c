@@ -283,7 +283,7 @@ static enum MHD_Result dispatch(exchange *x) {
         return refuse(x, err.code == BL_ERR_MEMORY ? 503 : 400, err.message);
     if (strcmp(x->uri, x->service->hosts.prefix) == 0 && *x->uri) return send_onward(x);
     if (strncmp(x->uri, "/api/", 5) != 0) return send_file(x, x->uri);
-    if (!bl_explorer_route(x->uri, &effort))
+    if (!bl_explorer_route(x->service->explorer, x->uri, &effort))
         return refuse(x, 404, "there is no such path in the API: see docs/api.md");
     bl_guest_served(x->guest);
     x->job.run = run;

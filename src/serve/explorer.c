@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "serve/explorer_private.h"
+#include <bilens/image_result.h>
 #include "serve/subject.h"
 #include <bilens/report.h>
 #include <stdio.h>
@@ -81,11 +82,30 @@ bl_explorer *bl_explorer_new(const bl_model *model, bl_corpus *corpus, const bl_
     return NULL;
 }
 
-void bl_explorer_stop(bl_explorer *e) { bl_stories_stop(e->stories); }
+bl_explorer *bl_explorer_new_images(const bl_image_model *model, const bl_images *images,
+                                    const bl_serve_options *options, bl_error *err) {
+    bl_error_clear(err);
+    bl_explorer *e = bl_alloc_zero(1, sizeof *e, err);
+    if (!e) return NULL;
+    e->image = model;
+    e->images = images;
+    pthread_mutex_init(&e->lock, NULL);
+    pthread_mutex_init(&e->decomposing, NULL);
+    e->corpus_name = bl_strdup(options && options->corpus_name ? options->corpus_name : "", err);
+    e->info = e->corpus_name ? bl_image_info_tree(model, err) : NULL;
+    e->answers = e->info ? bl_cache_new(ANSWER_BYTES, bl_free, err) : NULL;
+    if (e->answers) return e;
+    bl_explorer_free(e);
+    return NULL;
+}
+
+void bl_explorer_stop(bl_explorer *e) {
+    if (e->stories) bl_stories_stop(e->stories);
+}
 
 void bl_explorer_free(bl_explorer *e) {
     if (!e) return;
-    size_t V = bl_model_config(e->model)->n_vocab;
+    size_t V = e->model ? bl_model_config(e->model)->n_vocab : 0;
     bl_stories_free(e->stories);
     bl_look_free(e->atlas);
     bl_cache_free(e->answers);

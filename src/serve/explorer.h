@@ -11,6 +11,9 @@ typedef struct bl_explorer bl_explorer;
 /* Keeps pointers to the model and the corpus. Of the options: atlas, corpus_name, max_stories. */
 bl_explorer *bl_explorer_new(const bl_model *model, bl_corpus *corpus, const bl_serve_options *options,
                              bl_error *err);
+/* The same of an image model; `images` may be NULL. */
+bl_explorer *bl_explorer_new_images(const bl_image_model *model, const bl_images *images,
+                                    const bl_serve_options *options, bl_error *err);
 void bl_explorer_free(bl_explorer *explorer);
 /* Lets waiting requests fail, from now on. */
 void bl_explorer_stop(bl_explorer *explorer);
@@ -29,7 +32,7 @@ typedef struct bl_answer {
 } bl_answer;
 
 /* Whether the path is one of the API's; *effort what a request to it may take. */
-bool bl_explorer_route(const char *path, bl_effort *effort);
+bool bl_explorer_route(const bl_explorer *explorer, const char *path, bl_effort *effort);
 /* Always gives an answer, to be released (text NULL only when there is no memory left at all). `cancelled`
  * may be NULL: it is asked now and then during long work whether nobody waits any more. */
 void bl_explorer_answer(bl_explorer *explorer, const bl_request *request, bool (*cancelled)(void *context),

@@ -8,9 +8,11 @@
 #include <pthread.h>
 
 struct bl_explorer {
-    const bl_model *model;
-    bool site;      /* a static site is being written */
-    bl_look *atlas; /* NULL: none */
+    const bl_model *model;       /* NULL of an image model, which is */
+    const bl_image_model *image; /* … this, and then only images, corpus_name, info and answers are used */
+    const bl_images *images;     /* NULL: none */
+    bool site;                   /* a static site is being written */
+    bl_look *atlas;              /* NULL: none */
     bl_stories *stories;
     char *corpus_name;
     bl_tree *info;          /* the command line's info */
@@ -49,6 +51,13 @@ bl_tree *bl_api_sentence(bl_call *call);
 bl_tree *bl_api_excited(bl_call *call);
 bl_tree *bl_api_contributions(bl_call *call);
 bl_tree *bl_api_explain(bl_call *call);
+/* Those of image models. */
+bl_tree *bl_api_image_info(bl_call *call);
+bl_tree *bl_api_image_gallery(bl_call *call);
+bl_tree *bl_api_image_eigen(bl_call *call);
+bl_tree *bl_api_image_scan(bl_call *call);
+bl_tree *bl_api_image_one(bl_call *call);
+bl_tree *bl_api_image_explain(bl_call *call);
 
 /* What /api/info says, without a root's end: the static site adds to it. */
 void bl_explorer_put_info(const bl_explorer *explorer, bl_builder *builder, bl_tree *root);

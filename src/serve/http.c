@@ -65,8 +65,20 @@ static struct MHD_Daemon *start(bl_server *server, int socket, bool v6, bl_error
     return daemon;
 }
 
-bl_server *bl_server_new(const bl_model *model, bl_corpus *corpus, const bl_serve_options *options,
-                         bl_error *err) {
+/* What is served: a model with its corpus, or an image model with its images. */
+typedef struct subject {
+    const bl_model *model;
+    bl_corpus *corpus;
+    const bl_image_model *image;
+    const bl_images *images;
+} subject;
+
+static bl_explorer *explore(const subject *s, const bl_serve_options *options, bl_error *err) {
+    return s->image ? bl_explorer_new_images(s->image, s->images, options, err)
+                    : bl_explorer_new(s->model, s->corpus, options, err);
+}
+
+static bl_server *serve(const subject *s, const bl_serve_options *options, bl_error *err) {
     static const bl_serve_options defaults = {0};
     int sockets[2];
     bool v6[2];
@@ -76,7 +88,7 @@ bl_server *bl_server_new(const bl_model *model, bl_corpus *corpus, const bl_serv
     if (!server) return NULL;
     bl_service *service = &server->service;
     bool published = bl_hosts_publish(&service->hosts, options->public_origin, err);
-    service->explorer = published ? bl_explorer_new(model, corpus, options, err) : NULL;
+    service->explorer = published ? explore(s, options, err) : NULL;
     service->jobs = service->explorer ? bl_jobs_new(err) : NULL;
     service->guests = service->jobs ? bl_guests_new(PATIENCE, CROWDED, err) : NULL;
     server->port = options->port;
@@ -93,6 +105,16 @@ bl_server *bl_server_new(const bl_model *model, bl_corpus *corpus, const bl_serv
     if (n > 0 && server->n_daemons == n) return server;
     bl_server_free(server);
     return NULL;
+}
+
+bl_server *bl_server_new(const bl_model *model, bl_corpus *corpus, const bl_serve_options *options,
+                         bl_error *err) {
+    return serve(&(subject){.model = model, .corpus = corpus}, options, err);
+}
+
+bl_server *bl_server_new_images(const bl_image_model *model, const bl_images *images,
+                                const bl_serve_options *options, bl_error *err) {
+    return serve(&(subject){.image = model, .images = images}, options, err);
 }
 
 const char *bl_server_url(const bl_server *server) { return server->url; }

@@ -115,46 +115,53 @@ static bool in_embedding(const bl_image_model *model, bl_image_eigen *e, const f
     return ok && ((e->layer > 0 && !model->config.residual) || draw(model, e, err));
 }
 
-/* a [rows, inner] becomes the matrix whose congruence is decomposed, f [m, n'] the basis of its
- * eigenvectors. */
+double *bl_image_pixel_factor(const bl_image_model *model, size_t *m, float **basis, bl_error *err) {
+    size_t constant = model->config.bias, d = bl_image_width(model, 0) + constant,
+           n = model->config.d_input + constant, size = d < n ? d : n;
+    double *embed = embedding(model, d, n, constant, err);
+    double *factor = embed ? bl_alloc(size * d, sizeof *factor, err) : NULL;
+    double *l = factor && d < n ? bl_alloc(size * size, sizeof *l, err) : NULL;
+    *m = size;
+    if (basis) *basis = factor && d < n ? bl_alloc(size * n, sizeof **basis, err) : NULL;
+    bool ok = factor && (d >= n || (l && (!basis || *basis) && bl_lq(embed, d, n, l, err)));
+    for (size_t i = 0; ok && i < size; i++)
+        for (size_t r = 0; r < d; r++) factor[i * d + r] = d < n ? l[r * size + i] : embed[r * n + i];
+    for (size_t i = 0; ok && basis && *basis && i < size * n; i++) (*basis)[i] = (float)embed[i];
+    free(embed);
+    free(l);
+    if (ok) return factor;
+    free(factor);
+    if (basis) {
+        free(*basis);
+        *basis = NULL;
+    }
+    return NULL;
+}
+
 static bool in_pixels(const bl_image_model *model, bl_image_eigen *e, const float *q, bl_error *err) {
-    size_t d = bl_image_width(model, 0) + e->constant, n = e->n + e->constant, m = d < n ? d : n;
-    double *embed = embedding(model, d, n, e->constant, err), *factor = bl_alloc(m * d, sizeof *factor, err);
+    size_t d = bl_image_width(model, 0) + e->constant, n = e->n + e->constant, m;
+    float *basis = NULL;
+    double *factor = bl_image_pixel_factor(model, &m, &basis, err);
+    if (!factor) return false;
     float *form = bl_alloc(m * m, sizeof *form, err), *w = bl_alloc(m * m, sizeof *w, err);
-    float *basis = d < n ? bl_alloc(m * n, sizeof *basis, err) : NULL;
     bl_eigen *pairs = NULL;
-    bool ok = embed && factor && form && w && (basis || d >= n);
     e->size = m;
     e->width = n;
     e->values = bl_alloc(m, sizeof *e->values, err);
     e->vectors = bl_alloc(m * n, sizeof *e->vectors, err);
-    if (!ok || !e->values || !e->vectors) goto done;
-    if (d < n) {
-        double *l = bl_alloc(m * m, sizeof *l, err);
-        ok = l && bl_lq(embed, d, n, l, err);
-        for (size_t i = 0; ok && i < m; i++)
-            for (size_t j = 0; j < m; j++) factor[i * m + j] = l[j * m + i];
-        for (size_t i = 0; ok && i < m * n; i++) basis[i] = (float)embed[i];
-        free(l);
-    } else {
-        for (size_t i = 0; i < n; i++)
-            for (size_t r = 0; r < d; r++) factor[i * d + r] = embed[r * n + i];
-    }
-    ok = ok && congruent(factor, q, m, d, form, err);
+    bool ok = form && w && e->values && e->vectors && congruent(factor, q, m, d, form, err);
     pairs = ok ? bl_eigen_of_matrix(form, m, 0, 0, err) : NULL;
     ok = pairs && take_pairs(e, pairs, w);
     if (ok && basis) bl_gemm_nn(m, n, m, 1.0F, w, m, basis, n, 0.0F, e->vectors, n);
     else if (ok) memcpy(e->vectors, w, m * n * sizeof *w);
     for (size_t i = 0; ok && i < m; i++) fix_sign(e->vectors + i * n, n);
     ok = ok && draw(model, e, err);
-done:
     bl_eigen_free(pairs);
-    free(embed);
     free(factor);
     free(form);
     free(w);
     free(basis);
-    return ok && e->values && e->vectors;
+    return ok;
 }
 
 /* E^T u: the picture that a linear classifier would be. */

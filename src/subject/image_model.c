@@ -53,6 +53,7 @@ size_t bl_image_tensors(const bl_image_model *model, bl_image_tensor *list) {
         if (c->bias) list[n++] = tensor(name, model->layers[i].bias, 1, 2 * c->d_hidden, 1);
     }
     list[n++] = tensor("head.weight", model->w_u, 2, c->d_output, c->d_hidden);
+    for (size_t i = 0; i < n; i++) list[i].dtype = model->dtypes ? model->dtypes[i] : "F32";
     return n;
 }
 
@@ -108,6 +109,7 @@ void bl_image_free(bl_image_model *model) {
     free(model->w_u);
     free(model->name);
     free(model->config_json);
+    free(model->dtypes);
     free(model);
 }
 
@@ -152,8 +154,14 @@ static bool read_tensors(bl_image_model *model, const bl_safetensors *file, bl_e
     bl_image_tensor *list = bl_alloc(n, sizeof *list, err);
     if (!list) return false;
     bl_image_tensors(model, list);
-    bool ok = true;
-    for (size_t i = 0; ok && i < n; i++) ok = read_tensor(&list[i], file, err);
+    model->dtypes = bl_alloc_zero(n, sizeof *model->dtypes, err);
+    bool ok = model->dtypes != NULL;
+    for (size_t i = 0; ok && i < n; i++) {
+        ok = read_tensor(&list[i], file, err);
+        if (ok)
+            snprintf(model->dtypes[i], sizeof *model->dtypes, "%s",
+                     bl_safetensors_find(file, list[i].name)->dtype_name);
+    }
     for (size_t i = 0; ok && i < file->n; i++) {
         size_t known = 0;
         while (known < n && strcmp(list[known].name, file->tensors[i].name) != 0) known++;

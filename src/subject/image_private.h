@@ -17,6 +17,7 @@ struct bl_image_model {
     float *w_e;             /* [d, n], NULL for modular addition */
     float *w_u;             /* [C, h] */
     bl_image_layer *layers; /* [n_layer] */
+    char (*dtypes)[16];     /* [tensors] as stored; NULL: "F32" */
 };
 
 /* A model of `config` with weights allocated and not set, labels "0" … "C-1". For training. */
@@ -27,12 +28,18 @@ typedef struct bl_image_tensor {
     char name[40];
     float *data;
     size_t n_dims, rows, cols; /* cols = 1 for a vector */
+    const char *dtype;         /* as stored: "F32", "F16" … */
 } bl_image_tensor;
 /* Number of tensors; `list` (NULL: only counts) has room for 2 + 2 n_layer. */
 size_t bl_image_tensors(const bl_image_model *model, bl_image_tensor *list);
 
 /* Pixels of a picture and number of classes (one more than the largest label) of a folder's images. */
 bool bl_images_sizes(const char *directory, const char *split, size_t *n, size_t *classes, bl_error *err);
+
+/* factor [m, d'], whose rows lead from the m dimensions that pictures can move the block's input in to that
+ * input, and basis [m, n'] (may be NULL), those dimensions as orthonormal pictures; *basis is NULL where they
+ * are the pixels themselves. E' = factor^T basis. Both are the caller's to free. */
+double *bl_image_pixel_factor(const bl_image_model *model, size_t *m, float **basis, bl_error *err);
 
 /* Loss of one image's logits [C], and whether its class has the largest, the first of equal ones. */
 void bl_image_judge_one(const float *logits, size_t C, size_t label, double *loss, bool *right);

@@ -3,8 +3,11 @@
 Called by test_images.sh with the program and the folder tests/data/images."""
 import json
 import math
+import re
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 program, data = sys.argv[1:3]
 failures = 0
@@ -119,5 +122,57 @@ if abs(same["mean"]["frobenius"] - 1) > 1e-5 or min(same["mean"]["matched"]) < 0
 want = json.load(open(f"{data}/golden/modular-59.fourier.json"))
 compare(run("fourier", f"{data}/modular-59", "--permutations", "2"), want, "fourier", 1, ("null", "model", "vectors"))
 compare(run("eval", f"{data}/modular-59")["accuracy"], 1.0, "modular eval", 1)
+# chance: the same places as eigen's, in both spaces; a draw of the same seed is the same
+for space in ("embed", "pixel"):
+    words = (model, "--class", "7", "--minus", "all", "--space", space, "--eigs", "-1,-2,1,0")
+    chance, again = (run("null", *words, "--draws", "19", "--seed", "3") for _ in range(2))
+    wanted = run("eigen", *words)
+    for place, vector in zip(chance["places"], wanted["vectors"]):
+        compare(place["eigenvalue"], vector["eigenvalue"], f"null {space}", max(map(abs, wanted["eigenvalues"])))
+    compare(chance["norm"]["value"], math.sqrt(sum(v * v for v in wanted["eigenvalues"])), f"null {space} norm", 1)
+    if chance != again or not all(0.05 <= p["p"] <= p["p_family"] <= 1 for p in chance["places"]):
+        print("FAIL null: the same seed gives other numbers, or p is none", chance["places"])
+        failures += 1
+if run("null", f"{data}/modular-59", "--class", "3", "--draws", "2")["dead"] != 52:
+    print("FAIL null: 12 units of modular-59 are alive")
+    failures += 1
+# the explorer's API answers as the verbs do
+def without_pixels(tree):
+    for vector in tree["vectors"]:
+        for match in vector["matches"]:
+            del match["pixels"]
+    return tree
+
+
+server = subprocess.Popen([program, "serve", model, "--images", sample, "--port", "0"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True)
+try:
+    address = re.search(r"http:\S+", server.stdout.readline()).group(0) + "api/"
+    get = lambda path: json.load(urllib.request.urlopen(address + path, timeout=120))
+    same = lambda got, want, what: got == want or compare({"x": 0}, {"x": 1}, f"/api/{what} {str(got)[:200]} for {str(want)[:200]}", 1)
+    info = get("info")
+    same((info["kind"], len(info["classes"]), info["shape"], info["images"]), ("image", 10, [1, 28, 28], 64), "info")
+    words = (model, "--class", "Sandal", "--minus", "all", "--space", "pixel", "--eigs", "-1,3")
+    query = "class=5&minus=all&space=pixel&eigs=-1&eigs=3"
+    same(get(f"eigen?{query}"), run("eigen", *words), "eigen")
+    same(without_pixels(get(f"scan?{query}&top=2")), run("scan", *words, "--images", sample, "--top", "2"), "scan")
+    same(get("explain?image=17&top=5"), run("explain", model, "--images", sample, "--image", "17", "--top", "5"), "explain")
+    gallery, atlas = get("gallery"), run("atlas", model)
+    compare([c["effective_rank"] for c in gallery["classes"]], [c["effective_rank"] for c in atlas["classes"]], "/api/gallery", 10)
+    pixels = get("image?image=3")["pixels"]
+    same((len(pixels), 0 <= min(pixels) and 0 < max(pixels) <= 1), (784, True), "image")
+    for path, status in (("eigen", 400), ("eigen?class=boots", 404), ("eigen?class=5&eigs=64", 400), ("scan?class=5&layer=1", 400),
+                         ("image?image=64", 400), ("explain?image=-1", 400), ("tokens", 404), ("eigen?class=5&space=text", 400),
+                         ("eigen?class=5&minus=all&minus=3", 400), ("eigen?token=5", 400)):
+        try:
+            get(path)
+            found = 200
+        except urllib.error.HTTPError as error:
+            found = error.code
+            json.load(error)["error"]["message"]
+        same(found, status, path)
+finally:
+    server.terminate()
+    server.wait()
 print(f"{failures} failures")
 sys.exit(failures > 0)
