@@ -239,7 +239,7 @@
       this.space = params.get("space") === "pixel" ? "pixel" : "embed";
       if (!BILENS.info.images) return [h("header", { class: "head" }, h("h1", {}, "An image"), h("p", {}, "The explorer was started without --images."))];
       const number = /^\d{1,9}$/.test(params.get("image") || "") ? +params.get("image") : 0;
-      const [image, account] = await Promise.all([BILENS.source.image(number), BILENS.source.explain(number, this.space)]);
+      const [image, account] = await Promise.all([BILENS.source.image(number), BILENS.source.explainImage(number, this.space)]);
       const accounts = await Promise.all(account.classes.map(one => this.account(one)));
       return [
         h(

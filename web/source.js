@@ -112,7 +112,7 @@
     };
     source.classScan = (direction, index, top) => get("api/scan?" + classQuery(direction, { eigs: index, top }));
     source.image = image => get("api/image?" + new URLSearchParams({ image }));
-    source.explain = (image, space) => get("api/explain?" + new URLSearchParams({ image, top: 6, space }));
+    source.explainImage = (image, space) => get("api/explain?" + new URLSearchParams({ image, top: 6, space }));
     source.sentence = text => post("api/sentence\n" + new URLSearchParams({ text }));
     source.excited = (text, position) => post("api/sentence/excited\n" + new URLSearchParams({ text, position, limit: 200 }));
     source.canOppose = source.canExplain = () => true;
