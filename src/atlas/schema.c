@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include <bilens/blas.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -193,6 +194,7 @@ static bool create(bl_atlas *a, const identity keys[N_IDENTITY], bl_error *err) 
     if (!bl_database_begin(a->db, err)) return false;
     bool ok = bl_database_run(a->db, tables, err) &&
               bl_meta_set(a->db, "model", bl_model_name(a->model), err) &&
+              bl_meta_set(a->db, "blas", bl_blas_name(), err) &&
               bl_meta_set_number(a->db, "d_model", a->d, err) &&
               bl_meta_set_number(a->db, "size", a->n, err) && bl_meta_set_number(a->db, "heads", a->H, err);
     for (size_t i = 0; ok && i < N_IDENTITY; i++) ok = bl_meta_set(a->db, keys[i].key, keys[i].value, err);

@@ -198,6 +198,10 @@ static void put_footer(bl_buffer *out, const bl_doc *doc) {
     char stories[40], positions[40];
     bl_buffer_text(out, "<p>Made by bilens ");
     bl_visible_html(out, doc->version);
+    if (doc->blas) {
+        bl_buffer_text(out, " with ");
+        bl_visible_html(out, doc->blas);
+    }
     bl_buffer_print(out, " from %s stories (%s positions)", bl_grouped(stories, doc->scan->stories),
                     bl_grouped(positions, doc->scan->positions));
     if (doc->n_corpus > 0) {

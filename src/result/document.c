@@ -116,6 +116,7 @@ static bool read_report(bl_reader *reader, const json_t *root, bl_doc *doc) {
     const json_t *part;
     size_t before;
     if (!bl_reader_text(reader, root, "version", &doc->version)) return false;
+    if (json_object_get(root, "blas") && !bl_reader_text(reader, root, "blas", &doc->blas)) return false;
     if (!(part = bl_reader_object(reader, root, "info"))) return false;
     before = bl_reader_enter(reader, "info");
     if (!(doc->info = bl_doc_read_info(reader, part))) return false;

@@ -125,6 +125,7 @@ typedef struct bl_doc_heads {
 
 typedef struct bl_doc {
     const char *version;     /* that wrote a report; "" otherwise */
+    const char *blas;        /* that it was computed with; NULL in older reports */
     const bl_doc_info *info; /* the parts of other kinds are NULL */
     const bl_doc_eigen *eigen;
     const bl_doc_scan *scan;

@@ -2,6 +2,7 @@
  * report. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "result/results.h"
 #include "subject/image_private.h"
 #include <bilens/decompose.h>
 #include <bilens/hosvd.h>
@@ -149,7 +150,7 @@ bl_tree *bl_image_report_tree(const bl_image_question *question, const bl_image_
     bl_builder b = {err, false};
     bl_tree *root = bl_put_object(&b, NULL, NULL);
     bl_put_text(&b, root, "format", "bilens image report 1");
-    bl_put_text(&b, root, "version", bl_version());
+    bl_put_made_by(&b, root);
     bl_put_tree(&b, root, "info", bl_image_info_tree(question->model, err));
     bl_put_tree(&b, root, "eigen", bl_image_eigen_tree(question, err));
     bl_put_tree(&b, root, "scan", bl_image_scan_tree(question, scan, bl_images_count(images), err));

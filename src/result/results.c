@@ -3,7 +3,9 @@
  * bias. A number of an eigen or a scan result that is not finite is an error: such weights mean nothing. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "result/results.h"
+#include <bilens/blas.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -338,6 +340,14 @@ bl_tree *bl_scan_tree(const bl_question *subject, const bl_eigen *eigen, const b
     return bl_tree_built(&b, root);
 }
 
+void bl_put_made_by(bl_builder *b, bl_tree *root) {
+    char blas[200];
+    int threads = bl_threads();
+    snprintf(blas, sizeof blas, "%.150s, %d thread%s", bl_blas_name(), threads, threads == 1 ? "" : "s");
+    bl_put_text(b, root, "version", bl_version());
+    bl_put_text(b, root, "blas", blas);
+}
+
 bl_tree *bl_report_tree(const bl_tree *info, const bl_tree *eigen, const bl_tree *scan,
                         const char *const *corpus, size_t n_corpus, bl_error *err) {
     bl_builder b = {err, false};
@@ -347,7 +357,7 @@ bl_tree *bl_report_tree(const bl_tree *info, const bl_tree *eigen, const bl_tree
     } parts[] = {{"info", info}, {"eigen", eigen}, {"scan", scan}};
     bl_tree *root = bl_put_object(&b, NULL, NULL);
     bl_put_text(&b, root, "format", "bilens report 1");
-    bl_put_text(&b, root, "version", bl_version());
+    bl_put_made_by(&b, root);
     for (size_t i = 0; i < 3; i++)
         bl_put_tree(&b, root, parts[i].name, json_incref((json_t *)(uintptr_t)parts[i].tree));
     bl_tree *files = bl_put_array(&b, root, "corpus");

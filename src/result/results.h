@@ -23,4 +23,6 @@ bl_tree *bl_put_hits(bl_builder *builder, bl_tree *list, const bl_eigen *eigen, 
 /* "orientation" of the last of `vectors`, whose matches are complete: 1 when the end of positive similarity
  * has the larger sum of |activation|, -1 otherwise. */
 void bl_put_orientation(bl_builder *builder, bl_tree *vectors);
+/* What made a report: the program's version, and the BLAS with its kernel and threads. */
+void bl_put_made_by(bl_builder *b, bl_tree *root);
 #endif

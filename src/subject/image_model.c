@@ -10,6 +10,7 @@
 #include "format/safetensors.h"
 #include "linear/gate.h"
 #include "linear/gemm.h"
+#include <bilens/blas.h>
 #include "subject/image_private.h"
 #include <stdlib.h>
 #include <string.h>
@@ -194,6 +195,7 @@ bl_image_model *bl_image_load(const char *directory, bl_error *err) {
     size_t size;
     bool ok = false;
     bl_error_clear(err);
+    if (!bl_blas_check(err)) return NULL;
     char *path = bl_path_join(directory, "config.json", err);
     char *weights_path = bl_path_join(directory, "model.safetensors", err);
     char *text = path && weights_path ? bl_file_read(path, CONFIG_LIMIT, &size, err) : NULL;

@@ -15,6 +15,7 @@
 #include "train/adamw.h"
 #include "train/image_net.h"
 #include "train/trainer.h"
+#include <bilens/blas.h>
 #include <bilens/image_train.h>
 #include <errno.h>
 #include <math.h>
@@ -376,7 +377,7 @@ bool bl_image_train_run(const bl_image_train_options *options, bl_image_train_re
     bool finished = false;
     bl_error_clear(err);
     *result = (bl_image_train_result){.epochs = options->epochs};
-    if (!check_options(options, err)) return false;
+    if (!check_options(options, err) || !bl_blas_check(err)) return false;
     r.directory = (bl_train_options){.output = options->output,
                                      .resume = options->resume,
                                      .overwrite = options->overwrite};

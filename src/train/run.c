@@ -10,6 +10,7 @@
 #include "linear/product16.h"
 #include "train/save.h"
 #include "train/trainer.h"
+#include <bilens/blas.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -376,6 +377,7 @@ static bool run(bl_trainer *t, bl_train_result *result, bl_error *err) {
 bool bl_train_run(const bl_train_options *options, bl_train_result *result, bl_error *err) {
     bl_error_clear(err);
     *result = (bl_train_result){.loss = (double)NAN, .valid_loss = (double)NAN};
+    if (!bl_blas_check(err)) return false;
     bl_trainer *t = bl_alloc_zero(1, sizeof *t, err);
     if (!t) return false;
     *t = (bl_trainer){.options = options, .ranks = {0, 1}, .state = {.valid_loss = (double)NAN}};
