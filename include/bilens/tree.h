@@ -72,6 +72,10 @@ BL_API void bl_table_text(bl_table *table, const char *text);
 BL_API void bl_table_real(bl_table *table, double value);
 BL_API void bl_table_integer(bl_table *table, int64_t value);
 BL_API void bl_table_empty(bl_table *table);
+/** A cell with the JSON text of `value`, as "[2, 16]". */
+BL_API void bl_table_json(bl_table *table, const bl_tree *value);
+/** Makes a table that could not be filled: writing it fails with BL_ERR_MEMORY. NULL is allowed. */
+BL_API void bl_table_fail(bl_table *table);
 /** CSV as RFC 4180 has it: a header line, CRLF, text always in quotes, numbers never. Nine significant
  * digits, a decimal point whatever the locale; a number that is not finite is an empty field. In pandas read
  * it with keep_default_na=False, otherwise a token "nan" or "NA" is taken as missing. With BL_CSV_SAFE a

@@ -18,18 +18,19 @@
 #define MARK ".tmp-"
 #define LETTERS 6 /* of mkstemp */
 
-/* Whether `path` is the file that is open as fd. */
-static bool is_named(int fd, const char *path) {
+/* Whether `path` is the file that is open as fd; `doubt` when the system does not say. */
+static bool is_named(int fd, const char *path, bool doubt) {
     struct stat open_one, named;
-    return fstat(fd, &open_one) == 0 && lstat(path, &named) == 0 && open_one.st_dev == named.st_dev &&
-           open_one.st_ino == named.st_ino;
+    if (fstat(fd, &open_one) != 0) return doubt;
+    if (lstat(path, &named) != 0) return errno == ENOENT ? false : doubt;
+    return open_one.st_dev == named.st_dev && open_one.st_ino == named.st_ino;
 }
 
 bool bl_lock_new(int fd, const char *path) {
     while (flock(fd, LOCK_EX) != 0)
         if (errno != EINTR)
             return true; /* a file system without locks: leftovers are not found there, either */
-    return is_named(fd, path);
+    return is_named(fd, path, true);
 }
 
 /* Removes the entry `name` of the folder that is open if nobody holds its lock. */
@@ -38,7 +39,7 @@ static void remove_if_free(int folder, const char *path, const char *name) {
     int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     int n = snprintf(whole, sizeof whole, "%s%s", path, name);
     if (fd < 0) return;
-    if (n > 0 && (size_t)n < sizeof whole && flock(fd, LOCK_EX | LOCK_NB) == 0 && is_named(fd, whole))
+    if (n > 0 && (size_t)n < sizeof whole && flock(fd, LOCK_EX | LOCK_NB) == 0 && is_named(fd, whole, false))
         bl_remove_tree(whole);
     close(fd);
 }
@@ -109,7 +110,7 @@ bl_lock *bl_lock_take(const char *target, bl_error *err) {
             break;
         }
         if (taken != 0 ||
-            is_named(lock->fd, lock->path)) { /* no locks on this file system: as without them */
+            is_named(lock->fd, lock->path, true)) { /* no locks on this file system: as without them */
             int length = snprintf(owner, sizeof owner, "%ld\n", (long)getpid());
             if (ftruncate(lock->fd, 0) == 0 && pwrite(lock->fd, owner, (size_t)length, 0) == length)
                 return lock;

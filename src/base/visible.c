@@ -68,7 +68,9 @@ size_t bl_visible_width(const char *text) {
     return columns;
 }
 
-size_t bl_visible_add(bl_buffer *out, const char *text, size_t width) {
+/* Gives `put` one picture after the other; returns the columns. */
+static size_t each_picture(const char *text, size_t width, void (*put)(void *context, const char *picture),
+                           void *context) {
     bool cut = width > 0 && bl_visible_width(text) > width;
     size_t columns = 0;
     for (const char *at = text; *at;) {
@@ -77,14 +79,43 @@ size_t bl_visible_add(bl_buffer *out, const char *text, size_t width) {
         at += decode(at, &character);
         picture next = picture_of(character, first);
         if (cut && columns + next.columns > width - 1) break;
-        bl_buffer_text(out, next.text);
+        put(context, next.text);
         columns += next.columns;
     }
     if (cut) {
-        bl_buffer_text(out, ELLIPSIS);
+        put(context, ELLIPSIS);
         columns++;
     }
     return columns;
+}
+
+static void put_buffer(void *context, const char *text) { bl_buffer_text(context, text); }
+
+size_t bl_visible_add(bl_buffer *out, const char *text, size_t width) {
+    return each_picture(text, width, put_buffer, out);
+}
+
+typedef struct place {
+    char *out;
+    size_t left; /* the NUL included */
+} place;
+
+static void put_place(void *context, const char *text) {
+    place *p = context;
+    size_t n = strlen(text);
+    if (n >= p->left) p->left = 1; /* nothing more: a later, shorter picture would not follow this one */
+    else {
+        memcpy(p->out, text, n + 1);
+        p->out += n;
+        p->left -= n;
+    }
+}
+
+void bl_visible_copy(char *out, size_t size, const char *text, size_t width) {
+    place p = {out, size};
+    if (size == 0) return;
+    *out = '\0';
+    (void)each_picture(text, width, put_place, &p);
 }
 
 /* The length of a colour sequence at `text`; 0 when there is none. */

@@ -10,6 +10,8 @@
  * columns (0: any number), the last being an ellipsis if something was cut. Returns the columns used on a
  * terminal. */
 size_t bl_visible_add(bl_buffer *out, const char *text, size_t width);
+/* The same into out [size], NUL-terminated, without allocating; what does not fit is left out. */
+void bl_visible_copy(char *out, size_t size, const char *text, size_t width);
 /* The columns that bl_visible_add(…, text, 0) would use. */
 size_t bl_visible_width(const char *text);
 /* Appends a whole text for a terminal: control characters (but line ends, tabs and colours, ESC [ digits m),

@@ -95,10 +95,8 @@ static bl_table *rows_of(const bl_tree *tree, bl_error *err) {
     size_t i;
     const json_t *array;
     json_array_foreach(json_object_get(tree, "arrays"), i, array) {
-        char *shape = json_dumps(json_object_get(array, "shape"), 0);
         bl_table_text(rows, bl_tree_string(array, "name"));
-        bl_table_text(rows, shape);
-        free(shape);
+        bl_table_json(rows, json_object_get(array, "shape"));
     }
     return rows;
 }

@@ -126,6 +126,7 @@ static bl_table *rows_of(const bl_tree *tree, bl_error *err) {
     const json_t *lists[] = {json_object_get(tree, "top"), json_object_get(tree, "bottom")};
     char *columns = columns_of(json_object_get(tree, "axes"));
     bl_table *rows = bl_table_new(columns ? columns : "value", err);
+    if (!columns) bl_table_fail(rows);
     free(columns);
     for (int side = 0; side < 2; side++)
         for (size_t r = 0; r < json_array_size(lists[side]); r++) {

@@ -1,6 +1,9 @@
+#include "base/error.h"
+#include "base/file.h"
 #include "cli/evidence.h"
 #include "cli/verbs.h"
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <jansson.h>
@@ -46,20 +49,24 @@ static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '
 /* The folders of `directory` that hold a model, by name; *n of them. */
 static char **find_snapshots(const char *directory, size_t *n, bl_error *err) {
     struct dirent **entries = NULL;
-    int count = scandir(directory, &entries, is_visible, alphasort);
+    int count = scandir(directory, &entries, is_visible, alphasort), failure = errno;
     char **paths = count > 0 ? calloc((size_t)count, sizeof *paths) : NULL;
+    bool memory = count < 1 ? failure != ENOMEM : paths != NULL;
     *n = 0;
     for (int i = 0; i < count; i++) {
-        char *config = NULL, *path = NULL;
-        if (paths && asprintf(&path, "%s/%s", directory, entries[i]->d_name) >= 0 &&
-            asprintf(&config, "%s/config.json", path) >= 0 && access(config, R_OK) == 0)
-            paths[(*n)++] = path;
+        char *path = memory ? bl_path_join(directory, entries[i]->d_name, err) : NULL,
+             *config = path ? bl_path_join(path, "config.json", err) : NULL;
+        memory = memory && config;
+        if (memory && access(config, R_OK) == 0) paths[(*n)++] = path;
         else free(path);
         free(config);
         free(entries[i]);
     }
     free(entries);
-    if (count < 0) evidence_usage(err, "--timeline: %s cannot be read as a folder", directory);
+    while (!memory && *n > 0) free(paths[--*n]);
+    if (!memory) bl_fail(err, BL_ERR_MEMORY, "out of memory");
+    else if (count < 0)
+        evidence_usage(err, "--timeline: %s cannot be read as a folder: %s", directory, strerror(failure));
     else if (*n < 2)
         evidence_usage(
             err, "--timeline: %s holds %zu folders with a config.json: at least two snapshots are needed",

@@ -2,6 +2,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "cli/terminal.h"
 #include <errno.h>
 #include <pwd.h>
@@ -50,9 +51,10 @@ static void add_expanded(bl_buffer *out, const char *text) {
         size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
         if (braces) n = strcspn(name, "}");
         bool whole = *text == '$' && n > 0 && (!braces || name[n] == '}');
-        char *variable_name = whole ? strndup(name, n) : NULL;
-        const char *value = variable_name ? getenv(variable_name) : NULL;
-        free(variable_name);
+        char variable_name[256];
+        whole = whole && n < sizeof variable_name;
+        if (whole) snprintf(variable_name, sizeof variable_name, "%.*s", (int)n, name);
+        const char *value = whole ? getenv(variable_name) : NULL;
         if (value) {
             bl_buffer_text(out, value);
             text = name + n + braces;
@@ -70,7 +72,9 @@ static char *expand(const char *folder, const char *rest, bl_error *err) {
     if (!named) return NULL;
     size_t n = named[0] == '~' ? strcspn(named, "/") : 0;
     char *user = n > 1 ? strndup(named + 1, n - 1) : NULL, *home = n ? home_of(user) : NULL;
-    if (n == 1 && !home) {
+    if (n > 1 && !user) {
+        bl_fail(err, BL_ERR_MEMORY, "out of memory");
+    } else if (n == 1 && !home) {
         bl_fail(err, BL_ERR_INPUT,
                 "the home directory is not known (HOME is not set, and user %ld is not in the password "
                 "database): set HF_HOME",
@@ -83,7 +87,7 @@ static char *expand(const char *folder, const char *rest, bl_error *err) {
     free(user);
     free(home);
     free(named);
-    return n == 1 && path.n == 0 ? NULL : bl_buffer_take(&path, err);
+    return n >= 1 && path.n == 0 ? NULL : bl_buffer_take(&path, err);
 }
 
 /* A folder or file of the hub's home: `own` names it alone, otherwise it is HF_HOME/rest. */
@@ -103,7 +107,8 @@ static bool read_token(char **token, bl_error *err) {
     char *text = NULL;
     *token = NULL;
     if (given) {
-        text = strdup(given);
+        text = bl_strdup(given, err);
+        if (!text) return false;
     } else if (!is_true(getenv("HF_HUB_DISABLE_IMPLICIT_TOKEN"))) {
         char *path = place(variable("HF_TOKEN_PATH", NULL, NULL), "/token", err);
         if (!path) return false;
@@ -123,9 +128,9 @@ static bool read_token(char **token, bl_error *err) {
         free(text);
         return false;
     }
-    if (n > 0) *token = strndup(begin, n);
+    if (n > 0) *token = bl_strndup(begin, n, err);
     free(text);
-    return true;
+    return n == 0 || *token;
 }
 
 bool hub_settings_read(hub_settings *s, bool quiet, bl_error *err) {

@@ -6,6 +6,7 @@
 #include "cli/start.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +16,7 @@
 static const verb *const verbs[] = {VERBS(VERB_ADDRESS)};
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 
-int main(int argc, char **argv) {
-    prctl(PR_SET_NAME, "bilens"); /* not "exe", after starting again */
-    start_checked(argv);          /* may start the program again: before anything is said */
-    interrupt_catch();
-    if (ranks_idle(argc, argv)) return 0;
+static int dispatch(int argc, char **argv) {
     if (argc < 2) {
         help_program(stderr, HELP_TEXT, verbs, N_VERBS);
         return 2;
@@ -53,4 +50,21 @@ int main(int argc, char **argv) {
     bl_escape(argv[1], name, sizeof name);
     fprintf(stderr, "bilens: there is no verb '%s'; see 'bilens --help'\n", name);
     return 2;
+}
+
+/* What was printed is there: a help text or a version on a full disk is no success. */
+static int flush(int status) {
+    errno = 0;
+    if (status != 0 || (fflush(stdout) == 0 && !ferror(stdout))) return status;
+    if (errno == EPIPE) return 141;
+    fprintf(stderr, "bilens: writing to standard output failed: %s\n", strerror(errno ? errno : EIO));
+    return 1;
+}
+
+int main(int argc, char **argv) {
+    prctl(PR_SET_NAME, "bilens"); /* not "exe", after starting again */
+    start_checked(argv);          /* may start the program again: before anything is said */
+    interrupt_catch();
+    if (ranks_idle(argc, argv)) return 0;
+    return flush(dispatch(argc, argv));
 }

@@ -5,6 +5,7 @@
 #include "cli/terminal.h"
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,10 +89,9 @@ static bool reads(const struct stat *target, const char *path) {
     bool found = same_file(target, path);
     DIR *folder = found ? NULL : opendir(path);
     for (struct dirent *entry; folder && !found && (entry = readdir(folder)) != NULL;) {
-        char *file = NULL;
-        if (asprintf(&file, "%s/%s", path, entry->d_name) < 0) continue;
-        found = same_file(target, file);
-        free(file);
+        struct stat file;
+        found = fstatat(dirfd(folder), entry->d_name, &file, 0) == 0 && target->st_dev == file.st_dev &&
+                target->st_ino == file.st_ino;
     }
     if (folder) closedir(folder);
     return found;

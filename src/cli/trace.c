@@ -46,11 +46,9 @@ static bl_table *rows_of(const bl_tree *tree, bl_error *err) {
     size_t i;
     const json_t *point;
     json_array_foreach(json_object_get(tree, "points"), i, point) {
-        char *shape = json_dumps(json_object_get(point, "shape"), 0);
         bl_table_text(rows, bl_tree_string(point, "name"));
-        bl_table_text(rows, shape);
+        bl_table_json(rows, json_object_get(point, "shape"));
         for (size_t k = 0; k < 4; k++) bl_table_real(rows, bl_tree_real(point, numbers[k]));
-        free(shape);
     }
     return rows;
 }

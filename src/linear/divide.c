@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "linear/lapack.h"
 #include "linear/tridiagonal.h"
 #include <lapacke.h>
 #include <math.h>
@@ -26,16 +27,17 @@ _Static_assert(sizeof(lapack_int) == sizeof(int), "LAPACK's integers are Fortran
 extern void slaed1_(const lapack_int *n, float *d, float *q, const lapack_int *ldq, lapack_int *indxq,
                     float *rho, const lapack_int *cutpnt, float *work, lapack_int *iwork, lapack_int *info);
 
-/* Solves the halves of the scaled, cut T in place: d becomes eigenvalues, blocks of q [n, n] eigenvectors. */
-static lapack_int solve_halves(size_t n, size_t cut, float *d, float *e, float *q) {
-    lapack_int info[2] = {0, 0};
-#pragma omp parallel for num_threads(2) schedule(static, 1) if (bl_threads() > 1)
-    for (int half = 0; half < 2; half++) {
-        size_t begin = half ? cut : 0, size = half ? n - cut : cut;
-        info[half] = LAPACKE_sstedc(LAPACK_COL_MAJOR, 'I', (lapack_int)size, d + begin, e + begin,
-                                    q + begin * n + begin, (lapack_int)n);
-    }
-    return info[0] ? info[0] : info[1];
+/* The scaled, cut T: d becomes eigenvalues, blocks of q eigenvectors. */
+typedef struct halves {
+    size_t n, cut;
+    float *d, *e, *q; /* [n], [n], [n, n] */
+} halves;
+
+static bool solve_half(void *context, size_t half, size_t thread, bl_error *err) {
+    const halves *t = context;
+    size_t begin = half ? t->cut : 0, size = half ? t->n - t->cut : t->cut;
+    (void)thread;
+    return bl_sstedc(size, t->d + begin, t->e + begin, t->q + begin * t->n + begin, t->n, err);
 }
 
 /* Joins them; order [n] sorts d and q's columns. */
@@ -51,7 +53,7 @@ static bool solve_cut(const bl_tridiagonal *t, float *values, float *vectors, bl
     size_t n = t->n, cut = n / 2;
     float norm = 0, *d = bl_alloc(2 * n, sizeof *d, err), *e = d ? d + n : NULL;
     float *q = bl_alloc_zero(n * n, sizeof *q, err), *work = bl_alloc(n * n + 4 * n, sizeof *work, err);
-    lapack_int *iwork = bl_alloc(5 * n, sizeof *iwork, err), info = 0;
+    lapack_int *iwork = bl_alloc(5 * n, sizeof *iwork, err);
     bool ok = d && q && work && iwork;
     for (size_t i = 0; ok && i < n; i++)
         norm = fmaxf(norm, fmaxf(fabsf(t->diagonal[i]), i + 1 < n ? fabsf(t->off[i]) : 0));
@@ -65,9 +67,9 @@ static bool solve_cut(const bl_tridiagonal *t, float *values, float *vectors, bl
         float rho = e[cut - 1];
         d[cut - 1] -= fabsf(rho);
         d[cut] -= fabsf(rho);
-        info = solve_halves(n, cut, d, e, q);
-        if (info == 0) info = join(n, cut, rho, d, q, iwork + 4 * n, work, iwork);
-        ok = !bl_lapack_failed(info, "slaed1", err);
+        halves task = {n, cut, d, e, q};
+        ok = bl_parallel(2, solve_half, &task, err) &&
+             !bl_lapack_failed(join(n, cut, rho, d, q, iwork + 4 * n, work, iwork), "slaed1", err);
     }
     for (size_t i = 0; ok && i < n; i++) {
         size_t from = (size_t)iwork[4 * n + i] - 1;
@@ -88,8 +90,7 @@ bool bl_tridiagonal_solve(const bl_tridiagonal *t, float *values, float *vectors
     if (!off) return false;
     memcpy(values, t->diagonal, t->n * sizeof *values);
     memcpy(off, t->off, (t->n - 1) * sizeof *off);
-    lapack_int info =
-        LAPACKE_sstedc(LAPACK_COL_MAJOR, 'I', (lapack_int)t->n, values, off, vectors, (lapack_int)t->n);
+    bool ok = bl_sstedc(t->n, values, off, vectors, t->n, err);
     free(off);
-    return !bl_lapack_failed(info, "sstedc", err);
+    return ok;
 }

@@ -2,9 +2,8 @@
 #include "linear/gemm.h"
 #include "base/memory.h"
 #include "base/threads.h"
-#include "linear/tridiagonal.h"
+#include "linear/lapack.h"
 #include <cblas.h>
-#include <lapacke.h>
 #include <stdlib.h>
 
 void bl_gemm_nt(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
@@ -51,11 +50,23 @@ void bl_times_upper_t(size_t m, size_t n, const float *r, size_t ldr, float *b, 
                 (int)ldr, b, (int)ldb);
 }
 
+/* a [n, n] transposed in place. */
+static void flip(float *a, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i; j++) {
+            float x = a[i * n + j];
+            a[i * n + j] = a[j * n + i];
+            a[j * n + i] = x;
+        }
+}
+
 bool bl_qr_upper(float *a, size_t n, bl_error *err) {
     bl_threads_ready();
     float *tau = bl_alloc(n, sizeof *tau, err);
     if (!tau) return false;
-    lapack_int size = (lapack_int)n, info = LAPACKE_sgeqrf(LAPACK_ROW_MAJOR, size, size, a, size, tau);
+    flip(a, n);
+    bool ok = bl_sgeqrf(n, n, a, tau, err);
+    flip(a, n);
     free(tau);
-    return !bl_lapack_failed(info, "sgeqrf", err);
+    return ok;
 }

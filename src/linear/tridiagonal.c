@@ -22,7 +22,6 @@
 #include "base/threads.h"
 #include "linear/lanes.h"
 #include <cblas.h>
-#include <lapacke.h>
 #include <math.h>
 #include <omp.h>
 #include <stdatomic.h>
@@ -42,13 +41,6 @@
 #else
 #define RELAX() ((void)0)
 #endif
-
-bool bl_lapack_failed(int info, const char *routine, bl_error *err) {
-    if (info == LAPACK_WORK_MEMORY_ERROR || info == LAPACK_TRANSPOSE_MEMORY_ERROR)
-        return !bl_fail(err, BL_ERR_MEMORY, "out of memory in LAPACK's %s", routine);
-    if (info) return !bl_fail(err, BL_ERR_NUMERIC, "LAPACK's %s did not converge (info %d)", routine, info);
-    return false;
-}
 
 /* One reduction under way. */
 typedef struct reduction {

@@ -23,6 +23,4 @@ bool bl_tridiagonal_ends(const bl_tridiagonal *t, size_t low, size_t high, float
 /* z [columns, n], one eigenvector of T a row, becomes eigenvectors of Q. */
 bool bl_tridiagonal_back(const bl_tridiagonal *t, float *z, size_t columns, bl_error *err);
 void bl_tridiagonal_free(bl_tridiagonal *t);
-/* True, with the error filled in, if LAPACK's `info` says that `routine` failed. */
-bool bl_lapack_failed(int info, const char *routine, bl_error *err);
 #endif

@@ -45,7 +45,8 @@ static int decimals_of(const bl_table *table, size_t c) {
     return decimals >= 0 && smallest < pow(10, -decimals) ? -1 : decimals;
 }
 
-static void measure(const bl_table *table, column *columns) {
+/* False when there is no memory for a number's text. */
+static bool measure(const bl_table *table, column *columns) {
     const char *name = table->columns;
     for (size_t c = 0; c < table->n_columns; c++, name += strlen(name) + 1) {
         columns[c] =
@@ -57,10 +58,13 @@ static void measure(const bl_table *table, column *columns) {
             write_number(&number, cell, columns[c].decimals);
             size_t width =
                 cell->kind == BL_CELL_TEXT ? bl_visible_width(table->texts.data + cell->text) : number.n;
+            bool failed = number.failed;
             if (width > columns[c].width) columns[c].width = width;
             bl_buffer_free(&number);
+            if (failed) return false;
         }
     }
+    return true;
 }
 
 /* Cuts texts until a line fits into `width`, or nothing is left to cut. */
@@ -103,7 +107,7 @@ char *bl_table_shown(const bl_table *table, const bl_terminal *terminal, bl_erro
     column *columns = bl_alloc(n, sizeof *columns, err);
     if (!columns) return NULL;
     bl_page page = bl_page_new(terminal);
-    measure(table, columns);
+    if (!measure(table, columns)) page.text.failed = true;
     fit(columns, n, page.width);
     bl_page_bold(&page);
     for (size_t c = 0; c < n; c++) {

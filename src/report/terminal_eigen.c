@@ -31,13 +31,10 @@ static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 
 /* "head 3" -> "Head 3" and "Value 3"; "direct" -> "Direct" and "Value". */
 static void headings(const char *name, char token[64], char value[64]) {
-    bl_buffer seen = {0};
-    bl_visible_add(&seen, name, LONGEST_TOKEN);
-    snprintf(token, 64, "%s", seen.data ? seen.data : "");
-    bl_buffer_free(&seen);
+    bl_visible_copy(token, 64, name, LONGEST_TOKEN);
     token[0] = (char)toupper((unsigned char)token[0]);
     bool head = strncmp(token, "Head ", 5) == 0;
-    snprintf(value, 64, "Value%s%s", head ? " " : "", head ? token + 5 : "");
+    snprintf(value, 64, "Value%s%.50s", head ? " " : "", head ? token + 5 : "");
 }
 
 static size_t token_columns(const bl_doc_source *source) {

@@ -53,6 +53,17 @@ void bl_table_integer(bl_table *table, int64_t value) {
 
 void bl_table_empty(bl_table *table) { add(table, (bl_cell){.kind = BL_CELL_EMPTY}); }
 
+void bl_table_fail(bl_table *table) {
+    if (table) table->failed = true;
+}
+
+void bl_table_json(bl_table *table, const bl_tree *value) {
+    char *text = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+    if (value && !text) bl_table_fail(table);
+    bl_table_text(table, text);
+    bl_free(text);
+}
+
 static void add_value(bl_table *table, const json_t *value) {
     if (!value || json_is_null(value)) bl_table_empty(table);
     else if (json_is_integer(value)) bl_table_integer(table, json_integer_value(value));
