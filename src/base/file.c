@@ -2,44 +2,52 @@
 #include "base/error.h"
 #include "base/lock.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool bl_map_open(const char *path, bl_map *map, bl_error *err) {
-    map->data = NULL;
-    map->size = 0;
+/* All of `data`; false with errno, 0 when the file ends before. */
+static bool read_all(int fd, unsigned char *data, size_t size) {
+    while (size > 0) {
+        ssize_t got = read(fd, data, size < ((size_t)1 << 30) ? size : (size_t)1 << 30);
+        if (got < 0 && errno == EINTR && bl_go_on(NULL)) continue;
+        if (got == 0) errno = 0;
+        if (got <= 0) return false;
+        data += got;
+        size -= (size_t)got;
+    }
+    return true;
+}
+
+bool bl_content_read(const char *path, bl_content *content, bl_error *err) {
+    struct stat status;
+    unsigned char *data = NULL;
+    *content = (bl_content){0};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return bl_fail(err, BL_ERR_INPUT, "%s: cannot open: %s", path, strerror(errno));
-    struct stat status;
     bool ok = fstat(fd, &status) == 0;
-    if (!ok) {
-        bl_fail(err, BL_ERR_INPUT, "%s: cannot read: %s", path, strerror(errno));
-    } else if (!S_ISREG(status.st_mode)) {
-        ok = bl_fail(err, BL_ERR_INPUT, "%s: not a regular file", path);
-    } else if (status.st_size > 0) {
-        void *data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        ok = data != MAP_FAILED;
-        if (ok) {
-            map->data = data;
-            map->size = (size_t)status.st_size;
-        } else {
-            bl_fail(err, BL_ERR_INPUT, "%s: cannot map into memory: %s", path, strerror(errno));
-        }
-    }
+    size_t size = ok ? (size_t)status.st_size : 0;
+    if (!ok) bl_fail(err, BL_ERR_INPUT, "%s: cannot read: %s", path, strerror(errno));
+    else if (!S_ISREG(status.st_mode)) ok = bl_fail(err, BL_ERR_INPUT, "%s: not a regular file", path);
+    else if (size > 0) ok = (data = bl_alloc(size, 1, err)) != NULL;
+    if (ok && !read_all(fd, data, size))
+        ok =
+            bl_fail(err, BL_ERR_INPUT, errno ? "%s: cannot read: %s" : "%s: became shorter while it was read",
+                    path, strerror(errno));
     close(fd);
+    if (ok) *content = (bl_content){data, size};
+    else free(data);
     return ok;
 }
 
-void bl_map_close(bl_map *map) {
-    if (map->data) munmap((void *)(uintptr_t)map->data, map->size);
-    map->data = NULL;
-    map->size = 0;
+void bl_content_free(bl_content *content) {
+    free((void *)(uintptr_t)content->data);
+    *content = (bl_content){0};
 }
 
 char *bl_file_read(const char *path, size_t limit, size_t *size, bl_error *err) {

@@ -1,18 +1,19 @@
-/* Files: read-only maps, whole reads, and writing that is atomic (temporary name, fsync, rename). */
+/* Files: whole reads, and writing that is atomic (temporary name, fsync, rename). */
 #ifndef BL_BASE_FILE_H
 #define BL_BASE_FILE_H
 #include <bilens/base.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-/* A read-only memory map of a whole file. An empty file has data NULL, size 0. */
-typedef struct bl_map {
+/* The bytes of a regular file, copied: what happens to the file afterwards does not matter (a map would show
+ * changes, and end the process where the file became shorter). An empty file has data NULL, size 0. */
+typedef struct bl_content {
     const unsigned char *data;
     size_t size;
-} bl_map;
+} bl_content;
 
-bool bl_map_open(const char *path, bl_map *map, bl_error *err);
-void bl_map_close(bl_map *map);
+bool bl_content_read(const char *path, bl_content *content, bl_error *err);
+void bl_content_free(bl_content *content);
 
 /* The whole file, NUL-terminated after `*size` bytes; refuses files over `limit` bytes. Free with bl_free. */
 char *bl_file_read(const char *path, size_t limit, size_t *size, bl_error *err);

@@ -19,7 +19,8 @@ int fail_with(const verb *self, const bl_error *err) {
         interrupt_die();
     }
     char message[sizeof err->message];
-    bl_escape(err->message, message, sizeof message);
+    const char *reason = err->message[0] ? err->message : "out of memory"; /* nothing else fails unsaid */
+    bl_escape(reason, message, sizeof message);
     if (speaks) fprintf(stderr, "bilens: %s: %s\n", self->name, message);
     return err->code == BL_ERR_USAGE || err->code == BL_ERR_INPUT || err->code == BL_ERR_UNSUPPORTED ? 2 : 1;
 }

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,10 +98,25 @@ static bool reads(const struct stat *target, const char *path) {
     return found;
 }
 
+/* Whether an option's value reads the file: a name, perhaps with "@" before and ":TENSOR" or ":3" behind it. */
+static bool value_reads(const option *o, const char *value, const struct stat *target) {
+    char path[PATH_MAX];
+    bool direction = strcmp(o->name, "direction") == 0;
+    bool folder = strstr(o->argument, "DIR") != NULL || strstr(o->argument, "DICT") != NULL;
+    if (!direction && !folder && !strstr(o->argument, "FILE")) return false;
+    if (direction && *value == '@') value++;
+    if (strlen(value) >= sizeof path) return false;
+    snprintf(path, sizeof path, "%s", value);
+    for (char *colon; !(folder ? reads(target, path) : same_file(target, path)); *colon = '\0')
+        if ((colon = strrchr(path, ':')) == NULL) return false;
+    return true;
+}
+
 /* The first of the verb's inputs that is the file `target`; NULL: none. */
 static const char *input_of(const common *c, const option *table, const struct stat *target) {
     static const char *const embedded[] = {"stories-1-256", "stories.txt"};
     if (c->model && reads(target, c->model)) return c->model;
+    if (c->other && reads(target, c->other)) return c->other;
     for (size_t i = 0; i < 2; i++) {
         bl_error err = {0};
         char *path = default_data(embedded[i], &err);
@@ -111,7 +127,7 @@ static const char *input_of(const common *c, const option *table, const struct s
     for (const option *o = table; o->name; o++) {
         const text_list *files = o->kind == OPTION_FILES ? o->target : NULL;
         const char *path = o->kind == OPTION_TEXT ? *(const char **)o->target : NULL;
-        if (path && same_file(target, path)) return path;
+        if (path && value_reads(o, path, target)) return path;
         for (size_t i = 0; files && i < files->n; i++)
             if (same_file(target, files->items[i])) return files->items[i];
     }

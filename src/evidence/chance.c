@@ -102,8 +102,8 @@ bool bl_chance_of(const bl_bilinear *map, const float *u, size_t draws, uint64_t
     float *t = bl_alloc(n, sizeof *t, err), *all = bl_alloc(count, sizeof *all, err);
     double *norms = bl_alloc(draws, sizeof *norms, err);
     size_t *dead = bl_alloc(draws, sizeof *dead, err);
-    bl_eigen *eigen = bl_eigen_of(map, u, 1, err);
-    bool ok = t && all && norms && dead && eigen;
+    bl_eigen *eigen = t && all && norms && dead ? bl_eigen_of(map, u, 1, err) : NULL;
+    bool ok = eigen != NULL;
     if (ok) {
         out->shift = bl_eigen_shift(eigen);
         out->norm = norm_of(bl_eigen_values(eigen), n, out->shift);

@@ -43,7 +43,7 @@ bool bl_idx_parse(const unsigned char *file, size_t size, const char *path, bl_i
 }
 
 /* The whole inflated content of one gzip file (of any number of members), NULL on failure. Free it. */
-static unsigned char *inflate_all(const bl_map *map, const char *path, size_t *size, bl_error *err) {
+static unsigned char *inflate_all(const bl_content *map, const char *path, size_t *size, bl_error *err) {
     z_stream stream = {0};
     unsigned char *out = NULL;
     size_t capacity = 0, n = 0, at = 0;
@@ -83,9 +83,9 @@ fail:
 }
 
 bool bl_idx_read(const char *path, bl_idx *idx, bl_error *err) {
-    bl_map map;
+    bl_content map;
     *idx = (bl_idx){0};
-    if (!bl_map_open(path, &map, err)) return false;
+    if (!bl_content_read(path, &map, err)) return false;
     bool ok, zipped = map.size >= 2 && map.data[0] == 0x1F && map.data[1] == 0x8B;
     if (zipped) {
         size_t size;
@@ -95,7 +95,7 @@ bool bl_idx_read(const char *path, bl_idx *idx, bl_error *err) {
     } else {
         ok = bl_idx_parse(map.data, map.size, path, idx, err);
     }
-    bl_map_close(&map);
+    bl_content_free(&map);
     return ok;
 }
 

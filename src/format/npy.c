@@ -213,10 +213,10 @@ done:
 }
 
 bool bl_npy_read_kind(const char *path, bl_named_array *array, float **data, char *kind, bl_error *err) {
-    bl_map map;
-    if (!bl_map_open(path, &map, err)) return false;
+    bl_content map;
+    if (!bl_content_read(path, &map, err)) return false;
     bool ok = bl_npy_parse(map.data, map.size, path, array, data, kind, err);
-    bl_map_close(&map);
+    bl_content_free(&map);
     return ok;
 }
 

@@ -106,8 +106,11 @@ char *bl_table_shown(const bl_table *table, const bl_terminal *terminal, bl_erro
     size_t n = table->n_columns;
     column *columns = bl_alloc(n, sizeof *columns, err);
     if (!columns) return NULL;
+    if (!measure(table, columns)) {
+        free(columns);
+        return bl_fail_null(err, BL_ERR_MEMORY, "out of memory while a table was made");
+    }
     bl_page page = bl_page_new(terminal);
-    if (!measure(table, columns)) page.text.failed = true;
     fit(columns, n, page.width);
     bl_page_bold(&page);
     for (size_t c = 0; c < n; c++) {

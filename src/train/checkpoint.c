@@ -151,7 +151,7 @@ static bool read_state(const json_t *json, bl_train_state *state) {
 }
 
 /* The JSON at the head of a checkpoint; *length: its bytes. */
-static json_t *read_header(const char *path, const bl_map *map, uint64_t *length, bl_error *err) {
+static json_t *read_header(const char *path, const bl_content *map, uint64_t *length, bl_error *err) {
     *length = 0;
     if (map->size >= MAGIC_SIZE + 8) memcpy(length, map->data + MAGIC_SIZE, 8);
     if (map->size < MAGIC_SIZE + 8 || memcmp(map->data, MAGIC, MAGIC_SIZE) != 0 || *length > HEADER_LIMIT ||
@@ -161,26 +161,26 @@ static json_t *read_header(const char *path, const bl_map *map, uint64_t *length
 }
 
 bool bl_checkpoint_precision(const char *path, bl_precision *precision) {
-    bl_map map;
+    bl_content map;
     uint64_t length;
-    if (!bl_file_exists(path) || !bl_map_open(path, &map, NULL)) return false;
+    if (!bl_file_exists(path) || !bl_content_read(path, &map, NULL)) return false;
     json_t *header = read_header(path, &map, &length, NULL);
     const char *name = json_string_value(json_object_get(json_object_get(header, "run"), "precision"));
     if (name) *precision = strcmp(name, "bf16") == 0 ? BL_PRECISION_BF16 : BL_PRECISION_F32;
     bool found = name != NULL;
     json_decref(header);
-    bl_map_close(&map);
+    bl_content_free(&map);
     return found;
 }
 
 bool bl_checkpoint_read(const char *path, const json_t *description, bl_train_state *state,
                         const bl_train_arrays *arrays, bl_error *err) {
-    bl_map map;
+    bl_content map;
     json_t *header = NULL;
     bool ok = false;
     uint64_t length, hash, stored;
     size_t bytes = arrays->total * sizeof(float);
-    if (!bl_map_open(path, &map, err)) return false;
+    if (!bl_content_read(path, &map, err)) return false;
     header = read_header(path, &map, &length, err);
     if (!header || !same_run(path, json_object_get(header, "run"), description, err)) goto done;
     size_t begin = MAGIC_SIZE + 8 + (size_t)length;
@@ -204,6 +204,6 @@ bool bl_checkpoint_read(const char *path, const json_t *description, bl_train_st
     ok = true;
 done:
     json_decref(header);
-    bl_map_close(&map);
+    bl_content_free(&map);
     return ok;
 }
