@@ -42,6 +42,9 @@ BL_API bool bl_image_is_model(const char *directory);
  *  BL_ERR_INPUT names the key or tensor. Free with bl_image_free. */
 BL_API bl_image_model *bl_image_load(const char *directory, bl_error *err);
 BL_API void bl_image_free(bl_image_model *model);
+/** One line per tensor that holds NaN or infinity, with their number; "" when none does. Free with bl_free.
+ *  NULL with BL_ERR_MEMORY. */
+BL_API char *bl_image_warnings(const bl_image_model *model, bl_error *err);
 
 BL_API const bl_image_config *bl_image_config_of(const bl_image_model *model);
 /** The directory's name as it was given. */

@@ -48,6 +48,11 @@ char *default_data(const char *name, bl_error *err) {
     return path;
 }
 
+void note_warnings(const common *c, const bl_model *model) {
+    for (size_t i = 0; model && ranks_first() && i < bl_model_n_warnings(model); i++)
+        note(c, "bilens: warning: %s", bl_model_warning(model, i));
+}
+
 bl_model *load_model(common *c, bl_error *err) {
     if (!c->model) {
         c->default_model = default_data("stories-1-256", err);
@@ -55,8 +60,7 @@ bl_model *load_model(common *c, bl_error *err) {
         c->model = c->default_model;
     }
     bl_model *model = is_hub_model(c->model) ? load_hub_model(c, err) : bl_model_load(c->model, err);
-    for (size_t i = 0; model && ranks_first() && i < bl_model_n_warnings(model); i++)
-        note(c, "bilens: warning: %s", bl_model_warning(model, i));
+    note_warnings(c, model);
     return model;
 }
 

@@ -7,6 +7,8 @@
 /* The model that was named, a directory or a name on the hub, or the embedded default. NULL with the error
  * filled in. */
 bl_model *load_model(common *c, bl_error *err);
+/* Says what is wrong with its weights, on rank 0; load_model does so by itself. NULL is allowed. */
+void note_warnings(const common *c, const bl_model *model);
 /* A file or folder of the data that comes with bilens ("stories.txt"): in $BILENS_DATA, beside the build
  * folder, or where it was installed. Free with free; NULL with BL_ERR_INPUT. */
 char *default_data(const char *name, bl_error *err);

@@ -78,6 +78,7 @@ static char **find_snapshots(const char *directory, size_t *n, bl_error *err) {
 static bool put_snapshot(bl_builder *b, bl_tree *list, const asked *a, const char *path,
                          const bl_model *last) {
     bl_model *model = bl_model_load(path, b->err);
+    note_warnings(&a->e.c, model);
     bl_diff_question q = {
         .a = model, .b = last, .layer = a->e.d.layer, .tokens = a->tokens.items, .n_tokens = a->tokens.n};
     bl_tree *diff = model ? bl_diff_tree(&q, b->err) : NULL;

@@ -287,7 +287,8 @@ static int run_diff(int argc, char **argv, const verb *self) {
     bl_image_model *other = NULL;
     bl_image_diff *diff = NULL;
     if (!second) image_fail(&err, BL_ERR_USAGE, "two image models are compared: bilens diff A B");
-    else if (image_open_model(&c, &o, &err) && (other = bl_image_load(second, &err)))
+    else if (image_open_model(&c, &o, &err) && (other = bl_image_load(second, &err)) &&
+             image_warn(&c, other, &err))
         diff = bl_image_diff_make(o.model, other, top, &err);
     bl_tree *tree = diff ? bl_image_diff_tree(o.model, other, diff, &err) : NULL;
     bl_image_diff_free(diff);

@@ -1,4 +1,5 @@
 #include "cli/image_options.h"
+#include "cli/ranks.h"
 #include "cli/terminal.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,9 +22,17 @@ bool image_fail(bl_error *err, bl_code code, const char *message) {
     return false;
 }
 
+bool image_warn(const common *c, const bl_image_model *model, bl_error *err) {
+    char *lines = bl_image_warnings(model, err), *rest = lines, *line;
+    while (rest && (line = strsep(&rest, "\n")) != NULL)
+        if (*line && ranks_first()) note(c, "bilens: warning: %s", line);
+    bl_free(lines);
+    return lines != NULL;
+}
+
 bool image_open_model(const common *c, image_options *o, bl_error *err) {
     o->model = bl_image_load(c->model, err);
-    if (!o->model) return false;
+    if (!o->model || !image_warn(c, o->model, err)) return false;
     if (o->layer == SIZE_MAX) o->layer = bl_image_config_of(o->model)->n_layer - 1;
     if (!o->space_name || strcmp(o->space_name, "embed") == 0) return true;
     o->space = BL_SPACE_PIXEL;

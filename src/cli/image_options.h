@@ -52,6 +52,8 @@ void image_options_free(image_options *o);
 bool image_fail(bl_error *err, bl_code code, const char *message);
 /* Loads MODEL; chooses layer and space. */
 bool image_open_model(const common *c, image_options *o, bl_error *err);
+/* Notes what tensors hold NaN or infinity; image_open_model does so by itself. */
+bool image_warn(const common *c, const bl_image_model *model, bl_error *err);
 /* Opens --images, or all pairs of a model of modular addition. */
 bool image_open_images(image_options *o, bl_error *err);
 /* The direction's vector and its eigenpairs, with --eigs checked or chosen. */

@@ -3,6 +3,7 @@
  *   h_0 = E x,   h_{i+1} = [h_i +] g(L h_i + l) * (R h_i + r),   logits = U h_L
  *
  * There is no norm and no output bias. Weights are copied into memory as float32: such models are small. */
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -12,6 +13,7 @@
 #include "linear/gemm.h"
 #include <bilens/blas.h>
 #include "subject/image_private.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,6 +216,23 @@ done:
     free(path);
     free(weights_path);
     return ok ? model : NULL;
+}
+
+char *bl_image_warnings(const bl_image_model *model, bl_error *err) {
+    bl_buffer out = {0};
+    size_t n = bl_image_tensors(model, NULL);
+    bl_image_tensor *list = bl_alloc(n, sizeof *list, err);
+    if (!list) return NULL;
+    bl_image_tensors(model, list);
+    for (size_t i = 0; i < n; i++) {
+        size_t count = list[i].rows * list[i].cols, bad = 0;
+        for (size_t k = 0; k < count; k++) bad += isfinite(list[i].data[k]) ? 0 : 1;
+        if (bad)
+            bl_buffer_print(&out, "%.100s: %zu of the %zu numbers of tensor '%s' are NaN or infinite\n",
+                            model->name, bad, count, list[i].name);
+    }
+    free(list);
+    return bl_buffer_take(&out, err);
 }
 
 const bl_image_config *bl_image_config_of(const bl_image_model *model) { return &model->config; }
