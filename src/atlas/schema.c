@@ -192,11 +192,10 @@ bool bl_atlas_mark(bl_atlas *a, bl_phase phase, uint64_t done, bl_error *err) {
 
 static bool create(bl_atlas *a, const identity keys[N_IDENTITY], bl_error *err) {
     if (!bl_database_begin(a->db, err)) return false;
-    bool ok = bl_database_run(a->db, tables, err) &&
-              bl_meta_set(a->db, "model", bl_model_name(a->model), err) &&
-              bl_meta_set(a->db, "blas", bl_blas_name(), err) &&
-              bl_meta_set_number(a->db, "d_model", a->d, err) &&
-              bl_meta_set_number(a->db, "size", a->n, err) && bl_meta_set_number(a->db, "heads", a->H, err);
+    bool ok =
+        bl_database_run(a->db, tables, err) && bl_meta_set(a->db, "model", bl_model_name(a->model), err) &&
+        bl_meta_set(a->db, "blas", bl_blas_name(), err) && bl_meta_set_number(a->db, "d_model", a->d, err) &&
+        bl_meta_set_number(a->db, "size", a->n, err) && bl_meta_set_number(a->db, "heads", a->H, err);
     for (size_t i = 0; ok && i < N_IDENTITY; i++) ok = bl_meta_set(a->db, keys[i].key, keys[i].value, err);
     ok = ok && bl_atlas_mark(a, BL_PHASE_READ, 0, err);
     return bl_database_commit(a->db, ok, err);

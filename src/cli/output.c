@@ -98,7 +98,8 @@ static bool reads(const struct stat *target, const char *path) {
     return found;
 }
 
-/* Whether an option's value reads the file: a name, perhaps with "@" before and ":TENSOR" or ":3" behind it. */
+/* Whether an option's value reads the file: a name, perhaps with "@" before and ":TENSOR" or ":3" behind
+ * it. */
 static bool value_reads(const option *o, const char *value, const struct stat *target) {
     char path[PATH_MAX];
     bool direction = strcmp(o->name, "direction") == 0;

@@ -1,6 +1,6 @@
-/* LAPACK's routines, with workspaces of our own: LAPACKE's allocate theirs, and write to standard output when
- * they cannot. Matrices are column-major, as LAPACK has them. All fail with BL_ERR_NUMERIC when the input holds
- * NaN, with which some of them would not end. */
+/* LAPACK's routines, with workspaces of our own: LAPACKE's allocate theirs, and write to standard output
+ * when they cannot. Matrices are column-major, as LAPACK has them. All fail with BL_ERR_NUMERIC when the
+ * input holds NaN, with which some of them would not end. */
 #ifndef BL_LINEAR_LAPACK_H
 #define BL_LINEAR_LAPACK_H
 #include <bilens/base.h>

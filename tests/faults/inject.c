@@ -1,17 +1,16 @@
-/* Faults inside a whole command: preloaded into the program, this starts it again and again, each time with its
- * Nth allocation or its Nth system call failing.
- *
- * It takes the place of main: the libraries are loaded once, then every order from the driver (inject.py) is
- * carried out in a child of its own, which runs the program's main. Allocations are counted where the program,
- * its libraries and the C library ask for them (malloc, calloc, realloc, aligned_alloc, posix_memalign).
- * System calls are those on files and memory (`watched`); the parent stops the child at each with ptrace and lets
- * the Nth return an error without having happened. So what stdio, SQLite and jansson call counts, too.
- *
- * Orders on descriptor 198, one line: "KIND N ERRNO FOLDER", KIND being "none", "alloc" or "call". The child works in
- * FOLDER, with its files stdout and stderr. Answers on descriptor 199: "STATUS ALLOCATIONS CALLS WHICH FOREIGN",
- * STATUS as wait gives it, WHICH the number of the system call that failed, FOREIGN 1 when the allocation was one
- * of fontconfig's, which then crashes, or of zlib's for cairo, which then writes an empty stream without a word. A child that takes longer than INJECT_SECONDS is
- * killed. x86-64 Linux only: elsewhere "call" is answered "-1 …". */
+/* Faults inside a whole command: preloaded into the program, this starts it again and again, each time
+ * with its Nth allocation or its Nth system call failing. * It takes the place of main: the libraries are
+ * loaded once, then every order from the driver (inject.py) is carried out in a child of its own, which
+ * runs the program's main. Allocations are counted where the program, its libraries and the C library ask
+ * for them (malloc, calloc, realloc, aligned_alloc, posix_memalign). System calls are those on files and
+ * memory (`watched`); the parent stops the child at each with ptrace and lets the Nth return an error
+ * without having happened. So what stdio, SQLite and jansson call counts, too. * Orders on descriptor
+ * 198, one line: "KIND N ERRNO FOLDER", KIND being "none", "alloc" or "call". The child works in FOLDER,
+ * with its files stdout and stderr. Answers on descriptor 199: "STATUS ALLOCATIONS CALLS WHICH FOREIGN",
+ * STATUS as wait gives it, WHICH the number of the system call that failed, FOREIGN 1 when the allocation
+ * was one of fontconfig's, which then crashes, or of zlib's for cairo, which then writes an empty stream
+ * without a word. A child that takes longer than INJECT_LIMIT is killed. x86-64 Linux only: elsewhere
+ * "call" is answered "-1 …". */
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
@@ -75,7 +74,9 @@ static bool fails(void) {
     return true;
 }
 
-__attribute__((visibility("default"))) void *malloc(size_t size) { return fails() ? NULL : __libc_malloc(size); }
+__attribute__((visibility("default"))) void *malloc(size_t size) {
+    return fails() ? NULL : __libc_malloc(size);
+}
 __attribute__((visibility("default"))) void *calloc(size_t n, size_t size) {
     return fails() ? NULL : __libc_calloc(n, size);
 }
@@ -181,7 +182,8 @@ static int trace(pid_t child, long nth, int error, long *calls, long *which) {
             struct __ptrace_syscall_info info;
             ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof info, &info);
             if (info.op == PTRACE_SYSCALL_INFO_ENTRY &&
-                is_watched(info.entry.nr, info.entry.nr == SYS_mmap ? info.entry.args[4] : 0) && ++*calls == nth) {
+                is_watched(info.entry.nr, info.entry.nr == SYS_mmap ? info.entry.args[4] : 0) &&
+                ++*calls == nth) {
                 ptrace(PTRACE_GETREGS, thread, NULL, &r);
                 r.orig_rax = (unsigned long long)-1; /* no call at all */
                 ptrace(PTRACE_SETREGS, thread, NULL, &r);
@@ -227,7 +229,7 @@ static void be_child(const char *folder, bool traced, int argc, char **argv, cha
 }
 
 static int serve(int argc, char **argv, char **environment) {
-    const char *limit = getenv("INJECT_SECONDS");
+    const char *limit = getenv("INJECT_LIMIT");
     void *frame;
     (void)backtrace(&frame, 1); /* loads what it needs */
     FILE *orders = fdopen(ORDERS, "r");
@@ -262,14 +264,15 @@ static int serve(int argc, char **argv, char **environment) {
     return 0;
 }
 
-__attribute__((visibility("default"))) int
-__libc_start_main(int (*program)(int, char **, char **), int argc, char **argv, void (*init)(void),
-                  void (*fini)(void), void (*rtld_fini)(void), void *stack_end);
+__attribute__((visibility("default"))) int __libc_start_main(int (*program)(int, char **, char **), int argc,
+                                                             char **argv, void (*init)(void),
+                                                             void (*fini)(void), void (*rtld_fini)(void),
+                                                             void *stack_end);
 int __libc_start_main(int (*program)(int, char **, char **), int argc, char **argv, void (*init)(void),
                       void (*fini)(void), void (*rtld_fini)(void), void *stack_end) {
     int (*next)(int (*)(int, char **, char **), int, char **, void (*)(void), void (*)(void), void (*)(void),
                 void *);
     *(void **)&next = dlsym(RTLD_NEXT, "__libc_start_main");
     real_main = program;
-    return next(getenv("INJECT_SECONDS") ? serve : program, argc, argv, init, fini, rtld_fini, stack_end);
+    return next(getenv("INJECT_LIMIT") ? serve : program, argc, argv, init, fini, rtld_fini, stack_end);
 }

@@ -139,10 +139,9 @@ class Command:
             os.dup2(orders_read, 198)
             os.dup2(answers_write, 199)
 
-        limit = "20" if not os.environ.get("INJECT_SECONDS") else os.environ["INJECT_SECONDS"]
         arguments = [w.replace("IN/", work + "/") for w in words.split()]
         self.server = subprocess.Popen([bilens, *arguments, *([] if arguments[0].startswith("--") else ["--threads", "1"])], close_fds=False, preexec_fn=connect,
-                                       stdin=subprocess.DEVNULL, cwd=work, env=dict(environment(), LD_PRELOAD=os.path.abspath(o.library), INJECT_SECONDS=limit, **({"INJECT_TRACE": "1"} if os.environ.get("INJECT_TRACE") else {})))
+                                       stdin=subprocess.DEVNULL, cwd=work, env=dict(environment(), LD_PRELOAD=os.path.abspath(o.library), INJECT_LIMIT="20", **({"INJECT_TRACE": "1"} if os.environ.get("INJECT_TRACE") else {})))
         os.close(orders_read)
         os.close(answers_write)
         self.lines = os.fdopen(self.answers)
