@@ -1,9 +1,13 @@
 #!/bin/bash
-# make bench: builds the measuring programs, finds a Python with PyTorch (BENCH_PYTHON, or one made here from the newest that pip offers, or
+# make bench [OLD=path of an older bilens]: builds the measuring programs, finds a Python with PyTorch (BENCH_PYTHON, or one made here from the newest that pip offers, or
 # Debian's), and runs the benchmarks.
 set -eu
 cd "$(dirname "$0")/.."
 build=${BUILD:-build}
+if [ -n "${OLD-}" ]; then # another build of bilens: compare with it, and nothing else
+    cmake --build "$build" --target bilens
+    BUILD=$build exec python3 bench/against.py "$OLD" "$@"
+fi
 cmake --build "$build" --target bench_programs bilens
 python=${BENCH_PYTHON-}
 if [ -z "$python" ]; then
