@@ -265,12 +265,16 @@ static bool load_saved(bl_trainer *t, bl_error *err) {
     return true;
 }
 
-/* The last step has no successor whose loss would tell that it went wrong. */
+#define CHECKED_STORIES ((size_t)16)
+
+/* The last step has no successor whose loss would tell that it went wrong: its weights are looked at, and a
+ * few stories run. */
 static bool check_weights(bl_trainer *t, bl_error *err) {
     double loss = 0;
     const bl_dataset *text = t->valid.n ? &t->valid : &t->train;
-    size_t stories = t->options->eval_stories ? t->options->eval_stories : 256;
-    if (!bl_trainer_evaluate(t, text, stories, &loss, err)) return false;
+    if (!bl_trainer_evaluate(t, text, CHECKED_STORIES, &loss, err)) return false;
+    for (size_t i = 0; i < t->net.params.total && isfinite(loss); i++)
+        if (!isfinite(t->net.weights[i])) loss = (double)t->net.weights[i];
     if (!isfinite(loss))
         return bl_fail(
             err, BL_ERR_NUMERIC,
