@@ -13,6 +13,7 @@
 #include "evidence/outcome.h"
 #include "evidence/worst.h"
 #include "linear/gemm.h"
+#include "linear/norm.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,7 +211,7 @@ static double rescale(const ablating *a, const bl_layer_run *site, size_t p, dou
         along += value * (double)a->e->u[i];
     }
     square += c * a->inverse * (c - 2 * along);
-    return 1 / sqrt(square / (double)site->d + 1e-8) / s;
+    return bl_rms_factor(square, site->d, site->model->plan.epsilon) / s;
 }
 
 static void closed_position(const ablating *a, const bl_layer_run *site, struct scratch *s, bl_view logits,

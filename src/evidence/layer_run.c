@@ -5,6 +5,7 @@
 #include "base/threads.h"
 #include "linear/exp.h"
 #include "linear/gemm.h"
+#include "linear/norm.h"
 #include "text/corpus/batch.h"
 #include <math.h>
 #include <stdlib.h>
@@ -149,7 +150,7 @@ double bl_final_scale_of_sum(const bl_model *model, const float *a, const float 
         double value = (double)a[i] + (b ? (double)b[i] : 0);
         sum += value * value;
     }
-    return 1 / sqrt(sum / (double)c->d_model + 1e-8);
+    return bl_rms_factor(sum, c->d_model, model->plan.epsilon);
 }
 
 double bl_final_scale(const bl_model *model, const float *row) {

@@ -10,10 +10,15 @@
  * Row by row the sums are made in the same order whatever the story behind p: stories that begin alike tie to
  * the bit.
  *
+ * The formula is another one than attention.h's: no values, no head output, but a few numbers per position
+ * for all probes at once, with queries and keys looked up by token. Rotation, exponential and the meaning of
+ * "past" are those of rotary.h, exp.h and attention.h.
+ *
  * One source (attend_kernel.h), compiled for AVX-512, for AVX2, and for whatever the compiler's flags allow;
  * bl_attend_best asks the processor. */
 #ifndef BL_LINEAR_ATTEND_H
 #define BL_LINEAR_ATTEND_H
+#include "linear/rotary.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,7 +33,7 @@ typedef struct bl_attend {
     size_t stride;               /* … rows `stride` apart, */
     const int32_t *ids;          /* … of which position p has row ids[p]; NULL: row p */
     const float *queries2, *keys2; /* bilinear attention: the second pattern's, likewise; else NULL */
-    const float *cosines, *sines;  /* [n, k/2] */
+    const bl_rotary *rotary;       /* [>= n, k/2] */
     const float *moved; /* [columns / 12, N, 12]: groups of twelve columns, zeros behind n and behind the last
                            column */
     float *turned; /* [2, N / 4, k, 4] scratch; the second half only for bilinear attention, here and below */

@@ -71,8 +71,8 @@ INLINE void take_four(const bl_attend *a, const float *table, size_t begin, floa
     for (size_t l = 0; l < 4; l++) {
         size_t p = begin + l < a->n ? begin + l : a->n - 1;
         row[l] = table + (a->ids ? (size_t)a->ids[p] : p) * a->stride;
-        cosine[l] = a->cosines + p * half;
-        sine[l] = a->sines + p * half;
+        cosine[l] = a->rotary->cosine + p * half;
+        sine[l] = a->rotary->sine + p * half;
         for (size_t i = 0; i < a->k; i += 16) __builtin_prefetch(row[l] + a->k + i, 0, 2);
     }
     for (; j + 4 <= half; j += 4) {
@@ -81,8 +81,8 @@ INLINE void take_four(const bl_attend *a, const float *table, size_t begin, floa
         for (size_t l = 0; l < 4; l++) {
             four x = *(const loose_four *)(row[l] + j), y = *(const loose_four *)(row[l] + half + j),
                  c = *(const loose_four *)(cosine[l] + j), s = *(const loose_four *)(sine[l] + j);
-            low[l] = x * c - y * s;
-            high[l] = y * c + x * s;
+            low[l] = BL_ROTATED_LOW(x, y, c, s);
+            high[l] = BL_ROTATED_HIGH(x, y, c, s);
         }
         turn(low, to + j * width, width);
         turn(high, to + (j + half) * width, width);
@@ -90,8 +90,8 @@ INLINE void take_four(const bl_attend *a, const float *table, size_t begin, floa
     for (; j < half; j++)
         for (size_t l = 0; l < 4; l++) {
             float x = row[l][j], y = row[l][half + j], c = cosine[l][j], s = sine[l][j];
-            to[j * width + l] = x * c - y * s;
-            to[(j + half) * width + l] = y * c + x * s;
+            to[j * width + l] = BL_ROTATED_LOW(x, y, c, s);
+            to[(j + half) * width + l] = BL_ROTATED_HIGH(x, y, c, s);
         }
 }
 

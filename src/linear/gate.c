@@ -85,3 +85,7 @@ void bl_gate_backward(bl_gate gate, bool plain, float *pre, size_t ld, size_t n,
     case BL_GATE_GELU_TANH: backward(BL_GATE_GELU_TANH, plain, pre, ld, n, h, dhidden, hidden); break;
     }
 }
+
+void bl_cap(float cap, float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] = cap * tanhf(x[i] / cap);
+}

@@ -12,4 +12,6 @@ void bl_gate_forward(bl_gate gate, bool plain, const float *pre, size_t ld, size
  * way. */
 void bl_gate_backward(bl_gate gate, bool plain, float *pre, size_t ld, size_t n, size_t h,
                       const float *dhidden, float *hidden);
+/* x [n] becomes cap tanh(x / cap), the soft cap of scores and logits; cap > 0. */
+void bl_cap(float cap, float *x, size_t n);
 #endif

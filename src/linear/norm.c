@@ -21,11 +21,15 @@ static float dot(const float *a, const float *b, size_t d) {
     return sum;
 }
 
+double bl_rms_factor(double squares, size_t d, float epsilon) {
+    return 1.0 / sqrt(squares / (double)d + (double)epsilon);
+}
+
 float bl_inverse_rms(const float *x, size_t d, float epsilon) {
     double sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (size_t i = 0; i < d; i++) sum += (double)x[i] * (double)x[i];
-    return (float)(1.0 / sqrt(sum / (double)d + (double)epsilon));
+    return (float)bl_rms_factor(sum, d, epsilon);
 }
 
 void bl_norm_rows(const float *x, size_t n, size_t d, bool centre, float epsilon, float *y) {
@@ -38,7 +42,7 @@ void bl_norm_rows(const float *x, size_t n, size_t d, bool centre, float epsilon
             sum /= (double)d;
             for (size_t i = 0; i < d; i++) squares += ((double)in[i] - sum) * ((double)in[i] - sum);
             mean = (float)sum;
-            scale = (float)(1.0 / sqrt(squares / (double)d + (double)epsilon));
+            scale = (float)bl_rms_factor(squares, d, epsilon);
         } else {
             scale = bl_inverse_rms(in, d, epsilon);
         }

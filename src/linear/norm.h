@@ -5,7 +5,9 @@
 
 #define BL_NORM_EPSILON 1e-8F /* of bilens's own models */
 
-/* 1 / sqrt(mean(x^2) + epsilon) of x [d], summed in float64. */
+/* 1 / sqrt(squares / d + epsilon): the factor of an RMS norm, `squares` being sum(x^2). */
+double bl_rms_factor(double squares, size_t d, float epsilon);
+/* The same of x [d], whose squares are summed in float64. */
 float bl_inverse_rms(const float *x, size_t d, float epsilon);
 /* y [n, d] = x / rms(x), or, with `centre`, LayerNorm's (x - mean x) / sqrt(var x + epsilon); no weight,
  * no bias. y may be x. */

@@ -19,6 +19,10 @@ bool bl_rotary_make(bl_rotary *table, const double *frequency, size_t half, doub
                     size_t positions, bl_error *err);
 void bl_rotary_free(bl_rotary *table);
 
+/* The formula for one pair of elements, for floats and for vectors of them: x before, y `half` behind. */
+#define BL_ROTATED_LOW(x, y, cosine, sine) ((x) * (cosine) - (y) * (sine))
+#define BL_ROTATED_HIGH(x, y, cosine, sine) ((y) * (cosine) + (x) * (sine))
+
 /* Turns `heads` heads of k numbers that stand side by side, x [heads, k], by position p; `back` turns the
  * other way (the transpose, which is what a gradient needs). */
 static inline void bl_rotate(const bl_rotary *table, size_t p, bool back, size_t heads, size_t k, float *x) {
@@ -30,8 +34,8 @@ static inline void bl_rotate(const bl_rotary *table, size_t p, bool back, size_t
 #pragma omp simd
         for (size_t j = 0; j < half; j++) {
             float u = low[j], v = high[j], s = sign * sine[j];
-            low[j] = u * cosine[j] - v * s;
-            high[j] = v * cosine[j] + u * s;
+            low[j] = BL_ROTATED_LOW(u, v, cosine[j], s);
+            high[j] = BL_ROTATED_HIGH(u, v, cosine[j], s);
         }
     }
 }

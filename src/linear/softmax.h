@@ -30,10 +30,23 @@ static inline float bl_row_exp(float *x, size_t n, float max) {
     return sum;
 }
 
+static inline void bl_scale_row(float *x, size_t n, float factor) {
+    for (size_t i = 0; i < n; i++) x[i] *= factor;
+}
+
+/* Replaces x [n], n > 0, by its softmax without the factor 1 / sum, which goes to *inverse; returns
+ * log sum exp(x). */
+static inline float bl_softmax_begin(float *x, size_t n, float *inverse) {
+    float max = bl_row_max(x, n), sum = bl_row_exp(x, n, max);
+    *inverse = 1.0F / sum;
+    return max + logf(sum);
+}
+
 /* Replaces x [n] by its softmax, n > 0. */
 static inline void bl_softmax(float *x, size_t n) {
-    float inverse = 1.0F / bl_row_exp(x, n, bl_row_max(x, n));
-    for (size_t i = 0; i < n; i++) x[i] *= inverse;
+    float inverse;
+    bl_softmax_begin(x, n, &inverse);
+    bl_scale_row(x, n, inverse);
 }
 
 /* log sum exp of x [n], n > 0, the sum in float64. */
@@ -43,5 +56,12 @@ static inline double bl_log_sum_exp(const float *x, size_t n) {
 #pragma omp simd reduction(+ : sum)
     for (size_t i = 0; i < n; i++) sum += (double)bl_expf(x[i] - max);
     return (double)max + log(sum);
+}
+
+/* The same with the exponentials in float64: slow, for single rows. */
+static inline double bl_log_sum_exp_exact(const float *x, size_t n) {
+    double max = (double)bl_row_max(x, n), sum = 0;
+    for (size_t i = 0; i < n; i++) sum += exp((double)x[i] - max);
+    return max + log(sum);
 }
 #endif

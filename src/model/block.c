@@ -92,14 +92,15 @@ static void tap_rows(const bl_block_pass *pass, bl_point point, size_t layer, fl
     bl_tap_value(pass->tap, point, layer, 0, (bl_rows){data, pass->n, cols, cols});
 }
 
-size_t bl_first_key(const bl_model *model, size_t layer, size_t p) {
-    size_t window = model->blocks[layer].flags & BL_LAYER_WINDOW ? model->plan.window : 0;
-    return window && p + 1 > window ? p + 1 - window : 0;
-}
-
-void bl_cap(float cap, float *x, size_t n) {
-    if (cap > 0)
-        for (size_t i = 0; i < n; i++) x[i] = cap * tanhf(x[i] / cap);
+bl_attention bl_block_attention(const bl_model *model, size_t layer, size_t queries, size_t keys,
+                                size_t stride) {
+    return (bl_attention){.queries = queries,
+                          .keys = keys,
+                          .k = model->config.head_dim,
+                          .stride = stride,
+                          .scale = model->plan.score_scale,
+                          .cap = model->plan.score_cap,
+                          .window = model->blocks[layer].flags & BL_LAYER_WINDOW ? model->plan.window : 0};
 }
 
 /* N(x) without weights, which are folded or applied by `weighted`. */
@@ -222,5 +223,5 @@ void bl_pass_final(const bl_block_pass *pass, size_t begin, size_t n) {
 void bl_pass_logits(const bl_block_pass *pass, size_t n, float *logits) {
     const bl_model *model = pass->model;
     product(pass, &model->head, 1, NULL, pass->state->y, n, logits);
-    bl_cap(model->plan.logit_cap, logits, n * model->config.n_vocab);
+    if (model->plan.logit_cap > 0) bl_cap(model->plan.logit_cap, logits, n * model->config.n_vocab);
 }

@@ -2,6 +2,7 @@
  * single tokens of several texts alike, which differ in how they attend and in how products are added up. */
 #ifndef BL_MODEL_BLOCK_H
 #define BL_MODEL_BLOCK_H
+#include "linear/attention.h"
 #include "model/forward.h"
 
 /* Activations of n rows, each one position of some text. Zero-initialise. */
@@ -58,8 +59,9 @@ void bl_pass_final(const bl_block_pass *pass, size_t begin, size_t n);
 void bl_pass_logits(const bl_block_pass *pass, size_t n, float *logits);
 
 void bl_tap_value(const bl_tap *tap, bl_point point, size_t layer, size_t head, bl_rows value);
-/* The first key that a query at position p sees in a layer. */
-size_t bl_first_key(const bl_model *model, size_t layer, size_t p);
-/* scores [n] become what the plan's cap leaves of them. */
-void bl_cap(float cap, float *x, size_t n);
+/* A head of a layer: `queries` positions against `keys`, rows `stride` apart. */
+bl_attention bl_block_attention(const bl_model *model, size_t layer, size_t queries, size_t keys,
+                                size_t stride);
+/* The key and value head that query head h shares with its neighbours. */
+static inline size_t bl_kv_head(const bl_config *c, size_t h) { return h / (c->n_head / c->n_kv_head); }
 #endif

@@ -264,17 +264,13 @@ static bool fold_layer(bl_model *model, size_t i, bl_error *err) {
 }
 
 static bool make_rope(bl_model *model, bl_error *err) {
-    bl_rotary table;
     double frequency[BL_ROPE_MOST], magnitude;
     if (model->plan.rope.rotated / 2 > BL_ROPE_MOST)
         return bl_fail(err, BL_ERR_UNSUPPORTED, "%s: heads of %zu numbers are wider than bilens can turn",
                        model->name, model->config.head_dim);
     bl_rope_frequencies(&model->plan.rope, model->config.n_ctx, frequency, &magnitude);
-    bool ok =
-        bl_rotary_make(&table, frequency, model->plan.rope.rotated / 2, magnitude, model->config.n_ctx, err);
-    model->rope_cos = table.cosine; /* the model's from here on */
-    model->rope_sin = table.sine;
-    return ok;
+    return bl_rotary_make(&model->rotary, frequency, model->plan.rope.rotated / 2, magnitude,
+                          model->config.n_ctx, err);
 }
 
 static bool place_ends(bl_model *model, bl_error *err) {

@@ -2,9 +2,6 @@
  * attends and in the order of additions. */
 #include "model/cached.h"
 #include "base/memory.h"
-#include "linear/dots.h"
-#include "linear/gemm.h"
-#include "linear/softmax.h"
 #include "model/block.h"
 #include <math.h>
 #include <stdlib.h>
@@ -66,35 +63,24 @@ void bl_cached_begin(bl_cached *self, size_t slot) { self->length[slot] = 0; }
 
 size_t bl_cached_length(const bl_cached *self, size_t slot) { return self->length[slot]; }
 
-/* Scores of a query against keys first … p of one head, `stride` apart. */
-static void score(const bl_plan *plan, const float *q, const float *keys, size_t stride, size_t k,
-                  size_t first, size_t p, float *scores) {
-    for (size_t j = first; j <= p; j++) scores[j] = plan->score_scale * bl_dot(q, keys + j * stride, k);
-    bl_cap(plan->score_cap, scores + first, p + 1 - first);
-}
-
 /* z [H k] of one row, over the text so far, this position included. */
 static void attend_row(bl_cached *self, size_t layer, size_t slot, const float *qkv, float *z) {
     const bl_model *model = self->model;
     const bl_config *c = &model->config;
     size_t k = c->head_dim, p = self->length[slot], width = kept_width(c), keys = c->n_kv_head * k,
-           patterns = bl_model_patterns(c), first = bl_first_key(model, layer, p);
+           patterns = bl_model_patterns(c);
     float *kept = self->kept + (slot * c->n_layer + layer) * self->T * width, *now = kept + p * width,
-          *scores = self->scores, *second = scores + self->T;
+          *scores = self->scores, *second = c->attention2 ? scores + self->T : NULL;
     for (size_t m = 0; m < patterns; m++) memcpy(now + m * keys, qkv + bl_k_begin(c, m), keys * sizeof *now);
     memcpy(now + patterns * keys, qkv + bl_v_begin(c), keys * sizeof *now);
-    memset(z, 0, c->n_head * k * sizeof *z);
+    bl_attention a = bl_block_attention(model, layer, 1, p + 1, width);
+    a.steady = true;
     for (size_t h = 0; h < c->n_head; h++) {
-        size_t kv = h / (c->n_head / c->n_kv_head) * k;
-        score(&model->plan, qkv + bl_q_begin(c, 0) + h * k, kept + kv, width, k, first, p, scores);
-        if (c->attention2) {
-            score(&model->plan, qkv + bl_q_begin(c, 1) + h * k, kept + keys + kv, width, k, first, p, second);
-            for (size_t j = first; j <= p; j++) scores[j] *= second[j];
-        } else {
-            bl_softmax(scores + first, p + 1 - first);
-        }
-        for (size_t j = first; j <= p; j++)
-            bl_axpy(k, scores[j], kept + j * width + patterns * keys + kv, z + h * k);
+        const float *q = qkv + h * k, *key = kept + bl_kv_head(c, h) * k;
+        bl_attention_scores(&a, q + bl_q_begin(c, 0), key, scores);
+        if (second) bl_attention_scores(&a, q + bl_q_begin(c, 1), key + keys, second);
+        bl_attention_pattern(&a, scores, second, NULL, NULL);
+        bl_attention_values(&a, scores, NULL, key + patterns * keys, z + h * k, 0);
     }
 }
 

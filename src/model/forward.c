@@ -15,9 +15,9 @@
 struct bl_workspace {
     bl_rows_state state;
     bl_ropes ropes;
-    float *pattern; /* [T, T] one head at a time */
-    float *second;  /* [T, T] the second scores of bilinear attention */
-    size_t T;       /* of both */
+    float *pattern; /* [queries, keys] one head at a time */
+    float *second;  /* [queries, keys] the second scores of bilinear attention, else NULL */
+    size_t cells;   /* of both */
     float *logits;  /* [rows, V], made when first needed */
     size_t logit_rows;
     size_t n; /* positions of the story that was run last */
@@ -55,78 +55,65 @@ void bl_workspace_free(bl_workspace *w) {
     free(w);
 }
 
+static size_t queries_at_once(size_t n, const bl_tap *tap) {
+    return tap || n < BL_ATTENTION_QUERIES ? n : BL_ATTENTION_QUERIES;
+}
+
 /* Room for a story of n positions. */
-static bool reserve(const bl_model *model, bl_workspace *w, size_t n, bl_error *err) {
-    size_t square;
+static bool reserve(const bl_model *model, bl_workspace *w, size_t n, const bl_tap *tap, bl_error *err) {
+    bool two = model->config.attention2;
+    size_t cells;
     if (!bl_rows_reserve(&w->state, model, n, err) || !bl_ropes_reserve(&w->ropes, model, n, true, err))
         return false;
     w->n = n;
-    if (n <= w->T) return true;
+    if (!bl_mul_size(queries_at_once(n, tap), n, &cells)) cells = SIZE_MAX; /* bl_alloc refuses it */
+    if (cells <= w->cells) return true;
     free(w->pattern);
     free(w->second);
-    w->second = NULL;
-    w->T = 0;
-    if (!bl_mul_size(n, n, &square)) square = SIZE_MAX;
-    w->pattern = bl_alloc(square, sizeof *w->pattern, err);
-    if (w->pattern && model->config.attention2) w->second = bl_alloc(square, sizeof *w->second, err);
-    if (!w->pattern || (model->config.attention2 && !w->second)) return false;
-    w->T = n;
+    w->cells = 0;
+    w->pattern = bl_alloc(cells, sizeof *w->pattern, err);
+    w->second = w->pattern && two ? bl_alloc(cells, sizeof *w->second, err) : NULL;
+    if (!w->pattern || (two && !w->second)) return false;
+    w->cells = cells;
     return true;
 }
 
-/* Entries of row p that the position does not see become `value`. */
-static void mask(const bl_model *model, size_t layer, float *scores, size_t n, float value) {
-    for (size_t p = 0; p < n; p++) {
-        float *row = scores + p * n;
-        for (size_t j = 0; j < bl_first_key(model, layer, p); j++) row[j] = value;
-        for (size_t j = p + 1; j < n; j++) row[j] = value;
-    }
-}
-
-/* scores [n, n] of one head in pattern m. */
-static void head_scores(const bl_block_pass *pass, size_t layer, size_t head, size_t m, float *scores) {
+/* scores [queries, keys] of one head in pattern m, whose first query is position `begin`. */
+static void head_scores(const bl_block_pass *pass, const bl_attention *a, size_t layer, size_t head, size_t m,
+                        size_t begin, float *scores) {
     const bl_config *c = &pass->model->config;
-    const bl_plan *plan = &pass->model->plan;
-    size_t n = pass->n, k = c->head_dim, width = bl_qkv_width(c), kv = head / (c->n_head / c->n_kv_head);
+    size_t n = pass->n, k = c->head_dim;
     float *q = pass->state->qkv + bl_q_begin(c, m) + head * k,
-          *key = pass->state->qkv + bl_k_begin(c, m) + kv * k;
-    bl_tap_value(pass->tap, m ? BL_POINT_Q2 : BL_POINT_Q, layer, head, (bl_rows){q, n, k, width});
-    bl_tap_value(pass->tap, m ? BL_POINT_K2 : BL_POINT_K, layer, head, (bl_rows){key, n, k, width});
-    bl_gemm_nt(n, n, k, plan->score_scale, q, width, key, width, 0.0F, scores, n);
-    bl_cap(plan->score_cap, scores, n * n);
+          *key = pass->state->qkv + bl_k_begin(c, m) + bl_kv_head(c, head) * k;
+    bl_tap_value(pass->tap, m ? BL_POINT_Q2 : BL_POINT_Q, layer, head, (bl_rows){q, n, k, a->stride});
+    bl_tap_value(pass->tap, m ? BL_POINT_K2 : BL_POINT_K, layer, head, (bl_rows){key, n, k, a->stride});
+    bl_attention_scores(a, q + begin * a->stride, key, scores);
     if (!pass->tap) return;
-    mask(pass->model, layer, scores, n, -INFINITY);
+    bl_attention_mask(a, -INFINITY, scores);
     bl_tap_value(pass->tap, m ? BL_POINT_SCORES2 : BL_POINT_SCORES, layer, head, (bl_rows){scores, n, n, n});
 }
 
-/* Row p becomes the softmax over what it sees, zero elsewhere. */
-static void causal_softmax(const bl_model *model, size_t layer, float *scores, size_t n) {
-    for (size_t p = 0; p < n; p++) {
-        size_t first = bl_first_key(model, layer, p);
-        bl_softmax(scores + p * n + first, p + 1 - first);
-    }
-    mask(model, layer, scores, n, 0);
-}
-
-/* z [n, H k] = for each head pattern v, side by side; the pattern is a softmax of the scores, or the
- * product of two. */
+/* z [n, H k] = for each head pattern v, side by side. A tap sees whole patterns; without one there is a
+ * block of queries at a time. */
 static void attend(const bl_block_pass *pass, size_t layer) {
     const bl_config *c = &pass->model->config;
     bl_workspace *w = pass->context;
-    size_t n = pass->n, k = c->head_dim, width = bl_qkv_width(c);
+    size_t n = pass->n, k = c->head_dim, width = bl_qkv_width(c), ld_z = c->n_head * k,
+           block = queries_at_once(n, pass->tap);
     for (size_t h = 0; h < c->n_head; h++) {
-        float *value = w->state.qkv + bl_v_begin(c) + h / (c->n_head / c->n_kv_head) * k;
+        float *value = w->state.qkv + bl_v_begin(c) + bl_kv_head(c, h) * k;
         bl_tap_value(pass->tap, BL_POINT_V, layer, h, (bl_rows){value, n, k, width});
-        head_scores(pass, layer, h, 0, w->pattern);
-        if (c->attention2) {
-            head_scores(pass, layer, h, 1, w->second);
-            for (size_t i = 0; i < n * n; i++) w->pattern[i] *= w->second[i];
-            mask(pass->model, layer, w->pattern, n, 0);
-        } else {
-            causal_softmax(pass->model, layer, w->pattern, n);
+        for (size_t begin = 0; begin < n; begin += block) {
+            size_t queries = n - begin < block ? n - begin : block;
+            bl_attention a = bl_block_attention(pass->model, layer, queries, begin + queries, width);
+            head_scores(pass, &a, layer, h, 0, begin, w->pattern);
+            if (c->attention2) head_scores(pass, &a, layer, h, 1, begin, w->second);
+            float factors[BL_ATTENTION_QUERIES], *inverse = pass->tap ? NULL : factors;
+            bl_attention_pattern(&a, w->pattern, w->second, inverse, NULL);
+            bl_tap_value(pass->tap, BL_POINT_PATTERN, layer, h,
+                         (bl_rows){w->pattern, queries, a.keys, a.keys});
+            bl_attention_values(&a, w->pattern, inverse, value, w->state.z + begin * ld_z + h * k, ld_z);
         }
-        bl_tap_value(pass->tap, BL_POINT_PATTERN, layer, h, (bl_rows){w->pattern, n, n, n});
-        bl_gemm_nn(n, k, n, 1.0F, w->pattern, n, value, width, 0.0F, w->state.z + h * k, c->n_head * k);
     }
 }
 
@@ -142,7 +129,7 @@ static bl_block_pass begin(const bl_model *model, bl_workspace *w, size_t n, con
 
 bl_view bl_forward_resid_pre(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n,
                              size_t layer, bl_error *err) {
-    if (!reserve(model, w, n, err)) return (bl_view){0};
+    if (!reserve(model, w, n, NULL, err)) return (bl_view){0};
     bl_block_pass pass = begin(model, w, n, NULL);
     bl_pass_embed(&pass, ids);
     for (size_t i = 0; i < layer; i++) {
@@ -154,7 +141,7 @@ bl_view bl_forward_resid_pre(const bl_model *model, bl_workspace *w, const int32
 
 bl_view bl_forward_mlp_in(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n, size_t layer,
                           const bl_tap *tap, bl_error *err) {
-    if (!reserve(model, w, n, err)) return (bl_view){0};
+    if (!reserve(model, w, n, tap, err)) return (bl_view){0};
     bl_block_pass pass = begin(model, w, n, tap);
     bl_pass_embed(&pass, ids);
     for (size_t i = 0; i < layer; i++) {
@@ -167,7 +154,7 @@ bl_view bl_forward_mlp_in(const bl_model *model, bl_workspace *w, const int32_t 
 
 bool bl_forward_layers(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n,
                        const bl_tap *tap, bl_error *err) {
-    if (!reserve(model, w, n, err)) return false;
+    if (!reserve(model, w, n, tap, err)) return false;
     bl_block_pass pass = begin(model, w, n, tap);
     bl_pass_embed(&pass, ids);
     for (size_t i = 0; i < model->config.n_layer; i++) {

@@ -124,8 +124,7 @@ void bl_model_free(bl_model *model) {
     free(model->stored);
     free(model->raw);
     free(model->warnings);
-    free(model->rope_cos);
-    free(model->rope_sin);
+    bl_rotary_free(&model->rotary);
     free(model->blocks);
     free(model->layers);
     free(model->name);

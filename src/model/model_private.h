@@ -45,7 +45,7 @@ struct bl_model {
     bl_norm_weights final;
     bl_layer *layers; /* [n_layer], folded, in float32; bl_model_unfold */
     bl_view w_e, w_u;
-    float *rope_cos, *rope_sin; /* [n_ctx, k/2] of bilinear checkpoints, for the folded scan; else NULL */
+    bl_rotary rotary; /* [n_ctx, k/2] of bilinear checkpoints, for the folded scan; else empty */
     float attention_scale;
     char **warnings;
     size_t n_warnings, warnings_capacity;

@@ -1,8 +1,8 @@
-/* Next-token predictions: p(t) = exp(logit_t - m) / sum exp(logit - m), m the largest logit
- * (docs/specification.md, 1). */
+/* Next-token predictions: p(t) = exp(logit_t) / sum exp(logit) (docs/specification.md, 1). */
 #include "base/error.h"
 #include "base/memory.h"
 #include "linear/best.h"
+#include "linear/softmax.h"
 #include "model/forward.h"
 #include <bilens/predict.h>
 #include <math.h>
@@ -27,22 +27,20 @@ static bool check_ids(const bl_model *model, const int32_t *ids, size_t n, bl_er
 static bool one_position(const float *logits, size_t V, size_t top, bl_scored *list, bl_predicted *best,
                          bl_predicted *next) {
     bl_best found = bl_best_begin(list, top);
-    double most, sum = 0;
     bl_best_offer_row(&found, 1.0F, logits, V, 0);
     bl_best_sort(&found);
     if (found.n < top) return false;
-    most = (double)list[0].value;
-    for (size_t t = 0; t < V; t++) sum += exp((double)logits[t] - most);
+    double whole = bl_log_sum_exp_exact(logits, V);
     for (size_t i = 0; i < top; i++)
         best[i] = (bl_predicted){.id = (int32_t)list[i].id,
-                                 .probability = exp((double)list[i].value - most) / sum,
+                                 .probability = exp((double)list[i].value - whole),
                                  .rank = i + 1};
     if (next->id >= 0) {
         next->rank = 1;
         for (size_t t = 0; t < V; t++) next->rank += logits[t] > logits[next->id];
-        next->probability = exp((double)logits[next->id] - most) / sum;
+        next->probability = exp((double)logits[next->id] - whole);
     }
-    return isfinite(sum) && isfinite(most);
+    return isfinite(whole);
 }
 
 bl_predictions *bl_predict(const bl_model *model, const int32_t *ids, size_t n, size_t top, bl_error *err) {

@@ -10,7 +10,6 @@
 #include "linear/dots.h"
 #include "linear/gemm.h"
 #include "linear/norm.h"
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +20,7 @@ typedef struct work {
     float *moved;                        /* [count, n] (s O^T v)_h . (V_h y_j) */
     float *direct;                       /* [count] v . x_p */
     float *scale;                        /* [count] 1 / norm at p */
+    float epsilon;                       /* the norm's */
 } work;
 
 /* Adds what head `head` carries from each source token: row is the pattern's row of the match's position. */
@@ -44,11 +44,7 @@ static void take(void *context, bl_point point, size_t layer, size_t head, bl_vi
         const float *row = value.data + cause->position * value.stride;
         if (point == BL_POINT_RESID_PRE) w->direct[i] = bl_dot(row, cause->v, w->d);
         if (point == BL_POINT_PATTERN) add_head(cause, row, w->moved + i * w->n, head);
-        if (point == BL_POINT_RESID_MID) {
-            double square = 0;
-            for (size_t e = 0; e < w->d; e++) square += (double)row[e] * (double)row[e];
-            w->scale[i] = (float)(1.0 / sqrt(square / (double)w->d + (double)BL_NORM_EPSILON));
-        }
+        if (point == BL_POINT_RESID_MID) w->scale[i] = bl_inverse_rms(row, w->d, w->epsilon);
     }
 }
 
@@ -67,6 +63,7 @@ bool bl_contributions(const bl_model *model, bl_workspace *workspace, size_t lay
               .k = w_o.cols / H,
               .width = w_o.cols,
               .n = n,
+              .epsilon = model->plan.epsilon,
               .z = memory + count * d};
     w.moved = w.z + count * w.width;
     w.direct = w.moved + count * n;

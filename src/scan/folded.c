@@ -10,7 +10,6 @@
 #include "scan/folded_private.h"
 #include "linear/dots.h"
 #include "linear/gemm.h"
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,15 +61,9 @@ void bl_folded_workspace_free(bl_folded_workspace *w) {
 
 void bl_folded_rotated(const bl_folded *f, const bl_folded_rows *rows, size_t begin, size_t end,
                        size_t offset, float *out) {
-    size_t half = f->k / 2;
-    const float *cosines = f->probes->model->rope_cos, *sines = f->probes->model->rope_sin;
     for (size_t p = begin; p < end; p++, out += f->k) {
-        const float *a = rows->qk + bl_folded_row(rows, p) * f->qk + offset, *b = a + half,
-                    *c = cosines + p * half, *s = sines + p * half;
-        for (size_t j = 0; j < half; j++) {
-            out[j] = a[j] * c[j] - b[j] * s[j];
-            out[j + half] = b[j] * c[j] + a[j] * s[j];
-        }
+        memcpy(out, rows->qk + bl_folded_row(rows, p) * f->qk + offset, f->k * sizeof *out);
+        bl_rotate(&f->probes->model->rotary, p, false, 1, f->k, out);
     }
 }
 
@@ -124,8 +117,7 @@ static void attend(const bl_folded *f, bl_folded_workspace *w, const bl_folded_r
                    .queries = rows->qk + h * f->k,
                    .stride = f->qk,
                    .ids = rows->ids,
-                   .cosines = f->probes->model->rope_cos,
-                   .sines = f->probes->model->rope_sin,
+                   .rotary = &f->probes->model->rotary,
                    .panel = w->panel,
                    .scores = w->scores,
                    .out = w->out};
@@ -163,7 +155,7 @@ static void divide_by_norm(const bl_folded *f, bl_folded_workspace *w, const int
         double total = square + 2 * cross + added;
         if (x || total < 1e-3 * (square + added))
             total = bl_folded_square(f, row, z); /* no tables, or nearly cancelled */
-        float scale = (float)(1.0 / sqrt(total / (double)d + (double)BL_NORM_EPSILON));
+        float scale = (float)bl_rms_factor(total, d, f->probes->model->plan.epsilon);
         for (size_t j = 0; j < f->J; j++) sims[p * f->J + j] *= scale;
     }
 }

@@ -7,7 +7,6 @@
 #include "scan/folded_private.h"
 #include "linear/dots.h"
 #include "linear/gemm.h"
-#include <math.h>
 #include <string.h>
 
 /* row [p + 1] = the scores of position p in head h, pattern m. */
@@ -58,8 +57,7 @@ bool bl_folded_contributions(const bl_folded *f, bl_folded_workspace *w, size_t 
     if (!f->normed) return true;
     const float *x_p =
         rows.x ? rows.x + p * f->d : bl_model_w_e(f->probes->model).data + (size_t)ids[p] * f->d;
-    float scale =
-        (float)(1.0 / sqrt(bl_folded_square(f, x_p, w->z) / (double)f->d + (double)BL_NORM_EPSILON));
+    float scale = (float)bl_rms_factor(bl_folded_square(f, x_p, w->z), f->d, f->probes->model->plan.epsilon);
     for (size_t i = 0; i <= p; i++) c[i] *= scale;
     for (size_t i = 0; heads && i < (1 + f->H) * (p + 1); i++) heads[i] *= scale;
     return true;

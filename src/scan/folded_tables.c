@@ -116,12 +116,7 @@ static bool make_tables(bl_folded *f, bl_error *err) {
     if (f->normed) { /* N1 of an embedding depends on the token alone */
         normed = product_alloc(f->V, f->d, err);
         if (!normed) return false;
-        for (size_t t = 0; t < f->V; t++) {
-            double sum = 0;
-            for (size_t i = 0; i < f->d; i++) sum += (double)w_e[t * f->d + i] * (double)w_e[t * f->d + i];
-            float scale = (float)(1.0 / sqrt(sum / (double)f->d + (double)BL_NORM_EPSILON));
-            for (size_t i = 0; i < f->d; i++) normed[t * f->d + i] = scale * w_e[t * f->d + i];
-        }
+        bl_forward_norm(f->probes->model, normed, w_e, f->V);
         in = normed;
     }
     f->t_qk = over_vocabulary(f, in, f->w_qk, f->qk, err);

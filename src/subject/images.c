@@ -6,8 +6,8 @@
 #include "base/threads.h"
 #include "format/idx.h"
 #include "format/npy.h"
+#include "linear/softmax.h"
 #include "subject/image_private.h"
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -228,11 +228,9 @@ typedef struct eval_work {
 /* The loss of each image and whether the largest logit, the first of equal ones, is its class. */
 void bl_image_judge_one(const float *logits, size_t C, size_t label, double *loss, bool *right) {
     size_t best = 0;
-    double sum = 0;
     for (size_t c = 1; c < C; c++)
         if (logits[c] > logits[best]) best = c;
-    for (size_t c = 0; c < C; c++) sum += exp((double)logits[c] - (double)logits[best]);
-    *loss = (double)logits[best] + log(sum) - (double)logits[label];
+    *loss = bl_log_sum_exp_exact(logits, C) - (double)logits[label];
     *right = best == label;
 }
 

@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "linear/gate.h"
 #include "linear/noise.h"
+#include "linear/softmax.h"
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
@@ -233,13 +234,9 @@ static void forward_rows(const bl_image_net *net, bl_range r) {
 static void logits_gradient(const bl_image_net *net, const bl_image_batch *batch, bl_range r) {
     size_t C = net->config.d_output;
     for (size_t b = r.begin; b < r.end; b++) {
-        float *row = net->logits + b * C, most = row[0], sum = 0;
-        for (size_t c = 1; c < C; c++) most = row[c] > most ? row[c] : most;
-        for (size_t c = 0; c < C; c++) {
-            row[c] = expf(row[c] - most);
-            sum += row[c];
-        }
-        for (size_t c = 0; c < C; c++) row[c] *= batch->scale / sum;
+        float *row = net->logits + b * C;
+        bl_softmax(row, C);
+        for (size_t c = 0; c < C; c++) row[c] *= batch->scale;
         row[bl_images_label(batch->images, batch->order[b])] -= batch->scale;
     }
 }

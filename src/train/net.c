@@ -266,15 +266,15 @@ void bl_net_fold_swish(bl_net *net) {
     net->left = net->right = 1;
 }
 
-static bl_attention attention_of(const bl_net *net, const bl_minibatch *batch) {
-    return (bl_attention){.n_stories = batch->n_stories,
-                          .n_head = net->config.n_head,
-                          .d_model = net->config.d_model,
-                          .bilinear = net->config.attention2,
-                          .start = batch->start,
-                          .rotary = &net->rotary,
-                          .longest = batch->longest,
-                          .scratch = net->scratch};
+static bl_packed_stories stories_of(const bl_net *net, const bl_minibatch *batch) {
+    return (bl_packed_stories){.n_stories = batch->n_stories,
+                               .n_head = net->config.n_head,
+                               .d_model = net->config.d_model,
+                               .bilinear = net->config.attention2,
+                               .start = batch->start,
+                               .rotary = &net->rotary,
+                               .longest = batch->longest,
+                               .scratch = net->scratch};
 }
 
 static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_pass *pass) {
@@ -284,7 +284,7 @@ static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, 
            q = qkv_width(c);
     float *next = layer + 1 < c->n_layer ? net->layers[layer + 1].x : net->final;
     bl_norm n1 = norm_at(net, pass, BL_PARAM_N1, layer), n2 = norm_at(net, pass, BL_PARAM_N2, layer);
-    bl_attention attention = attention_of(net, batch);
+    bl_packed_stories stories = stories_of(net, batch);
     const float *b_qkv = bl_net_weight(net, BL_PARAM_QKV_BIAS, layer),
                 *b_w = bl_net_weight(net, BL_PARAM_W_BIAS, layer),
                 *b_p = bl_net_weight(net, BL_PARAM_P_BIAS, layer);
@@ -299,11 +299,11 @@ static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, 
                 normed(&n1, s->x + r.begin * d, batch->row + r.begin, n, d, s->attn_in + r.begin * d);
             bl_multiply(&s->qkv_t, n, 1, in, d, false, s->qkv + r.begin * q, q);
             add_bias(s->qkv + r.begin * q, q, b_qkv, n, q);
-            bl_attention_rotate(&attention, batch->position, r.begin, r.end, false, s->qkv);
+            bl_attention_rotate(&stories, batch->position, r.begin, r.end, false, s->qkv);
         }
     }
     if (bl_net_stopped(net, pass)) return;
-    bl_attention_forward(&attention, s->qkv, s->z, s->lse);
+    bl_attention_forward(&stories, s->qkv, s->z, s->lse);
 #pragma omp parallel
     {
         float *hidden = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size;
@@ -422,7 +422,7 @@ static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, c
     bl_layer_state *s = &net->layers[layer];
     size_t d = net->config.d_model, N = batch->n_rows, q = qkv_width(&net->config);
     float *dw = bl_net_gradient(net, BL_PARAM_QKV, layer), *dn1 = bl_net_gradient(net, BL_PARAM_N1, layer);
-    bl_attention attention = attention_of(net, batch);
+    bl_packed_stories stories = stories_of(net, batch);
 #pragma omp parallel
     {
         float *scratch = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size,
@@ -432,7 +432,7 @@ static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, c
         for (size_t b = 0; b < bl_blocks(mine, BLOCK_ROWS); b++) {
             if (bl_net_stopped(net, pass)) break;
             bl_range r = bl_block(mine, BLOCK_ROWS, b);
-            bl_attention_rotate(&attention, batch->position, r.begin, r.end, true, s->qkv);
+            bl_attention_rotate(&stories, batch->position, r.begin, r.end, true, s->qkv);
             through_norm(n1, s->qkv + r.begin * q, q, &s->qkv_n, s->x + r.begin * d, s->attn_in + r.begin * d,
                          r.end - r.begin, d, net->g_mid + r.begin * d, dweight, scratch);
         }
@@ -447,11 +447,11 @@ static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, c
 static void backward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, const bl_pass *pass) {
     bl_layer_state *s = &net->layers[layer];
     bl_norm n1 = norm_at(net, pass, BL_PARAM_N1, layer), n2 = norm_at(net, pass, BL_PARAM_N2, layer);
-    bl_attention attention = attention_of(net, batch);
+    bl_packed_stories stories = stories_of(net, batch);
     backward_mlp_rows(net, layer, batch, &n2, pass);
     backward_mlp_weights(net, layer, batch->n_rows, &n2, pass);
     if (bl_net_stopped(net, pass)) return;
-    bl_attention_backward(&attention, s->qkv, s->z, s->lse, net->dz);
+    bl_attention_backward(&stories, s->qkv, s->z, s->lse, net->dz);
     backward_qkv(net, layer, batch, &n1, pass);
     float *swap = net->g;
     net->g = net->g_mid;

@@ -3,22 +3,17 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "linear/softmax.h"
 #include "train/trainer.h"
-#include <math.h>
 #include <stdlib.h>
 
 #define TEMPERATURE 0.8F
 
 /* An index drawn in proportion to exp(logit / temperature). */
 static int32_t draw(float *logits, size_t V, bl_random *random) {
-    float max = logits[0];
-    double sum = 0;
-    for (size_t i = 1; i < V; i++) max = logits[i] > max ? logits[i] : max;
-    for (size_t i = 0; i < V; i++) {
-        logits[i] = expf((logits[i] - max) / TEMPERATURE);
-        sum += (double)logits[i];
-    }
-    double left = bl_random_uniform(random) * sum;
+    double left = bl_random_uniform(random);
+    for (size_t i = 0; i < V; i++) logits[i] /= TEMPERATURE;
+    bl_softmax(logits, V);
     for (size_t i = 0; i + 1 < V; i++) {
         left -= (double)logits[i];
         if (left < 0) return (int32_t)i;

@@ -7,6 +7,7 @@
 typedef struct problem {
     bl_attend a;
     float *table, *angles, *moved, *scratch;
+    bl_rotary rotary;
     int32_t *ids;
     size_t N, V;
 } problem;
@@ -43,11 +44,10 @@ static problem make(size_t n, size_t k, size_t columns, float size, bool bilinea
                       .stride = 4 * k,
                       .queries2 = bilinear ? p.table + 2 * k : NULL,
                       .keys2 = bilinear ? p.table + 3 * k : NULL,
-                      .cosines = p.angles,
-                      .sines = p.angles + n * k / 2,
                       .moved = p.moved,
                       .turned = p.scratch,
                       .panel = p.scratch + 2 * p.N * k};
+    p.rotary = (bl_rotary){n, k / 2, p.angles, p.angles + n * k / 2};
     p.a.scores = p.a.panel + 2 * BL_ATTEND_BLOCK * k;
     p.a.out = p.a.scores + 2 * BL_ATTEND_BLOCK * p.N;
     return p;
@@ -65,8 +65,8 @@ static void drop(problem *p) {
 static double rotated(const bl_attend *a, const float *table, size_t p, size_t i) {
     size_t half = a->k / 2, j = i % half;
     const float *row = table + (a->ids ? (size_t)a->ids[p] : p) * a->stride;
-    double x = (double)row[j], y = (double)row[j + half], c = (double)a->cosines[p * half + j],
-           s = (double)a->sines[p * half + j];
+    double x = (double)row[j], y = (double)row[j + half], c = (double)a->rotary->cosine[p * half + j],
+           s = (double)a->rotary->sine[p * half + j];
     return i < half ? x * c - y * s : y * c + x * s;
 }
 
@@ -124,6 +124,7 @@ static void test_kernels(void **state) {
                 for (int how = 0; how < 4; how++) {
                     problem p = make(n[i], k[j], columns[c], c % 2 ? 1.0F : 0.2F, how >= 2);
                     p.a.ids = how % 2 ? p.ids : NULL;
+                    p.a.rotary = &p.rotary;
                     plainly(&p.a, p.N, expected);
                     for (size_t x = 0; x < count; x++)
                         worst[x] = fmax(worst[x], compare(&p, kernels[x], expected));
@@ -146,6 +147,7 @@ static void test_extremes(void **state) {
     for (size_t x = 0; x < count; x++) {
         problem p = make(70, 16, 12, 15.0F, false); /* scores of some thousands */
         float first[12 * 40];
+        p.a.rotary = &p.rotary;
         plainly(&p.a, p.N, expected);
         assert_true(compare(&p, kernels[x], expected) <
                     1e-2); /* the scores' own rounding, 1e-7 of thousands, is in the exponent */
