@@ -54,8 +54,7 @@ static map map_of(const bl_head *h, int kind) {
 /* x [k] of a query turns by the distance. Only differences of positions count, so that the key stays at 0. */
 static void turn(const bl_head *h, float *x) {
     const bl_config *c = bl_model_config(h->model);
-    const bl_rotary table = {c->n_ctx, c->head_dim / 2, h->model->rope_cos, h->model->rope_sin};
-    bl_rotate(&table, h->distance, false, 1, c->head_dim, x);
+    bl_rotate(&h->model->rotary, h->distance, false, 1, c->head_dim, x);
 }
 
 /* y [V, d]: what layer 0 reads of every token. */
