@@ -13,7 +13,7 @@
 
     constructor(main) {
       this.main = main;
-      for (const part of ["heading:h1", "kicker:p", "line:div", "facts:div", "problem:div", "picker:div", "vector:section", "inputs:div", "heads:section"]) {
+      for (const part of ["heading:h1", "kicker:p", "line:div", "facts:div", "problem:div", "picker:div", "vector:section", "inputs:div", "matter:div", "heads:section"]) {
         const [name, tag] = part.split(":");
         this[name] = h(tag, {
           class: ["heading", "line", "facts", "problem"].includes(name) ? null : name === "inputs" ? "inputs-part" : name
@@ -122,6 +122,7 @@
         this.vector.replaceChildren(
           ...BILENS.vectorHead(eigen, vector, total),
           ...BILENS.virtualTokens(BILENS.turnVector(vector, orientation), way, tools),
+          this.matter,
           this.inputs
         );
       this.drawTable(this.signs.get(shown) || 1);
@@ -142,6 +143,7 @@
           drawn = BILENS.oriented(hits);
         if ((this.signs.get(shown) || 1) !== drawn.orientation) this.drawTable(drawn.orientation);
         this.signs.set(shown, drawn.orientation);
+        BILENS.drawMatter(this.matter, this.subject, hits, shown);
         this.inputs.replaceChildren(
           ...BILENS.inputs(
             drawn,

@@ -10,6 +10,8 @@
     ["token", "Token", "the token of the direction"],
     [null, "Spectrum", "the outermost eigenvalues; grey: the null model's"],
     ["excess", "Beside chance", "largest |λ| over the null model's", row => (row.excess ? BILENS.number(row.excess, 2) + "×" : "–"), "v"],
+    ["effect", "Effect", "how much the loss on the token rises without the eigenvector that it needs most, in nats", row => BILENS.signed(row.effect, 10), "v"],
+    ["q", "q", "the false discovery rate at which its clearest eigenvector is a discovery; small is more than chance", row => BILENS.number(row.q, 3), "v"],
     ["largest", "Largest |λ|", "the strongest eigenvalue, whatever its sign", row => BILENS.short(row.largest), "v"],
     ["highest", "Highest", "the strongest evidence for the token", row => BILENS.short(row.highest), "v for"],
     ["lowest", "Lowest", "the strongest evidence against the token", row => BILENS.short(row.lowest), "v against-ink"],
@@ -35,6 +37,7 @@
   const shown = () => columns.filter(([key]) => BILENS.info.atlas || key === "token" || key === "count");
   const sortable = key => key !== null && key !== "reads";
   const LEAST = 20;
+  const UPWARDS = ["token", "lowest", "q"]; /* where the least is the most of interest */
 
   function cell([key, , , show, type], row, scale) {
     if (key === "token") return h("th", { scope: "row" }, h("a", { href: BILENS.directionLink(row.token) }, BILENS.token(row.token)));
@@ -125,7 +128,7 @@
       this.heads.replaceChildren(
         ...shown().map(([key, name, meaning, , type]) => {
           const on = key !== null && key === sort,
-            ascending = on ? !asc : key === "token" || key === "lowest";
+            ascending = on ? !asc : UPWARDS.includes(key);
           const button = h(
             "button",
             { type: "button", title: meaning, on: { click: () => this.go({ sort: key, asc: ascending ? "1" : "0" }) } },
@@ -183,7 +186,7 @@
       this.state = {
         q: params.get("q") || "",
         sort,
-        asc: params.has("asc") ? params.get("asc") === "1" : sort === "token" || sort === "lowest",
+        asc: params.has("asc") ? params.get("asc") === "1" : UPWARDS.includes(sort),
         least: params.get("least") !== "0",
         whole: params.get("whole") !== "0"
       };

@@ -24,6 +24,8 @@
     return ticks;
   }
 
+  BILENS.niceTicks = niceTicks;
+
   /* Where data lie on paper. `low`, `high`: of the eigenvalues, of both spectra when two share an axis. */
   function layout(n, low, high, height) {
     const plot = { left: 74, top: 16, right: WIDTH - 16, bottom: height - 52, height, n };

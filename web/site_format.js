@@ -62,6 +62,7 @@
     const hits = packed.vectors.map(vector => ({
       index: vector.index,
       eigenvalue: vector.eigenvalue,
+      ...Object.fromEntries(["statistic", "ratio", "p", "q", "effect", "null_effect"].map(key => [key, vector[key]])),
       matches: vector.matches.map(m => match(m, stories, names))
     }));
     return {

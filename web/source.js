@@ -3,7 +3,7 @@
  *
  *     info()  tokens({ q, sort, ascending, limit, offset, least, whole, reads })
  *     eigen(subject, { eigs, none })  scan(subject, { eigs, top })
- *     heads(subject, distance)  of a server only
+ *     heads(subject, distance)  evidence(subject, index)  of a server only
  *     sentence(text)  excited(text, position)  explain(text, position, subject, { most, eigs })
  *
  * A subject is { token, minus: […], layer, contrast: "mean" | "none" | undefined }. */
@@ -91,6 +91,11 @@
       query.set("top", top || 8);
       query.set("heads", 1);
       return get("api/scan?" + query);
+    };
+    source.evidence = (subject, index) => {
+      const query = BILENS.subjectQuery(subject, source.contrast);
+      query.set("eigs", index);
+      return get("api/evidence?" + query);
     };
     source.heads = (subject, distance) => {
       const query = BILENS.subjectQuery(subject, source.contrast);

@@ -89,6 +89,26 @@ BL_API bl_table *bl_diff_rows(const bl_tree *tree, bl_error *err);
 BL_API bl_tree *bl_similar_tree(const bl_question *question, const float *u, size_t k, bl_error *err);
 BL_API bl_table *bl_similar_rows(const bl_tree *tree, bl_error *err);
 
+/** What bl_matter_tree runs. Zero-initialise for the defaults. */
+typedef struct bl_matter_options {
+    const long *eigs;    /**< [n_eigs] judged by chance */
+    const long *ablated; /**< [n_ablated] taken out of the model, each by itself */
+    size_t n_eigs, n_ablated;
+    size_t stories;  /**< of the corpus, its first ones; 0 = 48 */
+    size_t controls; /**< of each kind per ablation; 0 = 5 */
+    size_t draws;    /**< of the null model; 0 = 99 */
+    uint64_t seed;
+    bl_progress progress;
+} bl_matter_options;
+
+/** Whether a direction's eigenvectors matter, from the three kinds of evidence together: {"stories",
+ * "null": as bl_null_tree, "truncate": as bl_truncate_token_tree (only of the last layer), "ablate":
+ * [bl_ablate_tree, …]}. Reads the corpus's first stories once. Errors as those of the three. */
+BL_API bl_tree *bl_matter_tree(const bl_question *question, bl_corpus *corpus,
+                               const bl_matter_options *options, bl_error *err);
+/** Puts it into a report under "evidence"; takes it. */
+BL_API bool bl_report_add_evidence(bl_tree *report, bl_tree *evidence, bl_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -13,10 +13,36 @@
 typedef struct report_options {
     direction_options direction;
     corpus_options corpora;
-    size_t top, stories, distance;
+    size_t top, stories, distance, evidence_stories;
     const char *from, *basis;
-    bool exact;
+    bool exact, no_evidence;
 } report_options;
+
+/* What the report says under "Does it matter?": of the shown eigenvectors beside chance, and of the two ends
+ * of the spectrum taken out of the model. A corpus is read once more; standard input cannot be. */
+static bool add_evidence(const common *c, report_options *o, const bl_question *subject, bl_tree *report,
+                         bl_error *err) {
+    const index_list *eigs = &o->direction.eigs;
+    long ends[2];
+    bl_matter_options options = {.eigs = eigs->items,
+                                 .n_eigs = eigs->n,
+                                 .ablated = ends,
+                                 .stories = o->evidence_stories,
+                                 .progress = progress_bar(c->quiet)};
+    for (size_t i = 0; i < o->corpora.files.n; i++) {
+        if (strcmp(o->corpora.files.items[i], "-") != 0) continue;
+        note(c, "bilens: report: standard input cannot be read twice: the page has no section on evidence");
+        return true;
+    }
+    for (size_t i = 0; i < eigs->n && options.n_ablated < 2; i++)
+        if (eigs->items[i] == -1 || eigs->items[i] == 0) ends[options.n_ablated++] = eigs->items[i];
+    if (!options.n_ablated && eigs->n) ends[options.n_ablated++] = eigs->items[0];
+    bl_corpus *corpus = open_corpus(&o->corpora, err);
+    bool ok = corpus && bl_report_add_evidence(report, bl_matter_tree(subject, corpus, &options, err), err);
+    progress_end();
+    bl_corpus_free(corpus);
+    return ok;
+}
 
 /* Model to the report's tree, on all ranks; *eigen is kept for the .npy files. */
 static bl_tree *analyse(common *c, report_options *o, bl_eigen **eigen, bl_error *err) {
@@ -52,6 +78,10 @@ static bl_tree *analyse(common *c, report_options *o, bl_eigen **eigen, bl_error
     const bl_config *config = bl_model_config(model);
     if (report && config->attention2 && d->layer == 0 &&
         !bl_report_add_heads(report, bl_heads_tree(&subject, o->distance, HEAD_PAIRS, err), err)) {
+        bl_tree_free(report);
+        report = NULL;
+    }
+    if (report && !o->no_evidence && ranks_first() && !add_evidence(c, o, &subject, report, err)) {
         bl_tree_free(report);
         report = NULL;
     }
@@ -109,6 +139,9 @@ static int run(int argc, char **argv, const verb *self) {
                             {"distance", OPTION_COUNT, &o.distance, "D",
                              "of a model with bilinear attention, whose heads are shown, too: how many "
                              "positions the query stands behind its key (default 1)"},
+                            {"evidence-stories", OPTION_COUNT, &o.evidence_stories, "N",
+                             "measure on the corpus's first N stories whether it matters (default 48)"},
+                            {"no-evidence", OPTION_FLAG, &o.no_evidence, NULL, "leave that out: faster"},
                             {"from", OPTION_TEXT, &o.from, "FILE",
                              "render this report.json again: no model, no corpus needed"},
                             {0}};
@@ -153,7 +186,8 @@ const verb verb_report = {
     "report", "the main job: everything about one direction as a page, figures, tables and numbers", run,
     "Decomposes the layer's MLP in the direction of a token (or of a contrast), shows the eigenvectors of "
     "largest eigenvalue at both ends in virtual\n"
-    "tokens, and finds the corpus positions that excite each of them. Writes index.html (self-contained), "
+    "tokens, finds the corpus positions that excite each of them, and measures whether they matter: beside chance, "
+    "and taken out of the model. Writes index.html (self-contained), "
     "figures/spectrum.{svg,png,pdf}, tables/*.csv,\n"
     "eigenvalues.npy, eigenvectors.npy and report.json, from which alone the page can be rendered again. "
     "Started by mpirun, the ranks share the stories.",

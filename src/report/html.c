@@ -194,6 +194,10 @@ static void put_direction(bl_buffer *out, const bl_doc *doc) {
                         n_layers, eigen->subject.layer);
 }
 
+static void put_to_evidence(bl_buffer *out, const bl_doc *doc) {
+    if (doc->evidence) bl_buffer_text(out, "<a href=\"#evidence\">Does it matter?</a>");
+}
+
 static void put_footer(bl_buffer *out, const bl_doc *doc) {
     char stories[40], positions[40];
     bl_buffer_text(out, "<p>Made by bilens ");
@@ -239,6 +243,8 @@ static const struct {
               {"spectrum", bl_html_spectrum},
               {"vectors", bl_html_vectors},
               {"heads", bl_html_heads},
+              {"evidence", bl_html_evidence},
+              {"to-evidence", put_to_evidence},
               {"model", bl_html_model},
               {"footer", put_footer},
               {"what", put_what}};

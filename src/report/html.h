@@ -13,6 +13,8 @@ char *bl_html_page(const bl_doc *doc, bl_error *err);
 void bl_html_spectrum(bl_buffer *out, const bl_doc *doc);
 void bl_html_vectors(bl_buffer *out, const bl_doc *doc);
 void bl_html_heads(bl_buffer *out, const bl_doc *doc); /* nothing where attention is a softmax */
+/* Nothing where a report has no evidence. */
+void bl_html_evidence(bl_buffer *out, const bl_doc *doc);
 void bl_html_model(bl_buffer *out, const bl_doc *doc);
 
 /* Their parts, which stand alone in a notebook, too (html_fragment.c). */

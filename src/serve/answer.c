@@ -26,6 +26,7 @@ static const route routes[] = {
     {"/api/sentence/excited", BL_EFFORT_MEDIUM, true, "text position limit", bl_api_excited},
     {"/api/sentence/contributions", BL_EFFORT_MEDIUM, true, BL_TOPIC_PARAMETERS " text position index",
      bl_api_contributions},
+    {"/api/evidence", BL_EFFORT_LONG, true, BL_TOPIC_PARAMETERS " eigs* stories controls", bl_api_evidence},
     {"/api/explain", BL_EFFORT_MEDIUM, true, BL_TOPIC_PARAMETERS " text position most eigs*", bl_api_explain},
 };
 

@@ -61,6 +61,24 @@ for threads in 1 2; do
     "$BILENS" ablate "$models/bias" --corpus "$corpus" --token '#7' --eigs -1 --seed 5 --threads $threads --quiet --format json
 done | sort -u | wc -l | grep -qx 1 || fail "ablate depends on the number of threads"
 
+# the report measures what the verbs measure
+"$BILENS" report "$models/plain" --corpus "$corpus" --token '#7' --evidence-stories 9 -o "$dir/report" --quiet > /dev/null || fail "report with evidence"
+"$BILENS" ablate "$models/plain" --corpus "$corpus" --token '#7' --eigs -1 --stories 9 --controls 5 --quiet --format json > "$dir/ablate.json"
+python3 - "$dir/report/report.json" "$dir/ablate.json" << 'END' || fail "the report's evidence"
+import json, sys
+report, verb = (json.load(open(path)) for path in sys.argv[1:])
+evidence = report["evidence"]
+one = next(a for a in evidence["ablate"] if a["eigs"] == [-1])
+assert evidence["stories"] == 9 and len(evidence["ablate"]) == 2, evidence["stories"]
+assert [one["loss"], one["own"], one["controls"]] == [verb["loss"], verb["own"], verb["controls"]]
+assert len(evidence["null"]["places"]) == len(report["eigen"]["vectors"]) and evidence["truncate"]["ranks"]
+END
+grep -q 'Does it matter?' "$dir/report/index.html" || fail "the page has no section on evidence"
+"$BILENS" report "$models/plain" --corpus "$corpus" --token '#7' --no-evidence -o "$dir/bare" --quiet > /dev/null || fail "report --no-evidence"
+grep -q 'Does it matter?' "$dir/bare/index.html" && fail "--no-evidence has a section on evidence"
+"$BILENS" report "$models/plain" --corpus - --token '#7' -o "$dir/stdin" < "$corpus" > /dev/null 2> "$dir/err" || fail "report of standard input"
+grep -q 'cannot be read twice' "$dir/err" || fail "standard input: no word about the evidence"
+
 m=$models/plain
 refuses 'token' explain "$m" --text 'the'
 refuses 'text' explain "$m" --token '#7'

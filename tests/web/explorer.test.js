@@ -51,14 +51,15 @@ test("sort and filter the list", async () => {
     (await texts(page, `.list tbody td:nth-child(${column})`)).filter(t => t !== "–").map(t => parseFloat(plain(t).replace(/[,×]/g, "")));
   const sorted = (list, way) => list.every((x, i) => i === 0 || way * (list[i - 1] - x) <= 0);
   for (const [name, column] of [
-    ["Largest |λ|", 4],
-    ["Effective rank", 7],
+    ["Largest |λ|", 6],
+    ["Effective rank", 9],
+    ["Effect", 4],
     ["Beside chance", 3],
-    ["In the corpus", 9]
+    ["In the corpus", 11]
   ]) {
     for (const way of ["descending", "ascending"]) {
-      const on = page.locator(`.list th[aria-sort="${way}"] button`, { hasText: name });
-      if (!(await on.count())) await page.getByRole("button", { name }).click();
+      const on = page.locator(`.list th[aria-sort="${way}"]`).getByRole("button", { name, exact: true });
+      if (!(await on.count())) await page.getByRole("button", { name, exact: true }).click();
       await on.waitFor();
       await page.waitForFunction(() => !document.querySelector('[aria-busy="true"]'));
       await page.waitForTimeout(300);
@@ -234,6 +235,21 @@ test("why this word: an account that sums to the logit, against another word, op
   await leave(page);
 });
 
+test("does it matter: what the atlas knows, and the model without an eigenvector beside its controls", async () => {
+  const page = await visit("#/direction?token=the");
+  await page.waitForSelector(".matter .button");
+  assert.match(await page.locator(".matter").textContent(), /times as large as chance.*nats/s);
+  await page.getByRole("button", { name: "Take it out of the model" }).click();
+  await page.waitForSelector(".matter .curve");
+  assert.equal(await page.locator(".matter .control").count(), 10);
+  assert.match(await page.locator(".matter").textContent(), /Of 5 random directions and as many null models/);
+  await page.show("#/find?sort=effect");
+  await page.waitForSelector(".list [aria-sort] button");
+  const effects = (await texts(page, ".list tbody td:nth-child(4)")).map(t => parseFloat(plain(t))).filter(Number.isFinite);
+  assert.ok(effects.length > 3 && effects.every((e, i) => i === 0 || e <= effects[i - 1]), `${effects}`);
+  await leave(page);
+});
+
 test("a shared address shows the same", async () => {
   for (const hash of [
     "#/direction?token=swim&minus=run&eig=0&show=bars",
@@ -301,7 +317,7 @@ test("CSV and figures can be taken along", async () => {
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   await ready(page);
   const clipboard = async name => {
-    await page.getByRole("button", { name }).click();
+    await page.getByRole("button", { name, exact: true }).click();
     await page.waitForFunction(() => document.querySelector("#said").textContent.includes("copied"));
     return page.evaluate(() => navigator.clipboard.readText());
   };
