@@ -186,7 +186,8 @@ const verb verb_report = {
     "report", "the main job: everything about one direction as a page, figures, tables and numbers", run,
     "Decomposes the layer's MLP in the direction of a token (or of a contrast), shows the eigenvectors of "
     "largest eigenvalue at both ends in virtual\n"
-    "tokens, finds the corpus positions that excite each of them, and measures whether they matter: beside chance, "
+    "tokens, finds the corpus positions that excite each of them, and measures whether they matter: beside "
+    "chance, "
     "and taken out of the model. Writes index.html (self-contained), "
     "figures/spectrum.{svg,png,pdf}, tables/*.csv,\n"
     "eigenvalues.npy, eigenvectors.npy and report.json, from which alone the page can be rendered again. "
