@@ -30,9 +30,8 @@ typedef struct bl_atlas_options {
                        * rank 0 reads the corpus (NULL elsewhere) and writes the file. BL_ERR_UNSUPPORTED
                        * where MPI was not built in */
     bool overwrite;   /**< begin anew where an atlas of another model, corpus or options stands */
-    bl_progress
-        progress; /**< phases "reading", "preparing", "decomposing", "null model", "scanning", "explaining",
-                     * "effects" */
+    bl_progress progress; /**< phases "reading", "preparing", "decomposing", "null model", "measuring",
+                     * "scanning", "explaining" */
 } bl_atlas_options;
 
 /** What an atlas holds. */

@@ -74,8 +74,7 @@ static bool run_phases(bl_atlas *a, bl_error *err) {
     if (a->phase == BL_PHASE_DECOMPOSE && !bl_atlas_decompose(a, err)) return false;
     if (a->phase == BL_PHASE_NULL && !bl_atlas_draw(a, err)) return false;
     if (a->phase == BL_PHASE_SCAN && !bl_atlas_scan(a, err)) return false;
-    if (a->phase == BL_PHASE_EXPLAIN && !bl_atlas_explain(a, err)) return false;
-    return a->phase != BL_PHASE_EFFECTS || bl_atlas_effects(a, err);
+    return a->phase != BL_PHASE_EXPLAIN || bl_atlas_explain(a, err);
 }
 
 bool bl_atlas_run(const bl_model *model, bl_corpus *corpus, const char *path, const bl_atlas_options *options,

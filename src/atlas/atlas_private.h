@@ -16,7 +16,6 @@ typedef enum bl_phase {
     BL_PHASE_NULL,
     BL_PHASE_SCAN,
     BL_PHASE_EXPLAIN,
-    BL_PHASE_EFFECTS,
     BL_PHASE_DONE
 } bl_phase;
 
@@ -63,13 +62,12 @@ bool bl_atlas_draw(bl_atlas *atlas, bl_error *err);
 bool bl_atlas_judge(bl_atlas *atlas, bl_error *err);
 bool bl_atlas_scan(bl_atlas *atlas, bl_error *err);
 bool bl_atlas_explain(bl_atlas *atlas, bl_error *err);
-bool bl_atlas_effects(bl_atlas *atlas, bl_error *err);
 /* Rank 0, when all is done: the file written anew, so that the same rows are the same bytes; closes atlas->db
  * if it did. */
 bool bl_atlas_compact(bl_atlas *atlas, bl_error *err);
 
-/* v [J, n] from the table eigenpair, on all ranks, to be freed. */
-float *bl_atlas_vectors(bl_atlas *atlas, bl_error *err);
+/* v [J, n] from the table eigenpair, or null_eigenpair, on all ranks, to be freed. */
+float *bl_atlas_vectors(bl_atlas *atlas, bool null_draw, bl_error *err);
 
 /* Stories out of the table, one after the other; zero-initialise. */
 typedef struct bl_story_reader {

@@ -1,35 +1,28 @@
-/* The atlas's effects: what each eigenpair does to the loss in its own token's logit (docs/specification.md,
- * 12), and how often chance makes its eigenvalue as large (13).
- *
- * Rank 0 alone makes them, in two passes over the stories, from the beginning if it was interrupted; for the
- * last layer only, because behind another layer there is no closed form. */
-#include "atlas/atlas_private.h"
+/* The atlas's effects: the second half of every sweep (evidence/effect.c). Sums are added chunk by chunk
+ * in the order of the stories, on rank 0, whichever rank made them: so the bits are the same. */
+#include "atlas/effects.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "evidence/effect.h"
-#include <bilens/chance.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define STORIES 64 /* handed on together */
-
-/* What the effects are computed of. */
-typedef struct work {
-    float *v, *u;
-    double *lambda; /* [J] lambda~ */
-    int32_t *tokens;
+struct bl_atlas_effects {
+    bl_atlas *atlas;
+    float *null_v, *u; /* [J, n], [n_directions, d] */
+    double *lambda;    /* [2, J] lambda~ of the model's pairs and of the first null draw's */
     bl_effects *effects;
-    int32_t *ids[STORIES];
-    size_t lengths[STORIES], count;
-} work;
+    double *totals; /* [n_totals] rank 0's */
+    size_t n_totals;
+};
 
-/* The eigenvalues in the order of the pairs. */
-static bool read_lambda(const bl_atlas *a, double *lambda, bl_error *err) {
+/* lambda~ of a table's pairs in their order. */
+static bool read_lambda(const bl_atlas *a, const char *sql, double *lambda, bl_error *err) {
     bl_error failure = {0};
     size_t j = 0;
-    sqlite3_stmt *s = bl_database_prepare(a->db, "SELECT eigenvalue FROM eigenpair ORDER BY id", &failure);
+    sqlite3_stmt *s = bl_database_prepare(a->db, sql, &failure);
     for (; s && j < a->J && bl_database_row(s, &failure); j++) lambda[j] = sqlite3_column_double(s, 0);
     sqlite3_finalize(s);
     if (failure.code) return bl_fail(err, failure.code, "%s", failure.message);
@@ -37,81 +30,143 @@ static bool read_lambda(const bl_atlas *a, double *lambda, bl_error *err) {
            bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: eigenvalue %zu is missing", a->path, j);
 }
 
-/* Directions as the atlas takes them, and lambda~ = lambda - shift. */
-static bool take_directions(const bl_atlas *a, work *w, bl_error *err) {
+static bool take_lambda(bl_atlas_effects *x, bl_error *err) {
+    static const char *const sql[2] = {
+        "SELECT e.eigenvalue - d.shift FROM eigenpair e JOIN direction d ON d.token = e.token ORDER BY e.id",
+        "SELECT e.eigenvalue - d.shift FROM null_eigenpair e JOIN null_direction d ON d.token = e.token "
+        "ORDER BY e.id"};
+    bl_atlas *a = x->atlas;
+    bool ok = true;
+    for (size_t k = 0; ok && a->ranks.rank == 0 && k < 2; k++)
+        ok = read_lambda(a, sql[k], x->lambda + k * a->J, err);
+    return bl_ranks_agree(&a->ranks, ok, err) &&
+           bl_ranks_share(&a->ranks, x->lambda, 2 * a->J * sizeof *x->lambda, err);
+}
+
+/* Directions as the atlas takes them. */
+static bool take_directions(bl_atlas_effects *x, bl_error *err) {
+    const bl_atlas *a = x->atlas;
     bl_basis basis = bl_model_basis_out(a->model);
-    float *mean = bl_alloc(a->d, sizeof *mean, err), *tau = bl_alloc(a->d, sizeof *tau, err);
-    bool ok = mean && tau && bl_basis_mean(&basis, mean, err) && bl_bilinear_traces(&a->map, tau, err);
+    float *mean = bl_alloc(a->d, sizeof *mean, err);
+    bool ok = mean && bl_basis_mean(&basis, mean, err);
     basis.mean = mean;
-    for (size_t i = 0; ok && i < a->n_directions; i++) {
-        float *u = w->u + i * a->d;
-        w->tokens[i] = a->directions[i];
+    for (size_t i = 0; ok && i < a->n_directions; i++)
         ok = bl_direction_of_row(&basis, (size_t)a->directions[i], !a->options.raw,
-                                 a->options.centre_unembedding, u, err);
-        double shift = ok ? bl_bilinear_shift(&a->map, tau, u) : 0;
-        for (size_t k = 0; k < 2 * a->K; k++) w->lambda[i * 2 * a->K + k] -= shift;
-    }
+                                 a->options.centre_unembedding, x->u + i * a->d, err);
     free(mean);
-    free(tau);
     return ok;
 }
 
-static bool work_init(const bl_atlas *a, work *w, size_t longest, bl_error *err) {
-    size_t count;
-    if (!bl_mul_size(a->n_directions, a->d, &count)) count = SIZE_MAX;
-    w->u = bl_alloc(count, sizeof *w->u, err);
-    w->lambda = bl_alloc(a->J, sizeof *w->lambda, err);
-    w->tokens = bl_alloc(a->n_directions, sizeof *w->tokens, err);
-    if (!w->v || !w->u || !w->lambda || !w->tokens) return false;
-    if (!read_lambda(a, w->lambda, err) || !take_directions(a, w, err)) return false;
-    bl_effect_pairs pairs = {a->model, a->n_directions, 2 * a->K, w->tokens, w->u, w->v, w->lambda};
-    w->effects = bl_effects_new(&pairs, longest, err);
-    return w->effects != NULL;
-}
-
-static void drop_stories(work *w) {
-    for (size_t i = 0; i < w->count; i++) free(w->ids[i]);
-    w->count = 0;
-}
-
-static void work_free(work *w) {
-    drop_stories(w);
-    bl_effects_free(w->effects);
-    free(w->v);
-    free(w->u);
-    free(w->lambda);
-    free(w->tokens);
-}
-
-typedef bool (*pass_fn)(bl_effects *effects, const int32_t *const *ids, const size_t *lengths, size_t count,
-                        bl_error *err);
-
-static bool hand_on(work *w, pass_fn pass, bl_error *err) {
-    bool ok = pass(w->effects, (const int32_t *const *)w->ids, w->lengths, w->count, err);
-    drop_stories(w);
-    return ok;
-}
-
-/* Every story once; `half` 0 or 1 of the two passes, for the progress. */
-static bool run_pass(const bl_atlas *a, work *w, pass_fn pass, uint64_t half, bl_error *err) {
-    bl_story_reader reader = {0};
-    bl_error failure = {0};
-    bool ok = bl_story_reader_open(&reader, a, 0, err);
-    while (ok && bl_story_reader_next(&reader, a, &failure)) {
-        int32_t *ids = bl_alloc(reader.length, sizeof *ids, err);
-        ok = ids != NULL;
-        if (!ok) break;
-        if (reader.length) memcpy(ids, reader.ids, reader.length * sizeof *ids);
-        w->ids[w->count] = ids;
-        w->lengths[w->count++] = reader.length;
-        if (w->count < STORIES) continue;
-        ok = bl_progress_step(&a->options.progress, "effects", half * a->stories + reader.story,
-                              2 * a->stories, err) &&
-             hand_on(w, pass, err);
+/* `sums` [count] of every rank's chunk, in their order, added to rank 0's `totals`. */
+static bool gather(const bl_ranks *ranks, const double *sums, size_t count, double *totals, bl_error *err) {
+    bl_gathered all = {0};
+    if (ranks->size == 1) {
+        for (size_t i = 0; i < count; i++) totals[i] += sums[i];
+        return true;
     }
-    bl_story_reader_close(&reader);
-    if (failure.code) return bl_fail(err, failure.code, "%s", failure.message);
-    return ok && hand_on(w, pass, err);
+    bool ok = bl_ranks_gather(ranks, sums, count * sizeof *sums, &all, err);
+    for (int r = 0; ok && ranks->rank == 0 && r < ranks->size; r++) {
+        const double *of_rank = (const double *)(const void *)(all.data + all.begin[r]);
+        for (size_t i = 0; i < count; i++) totals[i] += of_rank[i];
+    }
+    bl_gathered_free(&all);
+    return ok;
+}
+
+/* The first pass: the inputs' second moment, in the same rounds as the sweep. */
+static bool measure(bl_atlas_effects *x, bl_error *err) {
+    bl_atlas *a = x->atlas;
+    size_t count;
+    const double *part = bl_effects_second(x->effects, &count);
+    double *second = bl_alloc_zero(count, sizeof *second, err);
+    bl_feed feed = {0};
+    bool ok = second && bl_feed_open(&feed, a, 0, err);
+    while (!feed.ended) {
+        ok = ok && bl_progress_step(&a->options.progress, "measuring", feed.next, a->stories, err);
+        ok = bl_feed_next(&feed, ok, err);
+        if (!ok || feed.ended) break;
+        ok = bl_effects_measure(x->effects, feed.chunk.stories, feed.chunk.lengths, feed.chunk.count, err);
+        ok = bl_ranks_agree(&a->ranks, ok, err) && gather(&a->ranks, part, count, second, err);
+        if (!ok) break;
+    }
+    bl_feed_close(&feed);
+    ok = bl_ranks_agree(&a->ranks, ok, err) && second &&
+         bl_ranks_share(&a->ranks, second, count * sizeof *second, err) &&
+         bl_effects_means(x->effects, second, err);
+    free(second);
+    return ok;
+}
+
+static bool make_engine(bl_atlas_effects *x, const float *v, bl_error *err) {
+    const bl_atlas *a = x->atlas;
+    bl_effect_pairs pairs = {.model = a->model,
+                             .n_directions = a->n_directions,
+                             .per = 2 * a->K,
+                             .tokens = a->directions,
+                             .u = x->u,
+                             .v = v,
+                             .lambda = x->lambda,
+                             .null_v = x->null_v,
+                             .null_lambda = x->lambda + a->J,
+                             .positions = a->positions};
+    if (!take_directions(x, err)) return false;
+    x->effects = bl_effects_new(&pairs, bl_model_config(a->model)->n_ctx, err);
+    if (!x->effects) return false;
+    bl_effects_sums(x->effects, &x->n_totals);
+    x->totals = bl_alloc_zero(x->n_totals, sizeof *x->totals, err);
+    return x->totals != NULL;
+}
+
+bool bl_atlas_effects_open(bl_atlas *a, const float *v, bl_atlas_effects **out, bl_error *err) {
+    *out = NULL;
+    if (a->options.layer + 1 != bl_model_config(a->model)->n_layer) return true;
+    size_t count;
+    bl_atlas_effects *x = bl_alloc_zero(1, sizeof *x, err);
+    bool ok = x != NULL;
+    if (ok) {
+        x->atlas = a;
+        if (!bl_mul_size(a->n_directions, a->d, &count)) count = SIZE_MAX;
+        x->u = bl_alloc(count, sizeof *x->u, err);
+        x->lambda = bl_alloc(2 * a->J, sizeof *x->lambda, err);
+        ok = x->u && x->lambda;
+    }
+    ok = bl_ranks_agree(&a->ranks, ok, err) && x && take_lambda(x, err) &&
+         (x->null_v = bl_atlas_vectors(a, true, err)) != NULL;
+    if (ok) ok = bl_ranks_agree(&a->ranks, make_engine(x, v, err), err) && measure(x, err);
+    if (ok) *out = x;
+    else bl_atlas_effects_free(x);
+    return ok;
+}
+
+void bl_atlas_effects_free(bl_atlas_effects *x) {
+    if (!x) return;
+    bl_effects_free(x->effects);
+    free(x->null_v);
+    free(x->u);
+    free(x->lambda);
+    free(x->totals);
+    free(x);
+}
+
+typedef struct finding {
+    bl_hits *hits;
+    uint32_t first;
+} finding;
+
+static void found(void *context, size_t j, size_t i, const float *similarity, size_t n) {
+    const finding *f = context;
+    bl_hits_offer_run(f->hits, j, f->first + (uint32_t)i, similarity, n, 0);
+}
+
+bool bl_atlas_effects_run(bl_atlas_effects *x, const bl_chunk *c, bl_hits *hits, bl_error *err) {
+    finding f = {hits, (uint32_t)c->first};
+    return bl_effects_add(x->effects, c->first, c->stories, c->lengths, c->count, found, &f, err);
+}
+
+bool bl_atlas_effects_gather(bl_atlas_effects *x, bl_error *err) {
+    size_t count;
+    const double *sums = bl_effects_sums(x->effects, &count);
+    return gather(&x->atlas->ranks, sums, count, x->totals, err);
 }
 
 static void bind(sqlite3_stmt *s, int column, double value) {
@@ -119,13 +174,16 @@ static void bind(sqlite3_stmt *s, int column, double value) {
     else sqlite3_bind_double(s, column, value);
 }
 
-static bool write_effects(bl_atlas *a, const work *w, bl_error *err) {
-    if (!bl_database_begin(a->db, err)) return false;
+static bool write_effects(const bl_atlas_effects *x, bool null_draw, bl_error *err) {
     sqlite3_stmt *s =
-        bl_database_prepare(a->db, "INSERT INTO effect VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", err);
+        bl_database_prepare(x->atlas->db,
+                            null_draw ? "INSERT INTO null_effect VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                                      : "INSERT INTO effect VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                            err);
     bool ok = s != NULL;
-    for (size_t j = 0; ok && j < a->J; j++) {
-        bl_effect e = bl_effects_result(w->effects, j);
+    for (size_t j = 0; ok && j < x->atlas->J; j++) {
+        bl_effect e = bl_effects_result(x->effects, x->totals, j, null_draw);
+        if (e.own + e.others == 0) continue; /* no story has two tokens */
         sqlite3_bind_int64(s, 1, (sqlite3_int64)j);
         sqlite3_bind_int64(s, 2, (sqlite3_int64)e.own);
         sqlite3_bind_int64(s, 3, (sqlite3_int64)e.others);
@@ -138,38 +196,34 @@ static bool write_effects(bl_atlas *a, const work *w, bl_error *err) {
         ok = bl_database_step(s, err);
     }
     sqlite3_finalize(s);
-    ok = ok && bl_atlas_mark(a, BL_PHASE_DONE, 0, err);
-    return bl_database_commit(a->db, ok, err);
+    return ok;
 }
 
-/* The tokens of the longest story. */
-static bool longest_story(const bl_atlas *a, size_t *longest, bl_error *err) {
-    bl_error failure = {0};
-    *longest = 0;
-    sqlite3_stmt *s = bl_database_prepare(a->db, "SELECT max(length) FROM story", &failure);
-    if (s && bl_database_row(s, &failure)) *longest = (size_t)sqlite3_column_int64(s, 0);
-    sqlite3_finalize(s);
-    return !failure.code || bl_fail(err, failure.code, "%s", failure.message);
-}
-
-static bool make_effects(bl_atlas *a, work *w, size_t longest, bl_error *err) {
-    return work_init(a, w, longest, err) && run_pass(a, w, bl_effects_measure, 0, err) &&
-           bl_effects_means(w->effects, err) && run_pass(a, w, bl_effects_add, 1, err) &&
-           write_effects(a, w, err);
-}
-
-bool bl_atlas_effects(bl_atlas *a, bl_error *err) {
-    size_t longest = 0;
-    bool last = a->options.layer + 1 == bl_model_config(a->model)->n_layer, ok;
-    if (!last) return bl_atlas_mark(a, BL_PHASE_DONE, 0, err);
-    work w = {.v = bl_atlas_vectors(a, err)};
-    ok = w.v != NULL;
-    if (ok && a->ranks.rank == 0) {
-        ok = longest_story(a, &longest, err) &&
-             (longest < 2 ? bl_atlas_mark(a, BL_PHASE_DONE, 0, err) : make_effects(a, &w, longest, err));
-    } else if (ok) {
-        ok = bl_atlas_mark(a, BL_PHASE_DONE, 0, err);
+bool bl_atlas_effects_save(bl_atlas_effects *x, bool complete, bl_error *err) {
+    if (complete) return write_effects(x, false, err) && write_effects(x, true, err);
+    sqlite3_stmt *s =
+        bl_database_prepare(x->atlas->db, "INSERT OR REPLACE INTO scan_state VALUES (2, ?)", err);
+    bool ok = s != NULL;
+    if (ok) {
+        sqlite3_bind_blob64(s, 1, x->totals, x->n_totals * sizeof *x->totals, SQLITE_STATIC);
+        ok = bl_database_step(s, err);
     }
-    work_free(&w);
-    return bl_ranks_agree(&a->ranks, ok, err);
+    sqlite3_finalize(s);
+    return ok;
+}
+
+bool bl_atlas_effects_restore(bl_atlas_effects *x, bl_error *err) {
+    bl_error failure = {0};
+    size_t size = x->n_totals * sizeof *x->totals;
+    bool whole = false;
+    sqlite3_stmt *s = bl_database_prepare(x->atlas->db, "SELECT hits FROM scan_state WHERE id = 2", &failure);
+    if (s && bl_database_row(s, &failure)) {
+        const void *blob = sqlite3_column_blob(s, 0);
+        whole = blob && (size_t)sqlite3_column_bytes(s, 0) == size;
+        if (whole) memcpy(x->totals, blob, size);
+    }
+    sqlite3_finalize(s);
+    if (failure.code) return bl_fail(err, failure.code, "%s", failure.message);
+    return whole ||
+           bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: its sums are not whole", x->atlas->path);
 }

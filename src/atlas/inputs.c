@@ -3,6 +3,7 @@
  *
  * Ranks share the stories (feed.h). Each keeps lists of its own stories only; whenever they are saved, rank 0
  * merges them. The winners of a story are explained by the rank that gets the story, and go to rank 0. */
+#include "atlas/effects.h"
 #include "atlas/exchange.h"
 #include "scan/contributions.h"
 #include "atlas/feed.h"
@@ -21,10 +22,13 @@
 #define EXPLAIN_PAIRS 32768 /* vectors whose matches are explained and written in one transaction */
 #define CAUSES 1024         /* matches of a story that one forward pass serves */
 
-static bool read_vectors(const bl_atlas *a, float *v, bl_error *err) {
+static bool read_vectors(const bl_atlas *a, bool null_draw, float *v, bl_error *err) {
     size_t row = a->n * sizeof(float), j = 0;
     bl_error failure = {0};
-    sqlite3_stmt *s = bl_database_prepare(a->db, "SELECT vector FROM eigenpair ORDER BY id", &failure);
+    sqlite3_stmt *s = bl_database_prepare(a->db,
+                                          null_draw ? "SELECT vector FROM null_eigenpair ORDER BY id"
+                                                    : "SELECT vector FROM eigenpair ORDER BY id",
+                                          &failure);
     while (s && j < a->J && bl_database_row(s, &failure)) {
         const void *blob = sqlite3_column_blob(s, 0);
         if (!blob || (size_t)sqlite3_column_bytes(s, 0) != row) break;
@@ -36,18 +40,19 @@ static bool read_vectors(const bl_atlas *a, float *v, bl_error *err) {
            bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: eigenvector %zu is not there", a->path, j);
 }
 
-float *bl_atlas_vectors(bl_atlas *a, bl_error *err) {
+float *bl_atlas_vectors(bl_atlas *a, bool null_draw, bl_error *err) {
     size_t count;
     if (!bl_mul_size(a->J, a->n, &count)) count = SIZE_MAX;
     float *v = bl_alloc(count, sizeof *v, err);
-    bool ok = v && (a->ranks.rank > 0 || read_vectors(a, v, err));
+    bool ok = v && (a->ranks.rank > 0 || read_vectors(a, null_draw, v, err));
     if (bl_ranks_agree(&a->ranks, ok, err) && bl_ranks_share(&a->ranks, v, count * sizeof *v, err)) return v;
     free(v);
     return NULL;
 }
 
-/* Rank 0: the lists as they stand after `done` stories. */
-static bool write_lists(bl_atlas *a, const bl_hits *hits, uint64_t done, bool complete, bl_error *err) {
+/* Rank 0: the lists, and the effects' sums if there are any, as they stand after `done` stories. */
+static bool write_lists(bl_atlas *a, const bl_hits *hits, bl_atlas_effects *effects, uint64_t done,
+                        bool complete, bl_error *err) {
     if (!bl_database_begin(a->db, err)) return false;
     sqlite3_stmt *s = bl_database_prepare(a->db, "INSERT OR REPLACE INTO scan_state VALUES (?, ?)", err);
     bool ok = s != NULL;
@@ -58,7 +63,8 @@ static bool write_lists(bl_atlas *a, const bl_hits *hits, uint64_t done, bool co
         ok = bl_database_step(s, err);
     }
     sqlite3_finalize(s);
-    ok = ok && bl_atlas_mark(a, complete ? BL_PHASE_EXPLAIN : BL_PHASE_SCAN, complete ? 0 : done, err);
+    ok = ok && (!effects || bl_atlas_effects_save(effects, complete, err)) &&
+         bl_atlas_mark(a, complete ? BL_PHASE_EXPLAIN : BL_PHASE_SCAN, complete ? 0 : done, err);
     return bl_database_commit(a->db, ok, err);
 }
 
@@ -75,7 +81,8 @@ static bool restore(bl_atlas *a, bl_hits *hits, bl_error *err) {
     bl_error failure = {0};
     void *const targets[] = {hits->have, hits->list};
     const size_t sizes[] = {hits->J * sizeof *hits->have, hits->J * hits->top * sizeof *hits->list};
-    sqlite3_stmt *s = bl_database_prepare(a->db, "SELECT hits FROM scan_state ORDER BY id", &failure);
+    sqlite3_stmt *s =
+        bl_database_prepare(a->db, "SELECT hits FROM scan_state WHERE id < 2 ORDER BY id", &failure);
     size_t part = 0;
     for (; s && part < 2 && bl_database_row(s, &failure); part++) {
         const void *blob = sqlite3_column_blob(s, 0);
@@ -89,13 +96,14 @@ static bool restore(bl_atlas *a, bl_hits *hits, bl_error *err) {
 }
 
 /* The lists of all ranks, merged and saved. Rank 0 alone may fail in writing. */
-static bool save(bl_atlas *a, const bl_hits *hits, uint64_t done, bool complete, bl_error *err) {
+static bool save(bl_atlas *a, const bl_hits *hits, bl_atlas_effects *effects, uint64_t done, bool complete,
+                 bl_error *err) {
     bl_hits all = {0};
-    if (a->ranks.size == 1) return write_lists(a, hits, done, complete, err);
+    if (a->ranks.size == 1) return write_lists(a, hits, effects, done, complete, err);
     bool ok =
         bl_ranks_agree(&a->ranks, a->ranks.rank > 0 || bl_hits_init(&all, hits->J, hits->top, err), err) &&
         bl_hits_gather(&a->ranks, hits, &all, err);
-    if (ok && a->ranks.rank == 0) ok = write_lists(a, &all, done, complete, err);
+    if (ok && a->ranks.rank == 0) ok = write_lists(a, &all, effects, done, complete, err);
     bl_hits_free(&all);
     return ok;
 }
@@ -108,7 +116,8 @@ static double now(void) {
 
 /* Sweeps what is left, rounds of a chunk a rank. Failures of a round's work are agreed on when the next one
  * is handed out. */
-static bool sweep_rounds(bl_atlas *a, bl_sweep *sweep, bl_feed *feed, bl_hits *hits, bl_error *err) {
+static bool sweep_rounds(bl_atlas *a, bl_sweep *sweep, bl_atlas_effects *effects, bl_feed *feed,
+                         bl_hits *hits, bl_error *err) {
     bool ok = true;
     for (double saved = now();;) {
         bool due = now() - saved > CHECKPOINT_SECONDS; /* by rank 0's clock */
@@ -116,11 +125,14 @@ static bool sweep_rounds(bl_atlas *a, bl_sweep *sweep, bl_feed *feed, bl_hits *h
         if (!bl_feed_next(feed, ok, err) || !bl_ranks_share(&a->ranks, &due, sizeof due, err)) return false;
         if (feed->ended) return true;
         const bl_chunk *c = &feed->chunk;
-        if (c->count)
+        if (effects)
+            ok = bl_ranks_agree(&a->ranks, bl_atlas_effects_run(effects, c, hits, err), err) &&
+                 bl_atlas_effects_gather(effects, err);
+        else if (c->count)
             ok = bl_sweep_run(sweep, (uint32_t)c->first, c->stories, c->lengths, c->count, hits, err);
         if (!due) continue;
         if (!bl_ranks_agree(&a->ranks, ok, err)) return false;
-        ok = save(a, hits, feed->next, false, err);
+        ok = save(a, hits, effects, feed->next, false, err);
         saved = now();
     }
 }
@@ -128,17 +140,20 @@ static bool sweep_rounds(bl_atlas *a, bl_sweep *sweep, bl_feed *feed, bl_hits *h
 bool bl_atlas_scan(bl_atlas *a, bl_error *err) {
     bl_hits hits = {0};
     bl_sweep *sweep = NULL;
+    bl_atlas_effects *effects = NULL;
     bl_feed feed = {0};
-    float *v = bl_atlas_vectors(a, err);
+    float *v = bl_atlas_vectors(a, false, err);
     if (!v) return false;
-    bool ok = bl_hits_init(&hits, a->J, a->options.top, err) &&
-              (sweep = bl_sweep_new(a->model, a->options.layer, v, a->J, err)) != NULL;
-    if (a->ranks.rank == 0)
-        ok = ok && (a->done == 0 || restore(a, &hits, err)); /* what was found before is rank 0's */
+    bool ok = bl_atlas_effects_open(a, v, &effects, err);
+    ok = ok && bl_hits_init(&hits, a->J, a->options.top, err);
+    if (ok && !effects) ok = (sweep = bl_sweep_new(a->model, a->options.layer, v, a->J, err)) != NULL;
+    if (a->ranks.rank == 0 && a->done > 0) /* what was found before is rank 0's */
+        ok = ok && restore(a, &hits, err) && (!effects || bl_atlas_effects_restore(effects, err));
     ok = ok && bl_feed_open(&feed, a, a->done, err);
-    ok = bl_ranks_agree(&a->ranks, ok, err) && sweep_rounds(a, sweep, &feed, &hits, err);
+    ok = bl_ranks_agree(&a->ranks, ok, err) && sweep_rounds(a, sweep, effects, &feed, &hits, err);
     bl_feed_close(&feed);
-    ok = ok && bl_ranks_agree(&a->ranks, save(a, &hits, a->stories, true, err), err);
+    ok = ok && bl_ranks_agree(&a->ranks, save(a, &hits, effects, a->stories, true, err), err);
+    bl_atlas_effects_free(effects);
     if (ok && a->ranks.rank > 0) ok = bl_atlas_mark(a, BL_PHASE_EXPLAIN, 0, err); /* as rank 0 did */
     bl_sweep_free(sweep);
     bl_hits_free(&hits);
@@ -369,8 +384,8 @@ static bool write_stretch(const stretch *s, bl_atlas *a, bl_error *err) {
         ok = failure.code == BL_OK || bl_fail(err, failure.code, "%s", failure.message);
         bool last = s->first + s->count == a->J;
         if (ok && last) ok = bl_database_run(a->db, "DELETE FROM scan_state", err);
-        ok = ok && bl_atlas_mark(a, last ? BL_PHASE_EFFECTS : BL_PHASE_EXPLAIN,
-                                 last ? 0 : s->first + s->count, err);
+        ok = ok &&
+             bl_atlas_mark(a, last ? BL_PHASE_DONE : BL_PHASE_EXPLAIN, last ? 0 : s->first + s->count, err);
         ok = bl_database_commit(a->db, ok, err);
     }
     free(space);
@@ -400,7 +415,7 @@ static bool explain_stretch(stretch *s, bl_atlas *a, bl_error *err) {
 bool bl_atlas_explain(bl_atlas *a, bl_error *err) {
     bl_hits hits = {0};
     stretch s = {0};
-    float *v = bl_atlas_vectors(a, err);
+    float *v = bl_atlas_vectors(a, false, err);
     if (!v) return false;
     bool ok = bl_hits_init(&hits, a->J, a->options.top, err) &&
               (a->ranks.rank > 0 || restore(a, &hits, err)) && stretch_init(&s, a, &hits, v, err);
@@ -415,7 +430,7 @@ bool bl_atlas_explain(bl_atlas *a, bl_error *err) {
         ok = bl_ranks_agree(&a->ranks, ok, err);
     }
     if (ok && a->ranks.rank > 0 && a->done < a->J)
-        ok = bl_atlas_mark(a, BL_PHASE_EFFECTS, 0, err); /* as rank 0 did */
+        ok = bl_atlas_mark(a, BL_PHASE_DONE, 0, err); /* as rank 0 did */
     stretch_free(&s);
     bl_hits_free(&hits);
     free(v);

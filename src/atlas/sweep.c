@@ -105,9 +105,9 @@ void bl_hits_offer(bl_hits *hits, size_t j, const bl_hit *hit) {
     list[at] = *hit;
 }
 
-/* Offers the best of one run of similarities s [n] (+ bias) of one story to list j. Stories come in order, so
- * that one that only equals the list's last comes too late. */
-static void offer(bl_hits *hits, size_t j, uint32_t story, const float *restrict s, size_t n, float bias) {
+/* One that only equals the list's last comes too late. */
+void bl_hits_offer_run(bl_hits *hits, size_t j, uint32_t story, const float *restrict s, size_t n,
+                       float bias) {
     float most = 0;
 #pragma omp simd reduction(max : most)
     for (size_t p = 0; p < n; p++) {
@@ -144,8 +144,8 @@ static void sweep_tile(const bl_sweep *w, const chunk *c, size_t j0, size_t rows
             float bias = w->n > w->d ? w->v[j * w->n + w->d] : 0;
             for (size_t i = a; i < b; i++)
                 if (c->lengths[i])
-                    offer(hits, j, c->first + (uint32_t)i, tile + r * cols + c->begin[i] - base,
-                          c->lengths[i], bias);
+                    bl_hits_offer_run(hits, j, c->first + (uint32_t)i, tile + r * cols + c->begin[i] - base,
+                                      c->lengths[i], bias);
         }
     }
 }

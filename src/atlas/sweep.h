@@ -22,6 +22,10 @@ void bl_hits_free(bl_hits *hits);
 /* Offers a hit to list j: larger squares first, of equal ones the lower story. */
 void bl_hits_offer(bl_hits *hits, size_t j, const bl_hit *hit);
 
+/* Offers the best of one run of similarities s [n] + bias, those of one story, to list j. Stories must come
+ * in order. */
+void bl_hits_offer_run(bl_hits *hits, size_t j, uint32_t story, const float *s, size_t n, float bias);
+
 typedef struct bl_sweep bl_sweep;
 /* v [J, n] is kept by pointer, n = bl_interaction_size. */
 bl_sweep *bl_sweep_new(const bl_model *model, size_t layer, const float *v, size_t J, bl_error *err);

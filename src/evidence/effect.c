@@ -4,62 +4,96 @@
  * if t came]
  *
  * m = v^T M v from one pass, M the mean of x' x'^T. In the second pass stories come in groups: inputs, log
- * p_t and u_t . y of all positions and directions are products; then each direction's pairs meet the group's
- * positions, [pairs, positions], by one thread, and are summed while they are in cache. The exponential and
- * the logarithm are float32 series, good to 1e-6; where p_t |e^-delta - 1| is not small, float64. Sums:
- * float32 over 128 positions, float64 beyond. */
+ * p_t and u_t . y of all positions and directions are products; then a tile of directions meets the group's
+ * positions in one more product, [pairs, positions], by one thread, and is summed while it is in cache. A
+ * position that feeds no prediction has weight and scale 0. The exponential and the logarithm are float32
+ * series, good to 1e-6; where p_t |e^-delta - 1| is not small, float64. Sums: float32 over 128 positions,
+ * float64 beyond.
+ *
+ * The null draw's pairs would double the work. They meet every position of their own token, few of which
+ * there are; for the others a sample of the groups is enough, and the result says of how many positions. */
 #include "evidence/effect.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "evidence/layer_run.h"
 #include "evidence/outcome.h"
+#include "linear/dots.h"
 #include "linear/exp.h"
 #include "linear/gemm.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define RUN ((size_t)128) /* positions whose sums are float32 */
-#define TILE ((size_t)32) /* directions of one piece of work */
+#define RUN ((size_t)128)         /* positions whose sums are float32 */
+#define PAIRS ((size_t)512)       /* of one piece of work, about */
+#define PANEL ((size_t)64)        /* rows of the second moment of one piece of work */
+#define SAMPLE ((uint64_t)100000) /* positions that the null draw's pairs meet, about */
 
+/* Sums over positions; of the null draw's pairs those before `own` are over the sample. */
 typedef struct sums {
-    double rise, own, own_squares, own_counts; /* sum a; over stories: a_j, a_j^2, a_j n_j */
-    double term, square, with_f;               /* sum term, term^2, term f */
-    double energy, positive;                   /* sum a^2, and of those with a > 0 */
+    double rise, own_rise;               /* sum a; of own positions */
+    double term, square, with_f;         /* sum term, term^2, term f */
+    double energy, positive;             /* sum (v.x)^2, and of those with v.x > 0 */
+    double own, own_squares, own_counts; /* over own positions; over stories: a_j^2, a_j n_j */
 } sums;
 
 typedef struct direction_sums {
-    double f, ff;        /* sum u.y, (u.y)^2 */
-    double n, n_squares; /* sum n_j, n_j^2 over stories */
-    double stories;      /* that have any own position */
+    double n, n_squares;                /* sum n_j, n_j^2 over stories */
+    double stories;                     /* that have any own position */
+    double f, ff;                       /* sum u.y, (u.y)^2 */
+    double sample, f_sample, ff_sample; /* n, f and ff over the sample */
 } direction_sums;
 
-/* A group of stories; row r is a position that feeds a prediction. */
+/* Eigenpairs of the model or of a null draw. */
+typedef struct pairs {
+    const float *v;       /* [J, n] */
+    const double *lambda; /* [J] */
+    float *mean;          /* [J] m */
+    sums *sums;           /* [J] of the chunk */
+} pairs;
+
+/* A group of stories, row r a position. */
 typedef struct group {
     size_t rows, capacity, stories;
+    size_t first;     /* its first story in the chunk */
+    bool sampled;     /* the null draw's pairs meet it whole */
     size_t *begin;    /* [stories + 1] rows */
     float *x;         /* [capacity, n] */
     float *y;         /* [capacity, d] */
-    float *scale;     /* [capacity] s */
-    int32_t *target;  /* [capacity] */
+    float *scale;     /* [capacity] s; 0 where nothing is predicted */
+    float *weight;    /* [capacity] 1, or 0 there */
+    int32_t *target;  /* [capacity], -1 there */
     float *log_p;     /* [n_directions, capacity] */
     float *f;         /* [n_directions, capacity] u . y */
     int32_t *likely;  /* [capacity] the token with p >= 1/2, or -1 */
     double *log_rest; /* [capacity] log(1 - p) of that token */
 } group;
 
+/* What one thread works in. */
+typedef struct scratch {
+    float *a;     /* [tile * per, capacity] */
+    float *p;     /* [capacity] probability of the direction's token */
+    float *delta; /* [capacity] */
+    float *rise;  /* [capacity] */
+} scratch;
+
+enum { MODEL, NULL_DRAW, KINDS };
+
 struct bl_effects {
     bl_effect_pairs p;
-    size_t n, d, longest, threads;
+    size_t n, d, J, longest, threads, tile; /* tile: directions of one piece of work */
     bl_layer_run *runs;
-    double *second; /* [n, n] sum of x' x'^T, then M */
-    double predictions;
-    float *mean;        /* [J] m */
-    sums *pair;         /* [J] */
-    direction_sums *of; /* [n_directions] */
+    double *second; /* [n * n + 1] of the chunk: sum of x' x'^T, and how many */
+    float *moment;  /* [n, n] M */
+    pairs kind[KINDS];
+    double *state; /* [n_state] of the chunk: both kinds' sums, the directions', and the next two */
+    size_t n_state;
+    direction_sums *of;           /* [n_directions] */
+    double *predictions, *sample; /* how many there are, how many the null draw's pairs meet */
     group g;
-    float *a, *rise, *delta; /* [threads, per, capacity], [threads, capacity] twice */
+    scratch *work; /* [threads] */
 };
 
 static void *room_for(size_t a, size_t b, size_t size, bl_error *err) {
@@ -74,37 +108,66 @@ static bool group_init(group *g, const bl_effects *e, bl_error *err) {
     g->x = room_for(rows, e->n, sizeof *g->x, err);
     g->y = room_for(rows, e->d, sizeof *g->y, err);
     g->scale = room_for(rows, 1, sizeof *g->scale, err);
+    g->weight = room_for(rows, 1, sizeof *g->weight, err);
     g->target = room_for(rows, 1, sizeof *g->target, err);
     g->log_p = room_for(nd, rows, sizeof *g->log_p, err);
     g->f = room_for(nd, rows, sizeof *g->f, err);
     g->likely = room_for(rows, 1, sizeof *g->likely, err);
     g->log_rest = room_for(rows, 1, sizeof *g->log_rest, err);
     g->begin = room_for(rows + 1, 1, sizeof *g->begin, err);
-    return g->x && g->y && g->scale && g->target && g->log_p && g->f && g->likely && g->log_rest && g->begin;
+    return g->x && g->y && g->scale && g->weight && g->target && g->log_p && g->f && g->likely &&
+           g->log_rest && g->begin;
 }
 
-bl_effects *bl_effects_new(const bl_effect_pairs *pairs, size_t longest, bl_error *err) {
+static bool work_init(bl_effects *e, bl_error *err) {
+    e->tile = e->p.per < PAIRS ? PAIRS / e->p.per : 1;
+    e->work = room_for(e->threads, 1, sizeof *e->work, err);
+    for (size_t t = 0; e->work && t < e->threads; t++) {
+        scratch *w = &e->work[t];
+        w->a = room_for(e->tile * e->p.per, e->g.capacity > e->n ? e->g.capacity : e->n, sizeof *w->a, err);
+        w->p = room_for(e->g.capacity, 1, sizeof *w->p, err);
+        w->delta = room_for(e->g.capacity, 1, sizeof *w->delta, err);
+        w->rise = room_for(e->g.capacity, 1, sizeof *w->rise, err);
+        if (!w->a || !w->p || !w->delta || !w->rise) return false;
+    }
+    return e->work != NULL;
+}
+
+/* One block of doubles, so that chunks can be added whatever they hold. */
+static bool state_init(bl_effects *e, bl_error *err) {
+    size_t of_pairs, of_directions = e->p.n_directions * (sizeof *e->of / sizeof(double));
+    if (!bl_mul_size(e->J, sizeof(sums) / sizeof(double), &of_pairs)) return false;
+    e->n_state = KINDS * of_pairs + of_directions + 2;
+    e->state = room_for(e->n_state, 1, sizeof *e->state, err);
+    if (!e->state) return false;
+    for (size_t k = 0; k < KINDS; k++) e->kind[k].sums = (sums *)(void *)(e->state + k * of_pairs);
+    e->of = (direction_sums *)(void *)(e->state + KINDS * of_pairs);
+    e->predictions = e->state + KINDS * of_pairs + of_directions;
+    e->sample = e->predictions + 1;
+    return true;
+}
+
+bl_effects *bl_effects_new(const bl_effect_pairs *p, size_t longest, bl_error *err) {
     bl_effects *e = bl_alloc_zero(1, sizeof *e, err);
     if (!e) return NULL;
-    size_t layer = bl_model_config(pairs->model)->n_layer - 1, J = pairs->n_directions * pairs->per;
-    e->p = *pairs;
-    e->longest = longest;
-    e->threads = (size_t)bl_threads();
-    e->runs = bl_layer_runs_new(pairs->model, layer, longest, err);
-    if (e->runs) {
+    *e = (bl_effects){.p = *p,
+                      .J = p->n_directions * p->per,
+                      .longest = longest,
+                      .threads = (size_t)bl_threads()};
+    e->kind[MODEL] = (pairs){.v = p->v, .lambda = p->lambda};
+    e->kind[NULL_DRAW] = (pairs){.v = p->null_v, .lambda = p->null_lambda};
+    e->runs = bl_layer_runs_new(p->model, bl_model_config(p->model)->n_layer - 1, longest, err);
+    bool ok = e->runs != NULL;
+    if (ok) {
         e->n = e->runs->n;
         e->d = e->runs->d;
-        e->second = room_for(e->n, e->n, sizeof *e->second, err);
-        e->mean = room_for(J, 1, sizeof *e->mean, err);
-        e->pair = room_for(J, 1, sizeof *e->pair, err);
-        e->of = room_for(pairs->n_directions, 1, sizeof *e->of, err);
-        if (group_init(&e->g, e, err)) {
-            e->a = room_for(e->threads * pairs->per, e->g.capacity, sizeof *e->a, err);
-            e->rise = room_for(e->threads, e->g.capacity, sizeof *e->rise, err);
-            e->delta = room_for(e->threads, e->g.capacity, sizeof *e->delta, err);
-        }
+        e->second = room_for(e->n * e->n + 1, 1, sizeof *e->second, err);
+        e->moment = room_for(e->n, e->n, sizeof *e->moment, err);
+        ok = e->second && e->moment && state_init(e, err) && group_init(&e->g, e, err) && work_init(e, err);
     }
-    if (e->second && e->mean && e->pair && e->of && e->a && e->rise && e->delta) return e;
+    for (size_t k = 0; ok && k < KINDS; k++)
+        ok = (e->kind[k].mean = room_for(e->J, 1, sizeof *e->kind[k].mean, err)) != NULL;
+    if (ok) return e;
     bl_effects_free(e);
     return NULL;
 }
@@ -112,9 +175,16 @@ bl_effects *bl_effects_new(const bl_effect_pairs *pairs, size_t longest, bl_erro
 void bl_effects_free(bl_effects *e) {
     if (!e) return;
     bl_layer_runs_free(e->runs);
-    void *parts[] = {e->second, e->mean,     e->pair,       e->of,      e->a,        e->rise,
-                     e->delta,  e->g.x,      e->g.y,        e->g.scale, e->g.target, e->g.log_p,
-                     e->g.f,    e->g.likely, e->g.log_rest, e->g.begin};
+    for (size_t t = 0; e->work && t < e->threads; t++) {
+        free(e->work[t].a);
+        free(e->work[t].p);
+        free(e->work[t].delta);
+        free(e->work[t].rise);
+    }
+    void *parts[] = {
+        e->second, e->moment,   e->state,      e->work,     e->kind[MODEL].mean, e->kind[NULL_DRAW].mean,
+        e->g.x,    e->g.y,      e->g.scale,    e->g.weight, e->g.target,         e->g.log_p,
+        e->g.f,    e->g.likely, e->g.log_rest, e->g.begin};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     free(e);
 }
@@ -123,105 +193,139 @@ void bl_effects_free(bl_effects *e) {
 
 typedef struct passing {
     bl_effects *e;
-    const int32_t *const *ids;
+    const int32_t *const *ids; /* of the group's stories */
     const size_t *lengths;
-    size_t first; /* story of the group's first row */
 } passing;
 
 static bool keep_inputs(void *context, size_t i, size_t thread, bl_error *err) {
     passing *s = context;
     bl_effects *e = s->e;
     bl_layer_run *run = &e->runs[thread];
-    size_t n = s->lengths[s->first + i];
+    size_t n = s->lengths[i];
     if (n < 2) return true;
-    if (!bl_layer_run_inputs(run, s->ids[s->first + i], n, err)) return false;
+    if (!bl_layer_run_inputs(run, s->ids[i], n, err)) return false;
     memcpy(e->g.x + e->g.begin[i] * e->n, run->x, (n - 1) * e->n * sizeof *run->x);
     return true;
 }
 
-/* Takes as many stories from *next on as fit into the group; at least one. */
-static void take_group(bl_effects *e, const size_t *lengths, size_t count, size_t *next) {
+/* Takes as many stories from *next on as fit into the group, each without its last `without` positions; at
+ * least one. */
+static void take_group(bl_effects *e, const size_t *lengths, size_t count, size_t without, size_t *next) {
     group *g = &e->g;
     g->rows = g->stories = 0;
+    g->first = *next;
     g->begin[0] = 0;
-    while (*next < count) {
-        size_t rows = lengths[*next] > 1 ? lengths[*next] - 1 : 0;
+    while (*next < count && g->stories < g->capacity) {
+        size_t rows = lengths[*next] > without ? lengths[*next] - without : 0;
         if (g->stories && g->rows + rows > g->capacity) return;
-        if (g->stories + 1 > g->capacity) return;
         g->rows += rows;
         g->begin[++g->stories] = g->rows;
         ++*next;
     }
 }
 
+/* Some rows of the group's x' x'^T: one thread's, cut alike however many there are, as the bits are. */
+static bool add_panel(void *context, size_t i, size_t thread, bl_error *err) {
+    bl_effects *e = context;
+    size_t n = e->n, begin = i * PANEL, rows = n - begin < PANEL ? n - begin : PANEL;
+    float *part = e->moment + begin * n;
+    (void)thread, (void)err;
+    bl_gemm_tn(rows, n, e->g.rows, 1.0F, e->g.x + begin, n, e->g.x, n, 0.0F, part, n);
+    for (size_t at = 0; at < rows * n; at++) e->second[begin * n + at] += (double)part[at];
+    return true;
+}
+
 bool bl_effects_measure(bl_effects *e, const int32_t *const *ids, const size_t *lengths, size_t count,
                         bl_error *err) {
-    float *part = room_for(e->n, e->n, sizeof *part, err);
-    bool ok = part != NULL;
+    bool ok = true;
+    memset(e->second, 0, (e->n * e->n + 1) * sizeof *e->second);
     for (size_t next = 0; ok && next < count;) {
-        passing s = {e, ids, lengths, next};
-        take_group(e, lengths, count, &next);
+        passing s = {e, ids + next, lengths + next};
+        take_group(e, lengths, count, 1, &next);
         ok = bl_parallel(e->g.stories, keep_inputs, &s, err);
         if (!ok || e->g.rows == 0) continue;
-        bl_gemm_tn(e->n, e->n, e->g.rows, 1.0F, e->g.x, e->n, e->g.x, e->n, 0.0F, part, e->n);
-        for (size_t i = 0; i < e->n * e->n; i++) e->second[i] += (double)part[i];
-        e->predictions += (double)e->g.rows;
+        ok = bl_parallel((e->n + PANEL - 1) / PANEL, add_panel, e, err);
+        e->second[e->n * e->n] += (double)e->g.rows;
     }
-    free(part);
     return ok;
 }
 
-/* m of the pairs of direction i. */
-static bool mean_of(void *context, size_t i, size_t thread, bl_error *err) {
+const double *bl_effects_second(const bl_effects *e, size_t *count) {
+    *count = e->n * e->n + 1;
+    return e->second;
+}
+
+/* m of the pairs of a tile of directions, both kinds. */
+static bool mean_of(void *context, size_t tile, size_t thread, bl_error *err) {
     bl_effects *e = context;
-    (void)thread;
+    size_t first = tile * e->tile * e->p.per, end = first + e->tile * e->p.per;
+    float *moved = e->work[thread].a;
     (void)err;
-    for (size_t j = i * e->p.per; j < (i + 1) * e->p.per; j++) {
-        const float *v = e->p.v + j * e->n;
-        double sum = 0;
-        for (size_t r = 0; r < e->n; r++) {
-            double row = 0;
-            for (size_t c = 0; c < e->n; c++) row += e->second[r * e->n + c] * (double)v[c];
-            sum += row * (double)v[r];
+    if (end > e->J) end = e->J;
+    for (size_t k = 0; k < KINDS; k++) {
+        const float *v = e->kind[k].v + first * e->n;
+        bl_gemm_nn(end - first, e->n, e->n, 1.0F, v, e->n, e->moment, e->n, 0.0F, moved, e->n);
+        for (size_t j = first; j < end; j++, v += e->n) {
+            const float *row = moved + (j - first) * e->n;
+            double sum = 0;
+            for (size_t c = 0; c < e->n; c++) sum += (double)row[c] * (double)v[c];
+            e->kind[k].mean[j] = (float)sum;
         }
-        e->mean[j] = (float)(sum / e->predictions);
     }
     return true;
 }
 
-bool bl_effects_means(bl_effects *e, bl_error *err) {
-    if (!(e->predictions > 0))
-        return bl_fail(err, BL_ERR_INPUT, "no story has two tokens, so that there is nothing to predict");
-    return bl_parallel(e->p.n_directions, mean_of, e, err);
+static size_t count_tiles(const bl_effects *e) { return (e->p.n_directions + e->tile - 1) / e->tile; }
+
+bool bl_effects_means(bl_effects *e, const double *second, bl_error *err) {
+    double predictions = second[e->n * e->n];
+    for (size_t i = 0; i < e->n * e->n; i++)
+        e->moment[i] = predictions > 0 ? (float)(second[i] / predictions) : 0;
+    return bl_parallel(count_tiles(e), mean_of, e, err);
 }
 
 /* ---- second pass: positions ---- */
+
+static bool check_finite(const float *x, size_t count, bl_error *err) {
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) sum += fabs((double)x[i]);
+    return isfinite(sum) ||
+           bl_fail(err, BL_ERR_NUMERIC, "an activation is not finite: the weights hold NaN or infinity");
+}
+
+/* What row `at` needs of its logits. */
+static void keep_row(bl_effects *e, const float *row, size_t V, size_t at) {
+    group *g = &e->g;
+    double lse = bl_log_sum_exp(row, V);
+    float half = (float)(lse - 0.69);
+    g->likely[at] = -1;
+    for (size_t t = 0; t < e->p.n_directions; t++)
+        g->log_p[t * g->capacity + at] = (float)((double)row[e->p.tokens[t]] - lse);
+    for (size_t t = 0; t < V; t++)
+        if (row[t] > half) {
+            g->likely[at] = (int32_t)t;
+            g->log_rest[at] = bl_log_other(row, V, lse, t);
+        }
+}
 
 static bool keep_outputs(void *context, size_t i, size_t thread, bl_error *err) {
     passing *s = context;
     bl_effects *e = s->e;
     group *g = &e->g;
     bl_layer_run *run = &e->runs[thread];
-    size_t n = s->lengths[s->first + i], at = g->begin[i];
-    const int32_t *ids = s->ids[s->first + i];
-    if (n < 2) return true;
-    bl_view logits = bl_layer_run_logits(run, ids, n, NULL, NULL, err);
-    if (!logits.data) return false;
-    memcpy(g->x + at * e->n, run->x, (n - 1) * e->n * sizeof *run->x);
-    memcpy(g->y + at * e->d, run->y, (n - 1) * e->d * sizeof *run->y);
-    for (size_t p = 0; p + 1 < n; p++, at++) {
-        const float *row = logits.data + p * logits.stride;
-        double lse = bl_log_sum_exp(row, logits.cols);
-        g->scale[at] = (float)bl_final_scale_of_sum(e->p.model, run->mid + p * e->d, run->y + p * e->d);
-        g->target[at] = ids[p + 1];
-        g->likely[at] = -1;
-        for (size_t t = 0; t < e->p.n_directions; t++)
-            g->log_p[t * g->capacity + at] = (float)((double)row[e->p.tokens[t]] - lse);
-        for (size_t t = 0; t < logits.cols; t++)
-            if ((double)row[t] - lse > -0.69) {
-                g->likely[at] = (int32_t)t;
-                g->log_rest[at] = bl_log_other(row, logits.cols, lse, t);
-            }
+    size_t n = s->lengths[i], at = g->begin[i];
+    if (n == 0) return true;
+    bl_view logits = bl_layer_run_logits(run, s->ids[i], n, NULL, NULL, err);
+    if (!logits.data || !check_finite(run->x, n * e->n, err)) return false;
+    memcpy(g->x + at * e->n, run->x, n * e->n * sizeof *run->x);
+    memcpy(g->y + at * e->d, run->y, n * e->d * sizeof *run->y);
+    for (size_t p = 0; p < n; p++, at++) {
+        bool feeds = p + 1 < n;
+        g->weight[at] = feeds ? 1 : 0;
+        g->target[at] = feeds ? s->ids[i][p + 1] : -1;
+        g->scale[at] =
+            feeds ? (float)bl_final_scale_of_sum(e->p.model, run->mid + p * e->d, run->y + p * e->d) : 0;
+        keep_row(e, logits.data + p * logits.stride, logits.cols, at);
     }
     return true;
 }
@@ -229,15 +333,14 @@ static bool keep_outputs(void *context, size_t i, size_t thread, bl_error *err) 
 /* ---- second pass: pairs ---- */
 
 /* delta and rise of every row for one pair; the largest p |e^-delta - 1|. */
-static float rises(const group *g, const float *a, const float *log_p, float lambda, float m, float *delta,
-                   float *rise) {
-    float most = 0;
+static float rises(const group *g, const float *a, const float *log_p, float lambda, float m, scratch *w) {
+    float most = 0, *delta = w->delta, *rise = w->rise;
 #pragma omp simd reduction(max : most)
     for (size_t r = 0; r < g->rows; r++) {
-        float d = g->scale[r] * lambda * (a[r] * a[r] - m), z = -d, p = bl_expf(log_p[r]);
+        float d = g->scale[r] * lambda * (a[r] * a[r] - m), z = -d, p = w->p[r];
         float series = z * (1 + z * (0.5F + z * (1.0F / 6 + z * (1.0F / 24 + z * (1.0F / 120)))));
-        float w = fabsf(z) < 0.2F ? p * series : bl_expf(log_p[r] + z) - p, size = fabsf(w);
-        float q = w / (2 + w), q2 = q * q;
+        float change = fabsf(z) < 0.2F ? p * series : bl_expf(log_p[r] + z) - p, size = fabsf(change);
+        float q = change / (2 + change), q2 = q * q;
         delta[r] = d;
         rise[r] = 2 * q * (1 + q2 * (1.0F / 3 + q2 * (0.2F + q2 * (1.0F / 7 + q2 * (1.0F / 9 + q2 / 11)))));
         most = size > most ? size : most;
@@ -245,12 +348,16 @@ static float rises(const group *g, const float *a, const float *log_p, float lam
     return most;
 }
 
+/* The rise of row r where the token's logit falls by d, in double. */
+static double exact_rise(const group *g, size_t r, double log_p, int32_t token, double d) {
+    return bl_log_rest(log_p, g->likely[r] == token ? g->log_rest[r] : log1p(-exp(log_p)), d);
+}
+
 /* The rows that the series do not reach. */
-static void exact_rises(const group *g, const float *log_p, int32_t token, const float *delta, float *rise) {
+static void exact_rises(const group *g, const float *log_p, int32_t token, const scratch *w) {
     for (size_t r = 0; r < g->rows; r++) {
-        double lp = (double)log_p[r], p = exp(lp), d = (double)delta[r];
-        if (fabs(p * expm1(-d)) < 0.4) continue;
-        rise[r] = (float)bl_log_rest(lp, g->likely[r] == token ? g->log_rest[r] : log1p(-p), d);
+        double lp = (double)log_p[r], d = (double)w->delta[r];
+        if (fabs(exp(lp) * expm1(-d)) >= 0.4) w->rise[r] = (float)exact_rise(g, r, lp, token, d);
     }
 }
 
@@ -261,7 +368,7 @@ static void add_rows(const group *g, const float *a, const float *f, const float
         float total = 0, term = 0, square = 0, with_f = 0, energy = 0, positive = 0;
 #pragma omp simd reduction(+ : total, term, square, with_f, energy, positive)
         for (size_t r = begin; r < end; r++) {
-            float aa = a[r] * a[r], value = lambda * aa;
+            float aa = a[r] * a[r] * g->weight[r], value = lambda * aa;
             total += rise[r];
             term += value;
             square += value * value;
@@ -278,34 +385,67 @@ static void add_rows(const group *g, const float *a, const float *f, const float
     }
 }
 
+/* One story's own positions: the sum of their rises, n of them. */
+static void add_own_story(sums *s, double sum, double n) {
+    s->own += sum;
+    s->own_squares += sum * sum;
+    s->own_counts += sum * n;
+}
+
 /* The token's own positions, story by story. */
-static void add_own(const group *g, int32_t token, const float *delta, const float *rise, sums *s) {
+static void add_own(const group *g, int32_t token, const scratch *w, sums *s) {
     for (size_t i = 0; i < g->stories; i++) {
         double sum = 0, n = 0;
         for (size_t r = g->begin[i]; r < g->begin[i + 1]; r++) {
             if (g->target[r] != token) continue;
-            sum += (double)rise[r] + (double)delta[r];
+            sum += (double)w->rise[r] + (double)w->delta[r];
+            s->rise += (double)w->delta[r];
             n++;
-            s->rise += (double)delta[r];
         }
-        s->own += sum;
-        s->own_squares += sum * sum;
-        s->own_counts += sum * n;
+        s->own_rise += sum;
+        add_own_story(s, sum, n);
+    }
+}
+
+/* The same without similarities of the others. */
+static void add_own_alone(const bl_effects *e, size_t i, size_t j, const pairs *k) {
+    const group *g = &e->g;
+    const float *log_p = g->log_p + i * g->capacity, *v = k->v + j * e->n;
+    int32_t token = e->p.tokens[i];
+    for (size_t story = 0; story < g->stories; story++) {
+        double sum = 0, n = 0;
+        for (size_t r = g->begin[story]; r < g->begin[story + 1]; r++) {
+            if (g->target[r] != token) continue;
+            double a = (double)bl_dot(v, g->x + r * e->n, e->n);
+            double delta = (double)g->scale[r] * k->lambda[j] * (a * a - (double)k->mean[j]);
+            sum += exact_rise(g, r, (double)log_p[r], token, delta) + delta;
+            n++;
+        }
+        add_own_story(&k->sums[j], sum, n);
     }
 }
 
 static void add_direction(const group *g, int32_t token, const float *f, direction_sums *d) {
+    double sum = 0, squares = 0, own = 0;
     for (size_t i = 0; i < g->stories; i++) {
         double n = 0;
         for (size_t r = g->begin[i]; r < g->begin[i + 1]; r++) {
-            d->f += (double)f[r];
-            d->ff += (double)f[r] * (double)f[r];
+            double value = (double)f[r] * (double)g->weight[r];
+            sum += value;
+            squares += value * value;
             n += g->target[r] == token;
         }
-        d->n += n;
+        own += n;
         d->n_squares += n * n;
         d->stories += n > 0;
     }
+    d->n += own;
+    d->f += sum;
+    d->ff += squares;
+    if (!g->sampled) return;
+    d->sample += own;
+    d->f_sample += sum;
+    d->ff_sample += squares;
 }
 
 /* Whether a direction's token comes anywhere in the group. */
@@ -315,59 +455,117 @@ static bool comes(const group *g, int32_t token) {
     return false;
 }
 
-static bool add_tile(void *context, size_t tile, size_t thread, bl_error *err) {
-    bl_effects *e = context;
+/* What add_tile is called with. */
+typedef struct adding {
+    bl_effects *e;
+    bl_effects_found found;
+    void *context;
+} adding;
+
+/* The pairs of direction i, whose similarities are a [per, capacity]. */
+static void add_pairs(const adding *s, size_t i, pairs *k, const float *a, scratch *w) {
+    bl_effects *e = s->e;
     const group *g = &e->g;
-    size_t per = e->p.per, first = tile * TILE, end = first + TILE;
-    float *a = e->a + thread * per * g->capacity, *rise = e->rise + thread * g->capacity,
-          *delta = e->delta + thread * g->capacity;
+    const float *f = g->f + i * g->capacity, *log_p = g->log_p + i * g->capacity;
+    int32_t token = e->p.tokens[i];
+    bool own = comes(g, token);
+    for (size_t j = i * e->p.per; j < (i + 1) * e->p.per; j++, a += g->capacity) {
+        float lambda = (float)k->lambda[j];
+        if (rises(g, a, log_p, lambda, k->mean[j], w) >= 0.4F) exact_rises(g, log_p, token, w);
+        add_rows(g, a, f, w->rise, lambda, &k->sums[j]);
+        if (own) add_own(g, token, w, &k->sums[j]);
+    }
+}
+
+/* The group's similarities with a tile of pairs of one kind. */
+static void multiply(const bl_effects *e, const pairs *k, size_t first, size_t end, scratch *w) {
+    bl_gemm_nt((end - first) * e->p.per, e->g.rows, e->n, 1.0F, k->v + first * e->p.per * e->n, e->n, e->g.x,
+               e->n, 0.0F, w->a, e->g.capacity);
+}
+
+static void hand_on(const adding *s, size_t j, const float *a) {
+    const group *g = &s->e->g;
+    for (size_t i = 0; i < g->stories; i++)
+        if (g->begin[i + 1] > g->begin[i])
+            s->found(s->context, j, g->first + i, a + g->begin[i], g->begin[i + 1] - g->begin[i]);
+}
+
+static bool add_tile(void *context, size_t tile, size_t thread, bl_error *err) {
+    const adding *s = context;
+    bl_effects *e = s->e;
+    group *g = &e->g;
+    scratch *w = &e->work[thread];
+    size_t per = e->p.per, first = tile * e->tile, end = first + e->tile;
     (void)err;
     if (end > e->p.n_directions) end = e->p.n_directions;
     bl_gemm_nt(end - first, g->rows, e->d, 1.0F, e->p.u + first * e->d, e->d, g->y, e->d, 0.0F,
-               e->g.f + first * g->capacity, g->capacity);
-    for (size_t i = first; i < end; i++) {
-        const float *f = g->f + i * g->capacity, *log_p = g->log_p + i * g->capacity;
-        int32_t token = e->p.tokens[i];
-        bool own = comes(g, token);
-        bl_gemm_nt(per, g->rows, e->n, 1.0F, e->p.v + i * per * e->n, e->n, g->x, e->n, 0.0F, a, g->capacity);
-        add_direction(g, token, f, &e->of[i]);
-        for (size_t k = 0; k < per; k++) {
-            size_t j = i * per + k;
-            float lambda = (float)e->p.lambda[j];
-            const float *row = a + k * g->capacity;
-            if (rises(g, row, log_p, lambda, e->mean[j], delta, rise) >= 0.4F)
-                exact_rises(g, log_p, token, delta, rise);
-            add_rows(g, row, f, rise, lambda, &e->pair[j]);
-            if (own) add_own(g, token, delta, rise, &e->pair[j]);
+               g->f + first * g->capacity, g->capacity);
+    for (size_t k = 0; k < KINDS; k++) {
+        bool whole = k == MODEL || g->sampled;
+        if (whole) multiply(e, &e->kind[k], first, end, w);
+        for (size_t i = first; i < end; i++) {
+            const float *log_p = g->log_p + i * g->capacity, *a = w->a + (i - first) * per * g->capacity;
+            if (k == MODEL) add_direction(g, e->p.tokens[i], g->f + i * g->capacity, &e->of[i]);
+            for (size_t r = 0; whole && r < g->rows; r++) w->p[r] = bl_expf(log_p[r]);
+            if (whole) add_pairs(s, i, &e->kind[k], a, w);
+            else if (comes(g, e->p.tokens[i]))
+                for (size_t j = i * per; j < (i + 1) * per; j++) add_own_alone(e, i, j, &e->kind[k]);
+            for (size_t j = 0; k == MODEL && s->found && j < per; j++)
+                hand_on(s, i * per + j, a + j * g->capacity);
         }
     }
     return true;
 }
 
-bool bl_effects_add(bl_effects *e, const int32_t *const *ids, const size_t *lengths, size_t count,
-                    bl_error *err) {
+/* Of many positions every so many groups, chosen by their first story, are the sample. */
+static bool is_sampled(const bl_effects *e, uint64_t story) {
+    uint64_t every = e->p.positions / SAMPLE;
+    return every < 2 || bl_hash(0, &story, sizeof story) % every == 0;
+}
+
+bool bl_effects_add(bl_effects *e, uint64_t first, const int32_t *const *ids, const size_t *lengths,
+                    size_t count, bl_effects_found found, void *context, bl_error *err) {
+    group *g = &e->g;
+    adding task = {e, found, context};
+    memset(e->state, 0, e->n_state * sizeof *e->state);
     for (size_t next = 0; next < count;) {
-        passing s = {e, ids, lengths, next};
-        take_group(e, lengths, count, &next);
-        if (!bl_parallel(e->g.stories, keep_outputs, &s, err)) return false;
-        if (e->g.rows && !bl_parallel((e->p.n_directions + TILE - 1) / TILE, add_tile, e, err)) return false;
+        passing s = {e, ids + next, lengths + next};
+        take_group(e, lengths, count, 0, &next);
+        g->sampled = is_sampled(e, first + g->first);
+        if (!bl_parallel(g->stories, keep_outputs, &s, err)) return false;
+        for (size_t r = 0; r < g->rows; r++) {
+            *e->predictions += (double)g->weight[r];
+            if (g->sampled) *e->sample += (double)g->weight[r];
+        }
+        if (g->rows && !bl_parallel(count_tiles(e), add_tile, &task, err)) return false;
     }
     return true;
 }
 
+const double *bl_effects_sums(const bl_effects *e, size_t *count) {
+    *count = e->n_state;
+    return e->state;
+}
+
 /* ---- results ---- */
 
-bl_effect bl_effects_result(const bl_effects *e, size_t j) {
-    const sums *s = &e->pair[j];
-    const direction_sums *d = &e->of[j / e->p.per];
-    double N = e->predictions, n = d->n, J = d->stories, mean = n > 0 ? s->own / n : NAN;
-    double spread = d->ff - d->f * d->f / N,
-           left = spread - 2 * (s->with_f - s->term * d->f / N) + s->square - s->term * s->term / N;
-    bl_effect out = {.own = (uint64_t)n, .others = (uint64_t)(N - n), .own_mean = mean, .total = s->rise / N};
+bl_effect bl_effects_result(const bl_effects *e, const double *state, size_t j, bool null_draw) {
+    size_t of_pairs = e->J * (sizeof(sums) / sizeof(double));
+    const sums *s = (const sums *)(const void *)(state + (null_draw ? of_pairs : 0)) + j;
+    const direction_sums *d = (const direction_sums *)(const void *)(state + KINDS * of_pairs) + j / e->p.per;
+    double all = state[e->n_state - 2], N = null_draw ? state[e->n_state - 1] : all, n = d->n, J = d->stories,
+           own = null_draw ? d->sample : n, f = null_draw ? d->f_sample : d->f,
+           ff = null_draw ? d->ff_sample : d->ff, mean = n > 0 ? s->own / n : NAN;
+    double spread = ff - f * f / N,
+           left = spread - 2 * (s->with_f - s->term * f / N) + s->square - s->term * s->term / N;
     double squares = s->own_squares - 2 * mean * s->own_counts + mean * mean * d->n_squares;
+    bl_effect out = {.own = (uint64_t)n, .others = (uint64_t)(N - own), .own_mean = mean};
     out.own_error = J > 1 ? sqrt(J / (J - 1) * fmax(squares, 0)) / n : NAN;
-    out.others_mean = N > n ? (s->rise - s->own) / (N - n) : NAN;
-    out.share = spread > 1e-12 * d->ff ? 1 - left / spread : NAN;
+    out.others_mean = N > own ? (s->rise - s->own_rise) / (N - own) : NAN;
+    out.total = N > own          ? (s->own + out.others_mean * (all - n)) / all
+              : n > 0 && all > 0 ? s->own / all
+                                 : NAN;
+    out.share = spread > 1e-12 * ff ? 1 - left / spread : NAN;
     out.ends = s->energy > 0 ? s->positive / s->energy : NAN;
     return out;
 }

@@ -75,7 +75,7 @@ printf 'swum\n' >"$folder/tokens.txt"
 refused 2 "nearest: .*swim" "$BILENS" atlas "$models/plain" --corpus "$folder/short.txt" --tokens "$folder/tokens.txt" --quiet -o "$folder/unknown.db"
 [ ! -e "$folder/unknown.db" ] || fail "a misspelt token left a file"
 : >"$folder/tokens.txt"
-refused 2 "names no token" "$BILENS" atlas "$models/plain" --tokens "$folder/tokens.txt" -o "$folder/unknown.db"
+refused 2 "holds no line" "$BILENS" atlas "$models/plain" --tokens "$folder/tokens.txt" -o "$folder/unknown.db"
 refused 2 "nowhere.txt" "$BILENS" atlas "$models/plain" --tokens "$folder/nowhere.txt" -o "$folder/unknown.db"
 
 # Queries.

@@ -48,9 +48,10 @@ static int64_t number(sqlite3 *db, const char *sql) {
 }
 
 static void compare_tables(void) {
-    const char *const tables[] = {"meta",           "token",      "story",          "direction",
-                                  "null_direction", "eigenpair",  "null_eigenpair", "virtual_token",
-                                  "top_input",      "scan_state", "sqlite_master"};
+    const char *const tables[] = {"meta",           "token",          "story",          "direction",
+                                  "null_direction", "eigenpair",      "null_eigenpair", "virtual_token",
+                                  "top_input",      "effect",         "null_effect",    "chance",
+                                  "calibration",    "null_statistic", "scan_state",     "sqlite_master"};
     sqlite3 *db;
     char sql[512];
     assert_int_equal(sqlite3_open_v2(whole, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
@@ -66,7 +67,7 @@ static void compare_tables(void) {
         if (number(db, sql) != 0) fail_msg("table %s differs", tables[i]);
     }
     assert_true(number(db, "SELECT count(*) FROM top_input") > 0 &&
-                number(db, "SELECT value = 6 FROM meta WHERE key = 'phase'"));
+                number(db, "SELECT value = 5 FROM meta WHERE key = 'phase'"));
     sqlite3_close(db);
 }
 
