@@ -24,6 +24,14 @@
     vector.picture
       ? BILENS.picture(vector.picture, BILENS.info.shape, { name: `${title}, eigenvector ${vector.index}`, large })
       : h("span", { class: "note" }, "no picture: no direct path leads here from the pixels");
+  /* Of modular addition: the closed form that the eigenvector should be. */
+  const closedForm = ({ mode }) =>
+    mode
+      ? [
+          BILENS.picture(mode.picture, BILENS.info.shape, { name: `closed form, frequency ${mode.frequency}`, large: true }),
+          h("p", { class: "note" }, `Below: the closed form, cosines of frequency ${mode.frequency}; it is ${BILENS.number(100 * mode.share, 1)} % of the eigenvector.`)
+        ]
+      : null;
   const classLink = (name, index, params, minus) => {
     const query = new URLSearchParams({ class: name, eig: index });
     for (const other of minus || []) query.append("minus", other);
@@ -191,6 +199,7 @@
           ),
           h("p", { class: "read" }, `Whatever excites it, in either sense, speaks ${vector.eigenvalue < 0 ? "against" : "for"} the class.`),
           picture(vector, eigen.class, true),
+          closedForm(vector),
           await this.inputs(vector)
         )
       ];

@@ -155,6 +155,10 @@ typedef struct bl_fourier {
     bl_fourier_class *classes;
 } bl_fourier;
 
+/** The closed form nearest to a vector v [2p] of both operands: its projection onto the four dimensions cos,
+ * sin of the one frequency k >= 1 that has most of it, mode [2p]. Returns k; *share: |mode|^2 / |v|^2. */
+BL_API size_t bl_fourier_mode(size_t p, const float *v, float *mode, double *share);
+
 BL_API bl_fourier *bl_fourier_mark(const bl_image_model *model, const size_t *residues, size_t n_residues,
                                    size_t permutations, uint64_t seed, bl_error *err);
 BL_API void bl_fourier_free(bl_fourier *fourier);

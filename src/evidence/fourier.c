@@ -53,6 +53,40 @@ static void energy_of(const double *basis, size_t p, const float *v, double *ene
     for (size_t k = 0; all > 0 && k < (p + 1) / 2; k++) energy[k] /= all;
 }
 
+/* The four coordinates cos, sin of frequency k of v's two operands; returns the square of their length. */
+static double coordinates(size_t p, const float *v, size_t k, double at[4]) {
+    double square = 0;
+    for (size_t i = 0; i < 4; i++) {
+        at[i] = 0;
+        for (size_t t = 0; t < p; t++) {
+            double angle = 2 * PI * (double)(k * t % p) / (double)p;
+            at[i] += (double)v[i / 2 * p + t] * (i % 2 ? sin(angle) : cos(angle)) * sqrt(2 / (double)p);
+        }
+        square += at[i] * at[i];
+    }
+    return square;
+}
+
+size_t bl_fourier_mode(size_t p, const float *v, float *mode, double *share) {
+    double all = 0, most = -1, at[4];
+    size_t best = 1;
+    for (size_t i = 0; i < 2 * p; i++) all += (double)v[i] * (double)v[i];
+    for (size_t k = 1; k < (p + 1) / 2; k++) {
+        double square = coordinates(p, v, k, at);
+        if (square <= most) continue;
+        most = square;
+        best = k;
+    }
+    coordinates(p, v, best, at);
+    for (size_t i = 0; i < 2 * p; i++) {
+        double angle = 2 * PI * (double)(best * (i % p) % p) / (double)p;
+        const double *side = at + i / p * 2;
+        mode[i] = (float)(sqrt(2 / (double)p) * (side[0] * cos(angle) + side[1] * sin(angle)));
+    }
+    *share = all > 0 ? most / all : 0;
+    return best;
+}
+
 /* The largest share in one frequency >= 1, and which. */
 static double purest(const double *energy, size_t p, size_t *frequency) {
     *frequency = 1;

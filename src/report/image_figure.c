@@ -60,6 +60,20 @@ static void draw_spectrum(cairo_t *on, const json_t *values, double width) {
     }
 }
 
+/* Lines of pictures per eigenvector: one, with the closed form of modular addition below it two. */
+static size_t lines(const json_t *vectors) {
+    return json_object_get(json_array_get(vectors, 0), "mode") ? 2 : 1;
+}
+
+/* A picture of the tree at x, y; nothing where there is none. */
+static void draw_numbers(cairo_t *on, const figure *f, const json_t *list, double x, double y) {
+    double *values = numbers(list, f->n);
+    if (values)
+        bl_picture_draw(on, &(bl_picture){values, {f->shape[0], f->shape[1], f->shape[2]}, false}, x, y,
+                        PICTURE);
+    free(values);
+}
+
 static bool draw_figure(cairo_t *on, const void *context, bl_error *err) {
     const figure *f = context;
     const json_t *vectors = json_object_get(f->eigen, "vectors");
@@ -70,19 +84,16 @@ static bool draw_figure(cairo_t *on, const void *context, bl_error *err) {
     draw_spectrum(on, json_object_get(f->eigen, "eigenvalues"), width);
     for (size_t j = 0; j < J; j++) {
         const json_t *v = json_array_get(vectors, j);
-        double *values = numbers(json_object_get(v, "picture"), f->n),
-               x = MARGIN + (double)(j % columns) * (PICTURE + GAP);
+        double x = MARGIN + (double)(j % columns) * (PICTURE + GAP);
         size_t row = j / columns;
-        double y = SPECTRUM + (double)row * (height + 26);
+        double y = SPECTRUM + (double)row * ((double)lines(vectors) * (height + 3) + 26);
         char text[64], number[BL_NUMBER_SIZE];
         snprintf(text, sizeof text, "%.0f: %s", bl_tree_real(v, "index"),
                  bl_number(number, bl_tree_real(v, "eigenvalue"), 4, BL_MINUS));
         bl_ink(on, 40, 40, 40);
         bl_text_at(on, text, x, y, 0);
-        if (values)
-            bl_picture_draw(on, &(bl_picture){values, {f->shape[0], f->shape[1], f->shape[2]}, false}, x,
-                            y + 8, PICTURE);
-        free(values);
+        draw_numbers(on, f, json_object_get(v, "picture"), x, y + 8);
+        draw_numbers(on, f, json_object_get(json_object_get(v, "mode"), "picture"), x, y + 11 + height);
     }
     (void)err;
     return true;
@@ -91,11 +102,15 @@ static bool draw_figure(cairo_t *on, const void *context, bl_error *err) {
 bool bl_image_figure(const bl_tree *eigen, const char *path, bl_error *err) {
     figure f = {.eigen = eigen};
     if (!read_shape(eigen, f.shape, &f.n, err)) return false;
-    size_t J = json_array_size(json_object_get(eigen, "vectors")), columns = J < 4 ? (J ? J : 1) : 4,
+    const json_t *vectors = json_object_get(eigen, "vectors");
+    size_t J = json_array_size(vectors), columns = J < 4 ? (J ? J : 1) : 4,
            rows = (J + columns - 1) / columns;
     double width = 2 * MARGIN + (double)columns * (PICTURE + GAP) - GAP;
     double height =
-        SPECTRUM + (double)rows * (PICTURE * (double)f.shape[1] / (double)f.shape[2] + 26) + MARGIN;
+        SPECTRUM +
+        (double)rows *
+            ((double)lines(vectors) * (PICTURE * (double)f.shape[1] / (double)f.shape[2] + 3) + 26) +
+        MARGIN;
     bl_canvas canvas = {width < 300 ? 300 : width, height, "Eigenvectors of a class"};
     return bl_canvas_write(&canvas, path, draw_figure, &f, err);
 }

@@ -132,6 +132,19 @@ static void put_matches(page *p, const json_t *hits) {
     bl_buffer_text(&p->out, "</div>");
 }
 
+/* Of modular addition: the Fourier mode that the eigenvector should be. */
+static void put_mode(page *p, const json_t *mode) {
+    const bl_image_config *c = bl_image_config_of(p->model);
+    const json_t *picture = json_object_get(mode, "picture");
+    if (json_array_size(picture) != c->d_input) return;
+    for (size_t i = 0; i < c->d_input; i++) p->values[i] = bl_tree_number(json_array_get(picture, i));
+    put_picture(p, false, "the closed form");
+    bl_buffer_print(&p->out, "<p class=\"read\">closed form: cosines of frequency %.0f, ",
+                    bl_tree_real(mode, "frequency"));
+    put_number(&p->out, 100 * bl_tree_real(mode, "share"), 1);
+    bl_buffer_text(&p->out, " % of the eigenvector</p>");
+}
+
 static void put_vectors(page *p, const json_t *eigen, const json_t *scan) {
     const bl_image_config *c = bl_image_config_of(p->model);
     const json_t *list = json_object_get(eigen, "vectors"), *hits = json_object_get(scan, "vectors");
@@ -147,6 +160,7 @@ static void put_vectors(page *p, const json_t *eigen, const json_t *scan) {
             value < 0 ? "What it is excited by speaks against" : "What it is excited by speaks for");
         for (size_t i = 0; i < c->d_input; i++) p->values[i] = bl_tree_number(json_array_get(picture, i));
         if (json_array_size(picture) == c->d_input) put_picture(p, false, "the eigenvector as a picture");
+        put_mode(p, json_object_get(v, "mode"));
         bl_buffer_text(&p->out, "</div>");
         put_matches(p, json_array_get(hits, j));
         bl_buffer_text(&p->out, "</div></article>");

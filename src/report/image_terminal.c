@@ -48,6 +48,10 @@ static void vectors(bl_page *page, const bl_tree *eigen) {
         bl_page_plain(page);
         if (json_is_number(json_object_get(v, "norm")))
             bl_page_print(page, "  norm of its picture %.4g", bl_tree_real(v, "norm"));
+        const json_t *mode = json_object_get(v, "mode");
+        if (mode)
+            bl_page_print(page, "  %.1f %% of it are cosines of frequency %.0f",
+                          100 * bl_tree_real(mode, "share"), bl_tree_real(mode, "frequency"));
         bl_page_newline(page);
         double *values = json_array_size(picture) == n ? bl_alloc(n, sizeof *values, NULL) : NULL;
         for (size_t i = 0; values && i < n; i++) values[i] = bl_tree_number(json_array_get(picture, i));

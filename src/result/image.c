@@ -110,7 +110,24 @@ static double norm_of(const float *x, size_t n) {
     return sqrt(sum);
 }
 
-static void put_vector(bl_builder *b, bl_tree *list, const bl_image_eigen *e, long index) {
+/* Of modular addition: the closed form beside the picture. */
+static void put_mode(bl_builder *b, bl_tree *at, size_t p, const float *picture) {
+    float *mode = b->failed ? NULL : bl_alloc(2 * p, sizeof *mode, b->err);
+    double share = 0;
+    if (!mode) {
+        b->failed = true;
+        return;
+    }
+    bl_tree *out = bl_put_object(b, at, "mode");
+    bl_put_count(b, out, "frequency", bl_fourier_mode(p, picture, mode, &share));
+    bl_put_real(b, out, "share", share);
+    bl_put_reals(b, out, "picture", mode, 2 * p);
+    bl_free(mode);
+}
+
+static void put_vector(bl_builder *b, bl_tree *list, const bl_image_question *q, long index) {
+    const bl_image_eigen *e = q->eigen;
+    size_t p = bl_image_config_of(q->model)->p;
     size_t at = index < 0 ? e->size - (size_t)-index : (size_t)index;
     const float *picture = e->pictures ? e->pictures + at * e->n : NULL;
     bl_tree *v = bl_put_object(b, list, NULL);
@@ -120,6 +137,7 @@ static void put_vector(bl_builder *b, bl_tree *list, const bl_image_eigen *e, lo
     else bl_put_null(b, v, "norm");
     bl_put_real(b, v, "constant", e->constant ? (double)e->vectors[at * e->width + e->width - 1] : 0);
     put_picture(b, v, "picture", picture, e->n);
+    if (p && picture) put_mode(b, v, p, picture);
 }
 
 bl_tree *bl_image_eigen_tree(const bl_image_question *q, bl_error *err) {
@@ -139,7 +157,7 @@ bl_tree *bl_image_eigen_tree(const bl_image_question *q, bl_error *err) {
     put_picture(&b, root, "direct", e->direct, e->n);
     bl_put_reals(&b, root, "eigenvalues", e->values, e->size);
     bl_tree *vectors = bl_put_array(&b, root, "vectors");
-    for (size_t j = 0; j < q->n_indices; j++) put_vector(&b, vectors, e, q->indices[j]);
+    for (size_t j = 0; j < q->n_indices; j++) put_vector(&b, vectors, q, q->indices[j]);
     return bl_tree_built(&b, root);
 }
 

@@ -6,6 +6,7 @@ import math
 import re
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 
@@ -136,6 +137,28 @@ for space in ("embed", "pixel"):
 if run("null", f"{data}/modular-59", "--class", "3", "--draws", "2")["dead"] != 52:
     print("FAIL null: 12 units of modular-59 are alive")
     failures += 1
+# the closed form beside the picture of an eigenvector is the frequency that fourier finds, and what is left of the vector is across it
+marked = {v["index"]: v for v in run("fourier", f"{data}/modular-59", "--residues", "3", "--permutations", "1")["classes"][0]["vectors"]}
+for vector in run("eigen", f"{data}/modular-59", "--class", "3", "--minus", "all", "--eigs", "117,116,0,1,2,114")["vectors"]:
+    mode, want = vector["mode"], marked[vector["index"]]
+    compare((mode["frequency"], mode["share"]), (want["frequency"], want["share"]), f"mode of {vector['index']}", 1)
+    inner = sum(a * b for a, b in zip(vector["picture"], mode["picture"]))
+    compare([inner, sum(a * a for a in mode["picture"])], [mode["share"]] * 2, f"projection of {vector['index']}", 1)
+    p = 59
+    cosine = [math.cos(2 * math.pi * mode["frequency"] * t / p) for t in range(p)]
+    second = [mode["picture"][(t + 1) % p] + mode["picture"][(t - 1) % p] for t in range(p)]  # of a cosine: 2 cos(2 pi k / p) times it
+    compare(second, [2 * cosine[1] * x for x in mode["picture"][:p]], f"a cosine of {vector['index']}", 1)
+# every verb of image models works on it
+with tempfile.TemporaryDirectory() as folder:
+    for words in (("info",), ("scan", "--class", "3", "--eigs", "-1", "--top", "2"), ("truncate", "--ranks", "0,16"), ("explain", "--image", "7"),
+                  ("hosvd", "-k", "2"), ("atlas",), ("describe", "--tensor", "w_l"), ("trace", "--image", "3"), ("mask", "--class", "3", "--per-class", "1"),
+                  ("report", "--class", "3", "--minus", "all", "-o", f"{folder}/report")):
+        run(words[0], f"{data}/modular-59", *words[1:])
+    if "closed form: cosines of frequency" not in open(f"{folder}/report/index.html", encoding="utf-8").read():
+        print("FAIL report: the closed form is missing")
+        failures += 1
+    cut = run("truncate", f"{data}/modular-59", "--ranks", "0,16")
+    compare(cut["ranks"][1]["accuracy"], 1.0, "16 eigenvectors (4 frequencies) are enough", 1)
 # the explorer's API answers as the verbs do
 def without_pixels(tree):
     for vector in tree["vectors"]:
