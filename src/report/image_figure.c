@@ -47,7 +47,7 @@ static void draw_spectrum(cairo_t *on, const json_t *values, double width) {
         low = fmin(low, bl_tree_number(json_array_get(values, i)));
         high = fmax(high, bl_tree_number(json_array_get(values, i)));
     }
-    double span = high > low ? high - low : 1, zero = MARGIN + 14 + (SPECTRUM - 30) * high / span;
+    double span = high > low ? high - low : 1, zero = MARGIN + 14 + (SPECTRUM - 44) * high / span;
     bl_ink(on, 150, 150, 150);
     bl_line(on, MARGIN, zero, width - MARGIN, zero);
     for (size_t i = 0; i < m; i++) {
@@ -55,7 +55,7 @@ static void draw_spectrum(cairo_t *on, const json_t *values, double width) {
         double x = MARGIN + (width - 2 * MARGIN) * ((double)i + 0.5) / (double)m;
         if (value < 0) bl_ink(on, 178, 24, 43);
         else bl_ink(on, 33, 102, 172);
-        cairo_arc(on, x, zero - (SPECTRUM - 30) * value / span, 2, 0, 6.2832);
+        cairo_arc(on, x, zero - (SPECTRUM - 44) * value / span, 2, 0, 6.2832);
         cairo_fill(on);
     }
 }
