@@ -3,7 +3,7 @@
  *
  *     sweep_speed MODEL [VECTORS] [STORIES] [TOKENS]      default 32768 512 200
  */
-#include "atlas/sweep.h"
+#include "atlas/best_inputs.h"
 #include "base/random.h"
 #include <bilens/bilens.h>
 #include <cblas.h>
@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     size_t n = bl_interaction_size(model), d = bl_model_config(model)->d_model,
-           at_once = bl_sweep_chunk() / T;
+           at_once = bl_best_inputs_chunk() / T;
     float *v = calloc(J * n + 2048 * 2048, sizeof *v), *out = calloc(2048 * 2048, sizeof *out);
     int32_t *ids = calloc(stories * T, sizeof *ids);
     const int32_t **lists = calloc(stories, sizeof *lists);
@@ -53,17 +53,18 @@ int main(int argc, char **argv) {
         ids[i] = (int32_t)bl_random_below(&random, bl_model_config(model)->n_vocab);
     for (size_t i = 0; i < stories; i++) lists[i] = ids + i * T, lengths[i] = T;
     bl_hits hits, none;
-    bl_sweep *sweep = bl_sweep_new(model, 0, v, J, &err), *empty = bl_sweep_new(model, 0, v, 1, &err);
+    bl_best_inputs *sweep = bl_best_inputs_new(model, 0, v, J, &err),
+                   *empty = bl_best_inputs_new(model, 0, v, 1, &err);
     bool ok = sweep && empty && bl_hits_init(&hits, J, 8, &err) && bl_hits_init(&none, 1, 8, &err);
     double seconds[2] = {0, 0}, wall = 0;
     for (size_t i = 0; ok && i < stories; i += at_once) {
         size_t count = stories - i < at_once ? stories - i : at_once;
         double t0 = now(), w0 = read_clock(CLOCK_MONOTONIC);
-        ok = bl_sweep_run(sweep, (uint32_t)i, lists + i, lengths + i, count, &hits, &err);
+        ok = bl_best_inputs_run(sweep, (uint32_t)i, lists + i, lengths + i, count, &hits, &err);
         double t1 = now();
         wall += read_clock(CLOCK_MONOTONIC) - w0;
-        ok = ok &&
-             bl_sweep_run(empty, (uint32_t)i, lists + i, lengths + i, count, &none, &err); /* mlp_in alone */
+        ok = ok && bl_best_inputs_run(empty, (uint32_t)i, lists + i, lengths + i, count, &none,
+                                      &err); /* mlp_in alone */
         seconds[0] += t1 - t0;
         seconds[1] += now() - t1;
     }

@@ -2,7 +2,7 @@
 #ifndef BL_ATLAS_ATLAS_PRIVATE_H
 #define BL_ATLAS_ATLAS_PRIVATE_H
 #include "atlas/database.h"
-#include "atlas/sweep.h"
+#include "atlas/best_inputs.h"
 #include "base/lock.h"
 #include "base/ranks.h"
 #include <bilens/atlas.h>

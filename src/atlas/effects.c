@@ -1,4 +1,4 @@
-/* The atlas's effects: the second half of every sweep (evidence/effect.c). Sums are added chunk by chunk
+/* The atlas's effects: the second half of every search (evidence/effect.c). Sums are added chunk by chunk
  * in the order of the stories, on rank 0, whichever rank made them: so the bits are the same. */
 #include "atlas/effects.h"
 #include "base/error.h"
@@ -73,23 +73,24 @@ static bool gather(const bl_ranks *ranks, const double *sums, size_t count, doub
     return ok;
 }
 
-/* The first pass: the inputs' second moment, in the same rounds as the sweep. */
+/* The first pass: the inputs' second moment, in the same rounds as the search. */
 static bool measure(bl_atlas_effects *x, bl_error *err) {
     bl_atlas *a = x->atlas;
     size_t count;
     const double *part = bl_effects_second(x->effects, &count);
     double *second = bl_alloc_zero(count, sizeof *second, err);
-    bl_feed feed = {0};
-    bool ok = second && bl_feed_open(&feed, a, 0, err);
-    while (!feed.ended) {
-        ok = ok && bl_progress_step(&a->options.progress, "measuring", feed.next, a->stories, err);
-        ok = bl_feed_next(&feed, ok, err);
-        if (!ok || feed.ended) break;
-        ok = bl_effects_measure(x->effects, feed.chunk.stories, feed.chunk.lengths, feed.chunk.count, err);
+    bl_chunks chunks = {0};
+    bool ok = second && bl_chunks_open(&chunks, a, 0, err);
+    while (!chunks.ended) {
+        ok = ok && bl_progress_step(&a->options.progress, "measuring", chunks.next, a->stories, err);
+        ok = bl_chunks_next(&chunks, ok, err);
+        if (!ok || chunks.ended) break;
+        ok = bl_effects_measure(x->effects, chunks.chunk.stories, chunks.chunk.lengths, chunks.chunk.count,
+                                err);
         ok = bl_ranks_agree(&a->ranks, ok, err) && gather(&a->ranks, part, count, second, err);
         if (!ok) break;
     }
-    bl_feed_close(&feed);
+    bl_chunks_close(&chunks);
     ok = bl_ranks_agree(&a->ranks, ok, err) && second &&
          bl_ranks_share(&a->ranks, second, count * sizeof *second, err) &&
          bl_effects_means(x->effects, second, err);

@@ -1,12 +1,13 @@
-/* The atlas's top inputs: the sweep over all stories with its checkpoints, then the contributions of the
+/* The atlas's top inputs: the search over all stories with its checkpoints, then the contributions of the
  * winners.
  *
- * Ranks share the stories (feed.h). Each keeps lists of its own stories only; whenever they are saved, rank 0
- * merges them. The winners of a story are explained by the rank that gets the story, and go to rank 0. */
+ * Ranks share the stories (chunks.h). Each keeps lists of its own stories only; whenever they are saved,
+ * rank 0 merges them. The winners of a story are explained by the rank that gets the story, and go to
+ * rank 0. */
 #include "atlas/effects.h"
-#include "atlas/exchange.h"
+#include "atlas/best_inputs.h"
 #include "scan/contributions.h"
-#include "atlas/feed.h"
+#include "atlas/chunks.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -114,48 +115,49 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Sweeps what is left, rounds of a chunk a rank. Failures of a round's work are agreed on when the next one
+/* Searches what is left, rounds of a chunk a rank. Failures of a round's work are agreed on when the next one
  * is handed out. */
-static bool sweep_rounds(bl_atlas *a, bl_sweep *sweep, bl_atlas_effects *effects, bl_feed *feed,
-                         bl_hits *hits, bl_error *err) {
+static bool find_best_inputs(bl_atlas *a, bl_best_inputs *search, bl_atlas_effects *effects,
+                             bl_chunks *chunks, bl_hits *hits, bl_error *err) {
     bool ok = true;
     for (double saved = now();;) {
         bool due = now() - saved > CHECKPOINT_SECONDS; /* by rank 0's clock */
-        ok = ok && bl_progress_step(&a->options.progress, "scanning", feed->next, a->stories, err);
-        if (!bl_feed_next(feed, ok, err) || !bl_ranks_share(&a->ranks, &due, sizeof due, err)) return false;
-        if (feed->ended) return true;
-        const bl_chunk *c = &feed->chunk;
+        ok = ok && bl_progress_step(&a->options.progress, "scanning", chunks->next, a->stories, err);
+        if (!bl_chunks_next(chunks, ok, err) || !bl_ranks_share(&a->ranks, &due, sizeof due, err))
+            return false;
+        if (chunks->ended) return true;
+        const bl_chunk *c = &chunks->chunk;
         if (effects)
             ok = bl_ranks_agree(&a->ranks, bl_atlas_effects_run(effects, c, hits, err), err) &&
                  bl_atlas_effects_gather(effects, err);
         else if (c->count)
-            ok = bl_sweep_run(sweep, (uint32_t)c->first, c->stories, c->lengths, c->count, hits, err);
+            ok = bl_best_inputs_run(search, (uint32_t)c->first, c->stories, c->lengths, c->count, hits, err);
         if (!due) continue;
         if (!bl_ranks_agree(&a->ranks, ok, err)) return false;
-        ok = save(a, hits, effects, feed->next, false, err);
+        ok = save(a, hits, effects, chunks->next, false, err);
         saved = now();
     }
 }
 
 bool bl_atlas_scan(bl_atlas *a, bl_error *err) {
     bl_hits hits = {0};
-    bl_sweep *sweep = NULL;
+    bl_best_inputs *search = NULL;
     bl_atlas_effects *effects = NULL;
-    bl_feed feed = {0};
+    bl_chunks chunks = {0};
     float *v = bl_atlas_vectors(a, false, err);
     if (!v) return false;
     bool ok = bl_atlas_effects_open(a, v, &effects, err);
     ok = ok && bl_hits_init(&hits, a->J, a->options.top, err);
-    if (ok && !effects) ok = (sweep = bl_sweep_new(a->model, a->options.layer, v, a->J, err)) != NULL;
+    if (ok && !effects) ok = (search = bl_best_inputs_new(a->model, a->options.layer, v, a->J, err)) != NULL;
     if (a->ranks.rank == 0 && a->done > 0) /* what was found before is rank 0's */
         ok = ok && restore(a, &hits, err) && (!effects || bl_atlas_effects_restore(effects, err));
-    ok = ok && bl_feed_open(&feed, a, a->done, err);
-    ok = bl_ranks_agree(&a->ranks, ok, err) && sweep_rounds(a, sweep, effects, &feed, &hits, err);
-    bl_feed_close(&feed);
+    ok = ok && bl_chunks_open(&chunks, a, a->done, err);
+    ok = bl_ranks_agree(&a->ranks, ok, err) && find_best_inputs(a, search, effects, &chunks, &hits, err);
+    bl_chunks_close(&chunks);
     ok = ok && bl_ranks_agree(&a->ranks, save(a, &hits, effects, a->stories, true, err), err);
     bl_atlas_effects_free(effects);
     if (ok && a->ranks.rank > 0) ok = bl_atlas_mark(a, BL_PHASE_EXPLAIN, 0, err); /* as rank 0 did */
-    bl_sweep_free(sweep);
+    bl_best_inputs_free(search);
     bl_hits_free(&hits);
     free(v);
     return ok;
@@ -394,19 +396,19 @@ static bool write_stretch(const stretch *s, bl_atlas *a, bl_error *err) {
 
 /* All stories, in order, a chunk a rank; then rank 0 has the stretch. */
 static bool explain_stretch(stretch *s, bl_atlas *a, bl_error *err) {
-    bl_feed feed = {0};
+    bl_chunks chunks = {0};
     size_t at = 0;
     uint64_t parts = (a->J + EXPLAIN_PAIRS - 1) / EXPLAIN_PAIRS, part = s->first / EXPLAIN_PAIRS;
-    bool ok = bl_feed_open(&feed, a, 0, err);
+    bool ok = bl_chunks_open(&chunks, a, 0, err);
     s->explained = 0;
-    while (!feed.ended) {
-        ok = ok && bl_progress_step(&a->options.progress, "explaining", part * a->stories + feed.next,
+    while (!chunks.ended) {
+        ok = ok && bl_progress_step(&a->options.progress, "explaining", part * a->stories + chunks.next,
                                     parts * a->stories, err);
-        ok = bl_feed_next(&feed, ok, err);
+        ok = bl_chunks_next(&chunks, ok, err);
         if (!ok) break;
-        if (feed.chunk.count) ok = explain_chunk(s, a, &feed.chunk, &at, err);
+        if (chunks.chunk.count) ok = explain_chunk(s, a, &chunks.chunk, &at, err);
     }
-    bl_feed_close(&feed);
+    bl_chunks_close(&chunks);
     ok = ok && collect_explained(s, a, err);
     return ok && (a->ranks.rank > 0 || s->explained == s->n ||
                   bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: a story is missing", a->path));

@@ -72,7 +72,7 @@ static bool lock(transfer *t, bl_error *err) {
 
 /* Empties the incomplete file. */
 static bool restart(transfer *t, bl_error *err) {
-    atomic_fetch_sub(&t->line->crew->done, t->at);
+    atomic_fetch_sub(&t->line->workers->done, t->at);
     t->at = 0;
     if (ftruncate(t->fd, 0) != 0 || lseek(t->fd, 0, SEEK_SET) != 0)
         return io(t->incomplete, "cannot be emptied", err);
@@ -91,7 +91,7 @@ static bool resume(transfer *t, bl_error *err) {
         if (n < 0) ok = io(t->incomplete, "cannot be read", err);
         if (n <= 0) break;
         t->at += (uint64_t)n;
-        atomic_fetch_add(&t->line->crew->done, (uint64_t)n);
+        atomic_fetch_add(&t->line->workers->done, (uint64_t)n);
         ok = bl_hub_goes_on(t->line, err) && bl_digest_add(t->digest, piece, (size_t)n, err);
     }
     free(piece);
@@ -100,7 +100,7 @@ static bool resume(transfer *t, bl_error *err) {
 
 /* True if the hub's own headers say the same as its list. */
 static bool check_hub_headers(const transfer *t, const bl_hub_answer *a, bl_error *err) {
-    const char *commit = t->line->crew->snapshot->commit;
+    const char *commit = t->line->workers->snapshot->commit;
     const bl_hub_entry *file = t->file;
     if (a->commit[0] && strcmp(a->commit, commit) != 0)
         return bl_fail(err, BL_ERR_IO, "%s: the hub gives commit %s, asked for %s", file->name, a->commit,
@@ -158,7 +158,7 @@ static bool on_take(void *context, const void *data, size_t size, bl_error *err)
         from += n;
         size -= (size_t)n;
         t->at += (uint64_t)n;
-        atomic_fetch_add(&t->line->crew->done, (uint64_t)n);
+        atomic_fetch_add(&t->line->workers->done, (uint64_t)n);
     }
     return true;
 }
@@ -240,7 +240,7 @@ static void end(transfer *t) {
 
 bool bl_hub_download(bl_hub_line *line, bl_hub_entry *file, bl_error *err) {
     const bl_hub_job *job = line->job;
-    const char *commit = line->crew->snapshot->commit;
+    const char *commit = line->workers->snapshot->commit;
     transfer t = {.line = line, .file = file, .fd = -1, .lock = -1};
     char *url = bl_hub_resolve_url(job, commit, file->name, err);
     bool ok = url && (file->hash[0] || ask_hash(line, file, url, err));
@@ -254,7 +254,7 @@ bool bl_hub_download(bl_hub_line *line, bl_hub_entry *file, bl_error *err) {
     }
     ok = ok && lock(&t, err);
     if (ok && has_size(t.blob, file->size)) { /* of another revision, or somebody was faster */
-        atomic_fetch_add(&line->crew->done, file->size);
+        atomic_fetch_add(&line->workers->done, file->size);
     } else if (ok) {
         ok = resume(&t, err) && fetch_verified(&t, url, err);
         file->fetched = ok;

@@ -41,9 +41,9 @@ static double now(void) {
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-bool bl_hub_line_open(bl_hub_line *line, bl_hub_crew *crew, bool asks, bl_error *err) {
+bool bl_hub_line_open(bl_hub_line *line, bl_hub_workers *workers, bool asks, bl_error *err) {
     pthread_once(&once, global_init);
-    *line = (bl_hub_line){.job = crew->job, .crew = crew, .asks = asks, .curl = curl_easy_init()};
+    *line = (bl_hub_line){.job = workers->job, .workers = workers, .asks = asks, .curl = curl_easy_init()};
     return line->curl || bl_fail(err, BL_ERR_MEMORY, "libcurl could not be started");
 }
 
@@ -58,7 +58,7 @@ void bl_hub_answer_free(bl_hub_answer *answer) {
 }
 
 bool bl_hub_goes_on(bl_hub_line *line, bl_error *err) {
-    if (atomic_load(&line->crew->stop)) return bl_fail(err, BL_ERR_CANCELLED, "interrupted");
+    if (atomic_load(&line->workers->stop)) return bl_fail(err, BL_ERR_CANCELLED, "interrupted");
     return !line->asks || bl_progress_step(&line->job->options->progress, "asking the hub", 0, 1, err);
 }
 

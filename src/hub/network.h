@@ -7,19 +7,19 @@
 #include <stdatomic.h>
 
 /* What all lines of a call share. */
-typedef struct bl_hub_crew {
+typedef struct bl_hub_workers {
     const bl_hub_job *job;
     bl_hub_snapshot *snapshot;
     atomic_bool stop;      /* something failed, or the user does not want any more: let go of everything */
     _Atomic uint64_t done; /* bytes that are here, of total */
     _Atomic size_t next, ended; /* files taken, lines that have ended */
     uint64_t total;
-} bl_hub_crew;
+} bl_hub_workers;
 
 typedef struct bl_hub_line {
     CURL *curl;
     const bl_hub_job *job;
-    bl_hub_crew *crew;
+    bl_hub_workers *workers;
     bool asks; /* on the calling thread, where the progress callback may be called */
     bl_error err;
 } bl_hub_line;
@@ -56,7 +56,7 @@ typedef struct bl_hub_question {
 } bl_hub_question;
 
 /* http.c. `*passing` says whether another attempt may help. */
-bool bl_hub_line_open(bl_hub_line *line, bl_hub_crew *crew, bool asks, bl_error *err);
+bool bl_hub_line_open(bl_hub_line *line, bl_hub_workers *workers, bool asks, bl_error *err);
 void bl_hub_line_close(bl_hub_line *line);
 /* One attempt, redirects included. */
 bool bl_hub_ask_once(bl_hub_line *line, const bl_hub_question *question, bl_hub_answer *answer, bool *passing,

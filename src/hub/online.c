@@ -109,66 +109,66 @@ static bool check_files(const bl_hub_job *job, const bl_hub_snapshot *wanted, bl
 }
 
 /* What has to come, and whether there is room for it. */
-static bool plan(bl_hub_crew *crew, bl_error *err) {
-    const bl_hub_job *job = crew->job;
+static bool plan(bl_hub_workers *workers, bl_error *err) {
+    const bl_hub_job *job = workers->job;
     uint64_t limit = job->options->max_bytes ? job->options->max_bytes : (uint64_t)1 << 40;
     struct statvfs disk;
-    for (size_t i = 0; i < crew->snapshot->n; i++) {
-        bl_hub_entry *file = &crew->snapshot->files[i];
-        if (bl_hub_have(job, crew->snapshot->commit, file, err)) continue;
+    for (size_t i = 0; i < workers->snapshot->n; i++) {
+        bl_hub_entry *file = &workers->snapshot->files[i];
+        if (bl_hub_have(job, workers->snapshot->commit, file, err)) continue;
         if (!file->path) return false;
-        if (file->size > limit || crew->total > limit - file->size)
+        if (file->size > limit || workers->total > limit - file->size)
             return bl_fail(err, BL_ERR_INPUT,
                            "%s '%s': what is missing is more than %.1f GB ('%s' alone has %.1f GB)",
                            job->kind, job->name, (double)limit / 1e9, file->name, (double)file->size / 1e9);
-        crew->total += file->size;
+        workers->total += file->size;
     }
-    if (crew->total && statvfs(job->store, &disk) == 0) {
+    if (workers->total && statvfs(job->store, &disk) == 0) {
         double room = (double)disk.f_bavail * (double)disk.f_frsize;
-        if (room < (double)crew->total &&
-            room < (double)crew->total - (double)bl_hub_begun(job, crew->snapshot))
+        if (room < (double)workers->total &&
+            room < (double)workers->total - (double)bl_hub_begun(job, workers->snapshot))
             return bl_fail(err, BL_ERR_IO, "%s: no space left: %.1f MB are missing, %.1f MB are free",
-                           job->store, (double)crew->total / 1e6, room / 1e6);
+                           job->store, (double)workers->total / 1e6, room / 1e6);
     }
     return true;
 }
 
 static void *work(void *context) {
     bl_hub_line *line = context;
-    bl_hub_crew *crew = line->crew;
-    bool ok = bl_hub_line_open(line, crew, false, &line->err);
-    for (size_t i; ok && (i = atomic_fetch_add(&crew->next, 1)) < crew->snapshot->n;) {
-        bl_hub_entry *file = &crew->snapshot->files[i];
-        if (bl_hub_have(crew->job, crew->snapshot->commit, file, &line->err)) continue;
+    bl_hub_workers *workers = line->workers;
+    bool ok = bl_hub_line_open(line, workers, false, &line->err);
+    for (size_t i; ok && (i = atomic_fetch_add(&workers->next, 1)) < workers->snapshot->n;) {
+        bl_hub_entry *file = &workers->snapshot->files[i];
+        if (bl_hub_have(workers->job, workers->snapshot->commit, file, &line->err)) continue;
         ok = bl_hub_goes_on(line, &line->err) && bl_hub_download(line, file, &line->err);
     }
     if (ok) bl_error_clear(&line->err); /* what passed has left its words there */
-    else atomic_store(&crew->stop, true);
+    else atomic_store(&workers->stop, true);
     bl_hub_line_close(line);
-    atomic_fetch_add(&crew->ended, 1);
+    atomic_fetch_add(&workers->ended, 1);
     return NULL;
 }
 
 /* All files, on several lines. The calling thread reports; what failed first decides. */
-static bool fetch_all(bl_hub_crew *crew, bl_error *err) {
-    const bl_hub_options *options = crew->job->options;
+static bool fetch_all(bl_hub_workers *workers, bl_error *err) {
+    const bl_hub_options *options = workers->job->options;
     size_t wanted = options->parallel ? options->parallel : 4, started = 0;
     bl_hub_line lines[LINES] = {0};
     pthread_t threads[LINES];
     bl_error own = {0};
     if (wanted > LINES) wanted = LINES;
-    if (wanted > crew->snapshot->n) wanted = crew->snapshot->n;
+    if (wanted > workers->snapshot->n) wanted = workers->snapshot->n;
     while (started < wanted) {
-        lines[started].crew = crew;
+        lines[started].workers = workers;
         if (pthread_create(&threads[started], NULL, work, &lines[started]) != 0) break;
         started++;
     }
     if (wanted > 0 && started == 0) return bl_fail(err, BL_ERR_MEMORY, "no thread could be started");
-    while (atomic_load(&crew->ended) < started) {
+    while (atomic_load(&workers->ended) < started) {
         const struct timespec moment = {0, 20000000};
-        if (own.code == BL_OK &&
-            !bl_progress_step(&options->progress, "fetching", atomic_load(&crew->done), crew->total, &own))
-            atomic_store(&crew->stop, true);
+        if (own.code == BL_OK && !bl_progress_step(&options->progress, "fetching",
+                                                   atomic_load(&workers->done), workers->total, &own))
+            atomic_store(&workers->stop, true);
         nanosleep(&moment, NULL);
     }
     for (size_t i = 0; i < started; i++) pthread_join(threads[i], NULL);
@@ -181,9 +181,9 @@ static bool fetch_all(bl_hub_crew *crew, bl_error *err) {
 }
 
 bool bl_hub_online(const bl_hub_job *job, bl_hub_snapshot *snapshot, bl_error *err) {
-    bl_hub_crew crew = {.job = job, .snapshot = snapshot};
+    bl_hub_workers workers = {.job = job, .snapshot = snapshot};
     bl_hub_line line;
-    bool ok = bl_hub_line_open(&line, &crew, true, err) && ask_commit(&line, snapshot->commit, err) &&
+    bool ok = bl_hub_line_open(&line, &workers, true, err) && ask_commit(&line, snapshot->commit, err) &&
               ask_files(&line, snapshot, err);
     bl_hub_line_close(&line);
     if (!ok) return false;
@@ -193,8 +193,8 @@ bool bl_hub_online(const bl_hub_job *job, bl_hub_snapshot *snapshot, bl_error *e
     }
     if (!check_request(job, snapshot, err)) return false;
     bl_hub_keep_wanted(job, snapshot);
-    ok = check_files(job, snapshot, err) && bl_hub_prepare_cache(job, err) && plan(&crew, err) &&
-         fetch_all(&crew, err) && bl_hub_write_ref(job, snapshot->commit, err);
+    ok = check_files(job, snapshot, err) && bl_hub_prepare_cache(job, err) && plan(&workers, err) &&
+         fetch_all(&workers, err) && bl_hub_write_ref(job, snapshot->commit, err);
     if (ok) snapshot->directory = bl_hub_snapshot_path(job, snapshot->commit, NULL, err);
     return ok && snapshot->directory;
 }

@@ -1,7 +1,7 @@
 /* Attention patterns times a few columns, for one head and a block of queries: the innermost loop of the
  * folded scan.
  *
- *   out[c, p] = sum_{j<=p} A[p, j] moved[j, c],   A[p, :] = softmax_{j<=p} (q_p . k_j)
+ *   out[c, p] = sum_{j<=p} A[p, j] attended[j, c],   A[p, :] = softmax_{j<=p} (q_p . k_j)
  *                                                 or A[p, j] = (q_p . k_j) (q2_p . k2_j)   bilinear attention
  *
  * The vectors' lanes are queries: scores come out of one register tile after the other, [keys, queries], and
@@ -27,14 +27,15 @@
 
 /* One head of one story. n positions; N = n rounded up to BL_ATTEND_BLOCK. */
 typedef struct bl_attend {
-    size_t n, k, columns;        /* columns of moved */
+    size_t n, k, columns;        /* columns of attended */
     const float *queries, *keys; /* the head's first elements in row 0 of a table, which begins again with the
                                     next head behind them, */
     size_t stride;               /* … rows `stride` apart, */
     const int32_t *ids;          /* … of which position p has row ids[p]; NULL: row p */
     const float *queries2, *keys2; /* bilinear attention: the second pattern's, likewise; else NULL */
     const bl_rotary *rotary;       /* [>= n, k/2] */
-    const float *moved; /* [columns / 12, N, 12]: groups of twelve columns, zeros behind n and behind the last
+    const float
+        *attended; /* [columns / 12, N, 12]: groups of twelve columns, zeros behind n and behind the last
                            column */
     float *turned; /* [2, N / 4, k, 4] scratch; the second half only for bilinear attention, here and below */
     float *panel;  /* [2, k, 32] scratch */

@@ -192,13 +192,13 @@ WHOLE_VECTORS static void add_products(const bl_attend *a, size_t begin, size_t 
     size_t N = padded(a);
     for (size_t c = 0; c < a->columns; c += GROUP) {
         float part[GROUP * BLOCK];
-        const float *moved = a->moved + c * N;
+        const float *attended = a->attended + c * N;
         size_t rest = a->columns - c < GROUP ? a->columns - c : GROUP;
-        if (!whole) tile(GROUP, 1, keys, moved, GROUP, 0, a->scores, part);
-        else if (ROWS == GROUP && rest > 4) tile(GROUP, 2, keys, moved, GROUP, 0, a->scores, part);
+        if (!whole) tile(GROUP, 1, keys, attended, GROUP, 0, a->scores, part);
+        else if (ROWS == GROUP && rest > 4) tile(GROUP, 2, keys, attended, GROUP, 0, a->scores, part);
         else
             for (size_t i = 0; i < rest; i += 4)
-                tile(4, 2, keys, moved + i, GROUP, 0, a->scores, part + i * BLOCK);
+                tile(4, 2, keys, attended + i, GROUP, 0, a->scores, part + i * BLOCK);
         size_t width = whole ? BLOCK : LANES;
         for (size_t i = 0; i < rest; i++) {
             float *to = a->out + (c + i) * N + begin;

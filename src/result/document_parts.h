@@ -2,7 +2,7 @@
 #ifndef BL_RESULT_DOCUMENT_PARTS_H
 #define BL_RESULT_DOCUMENT_PARTS_H
 #include "result/document.h"
-#include "result/reader.h"
+#include "result/json_reader.h"
 
 const bl_doc_info *bl_doc_read_info(bl_reader *reader, const json_t *json);
 const bl_doc_eigen *bl_doc_read_eigen(bl_reader *reader, const json_t *json);

@@ -17,17 +17,17 @@ typedef struct work {
     const bl_cause *causes;
     size_t count, layer, d, k, width, n; /* width = H k */
     float *z;                            /* [count, H k] s O^T v, head-major */
-    float *moved;                        /* [count, n] (s O^T v)_h . (V_h y_j) */
+    float *attended;                     /* [count, n] (s O^T v)_h . (V_h y_j) */
     float *direct;                       /* [count] v . x_p */
     float *scale;                        /* [count] 1 / norm at p */
     float epsilon;                       /* the norm's */
 } work;
 
 /* Adds what head `head` carries from each source token: row is the pattern's row of the match's position. */
-static void add_head(const bl_cause *cause, const float *row, const float *moved, size_t head) {
+static void add_head(const bl_cause *cause, const float *row, const float *attended, size_t head) {
     float *own = cause->heads ? cause->heads + (1 + head) * (cause->position + 1) : NULL;
     for (size_t j = 0; j <= cause->position; j++) {
-        float share = row[j] * moved[j];
+        float share = row[j] * attended[j];
         cause->c[j] += share;
         if (own) own[j] = share;
     }
@@ -38,12 +38,12 @@ static void take(void *context, bl_point point, size_t layer, size_t head, bl_vi
     if (layer != w->layer) return;
     if (point == BL_POINT_V)
         bl_gemm_nt(w->count, w->n, w->k, 1.0F, w->z + head * w->k, w->width, value.data, value.stride, 0.0F,
-                   w->moved, w->n);
+                   w->attended, w->n);
     for (size_t i = 0; i < w->count; i++) {
         const bl_cause *cause = &w->causes[i];
         const float *row = value.data + cause->position * value.stride;
         if (point == BL_POINT_RESID_PRE) w->direct[i] = bl_dot(row, cause->v, w->d);
-        if (point == BL_POINT_PATTERN) add_head(cause, row, w->moved + i * w->n, head);
+        if (point == BL_POINT_PATTERN) add_head(cause, row, w->attended + i * w->n, head);
         if (point == BL_POINT_RESID_MID) w->scale[i] = bl_inverse_rms(row, w->d, w->epsilon);
     }
 }
@@ -65,8 +65,8 @@ bool bl_contributions(const bl_model *model, bl_workspace *workspace, size_t lay
               .n = n,
               .epsilon = model->plan.epsilon,
               .z = memory + count * d};
-    w.moved = w.z + count * w.width;
-    w.direct = w.moved + count * n;
+    w.attended = w.z + count * w.width;
+    w.direct = w.attended + count * n;
     w.scale = w.direct + count;
     for (size_t i = 0; i < count; i++) {
         memcpy(v + i * d, causes[i].v, d * sizeof *v);

@@ -24,7 +24,7 @@ bl_folded_workspace *bl_folded_workspace_new(const bl_folded *f, size_t T, bl_er
         float **part;
         size_t rows, width;
     } parts[] = {{&w->qk, T, deeper ? f->qk : 0},
-                 {&w->moved, T, deeper ? f->moved : 0},
+                 {&w->attended, T, deeper ? f->attended : 0},
                  {&w->direct, T, deeper ? f->J : 0},
                  {&w->y, T, deeper ? d : 0},
                  {&w->keys, f->patterns * N, f->k},
@@ -52,8 +52,8 @@ bl_folded_workspace *bl_folded_workspace_new(const bl_folded *f, size_t T, bl_er
 
 void bl_folded_workspace_free(bl_folded_workspace *w) {
     if (!w) return;
-    float *parts[] = {w->qk,    w->moved,  w->direct, w->y, w->keys, w->columns,
-                      w->panel, w->scores, w->out,    w->z, w->rz};
+    float *parts[] = {w->qk,    w->attended, w->direct, w->y, w->keys, w->columns,
+                      w->panel, w->scores,   w->out,    w->z, w->rz};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     bl_workspace_free(w->forward);
     free(w);
@@ -77,7 +77,7 @@ static void take_columns(const bl_folded *f, bl_folded_workspace *w, const bl_fo
                          size_t h) {
     size_t columns = bl_folded_columns(f), groups = bl_folded_groups(f), N = padded(n);
     for (size_t p = 0; p < n; p++) {
-        const float *from = rows->moved + bl_folded_row(rows, p) * f->moved + h * columns;
+        const float *from = rows->attended + bl_folded_row(rows, p) * f->attended + h * columns;
         for (size_t c = 0; c < columns; c += 16)
             __builtin_prefetch(from + columns + c, 0, 2); /* for the next head */
         for (size_t g = 0; g < groups; g++) {
@@ -113,7 +113,7 @@ static void attend(const bl_folded *f, bl_folded_workspace *w, const bl_folded_r
                    .queries2 = f->patterns > 1 ? rows->qk + 2 * f->d + h * f->k : NULL,
                    .keys2 = f->patterns > 1 ? rows->qk + 3 * f->d + h * f->k : NULL,
                    .turned = w->keys,
-                   .moved = w->columns,
+                   .attended = w->columns,
                    .queries = rows->qk + h * f->k,
                    .stride = f->qk,
                    .ids = rows->ids,
@@ -168,17 +168,17 @@ static bl_folded_rows from_activations(const bl_folded *f, bl_folded_workspace *
     if (!x.data) return (bl_folded_rows){0};
     bl_forward_norm(f->probes->model, w->y, x.data, n);
     bl_gemm_nt(n, f->qk, d, 1.0F, w->y, d, f->w_qk, d, 0.0F, w->qk, f->qk);
-    bl_gemm_nt(n, f->moved, d, 1.0F, w->y, d, f->w_moved, d, 0.0F, w->moved, f->moved);
+    bl_gemm_nt(n, f->attended, d, 1.0F, w->y, d, f->w_attended, d, 0.0F, w->attended, f->attended);
     bl_folded_add_bias(w->qk, n, f->qk, f->b_qk);
-    bl_folded_add_bias(w->moved, n, f->moved, f->b_moved);
+    bl_folded_add_bias(w->attended, n, f->attended, f->b_attended);
     bl_gemm_nt(n, J, d, 1.0F, x.data, d, f->probes->v, d, 0.0F, w->direct, J);
-    return (bl_folded_rows){.qk = w->qk, .moved = w->moved, .direct = w->direct, .x = x.data};
+    return (bl_folded_rows){.qk = w->qk, .attended = w->attended, .direct = w->direct, .x = x.data};
 }
 
 bl_folded_rows bl_folded_begin(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n,
                                bl_error *err) {
     if (!f->from_tables) return from_activations(f, w, ids, n, err);
-    return (bl_folded_rows){.ids = ids, .qk = f->t_qk, .moved = f->t_moved, .direct = f->t_direct};
+    return (bl_folded_rows){.ids = ids, .qk = f->t_qk, .attended = f->t_attended, .direct = f->t_direct};
 }
 
 /* sims += the heads' share. */

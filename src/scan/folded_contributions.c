@@ -43,10 +43,10 @@ bool bl_folded_contributions(const bl_folded *f, bl_folded_workspace *w, size_t 
     for (size_t h = 0; h < f->H; h++) {
         pattern_row(f, w, &rows, h, p, row);
         for (size_t i = 0; i <= p; i++) {
-            const float *moved = rows.moved + bl_folded_row(&rows, i) * f->moved;
-            float tau = f->by_values ? bl_dot(f->out + j * f->d + h * f->k, moved + h * f->k, f->k)
-                                     : moved[h * f->J + j];
-            if (f->by_values) bl_axpy(f->k, row[i], moved + h * f->k, w->z + h * f->k);
+            const float *attended = rows.attended + bl_folded_row(&rows, i) * f->attended;
+            float tau = f->by_values ? bl_dot(f->out + j * f->d + h * f->k, attended + h * f->k, f->k)
+                                     : attended[h * f->J + j];
+            if (f->by_values) bl_axpy(f->k, row[i], attended + h * f->k, w->z + h * f->k);
             c[i] += row[i] * tau;
             if (heads) heads[(1 + h) * (p + 1) + i] = row[i] * tau;
         }

@@ -15,16 +15,16 @@ struct bl_folded {
     size_t patterns; /* 2 with bilinear attention, else 1 */
     size_t qk;       /* 2d patterns: queries and keys of a position */
     /* Maps of a normed activation y [d], one per row, and their biases (NULL: none). */
-    float *w_qk;    /* [qk, d] queries scaled by 1/sqrt(k), then keys; of bilinear attention both again */
-    float *b_qk;    /* [qk] */
-    float *b_moved; /* [moved] */
-    float *w_moved; /* [H J, d] tau; or [d, d] values */
-    size_t moved;   /* H J or d */
-    float *out;     /* [J, d] by_values: s v^T O */
+    float *w_qk;       /* [qk, d] queries scaled by 1/sqrt(k), then keys; of bilinear attention both again */
+    float *b_qk;       /* [qk] */
+    float *b_attended; /* [attended] */
+    float *w_attended; /* [H J, d] tau; or [d, d] values */
+    size_t attended;   /* H J or d */
+    float *out;        /* [J, d] by_values: s v^T O */
     /* The same over the vocabulary, from_tables only. */
-    float *t_qk;     /* [V, qk] */
-    float *t_moved;  /* [V, moved] */
-    float *t_direct; /* [V, J] v . W_E[t] */
+    float *t_qk;       /* [V, qk] */
+    float *t_attended; /* [V, attended] */
+    float *t_direct;   /* [V, J] v . W_E[t] */
     /* Norms: |x_mid|^2 = |x|^2 + 2 (s O^T x) . z + |R z|^2, s O = Q R. */
     float *r;        /* [d, d] upper triangle */
     float *t_cross;  /* [V, d] s O^T W_E[t], from_tables only */
@@ -34,7 +34,7 @@ struct bl_folded {
 struct bl_folded_workspace {
     bl_workspace *forward; /* deeper layers only */
     float *qk;             /* [T, qk] from the activations, deeper layers only */
-    float *moved;          /* [T, moved] tau or values, deeper layers only */
+    float *attended;       /* [T, attended] tau or values, deeper layers only */
     float *direct;         /* [T, J] v . x */
     float *y;              /* [T, d] N1(x), deeper layers only */
     float *keys;           /* [patterns, N, k] one head, rotated; N: T rounded up to BL_ATTEND_BLOCK */
@@ -47,10 +47,10 @@ struct bl_folded_workspace {
 /* Where a story's rows come from: tables over the vocabulary, with position p in row ids[p], or activations,
  * with a row a position. */
 typedef struct bl_folded_rows {
-    const int32_t *ids;          /* NULL: by position */
-    const float *qk;             /* [., qk] */
-    const float *moved, *direct; /* [., moved], [., J] */
-    const float *x;              /* [n, d] activations, or NULL */
+    const int32_t *ids;             /* NULL: by position */
+    const float *qk;                /* [., qk] */
+    const float *attended, *direct; /* [., attended], [., J] */
+    const float *x;                 /* [n, d] activations, or NULL */
 } bl_folded_rows;
 
 static inline size_t bl_folded_row(const bl_folded_rows *rows, size_t p) {

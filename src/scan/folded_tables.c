@@ -20,15 +20,15 @@ static float *product_alloc(size_t a, size_t b, bl_error *err) {
     return bl_alloc(count, sizeof(float), err);
 }
 
-/* w_qk, w_moved, out: maps of the normed activation. */
+/* w_qk, w_attended, out: maps of the normed activation. */
 static bool make_maps(bl_folded *f, bl_error *err) {
     const bl_model *model = f->probes->model;
     const bl_layer *l = bl_model_layer(model, f->probes->layer);
     size_t d = f->d;
     float scale = 1.0F / sqrtf((float)f->k), s = bl_model_attention_scale(model);
     f->w_qk = product_alloc(f->qk, d, err);
-    f->w_moved = product_alloc(f->moved, d, err);
-    if (!f->w_qk || !f->w_moved) return false;
+    f->w_attended = product_alloc(f->attended, d, err);
+    if (!f->w_qk || !f->w_attended) return false;
     const float *const parts[] = {l->w_q.data, l->w_k.data, l->w_q2.data, l->w_k2.data};
     for (size_t m = 0; m < 2 * f->patterns; m++)
         for (size_t i = 0; i < d * d; i++) f->w_qk[m * d * d + i] = (m % 2 ? 1 : scale) * parts[m][i];
@@ -36,42 +36,42 @@ static bool make_maps(bl_folded *f, bl_error *err) {
         for (size_t h = 0; h < f->H; h++) {
             bl_path path = bl_model_path(model, f->probes->layer, 1 + h);
             for (size_t j = 0; j < f->J; j++)
-                if (!bl_path_back(&path, f->probes->v + j * d, f->w_moved + (h * f->J + j) * d, err))
+                if (!bl_path_back(&path, f->probes->v + j * d, f->w_attended + (h * f->J + j) * d, err))
                     return false;
         }
         return true;
     }
-    memcpy(f->w_moved, l->w_v.data, d * d * sizeof *f->w_moved);
+    memcpy(f->w_attended, l->w_v.data, d * d * sizeof *f->w_attended);
     f->out = product_alloc(f->J, d, err);
     if (!f->out) return false;
     bl_gemm_nn(f->J, d, d, s, f->probes->v, d, l->w_o.data, d, 0.0F, f->out, d);
     return true;
 }
 
-/* b_qk and b_moved: what the maps add to every token's row. After make_maps. */
+/* b_qk and b_attended: what the maps add to every token's row. After make_maps. */
 static bool make_biases(bl_folded *f, bl_error *err) {
     const bl_model *model = f->probes->model;
     const float *bias = model->blocks[f->probes->layer].b_qkv;
     size_t d = f->d, k = f->k;
     if (!bias) return true;
     f->b_qk = bl_alloc(f->qk, sizeof *f->b_qk, err);
-    f->b_moved = bl_alloc(f->moved, sizeof *f->b_moved, err);
+    f->b_attended = bl_alloc(f->attended, sizeof *f->b_attended, err);
     float *back = bl_alloc(f->J * d, sizeof *back, err); /* [J, d] s v^T O */
-    if (!f->b_qk || !f->b_moved || !back) {
+    if (!f->b_qk || !f->b_attended || !back) {
         free(back);
         return false;
     }
     for (size_t i = 0; i < f->qk; i++) f->b_qk[i] = (i / d % 2 ? 1 : 1.0F / sqrtf((float)k)) * bias[i];
     const float *b_v = bias + f->qk;
     if (f->by_values) {
-        memcpy(f->b_moved, b_v, d * sizeof *b_v);
+        memcpy(f->b_attended, b_v, d * sizeof *b_v);
     } else {
         const bl_layer *l = bl_model_layer(model, f->probes->layer);
         bl_gemm_nn(f->J, d, d, bl_model_attention_scale(model), f->probes->v, d, l->w_o.data, d, 0.0F, back,
                    d);
         for (size_t h = 0; h < f->H; h++)
             for (size_t j = 0; j < f->J; j++)
-                f->b_moved[h * f->J + j] = bl_dot(back + j * d + h * k, b_v + h * k, k);
+                f->b_attended[h * f->J + j] = bl_dot(back + j * d + h * k, b_v + h * k, k);
     }
     free(back);
     return true;
@@ -120,11 +120,11 @@ static bool make_tables(bl_folded *f, bl_error *err) {
         in = normed;
     }
     f->t_qk = over_vocabulary(f, in, f->w_qk, f->qk, err);
-    f->t_moved = f->t_qk ? over_vocabulary(f, in, f->w_moved, f->moved, err) : NULL;
-    f->t_direct = f->t_moved ? over_vocabulary(f, w_e, f->probes->v, f->J, err) : NULL;
+    f->t_attended = f->t_qk ? over_vocabulary(f, in, f->w_attended, f->attended, err) : NULL;
+    f->t_direct = f->t_attended ? over_vocabulary(f, w_e, f->probes->v, f->J, err) : NULL;
     free(normed);
     if (f->t_direct) bl_folded_add_bias(f->t_qk, f->V, f->qk, f->b_qk);
-    if (f->t_direct) bl_folded_add_bias(f->t_moved, f->V, f->moved, f->b_moved);
+    if (f->t_direct) bl_folded_add_bias(f->t_attended, f->V, f->attended, f->b_attended);
     return f->t_direct && (!f->normed || make_norm_tables(f, err));
 }
 
@@ -143,15 +143,15 @@ bl_folded *bl_folded_new(const bl_probes *probes, bl_error *err) {
     f->patterns = bl_model_patterns(c);
     f->qk = 2 * f->d * f->patterns;
     f->by_values = f->normed || f->J > f->k;
-    f->moved = f->by_values ? f->d : f->H * f->J;
+    f->attended = f->by_values ? f->d : f->H * f->J;
     f->from_tables =
-        probes->layer == 0 && f->V <= TABLE_LIMIT / sizeof(float) / (f->qk + f->d + f->moved + f->J);
+        probes->layer == 0 && f->V <= TABLE_LIMIT / sizeof(float) / (f->qk + f->d + f->attended + f->J);
     if (make_maps(f, err) && make_biases(f, err) && (!f->normed || make_r(f, err)) &&
         (!f->from_tables || make_tables(f, err))) {
         if (f->from_tables) { /* the tables have taken their place */
             free(f->w_qk);
-            free(f->w_moved);
-            f->w_qk = f->w_moved = NULL;
+            free(f->w_attended);
+            f->w_qk = f->w_attended = NULL;
         }
         return f;
     }
@@ -161,8 +161,8 @@ bl_folded *bl_folded_new(const bl_probes *probes, bl_error *err) {
 
 void bl_folded_free(bl_folded *f) {
     if (!f) return;
-    float *parts[] = {f->b_qk,    f->b_moved,  f->w_qk, f->w_moved, f->out,     f->t_qk,
-                      f->t_moved, f->t_direct, f->r,    f->t_cross, f->t_square};
+    float *parts[] = {f->b_qk,       f->b_attended, f->w_qk, f->w_attended, f->out,     f->t_qk,
+                      f->t_attended, f->t_direct,   f->r,    f->t_cross,    f->t_square};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     free(f);
 }

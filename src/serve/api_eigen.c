@@ -4,7 +4,7 @@
  * and by head they are computed afresh at its places. */
 #include "base/error.h"
 #include "base/memory.h"
-#include "serve/subject.h"
+#include "serve/requested.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #define MOST_BY_HEAD 512
 
 /* The keys that the command line's results have not: what was asked for. NULL stays NULL. */
-static bl_tree *with_topic(bl_tree *tree, const bl_topic *t, bl_error *err) {
+static bl_tree *with_requested(bl_tree *tree, const bl_requested *t, bl_error *err) {
     bl_builder b = {err, false};
     if (!tree) return NULL;
     bl_put_integer(&b, tree, "id", t->id);
@@ -24,16 +24,16 @@ static bl_tree *with_topic(bl_tree *tree, const bl_topic *t, bl_error *err) {
 }
 
 bl_tree *bl_api_eigen(bl_call *call) {
-    bl_topic t;
+    bl_requested t;
     long indices[BL_MOST_INDICES];
     size_t n;
-    if (!bl_topic_read(call, &t) || !bl_indices_read(call, "eigs", indices, &n)) return NULL;
-    bl_cached *held = bl_topic_eigen(call, &t, indices, n);
+    if (!bl_requested_read(call, &t) || !bl_indices_read(call, "eigs", indices, &n)) return NULL;
+    bl_cached *held = bl_requested_eigen(call, &t, indices, n);
     if (!held) return NULL;
     const bl_eigen *eigen = bl_cached_eigen(held);
     const float *values = bl_eigen_values(eigen);
     bl_question question = {call->explorer->model, &t.direction, t.layer};
-    bl_tree *tree = with_topic(bl_eigen_tree(&question, eigen, indices, n, &call->err), &t, &call->err);
+    bl_tree *tree = with_requested(bl_eigen_tree(&question, eigen, indices, n, &call->err), &t, &call->err);
     bl_builder b = {&call->err, false};
     if (tree) {
         double low = fabs((double)values[0]), high = fabs((double)values[bl_eigen_size(eigen) - 1]);
@@ -45,15 +45,15 @@ bl_tree *bl_api_eigen(bl_call *call) {
 }
 
 /* What a scan asks for. */
-typedef struct wish {
-    bl_topic topic;
+typedef struct scan_request {
+    bl_requested requested;
     long indices[BL_MOST_INDICES];
     size_t n, top, stories;
     bool heads;
-} wish;
+} scan_request;
 
-static bool read_wish(bl_call *call, wish *w) {
-    return bl_topic_read(call, &w->topic) && bl_indices_read(call, "eigs", w->indices, &w->n) &&
+static bool read_scan_request(bl_call *call, scan_request *w) {
+    return bl_requested_read(call, &w->requested) && bl_indices_read(call, "eigs", w->indices, &w->n) &&
            bl_request_count(call->request, "top", 8, MOST_TOP, &w->top, &call->err) &&
            bl_request_count(call->request, "stories", 0, SIZE_MAX / 2, &w->stories, &call->err) &&
            bl_request_flag(call->request, "heads", &w->heads, &call->err) &&
@@ -66,10 +66,10 @@ static bool read_wish(bl_call *call, wish *w) {
 }
 
 /* Whether the atlas has these matches: its direction, its eigenvectors, no more of them than it kept. */
-static bool atlas_has(const bl_explorer *e, const wish *w) {
-    if (!bl_topic_in_atlas(e, &w->topic) || w->stories) return false;
-    const bl_look_facts *f = bl_look_get_facts(e->atlas);
-    long K = (long)bl_look_n_values(e->atlas) / 2;
+static bool atlas_has(const bl_explorer *e, const scan_request *w) {
+    if (!bl_requested_in_atlas(e, &w->requested) || w->stories) return false;
+    const bl_atlas_reader_facts *f = bl_atlas_reader_get_facts(e->atlas);
+    long K = (long)bl_atlas_reader_n_values(e->atlas) / 2;
     if (w->top > f->top && f->stories > f->top) return false;
     for (size_t j = 0; j < w->n; j++)
         if (w->indices[j] < -K || w->indices[j] >= K) return false;
@@ -77,7 +77,7 @@ static bool atlas_has(const bl_explorer *e, const wish *w) {
 }
 
 /* The same places with contributions by head, computed afresh into *scan and found->list. */
-static bool split_by_head(bl_call *call, const bl_eigen *eigen, long index, bl_look_matches *found,
+static bool split_by_head(bl_call *call, const bl_eigen *eigen, long index, bl_atlas_reader_matches *found,
                           bl_scan **scan) {
     bl_place *places = bl_alloc(found->n, sizeof *places, &call->err);
     for (size_t i = 0; places && i < found->n; i++)
@@ -95,27 +95,29 @@ static bool split_by_head(bl_call *call, const bl_eigen *eigen, long index, bl_l
 }
 
 /* The stored matches of vector j. */
-static bool put_stored(bl_call *call, const wish *w, const bl_eigen *eigen, size_t j, bl_builder *b,
+static bool put_stored(bl_call *call, const scan_request *w, const bl_eigen *eigen, size_t j, bl_builder *b,
                        bl_tree *vectors) {
-    bl_look_matches found;
+    bl_atlas_reader_matches found;
     bl_scan *scan = NULL;
-    if (!bl_look_get_matches(call->explorer->atlas, w->topic.id, w->indices[j], w->top, &found, &call->err))
+    if (!bl_atlas_reader_get_matches(call->explorer->atlas, w->requested.id, w->indices[j], w->top, &found,
+                                     &call->err))
         return false;
     bool ok = !w->heads || !found.n || split_by_head(call, eigen, w->indices[j], &found, &scan);
     bl_tree *matches = bl_put_hits(b, vectors, eigen, w->indices[j]);
     if (!b->failed)
-        bl_look_put_evidence(call->explorer->atlas, w->topic.id, w->indices[j], b,
-                             json_array_get(vectors, json_array_size(vectors) - 1));
+        bl_atlas_reader_put_evidence(call->explorer->atlas, w->requested.id, w->indices[j], b,
+                                     json_array_get(vectors, json_array_size(vectors) - 1));
     for (size_t i = 0; ok && i < found.n; i++)
         bl_put_match(b, matches, call->explorer->model, &found.list[i]);
     if (ok && !b->failed) bl_put_orientation(b, vectors);
     bl_scan_free(scan);
-    bl_look_matches_free(&found);
+    bl_atlas_reader_matches_free(&found);
     return ok;
 }
 
-static bl_tree *atlas_scan(bl_call *call, const wish *w, const bl_eigen *eigen, const bl_question *question) {
-    const bl_look_facts *f = bl_look_get_facts(call->explorer->atlas);
+static bl_tree *atlas_scan(bl_call *call, const scan_request *w, const bl_eigen *eigen,
+                           const bl_question *question) {
+    const bl_atlas_reader_facts *f = bl_atlas_reader_get_facts(call->explorer->atlas);
     bl_builder b = {&call->err, false};
     bl_tree *root = bl_put_object(&b, NULL, NULL);
     bl_put_subject(&b, root, question);
@@ -128,7 +130,8 @@ static bl_tree *atlas_scan(bl_call *call, const wish *w, const bl_eigen *eigen, 
     return bl_tree_built(&b, root);
 }
 
-static bl_tree *fresh_scan(bl_call *call, const wish *w, const bl_eigen *eigen, const bl_question *question) {
+static bl_tree *fresh_scan(bl_call *call, const scan_request *w, const bl_eigen *eigen,
+                           const bl_question *question) {
     bl_token_stories stories;
     if (!bl_stories_get(call->explorer->stories, &stories, &call->err)) return NULL;
     bl_scan_options options = {.top = w->top,
@@ -146,13 +149,13 @@ static bl_tree *fresh_scan(bl_call *call, const wish *w, const bl_eigen *eigen, 
 }
 
 bl_tree *bl_api_scan(bl_call *call) {
-    wish w;
-    if (!read_wish(call, &w)) return NULL;
-    bl_cached *held = bl_topic_eigen(call, &w.topic, w.indices, w.n);
+    scan_request w;
+    if (!read_scan_request(call, &w)) return NULL;
+    bl_cached *held = bl_requested_eigen(call, &w.requested, w.indices, w.n);
     if (!held) return NULL;
-    bl_question question = {call->explorer->model, &w.topic.direction, w.topic.layer};
+    bl_question question = {call->explorer->model, &w.requested.direction, w.requested.layer};
     bool stored = atlas_has(call->explorer, &w);
     bl_tree *tree = (stored ? atlas_scan : fresh_scan)(call, &w, bl_cached_eigen(held), &question);
     bl_cache_release(held);
-    return with_topic(tree, &w.topic, &call->err);
+    return with_requested(tree, &w.requested, &call->err);
 }

@@ -1,7 +1,7 @@
 /* GET /api/evidence: whether an eigenvector matters, measured on the explorer's stories. */
 #include "base/buffer.h"
 #include "base/error.h"
-#include "serve/subject.h"
+#include "serve/requested.h"
 #include <bilens/evidence.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,12 +46,12 @@ static char *text_of(bl_call *call, int32_t token, size_t most, size_t *size) {
 }
 
 bl_tree *bl_api_evidence(bl_call *call) {
-    bl_topic t;
+    bl_requested t;
     long eigs[BL_MOST_INDICES];
     size_t n, stories, controls, size = 0;
     bl_corpus *corpus = NULL;
     bl_tree *tree = NULL;
-    if (!bl_topic_read(call, &t) || !bl_indices_read(call, "eigs", eigs, &n) ||
+    if (!bl_requested_read(call, &t) || !bl_indices_read(call, "eigs", eigs, &n) ||
         !bl_request_count(call->request, "stories", 48, MOST_STORIES, &stories, &call->err) ||
         !bl_request_count(call->request, "controls", 5, 100, &controls, &call->err))
         return NULL;

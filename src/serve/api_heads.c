@@ -1,15 +1,15 @@
 /* GET /api/heads: every head of a model with bilinear attention by itself, as in a report. */
 #include "base/error.h"
-#include "serve/subject.h"
+#include "serve/requested.h"
 #include <bilens/evidence.h>
 
 #define MOST_PAIRS 100
 
 bl_tree *bl_api_heads(bl_call *call) {
-    bl_topic t;
+    bl_requested t;
     size_t distance, k;
     const bl_config *c = bl_model_config(call->explorer->model);
-    if (!bl_topic_read(call, &t) ||
+    if (!bl_requested_read(call, &t) ||
         !bl_request_count(call->request, "distance", 1, c->n_ctx, &distance, &call->err) ||
         !bl_request_count(call->request, "k", 8, MOST_PAIRS, &k, &call->err))
         return NULL;

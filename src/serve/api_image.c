@@ -12,16 +12,16 @@
 enum { MOST_MINUS = 64, MOST_INDICES = 64, MOST_TOP = 64, GALLERY = 8 };
 
 /* A class's direction and its eigenpairs. Zero-initialise; free with topic_free. */
-typedef struct topic {
+typedef struct requested {
     bl_image_direction direction;
     size_t minus[MOST_MINUS];
     bl_space space;
     size_t layer, n_indices;
     long indices[MOST_INDICES];
     bl_image_eigen *eigen;
-} topic;
+} requested;
 
-static void topic_free(topic *t) { bl_image_eigen_free(t->eigen); }
+static void topic_free(requested *t) { bl_image_eigen_free(t->eigen); }
 
 static bool read_space(bl_call *call, bl_space *space) {
     const char *name = bl_request_text(call->request, "space");
@@ -38,7 +38,7 @@ static bool find_class(bl_call *call, const char *name, size_t *out) {
     return found >= 0;
 }
 
-static bool read_class(bl_call *call, topic *t) {
+static bool read_class(bl_call *call, requested *t) {
     const char *name = bl_request_text(call->request, "class"), *minus;
     if (!name) return bl_fail(&call->err, BL_ERR_USAGE, "class is missing: which class's direction?");
     if (!find_class(call, name, &t->direction.class_index)) return false;
@@ -61,7 +61,7 @@ static bool read_layer(bl_call *call, size_t *layer) {
 /* Column j of the gallery, or entry j of the default list: first the upper end, then the lower one. */
 static long end_index(size_t j, size_t half) { return j < half ? -1 - (long)j : (long)(j - half); }
 
-static bool read_indices(bl_call *call, topic *t) {
+static bool read_indices(bl_call *call, requested *t) {
     const char *text;
     for (size_t at = 0; (text = bl_request_next(call->request, "eigs", &at)) != NULL;) {
         char *end;
@@ -91,14 +91,14 @@ static bl_image_eigen *decompose(bl_call *call, const bl_image_direction *direct
     return eigen;
 }
 
-static bool read_topic(bl_call *call, topic *t) {
-    *t = (topic){0};
+static bool read_topic(bl_call *call, requested *t) {
+    *t = (requested){0};
     if (!read_class(call, t) || !read_space(call, &t->space) || !read_layer(call, &t->layer)) return false;
     t->eigen = decompose(call, &t->direction, t->layer, t->space);
     return t->eigen && read_indices(call, t);
 }
 
-static bl_image_question question_of(const bl_call *call, const topic *t) {
+static bl_image_question question_of(const bl_call *call, const requested *t) {
     return (bl_image_question){.model = call->explorer->image,
                                .direction = &t->direction,
                                .eigen = t->eigen,
@@ -168,7 +168,7 @@ bl_tree *bl_api_image_gallery(bl_call *call) {
 }
 
 bl_tree *bl_api_image_eigen(bl_call *call) {
-    topic t;
+    requested t;
     bl_tree *tree = NULL;
     if (read_topic(call, &t)) {
         bl_image_question q = question_of(call, &t);
@@ -189,7 +189,7 @@ static void put_pixels(bl_builder *b, bl_tree *at, const bl_explorer *e, size_t 
 }
 
 bl_tree *bl_api_image_scan(bl_call *call) {
-    topic t = {0};
+    requested t = {0};
     size_t top;
     bl_tree *tree = NULL;
     bl_image_scan *scan = NULL;

@@ -16,7 +16,7 @@ static void put_atlas(const bl_explorer *e, bl_builder *b, bl_tree *root) {
         bl_put_null(b, root, "atlas");
         return;
     }
-    const bl_look_facts *f = bl_look_get_facts(e->atlas);
+    const bl_atlas_reader_facts *f = bl_atlas_reader_get_facts(e->atlas);
     bl_tree *out = bl_put_object(b, root, "atlas");
     bl_put_count(b, out, "pairs", f->pairs);
     bl_put_count(b, out, "top", f->top);
@@ -41,7 +41,8 @@ void bl_explorer_put_info(const bl_explorer *e, bl_builder *b, bl_tree *root) {
     bl_put_text(b, corpus, "name", e->corpus_name);
     bl_put_flag(b, corpus, "ready", ready);
     bl_put_flag(b, root, "server", !e->site);
-    bl_put_text(b, root, "contrast_default", e->atlas && bl_look_get_facts(e->atlas)->raw ? "none" : "mean");
+    bl_put_text(b, root, "contrast_default",
+                e->atlas && bl_atlas_reader_get_facts(e->atlas)->raw ? "none" : "mean");
     bl_tree *limits = bl_put_object(b, root, "limits");
     bl_put_count(b, limits, "text_tokens", bl_model_config(e->model)->n_ctx);
     bl_put_count(b, limits, "body_bytes", BL_SERVE_BODY);
@@ -57,13 +58,13 @@ bl_tree *bl_api_info(bl_call *call) {
 }
 
 /* What a list may be sorted by; the figures' names are those of the views in docs/atlas.md. */
-static const char *const figures[BL_LOOK_FIGURES] = {"largest",      "highest",
-                                                     "lowest",       "effective_rank",
-                                                     "share",        "constant",
-                                                     "null_largest", "null_highest",
-                                                     "null_lowest",  "null_effective_rank",
-                                                     "null_share",   "excess",
-                                                     "effect",       "q"};
+static const char *const figures[BL_ATLAS_READER_FIGURES] = {"largest",      "highest",
+                                                             "lowest",       "effective_rank",
+                                                             "share",        "constant",
+                                                             "null_largest", "null_highest",
+                                                             "null_lowest",  "null_effective_rank",
+                                                             "null_share",   "excess",
+                                                             "effect",       "q"};
 enum { BY_TOKEN = -3, BY_ID = -2, BY_COUNT = -1 }; /* otherwise a figure */
 
 typedef struct row {
@@ -82,7 +83,7 @@ typedef struct listing {
 } listing;
 
 static uint64_t count_of(const listing *l, size_t id) {
-    return l->explorer->atlas ? bl_look_get_direction(l->explorer->atlas, id)->count
+    return l->explorer->atlas ? bl_atlas_reader_get_direction(l->explorer->atlas, id)->count
          : l->counts          ? l->counts[id]
                               : 0;
 }
@@ -130,10 +131,10 @@ static bool read_order(bl_call *call, listing *l) {
     else if (sort && strcmp(sort, "id") == 0) l->by = BY_ID;
     else if (sort ? strcmp(sort, "count") == 0 : bl_request_text(call->request, "q") != NULL)
         l->by = BY_COUNT;
-    else if (!sort) l->by = e->atlas ? BL_LOOK_LARGEST : BY_ID;
+    else if (!sort) l->by = e->atlas ? BL_ATLAS_READER_LARGEST : BY_ID;
     else
-        for (l->by = 0; l->by < BL_LOOK_FIGURES && strcmp(figures[l->by], sort) != 0;) l->by++;
-    if (l->by == BL_LOOK_FIGURES)
+        for (l->by = 0; l->by < BL_ATLAS_READER_FIGURES && strcmp(figures[l->by], sort) != 0;) l->by++;
+    if (l->by == BL_ATLAS_READER_FIGURES)
         return bl_fail(&call->err, BL_ERR_USAGE,
                        "cannot sort by '%.40s': there are token, id, count, largest, highest, lowest, "
                        "effective_rank, share, null_…, excess",
@@ -190,7 +191,7 @@ static bool collect(bl_call *call, listing *l) {
         int group = group_of(e->folded[id], (const char *)folded);
         if (group < 0 || (whole && !is_whole(e, id, marked)) || count_of(l, id) < least) continue;
         double key = l->by == BY_COUNT ? (double)count_of(l, id)
-                   : l->by >= 0        ? bl_look_get_direction(e->atlas, id)->figures[l->by]
+                   : l->by >= 0        ? bl_atlas_reader_get_direction(e->atlas, id)->figures[l->by]
                                        : (double)id;
         l->rows[l->n++] = (row){id, group, key};
     }
@@ -209,12 +210,12 @@ static void put_values(bl_builder *b, bl_tree *at, const char *key, const float 
  * them. */
 static void put_reads(const bl_explorer *e, bl_builder *b, bl_tree *at, size_t id) {
     enum { SHOWN = 3 };
-    const bl_look_direction *d = bl_look_get_direction(e->atlas, id);
-    long index = d->figures[BL_LOOK_HIGHEST] >= -d->figures[BL_LOOK_LOWEST] ? -1 : 0;
-    bl_look_words words;
+    const bl_atlas_reader_direction *d = bl_atlas_reader_get_direction(e->atlas, id);
+    long index = d->figures[BL_ATLAS_READER_HIGHEST] >= -d->figures[BL_ATLAS_READER_LOWEST] ? -1 : 0;
+    bl_atlas_reader_words words;
     bl_error failure = {0};
     if (!d->there || b->failed) return;
-    if (!bl_look_get_words(e->atlas, (int32_t)id, index, &words, &failure)) {
+    if (!bl_atlas_reader_get_words(e->atlas, (int32_t)id, index, &words, &failure)) {
         bl_builder_fail(b, failure.code, "%s", failure.message);
         return;
     }
@@ -222,7 +223,7 @@ static void put_reads(const bl_explorer *e, bl_builder *b, bl_tree *at, size_t i
     for (size_t i = 1; i < words.n; i++) /* the first of an end is its strongest */
         if (fabsf(words.list[i].value) > fabsf(words.list[best].value)) best = i;
     if (words.n) {
-        const bl_look_word *first = &words.list[best];
+        const bl_atlas_reader_word *first = &words.list[best];
         char source[32] = "direct";
         if (first->source > 0) snprintf(source, sizeof source, "head %d", (int)first->source - 1);
         bl_tree *reads = bl_put_object(b, at, "reads");
@@ -233,7 +234,7 @@ static void put_reads(const bl_explorer *e, bl_builder *b, bl_tree *at, size_t i
             if (words.list[i].source == first->source && words.list[i].top == first->top)
                 bl_put_token(b, tokens, NULL, e->model, words.list[i].token);
     }
-    bl_look_words_free(&words);
+    bl_atlas_reader_words_free(&words);
 }
 
 void bl_explorer_put_row(const bl_explorer *e, bl_builder *b, bl_tree *list, size_t id, bool reads,
@@ -245,10 +246,10 @@ void bl_explorer_put_row(const bl_explorer *e, bl_builder *b, bl_tree *list, siz
         if (counts) bl_put_count(b, out, "count", counts[id]);
         return;
     }
-    const bl_look_direction *d = bl_look_get_direction(e->atlas, id);
-    size_t n = bl_look_n_values(e->atlas);
+    const bl_atlas_reader_direction *d = bl_atlas_reader_get_direction(e->atlas, id);
+    size_t n = bl_atlas_reader_n_values(e->atlas);
     bl_put_count(b, out, "count", d->count);
-    for (int i = 0; i < BL_LOOK_FIGURES; i++) bl_put_real(b, out, figures[i], d->figures[i]);
+    for (int i = 0; i < BL_ATLAS_READER_FIGURES; i++) bl_put_real(b, out, figures[i], d->figures[i]);
     put_values(b, out, "values", d->values, n);
     put_values(b, out, "null_values", d->null_values, n);
     if (reads) put_reads(e, b, out, id);

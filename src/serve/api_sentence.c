@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "serve/sentence.h"
-#include "serve/subject.h"
+#include "serve/requested.h"
 #include <bilens/evidence.h>
 #include <bilens/excite.h>
 #include <bilens/predict.h>
@@ -89,13 +89,13 @@ bl_tree *bl_api_sentence(bl_call *call) {
 
 /* The atlas's eigenvectors that the position excites most. */
 static bool excite(const bl_explorer *e, const bl_ids *ids, size_t position, size_t limit,
-                   const bl_look_pair **pairs, bl_excited *out, size_t *n_out, bl_error *err) {
+                   const bl_atlas_reader_pair **pairs, bl_excited *out, size_t *n_out, bl_error *err) {
     size_t n = bl_interaction_size(e->model), n_pairs;
     const float *v;
-    if (!bl_look_vectors(e->atlas, &v, pairs, &n_pairs, err)) return false;
+    if (!bl_atlas_reader_vectors(e->atlas, &v, pairs, &n_pairs, err)) return false;
     float *x = bl_alloc(n, sizeof *x, err);
-    bool ok = x && bl_mlp_input(e->model, (size_t)bl_look_get_facts(e->atlas)->layer, ids->data, ids->n,
-                                position, x, err);
+    bool ok = x && bl_mlp_input(e->model, (size_t)bl_atlas_reader_get_facts(e->atlas)->layer, ids->data,
+                                ids->n, position, x, err);
     if (ok)
         *n_out = bl_excited_rows(v, &(*pairs)->eigenvalue, sizeof **pairs, n_pairs, n, x, limit, out, err);
     free(x);
@@ -105,7 +105,7 @@ static bool excite(const bl_explorer *e, const bl_ids *ids, size_t position, siz
 bl_tree *bl_excited_tree(const bl_explorer *e, const bl_ids *ids, size_t position, size_t limit,
                          bl_error *err) {
     const bl_model *model = e->model;
-    const bl_look_pair *pairs;
+    const bl_atlas_reader_pair *pairs;
     size_t n = 0;
     bl_excited *found = bl_alloc(limit, sizeof *found, err);
     bl_builder b = {err, false};
@@ -116,7 +116,7 @@ bl_tree *bl_excited_tree(const bl_explorer *e, const bl_ids *ids, size_t positio
         bl_put_token(&b, root, "token", model, ids->data[position]);
         bl_tree *list = bl_put_array(&b, root, "directions");
         for (size_t i = 0; i < n; i++) {
-            const bl_look_pair *pair = &pairs[found[i].direction];
+            const bl_atlas_reader_pair *pair = &pairs[found[i].direction];
             bl_tree *item = bl_put_object(&b, list, NULL);
             bl_put_token(&b, item, "token", model, pair->token);
             bl_put_integer(&b, item, "id", pair->token);
@@ -148,17 +148,17 @@ bl_tree *bl_api_excited(bl_call *call) {
 }
 
 bl_tree *bl_api_contributions(bl_call *call) {
-    bl_topic t;
+    bl_requested t;
     bl_ids ids = {0};
     long indices[BL_MOST_INDICES];
     size_t n, position;
     bl_tree *tree = NULL;
     bl_cached *held = NULL;
     bl_scan *scan = NULL;
-    if (!bl_topic_read(call, &t) || !bl_indices_read(call, "index", indices, &n)) return NULL;
+    if (!bl_requested_read(call, &t) || !bl_indices_read(call, "index", indices, &n)) return NULL;
     if (!bl_request_text(call->request, "index")) indices[0] = -1;
     if (read_text(call, &ids) && read_position(call, &ids, &position))
-        held = bl_topic_eigen(call, &t, indices, 1);
+        held = bl_requested_eigen(call, &t, indices, 1);
     if (held) {
         bl_place place = {.position = position, .ids = ids.data, .n_ids = ids.n};
         bl_scan_options options = {.exact_path = true, .heads = true};
@@ -200,12 +200,12 @@ bl_tree *bl_why_tree(const bl_explorer *e, const bl_why *why, bl_error *err) {
 }
 
 bl_tree *bl_api_explain(bl_call *call) {
-    bl_topic t;
+    bl_requested t;
     bl_ids ids = {0};
     long indices[BL_MOST_INDICES];
     bl_tree *tree = NULL;
     bl_why why = {.direction = &t.direction, .ids = &ids, .eigs = indices};
-    if (!bl_topic_read(call, &t) || !bl_indices_read(call, "eigs", indices, &why.n_eigs)) return NULL;
+    if (!bl_requested_read(call, &t) || !bl_indices_read(call, "eigs", indices, &why.n_eigs)) return NULL;
     if (!bl_request_text(call->request, "eigs")) why.n_eigs = 0;
     if (bl_request_count(call->request, "most", 8, MOST_DIRECTIONS, &why.most, &call->err) &&
         read_text(call, &ids) && read_position(call, &ids, &why.position)) {

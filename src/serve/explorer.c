@@ -4,7 +4,7 @@
 #include "base/utf8.h"
 #include "serve/explorer_private.h"
 #include <bilens/image_result.h>
-#include "serve/subject.h"
+#include "serve/requested.h"
 #include <bilens/report.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +76,7 @@ bl_explorer *bl_explorer_new(const bl_model *model, bl_corpus *corpus, const bl_
     e->eigens = e->info ? bl_cache_new(EIGEN_BYTES, bl_decomposition_free, err) : NULL;
     e->answers = e->eigens ? bl_cache_new(ANSWER_BYTES, bl_free, err) : NULL;
     bool ok = e->answers && make_basis(e, err) && make_names(e, err);
-    if (ok && options->atlas) ok = (e->atlas = bl_look_open(options->atlas, model, err)) != NULL;
+    if (ok && options->atlas) ok = (e->atlas = bl_atlas_reader_open(options->atlas, model, err)) != NULL;
     if (ok && make_stories(e, corpus, options, err)) return e;
     bl_explorer_free(e);
     return NULL;
@@ -107,7 +107,7 @@ void bl_explorer_free(bl_explorer *e) {
     if (!e) return;
     size_t V = e->model ? bl_model_config(e->model)->n_vocab : 0;
     bl_stories_free(e->stories);
-    bl_look_free(e->atlas);
+    bl_atlas_reader_free(e->atlas);
     bl_cache_free(e->answers);
     bl_cache_free(e->eigens);
     for (size_t id = 0; e->names && id < V; id++) free(e->names[id]);

@@ -1,7 +1,7 @@
 /* What the explorer's handlers share. */
 #ifndef BL_SERVE_EXPLORER_PRIVATE_H
 #define BL_SERVE_EXPLORER_PRIVATE_H
-#include "atlas/look.h"
+#include "atlas/reader.h"
 #include "serve/explorer.h"
 #include "result/results.h"
 #include "serve/stories.h"
@@ -12,7 +12,7 @@ struct bl_explorer {
     const bl_image_model *image; /* … this, and then only images, corpus_name, info and answers are used */
     const bl_images *images;     /* NULL: none */
     bool site;                   /* a static site is being written */
-    bl_look *atlas;              /* NULL: none */
+    bl_atlas_reader *atlas;      /* NULL: none */
     bl_stories *stories;
     char *corpus_name;
     bl_tree *info;          /* the command line's info */

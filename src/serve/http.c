@@ -6,8 +6,8 @@
  * answer. */
 #include "base/error.h"
 #include "base/memory.h"
-#include "serve/exchange.h"
-#include "serve/guests.h"
+#include "serve/handler.h"
+#include "serve/connections.h"
 #include "serve/hosts.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,16 +29,16 @@ struct bl_server {
     char url[300];
 };
 
-static void on_connection(void *context, struct MHD_Connection *connection, void **guest,
+static void on_connection(void *context, struct MHD_Connection *mhd, void **connection,
                           enum MHD_ConnectionNotificationCode what) {
     bl_service *service = context;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        *guest = info ? bl_guest_enter(service->guests, info->connect_fd) : NULL;
+            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *connection = info ? bl_connection_open(service->connections, info->connect_fd) : NULL;
     } else {
-        bl_guest_leave(*guest);
-        *guest = NULL;
+        bl_connection_close(*connection);
+        *connection = NULL;
     }
 }
 
@@ -46,17 +46,17 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 static void on_log(void *context, const char *format, va_list arguments) {
     static const char refusal[] = "Error processing request (HTTP response code is %u";
     if (strncmp(format, refusal, sizeof refusal - 1) != 0) return;
-    bl_exchange_refuse(context, va_arg(arguments, unsigned));
+    bl_handler_refuse(context, va_arg(arguments, unsigned));
 }
 
 static struct MHD_Daemon *start(bl_server *server, int socket, bool v6, bl_error *err) {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
                      (v6 ? MHD_USE_IPv6 : 0U);
     struct MHD_Daemon *daemon =
-        MHD_start_daemon(flags, 0, NULL, NULL, bl_exchange_handle, &server->service,
+        MHD_start_daemon(flags, 0, NULL, NULL, bl_handler_handle, &server->service,
                          MHD_OPTION_EXTERNAL_LOGGER, on_log, &server->service, MHD_OPTION_LISTEN_SOCKET,
-                         socket, MHD_OPTION_URI_LOG_CALLBACK, bl_exchange_begin, &server->service,
-                         MHD_OPTION_NOTIFY_COMPLETED, bl_exchange_end, &server->service,
+                         socket, MHD_OPTION_URI_LOG_CALLBACK, bl_handler_begin, &server->service,
+                         MHD_OPTION_NOTIFY_COMPLETED, bl_handler_end, &server->service,
                          MHD_OPTION_NOTIFY_CONNECTION, on_connection, &server->service,
                          MHD_OPTION_CONNECTION_LIMIT, (unsigned)MOST_CONNECTIONS,
                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
@@ -90,10 +90,11 @@ static bl_server *serve(const subject *s, const bl_serve_options *options, bl_er
     bool published = bl_hosts_publish(&service->hosts, options->public_origin, err);
     service->explorer = published ? explore(s, options, err) : NULL;
     service->jobs = service->explorer ? bl_jobs_new(err) : NULL;
-    service->guests = service->jobs ? bl_guests_new(PATIENCE, CROWDED, err) : NULL;
+    service->connections = service->jobs ? bl_connections_new(PATIENCE, CROWDED, err) : NULL;
     server->port = options->port;
-    size_t n =
-        service->guests ? bl_listen(options->address, &server->port, sockets, v6, &service->hosts, err) : 0;
+    size_t n = service->connections
+                 ? bl_listen(options->address, &server->port, sockets, v6, &service->hosts, err)
+                 : 0;
     for (size_t i = 0; i < n; i++) {
         server->daemons[i] = server->n_daemons == i ? start(server, sockets[i], v6[i], err) : NULL;
         if (server->daemons[i]) server->n_daemons++;
@@ -129,7 +130,7 @@ void bl_server_free(bl_server *server) {
     if (service->explorer) bl_explorer_stop(service->explorer);
     if (service->jobs) bl_jobs_stop(service->jobs);
     for (size_t i = 0; i < server->n_daemons; i++) MHD_stop_daemon(server->daemons[i]);
-    bl_guests_free(service->guests);
+    bl_connections_free(service->connections);
     bl_jobs_free(service->jobs);
     bl_explorer_free(service->explorer);
     free(server);

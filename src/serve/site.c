@@ -18,7 +18,7 @@
 #include "serve/page.h"
 #include "serve/site_direction.h"
 #include "serve/site_sentence.h"
-#include "serve/subject.h"
+#include "serve/requested.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -194,7 +194,7 @@ static bool choose_texts(site *s, const bl_site_options *options, bl_error *err)
 
 /* Spectra of the directions of `ids` [n], of model and null model. */
 static bool decompose(site *s, const int32_t *ids, size_t n, bl_error *err) {
-    const bl_look_facts *f = bl_look_get_facts(s->explorer->atlas);
+    const bl_atlas_reader_facts *f = bl_atlas_reader_get_facts(s->explorer->atlas);
     size_t d = bl_model_config(s->explorer->model)->d_model;
     for (size_t i = 0; i < n; i++)
         if (!bl_direction_of_row(&s->explorer->basis, (size_t)ids[i], !f->raw, f->centred, s->u + i * d, err))
@@ -214,7 +214,7 @@ static bool write_shard(site *s, size_t at, bl_error *err) {
     int32_t *ids = bl_alloc(s->shard, sizeof *ids, err);
     if (!ids) return false;
     for (size_t id = first; id < first + s->shard && id < s->V; id++)
-        if (bl_look_get_direction(s->explorer->atlas, id)->there) ids[n++] = (int32_t)id;
+        if (bl_atlas_reader_get_direction(s->explorer->atlas, id)->there) ids[n++] = (int32_t)id;
     bool ok = !s->decomposers[0] || n == 0 || decompose(s, ids, n, err);
     bl_tree *root = bl_put_object(&b, NULL, NULL), *directions = bl_put_object(&b, root, "directions");
     for (size_t i = 0; ok && i < n; i++) {
@@ -239,7 +239,7 @@ static bool write_shard(site *s, size_t at, bl_error *err) {
 }
 
 static bool make_decomposers(site *s, bl_error *err) {
-    const bl_look_facts *f = bl_look_get_facts(s->explorer->atlas);
+    const bl_atlas_reader_facts *f = bl_atlas_reader_get_facts(s->explorer->atlas);
     bl_decomposer_options options = {.directions = f->directions, .progress = s->progress};
     bl_bilinear map;
     if (!bl_model_bilinear(s->explorer->model, (size_t)f->layer, &map, err)) return false;
@@ -310,7 +310,7 @@ bool bl_site_write(const bl_model *model, const char *atlas, const char *directo
     s.explorer = bl_explorer_new(model, NULL, &serve, err);
     if (!s.explorer) goto done;
     s.explorer->site = true;
-    if (!bl_look_get_facts(s.explorer->atlas)->complete) {
+    if (!bl_atlas_reader_get_facts(s.explorer->atlas)->complete) {
         bl_fail(err, BL_ERR_INPUT,
                 "%s: the atlas is not finished: give the command that made it again, then write the site",
                 atlas);

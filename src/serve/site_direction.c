@@ -44,10 +44,10 @@ static void put_spectrum(const bl_eigen *eigen, bl_builder *b, bl_tree *at) {
 }
 
 /* "words": for each source [[id, value, …] highest first, [id, value, …] lowest first]. */
-static void put_words(const bl_look_words *words, bl_builder *b, bl_tree *at) {
+static void put_words(const bl_atlas_reader_words *words, bl_builder *b, bl_tree *at) {
     bl_tree *list = bl_put_array(b, at, "words"), *source = NULL, *end = NULL;
     for (size_t i = 0; i < words->n; i++) {
-        const bl_look_word *w = &words->list[i], *before = i ? w - 1 : NULL;
+        const bl_atlas_reader_word *w = &words->list[i], *before = i ? w - 1 : NULL;
         bool begins = !before || before->source != w->source;
         if (begins) source = bl_put_array(b, list, NULL);
         if (begins || before->top != w->top) end = bl_put_array(b, source, NULL);
@@ -97,30 +97,31 @@ static void put_match(const bl_match *m, bl_builder *b, bl_tree *list) {
 
 static bool put_vector(bl_explorer *e, int32_t id, long index, double eigenvalue, bl_site_stories *stories,
                        bl_builder *b, bl_tree *list, bl_error *err) {
-    bl_look_matches found = {0};
-    bl_look_words words = {0};
-    bool ok = bl_look_get_words(e->atlas, id, index, &words, err) &&
-              bl_look_get_matches(e->atlas, id, index, (size_t)bl_look_get_facts(e->atlas)->top, &found, err);
+    bl_atlas_reader_matches found = {0};
+    bl_atlas_reader_words words = {0};
+    bool ok = bl_atlas_reader_get_words(e->atlas, id, index, &words, err) &&
+              bl_atlas_reader_get_matches(e->atlas, id, index,
+                                          (size_t)bl_atlas_reader_get_facts(e->atlas)->top, &found, err);
     bl_tree *out = bl_put_object(b, list, NULL);
     bl_put_integer(b, out, "index", index);
     bl_put_real(b, out, "eigenvalue", eigenvalue);
     bl_put_real(b, out, "bias", rounded((double)words.bias, 6));
-    bl_look_put_evidence(e->atlas, id, index, b, out);
+    bl_atlas_reader_put_evidence(e->atlas, id, index, b, out);
     put_words(&words, b, out);
     bl_tree *matches = bl_put_array(b, out, "matches");
     for (size_t i = 0; ok && i < found.n; i++) {
         put_match(&found.list[i], b, matches);
         ok = refer(stories, &found.list[i], err);
     }
-    bl_look_words_free(&words);
-    bl_look_matches_free(&found);
+    bl_atlas_reader_words_free(&words);
+    bl_atlas_reader_matches_free(&found);
     return ok;
 }
 
 bool bl_site_direction(bl_explorer *e, int32_t id, const bl_eigen *eigen, const bl_eigen *null_eigen,
                        bl_site_stories *stories, bl_builder *b, bl_tree *at, bl_error *err) {
-    const bl_look_direction *d = bl_look_get_direction(e->atlas, (size_t)id);
-    long K = (long)bl_look_n_values(e->atlas) / 2;
+    const bl_atlas_reader_direction *d = bl_atlas_reader_get_direction(e->atlas, (size_t)id);
+    long K = (long)bl_atlas_reader_n_values(e->atlas) / 2;
     bool ok = true;
     if (eigen) put_spectrum(eigen, b, at);
     if (eigen && null_eigen) put_spectrum(null_eigen, b, bl_put_object(b, at, "null"));

@@ -19,7 +19,7 @@ bool bl_site_texts(bl_explorer *e, size_t most, char ***texts, size_t *n, bl_err
     size_t *begin = NULL, stories = 0;
     *n = 0;
     *texts = bl_alloc_zero(most, sizeof **texts, err);
-    bool ok = *texts && bl_look_stories(e->atlas, most, &ids, &begin, &stories, err);
+    bool ok = *texts && bl_atlas_reader_stories(e->atlas, most, &ids, &begin, &stories, err);
     for (size_t i = 0; ok && i < stories; i++) {
         size_t length = begin[i + 1] - begin[i];
         if (length < 2) continue;
@@ -39,7 +39,7 @@ bool bl_site_texts(bl_explorer *e, size_t most, char ***texts, size_t *n, bl_err
 static bool put_why(bl_explorer *e, bl_builder *b, bl_tree *at, bl_why *why, int32_t rival) {
     char token[24], minus[24], key[80];
     const char *const list[] = {minus};
-    const bl_look_facts *f = bl_look_get_facts(e->atlas);
+    const bl_atlas_reader_facts *f = bl_atlas_reader_get_facts(e->atlas);
     bl_direction direction = {.token = token, .centre_unembedding = f->centred, .minus_all = !f->raw};
     snprintf(token, sizeof token, "#%d", (int)why->token);
     snprintf(minus, sizeof minus, "#%d", (int)rival);
@@ -76,7 +76,7 @@ bl_tree *bl_site_sentence(bl_explorer *e, const char *text, bl_error *err) {
     bl_why why = {.text = text,
                   .ids = &ids,
                   .most = TERMS,
-                  .layer = (size_t)bl_look_get_facts(e->atlas)->layer};
+                  .layer = (size_t)bl_atlas_reader_get_facts(e->atlas)->layer};
     if (bl_sentence_read(e->model, text, &ids, err))
         p = bl_predict(e->model, ids.data, ids.n, LIKELIEST, err);
     if (p) {

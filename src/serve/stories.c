@@ -95,11 +95,11 @@ bl_stories *bl_stories_read(const bl_model *model, bl_corpus *corpus, size_t mos
     return NULL;
 }
 
-bl_stories *bl_stories_of_atlas(const bl_model *model, bl_look *look, size_t most, bl_error *err) {
+bl_stories *bl_stories_of_atlas(const bl_model *model, bl_atlas_reader *reader, size_t most, bl_error *err) {
     bl_stories *s = make(model, most, err);
     if (!s) return NULL;
     bl_samples *all = &s->samples;
-    if (bl_look_stories(look, most, &all->ids, &all->begin, &all->n, err)) {
+    if (bl_atlas_reader_stories(reader, most, &all->ids, &all->begin, &all->n, err)) {
         for (size_t p = 0; p < all->begin[all->n]; p++) s->frequencies[all->ids[p]]++;
         s->ready = true;
         return s;

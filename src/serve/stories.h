@@ -1,7 +1,7 @@
 /* The explorer's stories: tokenised once, in the background, bounded. */
 #ifndef BL_SERVE_STORIES_H
 #define BL_SERVE_STORIES_H
-#include "atlas/look.h"
+#include "atlas/reader.h"
 
 typedef struct bl_stories bl_stories;
 
@@ -9,7 +9,7 @@ typedef struct bl_stories bl_stories;
  * bl_stories_free. */
 bl_stories *bl_stories_read(const bl_model *model, bl_corpus *corpus, size_t most, bl_error *err);
 /* The atlas's own stories, there at once. */
-bl_stories *bl_stories_of_atlas(const bl_model *model, bl_look *look, size_t most, bl_error *err);
+bl_stories *bl_stories_of_atlas(const bl_model *model, bl_atlas_reader *reader, size_t most, bl_error *err);
 /* Stops reading. */
 void bl_stories_free(bl_stories *stories);
 /* Everything, waiting until it is read; stays valid. Fails with what the reading failed with, or

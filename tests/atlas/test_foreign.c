@@ -1,7 +1,7 @@
 /* An atlas that somebody else has made or changed: refused at once, by every reader, and never run. */
 #include "support.h"
 #include "atlas/foreign.h"
-#include "atlas/look.h"
+#include "atlas/reader.h"
 #include <bilens/atlas.h>
 #include <sqlite3.h>
 #include <fcntl.h>
@@ -40,8 +40,8 @@ static void refused(const bl_model *model, const char *sql, const char *part) {
     if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK) fail_msg("%s: %s", sql, sqlite3_errmsg(db));
     sqlite3_close(db);
     alarm(60);
-    bl_look *look = bl_look_open(path, model, &err);
-    if (look) fail_msg("taken: %s", sql);
+    bl_atlas_reader *reader = bl_atlas_reader_open(path, model, &err);
+    if (reader) fail_msg("taken: %s", sql);
     assert_int_equal(err.code, BL_ERR_INPUT);
     if (!strstr(err.message, part)) fail_msg("%s: '%s' is not in: %s", sql, part, err.message);
     bl_foreign_atlas file;
@@ -120,17 +120,17 @@ static void changed_meanwhile(void **state) {
     bl_error err = {0};
     int32_t *ids;
     size_t *begin, n;
-    bl_look *look = bl_look_open(whole, model, &err);
-    assert_non_null(look);
-    assert_true(bl_look_stories(look, 4, &ids, &begin, &n, &err));
+    bl_atlas_reader *reader = bl_atlas_reader_open(whole, model, &err);
+    assert_non_null(reader);
+    assert_true(bl_atlas_reader_stories(reader, 4, &ids, &begin, &n, &err));
     free(ids), free(begin);
     const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
     assert_int_equal(utimensat(AT_FDCWD, whole, times, 0), 0);
-    assert_false(bl_look_stories(look, 4, &ids, &begin, &n, &err));
+    assert_false(bl_atlas_reader_stories(reader, 4, &ids, &begin, &n, &err));
     assert_int_equal(err.code, BL_ERR_IO);
     assert_non_null(strstr(err.message, "has changed"));
     assert_null(strstr(err.message, whole)); /* the server's page shows it */
-    bl_look_free(look);
+    bl_atlas_reader_free(reader);
     bl_model_free(model);
 }
 

@@ -6,7 +6,7 @@
 
 typedef struct problem {
     bl_attend a;
-    float *table, *angles, *moved, *scratch;
+    float *table, *angles, *attended, *scratch;
     bl_rotary rotary;
     int32_t *ids;
     size_t N, V;
@@ -23,10 +23,10 @@ static problem make(size_t n, size_t k, size_t columns, float size, bool bilinea
     p.table =
         calloc((rows + 1) * 4 * k, sizeof *p.table); /* a row more, for what is fetched of the next head */
     p.angles = calloc(n * k, sizeof *p.angles);
-    p.moved = calloc(groups * p.N, sizeof *p.moved);
+    p.attended = calloc(groups * p.N, sizeof *p.attended);
     p.scratch = calloc(2 * (p.N * k + BL_ATTEND_BLOCK * (k + p.N)) + groups * p.N, sizeof *p.scratch);
     p.ids = calloc(n, sizeof *p.ids);
-    assert_true(p.table && p.angles && p.moved && p.scratch && p.ids);
+    assert_true(p.table && p.angles && p.attended && p.scratch && p.ids);
     for (size_t i = 0; i < rows * 4 * k; i++) p.table[i] = size * draw();
     for (size_t i = 0; i < n * k / 2; i++) {
         float angle = 3 * draw();
@@ -35,7 +35,7 @@ static problem make(size_t n, size_t k, size_t columns, float size, bool bilinea
     }
     for (size_t i = 0; i < n; i++) p.ids[i] = (int32_t)(fabsf(draw()) * 49);
     for (size_t i = 0; i < n; i++)
-        for (size_t c = 0; c < columns; c++) p.moved[(c / 12 * p.N + i) * 12 + c % 12] = draw();
+        for (size_t c = 0; c < columns; c++) p.attended[(c / 12 * p.N + i) * 12 + c % 12] = draw();
     p.a = (bl_attend){.n = n,
                       .k = k,
                       .columns = columns,
@@ -44,7 +44,7 @@ static problem make(size_t n, size_t k, size_t columns, float size, bool bilinea
                       .stride = 4 * k,
                       .queries2 = bilinear ? p.table + 2 * k : NULL,
                       .keys2 = bilinear ? p.table + 3 * k : NULL,
-                      .moved = p.moved,
+                      .attended = p.attended,
                       .turned = p.scratch,
                       .panel = p.scratch + 2 * p.N * k};
     p.rotary = (bl_rotary){n, k / 2, p.angles, p.angles + n * k / 2};
@@ -56,7 +56,7 @@ static problem make(size_t n, size_t k, size_t columns, float size, bool bilinea
 static void drop(problem *p) {
     free(p->table);
     free(p->angles);
-    free(p->moved);
+    free(p->attended);
     free(p->scratch);
     free(p->ids);
 }
@@ -92,7 +92,7 @@ static void plainly(const bl_attend *a, size_t N, double *expected) {
             expected[p * a->columns + c] = 0;
             for (size_t j = 0; j <= p; j++)
                 expected[p * a->columns + c] +=
-                    weight[j] / sum * (double)a->moved[(c / 12 * N + j) * 12 + c % 12];
+                    weight[j] / sum * (double)a->attended[(c / 12 * N + j) * 12 + c % 12];
         }
     }
 }

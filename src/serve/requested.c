@@ -1,5 +1,5 @@
 /* Directions out of parameters, and their decompositions, kept under the directions' canonical texts. */
-#include "serve/subject.h"
+#include "serve/requested.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -50,7 +50,7 @@ static bool read_contrast(bl_call *call, bl_direction *direction) {
 }
 
 /* The direction from `direction` alone. */
-static bool read_text(bl_call *call, bl_topic *t, const char *text) {
+static bool read_text(bl_call *call, bl_requested *t, const char *text) {
     static const char *const others[] = {"token", "minus", "contrast", "centre"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (bl_request_text(call->request, others[i]))
@@ -67,7 +67,7 @@ static bool read_text(bl_call *call, bl_topic *t, const char *text) {
 }
 
 /* The direction from token, minus, contrast and centre. */
-static bool read_parts(bl_call *call, bl_topic *t) {
+static bool read_parts(bl_call *call, bl_requested *t) {
     const bl_request *r = call->request;
     const char *minus;
     t->direction = (bl_direction){.token = bl_request_text(r, "token"), .minus = t->minus};
@@ -82,11 +82,11 @@ static bool read_parts(bl_call *call, bl_topic *t) {
            bl_request_flag(r, "centre", &t->direction.centre_unembedding, &call->err);
 }
 
-bool bl_topic_read(bl_call *call, bl_topic *t) {
+bool bl_requested_read(bl_call *call, bl_requested *t) {
     const bl_request *r = call->request;
     const char *text = bl_request_text(r, "direction");
     bl_error *err = &call->err;
-    *t = (bl_topic){0};
+    *t = (bl_requested){0};
     if (!(text ? read_text(call, t, text) : read_parts(call, t)) ||
         !bl_request_count(r, "layer", 0, 1000000, &t->layer, err) ||
         !bl_request_flag(r, "null", &t->null_model, err))
@@ -101,12 +101,12 @@ bool bl_topic_read(bl_call *call, bl_topic *t) {
                    n_layer - 1);
 }
 
-bool bl_topic_in_atlas(const bl_explorer *e, const bl_topic *t) {
+bool bl_requested_in_atlas(const bl_explorer *e, const bl_requested *t) {
     if (!e->atlas) return false;
-    const bl_look_facts *f = bl_look_get_facts(e->atlas);
+    const bl_atlas_reader_facts *f = bl_atlas_reader_get_facts(e->atlas);
     return f->complete && !t->null_model && t->layer == f->layer && !t->direction.n_minus &&
            t->direction.minus_all == !f->raw && t->direction.centre_unembedding == f->centred &&
-           bl_look_get_direction(e->atlas, (size_t)t->id)->there;
+           bl_atlas_reader_get_direction(e->atlas, (size_t)t->id)->there;
 }
 
 static void default_indices(long n, long indices[BL_MOST_INDICES], size_t *count) {
@@ -140,19 +140,19 @@ bool bl_indices_read(bl_call *call, const char *name, long indices[BL_MOST_INDIC
 }
 
 /* The layer, or its null draw. */
-static bool choose_map(bl_explorer *e, const bl_topic *t, bl_bilinear *map, bl_error *err) {
+static bool choose_map(bl_explorer *e, const bl_requested *t, bl_bilinear *map, bl_error *err) {
     if (!bl_model_bilinear(e->model, t->layer, map, err)) return false;
     if (!t->null_model) return true;
     bl_bilinear *draw = &e->null_models[t->layer];
     pthread_mutex_lock(&e->lock);
-    bool ok = draw->left ||
-              bl_bilinear_null(map, e->atlas ? bl_look_get_facts(e->atlas)->seed : 0, draw, NULL, err);
+    bool ok = draw->left || bl_bilinear_null(map, e->atlas ? bl_atlas_reader_get_facts(e->atlas)->seed : 0,
+                                             draw, NULL, err);
     *map = *draw;
     pthread_mutex_unlock(&e->lock);
     return ok;
 }
 
-static decomposition *decompose(bl_explorer *e, const bl_topic *t, size_t k, bl_error *err) {
+static decomposition *decompose(bl_explorer *e, const bl_requested *t, size_t k, bl_error *err) {
     bl_bilinear map = {0};
     decomposition *out = bl_alloc_zero(1, sizeof *out, err);
     float *u = bl_alloc(bl_model_config(e->model)->d_model, sizeof *u, err);
@@ -167,7 +167,7 @@ static decomposition *decompose(bl_explorer *e, const bl_topic *t, size_t k, bl_
 }
 
 /* The canonical text, so that "swim" and "#2231" are the same. */
-static char *key_of(const bl_explorer *e, const bl_topic *t, bl_error *err) {
+static char *key_of(const bl_explorer *e, const bl_requested *t, bl_error *err) {
     bl_buffer out = {0};
     char *text = bl_direction_text(&t->direction, &e->basis, err);
     if (!text) return NULL;
@@ -176,7 +176,7 @@ static char *key_of(const bl_explorer *e, const bl_topic *t, bl_error *err) {
     return bl_buffer_take(&out, err);
 }
 
-bl_cached *bl_topic_eigen(bl_call *call, const bl_topic *t, const long *indices, size_t count) {
+bl_cached *bl_requested_eigen(bl_call *call, const bl_requested *t, const long *indices, size_t count) {
     bl_explorer *e = call->explorer;
     long n = (long)bl_interaction_size(e->model), k = 4;
     for (size_t i = 0; i < count; i++) {

@@ -1,7 +1,8 @@
 /* Top inputs of thousands of vectors: a matrix product over mlp_in, and bounded lists (docs/specification.md,
  * 6). */
-#ifndef BL_ATLAS_SWEEP_H
-#define BL_ATLAS_SWEEP_H
+#ifndef BL_ATLAS_BEST_INPUTS_H
+#define BL_ATLAS_BEST_INPUTS_H
+#include "base/ranks.h"
 #include <bilens/scan.h>
 
 /* A story's best position for one vector. */
@@ -26,15 +27,22 @@ void bl_hits_offer(bl_hits *hits, size_t j, const bl_hit *hit);
  * in order. */
 void bl_hits_offer_run(bl_hits *hits, size_t j, uint32_t story, const float *s, size_t n, float bias);
 
-typedef struct bl_sweep bl_sweep;
+/* Rank 0's `all`, made by bl_hits_init with the shape of `mine`, gets the best of all ranks' lists, whose
+ * stories differ: what one process would have found. All ranks call these two together. */
+bool bl_hits_gather(const bl_ranks *ranks, const bl_hits *mine, bl_hits *all, bl_error *err);
+/* Rank 0's lists to all. */
+bool bl_hits_share(const bl_ranks *ranks, bl_hits *hits, bl_error *err);
+
+typedef struct bl_best_inputs bl_best_inputs;
 /* v [J, n] is kept by pointer, n = bl_interaction_size. */
-bl_sweep *bl_sweep_new(const bl_model *model, size_t layer, const float *v, size_t J, bl_error *err);
-void bl_sweep_free(bl_sweep *sweep);
+bl_best_inputs *bl_best_inputs_new(const bl_model *model, size_t layer, const float *v, size_t J,
+                                   bl_error *err);
+void bl_best_inputs_free(bl_best_inputs *search);
 /* Positions after which a chunk of stories should be closed. */
-size_t bl_sweep_chunk(void);
+size_t bl_best_inputs_chunk(void);
 /* Offers all positions of `count` consecutive stories to all vectors: story first + i has ids[i]
- * [lengths[i]], lengths <= n_ctx, in all fewer than bl_sweep_chunk() + n_ctx positions. Stories must come in
- * order. */
-bool bl_sweep_run(bl_sweep *sweep, uint32_t first, const int32_t *const *ids, const size_t *lengths,
-                  size_t count, bl_hits *hits, bl_error *err);
+ * [lengths[i]], lengths <= n_ctx, in all fewer than bl_best_inputs_chunk() + n_ctx positions. Stories must
+ * come in order. */
+bool bl_best_inputs_run(bl_best_inputs *search, uint32_t first, const int32_t *const *ids,
+                        const size_t *lengths, size_t count, bl_hits *hits, bl_error *err);
 #endif

@@ -6,7 +6,7 @@
  * stories, are one sgemm each by one thread, and every (vector, story) run of a tile is reduced to its best
  * position while it is still in cache, so that all goes at the speed of sgemm. A tile of vectors belongs to
  * one thread: its lists need no lock, and stories come in order, so equal ones stay behind. */
-#include "atlas/sweep.h"
+#include "atlas/best_inputs.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -21,7 +21,7 @@
 #define POSITIONS 512
 #define CHUNK 8192
 
-struct bl_sweep {
+struct bl_best_inputs {
     const bl_model *model;
     size_t layer, d, n, J, T, threads;
     const float *v;
@@ -47,20 +47,21 @@ void bl_hits_free(bl_hits *hits) {
     *hits = (bl_hits){0};
 }
 
-size_t bl_sweep_chunk(void) { return CHUNK; }
+size_t bl_best_inputs_chunk(void) { return CHUNK; }
 
-bl_sweep *bl_sweep_new(const bl_model *model, size_t layer, const float *v, size_t J, bl_error *err) {
+bl_best_inputs *bl_best_inputs_new(const bl_model *model, size_t layer, const float *v, size_t J,
+                                   bl_error *err) {
     const bl_config *c = bl_model_config(model);
-    bl_sweep *w = bl_alloc_zero(1, sizeof *w, err);
+    bl_best_inputs *w = bl_alloc_zero(1, sizeof *w, err);
     if (!w) return NULL;
-    *w = (bl_sweep){.model = model,
-                    .layer = layer,
-                    .d = c->d_model,
-                    .n = bl_interaction_size(model),
-                    .J = J,
-                    .T = c->n_ctx,
-                    .v = v,
-                    .threads = (size_t)bl_threads()};
+    *w = (bl_best_inputs){.model = model,
+                          .layer = layer,
+                          .d = c->d_model,
+                          .n = bl_interaction_size(model),
+                          .J = J,
+                          .T = c->n_ctx,
+                          .v = v,
+                          .threads = (size_t)bl_threads()};
     size_t rows, count;
     if (!bl_add_size(CHUNK, w->T, &rows) || !bl_mul_size(rows, w->d, &count)) count = SIZE_MAX;
     w->x = bl_alloc(count, sizeof *w->x, err);
@@ -73,11 +74,11 @@ bl_sweep *bl_sweep_new(const bl_model *model, size_t layer, const float *v, size
         ok = w->workspaces[t] && w->tiles[t];
     }
     if (ok) return w;
-    bl_sweep_free(w);
+    bl_best_inputs_free(w);
     return NULL;
 }
 
-void bl_sweep_free(bl_sweep *w) {
+void bl_best_inputs_free(bl_best_inputs *w) {
     if (!w) return;
     for (size_t t = 0; t < w->threads; t++) {
         if (w->workspaces) bl_workspace_free(w->workspaces[t]);
@@ -131,7 +132,7 @@ typedef struct chunk {
 } chunk;
 
 /* Vectors j0 … j0 + rows - 1 against the whole chunk, by one thread. */
-static void sweep_tile(const bl_sweep *w, const chunk *c, size_t j0, size_t rows, bl_hits *hits) {
+static void search_tile(const bl_best_inputs *w, const chunk *c, size_t j0, size_t rows, bl_hits *hits) {
     float *tile = w->tiles[omp_get_thread_num()];
     for (size_t a = 0, b; a < c->count; a = b) {
         for (b = a; b < c->count && (b == a || c->begin[b + 1] - c->begin[a] <= POSITIONS);) b++;
@@ -151,7 +152,7 @@ static void sweep_tile(const bl_sweep *w, const chunk *c, size_t j0, size_t rows
 }
 
 typedef struct activations {
-    bl_sweep *sweep;
+    bl_best_inputs *search;
     const int32_t *const *ids;
     const size_t *lengths, *begin;
 } activations;
@@ -159,7 +160,7 @@ typedef struct activations {
 /* mlp_in of story i to its rows of x. */
 static bool activate(void *context, size_t i, size_t thread, bl_error *err) {
     const activations *a = context;
-    const bl_sweep *w = a->sweep;
+    const bl_best_inputs *w = a->search;
     if (!a->lengths[i]) return true;
     bl_view x =
         bl_forward_mlp_in(w->model, w->workspaces[thread], a->ids[i], a->lengths[i], w->layer, NULL, err);
@@ -172,8 +173,8 @@ static bool activate(void *context, size_t i, size_t thread, bl_error *err) {
            bl_fail(err, BL_ERR_NUMERIC, "an activation is not finite: the weights hold NaN or infinity");
 }
 
-bool bl_sweep_run(bl_sweep *w, uint32_t first, const int32_t *const *ids, const size_t *lengths, size_t count,
-                  bl_hits *hits, bl_error *err) {
+bool bl_best_inputs_run(bl_best_inputs *w, uint32_t first, const int32_t *const *ids, const size_t *lengths,
+                        size_t count, bl_hits *hits, bl_error *err) {
     size_t *begin = bl_alloc(count + 1, sizeof *begin, err);
     if (!begin) return false;
     begin[0] = 0;
@@ -187,7 +188,39 @@ bool bl_sweep_run(bl_sweep *w, uint32_t first, const int32_t *const *ids, const 
     size_t tiles = (w->J + VECTORS - 1) / VECTORS;
 #pragma omp parallel for schedule(dynamic, 1)
     for (size_t t = 0; t < tiles; t++)
-        sweep_tile(w, &c, t * VECTORS, w->J - t * VECTORS < VECTORS ? w->J - t * VECTORS : VECTORS, hits);
+        search_tile(w, &c, t * VECTORS, w->J - t * VECTORS < VECTORS ? w->J - t * VECTORS : VECTORS, hits);
     free(begin);
     return true;
+}
+
+bool bl_hits_gather(const bl_ranks *ranks, const bl_hits *mine, bl_hits *all, bl_error *err) {
+    size_t counts = mine->J * sizeof *mine->have, lists = mine->J * mine->top * sizeof *mine->list;
+    bl_gathered got = {0};
+    char *message = bl_alloc(counts + lists, 1, err);
+    if (message) {
+        memcpy(message, mine->have, counts);
+        memcpy(message + counts, mine->list, lists);
+    }
+    bool ok = bl_ranks_agree(ranks, message != NULL, err) &&
+              bl_ranks_gather(ranks, message, counts + lists, &got, err);
+    for (int r = 0; ok && ranks->rank == 0 && r < ranks->size; r++) {
+        const char *data = got.data + got.begin[r];
+        for (size_t j = 0; j < mine->J; j++) {
+            uint32_t have;
+            memcpy(&have, data + j * sizeof have, sizeof have);
+            for (size_t i = 0; i < have; i++) {
+                bl_hit hit;
+                memcpy(&hit, data + counts + (j * mine->top + i) * sizeof hit, sizeof hit);
+                bl_hits_offer(all, j, &hit);
+            }
+        }
+    }
+    bl_gathered_free(&got);
+    free(message);
+    return ok;
+}
+
+bool bl_hits_share(const bl_ranks *ranks, bl_hits *hits, bl_error *err) {
+    return bl_ranks_share(ranks, hits->have, hits->J * sizeof *hits->have, err) &&
+           bl_ranks_share(ranks, hits->list, hits->J * hits->top * sizeof *hits->list, err);
 }

@@ -1,6 +1,6 @@
 /* Stories out of the atlas's table, a chunk at a time for every rank. */
-#ifndef BL_ATLAS_FEED_H
-#define BL_ATLAS_FEED_H
+#ifndef BL_ATLAS_CHUNKS_H
+#define BL_ATLAS_CHUNKS_H
 #include "atlas/atlas_private.h"
 
 /* Consecutive stories: first, first + 1, … */
@@ -14,18 +14,18 @@ typedef struct bl_chunk {
 } bl_chunk;
 
 /* Zero-initialise. */
-typedef struct bl_feed {
+typedef struct bl_chunks {
     const bl_atlas *atlas;
     bl_story_reader reader; /* rank 0's */
     bl_chunk chunk;         /* this rank's part of the round; count may be 0 */
     uint64_t next;          /* the story after the round */
     bool ended;             /* the round is empty: there are no more */
-} bl_feed;
+} bl_chunks;
 
 /* Stories from `first` on; on rank 0 the table is opened. */
-bool bl_feed_open(bl_feed *feed, const bl_atlas *atlas, uint64_t first, bl_error *err);
+bool bl_chunks_open(bl_chunks *chunks, const bl_atlas *atlas, uint64_t first, bl_error *err);
 /* The next round, a chunk a rank in rank order: all ranks call it, and fail together when one is not `ok`.
  * Chunks are cut alike however many ranks there are. */
-bool bl_feed_next(bl_feed *feed, bool ok, bl_error *err);
-void bl_feed_close(bl_feed *feed);
+bool bl_chunks_next(bl_chunks *chunks, bool ok, bl_error *err);
+void bl_chunks_close(bl_chunks *chunks);
 #endif

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "serve/explorer_private.h"
-#include "serve/subject.h"
+#include "serve/requested.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,15 +19,17 @@ typedef struct route {
 static const route routes[] = {
     {"/api/info", BL_EFFORT_QUICK, false, "", bl_api_info},
     {"/api/tokens", BL_EFFORT_QUICK, false, "q sort ascending limit offset least whole reads", bl_api_tokens},
-    {"/api/eigen", BL_EFFORT_MEDIUM, true, BL_TOPIC_PARAMETERS " eigs*", bl_api_eigen},
-    {"/api/scan", BL_EFFORT_LONG, true, BL_TOPIC_PARAMETERS " eigs* top stories heads", bl_api_scan},
-    {"/api/heads", BL_EFFORT_LONG, true, BL_TOPIC_PARAMETERS " distance k", bl_api_heads},
+    {"/api/eigen", BL_EFFORT_MEDIUM, true, BL_REQUESTED_PARAMETERS " eigs*", bl_api_eigen},
+    {"/api/scan", BL_EFFORT_LONG, true, BL_REQUESTED_PARAMETERS " eigs* top stories heads", bl_api_scan},
+    {"/api/heads", BL_EFFORT_LONG, true, BL_REQUESTED_PARAMETERS " distance k", bl_api_heads},
     {"/api/sentence", BL_EFFORT_MEDIUM, true, "text", bl_api_sentence},
     {"/api/sentence/excited", BL_EFFORT_MEDIUM, true, "text position limit", bl_api_excited},
-    {"/api/sentence/contributions", BL_EFFORT_MEDIUM, true, BL_TOPIC_PARAMETERS " text position index",
+    {"/api/sentence/contributions", BL_EFFORT_MEDIUM, true, BL_REQUESTED_PARAMETERS " text position index",
      bl_api_contributions},
-    {"/api/evidence", BL_EFFORT_LONG, true, BL_TOPIC_PARAMETERS " eigs* stories controls", bl_api_evidence},
-    {"/api/explain", BL_EFFORT_MEDIUM, true, BL_TOPIC_PARAMETERS " text position most eigs*", bl_api_explain},
+    {"/api/evidence", BL_EFFORT_LONG, true, BL_REQUESTED_PARAMETERS " eigs* stories controls",
+     bl_api_evidence},
+    {"/api/explain", BL_EFFORT_MEDIUM, true, BL_REQUESTED_PARAMETERS " text position most eigs*",
+     bl_api_explain},
 };
 
 static const route image_routes[] = {
@@ -135,7 +137,7 @@ static void use_cached(bl_answer *answer, bl_cached *cached) {
 }
 
 static void fail(bl_answer *answer, bl_call *call) {
-    if (call->explorer->atlas && bl_look_is_own(call->explorer->atlas, &call->err)) {
+    if (call->explorer->atlas && bl_atlas_reader_is_own(call->explorer->atlas, &call->err)) {
         call->status = 0;
         call->code = NULL;
     }

@@ -1,8 +1,8 @@
 /* Reading checked values out of parsed JSON. A reader knows where it is: a failure names the path of the key
  * ("eigen.vectors[3].index"), what was expected and what was found. The first failure counts; its error is
  * BL_ERR_INPUT. */
-#ifndef BL_RESULT_READER_H
-#define BL_RESULT_READER_H
+#ifndef BL_RESULT_JSON_READER_H
+#define BL_RESULT_JSON_READER_H
 #include <bilens/base.h>
 #include <jansson.h>
 

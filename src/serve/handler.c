@@ -1,5 +1,5 @@
 /* One request and its answer: what is refused and why, and the headers that every answer bears. */
-#include "serve/exchange.h"
+#include "serve/handler.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -18,8 +18,8 @@
 typedef struct exchange {
     bl_job job; /* first */
     bl_service *service;
-    struct MHD_Connection *connection;
-    bl_guest *guest;
+    struct MHD_Connection *mhd;
+    bl_connection *connection;
     char *uri, *body;
     size_t body_n, body_capacity;
     bl_request request;
@@ -29,26 +29,26 @@ typedef struct exchange {
     bool browser;        /* by what it calls itself */
 } exchange;
 
-void *bl_exchange_begin(void *service, const char *uri, struct MHD_Connection *connection) {
+void *bl_handler_begin(void *service, const char *uri, struct MHD_Connection *connection) {
     exchange *x = bl_alloc_zero(1, sizeof *x, NULL);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     if (!x) return NULL;
     x->service = service;
-    x->connection = connection;
-    x->guest = info ? info->socket_context : NULL;
+    x->mhd = connection;
+    x->connection = info ? info->socket_context : NULL;
     x->uri = bl_strdup(bl_hosts_path(&x->service->hosts, uri), NULL);
-    bl_guest_begins(x->guest, connection);
+    bl_connection_begin_request(x->connection, connection);
     return x;
 }
 
-void bl_exchange_end(void *service, struct MHD_Connection *connection, void **context,
-                     enum MHD_RequestTerminationCode why) {
+void bl_handler_end(void *service, struct MHD_Connection *connection, void **context,
+                    enum MHD_RequestTerminationCode why) {
     exchange *x = *context;
     (void)service, (void)connection, (void)why;
     *context = NULL;
     if (!x) return;
-    bl_guest_done(x->guest);
+    bl_connection_idle(x->connection);
     bl_request_free(&x->request);
     bl_answer_release(&x->answer);
     free(x->body);
@@ -78,9 +78,9 @@ static void add_common(struct MHD_Response *response) {
 static enum MHD_Result send_response(exchange *x, unsigned status, struct MHD_Response *response) {
     if (!response) return MHD_NO;
     add_common(response);
-    enum MHD_Result result = MHD_queue_response(x->connection, status, response);
+    enum MHD_Result result = MHD_queue_response(x->mhd, status, response);
     MHD_destroy_response(response);
-    bl_guest_answered(x->guest);
+    bl_connection_sending(x->connection);
     return result;
 }
 
@@ -143,7 +143,7 @@ static header find_header(struct MHD_Connection *connection, const char *name) {
 /* A page of another origin may neither post here nor make requests of the API; a browser says so in these
  * headers. */
 static bool is_foreign(exchange *x, const char *host, bool api) {
-    header origin = find_header(x->connection, "Origin"), site = find_header(x->connection, "Sec-Fetch-Site");
+    header origin = find_header(x->mhd, "Origin"), site = find_header(x->mhd, "Sec-Fetch-Site");
     if (origin.count > 1 || (origin.count && !bl_hosts_own_page(&x->service->hosts, origin.value, host)))
         return true;
     return api && site.count &&
@@ -152,7 +152,7 @@ static bool is_foreign(exchange *x, const char *host, bool api) {
 
 /* The body's length as the headers have it: false when it is too long to be read even for nothing. */
 static bool length_is_bearable(exchange *x) {
-    header length = find_header(x->connection, "Content-Length");
+    header length = find_header(x->mhd, "Content-Length");
     if (!length.count) return true;
     errno = 0;
     unsigned long long n = strtoull(length.value, NULL, 10);
@@ -163,7 +163,7 @@ static bool length_is_bearable(exchange *x) {
 
 static bool is_form(exchange *x) {
     static const char form[] = "application/x-www-form-urlencoded";
-    header type = find_header(x->connection, "Content-Type");
+    header type = find_header(x->mhd, "Content-Type");
     return type.count == 1 && strncasecmp(type.value, form, sizeof form - 1) == 0 &&
            strchr("; \t", type.value[sizeof form - 1]);
 }
@@ -171,24 +171,23 @@ static bool is_form(exchange *x) {
 /* Two lengths, or a length beside chunks: a proxy in front may take the other one, and see the next
  * request where this one has a body. */
 static bool length_is_ambiguous(exchange *x) {
-    header length = find_header(x->connection, "Content-Length"),
-           coding = find_header(x->connection, "Transfer-Encoding");
+    header length = find_header(x->mhd, "Content-Length"), coding = find_header(x->mhd, "Transfer-Encoding");
     return length.count + coding.count > 1 || (coding.count && strcasecmp(coding.value, "chunked") != 0);
 }
 
 static bool is_browser(exchange *x) {
-    header agent = find_header(x->connection, "User-Agent");
+    header agent = find_header(x->mhd, "User-Agent");
     return agent.count && strncmp(agent.value, "Mozilla/", 8) == 0;
 }
 
 /* Headers are there. MHD_YES with x->answered false to go on reading. */
 static enum MHD_Result look_at(exchange *x, const char *method) {
     x->seen = true;
-    bl_guest_heard(x->guest);
+    bl_connection_end_request(x->connection);
     if (!x->uri) return refuse(x, 503, "out of memory");
     bool api = strncmp(x->uri, "/api/", 5) == 0, post = strcmp(method, "POST") == 0;
     bool read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-    header host = find_header(x->connection, "Host");
+    header host = find_header(x->mhd, "Host");
     x->answered = true;
     x->browser = is_browser(x);
     if (!read && !post) return refuse(x, 405, "only GET, HEAD and POST are known here");
@@ -234,7 +233,7 @@ static bool matches(const char *list, const char *etag) {
 static enum MHD_Result send_file(exchange *x, const char *path) {
     const bl_page_file *file = bl_page_find(path);
     if (!file) return refuse(x, 404, "there is no such page");
-    header known = find_header(x->connection, "If-None-Match");
+    header known = find_header(x->mhd, "If-None-Match");
     bool same = known.count == 1 && matches(known.value, file->etag);
     struct MHD_Response *response =
         MHD_create_response_from_buffer(same ? 0 : file->size, (void *)(uintptr_t)file->data,
@@ -259,7 +258,7 @@ static enum MHD_Result send_onward(exchange *x) {
 
 static bool nobody_waits(void *context) {
     const exchange *x = context;
-    return atomic_load(&x->service->stop) || bl_guest_gone(x->guest, x->browser);
+    return atomic_load(&x->service->stop) || bl_connection_is_gone(x->connection, x->browser);
 }
 
 /* In one of the jobs' threads. */
@@ -268,7 +267,7 @@ static void run(bl_job *job) {
     if (nobody_waits(x)) bl_answer_error(&x->answer, 503, "the request was given up");
     else bl_explorer_answer(x->service->explorer, &x->request, nobody_waits, x, &x->answer);
     x->answered = true;
-    MHD_resume_connection(x->connection);
+    MHD_resume_connection(x->mhd);
 }
 
 static enum MHD_Result dispatch(exchange *x) {
@@ -285,19 +284,19 @@ static enum MHD_Result dispatch(exchange *x) {
     if (strncmp(x->uri, "/api/", 5) != 0) return send_file(x, x->uri);
     if (!bl_explorer_route(x->service->explorer, x->uri, &effort))
         return refuse(x, 404, "there is no such path in the API: see docs/api.md");
-    bl_guest_served(x->guest);
+    bl_connection_working(x->connection);
     x->job.run = run;
-    MHD_suspend_connection(x->connection);
+    MHD_suspend_connection(x->mhd);
     if (bl_jobs_add(x->service->jobs, effort, &x->job)) return MHD_YES;
     bl_answer_error(&x->answer, 503, "the server is busy: try again");
     x->answered = true;
-    MHD_resume_connection(x->connection);
+    MHD_resume_connection(x->mhd);
     return MHD_YES;
 }
 
-enum MHD_Result bl_exchange_handle(void *service, struct MHD_Connection *connection, const char *url,
-                                   const char *method, const char *version, const char *upload,
-                                   size_t *upload_size, void **context) {
+enum MHD_Result bl_handler_handle(void *service, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_size, void **context) {
     exchange *x = *context;
     (void)service, (void)connection, (void)url, (void)version;
     if (!x) return MHD_NO;
@@ -311,7 +310,7 @@ static bool headers_are_there(void *request) {
     return MHD_get_connection_info(request, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE) != NULL;
 }
 
-void bl_exchange_refuse(bl_service *service, unsigned status) {
+void bl_handler_refuse(bl_service *service, unsigned status) {
     static const struct {
         unsigned status;
         const char *phrase, *message;
@@ -331,7 +330,8 @@ void bl_exchange_refuse(bl_service *service, unsigned status) {
         for (size_t k = 0; k < N_COMMON; k++)
             bl_buffer_print(&out, "%s: %s\r\n", common_headers[k][0], common_headers[k][1]);
         bl_buffer_print(&out, "\r\n%s", answer.text);
-        if (!out.failed) (void)bl_guests_refuse(service->guests, headers_are_there, out.data, out.n);
+        if (!out.failed)
+            (void)bl_connections_refuse(service->connections, headers_are_there, out.data, out.n);
     }
     bl_buffer_free(&out);
     bl_answer_release(&answer);

@@ -1,4 +1,4 @@
-#include "result/reader.h"
+#include "result/json_reader.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/visible.h"

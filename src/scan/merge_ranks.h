@@ -1,7 +1,7 @@
 /* Lists of best matches that several ranks made, each from its own stories, become one. All ranks call these
  * together. */
-#ifndef BL_SCAN_EXCHANGE_H
-#define BL_SCAN_EXCHANGE_H
+#ifndef BL_SCAN_MERGE_RANKS_H
+#define BL_SCAN_MERGE_RANKS_H
 #include "base/ranks.h"
 #include "scan/top.h"
 

@@ -1,9 +1,9 @@
 /* Rank 0 reads the table and hands the chunks out: of each round one message to all, from which each takes
  * its own.
  *
- * A chunk has about a sixteenth of the corpus, at most what the sweep takes at once: so there is work for
- * several ranks in a small corpus. */
-#include "atlas/feed.h"
+ * A chunk has about a sixteenth of the corpus, at most what bl_best_inputs_run takes at once: so there is
+ * work for several ranks in a small corpus. */
+#include "atlas/chunks.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -12,18 +12,18 @@
 
 #define PARTS 16
 
-bool bl_feed_open(bl_feed *f, const bl_atlas *a, uint64_t first, bl_error *err) {
+bool bl_chunks_open(bl_chunks *f, const bl_atlas *a, uint64_t first, bl_error *err) {
     f->atlas = a;
     f->next = first;
     return a->ranks.rank > 0 || bl_story_reader_open(&f->reader, a, first, err);
 }
 
-void bl_feed_close(bl_feed *f) {
+void bl_chunks_close(bl_chunks *f) {
     bl_story_reader_close(&f->reader);
     free(f->chunk.ids);
     free(f->chunk.stories);
     free(f->chunk.lengths);
-    *f = (bl_feed){0};
+    *f = (bl_chunks){0};
 }
 
 static bool make_room(bl_chunk *c, size_t positions, size_t count, bl_error *err) {
@@ -38,11 +38,11 @@ static void find_stories(bl_chunk *c) {
 }
 
 /* Rank 0: stories until the chunk is full; count = 0 at the end. */
-static bool read_chunk(bl_feed *f, bl_error *err) {
+static bool read_chunk(bl_chunks *f, bl_error *err) {
     bl_chunk *c = &f->chunk;
     bl_error failure = {0};
     size_t full = (size_t)f->atlas->positions / PARTS + 1;
-    if (full > bl_sweep_chunk()) full = bl_sweep_chunk();
+    if (full > bl_best_inputs_chunk()) full = bl_best_inputs_chunk();
     c->count = c->positions = 0;
     c->first = f->next;
     while (c->positions < full && c->count < full && bl_story_reader_next(&f->reader, f->atlas, &failure)) {
@@ -79,7 +79,7 @@ static bool unpack(bl_chunk *c, const char *data, bl_error *err) {
 }
 
 /* begin [size + 1]: where each rank's chunk stands in the message; then the story after the round. */
-static bool hand_out(bl_feed *f, uint64_t *begin, bl_error *err) {
+static bool hand_out(bl_chunks *f, uint64_t *begin, bl_error *err) {
     const bl_ranks *ranks = &f->atlas->ranks;
     size_t size = (size_t)ranks->size;
     bl_buffer message = {0};
@@ -106,7 +106,7 @@ static bool hand_out(bl_feed *f, uint64_t *begin, bl_error *err) {
     return ok;
 }
 
-bool bl_feed_next(bl_feed *f, bool ok, bl_error *err) {
+bool bl_chunks_next(bl_chunks *f, bool ok, bl_error *err) {
     uint64_t before = f->next;
     if (f->atlas->ranks.size == 1) {
         ok = ok && read_chunk(f, err);

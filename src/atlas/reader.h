@@ -1,0 +1,99 @@
+/* An atlas opened to look at: the directions' figures in memory, vectors and matches when they are asked for.
+ * May be shared between threads. */
+#ifndef BL_ATLAS_READER_H
+#define BL_ATLAS_READER_H
+#include <bilens/scan.h>
+#include <bilens/tree.h>
+
+typedef struct bl_atlas_reader bl_atlas_reader;
+
+/* The options that an atlas was made with, and how much there is. */
+typedef struct bl_atlas_reader_facts {
+    uint64_t layer, pairs, top, virtual_tokens, seed, directions, stories, positions;
+    bool raw, centred, complete; /* complete: top inputs are there, too */
+} bl_atlas_reader_facts;
+
+enum {
+    BL_ATLAS_READER_LARGEST,
+    BL_ATLAS_READER_HIGHEST,
+    BL_ATLAS_READER_LOWEST,
+    BL_ATLAS_READER_EFFECTIVE_RANK,
+    BL_ATLAS_READER_SHARE,
+    BL_ATLAS_READER_CONSTANT,
+    BL_ATLAS_READER_NULL_LARGEST,
+    BL_ATLAS_READER_NULL_HIGHEST,
+    BL_ATLAS_READER_NULL_LOWEST,
+    BL_ATLAS_READER_NULL_EFFECTIVE_RANK,
+    BL_ATLAS_READER_NULL_SHARE,
+    BL_ATLAS_READER_EXCESS,
+    BL_ATLAS_READER_EFFECT,
+    BL_ATLAS_READER_Q,
+    BL_ATLAS_READER_FIGURES
+};
+
+/* One token's row. What an unfinished atlas has not yet is NaN. */
+typedef struct bl_atlas_reader_direction {
+    bool there;
+    uint64_t count; /* in the corpus; of every token, whether it has a direction or not */
+    double figures[BL_ATLAS_READER_FIGURES];
+    const float *values, *null_values; /* [n_values] stored eigenvalues, ascending */
+} bl_atlas_reader_direction;
+
+/* One stored eigenvector. */
+typedef struct bl_atlas_reader_pair {
+    int32_t token, index;
+    float eigenvalue;
+} bl_atlas_reader_pair;
+
+/* A stored match; all of it belongs to the list it is in. */
+typedef struct bl_atlas_reader_matches {
+    bl_match *list; /* [n] without heads */
+    size_t n;
+    void *memory;
+} bl_atlas_reader_matches;
+
+/* BL_ERR_INPUT when `path` is no atlas, or that of another model. Keeps a pointer to the model. */
+bl_atlas_reader *bl_atlas_reader_open(const char *path, const bl_model *model, bl_error *err);
+void bl_atlas_reader_free(bl_atlas_reader *reader);
+/* Whether the error is about the atlas's own file; then it becomes BL_ERR_IO without the file's path, for
+ * those who may not know it. */
+bool bl_atlas_reader_is_own(const bl_atlas_reader *reader, bl_error *err);
+const bl_atlas_reader_facts *bl_atlas_reader_get_facts(const bl_atlas_reader *reader);
+/* The stored eigenvalues of a direction: the K lowest, then the K highest. */
+size_t bl_atlas_reader_n_values(const bl_atlas_reader *reader);
+/* token < V */
+const bl_atlas_reader_direction *bl_atlas_reader_get_direction(const bl_atlas_reader *reader, size_t token);
+/* All stored eigenvectors, read at the first call: *v [n_pairs, n] and *pairs [n_pairs] belong to the atlas.
+ */
+bool bl_atlas_reader_vectors(bl_atlas_reader *reader, const float **v, const bl_atlas_reader_pair **pairs,
+                             size_t *n_pairs, bl_error *err);
+/* The at most `top` best inputs of a direction's eigenvector `index` (-1 the highest, 0 the lowest); none is
+ * no error. */
+bool bl_atlas_reader_get_matches(bl_atlas_reader *reader, int32_t token, long index, size_t top,
+                                 bl_atlas_reader_matches *out, bl_error *err);
+void bl_atlas_reader_matches_free(bl_atlas_reader_matches *matches);
+/* Chance and effects of a direction's eigenvector `index`, under the keys of atlas/evidence.h; none where the
+ * atlas does not hold it. */
+void bl_atlas_reader_put_evidence(bl_atlas_reader *reader, int32_t token, long index, bl_builder *b,
+                                  bl_tree *at);
+/* A virtual token. */
+typedef struct bl_atlas_reader_word {
+    int32_t source, token; /* 0 direct, 1 + head */
+    bool top;
+    float value;
+} bl_atlas_reader_word;
+
+typedef struct bl_atlas_reader_words {
+    bl_atlas_reader_word *list; /* [n] by source; of each the highest first, then the lowest first */
+    size_t n, capacity;
+    float bias; /* the eigenvector's constant coordinate, 0 without */
+} bl_atlas_reader_words;
+
+/* The stored virtual tokens of a direction's eigenvector `index`. */
+bool bl_atlas_reader_get_words(bl_atlas_reader *reader, int32_t token, long index, bl_atlas_reader_words *out,
+                               bl_error *err);
+void bl_atlas_reader_words_free(bl_atlas_reader_words *words);
+/* The first `most` of the stories, one behind the other: *ids and *begin [n + 1] are to be freed. */
+bool bl_atlas_reader_stories(bl_atlas_reader *reader, size_t most, int32_t **ids, size_t **begin, size_t *n,
+                             bl_error *err);
+#endif
