@@ -24,7 +24,10 @@ typedef struct bl_feature_options {
     size_t stories;      /**< at most; 0 = all */
     const size_t *ranks; /**< [n_ranks]; NULL: 1, 2, 4, 8, 16 */
     size_t n_ranks;
-    bl_progress progress; /**< phases "reading", "running", "features" */
+    bool table; /**< a row per feature: without eigenvalues, offset and the lists of interactions, whose time
+                   grows with F^2 per feature. Batches of features; memory does not grow with their lists */
+    bool distributed; /**< with `table`: one rank of several, started by mpirun, that share the features */
+    bl_progress progress; /**< phases "reading", "running", "preparing", "features" */
 } bl_feature_options;
 
 /** An interaction between input features b and c; of a self-interaction or the linear part b = c. */
@@ -60,7 +63,7 @@ typedef struct bl_feature {
 
 typedef struct bl_features {
     size_t n, positions, stories;
-    bool corpus;
+    bool corpus, table;
     bl_feature *list;
 } bl_features;
 

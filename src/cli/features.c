@@ -1,24 +1,20 @@
+#include "base/error.h"
 #include "cli/common.h"
+#include "cli/ranks.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-static bool fail(bl_error *err, bl_code code, const char *message) {
-    err->code = code;
-    snprintf(err->message, sizeof err->message, "%s", message);
-    return false;
-}
-
 /* Indices to sizes; all F of them with --all. Free the result. */
 static size_t *choose(const index_list *asked, bool all, size_t F, size_t *n, bl_error *err) {
     *n = all ? F : asked->n;
-    if (*n == 0) fail(err, BL_ERR_USAGE, "which features? Give --features A,B… or --all");
+    if (*n == 0) bl_fail(err, BL_ERR_USAGE, "which features? Give --features A,B… or --all");
     size_t *out = *n ? calloc(*n, sizeof *out) : NULL;
-    if (*n && !out) fail(err, BL_ERR_MEMORY, "out of memory");
+    if (*n && !out) bl_fail(err, BL_ERR_MEMORY, "out of memory");
     for (size_t i = 0; out && i < *n; i++) {
         if (!all && asked->items[i] < 0) {
-            fail(err, BL_ERR_USAGE, "--features are 0 or more");
+            bl_fail(err, BL_ERR_USAGE, "--features are 0 or more");
             free(out);
             return NULL;
         }
@@ -34,7 +30,7 @@ static int run(int argc, char **argv, const verb *self) {
     const char *in_path = NULL, *out_path = NULL;
     bl_feature_options o = {0};
     size_t numbers[64];
-    bool all = false;
+    bool all = false, lists = false;
     bl_error err = {0};
     const option table[] = {
         {"in", OPTION_TEXT, &in_path, "DICT",
@@ -42,7 +38,11 @@ static int run(int argc, char **argv, const verb *self) {
          "matrix [F, d], FILE.npy or FILE.safetensors[:TENSOR]"},
         {"out", OPTION_TEXT, &out_path, "DICT", "dictionary of what the MLP writes"},
         {"features", OPTION_INDICES, &asked, "A,B…", "features of --out"},
-        {"all", OPTION_FLAG, &all, NULL, "all features of --out"},
+        {"all", OPTION_FLAG, &all, NULL,
+         "all features of --out as a table: effective rank, share of the top pair, correlations"},
+        {"lists", OPTION_FLAG, &lists, NULL,
+         "with --all: spectra and lists of interactions, too (the time grows with the square of --in's "
+         "features)"},
         {"layer", OPTION_COUNT, &o.layer, "N", "layer whose MLP is decomposed (default 0)"},
         {"k", OPTION_COUNT, &o.most, "N", "entries at each end of every list (default 10)"},
         CORPUS_OPTIONS(corpora, CORPUS_FORMATS "; gives the correlations"),
@@ -58,20 +58,22 @@ static int run(int argc, char **argv, const verb *self) {
     bl_tree *tree = NULL;
     size_t *list = NULL;
     bool ok = (in_path && out_path) ||
-              fail(&err, BL_ERR_USAGE, "which dictionaries? Give --in DICT and --out DICT");
+              bl_fail(&err, BL_ERR_USAGE, "which dictionaries? Give --in DICT and --out DICT");
     for (size_t i = 0; ok && i < ranks.n; i++) {
         ok = (i < 64 && ranks.items[i] > 0) ||
-             fail(&err, BL_ERR_USAGE, "--ranks are at most 64 numbers above 0");
+             bl_fail(&err, BL_ERR_USAGE, "--ranks are at most 64 numbers above 0");
         if (ok) numbers[i] = (size_t)ranks.items[i];
     }
     if (ranks.n) o.ranks = numbers, o.n_ranks = ranks.n;
-    ok = ok && (model = load_model(&c, &err)) != NULL;
+    ok = ok && ranks_join(&c, &err) && (model = load_model(&c, &err)) != NULL;
     size_t d = ok ? bl_model_config(model)->d_model : 0;
     ok = ok && (in = bl_dictionary_read(in_path, d, &err)) && (out = bl_dictionary_read(out_path, d, &err)) &&
          (list = choose(&asked, all, out->F, &o.n_features, &err));
     if (ok && corpora.files.n) ok = (o.corpus = open_corpus(&corpora, &err)) != NULL;
     if (ok) {
         o.features = list;
+        o.table = all && !lists;
+        o.distributed = ranks_started();
         o.progress = progress_bar(c.quiet);
         features = bl_features_of(model, in, out, &o, &err);
         progress_end();
@@ -100,6 +102,7 @@ const verb verb_features = {
     "the feature: 'active'\n"
     "is the paper's correlation, over positions where the feature is active; selecting on the outcome "
     "restricts its range, so\n"
-    "that 'act', 'pre' and 'auc' over all positions stand beside it, always.",
+    "that 'act', 'pre' and 'auc' over all positions stand beside it, always. Started by mpirun, the ranks "
+    "share the table of --all.",
     "  bilens features --in sae-in --out sae-out --features 0,7 --corpus valid.txt --stories 64\n"
     "  bilens features --in sae-in --out sae-out --all --format csv -o features.csv\n"};

@@ -69,6 +69,8 @@ static bool is_among(const char *text, const char *const *list) {
 static bool shares_work(int argc, char **argv) {
     static const char *const sharing[] = {"atlas", "report", "scan", "train", NULL},
                              *const alone[] = {"--help", "-h", "--from", "--neighbours", NULL};
+    for (int i = 2; i < argc && strcmp(argv[1], "features") == 0; i++)
+        if (strcmp(argv[i], "--all") == 0) return true;
     if (argc > 2 && strcmp(argv[1], "dictionary") == 0 && strcmp(argv[2], "train") == 0) return true;
     if (argc < 2 || !is_among(argv[1], sharing)) return false;
     if (strcmp(argv[1], "atlas") == 0 && argc > 2 && strcmp(argv[2], "query") == 0) return false;

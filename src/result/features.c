@@ -21,19 +21,21 @@ static void put_list(bl_builder *b, bl_tree *at, const char *key, const bl_featu
     }
 }
 
-static void put_feature(bl_builder *b, bl_tree *list, const bl_feature *f, bool corpus) {
+static void put_feature(bl_builder *b, bl_tree *list, const bl_feature *f, bool corpus, bool table) {
     bl_tree *out = bl_put_object(b, list, NULL);
     bl_put_count(b, out, "feature", f->feature);
     bl_put_real(b, out, "constant", f->constant);
     bl_put_real(b, out, "shift", f->shift);
     bl_put_real(b, out, "effective_rank", f->effective_rank);
     bl_put_real(b, out, "top_pair_share", f->top_pair_share);
-    bl_put_reals(b, out, "eigenvalues", f->eigenvalues, f->n);
-    put_list(b, out, "self", &f->self, false);
-    put_list(b, out, "pairs", &f->pairs, true);
-    if (f->has_linear) put_list(b, out, "linear", &f->linear, false);
-    else bl_put_null(b, out, "linear");
-    bl_put_real(b, out, "offset", f->offset);
+    if (!table) {
+        bl_put_reals(b, out, "eigenvalues", f->eigenvalues, f->n);
+        put_list(b, out, "self", &f->self, false);
+        put_list(b, out, "pairs", &f->pairs, true);
+        if (f->has_linear) put_list(b, out, "linear", &f->linear, false);
+        else bl_put_null(b, out, "linear");
+        bl_put_real(b, out, "offset", f->offset);
+    }
     if (!corpus) return;
     bl_put_count(b, out, "active", f->active);
     bl_tree *ranks = bl_put_array(b, out, "rank_correlation");
@@ -61,7 +63,8 @@ bl_tree *bl_features_tree(const bl_model *model, size_t layer, const bl_dictiona
     bl_put_count(&b, root, "out_features", out->F);
     if (features->corpus) bl_put_count(&b, root, "positions", features->positions);
     bl_tree *list = bl_put_array(&b, root, "features");
-    for (size_t i = 0; i < features->n; i++) put_feature(&b, list, &features->list[i], features->corpus);
+    for (size_t i = 0; i < features->n; i++)
+        put_feature(&b, list, &features->list[i], features->corpus, features->table);
     return bl_tree_built(&b, root);
 }
 
