@@ -42,8 +42,8 @@ BL_API char *bl_text_read(const char *path, size_t limit, bl_error *err);
 BL_API bool bl_safetensors_write(const char *path, const bl_named_array *arrays, size_t n, bl_error *err);
 
 /** How numbers are stored in a file: 32 bits, IEEE half precision, or the upper half of 32 bits. Rounding is
- * to nearest, ties to even. */
-typedef enum bl_store { BL_STORE_F32, BL_STORE_F16, BL_STORE_BF16 } bl_store;
+ * to nearest, ties to even. I32: the array's memory holds 32-bit integers, written as they are. */
+typedef enum bl_store { BL_STORE_F32, BL_STORE_F16, BL_STORE_BF16, BL_STORE_I32 } bl_store;
 
 /** The same in another precision. BL_ERR_NUMERIC when a number is too large for it. */
 BL_API bool bl_safetensors_write_as(const char *path, const bl_named_array *arrays, size_t n, bl_store store,

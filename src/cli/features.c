@@ -27,7 +27,7 @@ static int run(int argc, char **argv, const verb *self) {
     common c = {0};
     corpus_options corpora = {0};
     index_list asked = {0}, ranks = {0};
-    const char *in_path = NULL, *out_path = NULL;
+    const char *in_path = NULL, *out_path = NULL, *weights = NULL;
     bl_feature_options o = {0};
     size_t numbers[64];
     bool all = false, lists = false;
@@ -43,6 +43,9 @@ static int run(int argc, char **argv, const verb *self) {
         {"lists", OPTION_FLAG, &lists, NULL,
          "with --all: spectra and lists of interactions, too (the time grows with the square of --in's "
          "features)"},
+        {"weights", OPTION_OUTPUT, &weights, "FILE",
+         "also write the interactions listed: .safetensors (a sparse tensor), .graphml, or .json (a graph "
+         "file of circuit-tracer)"},
         {"layer", OPTION_COUNT, &o.layer, "N", "layer whose MLP is decomposed (default 0)"},
         {"k", OPTION_COUNT, &o.most, "N", "entries at each end of every list (default 10)"},
         CORPUS_OPTIONS(corpora, CORPUS_FORMATS "; gives the correlations"),
@@ -72,11 +75,16 @@ static int run(int argc, char **argv, const verb *self) {
     if (ok && corpora.files.n) ok = (o.corpus = open_corpus(&corpora, &err)) != NULL;
     if (ok) {
         o.features = list;
-        o.table = all && !lists;
+        o.table = all && !lists && !weights;
         o.distributed = ranks_started();
         o.progress = progress_bar(c.quiet);
         features = bl_features_of(model, in, out, &o, &err);
         progress_end();
+    }
+    if (features && weights && ranks_first() &&
+        !bl_features_write_weights(model, in, out, features, weights, &err)) {
+        bl_features_free(features);
+        features = NULL;
     }
     if (features) tree = bl_features_tree(model, o.layer, in, out, features, &err);
     static const view how = {NULL, bl_features_rows};

@@ -43,7 +43,7 @@ static uint16_t to_half(float x) {
 
 static bool write_data(bl_writer *writer, const float *data, size_t count, bl_store store) {
     uint16_t piece[PIECE];
-    if (store == BL_STORE_F32) {
+    if (store == BL_STORE_F32 || store == BL_STORE_I32) {
         bl_writer_write(writer, data, count * sizeof *data);
         return true;
     }
@@ -64,9 +64,9 @@ static bool write_data(bl_writer *writer, const float *data, size_t count, bl_st
 /* The header's entry of one array; *offset moves to its end. */
 static bool add_entry(json_t *header, const bl_named_array *array, bl_store store, size_t *offset,
                       const char *path, bl_error *err) {
-    static const char *const names[] = {"F32", "F16", "BF16"};
+    static const char *const names[] = {"F32", "F16", "BF16", "I32"};
     json_t *shape = json_array();
-    size_t bytes = store == BL_STORE_F32 ? 4 : 2, end = 0;
+    size_t bytes = store == BL_STORE_F32 || store == BL_STORE_I32 ? 4 : 2, end = 0;
     bool fits = true, made = shape != NULL;
     for (size_t j = 0; j < array->n_dims; j++) {
         fits = fits && bl_mul_size(bytes, array->shape[j], &bytes);
