@@ -273,10 +273,9 @@ static bool check(const bl_bilinear *map, const bl_dictionary *in, const bl_dict
     return o->n_features > 0 || bl_fail(err, BL_ERR_USAGE, "which features? Name at least one");
 }
 
-/* The asked features one after the other, with all their lists. */
-static bool with_lists(const bl_bilinear *map, const bl_dictionary *in, const bl_dictionary *out,
-                       const bl_feature_options *o, const bl_feature_inputs *s, bl_features *features,
-                       bl_error *err) {
+bool bl_features_with_lists(const bl_bilinear *map, const bl_dictionary *in, const bl_dictionary *out,
+                            const bl_feature_options *o, const bl_feature_inputs *s, bl_features *features,
+                            bl_error *err) {
     scratch w = {0};
     bool ok = scratch_init(&w, map, in, s->N, err), has_linear = false;
     for (size_t i = 0; ok && i < bl_bilinear_size(map); i++) has_linear = has_linear || w.centre[i] != 0;
@@ -306,7 +305,7 @@ bl_features *bl_features_of(const bl_model *model, const bl_dictionary *in, cons
     bool ok = !o.corpus || bl_feature_inputs_gather(model, &map, out, &o, &s, &features->stories, err);
     features->positions = s.N;
     ok = ok && (o.table ? bl_feature_table(&map, out, &o, &s, features, err)
-                        : with_lists(&map, in, out, &o, &s, features, err));
+                        : bl_features_with_lists(&map, in, out, &o, &s, features, err));
     bl_feature_inputs_free(&s);
     if (ok) return features;
     bl_features_free(features);

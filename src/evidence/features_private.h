@@ -12,6 +12,10 @@ size_t bl_feature_pairs(const bl_feature_options *options, size_t n);
 void bl_feature_figures(const bl_bilinear *map, const bl_dictionary *out, size_t a, const bl_eigen *eigen,
                         size_t *order, bl_feature *f);
 
+/* The asked features one after the other, with all their lists. */
+bool bl_features_with_lists(const bl_bilinear *map, const bl_dictionary *in, const bl_dictionary *out,
+                            const bl_feature_options *options, const bl_feature_inputs *inputs,
+                            bl_features *features, bl_error *err);
 /* feature_table.c. A row per feature into features->list. */
 bool bl_feature_table(const bl_bilinear *map, const bl_dictionary *out, const bl_feature_options *options,
                       const bl_feature_inputs *inputs, bl_features *features, bl_error *err);

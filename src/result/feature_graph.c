@@ -1,8 +1,9 @@
 /* Feature-to-feature weights for other programs (docs/specification.md, 17): the entries of the lists of
  * self-interactions and pairs, by the file's suffix
  *
- *   .safetensors   a sparse tensor: "index" [E, 3] (a, b, c; b = c: a self-interaction), "value" [E],
- *                  which is I_a[b, c]; "linear_index" [M, 2], "linear_value" [M]; "feature", "offset", "constant" [n]
+ *   .safetensors   a sparse tensor: "index" [E, 3] = (a, b, c), b = c of a self-interaction, and "value" [E],
+ *                  which is I_a[b, c]; "linear_index" [M, 2], "linear_value" [M]; "feature", "offset",
+ *                  "constant" [n]
  *   .graphml       input features, pairs and output features as nodes
  *   .json          the same as an attribution graph of circuit-tracer (schema_version 1 of its graph files)
  *
