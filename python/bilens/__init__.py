@@ -18,6 +18,7 @@ from ._library import path as library_path
 from ._version import __version__
 from .atlas import Atlas
 from .corpus import Stories
+from .dictionary import Dictionary
 from .eigen import Direction, Eigen, Figure
 from .errors import (BilensError, CancelledError, InputError, LibraryError, NumericError, OutOfMemoryError, UnsupportedError, UsageError,
                      WorkError)
@@ -29,5 +30,5 @@ from .tokenizer import Tokenizer
 from .trace import Trace
 
 __all__ = ["load", "Model", "Config", "Layer", "Loss", "Story", "Direction", "Eigen", "Figure", "Scan", "Hits", "Match", "Trace", "Tokenizer",
-           "Stories", "Atlas", "Result", "TokenTable", "read_array", "set_threads", "library_path", "BilensError", "UsageError", "InputError", "UnsupportedError",
+           "Stories", "Atlas", "Dictionary", "Result", "TokenTable", "read_array", "set_threads", "library_path", "BilensError", "UsageError", "InputError", "UnsupportedError",
            "WorkError", "OutOfMemoryError", "NumericError", "CancelledError", "LibraryError", "__version__"]

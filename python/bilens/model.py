@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import _data, _hub, atlas, evidence
+from . import _data, _hub, atlas, dictionary, evidence
 from . import text as text_module
 from ._arrays import INT32, address, floats, matrix, named, token_ids, view
 from ._arrays import whole as count  # `whole` is an option of generate
@@ -364,6 +364,25 @@ class Model(Unique):
         return evidence.similar(self, token, minus, layer, k)
 
     # -- results ------------------------------------------------------------------------------------------------------------------------
+
+    def features(self, into, out, features=None, corpus=None, layer=0, k=10, stories=0, ranks=None, progress=None):
+        """The forms of output features in an input dictionary: self-interactions, pairs, linear part; with a corpus how well K eigenvectors know each
+        feature. `into` and `out`: a Dictionary, or what it is read from. features=None: a table of all, without the lists."""
+        return dictionary.features(self, into, out, features, corpus, layer, k, stories, ranks, progress)
+
+    def neighbours(self, what, indices=None, corpus=None, layer=0, top=8, stories=0, progress=None):
+        """The MLP inputs of a corpus that point most nearly in the direction of eigenvectors (`what` an Eigen) or of a dictionary's features, and in the
+        opposite one, as whole words in context."""
+        return dictionary.neighbours(self, what, indices, corpus, layer, top, stories, progress)
+
+    def eval_dictionary(self, source, corpus=None, point="mlp_in", layer=0, stories=0, progress=None):
+        """How good a dictionary is at a trace point: a dict with unexplained, active, dead and the losses with its reconstruction in the point's place."""
+        return dictionary.evaluate(self, source, corpus, point, layer, stories, progress)
+
+    def train_dictionary(self, output, features, k, corpus=None, valid=None, point="mlp_in", layer=0, progress=None, **options):
+        """Trains a TopK dictionary into the directory `output`; the figures of merit as a dict. Options: epochs, batch, lr, seed, stories, valid_stories,
+        buffer, layout ("scope", "saelens"), precision ("f32", "bf16", "auto"), resume, overwrite, checkpoint_every."""
+        return dictionary.train(self, output, features, k, corpus, valid, point, layer, progress, options)
 
     def report(self, scan, directory):
         """Writes everything about a Scan's direction into `directory`, as ``bilens report`` does: index.html, figures, tables, report.json.
