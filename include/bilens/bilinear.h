@@ -2,6 +2,8 @@
  *
  *      y = P ((L x') * (R x')) + c          x' = x, or [x; 1] where there are biases
  *
+ * The map that stands for a gated MLP (19) is one about an origin m, x' = x - m, with a linear part G x' beside it.
+ *
  * In an output direction u it is a quadratic form, uᵀ y = x'ᵀ Q_u x' + uᵀ c with the interaction matrix
  *
  *      Q_u = sym(Lᵀ diag(Pᵀ u) R)           [n, n]
@@ -31,6 +33,8 @@ typedef struct bl_bilinear {
     bool normed;           /**< a norm before it fixes |x|²: Q and Q + aI are the same function (8) */
     const size_t *left;    /**< [h] the row of L that meets column g of P; NULL: row g */
     const size_t *right;   /**< [h] the same for R */
+    const float *origin;   /**< m [d_in]: x' is x - m; NULL: 0. Not together with biases */
+    bl_view linear;        /**< G [d, d_in]: y has G x', too; data NULL: none */
 } bl_bilinear;
 
 BL_API size_t bl_bilinear_in(const bl_bilinear *map);     /**< d_in, the width of x */
@@ -44,6 +48,9 @@ BL_API bool bl_bilinear_matrix(const bl_bilinear *map, const float *u, float *q,
 
 /** u . c, the constant part of u . y; 0 without `constant`. */
 BL_API float bl_bilinear_constant(const bl_bilinear *map, const float *u);
+
+/** out [d_in] = Gᵀ u, the linear part of u . y as a vector of inputs; zeros where there is none. */
+BL_API void bl_bilinear_linear(const bl_bilinear *map, const float *u, float *out);
 
 /** tau [d]: tau_o = tr(Q_o) = sum_g P[o, g] (l_g . r_g) of each output coordinate o; of u the trace is
  * u . tau. */

@@ -66,8 +66,10 @@ typedef struct bl_account {
     double probability; /**< of the token; NaN without one */
     size_t rank;        /**< 1 = most probable; 0 without a token */
     size_t n_parts;
-    bl_account_part *parts;              /**< [n_parts] they sum to `logit` */
-    double total, shift, constant, rest; /**< constant + terms + rest = total, the opened layer's part */
+    bl_account_part *parts; /**< [n_parts] they sum to `logit` */
+    double total, shift, constant,
+        rest; /**< constant + terms + rest = total, the opened layer's part; with a surrogate … */
+    double linear, remainder; /**< … + its linear part + what it leaves of the MLP = total; else 0 */
     size_t n_terms;
     bl_account_term *terms;             /**< [n_terms] by falling |value|, ties: lower index */
     size_t n_predictions;               /**< 10, or V if that is less */

@@ -30,13 +30,6 @@ BL_API void bl_put_tokens(bl_builder *builder, bl_tree *at, const char *key, con
 BL_API bl_tree *bl_info_tree(const bl_model *model, bl_error *err);
 BL_API bl_tree *bl_eigen_tree(const bl_question *subject, const bl_eigen *eigen, const long *indices,
                               size_t n_indices, bl_error *err);
-/** The same of the form that a surrogate gives at the question's layer, decomposed about the fit's mean
- * input: with "linear" {"norm", "sources"}, the linear part [d] as one more direction, its "constant", and
- * "surrogate" {"r2", "r2_linear", "recovered", "positions"}. `surrogate` NULL: as bl_eigen_tree. */
-BL_API bl_tree *bl_surrogate_eigen_tree(const bl_question *question, const bl_eigen *eigen,
-                                        const long *indices, size_t n_indices, const bl_surrogate *surrogate,
-                                        const float *linear, double constant, bl_error *err);
-
 BL_API bl_tree *bl_scan_tree(const bl_question *subject, const bl_eigen *eigen, const bl_scan *scan,
                              const long *indices, size_t n_indices, bl_error *err);
 /** One match, as in bl_scan_tree's "matches". */

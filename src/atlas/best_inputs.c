@@ -12,6 +12,7 @@
 #include "base/threads.h"
 #include "model/forward.h"
 #include "linear/gemm.h"
+#include <bilens/surrogate.h>
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
@@ -142,7 +143,7 @@ static void search_tile(const bl_best_inputs *w, const chunk *c, size_t j0, size
                    cols);
         for (size_t r = 0; r < rows; r++) {
             size_t j = j0 + r;
-            float bias = w->n > w->d ? w->v[j * w->n + w->d] : 0;
+            float bias = bl_constant_of(w->model, w->layer, w->v + j * w->n);
             for (size_t i = a; i < b; i++)
                 if (c->lengths[i])
                     bl_hits_offer_run(hits, j, c->first + (uint32_t)i, tile + r * cols + c->begin[i] - base,

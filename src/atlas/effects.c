@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "evidence/effect.h"
+#include "model/model_private.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,13 @@ static bool take_lambda(bl_atlas_effects *x, bl_error *err) {
            bl_ranks_share(&a->ranks, x->lambda, 2 * a->J * sizeof *x->lambda, err);
 }
 
+/* u as a final LayerNorm reads along it. */
+static void centre(float *u, size_t d) {
+    double mean = 0;
+    for (size_t i = 0; i < d; i++) mean += (double)u[i] / (double)d;
+    for (size_t i = 0; i < d; i++) u[i] = (float)((double)u[i] - mean);
+}
+
 /* Directions as the atlas takes them. */
 static bool take_directions(bl_atlas_effects *x, bl_error *err) {
     const bl_atlas *a = x->atlas;
@@ -50,9 +58,11 @@ static bool take_directions(bl_atlas_effects *x, bl_error *err) {
     float *mean = bl_alloc(a->d, sizeof *mean, err);
     bool ok = mean && bl_basis_mean(&basis, mean, err);
     basis.mean = mean;
-    for (size_t i = 0; ok && i < a->n_directions; i++)
+    for (size_t i = 0; ok && i < a->n_directions; i++) {
         ok = bl_direction_of_row(&basis, (size_t)a->directions[i], !a->options.raw,
                                  a->options.centre_unembedding, x->u + i * a->d, err);
+        if (ok && a->model->plan.layer_norm) centre(x->u + i * a->d, a->d);
+    }
     free(mean);
     return ok;
 }
@@ -120,7 +130,8 @@ static bool make_engine(bl_atlas_effects *x, const float *v, bl_error *err) {
 
 bool bl_atlas_effects_open(bl_atlas *a, const float *v, bl_atlas_effects **out, bl_error *err) {
     *out = NULL;
-    if (a->options.layer + 1 != bl_model_config(a->model)->n_layer) return true;
+    /* A norm behind the MLP changes all of what it adds. */
+    if (a->options.layer + 1 != bl_model_config(a->model)->n_layer || a->model->plan.post_norms) return true;
     size_t count;
     bl_atlas_effects *x = bl_alloc_zero(1, sizeof *x, err);
     bool ok = x != NULL;

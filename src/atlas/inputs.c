@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include <inttypes.h>
+#include <bilens/surrogate.h>
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
@@ -340,7 +341,7 @@ static bool write_match(const stretch *s, const bl_atlas *a, sqlite3_stmt *state
     size_t slot = (j - s->first) * s->hits->top + rank;
     const bl_hit *hit = &s->hits->list[j * s->hits->top + rank];
     const float *c = s->c + s->place[slot], sign = hit->similarity < 0 ? -1.0F : 1.0F;
-    float most = 0, bias = a->n > a->d ? sign * s->v[j * a->n + a->d] : 0;
+    float most = 0, bias = sign * bl_constant_of(a->model, a->options.layer, s->v + j * a->n) + 0.0F;
     for (size_t p = 0; p <= hit->position; p++) most = fmaxf(most, fabsf(c[p]));
     float scale = most / 32767;
     for (size_t p = 0; p <= hit->position; p++)

@@ -4,6 +4,8 @@
  * keys of `identity`; the corpus when it is read (corpus.c). */
 #include "atlas/atlas_private.h"
 #include "atlas/foreign.h"
+#include "model/model_private.h"
+#include <bilens/surrogate.h>
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -106,6 +108,27 @@ static uint64_t hash_view(uint64_t hash, bl_view view) {
     return hash;
 }
 
+/* An ordinary model's tensors as they are stored (its float32 views come and go), its tokens, and what stands for it. */
+static uint64_t hash_stored(uint64_t hash, const bl_model *model) {
+    const bl_surrogate *s = bl_model_surrogate(model);
+    const bl_tokenizer *tokenizer = bl_model_tokenizer(model);
+    for (size_t i = 0; i < model->params.n; i++) {
+        const bl_weight *w = model->stored[i];
+        hash = bl_hash(hash, w->data, w->count / w->type->block * w->type->bytes);
+    }
+    for (size_t id = 0; id < bl_tokenizer_size(tokenizer); id++) {
+        const char *text = bl_tokenizer_token(tokenizer, (int32_t)id);
+        hash = bl_hash(hash, text ? text : "", text ? strlen(text) : 0);
+    }
+    for (size_t i = 0; s && i < s->n; i++) {
+        const bl_surrogate_layer *l = &s->layers[i];
+        hash = bl_hash(hash, l->coefficients, BL_SURROGATE_TERMS * s->h * sizeof(float));
+        hash = bl_hash(hash, l->linear, s->d * (s->d + 1) * sizeof(float));
+        hash = bl_hash(hash, l->origin, s->d * sizeof(float));
+    }
+    return hash;
+}
+
 uint64_t bl_atlas_hash_model(const bl_model *model) {
     const bl_config *c = bl_model_config(model);
     const uint64_t shape[] = {c->n_vocab,       c->n_layer,
@@ -113,6 +136,7 @@ uint64_t bl_atlas_hash_model(const bl_model *model) {
                               c->d_model,       c->d_hidden,
                               c->normalization, (uint64_t)(1e6F * bl_model_attention_scale(model))};
     uint64_t hash = bl_hash(0, shape, sizeof shape);
+    if (!bl_config_generation(c) || bl_model_surrogate(model)) return hash_stored(hash, model);
     hash = hash_view(hash_view(hash, bl_model_w_e(model)), bl_model_w_u(model));
     for (size_t i = 0; i < c->n_layer; i++) {
         const bl_layer *l = bl_model_layer(model, i);

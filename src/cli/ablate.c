@@ -62,6 +62,7 @@ static int run(int argc, char **argv, const verb *self) {
          "(default 0: do not)"},
         EVIDENCE_CORPUS(a.e),
         EVIDENCE_SEED(a.e),
+        SURROGATE_OPTION(a.e.c),
         {0}};
     int status = options_parse(argc, argv, self, &a.e.c, table, FORMATS_ALL,
                                "write to this file instead of standard output", true);

@@ -93,6 +93,7 @@ static int make(int argc, char **argv, const verb *self) {
         {"no-spectra", OPTION_FLAG, &site.no_spectra, NULL,
          "with --site: only the stored eigenvalues; otherwise all are decomposed again"},
         {"overwrite", OPTION_FLAG, &o.overwrite, NULL, "replace the atlas that is there"},
+        SURROGATE_OPTION(c),
         {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,
                                "the database (required)", true);

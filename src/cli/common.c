@@ -60,6 +60,15 @@ bl_model *load_model(common *c, bl_error *err) {
         c->model = c->default_model;
     }
     bl_model *model = is_hub_model(c->model) ? load_hub_model(c, err) : bl_model_load(c->model, err);
+    if (model && c->surrogate) {
+        bl_surrogate_free(c->stands_in);
+        c->stands_in = bl_surrogate_read(c->surrogate, model, err);
+        if (!c->stands_in) {
+            bl_model_free(model);
+            return NULL;
+        }
+        bl_model_adopt(model, c->stands_in);
+    }
     note_warnings(c, model);
     return model;
 }

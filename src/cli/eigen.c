@@ -37,47 +37,6 @@ static int write_arrays(const verb *self, const common *c, const bl_model *model
     return status;
 }
 
-/* A surrogate's form of the direction. */
-typedef struct form {
-    bl_surrogate *surrogate;
-    float *linear; /* [d] */
-    double constant;
-} form;
-
-/* The spectrum of the quadratic part about the fit's mean input; f's members are the caller's to free. */
-static bl_eigen *decompose_surrogate(const bl_model *model, direction_options *options, const char *path,
-                                     form *f, bl_error *err) {
-    size_t d = bl_model_config(model)->d_model;
-    bl_eigen *eigen = NULL;
-    if (!(f->surrogate = bl_surrogate_read(path, model, err)) || !read_direction(options, err)) return NULL;
-    float *u = calloc(d, sizeof *u), *a = calloc(d * d, sizeof *a);
-    f->linear = calloc(d, sizeof *f->linear);
-    bl_direction direction = as_direction(options);
-    bl_basis basis = bl_model_basis_out(model);
-    if (!u || !a || !f->linear)
-        err->code = BL_ERR_MEMORY, snprintf(err->message, sizeof err->message, "out of memory");
-    else if (bl_direction_vector(&direction, &basis, u, err) &&
-             bl_surrogate_form(f->surrogate, model, options->layer, u, a, f->linear, &f->constant, err))
-        eigen = bl_eigen_of_matrix(a, d, 0, 0, err);
-    free(u);
-    free(a);
-    return eigen;
-}
-
-/* What the surrogate is worth, and a warning where that is little. */
-static void tell_quality(const common *c, const form *f, size_t layer) {
-    bl_error err = {0};
-    const bl_surrogate_layer *l = f->surrogate ? bl_surrogate_of(f->surrogate, layer, &err) : NULL;
-    if (!l) return;
-    note(c,
-         "bilens: note: a surrogate's form: it explains %.3f of the MLP's output (the best linear map "
-         "%.3f) and "
-         "recovers %.3f of the loss, on stories held out",
-         l->r2, l->r2_linear, l->recovered);
-    if (l->r2 < 0.8 || l->recovered < 0.9)
-        note(c, "bilens: warning: that is little: do not read single eigenvectors as what the model does");
-}
-
 /* The form that a query token makes of its key, in one head of bilinear attention. */
 typedef struct query_options {
     const char *token;
@@ -113,16 +72,14 @@ static int run_query(const verb *self, common *c, const direction_options *d, co
 static int run(int argc, char **argv, const verb *self) {
     common c = {0};
     direction_options d = {0};
-    const char *plot = NULL, *surrogate = NULL, *basis = NULL;
-    form f = {0};
+    const char *plot = NULL, *basis = NULL;
     query_options q = {.head = NOT_GIVEN, .distance = NOT_GIVEN};
     bl_error err = {0};
     const option table[] = {DIRECTION_OPTIONS(d),
                             BASIS_OPTION(basis),
                             {"plot", OPTION_OUTPUT, &plot, "FILE",
                              "also draw the spectrum: .svg, .png or .pdf"},
-                            {"surrogate", OPTION_TEXT, &surrogate, "FILE",
-                             "the quadratic form of a gated or plain MLP, as 'bilens surrogate' made it"},
+                            SURROGATE_OPTION(c),
                             {"query", OPTION_TEXT, &q.token, "T",
                              "instead of --token: the form that this token, as a query, makes of its key in "
                              "a head of bilinear attention (layer 0)"},
@@ -142,16 +99,11 @@ static int run(int argc, char **argv, const verb *self) {
                        : check_direction(self, &d, "which output token's interaction matrix?");
     if (status >= 0) goto done;
     model = load_model(&c, &err);
-    if (model && choose_eigs(model, &d, &err))
-        eigen = surrogate ? decompose_surrogate(model, &d, surrogate, &f, &err)
-                          : decompose(model, &d, false, &err);
+    if (model && choose_eigs(model, &d, &err)) eigen = decompose(model, &d, false, &err);
     bl_direction direction = as_direction(&d);
     bl_question subject = {model, &direction, d.layer};
-    bl_tree *tree = eigen ? bl_surrogate_eigen_tree(&subject, eigen, d.eigs.items, d.eigs.n, f.surrogate,
-                                                    f.linear, f.constant, &err)
-                          : NULL;
+    bl_tree *tree = eigen ? bl_eigen_tree(&subject, eigen, d.eigs.items, d.eigs.n, &err) : NULL;
     tree = add_basis(tree, model, eigen, basis, &err);
-    if (tree) tell_quality(&c, &f, d.layer);
     if (tree && plot && !bl_spectrum_figure(tree, plot, &err)) {
         bl_tree_free(tree);
         tree = NULL;
@@ -164,8 +116,6 @@ static int run(int argc, char **argv, const verb *self) {
         status = write_tree(self, &c, tree, &how, &err);
     }
 done:
-    bl_surrogate_free(f.surrogate);
-    free(f.linear);
     bl_eigen_free(eigen);
     bl_model_free(model);
     direction_options_free(&d);

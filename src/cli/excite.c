@@ -112,6 +112,7 @@ static int run(int argc, char **argv, const verb *self) {
                              "layer whose MLP is decomposed (default 0)"},
                             {"top", OPTION_COUNT, &o.top, "N",
                              "eigenvectors shown, of all directions together (default 20)"},
+                            SURROGATE_OPTION(c),
                             {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL,
                                "write to this file instead of standard output", true);

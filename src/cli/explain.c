@@ -64,6 +64,7 @@ static int run(int argc, char **argv, const verb *self) {
         {"most", OPTION_COUNT, &a.most, "N", "show the N terms of largest magnitude (default 8)"},
         {"eigs", OPTION_INDICES, &a.e.d.eigs, "I,I…", "show these eigenvectors' terms instead"},
         {"words", OPTION_FLAG, &a.words, NULL, "split each term shown by word and head (JSON)"},
+        SURROGATE_OPTION(a.e.c),
         {0}};
     int status = options_parse(argc, argv, self, &a.e.c, table, FORMATS_ALL,
                                "write to this file instead of standard output", true);

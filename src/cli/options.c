@@ -64,7 +64,10 @@ void index_list_free(index_list *list) {
     *list = (index_list){0};
 }
 
-void common_free(common *c) { free(c->default_model); }
+void common_free(common *c) {
+    bl_surrogate_free(c->stands_in);
+    free(c->default_model);
+}
 
 static bool parse_count(const char *text, size_t *out) {
     char *end;

@@ -68,7 +68,9 @@ typedef struct common {
     bool csv_safe; /* --csv-safe */
     bl_colour colour;
     size_t width;
-    char *default_model; /* where the embedded default was found, owned */
+    const char *surrogate;          /* --surrogate, of the verbs that take it */
+    struct bl_surrogate *stands_in; /* that file, once the model is loaded, owned */
+    char *default_model;            /* where the embedded default was found, owned */
 } common;
 
 /* A verb: its place in the program and its help. */

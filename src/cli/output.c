@@ -5,6 +5,7 @@
 #include "cli/terminal.h"
 #include <dirent.h>
 #include <errno.h>
+#include <jansson.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -68,7 +69,17 @@ int write_result(const verb *self, const common *c, char *text, const bl_error *
     return status;
 }
 
+/* A surrogate that is worth little is warned of, whatever the format. */
+static void note_quality(const common *c, const bl_tree *tree) {
+    const bl_tree *quality = tree ? json_object_get(tree, "surrogate") : NULL;
+    if (quality && (bl_tree_real(quality, "r2") < 0.8 || bl_tree_real(quality, "recovered") < 0.9))
+        note(
+            c,
+            "bilens: warning: the surrogate is a weak one: do not read single eigenvectors as what the model does");
+}
+
 int write_tree(const verb *self, const common *c, bl_tree *tree, const view *how, bl_error *err) {
+    note_quality(c, tree);
     return write_result(self, c, show_tree(c, tree, how, err), err);
 }
 

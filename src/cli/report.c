@@ -144,6 +144,7 @@ static int run(int argc, char **argv, const verb *self) {
                             {"no-evidence", OPTION_FLAG, &o.no_evidence, NULL, "leave that out: faster"},
                             {"from", OPTION_TEXT, &o.from, "FILE",
                              "render this report.json again: no model, no corpus needed"},
+                            SURROGATE_OPTION(c),
                             {0}};
     int status =
         options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,

@@ -113,6 +113,7 @@ static int run(int argc, char **argv, const verb *self) {
                             {"basis", OPTION_TEXT, &near.dictionary, "DICT",
                              "with --neighbours: of features of this dictionary instead of eigenvectors"},
                             {"features", OPTION_INDICES, &near.features, "A,B…", "features of --basis"},
+                            SURROGATE_OPTION(c),
                             {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL,
                                "write to this file instead of standard output", true);

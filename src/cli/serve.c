@@ -80,6 +80,7 @@ static int run(int argc, char **argv, const verb *self) {
         CORPUS_OPTIONS(corpora, CORPUS_FORMATS " (default: the atlas's, or those that come with bilens)"),
         {"stories", OPTION_COUNT, &o.max_stories, "N", "keep at most N stories to scan (default 20000)"},
         SERVE_OPTIONS(o, port, show),
+        SURROGATE_OPTION(c),
         {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_NONE, NULL, true);
     if (status >= 0) return status;

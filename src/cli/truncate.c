@@ -74,6 +74,7 @@ static int run(int argc, char **argv, const verb *self) {
                              "eigenvector"},
                             EVIDENCE_SEED(a.e),
                             {"plot", OPTION_TEXT, &a.plot, "FILE", "also draw the curve: .svg, .png or .pdf"},
+                            SURROGATE_OPTION(a.e.c),
                             {0}};
     int status = options_parse(argc, argv, self, &a.e.c, table, FORMATS_ALL,
                                "write to this file instead of standard output", true);

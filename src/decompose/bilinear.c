@@ -178,6 +178,12 @@ float bl_bilinear_constant(const bl_bilinear *map, const float *u) {
     return map->constant ? bl_dot(u, map->constant, bl_bilinear_out(map)) : 0;
 }
 
+void bl_bilinear_linear(const bl_bilinear *map, const float *u, float *out) {
+    bl_view g = map->linear;
+    memset(out, 0, bl_bilinear_in(map) * sizeof *out);
+    if (g.data) bl_gemv_t(g.rows, g.cols, 1.0F, g.data, g.stride, u, 0.0F, out);
+}
+
 /* l_g . r_g of the rows that meet column g, the constant coordinate included. */
 static float unit_trace(const bl_bilinear *map, size_t g) {
     size_t left = map->left ? map->left[g] : g, right = map->right ? map->right[g] : g;
@@ -219,18 +225,23 @@ static void multiply_units(const bl_bilinear *map, size_t m, const float *a, con
 }
 
 bool bl_bilinear_apply(const bl_bilinear *map, const float *x, size_t m, float *y, bl_error *err) {
-    size_t n = map->l.cols, h = map->l.rows, d = bl_bilinear_out(map), count;
+    size_t n = map->l.cols, h = map->l.rows, d = bl_bilinear_out(map), count, own = map->origin ? n : 0;
     bl_error_clear(err);
-    if (!bl_mul_size(m, h, &count) || !bl_mul_size(count, 3, &count)) count = SIZE_MAX;
-    float *a = bl_alloc(count, sizeof *a, err), *b, *z;
+    if (!bl_mul_size(m, 3 * h + own, &count)) count = SIZE_MAX;
+    float *a = bl_alloc(count, sizeof *a, err), *b, *z, *moved;
     if (!a) return false;
     b = a + m * h;
     z = b + m * h;
+    moved = z + m * h;
+    for (size_t i = 0; i < m && own; i++)
+        for (size_t c = 0; c < n; c++) moved[i * n + c] = x[i * n + c] - map->origin[c];
+    if (own) x = moved;
     bl_gemm_nt(m, h, n, 1, x, n, map->l.data, map->l.stride, 0, a, h);
     bl_gemm_nt(m, h, n, 1, x, n, map->r.data, map->r.stride, 0, b, h);
     multiply_units(map, m, a, b, z);
     if (map->p.data) bl_gemm_nt(m, d, h, 1, z, h, map->p.data, map->p.stride, 0, y, d);
     else memcpy(y, z, m * d * sizeof *y);
+    if (map->linear.data) bl_gemm_nt(m, d, n, 1, x, n, map->linear.data, map->linear.stride, 1, y, d);
     for (size_t i = 0; map->constant && i < m; i++)
         for (size_t o = 0; o < d; o++) y[i * d + o] += map->constant[o];
     free(a);

@@ -2,7 +2,9 @@
  * R when the model is loaded, so its input is x after the norm. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "model/model_private.h"
 #include <bilens/decompose.h>
+#include <bilens/surrogate.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,14 +14,15 @@ bool bl_model_bilinear(const bl_model *model, size_t layer, bl_bilinear *out, bl
     if (layer >= c->n_layer)
         return bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model's layers are 0 … %zu", layer,
                        c->n_layer - 1);
+    if (model->surrogate) return bl_surrogate_map(model->surrogate, model, layer, out, err);
     if (!bl_config_is_bilinear(c))
         return bl_fail(
             err, BL_ERR_UNSUPPORTED,
             "%s: its MLP is %s%s%s, which is no quadratic form of its input: an interaction matrix "
             "and its eigenvectors would not describe it. info, describe, trace, export, tokenize, eval and "
-            "generate work for this model; 'bilens surrogate' fits the best quadratic form to its MLPs "
-            "and says "
-            "how much that explains; eigen takes it as --surrogate FILE",
+            "generate work for this model; 'bilens surrogate MODEL --corpus FILE -o S.safetensors' fits the best "
+            "quadratic form to its MLPs and says how much that explains; this verb then takes it as --surrogate "
+            "S.safetensors",
             bl_model_name(model), c->plain ? "plain, P g(W x)" : "gated, P (g(L x) * (R x))",
             c->gate != BL_GATE_NONE ? " with g = " : "",
             c->gate != BL_GATE_NONE ? bl_gate_name(c->gate) : "");
@@ -38,7 +41,7 @@ bool bl_model_bilinear(const bl_model *model, size_t layer, bl_bilinear *out, bl
 
 size_t bl_interaction_size(const bl_model *model) {
     const bl_config *c = bl_model_config(model);
-    return c->d_model + (c->bias_w ? 1 : 0);
+    return c->d_model + (c->bias_w && !model->surrogate ? 1 : 0);
 }
 
 bool bl_interaction_matrix(const bl_model *model, size_t layer, const float *u, float *q, bl_error *err) {

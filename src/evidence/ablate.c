@@ -184,15 +184,25 @@ typedef struct change {
     size_t edit;
 } change;
 
+/* y = the map of x (by 0), or y += by times it: what a surrogate says of an edit is added to what the model writes. */
+static void replace(const change *c, bl_rows y, const float *x, float by) {
+    bl_layer_run_apply(c->a->e->map, x, y.rows, c->s->work, c->s->base_y);
+    for (size_t p = 0; p < y.rows; p++) {
+        float *to = y.data + p * y.stride;
+        const float *from = c->s->base_y + p * y.cols;
+        if (by == 0) memcpy(to, from, y.cols * sizeof *to);
+        else bl_axpy(y.cols, by, from, to);
+    }
+}
+
 static void change_y(void *context, const bl_layer_run *site, bl_rows y) {
     const change *c = context;
     const bl_edits *e = c->a->e;
     (void)site;
     if (c->a->p->options->mode == BL_ABLATE_INPUT) {
         bl_edit_input(e, c->edit, c->s->base_x, y.rows, c->s->similarity, c->s->x);
-        bl_layer_run_apply(e->map, c->s->x, y.rows, c->s->work, c->s->base_y);
-        for (size_t p = 0; p < y.rows; p++)
-            memcpy(y.data + p * y.stride, c->s->base_y + p * y.cols, y.cols * sizeof *y.data);
+        replace(c, y, c->s->x, e->map->origin ? 1 : 0);
+        if (e->map->origin) replace(c, y, c->s->base_x, -1);
         return;
     }
     for (size_t p = 0; p < y.rows; p++)
@@ -202,14 +212,16 @@ static void change_y(void *context, const bl_layer_run *site, bl_rows y) {
 
 /* s'/s and s of the stream that loses c u / (u . u). */
 static double rescale(const ablating *a, const bl_layer_run *site, size_t p, double c, double s) {
-    const bl_config *config = bl_model_config(site->model);
-    if (!config->normalization) return 1;
-    double square = 0, along = 0;
+    const bl_model *model = site->model;
+    if (!bl_model_config(model)->normalization) return 1;
+    double sum = 0, square = 0, along = 0, d = (double)site->d;
     for (size_t i = 0; i < site->d; i++) {
         double value = (double)site->mid[p * site->d + i] + (double)site->y[p * site->d + i];
+        sum += value;
         square += value * value;
         along += value * (double)a->e->u[i];
     }
+    if (model->plan.layer_norm) square -= sum * sum / d; /* u is centred */
     square += c * a->inverse * (c - 2 * along);
     return bl_rms_factor(square, site->d, site->model->plan.epsilon) / s;
 }
@@ -395,14 +407,17 @@ bool bl_ablate(const bl_model *model, size_t layer, const float *u, int32_t toke
     *out = (bl_ablation){0};
     if (!options) options = &defaults;
     bl_bilinear map;
-    if (!bl_model_bilinear(model, layer, &map, err) || !check(model, layer, token, n_eigs, options, err))
+    if (!bl_check_no_post_norm(model, "ablation", err) || !bl_model_bilinear(model, layer, &map, err) ||
+        !check(model, layer, token, n_eigs, options, err))
         return false;
+    float *met = bl_direction_met(model, u, err);
+    if (!met) return false;
     bl_story_ids stories = {0};
     plan p = {.options = options, .controls = options->controls, .stories = &stories};
     p.resamples = options->resamples ? options->resamples : 1000;
     size_t n = bl_bilinear_size(&map), *places = places_of(eigs, n_eigs, n, &p.k, err);
     p.places = places;
-    bl_eigen *eigen = places ? bl_eigen_of(&map, u, 0, err) : NULL;
+    bl_eigen *eigen = places ? bl_eigen_of(&map, met, 0, err) : NULL;
     bool ok =
         eigen && bl_story_ids_read(model, corpus, options->max_stories, &options->progress, &stories, err);
     if (ok) p.sites = bl_layer_runs_new(model, layer, stories.longest, err);
@@ -410,12 +425,14 @@ bool bl_ablate(const bl_model *model, size_t layer, const float *u, int32_t toke
         p.edits = (bl_edits){.model = model,
                              .options = options,
                              .map = &p.sites->map,
-                             .u = u,
+                             .u = met,
                              .token = token,
                              .n = n,
                              .shift = bl_eigen_shift(eigen),
                              .constant = (double)bl_eigen_constant(eigen)};
-        ok = run(&p, eigen, out, err);
+        if (map.origin) p.edits.form = bl_alloc(n * n, sizeof *p.edits.form, err);
+        ok = (!map.origin || (p.edits.form && bl_bilinear_matrix(&map, met, p.edits.form, err))) &&
+             run(&p, eigen, out, err);
     }
     ok = ok && p.sites;
     bl_edits_free(&p.edits);
@@ -424,6 +441,7 @@ bool bl_ablate(const bl_model *model, size_t layer, const float *u, int32_t toke
     bl_story_ids_free(&stories);
     bl_eigen_free(eigen);
     free(places);
+    free(met);
     if (!ok) bl_ablation_free(out);
     return ok;
 }

@@ -10,6 +10,7 @@
 #include "evidence/edit.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "linear/dots.h"
 #include "linear/gemm.h"
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ void bl_edits_free(bl_edits *e) {
     free(e->lambda);
     free(e->square);
     free(e->linear);
+    free(e->form);
     free(e->mean);
     free(e->items);
 }
@@ -43,6 +45,11 @@ void bl_edits_similarity(const bl_edits *e, const float *x, size_t rows, float *
 
 double bl_edits_outside(const bl_edits *e, const float *x, const float *y) {
     double sum = -e->constant, square = 0;
+    if (e->form) {
+        for (size_t i = 0; i < e->n; i++)
+            square += (double)x[i] * (double)bl_dot(e->form + i * e->n, x, e->n);
+        return square;
+    }
     for (size_t i = 0; i < bl_bilinear_out(e->map); i++) sum += (double)e->u[i] * (double)y[i];
     for (size_t i = 0; e->shift != 0 && i < e->n; i++) square += (double)x[i] * (double)x[i];
     return sum - e->shift * square;

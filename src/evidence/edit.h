@@ -25,6 +25,7 @@ typedef struct bl_edits {
     float *v;       /* [J, n] */
     double *lambda; /* [J], what the edits' lambdas point into */
     double *square; /* [J] m_n: means of (v . x')^2; 0 with zero */
+    float *form;    /* [n, n] of a surrogate, whose y is not the model's; or NULL */
     double *linear; /* [J] means of v . x'; 0 with zero */
     double *mean;   /* [n] mean of x'; 0 with zero */
     bl_edit *items; /* [count] */
@@ -40,7 +41,7 @@ void bl_edits_similarity(const bl_edits *e, const float *x, size_t rows, float *
 /* What edit i takes from u . y at a position: sum over what is ablated of lambda~ ((v . x')^2 - m). a: the
  * position's similarities [J]; outside: u . y - u . b_p - shift |x'|^2 there (read with keep only). */
 double bl_edit_taken(const bl_edits *e, size_t i, const float *a, double outside);
-/* u . y - u . b_p - shift |x'|^2 of one position. */
+/* u . y - u . b_p - shift |x'|^2 of one position; with a surrogate x'ᵀ A x', its quadratic part. */
 double bl_edits_outside(const bl_edits *e, const float *x, const float *y);
 /* x'' [rows, n] of mode "input" from x' [rows, n]. */
 void bl_edit_input(const bl_edits *e, size_t i, const float *x, size_t rows, const float *similarity,

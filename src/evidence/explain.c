@@ -6,8 +6,10 @@
 #include "evidence/layer_run.h"
 #include "linear/best.h"
 #include "linear/gemm.h"
+#include "linear/norm.h"
 #include "scan/contributions.h"
 #include <bilens/explain.h>
+#include <bilens/surrogate.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,14 +19,20 @@
 typedef struct gathering {
     const bl_explain_options *o;
     size_t p, d, H, k, n_layer;
-    const float *read; /* [n_layer, d] s_i O_iᵀ u: what a head's output is multiplied with */
-    float *v;          /* [n, k] values of the head at hand */
-    double *heads;     /* [n_layer, H] u . s_i O_h z_h */
-    double *words;     /* [n_layer, H, p + 1] its share from each word; NULL: not wanted */
-    double *mlps;      /* [n_layer] u . y */
-    double embedding;  /* u . x_0 */
-    double scale;      /* s */
-    float *x;          /* [n] x' of the opened layer */
+    const float *read;        /* [n_layer, H k] s_i O_iᵀ u: what a head's output is multiplied with */
+    const float *u;           /* [d] as the final norm lets it read */
+    const float *linear;      /* [d] of its form */
+    const float *origin;      /* [d] of a surrogate's map, or NULL */
+    double bias;              /* u . what attention's output biases add */
+    double post, opened_post; /* the scale of a norm behind the MLP, of the opened layer's */
+    float *v;                 /* [n, k] values of the head at hand */
+    double *heads;            /* [n_layer, H] u . s_i O_h z_h */
+    double *words;            /* [n_layer, H, p + 1] its share from each word; NULL: not wanted */
+    double *mlps;             /* [n_layer] u . y */
+    float *last;              /* [d] x_L */
+    double embedding;         /* u . x_0 */
+    double scale;             /* s */
+    float *x;                 /* [n] x' of the opened layer */
     const bl_model *model;
 } gathering;
 
@@ -36,7 +44,7 @@ static double dot(const float *a, const float *b, size_t n) {
 
 /* u . s O_h z_h, z_h = sum_j pattern[p, j] v_j. */
 static void take_head(gathering *g, size_t layer, size_t head, const float *pattern) {
-    const float *read = g->read + layer * g->d + head * g->k;
+    const float *read = g->read + (layer * g->H + head) * g->k;
     double sum = 0;
     size_t row = layer * g->H + head;
     for (size_t j = 0; j <= g->p; j++) {
@@ -47,6 +55,34 @@ static void take_head(gathering *g, size_t layer, size_t head, const float *patt
     g->heads[row] = sum;
 }
 
+static double dot_weighted(const float *a, const float *b, const float *weight, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)a[i] * (double)b[i] * (weight ? (double)weight[i] : 1);
+    return sum;
+}
+
+/* What a norm behind attention or the MLP multiplies row with at p; 1 without one. */
+static double post_scale(const gathering *g, const float *row) {
+    const bl_plan *plan = &g->model->plan;
+    return plan->post_norms ? (double)bl_inverse_rms(row, g->d, plan->epsilon) : 1;
+}
+
+/* The heads' parts get the scale of the norm behind them; row is attention's whole output, its bias included. */
+static void take_attention(gathering *g, size_t layer, const float *row) {
+    const bl_block_weights *b = &g->model->blocks[layer];
+    double post = post_scale(g, row), s = post * (double)bl_model_attention_scale(g->model);
+    for (size_t h = 0; h < g->H; h++) {
+        size_t head = layer * g->H + h;
+        g->heads[head] *= post;
+        for (size_t j = 0; g->words && j <= g->p; j++) g->words[head * (g->p + 1) + j] *= post;
+    }
+    if (b->b_o) g->bias += s * dot_weighted(b->b_o, g->u, b->n1_post.weight, g->d);
+}
+
+static void take_input(gathering *g, const float *row) {
+    for (size_t i = 0; i < g->d; i++) g->x[i] = g->origin ? row[i] - g->origin[i] : row[i];
+}
+
 static void take(void *context, bl_point point, size_t layer, size_t head, bl_view value) {
     gathering *g = context;
     if (point == BL_POINT_V) {
@@ -55,11 +91,19 @@ static void take(void *context, bl_point point, size_t layer, size_t head, bl_vi
         return;
     }
     const float *row = value.data + g->p * value.stride;
-    if (point == BL_POINT_RESID_PRE && layer == 0) g->embedding = dot(row, g->o->u, g->d);
+    if (point == BL_POINT_RESID_PRE && layer == 0) g->embedding = dot(row, g->u, g->d);
     if (point == BL_POINT_PATTERN) take_head(g, layer, head, row);
-    if (point == BL_POINT_MLP_OUT) g->mlps[layer] = dot(row, g->o->u, g->d);
-    if (point == BL_POINT_RESID_POST && layer + 1 == g->n_layer) g->scale = bl_final_scale(g->model, row);
-    if (point == BL_POINT_MLP_IN && layer == g->o->layer) memcpy(g->x, row, g->d * sizeof *g->x);
+    if (point == BL_POINT_ATTN_OUT) take_attention(g, layer, row);
+    if (point == BL_POINT_MLP_OUT) {
+        g->post = post_scale(g, row);
+        g->mlps[layer] = g->post * dot_weighted(row, g->u, g->model->blocks[layer].n2_post.weight, g->d);
+        if (layer == g->o->layer) g->opened_post = g->post;
+    }
+    if (point == BL_POINT_RESID_POST && layer + 1 == g->n_layer) {
+        g->scale = bl_final_scale(g->model, row);
+        memcpy(g->last, row, g->d * sizeof *row);
+    }
+    if (point == BL_POINT_MLP_IN && layer == g->o->layer) take_input(g, row);
 }
 
 static bool gathering_init(gathering *g, const bl_model *model, size_t n, float **read, bl_error *err) {
@@ -67,23 +111,29 @@ static bool gathering_init(gathering *g, const bl_model *model, size_t n, float 
     g->model = model;
     g->d = c->d_model;
     g->H = c->n_head;
-    g->k = c->d_model / c->n_head;
+    g->k = c->head_dim;
     g->n_layer = c->n_layer;
-    *read = bl_alloc(c->n_layer * g->d, sizeof **read, err);
+    size_t width = g->H * g->k, d = g->d;
+    *read = bl_alloc(c->n_layer * width + d, sizeof **read, err);
     g->v = bl_alloc(n * g->k, sizeof *g->v, err);
     g->heads = bl_alloc_zero(c->n_layer * g->H, sizeof *g->heads, err);
     g->mlps = bl_alloc_zero(c->n_layer, sizeof *g->mlps, err);
-    g->x = bl_alloc(g->d + 1, sizeof *g->x, err);
+    g->x = bl_alloc(2 * g->d + 1, sizeof *g->x, err);
     if (!*read || !g->v || !g->heads || !g->mlps || !g->x) return false;
     if (g->o->words) {
         g->words = bl_alloc_zero(c->n_layer * g->H * (g->p + 1), sizeof *g->words, err);
         if (!g->words) return false;
     }
     g->x[g->d] = 1;
+    g->last = g->x + g->d + 1;
     for (size_t i = 0; i < c->n_layer; i++) {
+        const float *weight = model->blocks[i].n1_post.weight;
+        float *met = *read + c->n_layer * width;
+        if (!bl_model_unfold(model, i, err)) return false;
         bl_view o = bl_model_layer(model, i)->w_o;
-        bl_gemv_t(o.rows, o.cols, bl_model_attention_scale(model), o.data, o.stride, g->o->u, 0.0F,
-                  *read + i * g->d);
+        for (size_t j = 0; j < d; j++) met[j] = g->u[j] * (weight ? weight[j] : 1.0F);
+        bl_gemv_t(o.rows, o.cols, bl_model_attention_scale(model), o.data, o.stride, met, 0.0F,
+                  *read + i * width);
     }
     g->read = *read;
     return true;
@@ -109,8 +159,20 @@ static bool fill_part_words(const gathering *g, size_t row, bl_account_part *par
     return true;
 }
 
+/* What the final norm's bias adds to the logit: W_U holds the norm's weight, so that its bias meets u / weight. */
+static double final_bias(const gathering *g) {
+    const bl_norm_weights *final = &g->model->final;
+    double sum = 0;
+    for (size_t i = 0; final->bias && i < g->d; i++) {
+        double weight = final->weight ? (double) final->weight[i] : 1;
+        if (weight != 0) sum += (double)g->o->u[i] * (double) final->bias[i] / weight;
+    }
+    return sum;
+}
+
 static bool fill_parts(const gathering *g, bl_account *out, bl_error *err) {
-    out->n_parts = 1 + g->n_layer * (g->H + 1);
+    double bias = g->scale * g->bias + final_bias(g);
+    out->n_parts = 1 + g->n_layer * (g->H + 1) + (bias != 0);
     out->parts = bl_alloc_zero(out->n_parts, sizeof *out->parts, err);
     if (!out->parts) return false;
     bl_account_part *part = out->parts;
@@ -124,6 +186,10 @@ static bool fill_parts(const gathering *g, bl_account *out, bl_error *err) {
         }
         snprintf(part->name, sizeof part->name, "layer %zu mlp", i);
         (part++)->value = g->scale * g->mlps[i];
+    }
+    if (bias != 0) {
+        snprintf(part->name, sizeof part->name, "bias");
+        part->value = bias;
     }
     for (size_t i = 0; i < out->n_parts; i++) out->logit += out->parts[i].value;
     out->scale = g->scale;
@@ -154,10 +220,11 @@ static bool fill_terms(const gathering *g, const bl_eigen *eigen, bl_account *ou
     if (!terms) return false;
     out->terms = terms;
     out->shift = bl_eigen_shift(eigen);
-    out->constant = g->scale * ((double)bl_eigen_constant(eigen) + out->shift * square);
+    double scale = g->scale * g->opened_post;
+    out->constant = scale * ((double)bl_eigen_constant(eigen) + out->shift * square);
     for (size_t i = 0; i < n; i++) {
         double a = dot(bl_eigen_vector(eigen, (long)i), g->x, n), lambda = (double)bl_eigen_values(eigen)[i];
-        terms[i] = (bl_account_term){i, lambda, a, g->scale * (lambda - out->shift) * a * a, NULL, 0};
+        terms[i] = (bl_account_term){i, lambda, a, scale * (lambda - out->shift) * a * a, NULL, 0};
     }
     qsort(terms, n, sizeof *terms, by_value);
     for (size_t i = 0; i < n; i++) {
@@ -166,14 +233,18 @@ static bool fill_terms(const gathering *g, const bl_eigen *eigen, bl_account *ou
     }
     out->n_terms = shown;
     out->rest = rest;
+    if (!g->origin) return true;
+    out->linear = scale * dot(g->linear, g->x, n);
+    out->remainder = out->total - out->constant - out->linear - rest;
+    for (size_t i = 0; i < shown; i++) out->remainder -= terms[i].value;
     return true;
 }
 
 /* Each term's similarity by word and head. */
 static bool split_words(const bl_model *model, const bl_eigen *eigen, const int32_t *ids, size_t n,
                         bl_account *out, bl_error *err) {
-    size_t H = bl_model_config(model)->n_head, d = bl_model_config(model)->d_model, width = out->position + 1,
-           rows = 1 + H, count = out->n_terms, floats;
+    size_t H = bl_model_config(model)->n_head, width = out->position + 1, rows = 1 + H, count = out->n_terms,
+           floats;
     if (!bl_mul_size(count * (1 + rows), width, &floats)) floats = SIZE_MAX;
     float *memory = bl_alloc(floats, sizeof *memory, err);
     bl_cause *causes = bl_alloc(count, sizeof *causes, err);
@@ -185,7 +256,7 @@ static bool split_words(const bl_model *model, const bl_eigen *eigen, const int3
         float *c = memory + t * (1 + rows) * width;
         causes[t] = (bl_cause){.v = v, .position = out->position, .c = c, .heads = c + width};
         term->words = bl_alloc(rows * width, sizeof *term->words, err);
-        term->bias = bl_eigen_size(eigen) > d ? (double)v[d] : 0;
+        term->bias = (double)bl_constant_of(model, bl_eigen_layer(eigen), v);
         ok = term->words != NULL;
     }
     ok = ok && bl_contributions(model, workspace, bl_eigen_layer(eigen), ids, n, causes, count, err);
@@ -216,6 +287,16 @@ static bool fill_predictions(const float *row, size_t V, int32_t token, bl_accou
     out->probability = token >= 0 ? exp((double)row[token] - lse) : NAN;
     for (size_t t = 0; token >= 0 && t < V; t++)
         out->rank += row[t] > row[token] || (row[t] == row[token] && t <= (size_t)token);
+    return true;
+}
+
+/* Logits before a cap, which cannot be had back from it where it is flat. */
+static bool uncap(const gathering *g, bl_account *out) {
+    bl_view w_u = bl_model_w_u(g->model);
+    for (size_t i = 0; g->model->plan.logit_cap > 0 && i < out->n_predictions; i++) {
+        const float *row = w_u.data + (size_t)out->predictions[i].token * w_u.stride;
+        out->predictions[i].logit = g->scale * dot(row, g->last, g->d);
+    }
     return true;
 }
 
@@ -250,15 +331,23 @@ bool bl_account_of(const bl_model *model, const int32_t *ids, size_t n, const bl
     gathering g = {.o = options, .p = options->position};
     float *read = NULL;
     bl_workspace *workspace = bl_workspace_new(model, err);
-    bl_eigen *eigen = workspace ? bl_eigen_of(&map, options->u, 0, err) : NULL;
+    float *met = bl_direction_met(model, options->u, err),
+          *linear = bl_alloc(bl_bilinear_in(&map), sizeof *linear, err);
+    bl_eigen *eigen = workspace && met && linear ? bl_eigen_of(&map, met, 0, err) : NULL;
+    g.u = met;
+    g.origin = map.origin;
+    if (eigen) bl_bilinear_linear(&map, met, linear);
+    g.linear = linear;
     bool ok = eigen && gathering_init(&g, model, n, &read, err);
     bl_tap tap = {.take = take, .context = &g};
     bl_view logits = ok ? bl_forward_logits(model, workspace, ids, n, &tap, err) : (bl_view){0};
     ok = logits.data && fill_parts(&g, out, err) && fill_terms(&g, eigen, out, err) &&
          fill_predictions(logits.data + g.p * logits.stride, logits.cols, options->token, out, err) &&
-         (!options->words || split_words(model, eigen, ids, n, out, err));
+         uncap(&g, out) && (!options->words || split_words(model, eigen, ids, n, out, err));
     gathering_free(&g);
     free(read);
+    free(met);
+    free(linear);
     bl_workspace_free(workspace);
     bl_eigen_free(eigen);
     if (!ok) bl_account_free(out);

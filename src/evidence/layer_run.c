@@ -99,6 +99,8 @@ static void take(void *context, bl_point point, size_t layer, size_t head, bl_vi
     if (point == BL_POINT_MLP_OUT) keep_rows(s->y, s->d, value);
     if (point != BL_POINT_MLP_IN) return;
     keep_rows(s->x, s->n, value);
+    for (size_t p = 0; s->map.origin && p < value.rows; p++)
+        for (size_t i = 0; i < s->d; i++) s->x[p * s->n + i] -= s->map.origin[i];
     for (size_t p = 0; s->n > s->d && p < value.rows; p++) s->x[p * s->n + s->d] = 1;
 }
 
@@ -136,6 +138,8 @@ void bl_layer_run_apply(const bl_bilinear *map, const float *x, size_t rows, flo
         for (size_t g = 0; g < h; g++) l[g] *= r[g];
     }
     bl_gemm_nt(rows, d, h, 1.0F, left, h, map->p.data, map->p.stride, 0.0F, y, d);
+    if (map->linear.data)
+        bl_gemm_nt(rows, d, in, 1.0F, x, n, map->linear.data, map->linear.stride, 1.0F, y, d);
     for (size_t p = 0; map->constant && p < rows; p++)
         for (size_t i = 0; i < d; i++) y[p * d + i] += map->constant[i];
 }
@@ -143,18 +147,29 @@ void bl_layer_run_apply(const bl_bilinear *map, const float *x, size_t rows, flo
 /* ---- the head ---- */
 
 double bl_final_scale_of_sum(const bl_model *model, const float *a, const float *b) {
-    const bl_config *c = bl_model_config(model);
-    if (!c->normalization) return 1;
-    double sum = 0;
-    for (size_t i = 0; i < c->d_model; i++) {
-        double value = (double)a[i] + (b ? (double)b[i] : 0);
-        sum += value * value;
-    }
-    return bl_rms_factor(sum, c->d_model, model->plan.epsilon);
+    return bl_forward_norm_scale(model, a, b);
 }
 
 double bl_final_scale(const bl_model *model, const float *row) {
     return bl_final_scale_of_sum(model, row, NULL);
+}
+
+float *bl_direction_met(const bl_model *model, const float *u, bl_error *err) {
+    size_t d = bl_model_config(model)->d_model;
+    float *out = bl_alloc(d, sizeof *out, err);
+    double mean = 0;
+    for (size_t i = 0; model->plan.layer_norm && i < d; i++) mean += (double)u[i] / (double)d;
+    for (size_t i = 0; out && i < d; i++) out[i] = (float)((double)u[i] - mean);
+    return out;
+}
+
+bool bl_check_no_post_norm(const bl_model *model, const char *what, bl_error *err) {
+    return !model->plan.post_norms ||
+           bl_fail(
+               err, BL_ERR_UNSUPPORTED,
+               "%s: %s is not possible: behind the MLP stands a norm, so that what is taken from its output changes "
+               "all of it; explain freezes that norm",
+               bl_model_name(model), what);
 }
 
 bool bl_check_last_layer(const bl_model *model, size_t layer, const char *what, bl_error *err) {

@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
-#include "evidence/surrogate_private.h"
+#include "decompose/surrogate_private.h"
 #include "linear/gemm.h"
 #include "linear/solve.h"
 #include "model/forward.h"

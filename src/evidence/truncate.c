@@ -13,6 +13,7 @@
 #include "base/threads.h"
 #include "evidence/order.h"
 #include "evidence/layer_run.h"
+#include "linear/dots.h"
 #include "linear/exp.h"
 #include "linear/gemm.h"
 #include "linear/product.h"
@@ -42,6 +43,7 @@ typedef struct run {
     size_t curves; /* 1 + orders * n_ranks: without the MLP, then order by order */
     /* per prediction */
     float *x;        /* [N, n] */
+    float *written;  /* [N, d] what a surrogate's linear part writes; or NULL */
     float *to_mid;   /* [N] x_mid = to_mid x */
     float *size;     /* [N] |x'|^2 */
     float *scale;    /* [N] s */
@@ -55,6 +57,7 @@ typedef struct run {
     float *vectors;  /* [orders * K * tokens, n], the tokens of one place side by side */
     float *lambda;   /* [orders, K, tokens] */
     float *constant; /* [group] u . b_p */
+    float *offset;   /* [group] u . m of a surrogate's origin, else 0 */
     float *shift;    /* [group] */
     float *panels;   /* the vectors as a packed factor */
     bl_factor factor;
@@ -73,13 +76,17 @@ static bool keep_story(void *context, size_t i, size_t thread, bl_error *err) {
     bl_view logits = bl_layer_run_logits(site, ids, n, NULL, NULL, err);
     if (!logits.data) return false;
     memcpy(r->x + first * r->n, site->x, (n - 1) * r->n * sizeof *r->x);
+    if (r->written)
+        bl_gemm_nt(n - 1, r->d, r->d, 1.0F, site->x, r->n, r->map.linear.data, r->map.linear.stride, 0.0F,
+                   r->written + first * r->d, r->d);
     for (size_t p = 0; p + 1 < n; p++) {
         const float *x = site->x + p * r->n, *mid = site->mid + p * r->d,
                     *row = logits.data + p * logits.stride;
         double size = 0;
         size_t at = first + p;
         for (size_t c = 0; c < r->n; c++) size += (double)x[c] * (double)x[c];
-        r->to_mid[at] = r->map.normed ? (float)(1 / bl_final_scale(r->model, mid)) : 1;
+        r->to_mid[at] =
+            bl_model_config(r->model)->normalization ? (float)(1 / bl_final_scale(r->model, mid)) : 1;
         r->size[at] = (float)size;
         r->scale[at] = (float)bl_final_scale_of_sum(r->model, mid, site->y + p * r->d);
         r->target[at] = ids[p + 1];
@@ -96,6 +103,8 @@ static void take_directions(run *r, const float *mean) {
     for (size_t t = 0; t < r->tokens; t++)
         for (size_t i = 0; i < r->d; i++)
             r->u[t * r->d + i] = w_u.data[(r->first + t) * w_u.stride + i] - mean[i];
+    for (size_t t = 0; t < r->tokens; t++)
+        r->offset[t] = r->map.origin ? bl_dot(r->u + t * r->d, r->map.origin, r->d) : 0;
 }
 
 /* The vectors and eigenvalues of token t of the group, order by order. */
@@ -150,15 +159,18 @@ static void take_in(running *sum, const float *row, size_t tokens) {
     sum->most = most;
 }
 
-/* logits [curves, tokens] of one position: a [orders, K, tokens] similarities, base [tokens] = u . x. The
- * lanes of every loop are tokens. */
-static void logits_of_position(const run *r, size_t at, const float *a, const float *base, float *logits) {
+/* logits [curves, tokens] of one position: a [orders, K, tokens] similarities, base [tokens] = u . x, linear [tokens]
+ * what a surrogate's linear part adds, or NULL. The lanes of every loop are tokens. */
+static void logits_of_position(const run *r, size_t at, const float *a, const float *base,
+                               const float *linear, float *logits) {
     size_t K = r->K, T = r->tokens;
     float s = r->scale[at], to_mid = r->to_mid[at], size = r->size[at], sum[GROUP];
-    for (size_t t = 0; t < T; t++) logits[t] = s * to_mid * base[t];
+    for (size_t t = 0; t < T; t++) logits[t] = s * to_mid * (base[t] + r->offset[t]);
     for (size_t o = 0; o < r->orders; o++) {
         size_t k = 0;
-        for (size_t t = 0; t < T; t++) sum[t] = to_mid * base[t] + r->constant[t] + r->shift[t] * size;
+        for (size_t t = 0; t < T; t++)
+            sum[t] = to_mid * (base[t] + r->offset[t]) + r->constant[t] + r->shift[t] * size;
+        for (size_t t = 0; linear && t < T; t++) sum[t] += linear[t];
         for (size_t c = 0; c < r->n_ranks; c++) { /* ranks ascend */
             for (; k < r->ranks[c]; k++) {
                 const float *lambda = r->lambda + (o * K + k) * T, *similarity = a + (o * K + k) * T;
@@ -174,14 +186,19 @@ static bool block_of_positions(void *context, size_t i, size_t thread, bl_error 
     run *r = context;
     size_t begin = i * POSITIONS, rows = r->N - begin < POSITIONS ? r->N - begin : POSITIONS,
            width = r->orders * r->K, columns = r->tokens * width;
-    float *a = r->scratch + thread * POSITIONS * (r->group * width + r->group),
-          *base = a + POSITIONS * r->group * width, *logits = r->logits + thread * r->curves * r->group;
+    float *a = r->scratch + thread * POSITIONS * (r->group * width + 2 * r->group),
+          *base = a + POSITIONS * r->group * width, *linear = base + POSITIONS * r->group,
+          *logits = r->logits + thread * r->curves * r->group;
     (void)err;
     if (columns) bl_multiply(&r->factor, rows, 1.0F, r->x + begin * r->n, r->n, false, a, columns);
     bl_gemm_nt(rows, r->tokens, r->d, 1.0F, r->x + begin * r->n, r->n, r->u, r->d, 0.0F, base, r->group);
+    if (r->written)
+        bl_gemm_nt(rows, r->tokens, r->d, 1.0F, r->written + begin * r->d, r->d, r->u, r->d, 0.0F, linear,
+                   r->group);
     for (size_t p = 0; p < rows; p++) {
         size_t at = begin + p, hit = (size_t)r->target[at] - r->first;
-        logits_of_position(r, at, a + p * columns, base + p * r->group, logits);
+        logits_of_position(r, at, a + p * columns, base + p * r->group,
+                           r->written ? linear + p * r->group : NULL, logits);
         for (size_t c = 0; c < r->curves; c++) {
             take_in(&r->sums[at * r->curves + c], logits + c * r->tokens, r->tokens);
             if (hit < r->tokens) r->hit[at * r->curves + c] = logits[c * r->tokens + hit];
@@ -215,6 +232,8 @@ static bool run_alloc(run *r, bl_error *err) {
     r->group = COLUMNS / (width ? width : 1);
     r->group = r->group < 16 ? 16 : r->group > GROUP ? GROUP : r->group / 16 * 16;
     r->x = room_for(r->N, r->n, sizeof *r->x, err);
+    r->written = room_for(r->map.linear.data ? r->N : 0, r->d, sizeof *r->written, err);
+    r->offset = room_for(r->group, 1, sizeof *r->offset, err);
     r->to_mid = room_for(r->N, 1, sizeof *r->to_mid, err);
     r->size = room_for(r->N, 1, sizeof *r->size, err);
     r->scale = room_for(r->N, 1, sizeof *r->scale, err);
@@ -228,21 +247,25 @@ static bool run_alloc(run *r, bl_error *err) {
     r->constant = room_for(r->group, 1, sizeof *r->constant, err);
     r->shift = room_for(r->group, 1, sizeof *r->shift, err);
     r->panels = room_for(bl_factor_size(r->n, r->group * width), 1, sizeof *r->panels, err);
-    r->scratch = room_for(threads * POSITIONS, r->group * width + r->group, sizeof *r->scratch, err);
+    r->scratch = room_for(threads * POSITIONS, r->group * width + 2 * r->group, sizeof *r->scratch, err);
     r->logits = room_for(threads * r->curves, r->group, sizeof *r->logits, err);
     const void *parts[] = {r->x,     r->to_mid, r->size,    r->scale,  r->target,  r->full,
                            r->sums,  r->hit,    r->u,       r->lambda, r->vectors, r->constant,
-                           r->shift, r->panels, r->scratch, r->logits};
+                           r->shift, r->panels, r->scratch, r->logits, r->offset,  r->written};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (!parts[i]) return false;
+    if (!r->map.linear.data) {
+        free(r->written);
+        r->written = NULL;
+    }
     for (size_t i = 0; i < r->N * r->curves; i++) r->sums[i] = (running){-INFINITY, 0};
     return true;
 }
 
 static void run_free(run *r) {
-    void *parts[] = {r->x,     r->to_mid, r->size,    r->scale,  r->target,  r->full,
-                     r->sums,  r->hit,    r->u,       r->lambda, r->vectors, r->constant,
-                     r->shift, r->panels, r->scratch, r->logits, r->ranks};
+    void *parts[] = {r->x,       r->to_mid, r->size,   r->scale,   r->target,   r->full,  r->sums,
+                     r->hit,     r->u,      r->lambda, r->vectors, r->constant, r->shift, r->panels,
+                     r->scratch, r->logits, r->ranks,  r->offset,  r->written};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     bl_layer_runs_free(r->sites);
     bl_story_ids_free(&r->stories);
@@ -314,7 +337,14 @@ bool bl_truncate(const bl_model *model, bl_corpus *corpus, const bl_truncate_opt
     *out = (bl_truncation){0};
     const bl_config *c = bl_model_config(model);
     run r = {.model = model, .options = options ? options : &defaults, .V = c->n_vocab, .d = c->d_model};
-    if (!bl_model_bilinear(model, c->n_layer - 1, &r.map, err)) return false;
+    if (model->plan.layer_norm)
+        return bl_fail(
+            err, BL_ERR_UNSUPPORTED,
+            "%s: truncation over all tokens is not possible behind a final LayerNorm; with --token it is",
+            bl_model_name(model));
+    if (!bl_check_no_post_norm(model, "truncation", err) ||
+        !bl_model_bilinear(model, c->n_layer - 1, &r.map, err))
+        return false;
     r.n = bl_bilinear_size(&r.map);
     r.orders = r.options->no_controls ? 1 : BL_N_ORDERS;
     r.ranks = bl_rank_list(r.options->ranks, r.options->n_ranks, r.n, &r.n_ranks, err);

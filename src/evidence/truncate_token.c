@@ -32,6 +32,7 @@ typedef struct run {
     size_t n, *ranks, n_ranks, width; /* width: BL_N_ORDERS * n_ranks */
     size_t *orders;                   /* [BL_N_ORDERS, n] places in each order */
     double *lambda;                   /* [n] by place */
+    float *linear;                    /* [n] the linear part of a surrogate's form, or zeros */
     double origin;                    /* what f and f_K are measured from */
     float *similarity;                /* [threads, longest, n] */
     moments *sums;                    /* [stories, width] */
@@ -97,11 +98,12 @@ static bool run_story(void *context, size_t i, size_t thread, bl_error *err) {
                r->n);
     for (size_t p = 0; p + 1 < n; p++) {
         const float *x = site->x + p * r->n, *y = site->y + p * site->d;
-        double f = 0, size = 0;
+        double f = 0, size = 0, linear = 0;
         for (size_t c = 0; c < site->d; c++) f += (double)r->u[c] * (double)y[c];
         for (size_t c = 0; c < r->n; c++) size += (double)x[c] * (double)x[c];
-        forms(r, similarity + p * r->n, (double)bl_eigen_constant(r->eigen) + bl_eigen_shift(r->eigen) * size,
-              form);
+        for (size_t c = 0; c < r->n; c++) linear += (double)x[c] * (double)r->linear[c];
+        forms(r, similarity + p * r->n,
+              (double)bl_eigen_constant(r->eigen) + linear + bl_eigen_shift(r->eigen) * size, form);
         add_position(r, f, form, r->sums + i * r->width);
         if (ids[p + 1] != r->token) continue;
         r->own[i]++;
@@ -164,7 +166,9 @@ static bool prepare(run *r, const bl_truncate_options *options, bl_error *err) {
     r->sums = bl_alloc_zero(cells, sizeof *r->sums, err);
     r->full = bl_alloc_zero(stories, sizeof *r->full, err);
     r->own = bl_alloc_zero(stories, sizeof *r->own, err);
-    if (!r->orders || !r->lambda || !r->similarity || !r->sums || !r->full || !r->own) return false;
+    r->linear = bl_alloc_zero(r->n, sizeof *r->linear, err);
+    if (!r->orders || !r->linear || !r->lambda || !r->similarity || !r->sums || !r->full || !r->own)
+        return false;
     bl_random random;
     bl_random_seed(&random, options->seed);
     bl_order_by_size(bl_eigen_values(r->eigen), r->n, bl_eigen_shift(r->eigen), r->orders);
@@ -182,6 +186,7 @@ static void run_free(run *r) {
     free(r->ranks);
     free(r->orders);
     free(r->lambda);
+    free(r->linear);
     free(r->similarity);
     free(r->sums);
     free(r->full);
@@ -201,22 +206,27 @@ bool bl_truncate_token(const bl_model *model, const float *u, int32_t token, bl_
     if (!options) options = &defaults;
     bl_bilinear map;
     size_t layer = bl_model_config(model)->n_layer - 1;
-    if (!bl_model_bilinear(model, layer, &map, err)) return false;
-    run r = {.model = model, .u = u, .token = token, .n = bl_bilinear_size(&map)};
+    if (!bl_check_no_post_norm(model, "truncation", err) || !bl_model_bilinear(model, layer, &map, err))
+        return false;
+    float *met = bl_direction_met(model, u, err);
+    if (!met) return false;
+    run r = {.model = model, .u = met, .token = token, .n = bl_bilinear_size(&map)};
     r.ranks = bl_rank_list(options->ranks, options->n_ranks, r.n, &r.n_ranks, err);
     r.width = BL_N_ORDERS * r.n_ranks;
-    bl_eigen *eigen = r.ranks ? bl_eigen_of(&map, u, 0, err) : NULL;
+    bl_eigen *eigen = r.ranks ? bl_eigen_of(&map, met, 0, err) : NULL;
     r.eigen = eigen;
     bool ok =
         eigen && bl_story_ids_read(model, corpus, options->max_stories, &options->progress, &r.stories, err);
     if (ok) {
         qsort(r.ranks, r.n_ranks, sizeof *r.ranks, ascending);
         r.sites = bl_layer_runs_new(model, layer, r.stories.longest, err);
-        ok = r.sites && prepare(&r, options, err) && bl_parallel(r.stories.n, run_story, &r, err) &&
-             finish(&r, layer, out, err);
+        ok = r.sites && prepare(&r, options, err);
+        if (ok && map.linear.data) bl_bilinear_linear(&map, met, r.linear);
+        ok = ok && bl_parallel(r.stories.n, run_story, &r, err) && finish(&r, layer, out, err);
     }
     run_free(&r);
     bl_eigen_free(eigen);
+    free(met);
     if (!ok) bl_token_truncation_free(out);
     return ok;
 }

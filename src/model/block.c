@@ -211,6 +211,19 @@ void bl_pass_mlp(const bl_block_pass *pass, size_t layer) {
     tap_rows(pass, BL_POINT_RESID_POST, layer, s->x, d);
 }
 
+double bl_forward_norm_scale(const bl_model *model, const float *row, const float *other) {
+    size_t d = model->config.d_model;
+    double sum = 0, square = 0;
+    if (!model->config.normalization) return 1;
+    for (size_t i = 0; i < d; i++) {
+        double value = (double)row[i] + (other ? (double)other[i] : 0);
+        sum += value;
+        square += value * value;
+    }
+    if (model->plan.layer_norm) square -= sum * sum / (double)d;
+    return bl_rms_factor(square, d, model->plan.epsilon);
+}
+
 void bl_pass_final(const bl_block_pass *pass, size_t begin, size_t n) {
     const bl_model *model = pass->model;
     size_t d = model->config.d_model;

@@ -47,6 +47,7 @@ struct bl_model {
     bl_view w_e, w_u;
     bl_rotary rotary; /* [n_ctx, k/2] of bilinear checkpoints, for the folded scan; else empty */
     float attention_scale;
+    const struct bl_surrogate *surrogate; /* what stands for its MLPs where they are decomposed; or NULL */
     char **warnings;
     size_t n_warnings, warnings_capacity;
 };

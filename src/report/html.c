@@ -116,6 +116,11 @@ static void put_facts(bl_buffer *out, const bl_doc *doc) {
     put_fact(out, "Largest", bl_number(text, eigen->values[eigen->size - 1], decimals, BL_MINUS));
     put_fact(out, "Smallest", bl_number(text, eigen->values[0], decimals, BL_MINUS));
     put_fact(out, "Effective rank", bl_number(text, eigen->effective_rank, 1, BL_MINUS));
+    if (eigen->subject.surrogate) {
+        bl_number(text, 100 * eigen->subject.r2, 1, BL_MINUS);
+        strcat(text, " %");
+        put_fact(out, "MLP explained", text);
+    }
     put_fact(out, "Stories scanned", bl_grouped(count, doc->scan->stories));
     put_fact(out, "Positions", bl_grouped(count, doc->scan->positions));
 }
@@ -132,6 +137,16 @@ static void put_formula(bl_buffer *out, const bl_doc_eigen *eigen) {
         put_names(out, subject->minus, subject->n_minus, 4, "span", false);
         bl_buffer_text(out, "]");
     }
+    if (eigen->subject.surrogate) {
+        bl_buffer_text(
+            out,
+            "</div><div><i>z</i> = <i>x</i> \xE2\x88\x92 <i>m</i>, the mean input</div><div><i>u</i> \xC2\xB7 "
+            "MLP(<i>x</i>) \xE2\x89\x88 <i>k</i> + \xE2\x84\x93 \xC2\xB7 <i>z</i> + "
+            "<i>z</i><sup>\xE2\x8A\xA4</sup><i>A</i><i>z</i> = <i>k</i> + \xE2\x84\x93 \xC2\xB7 <i>z</i> + "
+            "\xCE\xA3<sub><i>n</i></sub> \xCE\xBB<sub><i>n</i></sub> (<i>v<sub>n</sub></i> \xC2\xB7 "
+            "<i>z</i>)\xC2\xB2</div></div>");
+        return;
+    }
     bl_buffer_text(out, "</div><div><i>Q</i> = sym(<i>L</i><sup>\xE2\x8A\xA4</sup> "
                         "diag(<i>P</i><sup>\xE2\x8A\xA4</sup><i>u</i>) <i>R</i>)");
     const char *x = biased ? "<i>x</i>\xE2\x80\xB2" : "<i>x</i>";
@@ -146,10 +161,53 @@ static void put_formula(bl_buffer *out, const bl_doc_eigen *eigen) {
     bl_buffer_text(out, "</div></div>");
 }
 
+/* Behind how many layers, and what virtual tokens do not show there. */
+static void put_depth(bl_buffer *out, const bl_doc *doc) {
+    const char *layers = bl_doc_setting_value(doc->info, "n_layer");
+    long n_layers = layers ? strtol(layers, NULL, 10) : 1, layer = (long)doc->eigen->subject.layer;
+    if (n_layers > layer + 1)
+        bl_buffer_print(out,
+                        "<p class=\"note\">The model has %ld layers: shown is the direct way from layer %ld "
+                        "to the scores, without what later layers make of it.</p>",
+                        n_layers, layer);
+    if (layer >= BL_DEEP)
+        bl_buffer_print(
+            out,
+            "<p class=\"note warn\">Virtual tokens are read in the embedding, %ld layers before this MLP: "
+            "what those layers have written is not in them. The inputs from the corpus come first here, "
+            "for they are what this MLP has really read.</p>",
+            layer);
+}
+
+/* Of what stands for a gated or plain MLP, with its error. */
+static void put_surrogate(bl_buffer *out, const bl_doc_eigen *eigen) {
+    const bl_doc_subject *s = &eigen->subject;
+    bl_buffer_print(
+        out,
+        ". The MLP of layer %zu has an activation function and is no quadratic form. Decomposed is the "
+        "best quadratic per hidden unit, with a linear map, fitted to this model on a corpus: a "
+        "<b>surrogate</b>. On stories held out it explains <b>%.1f\xC2\xA0%%</b> of the MLP\xE2\x80\x99s "
+        "output",
+        s->layer, 100 * s->r2);
+    if (isfinite(s->r2_linear))
+        bl_buffer_print(out, " (the best linear map alone %.1f\xC2\xA0%%)", 100 * s->r2_linear);
+    if (isfinite(s->recovered))
+        bl_buffer_print(out, " and recovers %.1f\xC2\xA0%% of the loss that the mean output would cost",
+                        100 * s->recovered);
+    bl_buffer_text(out,
+                   ". The form is taken about the mean input <i>m</i>; its linear part is shown as one more "
+                   "direction.</p>");
+    put_formula(out, eigen);
+    if (s->r2 < 0.8 || s->recovered < 0.9)
+        bl_buffer_text(
+            out,
+            "<p class=\"note warn\">This surrogate is a weak one: do not read single eigenvectors as what "
+            "the model does.</p>");
+}
+
 static void put_direction(bl_buffer *out, const bl_doc *doc) {
     const bl_doc_eigen *eigen = doc->eigen;
-    const char *layers = bl_doc_setting_value(doc->info, "n_layer"),
-               *norm = bl_doc_setting_value(doc->info, "normalization");
+    const char *norm = bl_doc_setting_value(doc->info, "normalization");
     bl_buffer_print(out, "<p class=\"prose\">The direction <i>u</i> is %s ",
                     eigen->subject.vector ? "a vector of the residual stream that was given:"
                                           : "the row of the unembedding that scores");
@@ -159,6 +217,11 @@ static void put_direction(bl_buffer *out, const bl_doc *doc) {
     else if (eigen->subject.n_minus > 0)
         bl_buffer_print(out, ", less the average of the %zu row%s that it is compared with",
                         eigen->subject.n_minus, eigen->subject.n_minus > 1 ? "s" : "");
+    if (eigen->subject.surrogate) {
+        put_surrogate(out, eigen);
+        put_depth(out, doc);
+        return;
+    }
     bl_buffer_print(
         out,
         ". The MLP of layer %zu, <i>P</i>(<i>Lx</i> \xE2\x8A\x99 <i>Rx</i>), writes along it a quadratic "
@@ -168,6 +231,7 @@ static void put_direction(bl_buffer *out, const bl_doc *doc) {
         "eigenvalue \xCE\xBB, whatever the input.</p>",
         eigen->subject.layer);
     put_formula(out, eigen);
+    put_depth(out, doc);
     if (eigen->size > eigen->d_model) {
         bl_buffer_text(out, "<p class=\"note\">The MLP has biases: <i>x</i>\xE2\x80\xB2 is <i>x</i> with a "
                             "constant 1 appended, "
@@ -184,14 +248,6 @@ static void put_direction(bl_buffer *out, const bl_doc *doc) {
             out, "<p class=\"note\">The model normalises: <i>x</i> is the normalised input of the MLP. The "
                  "norms\xE2\x80\x99 weights are folded into the matrices that read them; the "
                  "final norm\xE2\x80\x99s scale, positive and the same for every token, is left out.</p>");
-    long n_layers = layers ? strtol(layers, NULL, 10) : 1;
-    if (n_layers > (long)eigen->subject.layer + 1)
-        bl_buffer_print(out,
-                        "<p class=\"note\">The model has %ld layers: shown is the direct way from layer %zu "
-                        "to the scores, without what "
-                        "later layers make "
-                        "of it.</p>",
-                        n_layers, eigen->subject.layer);
 }
 
 static void put_to_evidence(bl_buffer *out, const bl_doc *doc) {

@@ -6,6 +6,9 @@
 #include "base/buffer.h"
 #include "result/document.h"
 
+/* From this layer on virtual tokens say little, and a page shows the inputs of an eigenvector first. */
+#define BL_DEEP 2
+
 /* index.html of a report document. Free with bl_free. */
 char *bl_html_page(const bl_doc *doc, bl_error *err);
 

@@ -222,11 +222,28 @@ static void put_vector(bl_buffer *out, const bl_doc *doc, const bl_doc_vector *v
                          fmax(fabs(doc->eigen->values[0]), fabs(doc->eigen->values[doc->eigen->size - 1])));
     bl_buffer_text(out, "</h2>\n");
     put_meaning(out, doc->eigen, vector);
-    bl_html_virtual_tokens(out, vector);
+    bool deep = doc->eigen->subject.layer >= BL_DEEP; /* inputs first */
+    if (!deep) bl_html_virtual_tokens(out, vector);
     bl_html_inputs(out, bl_doc_find_hits(doc->scan, vector->index));
+    if (deep) bl_html_virtual_tokens(out, vector);
+    bl_buffer_text(out, "</section>\n\n");
+}
+
+/* A surrogate's linear part as one more direction. */
+static void put_linear(bl_buffer *out, const bl_doc_eigen *eigen) {
+    bl_buffer_text(
+        out,
+        "<section class=\"vector\" id=\"linear\">\n<h2>Linear part <span class=\"lambda for\">|\xE2\x84\x93| = ");
+    bl_html_number(out, eigen->linear->eigenvalue, eigen->linear->eigenvalue);
+    bl_buffer_text(out, "</span></h2>\n<p class=\"note\">What the surrogate adds in proportion to <i>z</i>: "
+                        "\xE2\x84\x93 \xC2\xB7 <i>z</i>, beside the constant <i>k</i> = ");
+    bl_html_number(out, eigen->constant, fabs(eigen->constant));
+    bl_buffer_text(out, " at the mean input. Blue tokens raise the score, red ones lower it.</p>\n");
+    bl_html_virtual_tokens(out, eigen->linear);
     bl_buffer_text(out, "</section>\n\n");
 }
 
 void bl_html_vectors(bl_buffer *out, const bl_doc *doc) {
+    if (doc->eigen->linear) put_linear(out, doc->eigen);
     for (size_t i = 0; i < doc->eigen->n_vectors; i++) put_vector(out, doc, &doc->eigen->vectors[i]);
 }

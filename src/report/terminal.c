@@ -152,6 +152,15 @@ void bl_page_group(bl_page *page, size_t first, size_t last) {
     bl_page_newline(page);
 }
 
+void bl_page_linear_title(bl_page *page, const bl_doc_vector *linear) {
+    char text[BL_NUMBER_SIZE];
+    bl_page_bold(page);
+    bl_page_text(page, "Linear part, of length ");
+    bl_page_text(page, bl_number(text, linear->eigenvalue, bl_decimals(linear->eigenvalue), "-"));
+    bl_page_plain(page);
+    bl_page_newline(page);
+}
+
 void bl_page_vector_title(bl_page *page, const bl_doc_subject *subject, long index, double eigenvalue) {
     char number[BL_NUMBER_SIZE];
     bl_page_bold(page);

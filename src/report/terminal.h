@@ -49,6 +49,9 @@ void bl_page_number(bl_page *page, double value, double largest, size_t columns)
 /* Parts that several tables share. */
 void bl_page_subject(bl_page *page, const bl_doc_subject *subject, bool centred);
 void bl_page_spectrum(bl_page *page, const bl_doc_eigen *eigen);
+/* A line that says what a surrogate is worth; nothing where there is none. */
+void bl_page_quality(bl_page *page, bool surrogate, double r2, double r2_linear, double recovered);
+void bl_page_linear_title(bl_page *page, const bl_doc_vector *linear);
 void bl_page_vector_title(bl_page *page, const bl_doc_subject *subject, long index, double eigenvalue);
 /* A line for a vector of a group of degenerate eigenvalues; nothing when first == last. */
 void bl_page_group(bl_page *page, size_t first, size_t last);

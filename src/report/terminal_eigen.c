@@ -143,9 +143,13 @@ static void print_single(bl_page *page, const bl_doc_vector *vector, const bl_do
 
 static void print_vector(bl_page *page, const bl_doc_eigen *eigen, const bl_doc_vector *vector) {
     bl_page_newline(page);
-    bl_page_vector_title(page, &eigen->subject, vector->index, vector->eigenvalue);
-    bl_page_newline(page);
-    bl_page_group(page, vector->first, vector->last);
+    if (vector == eigen->linear) {
+        bl_page_linear_title(page, vector);
+    } else {
+        bl_page_vector_title(page, &eigen->subject, vector->index, vector->eigenvalue);
+        bl_page_newline(page);
+        bl_page_group(page, vector->first, vector->last);
+    }
     size_t value = value_columns(vector);
     for (size_t first = 0; first < vector->n_sources;) {
         const bl_doc_source *source = &vector->sources[first];
@@ -179,6 +183,7 @@ char *bl_eigen_table(const bl_tree *tree, const bl_terminal *terminal, bl_error 
     if (!doc) return NULL;
     bl_page page = bl_page_new(terminal);
     bl_page_spectrum(&page, doc->eigen);
+    if (doc->eigen->linear) print_vector(&page, doc->eigen, doc->eigen->linear);
     for (size_t i = 0; i < doc->eigen->n_vectors; i++)
         print_vector(&page, doc->eigen, &doc->eigen->vectors[i]);
     bl_doc_free(doc);

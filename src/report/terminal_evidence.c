@@ -13,6 +13,9 @@ static void put_heading(bl_page *page, const bl_tree *tree) {
     bl_page_print(page, ", layer %.0f: ", bl_tree_real(tree, "layer"));
     bl_page_token(page, bl_tree_string(tree, "direction"), 0);
     bl_page_newline(page);
+    const bl_tree *quality = json_object_get(tree, "surrogate");
+    bl_page_quality(page, quality != NULL, bl_tree_real(quality, "r2"), bl_tree_real(quality, "r2_linear"),
+                    bl_tree_real(quality, "recovered"));
 }
 
 /* The page's text, then a table (taken). */

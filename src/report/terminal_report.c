@@ -115,6 +115,11 @@ char *bl_report_table(const bl_tree *tree, const bl_terminal *terminal, bl_error
     bl_page_newline(&page);
     bl_page_spectrum(&page, doc->eigen);
     bl_page_match_legend(&page);
+    if (doc->eigen->linear) {
+        bl_page_newline(&page);
+        bl_page_linear_title(&page, doc->eigen->linear);
+        print_sources(&page, doc->eigen->linear);
+    }
     for (size_t i = 0; i < doc->eigen->n_vectors; i++) print_vector(&page, doc, &doc->eigen->vectors[i]);
     bl_doc_free(doc);
     return bl_buffer_take(&page.text, err);

@@ -120,6 +120,22 @@ static void print_runs(bl_page *page, const bl_doc_eigen *eigen) {
     bl_page_newline(page);
 }
 
+void bl_page_quality(bl_page *page, bool surrogate, double r2, double r2_linear, double recovered) {
+    char text[256];
+    if (!surrogate) return;
+    snprintf(
+        text, sizeof text,
+        "of the quadratic that stands for this MLP: it explains %.1f %% of the MLP's output on stories held out "
+        "(the best linear map %.1f %%)",
+        100 * r2, 100 * r2_linear);
+    bl_page_words(page, text);
+    if (isfinite(recovered)) {
+        snprintf(text, sizeof text, " and recovers %.1f %% of the loss", 100 * recovered);
+        bl_page_words(page, text);
+    }
+    bl_page_newline(page);
+}
+
 void bl_page_spectrum(bl_page *page, const bl_doc_eigen *eigen) {
     char text[256], high[BL_NUMBER_SIZE], low[BL_NUMBER_SIZE];
     double largest = fmax(fabs(eigen->values[0]), fabs(eigen->values[eigen->size - 1]));
@@ -130,6 +146,8 @@ void bl_page_spectrum(bl_page *page, const bl_doc_eigen *eigen) {
     bl_page_plain(page);
     bl_page_newline(page);
     bl_page_subject(page, &eigen->subject, eigen->centred);
+    bl_page_quality(page, eigen->subject.surrogate, eigen->subject.r2, eigen->subject.r2_linear,
+                    eigen->subject.recovered);
     print_plot(page, eigen);
     bl_number(high, eigen->values[eigen->size - 1], bl_decimals(largest), "-");
     bl_number(low, eigen->values[0], bl_decimals(largest), "-");
@@ -139,7 +157,8 @@ void bl_page_spectrum(bl_page *page, const bl_doc_eigen *eigen) {
     bl_page_newline(page);
     if (eigen->constant != 0) {
         bl_number(high, eigen->constant, bl_decimals(fabs(eigen->constant)), "-");
-        snprintf(text, sizeof text, "the output bias adds %s whatever the input", high);
+        snprintf(text, sizeof text, "%s %s",
+                 eigen->linear ? "at the mean input it is" : "whatever the input the output bias adds", high);
         bl_page_words(page, text);
         bl_page_newline(page);
     }

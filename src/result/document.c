@@ -52,6 +52,11 @@ bool bl_doc_read_subject(bl_reader *reader, const json_t *json, bl_doc_subject *
               read_name(reader, json, subject) &&
               bl_reader_texts(reader, json, "minus", 1 << 20, &subject->minus, &subject->n_minus);
     subject->layer = (size_t)layer;
+    const json_t *quality = json_object_get(json, "surrogate");
+    subject->surrogate = json_is_object(quality);
+    subject->r2 = bl_tree_real(quality, "r2");
+    subject->r2_linear = bl_tree_real(quality, "r2_linear");
+    subject->recovered = bl_tree_real(quality, "recovered");
     return ok;
 }
 

@@ -43,6 +43,9 @@ typedef struct bl_doc_subject {
     const char *model, *token;
     bool vector;
     size_t layer, n_minus;
+    bool surrogate; /* of an MLP that is no quadratic form: what stands for it explains … */
+    double r2, r2_linear,
+        recovered; /* … this share of the output, the linear map alone that; NaN: not known */
     const char *const *minus;
 } bl_doc_subject;
 
@@ -51,6 +54,7 @@ typedef struct bl_doc_eigen {
     size_t d_model, size; /* size: d_model, or one more with biases */
     const double *values; /* [size], ascending */
     bool centred;
+    const bl_doc_vector *linear;            /* a surrogate's linear part, its length as eigenvalue; or NULL */
     double constant, effective_rank, total; /* total: sum |lambda| */
     size_t n_runs;
     const bl_doc_run *runs;

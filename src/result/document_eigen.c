@@ -220,12 +220,28 @@ void bl_doc_turn(bl_doc_vector *vector) {
     }
 }
 
+/* "linear": {"norm", "sources"} */
+static bool read_linear(bl_reader *reader, const json_t *json, bl_doc_eigen *eigen) {
+    const json_t *object = bl_reader_object(reader, json, "linear");
+    bl_doc_vector *vector = object ? bl_reader_alloc(reader, 1, sizeof *vector) : NULL;
+    if (!vector) return false;
+    size_t before = bl_reader_enter(reader, "linear");
+    vector->orientation = 1;
+    if (!bl_reader_number(reader, object, "norm", &vector->eigenvalue) ||
+        !read_sources(reader, object, vector))
+        return false;
+    bl_reader_leave(reader, before);
+    eigen->linear = vector;
+    return true;
+}
+
 const bl_doc_eigen *bl_doc_read_eigen(bl_reader *reader, const json_t *json) {
     bl_doc_eigen *eigen = bl_reader_alloc(reader, 1, sizeof *eigen);
     if (!eigen || !bl_doc_read_subject(reader, json, &eigen->subject) ||
         !read_spectrum(reader, json, eigen) || !read_runs(reader, json, eigen) ||
         !read_extras(reader, json, eigen))
         return NULL;
+    if (json_object_get(json, "linear") && !read_linear(reader, json, eigen)) return NULL;
     const json_t *array = bl_reader_array(reader, json, "vectors", MAX_VECTORS, &eigen->n_vectors);
     bl_doc_vector *vectors = array ? bl_reader_alloc(reader, eigen->n_vectors, sizeof *vectors) : NULL;
     if (!vectors) return NULL;

@@ -47,6 +47,9 @@ static void put_mlp(bl_builder *b, bl_tree *root, const bl_model *model, const i
         if (term->words) put_words(b, out, model, ids, account, term);
     }
     bl_put_real(b, mlp, "rest", account->rest);
+    if (!bl_model_surrogate(model)) return;
+    bl_put_real(b, mlp, "linear", account->linear);
+    bl_put_real(b, mlp, "remainder", account->remainder);
 }
 
 /* bl_put_subject with the keys that explain has between "layer" and "token". */
@@ -115,6 +118,14 @@ bl_table *bl_explain_rows(const bl_tree *tree, bl_error *err) {
     }
     explain_row(rows, "mlp rest", NAN, NULL);
     bl_table_real(rows, bl_tree_real(mlp, "rest"));
+    static const char *const of_surrogate[] = {"linear", "remainder"};
+    for (size_t k = 0; k < 2; k++)
+        if (json_object_get(mlp, of_surrogate[k])) {
+            char name[32];
+            snprintf(name, sizeof name, "mlp %s", of_surrogate[k]);
+            explain_row(rows, name, NAN, NULL);
+            bl_table_real(rows, bl_tree_real(mlp, of_surrogate[k]));
+        }
     return rows;
 }
 

@@ -88,6 +88,18 @@ bl_tree *bl_info_tree(const bl_model *model, bl_error *err) {
     return bl_tree_built(&b, root);
 }
 
+/* "surrogate": what stands for the layer's MLP is worth that much. */
+static void put_quality(bl_builder *b, bl_tree *root, const bl_question *question) {
+    const bl_surrogate *s = bl_model_surrogate(question->model);
+    const bl_surrogate_layer *l = s ? bl_surrogate_of(s, question->layer, NULL) : NULL;
+    if (!l) return;
+    bl_tree *out = bl_put_object(b, root, "surrogate");
+    bl_put_real(b, out, "r2", l->r2);
+    bl_put_real(b, out, "r2_linear", l->r2_linear);
+    bl_put_real(b, out, "recovered", l->recovered);
+    bl_put_count(b, out, "positions", s->fit_positions);
+}
+
 void bl_put_subject(bl_builder *b, bl_tree *root, const bl_question *question) {
     const bl_direction *direction = question->direction;
     bl_basis basis = bl_model_basis_out(question->model);
@@ -101,6 +113,7 @@ void bl_put_subject(bl_builder *b, bl_tree *root, const bl_question *question) {
     if (!canonical) b->failed = true;
     bl_put_text(b, root, "direction", canonical);
     bl_free(canonical);
+    put_quality(b, root, question);
 }
 
 static void put_run(bl_builder *b, bl_tree *at, const char *key, size_t first, size_t last) {
@@ -230,34 +243,37 @@ static void put_spectrum(bl_builder *b, bl_tree *root, const bl_eigen *eigen) {
     }
 }
 
-/* "surrogate": what it is worth. */
-static void put_quality(bl_builder *b, bl_tree *root, const bl_surrogate_layer *l, uint64_t positions) {
-    bl_tree *out = bl_put_object(b, root, "surrogate");
-    bl_put_real(b, out, "r2", l->r2);
-    bl_put_real(b, out, "r2_linear", l->r2_linear);
-    bl_put_real(b, out, "recovered", l->recovered);
-    bl_put_count(b, out, "positions", positions);
-}
-
-/* "linear": the form's linear part as one more direction, and its constant. */
-static void put_linear(bl_builder *b, bl_tree *root, const readout *r, const bl_eigen *eigen,
-                       const float *linear, double constant) {
-    bl_tree *out = bl_put_object(b, root, "linear");
+/* "linear": the linear part of a surrogate's form as one more direction; "constant" without the output bias. */
+static void put_linear(bl_builder *b, bl_tree *root, const bl_question *question, const readout *r,
+                       const bl_eigen *eigen) {
+    const bl_surrogate *s = bl_model_surrogate(question->model);
+    size_t d = bl_basis_width(&r->basis);
+    bl_basis tokens = bl_model_basis_out(question->model);
+    bl_bilinear map;
+    if (!s || b->failed) return;
+    float *u = bl_alloc(2 * d, sizeof *u, b->err), *linear = u ? u + d : NULL;
     double square = 0;
-    for (size_t i = 0; i < bl_eigen_size(eigen); i++) square += (double)linear[i] * (double)linear[i];
+    if (!u || !bl_model_bilinear(question->model, question->layer, &map, b->err) ||
+        !bl_direction_vector(question->direction, &tokens, u, b->err)) {
+        b->failed = true;
+        free(u);
+        return;
+    }
+    bl_bilinear_linear(&map, u, linear);
+    for (size_t i = 0; i < d; i++) square += (double)linear[i] * (double)linear[i];
+    bl_tree *out = bl_put_object(b, root, "linear");
     number(b, out, "norm", sqrt(square));
     sources(b, out, r, eigen, linear);
-    number(b, root, "constant", constant);
+    number(b, root, "constant", (double)bl_eigen_constant(eigen) - bl_surrogate_bias(s, question->layer, u));
+    free(u);
 }
 
-bl_tree *bl_surrogate_eigen_tree(const bl_question *subject, const bl_eigen *eigen, const long *indices,
-                                 size_t n_indices, const bl_surrogate *surrogate, const float *linear,
-                                 double constant, bl_error *err) {
+bl_tree *bl_eigen_tree(const bl_question *subject, const bl_eigen *eigen, const long *indices,
+                       size_t n_indices, bl_error *err) {
     bl_builder b = {err, false};
     readout r;
-    const bl_surrogate_layer *l = surrogate ? bl_surrogate_of(surrogate, subject->layer, err) : NULL;
-    if ((surrogate && !l) || !readout_init(&r, subject, err)) {
-        if (!surrogate || l) readout_free(&r);
+    if (!readout_init(&r, subject, err)) {
+        readout_free(&r);
         return NULL;
     }
     bl_tree *root = bl_put_object(&b, NULL, NULL);
@@ -265,17 +281,11 @@ bl_tree *bl_surrogate_eigen_tree(const bl_question *subject, const bl_eigen *eig
     bl_put_count(&b, root, "d_model", bl_basis_width(&r.basis));
     bl_put_flag(&b, root, "centred", subject->direction->centre_unembedding);
     put_spectrum(&b, root, eigen);
-    if (l) put_linear(&b, root, &r, eigen, linear, constant);
-    if (l) put_quality(&b, root, l, surrogate->fit_positions);
+    put_linear(&b, root, subject, &r, eigen);
     bl_tree *vectors = bl_put_array(&b, root, "vectors");
     for (size_t i = 0; i < n_indices && !b.failed; i++) vector(&b, vectors, &r, eigen, indices[i]);
     readout_free(&r);
     return bl_tree_built(&b, root);
-}
-
-bl_tree *bl_eigen_tree(const bl_question *subject, const bl_eigen *eigen, const long *indices,
-                       size_t n_indices, bl_error *err) {
-    return bl_surrogate_eigen_tree(subject, eigen, indices, n_indices, NULL, NULL, 0, err);
 }
 
 bl_tree *bl_put_match(bl_builder *b, bl_tree *at, const bl_model *model, const bl_match *from) {

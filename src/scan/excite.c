@@ -7,6 +7,7 @@
 #include "linear/gemm.h"
 #include "model/forward.h"
 #include <bilens/excite.h>
+#include <bilens/surrogate.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,9 @@ bool bl_mlp_input(const bl_model *model, size_t layer, const int32_t *ids, size_
     bl_workspace *workspace = bl_workspace_new(model, err);
     if (!workspace) return false;
     bl_view in = bl_forward_mlp_in(model, workspace, ids, position + 1, layer, NULL, err);
+    const float *origin = bl_model_origin(model, layer);
     if (in.data) memcpy(x, in.data + position * in.stride, d * sizeof *x);
+    for (size_t i = 0; origin && in.data && i < d; i++) x[i] -= origin[i];
     if (n > d) x[d] = 1;
     bl_workspace_free(workspace);
     return in.data != NULL;

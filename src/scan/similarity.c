@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "linear/dots.h"
 #include "linear/gemm.h"
+#include <bilens/surrogate.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,7 @@ bool bl_probes_init(bl_probes *probes, const bl_model *model, const bl_eigen *ei
             goto fail;
         }
         memcpy(probes->v + j * d, v, d * sizeof *v);
-        if (bl_eigen_size(eigen) > d) probes->bias[j] = v[d];
+        probes->bias[j] = bl_constant_of(model, probes->layer, v);
     }
     return true;
 fail:

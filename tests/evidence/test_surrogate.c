@@ -1,6 +1,8 @@
 /* Surrogates against the reference (../shared/golden/general/NAME.surrogate.json): coefficients, linear map, quality,
  * losses, the spectrum of a direction's form; files; and that a bilinear MLP's surrogate is itself. */
 #include "support.h"
+#include <bilens/decompose.h>
+#include <bilens/eigen.h>
 #include <bilens/surrogate.h>
 
 typedef struct stories {
@@ -63,6 +65,16 @@ static void compare_linear(const json_t *golden, const float *found, size_t d) {
             }
 }
 
+/* The form of u as the surrogate's map has it, the output bias left out. */
+static bool form_of(const bl_surrogate *s, const bl_model *model, size_t layer, const float *u, float *a,
+                    float *linear, double *constant, bl_error *err) {
+    bl_bilinear map;
+    if (!bl_surrogate_map(s, model, layer, &map, err) || !bl_bilinear_matrix(&map, u, a, err)) return false;
+    bl_bilinear_linear(&map, u, linear);
+    *constant = (double)bl_bilinear_constant(&map, u) - bl_surrogate_bias(s, layer, u);
+    return true;
+}
+
 /* The spectrum, the length of the linear part and the constant of "#300 - mean(#301, #17)". */
 static void compare_form(const json_t *golden, const bl_surrogate *s, const bl_model *model, size_t layer) {
     bl_error err = {0};
@@ -73,8 +85,8 @@ static void compare_form(const json_t *golden, const bl_surrogate *s, const bl_m
     float *u = malloc(d * sizeof *u), *a = malloc(d * d * sizeof *a), *linear = malloc(d * sizeof *linear);
     for (size_t i = 0; i < d; i++)
         u[i] = w_u.data[300 * d + i] - 0.5F * (w_u.data[301 * d + i] + w_u.data[17 * d + i]);
-    double constant, norm = 0, most = 0;
-    if (!bl_surrogate_form(s, model, layer, u, a, linear, &constant, &err)) fail_msg("%s", err.message);
+    double constant = 0, norm = 0, most = 0;
+    if (!form_of(s, model, layer, u, a, linear, &constant, &err)) fail_msg("%s", err.message);
     bl_eigen *eigen = bl_eigen_of_matrix(a, d, 0, 0, &err);
     assert_non_null(eigen);
     const json_t *values = json_object_get(golden, "eigenvalues");
@@ -141,6 +153,34 @@ static void test_goldens(void **state) {
     compare("models-general", "gpt2");
 }
 
+/* What stands for a bilinear MLP writes what the MLP writes, and has its interaction matrix. */
+static void compare_itself(const bl_surrogate *s, bl_model *model) {
+    bl_error err = {0};
+    enum { ROWS = 5 };
+    size_t d = s->d, n = d * d;
+    float *x = calloc(ROWS * d, sizeof *x), *y = calloc(2 * ROWS * d, sizeof *y),
+          *q = calloc(2 * n, sizeof *q);
+    for (size_t i = 0; i < ROWS * d; i++) x[i] = (float)((i * 7919 + 13) % 101) / 50 - 1;
+    for (size_t layer = 0; layer < s->n; layer++) {
+        bl_bilinear own, other;
+        assert_true(bl_model_bilinear(model, layer, &own, &err));
+        bl_model_adopt(model, s);
+        assert_true(bl_model_bilinear(model, layer, &other, &err));
+        assert_ptr_equal(other.origin, s->layers[layer].origin);
+        bl_model_adopt(model, NULL);
+        assert_true(bl_bilinear_apply(&own, x, ROWS, y, &err));
+        assert_true(bl_bilinear_apply(&other, x, ROWS, y + ROWS * d, &err));
+        assert_true(bl_bilinear_matrix(&own, x, q, &err));
+        assert_true(bl_bilinear_matrix(&other, x, q + n, &err));
+        double most = 0, largest = 0;
+        for (size_t i = 0; i < ROWS * d; i++) most = fmax(most, fabs((double)y[i]));
+        for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs((double)q[i]));
+        for (size_t i = 0; i < ROWS * d; i++) assert_near((double)y[ROWS * d + i], (double)y[i], 1e-3, most);
+        for (size_t i = 0; i < n; i++) assert_near((double)q[n + i], (double)q[i], 1e-3, largest);
+    }
+    free(x), free(y), free(q);
+}
+
 /* A bilinear MLP: c is 1 on gu and 0 elsewhere, nothing is left for the linear map; and a file of another model's weights
  * is refused. */
 static void test_itself(void **state) {
@@ -154,6 +194,7 @@ static void test_itself(void **state) {
     if (!s) fail_msg("%s", err.message);
     assert_int_equal(s->n, bl_model_config(model)->n_layer);
     for (size_t i = 0; i < s->n; i++) assert_true(s->layers[i].r2 > 1 - 1e-6);
+    compare_itself(s, model);
     assert_near(s->all_surrogate, s->loss, 1e-5, s->loss);
     snprintf(path, sizeof path, "%s/norm.safetensors", support_temporary());
     assert_true(bl_surrogate_write(s, model, path, &err));

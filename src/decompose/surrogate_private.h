@@ -1,10 +1,12 @@
-#ifndef BL_EVIDENCE_SURROGATE_PRIVATE_H
-#define BL_EVIDENCE_SURROGATE_PRIVATE_H
+#ifndef BL_DECOMPOSE_SURROGATE_PRIVATE_H
+#define BL_DECOMPOSE_SURROGATE_PRIVATE_H
 #include "model/model_private.h"
 #include <bilens/surrogate.h>
 
 /* Room for the layers' arrays; the layers' numbers are set. */
 bl_surrogate *bl_surrogate_new(const bl_model *model, const size_t *layers, size_t n, bl_error *err);
+/* What surrogate_map.c has made. */
+void bl_surrogate_maps_free(bl_surrogate *surrogate);
 /* c(g, u) of rows begin … n - 1 of pre [n, h or 2h] into out [n, h], rows `stride` apart. */
 void bl_surrogate_units(const bl_surrogate_layer *l, size_t h, bool plain, const float *pre, size_t begin,
                         size_t n, float *out, size_t stride);

@@ -1,12 +1,10 @@
-/* A surrogate as a file and as forms (docs/specification.md, 19). */
+/* A surrogate as a file (docs/specification.md, 19). */
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/memory.h"
-#include "evidence/surrogate_private.h"
+#include "decompose/surrogate_private.h"
 #include "format/json.h"
 #include "format/safetensors.h"
-#include "linear/dots.h"
-#include "linear/gemm.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +40,7 @@ bl_surrogate *bl_surrogate_new(const bl_model *model, const size_t *layers, size
 void bl_surrogate_free(bl_surrogate *s) {
     if (!s) return;
     for (size_t i = 0; s->layers && i < s->n; i++) free(s->layers[i].coefficients);
+    bl_surrogate_maps_free(s);
     free(s->layers);
     free(s);
 }
@@ -197,69 +196,4 @@ const bl_surrogate_layer *bl_surrogate_of(const bl_surrogate *s, size_t layer, b
         "the surrogate has no layer %zu: make it with 'bilens surrogate --layers %zu' or without "
         "--layers",
         layer, layer);
-}
-
-/* a [d, d] += weight-scaled leftᵀ right; scaled [h, d] is scratch. */
-static void add_form(size_t h, size_t d, const float *weight, const float *left, const float *right,
-                     float *scaled, float *a) {
-    for (size_t k = 0; k < h; k++)
-        for (size_t i = 0; i < d; i++) scaled[k * d + i] = weight[k] * left[k * d + i];
-    bl_gemm_tn(d, d, h, 1.0F, scaled, d, right, d, 1.0F, a, d);
-}
-
-/* u as it meets the MLP's own output. */
-static void direct(const bl_model *model, size_t layer, const float *u, float *out) {
-    size_t d = model->config.d_model;
-    const float *weight = model->blocks[layer].n2_post.weight;
-    double mean = 0;
-    for (size_t i = 0; model->plan.layer_norm && i < d; i++) mean += (double)u[i] / (double)d;
-    for (size_t i = 0; i < d; i++) out[i] = (float)((double)u[i] - mean) * (weight ? weight[i] : 1.0F);
-}
-
-bool bl_surrogate_form(const bl_surrogate *s, const bl_model *model, size_t layer, const float *direction,
-                       float *a, float *linear, double *constant, bl_error *err) {
-    const bl_surrogate_layer *l = bl_surrogate_of(s, layer, err);
-    size_t d = s->d, h = s->h;
-    if (!l || !bl_model_unfold(model, layer, err)) return false;
-    const bl_layer *w = bl_model_layer(model, layer);
-    bool plain = bl_model_config(model)->plain;
-    const float *c = l->coefficients;
-    float *memory = bl_alloc(h * (d + 3) + d, sizeof *memory, err), *scaled = memory, *p = scaled + h * d,
-          *cross = p + h, *slope = cross + h, *u = slope + h;
-    if (!memory) return false;
-    double k0 = 0;
-    direct(model, layer, direction, u);
-    bl_gemv_t(d, h, 1.0F, w->w_p.data, w->w_p.stride, u, 0.0F, p); /* Pᵀu */
-    memset(a, 0, d * d * sizeof *a);
-    for (size_t i = 0; i < d; i++) { /* Bᵀu, and its constant */
-        linear[i] = 0;
-        for (size_t o = 0; o < d; o++) linear[i] += u[o] * l->linear[o * (d + 1) + i];
-        k0 += (double)u[i] * (double)l->linear[i * (d + 1) + d];
-    }
-    for (size_t k = 0; k < h; k++) cross[k] = p[k] * c[4 * h + k];
-    add_form(h, d, cross, w->w_l.data, w->w_l.data, scaled, a);
-    for (size_t k = 0; k < h && !plain; k++) cross[k] = p[k] * c[5 * h + k];
-    if (!plain) add_form(h, d, cross, w->w_r.data, w->w_r.data, scaled, a);
-    for (size_t k = 0; k < h && !plain; k++) cross[k] = p[k] * c[3 * h + k];
-    if (!plain) add_form(h, d, cross, w->w_l.data, w->w_r.data, scaled, a);
-    for (size_t i = 0; i < d; i++) /* sym */
-        for (size_t j = 0; j < i; j++) a[i * d + j] = a[j * d + i] = 0.5F * (a[i * d + j] + a[j * d + i]);
-    for (size_t k = 0; k < h; k++) { /* the gradient at x = 0: l0, r0 are the biases */
-        float l0 = w->b_l ? w->b_l[k] : 0, r0 = w->b_r ? w->b_r[k] : 0;
-        slope[k] = p[k] * (c[h + k] + c[3 * h + k] * r0 + 2 * c[4 * h + k] * l0);
-        cross[k] = p[k] * (c[2 * h + k] + c[3 * h + k] * l0 + 2 * c[5 * h + k] * r0);
-        k0 += (double)p[k] * (double)(c[k] + c[h + k] * l0 + c[2 * h + k] * r0 + c[3 * h + k] * l0 * r0 +
-                                      c[4 * h + k] * l0 * l0 + c[5 * h + k] * r0 * r0);
-    }
-    bl_gemv_t(h, d, 1.0F, w->w_l.data, w->w_l.stride, slope, 1.0F, linear);
-    if (!plain) bl_gemv_t(h, d, 1.0F, w->w_r.data, w->w_r.stride, cross, 1.0F, linear);
-    float *am = scaled; /* about the mean input m: ℓ = b + 2 A m, k = mᵀA m + b·m + k0 */
-    bl_gemv_n(d, d, 1.0F, a, d, l->origin, 0.0F, am);
-    for (size_t i = 0; i < d; i++) {
-        k0 += (double)l->origin[i] * ((double)am[i] + (double)linear[i]);
-        linear[i] += 2 * am[i];
-    }
-    free(memory);
-    *constant = k0;
-    return true;
 }

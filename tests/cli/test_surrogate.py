@@ -1,0 +1,186 @@
+"""eigen, scan, report, atlas, explain, truncate, ablate, excite with --surrogate: identities that hold whatever the weights, the quality in
+every result, and refusals. Called by test_surrogate.sh."""
+import json
+import math
+import pathlib
+import random
+import subprocess
+import sys
+
+BILENS, DATA, FOLDER = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+OWN = {"later": "silu", "gelu": "gelu", "june-relu": "relu", "mlp": "plain"}  # bilens's own gated and plain checkpoints
+MODELS = [*OWN, "neox", "neox-serial", "phi3", "gemma", "gemma3", "smollm3", "qwen3", "gpt2"]
+POST_NORMS, LAYER_NORMS = {"gemma3"}, {"neox", "neox-serial", "gpt2"}
+TEXT = "Tom went to the lake. He"
+failures = ran = 0
+
+
+def last(model):
+    config = json.loads((model / "config.json").read_text())
+    return config.get("num_hidden_layers", config.get("n_layer")) - 1
+
+
+def width(model):
+    config = json.loads((model / "config.json").read_text())
+    return config.get("hidden_size") or config.get("n_embd") or config["d_model"]
+
+
+def corpus():
+    r = random.Random(3)
+    words = (DATA / "models/stories.txt").read_text().replace("<|endoftext|>", " ").split()
+    path = FOLDER / "corpus.txt"
+    path.write_text("\n<|endoftext|>\n".join(" ".join(r.choice(words) for _ in range(40)) for _ in range(40)))
+    return path
+
+
+CORPUS = corpus()
+
+
+def run(*words):
+    return subprocess.run([BILENS, *map(str, words), "--quiet"], capture_output=True, text=True)
+
+
+def check(good, what):
+    global failures, ran
+    ran += 1
+    if not good:
+        failures += 1
+        print(f"FAIL: {what}")
+
+
+def result(what, *words):
+    got = run(*words, "--format", "json")
+    check(got.returncode == 0, f"{what}: {got.stderr}")
+    tree = json.loads(got.stdout) if got.returncode == 0 else {}
+    return tree
+
+
+def quality(tree, what):
+    q = tree.get("surrogate") or {}
+    check(set(q) == {"r2", "r2_linear", "recovered", "positions"} and q["r2"] > q["r2_linear"], f"{what}: the quality is {q}")
+
+
+def account(tree, what):
+    mlp = tree["mlp"]
+    inner = mlp["constant"] + sum(t["value"] for t in mlp["terms"]) + mlp["rest"] + mlp["linear"] + mlp["remainder"]
+    largest = max(abs(p["value"]) for p in tree["parts"])
+    check(abs(sum(p["value"] for p in tree["parts"]) - tree["logit"]) < 1e-5 * largest, f"{what}: parts do not sum to the logit")
+    check(abs(inner - mlp["total"]) < 1e-5 * largest, f"{what}: terms do not sum to the MLP's part")
+    return largest
+
+
+def explain(model, common):
+    what = f"{model.name}: explain"
+    one = result(what, "explain", *common, "--text", TEXT, "--token", "#40", "--layer", last(model), "--most", 5)
+    two = result(what, "explain", *common, "--text", TEXT, "--token", "#40", "--minus", "#41,#42", "--layer", last(model), "--words")
+    quality(one, what)
+    largest = max(account(one, what), account(two, what))
+    logits = {}
+    for token in ("#40", "#41", "#42"):
+        logits[token] = result(what, "explain", *common, "--text", TEXT, "--token", token, "--layer", 0)["logit"]
+    contrast = logits["#40"] - (logits["#41"] + logits["#42"]) / 2
+    check(abs(two["logit"] - contrast) < 1e-4 * largest, f"{what}: a contrast's logit is {two['logit']}, not {contrast}")
+    top = two["predictions"][0]
+    token = top["token"]
+    named = result(what, "explain", *common, "--text", TEXT, "--token", token, "--layer", last(model)) if "\ufffd" not in token else None
+    if named and named.get("rank") == 1:  # the account is that of the forward pass's own logit
+        check(abs(named["logit"] - top["logit"]) < 1e-4 * largest, f"{what}: logit {named['logit']}, the model's is {top['logit']}")
+
+
+def scan(model, common):
+    what = f"{model.name}: scan"
+    tree = result(what, "scan", *common, "--token", "#40", "--layer", last(model), "--corpus", CORPUS, "--eigs=-1,0", "--top", 3)
+    quality(tree, what)
+    for vector in tree["vectors"]:
+        check(len(vector["matches"]) == 3, f"{what}: {len(vector['matches'])} matches")
+        for m in vector["matches"]:
+            total = sum(m["contributions"]) + m["bias"]
+            check(abs(abs(total) - abs(m["similarity"])) < 2e-4 * max(map(abs, m["contributions"] + [m["similarity"]])),
+                  f"{what}: contributions sum to {total}, the similarity is {m['similarity']}")
+            check(abs(vector["eigenvalue"] * m["similarity"] ** 2 - m["activation"]) <= 1e-4 * abs(m["activation"]), f"{what}: activation")
+
+
+def eigen(model, common):
+    what = f"{model.name}: eigen"
+    tree = result(what, "eigen", *common, "--token", "#40", "--layer", last(model))
+    quality(tree, what)
+    check(tree["shift"] == 0 and tree["linear"]["norm"] > 0 and "direct" in tree["linear"]["sources"], f"{what}: linear part")
+    check(math.isfinite(tree["constant"]), f"{what}: constant")
+    text = run("eigen", *common, "--token", "#40", "--layer", last(model)).stdout
+    check("of the quadratic that stands for this MLP" in text and "Linear part" in text, f"{what}: the terminal does not say it")
+
+
+def evidence(model, common):
+    name = model.name
+    truncated = run("truncate", *common, "--token", "#40", "--corpus", CORPUS, "--stories", 5, "--ranks", "0,4,16", "--format", "json")
+    everything = run("truncate", *common, "--corpus", CORPUS, "--stories", 3, "--ranks", f"0,{width(model)}", "--format", "json")
+    ablated = [run("ablate", *common, "--token", "#40", "--layer", layer, "--eigs=-1", "--corpus", CORPUS, "--stories", 5, "--controls", 0, "--format",
+                   "json", *more)
+               for layer, more in ((last(model), []), (0, []), (last(model), ["--mode", "input"]), (last(model), ["--keep"]))]
+    if name in POST_NORMS:
+        for got in [truncated, everything, *ablated]:
+            check(got.returncode == 2 and "behind the MLP stands a norm" in got.stderr, f"{name}: a norm behind the MLP is not refused: {got.stderr}")
+        return
+    for got in [truncated, *ablated]:
+        check(got.returncode == 0, f"{name}: {got.stderr}")
+        if got.returncode == 0:
+            quality(json.loads(got.stdout), name)
+    if name in LAYER_NORMS:
+        check(everything.returncode == 2 and "final LayerNorm" in everything.stderr, f"{name}: {everything.stderr}")
+        return
+    check(everything.returncode == 0, f"{name}: {everything.stderr}")
+    tree = json.loads(everything.stdout)
+    first, whole = (r["loss"] for r in tree["ranks"])
+    check(abs(whole - tree["full"]) < 0.5 * abs(first - tree["full"]) + 0.2, f"{name}: all terms give {whole}, the model {tree['full']}, none {first}")
+
+
+def refusals():
+    model, other = DATA / "general/qwen3", DATA / "general/phi3"
+    got = run("eigen", model, "--token", "#40")
+    check(got.returncode == 2 and "bilens surrogate" in got.stderr and "--surrogate" in got.stderr, f"eigen without: {got.stderr}")
+    for verb in ("scan", "report", "truncate", "ablate"):
+        got = run(verb, model, "--token", "#40", "--corpus", CORPUS, *(["--eigs=-1"] if verb == "ablate" else []),
+                  *(["-o", FOLDER / "none"] if verb == "report" else []))
+        check(got.returncode == 2 and "--surrogate" in got.stderr, f"{verb} without: {got.stderr}")
+    got = run("eigen", other, "--token", "#40", "--surrogate", FOLDER / "qwen3.safetensors")
+    check(got.returncode == 2 and ("other weights" in got.stderr or "sizes" in got.stderr), f"another model's: {got.stderr}")
+    got = run("eigen", model, "--token", "#40", "--surrogate", CORPUS)
+    check(got.returncode == 2, f"no surrogate: {got.stderr}")
+
+
+def page():
+    model = DATA / "general/qwen3"
+    out = FOLDER / "page"
+    got = run("report", model, "--token", "#40", "--layer", last(model), "--corpus", CORPUS, "--surrogate", FOLDER / "qwen3.safetensors", "-o", out)
+    check(got.returncode == 0, f"report: {got.stderr}")
+    html = (out / "index.html").read_text()
+    check("surrogate" in html and "Linear part" in html and "MLP explained" in html, "the page does not speak of the surrogate")
+    quality(json.loads((out / "report.json").read_text())["eigen"], "report.json")
+
+
+def atlas():
+    model, file = DATA / "general/qwen3", FOLDER / "a.atlas"
+    stand = ["--surrogate", FOLDER / "qwen3.safetensors"]
+    (FOLDER / "tokens.txt").write_text("#40\n#41\n")
+    got = run("atlas", model, *stand, "--layer", last(model), "--corpus", CORPUS, "--tokens", FOLDER / "tokens.txt", "-o", file)
+    check(got.returncode == 0, f"atlas: {got.stderr}")
+    if got.returncode == 0:
+        tree = result("atlas query", "atlas", "query", file, "token=#40")
+        same = result("eigen", "eigen", model, *stand, "--token", "#40", "--minus", "*", "--layer", last(model), "--eigs=-1")
+        found = {v["index"]: v["eigenvalue"] for v in tree["vectors"]}
+        check(abs(found[-1] - same["eigenvalues"][-1]) < 1e-4 * abs(found[-1]), f"atlas: {found[-1]} is not {same['eigenvalues'][-1]}")
+
+
+for name in MODELS:
+    model, file = DATA / ("models" if name in OWN else "general") / name, FOLDER / f"{name}.safetensors"
+    result(f"{name}: surrogate", "surrogate", model, "--corpus", CORPUS, "-o", file)
+    common = [model, "--surrogate", file]
+    eigen(model, common)
+    scan(model, common)
+    explain(model, common)
+    evidence(model, common)
+refusals()
+page()
+atlas()
+print(f"{ran - failures} passed, {failures} failed")
+sys.exit(1 if failures else 0)

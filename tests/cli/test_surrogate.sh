@@ -1,0 +1,6 @@
+#!/bin/bash
+# Surrogates in every verb that takes --surrogate, on tiny models of every kind of block.
+set -u
+folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder"' EXIT
+python3 "$(dirname "$0")/test_surrogate.py" "$BILENS" "$TEST_DATA" "$folder"
