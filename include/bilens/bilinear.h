@@ -2,7 +2,8 @@
  *
  *      y = P ((L x') * (R x')) + c          x' = x, or [x; 1] where there are biases
  *
- * The map that stands for a gated MLP (19) is one about an origin m, x' = x - m, with a linear part G x' beside it.
+ * The map that stands for a gated MLP (19) is one about an origin m, x' = x - m, with a linear part G x'
+ * beside it.
  *
  * In an output direction u it is a quadratic form, uᵀ y = x'ᵀ Q_u x' + uᵀ c with the interaction matrix
  *

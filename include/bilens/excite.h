@@ -17,8 +17,8 @@ typedef struct bl_excited {
     float activation; /**< lambda (v . x)^2 */
 } bl_excited;
 
-/** The MLP's input x [n] (with a surrogate x - m), n = bl_interaction_size, at `position` of ids [n_ids] in `layer`; with biases its
- * last coordinate is 1. BL_ERR_USAGE, BL_ERR_MEMORY. */
+/** The MLP's input x [n] (with a surrogate x - m), n = bl_interaction_size, at `position` of ids [n_ids]
+ * in `layer`; with biases its last coordinate is 1. BL_ERR_USAGE, BL_ERR_MEMORY. */
 BL_API bool bl_mlp_input(const bl_model *model, size_t layer, const int32_t *ids, size_t n_ids,
                          size_t position, float *x, bl_error *err);
 

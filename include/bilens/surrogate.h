@@ -63,25 +63,27 @@ BL_API const bl_surrogate_layer *bl_surrogate_of(const bl_surrogate *surrogate, 
 
 /** The layer's surrogate as a bilinear map about the fit's mean input m (its origin), z = x - m:
  *
- *      u·y ≈ zᵀ A z + ℓᵀ z + k,   A = Q_u of the map, ℓ = bl_bilinear_linear, k = bl_bilinear_constant
+ *      u·y ≈ zᵀ A z + ℓᵀ z + k,   A = Q_u of the map, ℓ = bl_bilinear_linear, k =
+ *      bl_bilinear_constant
  *
- * with 2h units, of L z beside c3 R z + c4 L z and of R z beside c5 R z (a plain MLP: h). u is a row of W_U, or a
- * difference of such rows: with a final LayerNorm the map's output is centred over d; the weight of a norm behind the
- * MLP is folded into it, its positive scale, which depends on the position, is no part of the form. k holds the MLP's
- * output bias. Made once for a layer, from any thread; lives as long as the surrogate. Unfolds the layer's weights. */
+ * with 2h units, of L z beside c3 R z + c4 L z and of R z beside c5 R z (a plain MLP: h). u is a row of
+ * W_U, or a difference of such rows: with a final LayerNorm the map's output is centred over d; the
+ * weight of a norm behind the MLP is folded into it, its positive scale, which depends on the position,
+ * is no part of the form. k holds the MLP's output bias. Made once for a layer, from any thread; lives as
+ * long as the surrogate. Unfolds the layer's weights. */
 BL_API bool bl_surrogate_map(const bl_surrogate *surrogate, const bl_model *model, size_t layer,
                              bl_bilinear *out, bl_error *err);
 /** The part of k that is the MLP's output bias. */
 BL_API double bl_surrogate_bias(const bl_surrogate *surrogate, size_t layer, const float *u);
 
-/** From now on the surrogate stands for the model's MLPs wherever they are decomposed: bl_model_bilinear gives its
- * maps. The forward pass stays that of the model. The surrogate stays the caller's and must outlive the model's use;
- * NULL takes it back. Not while other threads use the model. */
+/** From now on the surrogate stands for the model's MLPs wherever they are decomposed: bl_model_bilinear
+ * gives its maps. The forward pass stays that of the model. The surrogate stays the caller's and must
+ * outlive the model's use; NULL takes it back. Not while other threads use the model. */
 BL_API void bl_model_adopt(bl_model *model, const bl_surrogate *surrogate);
 /** The origin m [d] of the layer's map; NULL: 0, as without a surrogate. */
 BL_API const float *bl_model_origin(const bl_model *model, size_t layer);
-/** What an eigenvector v [n] of the layer's forms has whatever the input is: its last coordinate where there are biases,
- * -v·m of a map about m, else 0. */
+/** What an eigenvector v [n] of the layer's forms has whatever the input is: its last coordinate where
+ * there are biases, -v·m of a map about m, else 0. */
 BL_API float bl_constant_of(const bl_model *model, size_t layer, const float *v);
 /** The surrogate that was adopted, or NULL. */
 BL_API const bl_surrogate *bl_model_surrogate(const bl_model *model);

@@ -108,7 +108,8 @@ static uint64_t hash_view(uint64_t hash, bl_view view) {
     return hash;
 }
 
-/* An ordinary model's tensors as they are stored (its float32 views come and go), its tokens, and what stands for it. */
+/* An ordinary model's tensors as they are stored (its float32 views come and go), its tokens, and what
+ * stands for it. */
 static uint64_t hash_stored(uint64_t hash, const bl_model *model) {
     const bl_surrogate *s = bl_model_surrogate(model);
     const bl_tokenizer *tokenizer = bl_model_tokenizer(model);

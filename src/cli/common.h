@@ -12,7 +12,8 @@ void note_warnings(const common *c, const bl_model *model);
 /* A file or folder of the data that comes with bilens ("stories.txt"): in $BILENS_DATA, beside the build
  * folder, or where it was installed. Free with free; NULL with BL_ERR_INPUT. */
 char *default_data(const char *name, bl_error *err);
-/* --surrogate, which load_model makes stand for the model's MLPs. common_free is due after the model's end. */
+/* --surrogate, which load_model makes stand for the model's MLPs. common_free is due after the model's
+ * end. */
 #define SURROGATE_OPTION(c)                                                                     \
     {                                                                                           \
         "surrogate", OPTION_TEXT, &(c).surrogate, "FILE",                                       \

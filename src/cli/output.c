@@ -73,9 +73,8 @@ int write_result(const verb *self, const common *c, char *text, const bl_error *
 static void note_quality(const common *c, const bl_tree *tree) {
     const bl_tree *quality = tree ? json_object_get(tree, "surrogate") : NULL;
     if (quality && (bl_tree_real(quality, "r2") < 0.8 || bl_tree_real(quality, "recovered") < 0.9))
-        note(
-            c,
-            "bilens: warning: the surrogate is a weak one: do not read single eigenvectors as what the model does");
+        note(c, "bilens: warning: the surrogate is a weak one: do not read single eigenvectors as what the "
+                "model does");
 }
 
 int write_tree(const verb *self, const common *c, bl_tree *tree, const view *how, bl_error *err) {

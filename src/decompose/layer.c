@@ -20,9 +20,9 @@ bool bl_model_bilinear(const bl_model *model, size_t layer, bl_bilinear *out, bl
             err, BL_ERR_UNSUPPORTED,
             "%s: its MLP is %s%s%s, which is no quadratic form of its input: an interaction matrix "
             "and its eigenvectors would not describe it. info, describe, trace, export, tokenize, eval and "
-            "generate work for this model; 'bilens surrogate MODEL --corpus FILE -o S.safetensors' fits the best "
-            "quadratic form to its MLPs and says how much that explains; this verb then takes it as --surrogate "
-            "S.safetensors",
+            "generate work for this model; 'bilens surrogate MODEL --corpus FILE -o S.safetensors' fits the "
+            "best quadratic form to its MLPs and says how much that explains; this verb then takes it as "
+            "--surrogate S.safetensors",
             bl_model_name(model), c->plain ? "plain, P g(W x)" : "gated, P (g(L x) * (R x))",
             c->gate != BL_GATE_NONE ? " with g = " : "",
             c->gate != BL_GATE_NONE ? bl_gate_name(c->gate) : "");

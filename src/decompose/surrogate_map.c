@@ -2,10 +2,12 @@
  *
  *   u·(ŷ - p) = Σ_h w_h c(g_h, r_h) + uᵀ B [x; 1]
  *
- * is about x = m + z a quadratic form with the matrix Σ_h w_h (c3 sym(l rᵀ) + c4 l lᵀ + c5 r rᵀ), which two units have
- * for each h: l beside c3 r + c4 l, and r beside c5 r. Its gradient and its value at m are linear in u, too:
+ * is about x = m + z a quadratic form with the matrix Σ_h w_h (c3 sym(l rᵀ) + c4 l lᵀ + c5 r rᵀ),
+ * which two units have for each h: l beside c3 r + c4 l, and r beside c5 r. Its gradient and its value at
+ * m are linear in u, too:
  *
- *   ℓ = Σ_h w_h (∂c/∂g l + ∂c/∂r r) + Bᵀu,   k = Σ_h w_h c(g, r) + uᵀ B [m; 1],   all at m. */
+ *   ℓ = Σ_h w_h (∂c/∂g l + ∂c/∂r r) + Bᵀu,   k = Σ_h w_h c(g, r) + uᵀ B [m; 1],   all at
+ *   m. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "decompose/surrogate_private.h"
@@ -30,8 +32,8 @@ void bl_surrogate_maps_free(bl_surrogate *s) {
     free(s->maps);
 }
 
-/* rows [d, cols]: row o of what the MLP writes becomes what u_o meets: times the weight of a norm behind it, and centred
- * over d where the final norm takes the mean away. */
+/* rows [d, cols]: row o of what the MLP writes becomes what u_o meets: times the weight of a norm behind
+ * it, and centred over d where the final norm takes the mean away. */
 static void as_met(const bl_model *model, size_t layer, float *rows, size_t cols) {
     size_t d = model->config.d_model;
     const float *weight = model->blocks[layer].n2_post.weight;
@@ -80,8 +82,8 @@ static void fill_units(const bl_layer *w, const bl_surrogate_layer *l, float *le
         for (size_t k = 0; k < units; k++) p[o * units + k] = w->w_p.data[o * w->w_p.stride + k % h];
 }
 
-/* g [d, d] = P (diag(by_g) L + diag(by_r) R) + B without its last column, through slopes [h, d]; constant [d] = P value
- * + B [m; 1]. */
+/* g [d, d] = P (diag(by_g) L + diag(by_r) R) + B without its last column, through slopes [h, d]; constant
+ * [d] = P value + B [m; 1]. */
 static void fill_linear(const bl_layer *w, const bl_surrogate_layer *l, const float *at, float *slopes,
                         float *g, float *constant) {
     size_t h = w->w_l.rows, d = w->w_l.cols;

@@ -67,7 +67,8 @@ static double post_scale(const gathering *g, const float *row) {
     return plan->post_norms ? (double)bl_inverse_rms(row, g->d, plan->epsilon) : 1;
 }
 
-/* The heads' parts get the scale of the norm behind them; row is attention's whole output, its bias included. */
+/* The heads' parts get the scale of the norm behind them; row is attention's whole output, its bias
+ * included. */
 static void take_attention(gathering *g, size_t layer, const float *row) {
     const bl_block_weights *b = &g->model->blocks[layer];
     double post = post_scale(g, row), s = post * (double)bl_model_attention_scale(g->model);
@@ -159,7 +160,8 @@ static bool fill_part_words(const gathering *g, size_t row, bl_account_part *par
     return true;
 }
 
-/* What the final norm's bias adds to the logit: W_U holds the norm's weight, so that its bias meets u / weight. */
+/* What the final norm's bias adds to the logit: W_U holds the norm's weight, so that its bias meets u /
+ * weight. */
 static double final_bias(const gathering *g) {
     const bl_norm_weights *final = &g->model->final;
     double sum = 0;

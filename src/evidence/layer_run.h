@@ -28,8 +28,8 @@ typedef struct bl_layer_run {
     bl_bilinear map; /* of the layer; filled where the model is bilinear */
     size_t layer, d, n;
     bl_workspace *workspace;
-    float *
-        x; /* [T, n] x' (about the map's origin), the MLP's input, with its constant 1 where there are biases */
+    /* [T, n] x' (about the map's origin), the MLP's input, with its constant 1 where there are biases */
+    float *x;
     float *mid; /* [T, d] the stream before the MLP's output is added */
     float *y;   /* [T, d] the MLP's output, b_p included; by bl_layer_run_logits only */
 } bl_layer_run;
@@ -56,7 +56,8 @@ double bl_final_scale(const bl_model *model, const float *row);
 double bl_final_scale_of_sum(const bl_model *model, const float *a, const float *b);
 /* A copy of u [d] as the final norm lets it read the stream: centred over d where that is a LayerNorm. */
 float *bl_direction_met(const bl_model *model, const float *u, bl_error *err);
-/* False with BL_ERR_UNSUPPORTED where a norm behind the MLP makes what it adds no multiple of what it writes. */
+/* False with BL_ERR_UNSUPPORTED where a norm behind the MLP makes what it adds no multiple of what it
+ * writes. */
 bool bl_check_no_post_norm(const bl_model *model, const char *what, bl_error *err);
 /* False with BL_ERR_USAGE unless `layer` is the model's last, for a verb or mode that `what` names. */
 bool bl_check_last_layer(const bl_model *model, size_t layer, const char *what, bl_error *err);

@@ -58,8 +58,8 @@ bl_view bl_forward_resid_pre(const bl_model *model, bl_workspace *workspace, con
 /* N(x) of n rows [n, d] without its weight (the identity where the model has no norms); out may not be in. */
 void bl_forward_norm(const bl_model *model, float *out, const float *in, size_t n);
 
-/* What N(x) divides by, as a factor: 1 / sqrt(mean(x²) + epsilon), of a LayerNorm 1 / sqrt(var(x) + epsilon); 1 where
- * the model has no norms. row [d], or the sum of two rows (`other` not NULL). */
+/* What N(x) divides by, as a factor: 1 / sqrt(mean(x²) + epsilon), of a LayerNorm 1 / sqrt(var(x) +
+ * epsilon); 1 where the model has no norms. row [d], or the sum of two rows (`other` not NULL). */
 double bl_forward_norm_scale(const bl_model *model, const float *row, const float *other);
 
 /* Runs everything: logits [n, V]; data NULL when there is no room for them. */

@@ -117,9 +117,8 @@ static void put_facts(bl_buffer *out, const bl_doc *doc) {
     put_fact(out, "Smallest", bl_number(text, eigen->values[0], decimals, BL_MINUS));
     put_fact(out, "Effective rank", bl_number(text, eigen->effective_rank, 1, BL_MINUS));
     if (eigen->subject.surrogate) {
-        bl_number(text, 100 * eigen->subject.r2, 1, BL_MINUS);
-        strcat(text, " %");
-        put_fact(out, "MLP explained", text);
+        snprintf(count, sizeof count, "%.1f %%", 100 * eigen->subject.r2);
+        put_fact(out, "MLP explained", count);
     }
     put_fact(out, "Stories scanned", bl_grouped(count, doc->scan->stories));
     put_fact(out, "Positions", bl_grouped(count, doc->scan->positions));
@@ -140,8 +139,8 @@ static void put_formula(bl_buffer *out, const bl_doc_eigen *eigen) {
     if (eigen->subject.surrogate) {
         bl_buffer_text(
             out,
-            "</div><div><i>z</i> = <i>x</i> \xE2\x88\x92 <i>m</i>, the mean input</div><div><i>u</i> \xC2\xB7 "
-            "MLP(<i>x</i>) \xE2\x89\x88 <i>k</i> + \xE2\x84\x93 \xC2\xB7 <i>z</i> + "
+            "</div><div><i>z</i> = <i>x</i> \xE2\x88\x92 <i>m</i>, the mean input</div><div>"
+            "<i>u</i> \xC2\xB7 MLP(<i>x</i>) \xE2\x89\x88 <i>k</i> + \xE2\x84\x93 \xC2\xB7 <i>z</i> + "
             "<i>z</i><sup>\xE2\x8A\xA4</sup><i>A</i><i>z</i> = <i>k</i> + \xE2\x84\x93 \xC2\xB7 <i>z</i> + "
             "\xCE\xA3<sub><i>n</i></sub> \xCE\xBB<sub><i>n</i></sub> (<i>v<sub>n</sub></i> \xC2\xB7 "
             "<i>z</i>)\xC2\xB2</div></div>");

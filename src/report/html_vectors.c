@@ -231,9 +231,8 @@ static void put_vector(bl_buffer *out, const bl_doc *doc, const bl_doc_vector *v
 
 /* A surrogate's linear part as one more direction. */
 static void put_linear(bl_buffer *out, const bl_doc_eigen *eigen) {
-    bl_buffer_text(
-        out,
-        "<section class=\"vector\" id=\"linear\">\n<h2>Linear part <span class=\"lambda for\">|\xE2\x84\x93| = ");
+    bl_buffer_text(out, "<section class=\"vector\" id=\"linear\">\n<h2>Linear part "
+                        "<span class=\"lambda for\">|\xE2\x84\x93| = ");
     bl_html_number(out, eigen->linear->eigenvalue, eigen->linear->eigenvalue);
     bl_buffer_text(out, "</span></h2>\n<p class=\"note\">What the surrogate adds in proportion to <i>z</i>: "
                         "\xE2\x84\x93 \xC2\xB7 <i>z</i>, beside the constant <i>k</i> = ");

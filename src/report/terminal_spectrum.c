@@ -123,11 +123,10 @@ static void print_runs(bl_page *page, const bl_doc_eigen *eigen) {
 void bl_page_quality(bl_page *page, bool surrogate, double r2, double r2_linear, double recovered) {
     char text[256];
     if (!surrogate) return;
-    snprintf(
-        text, sizeof text,
-        "of the quadratic that stands for this MLP: it explains %.1f %% of the MLP's output on stories held out "
-        "(the best linear map %.1f %%)",
-        100 * r2, 100 * r2_linear);
+    snprintf(text, sizeof text,
+             "of the quadratic that stands for this MLP: it explains %.1f %% of the MLP's output on stories "
+             "held out (the best linear map %.1f %%)",
+             100 * r2, 100 * r2_linear);
     bl_page_words(page, text);
     if (isfinite(recovered)) {
         snprintf(text, sizeof text, " and recovers %.1f %% of the loss", 100 * recovered);

@@ -243,7 +243,8 @@ static void put_spectrum(bl_builder *b, bl_tree *root, const bl_eigen *eigen) {
     }
 }
 
-/* "linear": the linear part of a surrogate's form as one more direction; "constant" without the output bias. */
+/* "linear": the linear part of a surrogate's form as one more direction; "constant" without the output bias.
+ */
 static void put_linear(bl_builder *b, bl_tree *root, const bl_question *question, const readout *r,
                        const bl_eigen *eigen) {
     const bl_surrogate *s = bl_model_surrogate(question->model);

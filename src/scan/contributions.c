@@ -2,8 +2,8 @@
  *
  *   c_j = sum_h A_h[p, j] (s O^T v)_h . (V_h y_j)  (+ v . x_p at j = p),  all divided by the norm at p
  *
- * Where the norm takes the mean away, v is centred; a norm behind attention is frozen at p; attention's output bias
- * goes with v . x_p; an MLP that stands beside attention hears no head.
+ * Where the norm takes the mean away, v is centred; a norm behind attention is frozen at p; attention's
+ * output bias goes with v . x_p; an MLP that stands beside attention hears no head.
  *
  * One forward pass serves all matches; as the pass hands over a head's values and pattern, all of them are
  * one product with the values and a row of the pattern each. The folded scan has the same numbers from its
