@@ -51,8 +51,9 @@ typedef struct bl_image_train_options {
     double beta2;              /**< of Adam; .999 */
     double fraction;           /**< modular addition: share of the pairs that is trained on */
     uint64_t seed;
-    bl_store store;   /**< how the weights are stored */
-    bool distributed; /**< one rank of several, started by mpirun: data parallel, rank 0 writes */
+    bl_precision precision; /**< of the factors of a step's products; all else is float32 */
+    bl_store store;         /**< how the weights are stored */
+    bool distributed;       /**< one rank of several, started by mpirun: data parallel, rank 0 writes */
     bl_image_train_fn report;
     void *context;
 } bl_image_train_options;
@@ -63,6 +64,7 @@ typedef struct bl_image_train_result {
     double seconds;
     bl_image_score score;    /**< on the test split; of modular addition on all pairs */
     bl_image_score held_out; /**< modular addition: on the pairs that were not trained on */
+    bl_precision precision;  /**< of the run: never AUTO */
     bool finished_before;    /**< resume found a finished run: nothing was done */
 } bl_image_train_result;
 

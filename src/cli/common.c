@@ -272,3 +272,13 @@ bl_tree *add_basis(bl_tree *tree, const bl_model *model, const bl_eigen *eigen, 
     bl_tree_free(tree);
     return NULL;
 }
+
+bool parse_precision(const char *text, bl_precision *out, bl_error *err) {
+    static const char *const names[] = {"f32", "bf16", "auto"};
+    for (int i = 0; text && i < 3; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *out = (bl_precision)i;
+            return true;
+        }
+    return !text || bl_fail(err, BL_ERR_USAGE, "--precision: '%.60s' is not one of f32, bf16, auto", text);
+}

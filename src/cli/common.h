@@ -82,6 +82,9 @@ bl_eigen *decompose(const bl_model *model, direction_options *options, bool all,
 /* After read_direction or decompose; points into the options. */
 bl_direction as_direction(const direction_options *options);
 
+/* "f32", "bf16" or "auto" of --precision; NULL leaves *out as it is. */
+bool parse_precision(const char *text, bl_precision *out, bl_error *err);
+
 /* The option that reads eigenvectors in a dictionary, alike in every verb; add_basis adds the reading to an
  * eigen result (NULL stays NULL; freed when it fails). */
 #define BASIS_OPTION(path)                                                                                  \

@@ -110,23 +110,10 @@ static bl_tree *train_tree(const bl_model *model, const bl_dictionary_train_opti
     return bl_tree_built(&b, root);
 }
 
-/* Index of `text` among `names` (NULL-terminated); -1 if it is none of them. */
-static int name_index(const char *text, const char *const *names) {
-    for (int i = 0; names[i]; i++)
-        if (strcmp(text, names[i]) == 0) return i;
-    return -1;
-}
-
-static bool set_names(const char *layout, const char *precision, bl_dictionary_train_options *o,
-                      bl_error *err) {
-    static const char *const layouts[] = {"scope", "saelens", NULL}, *const precisions[] = {"f32", "bf16",
-                                                                                            "auto", NULL};
-    int l = layout ? name_index(layout, layouts) : 0, p = precision ? name_index(precision, precisions) : 0;
-    if (l < 0) return bl_fail(err, BL_ERR_USAGE, "--layout: '%.60s' is not one of scope, saelens", layout);
-    if (p < 0)
-        return bl_fail(err, BL_ERR_USAGE, "--precision: '%.60s' is not one of f32, bf16, auto", precision);
-    o->layout = (bl_dictionary_layout)l;
-    o->precision = (bl_precision)p;
+static bool parse_layout(const char *text, bl_dictionary_layout *out, bl_error *err) {
+    if (text && strcmp(text, "saelens") == 0) *out = BL_LAYOUT_SAELENS;
+    else if (text && strcmp(text, "scope") != 0)
+        return bl_fail(err, BL_ERR_USAGE, "--layout: '%.60s' is not one of scope, saelens", text);
     return true;
 }
 
@@ -172,8 +159,9 @@ static int train(int argc, char **argv, const verb *self) {
     bl_model *model = NULL;
     bl_tree *tree = NULL;
     bl_dictionary_train_result result;
-    bool ok = set_names(layout, precision, &o, &err) && ranks_join(&c, &err) &&
-              (model = load_model(&c, &err)) && (o.corpus = open_corpus(&corpora, &err));
+    bool ok = parse_layout(layout, &o.layout, &err) && parse_precision(precision, &o.precision, &err) &&
+              ranks_join(&c, &err) && (model = load_model(&c, &err)) &&
+              (o.corpus = open_corpus(&corpora, &err));
     if (ok && valid) {
         held.files = (text_list){.items = &valid, .n = 1};
         held.text_key = corpora.text_key;

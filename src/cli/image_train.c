@@ -45,6 +45,8 @@ static bl_tree *result_tree(const char *output, const bl_image_train_result *r, 
     bl_put_count(&b, root, "epochs", r->epochs);
     bl_put_count(&b, root, "steps", r->steps);
     bl_put_real(&b, root, "seconds", r->seconds);
+    if (!r->finished_before)
+        bl_put_text(&b, root, "precision", r->precision == BL_PRECISION_BF16 ? "bf16" : "f32");
     bl_put_real(&b, root, "loss", r->score.loss);
     bl_put_real(&b, root, "accuracy", r->score.accuracy);
     bl_put_count(&b, root, "predictions", r->score.predictions);
@@ -114,7 +116,7 @@ static int run_train(int argc, char **argv, const verb *self) {
     common c = {0};
     recipe r = NO_RECIPE;
     size_t p = 0;
-    const char *images = NULL, *dtype = NULL;
+    const char *images = NULL, *dtype = NULL, *precision = NULL;
     bool resume = false, overwrite = false;
     text_list labels = {0};
     bl_error err = {0};
@@ -144,6 +146,9 @@ static int run_train(int argc, char **argv, const verb *self) {
         {"beta2", OPTION_REAL, &r.beta2, "X", "of Adam (default 0.999; 0.98 for addition)"},
         {"fraction", OPTION_REAL, &r.fraction, "X", "addition: share of the pairs to train on (default 0.8)"},
         {"seed", OPTION_COUNT, &r.seed, "N", "of weights, order and noise (default 42; 1 for addition)"},
+        {"precision", OPTION_TEXT, &precision, "P",
+         "factors of a step's products: f32 (default), bf16 (where the processor has it), or auto: what is "
+         "faster here"},
         {"dtype", OPTION_TEXT, &dtype, "T", "how weights are stored: f32 (default), f16 or bf16"},
         {"resume", OPTION_FLAG, &resume, NULL, "go on from the last checkpoint in -o"},
         {"overwrite", OPTION_FLAG, &overwrite, NULL, "replace the model or run in -o"},
@@ -153,7 +158,7 @@ static int run_train(int argc, char **argv, const verb *self) {
     bl_image_train_options o;
     bl_image_train_result result;
     watch w = {.bar = progress_bar(c.quiet)};
-    bool ok = apply(&r, p, &o, &err);
+    bool ok = apply(&r, p, &o, &err) && parse_precision(precision, &o.precision, &err);
     if (ok && p && images) ok = fail(&err, BL_ERR_USAGE, "give one of --images and --modular");
     if (ok && dtype && strcmp(dtype, "f16") == 0) o.store = BL_STORE_F16;
     else if (ok && dtype && strcmp(dtype, "bf16") == 0) o.store = BL_STORE_BF16;

@@ -187,6 +187,12 @@ static size_t list_factors(bl_image_net *net, float *panels) {
     return used;
 }
 
+/* The precision of the pass: losses without a gradient are always float32. */
+static void set_half(bl_image_net *net, bool half) {
+    net->embed_t.half = net->head_t.half = net->head_n.half = half;
+    for (size_t i = 0; i < net->config.n_layer; i++) net->blocks[i].w_t.half = net->blocks[i].w_n.half = half;
+}
+
 static void pack(const bl_image_net *net, bool backward) {
     if (!net->config.p) bl_factor_pack(&net->embed_t);
     for (size_t i = 0; i < net->config.n_layer; i++) {
@@ -263,17 +269,18 @@ static void weight_gradient(const bl_image_net *net, size_t at, size_t B, const 
     const bl_param *param = &net->params.list[at];
     float *out = net->gradient + param->offset;
     bool by_columns = param->cols > param->rows;
+    bl_product_tn_fn *multiply_tn = bl_product_tn(net->half);
     bl_range mine = bl_my_part(((by_columns ? param->cols : param->rows) + 15) / 16);
     size_t end = by_columns ? param->cols : param->rows;
     mine.begin *= 16;
     mine.end = mine.end * 16 < end ? mine.end * 16 : end;
     if (mine.begin >= mine.end) return;
     if (by_columns)
-        bl_multiply_tn(param->rows, mine.end - mine.begin, B, 1, a, lda, b + mine.begin, ldb, false,
-                       out + mine.begin, param->cols, scratch);
+        multiply_tn(param->rows, mine.end - mine.begin, B, 1, a, lda, b + mine.begin, ldb, false,
+                    out + mine.begin, param->cols, scratch);
     else
-        bl_multiply_tn(mine.end - mine.begin, param->cols, B, 1, a + mine.begin, lda, b, ldb, false,
-                       out + mine.begin * param->cols, param->cols, scratch);
+        multiply_tn(mine.end - mine.begin, param->cols, B, 1, a + mine.begin, lda, b, ldb, false,
+                    out + mine.begin * param->cols, param->cols, scratch);
 }
 
 static void bias_gradient(const bl_image_net *net, size_t layer, size_t B) {
@@ -317,6 +324,7 @@ bool bl_image_net_run(bl_image_net *net, const bl_image_batch *batch, bool backw
         if (!net->panels) return false;
         list_factors(net, net->panels);
     }
+    set_half(net, net->half && backward);
 #pragma omp parallel
     {
         float *scratch = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size;

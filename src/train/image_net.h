@@ -1,7 +1,7 @@
 /* The network of image models: forward and backward over a batch (docs/specification.md, 20). */
 #ifndef BL_TRAIN_IMAGE_NET_H
 #define BL_TRAIN_IMAGE_NET_H
-#include "linear/product.h"
+#include "linear/product16.h"
 #include "model/params.h"
 #include "subject/image_private.h"
 
@@ -34,6 +34,7 @@ typedef struct bl_image_net {
     float *logits;             /* [B, C]; after the backward pass their gradient */
     bl_image_state *blocks;    /* [n_layer] */
     bl_factor embed_t, head_t, head_n;
+    bool half;      /* the caller's: products of passes with a gradient in bfloat16 */
     double *losses; /* [B] */
     bool *right;    /* [B] */
     float *block, *panels, *scratch;

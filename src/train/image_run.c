@@ -192,10 +192,10 @@ static bool epoch(image_run *r, uint64_t e, bl_error *err) {
     event.images_per_second = (double)seen / (omp_get_wtime() - begun);
     /* a run of many short steps logs a hundred of them */
     bool logged = o->epochs <= 1000 || (e + 1) % (o->epochs / 100) == 0 || e + 1 == o->epochs;
-    json_t *line =
-        json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "step", (json_int_t)event.step, "epoch",
-                  (json_int_t)event.epoch, "loss", event.loss, "accuracy", event.accuracy, "gradient_norm",
-                  norm, "lr", lr, "seconds", event.seconds, "images_per_second", event.images_per_second);
+    json_t *line = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:s}", "step", (json_int_t)event.step,
+                             "epoch", (json_int_t)event.epoch, "loss", event.loss, "accuracy", event.accuracy,
+                             "gradient_norm", norm, "lr", lr, "seconds", event.seconds, "images_per_second",
+                             event.images_per_second, "precision", bl_precision_name(r->t.precision));
     if (!logged) json_decref(line);
     else if (!bl_journal_line(&r->t, line, err)) return false;
     return report(r, &event, true, err);
@@ -209,6 +209,7 @@ static json_t *describe(const image_run *r) {
     json_object_set_new(json, "images", json_integer((json_int_t)bl_images_count(r->train)));
     json_object_set_new(json, "beta2", json_real(r->o->beta2));
     json_object_set_new(json, "l2", json_real(r->o->l2));
+    json_object_set_new(json, "precision", json_string(bl_precision_name(r->t.precision)));
     return json;
 }
 
@@ -273,6 +274,7 @@ static bool prepare(image_run *r, bl_error *err) {
     r->n = bl_images_count(r->train);
     r->order = bl_alloc(r->n, sizeof *r->order, err);
     if (!r->order || !bl_image_net_init(&r->net, &c, err)) return false;
+    r->net.half = r->t.precision == BL_PRECISION_BF16;
     if (c.p) {
         bl_random_order(bl_noise_key(o->seed, 0, 1), r->order, r->n);
         r->n = (size_t)(o->fraction * (double)r->n);
@@ -380,17 +382,20 @@ bool bl_image_train_run(const bl_image_train_options *options, bl_image_train_re
     if (!check_options(options, err) || !bl_blas_check(err)) return false;
     r.directory = (bl_train_options){.output = options->output,
                                      .resume = options->resume,
-                                     .overwrite = options->overwrite};
+                                     .overwrite = options->overwrite,
+                                     .precision = options->precision};
     r.t.options = &r.directory;
     r.t.log_path = bl_path_join(options->output, "log.jsonl", err);
     r.t.checkpoint_path = r.t.log_path ? bl_path_join(options->output, "checkpoint", err) : NULL;
     bool ok = r.t.checkpoint_path && bl_ranks_join(&r.t.ranks, options->distributed, err) &&
-              bl_ranks_agree(&r.t.ranks, prepare(&r, err), err) && begin(&r, &finished, err);
+              bl_trainer_choose_precision(&r.t, err) && bl_ranks_agree(&r.t.ranks, prepare(&r, err), err) &&
+              begin(&r, &finished, err);
     if (ok && finished) {
         ok = finished_run(&r, result, err);
     } else if (ok) {
         ok = train(&r, err) && finish(&r, result, err);
         result->steps = r.t.state.step;
+        result->precision = r.t.precision;
     }
     run_free(&r);
     return ok;

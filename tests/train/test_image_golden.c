@@ -94,7 +94,45 @@ static void test_two(void **state) {
     ten_steps("two");
 }
 
+/* In bfloat16 the gradient is near float32's but not it, and a loss without a gradient is float32's. */
+static void half_is_near(void **state) {
+    (void)state;
+    bl_error err;
+    if (!bl_product16_possible()) {
+        fprintf(stderr, "SKIPPED: this processor multiplies no bfloat16\n");
+        skip();
+    }
+    bl_image_model *model = bl_image_load(IMAGES "train/two/start", &err);
+    if (!model) fail_msg("%s", err.message);
+    bl_images *images = bl_images_open(model, IMAGES "sample", NULL, "test", &err);
+    uint32_t order[64];
+    for (uint32_t i = 0; i < 64; i++) order[i] = i;
+    bl_image_batch batch = {.images = images, .order = order, .n = 64, .scale = 1.0F / 64};
+    bl_image_net nets[2];
+    double losses[2], plain[2], difference = 0, size = 0;
+    size_t right;
+    for (size_t half = 0; half < 2; half++) {
+        assert_true(bl_image_net_init(&nets[half], bl_image_config_of(model), &err));
+        bl_image_net_load(&nets[half], model);
+        nets[half].half = half == 1;
+        assert_true(bl_image_net_run(&nets[half], &batch, true, &losses[half], &right, &err));
+        assert_true(bl_image_net_run(&nets[half], &batch, false, &plain[half], &right, &err));
+    }
+    for (size_t i = 0; i < nets[0].params.total; i++) {
+        double a = (double)nets[0].gradient[i], b = (double)nets[1].gradient[i];
+        difference += (a - b) * (a - b);
+        size += a * a;
+    }
+    assert_true(sqrt(difference / size) < 0.02 && difference > 0);
+    assert_true(fabs(losses[1] - losses[0]) < 0.01 * losses[0] && losses[1] != losses[0]);
+    assert_true(plain[0] == plain[1]);
+    for (size_t half = 0; half < 2; half++) bl_image_net_free(&nets[half]);
+    bl_images_free(images);
+    bl_image_free(model);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_plain), cmocka_unit_test(test_two)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_plain), cmocka_unit_test(test_two),
+                                       cmocka_unit_test(half_is_near)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
