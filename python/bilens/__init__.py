@@ -23,12 +23,13 @@ from .eigen import Direction, Eigen, Figure
 from .errors import (BilensError, CancelledError, InputError, LibraryError, NumericError, OutOfMemoryError, UnsupportedError, UsageError,
                      WorkError)
 from .evidence import Result
+from .images import ImageModel, Images
 from .model import Config, Layer, Loss, Model, Story, load, read_array, set_threads
 from .scan import Hits, Match, Scan
 from .tables import TokenTable
 from .tokenizer import Tokenizer
 from .trace import Trace
 
-__all__ = ["load", "Model", "Config", "Layer", "Loss", "Story", "Direction", "Eigen", "Figure", "Scan", "Hits", "Match", "Trace", "Tokenizer",
+__all__ = ["load", "Model", "ImageModel", "Images", "Config", "Layer", "Loss", "Story", "Direction", "Eigen", "Figure", "Scan", "Hits", "Match", "Trace", "Tokenizer",
            "Stories", "Atlas", "Dictionary", "Result", "TokenTable", "read_array", "set_threads", "library_path", "BilensError", "UsageError", "InputError", "UnsupportedError",
            "WorkError", "OutOfMemoryError", "NumericError", "CancelledError", "LibraryError", "__version__"]

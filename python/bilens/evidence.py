@@ -192,6 +192,27 @@ def pairs(model, token, minus, layer, left, right, k, progress):
     return Result("pairs", tree(lib.bl_pairs_tree, _question(model, direction, layer), options, found), lib.bl_pairs_rows)
 
 
+def _head(model, head, distance):
+    parts = {"model": model._handle, "head": whole(head, "head"), "distance": whole(distance, "distance", 1)}
+    return ffi.new("bl_head *", parts)
+
+
+def head_pairs(model, head, distance, token, minus, k):
+    where, found = _head(model, head, distance), ffi.gc(ffi.new("bl_token_pairs *"), lib.bl_token_pairs_free)
+    if token is None and minus:
+        raise UsageError("head_pairs: minus goes with token")
+    direction = None if token is None else model.direction(token, minus)
+    call(lib.bl_head_pairs, where, ffi.NULL if direction is None else address(direction.vector), whole(k, "k", 1), found)
+    return Result("pairs", tree(lib.bl_head_pairs_tree, where, ffi.NULL if direction is None else direction._c, found), lib.bl_pairs_rows)
+
+
+def head_query(model, query, head, distance):
+    where, found = _head(model, head, distance), ffi.gc(ffi.new("bl_head_query *"), lib.bl_head_query_free)
+    token = model.tokenizer.id(query)
+    call(lib.bl_head_query_of, where, token, found)
+    return Result("eigen", tree(lib.bl_head_query_tree, where, token, found), lib.bl_head_query_rows)
+
+
 def hosvd(model, layer, k):
     layer = _layer(model, layer, False)
     found = ffi.gc(ffi.new("bl_hosvd *"), lib.bl_hosvd_free)

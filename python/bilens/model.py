@@ -15,6 +15,7 @@ from ._library import ffi, lib
 from .corpus import opened
 from .eigen import Direction, Eigen
 from .errors import UsageError
+from .images import ImageModel
 from .scan import Scan
 from .tables import table
 from .tokenizer import Tokenizer
@@ -348,6 +349,15 @@ class Model(Unique):
         """Which two tokens together speak for a direction, each as "direct" or "head 3" delivers it: the `k` largest and lowest. A Result."""
         return evidence.pairs(self, token, minus, layer, left, right, k, progress)
 
+    def head_pairs(self, head, distance, token=None, minus=(), k=20):
+        """Which keys one head of bilinear attention in layer 0 takes to which queries, `distance` positions behind: the pattern, or, with a token,
+        what the key adds to it: skip-trigrams, exact. A Result."""
+        return evidence.head_pairs(self, head, distance, token, minus, k)
+
+    def head_query(self, query, head, distance):
+        """The form that a query token makes of its key in such a head: one eigenvector whose keys it raises, one whose keys it lowers. A Result."""
+        return evidence.head_query(self, query, head, distance)
+
     def hosvd(self, layer=None, k=8):
         """A layer's output directions by falling energy, with their spectra and the tokens that they write to. A Result."""
         return evidence.hosvd(self, layer, k)
@@ -414,7 +424,11 @@ def load(model=None, progress=None):
     """Loads a model directory (config.json, model.safetensors, tokenizer.json), or one named as on the Hugging Face hub ("owner/name[@revision]",
     "tinystories:1-1024-i5n") from its cache or the network; without a name, the model that comes with bilens.
 
+    A directory of an image model, or of one of modular addition, gives an :class:`ImageModel`.
+
     float32 weights are mapped, not read: loading takes milliseconds, and processes share the memory."""
+    if model is not None and os.path.isdir(model) and lib.bl_image_is_model(path_argument(model, "model")):
+        return ImageModel(model)
     return Model(_data.find("stories-1-256") if model is None else model, progress)
 
 
