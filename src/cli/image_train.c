@@ -300,6 +300,7 @@ static bool put_setting(bl_builder *b, bl_tree *list, const cell *cells, size_t 
     SPREAD("share10", share10[0]);
     if (one_block) SPREAD("effective_rank_pixel", effective_rank[1]);
     if (one_block) SPREAD("share5_pixel", share5[1]);
+    if (one_block) SPREAD("share10_pixel", share10[1]);
     SPREAD("accuracy_rank10", truncated[0]);
     SPREAD("accuracy_rank20", truncated[1]);
 #undef SPREAD
@@ -386,9 +387,30 @@ static int run_study(int argc, char **argv, const verb *self) {
     return status;
 }
 
+/* |cos| of seeds' eigenvectors by place, and of unlike classes'. Pairs of seeds are no samples of their own:
+ * they have no interval. */
+static void add_similarity(bl_table *rows, const bl_tree *setting) {
+    static const char *const keys[] = {"matched", "other_class"};
+    for (size_t k = 0; k < 2; k++) {
+        const json_t *list = json_object_get(json_object_get(setting, "seeds"), keys[k]);
+        for (size_t i = 0; i < json_array_size(list); i++) {
+            char name[40];
+            snprintf(name, sizeof name, "cosine_%s_%zu", keys[k], i + 1);
+            bl_table_real(rows, bl_tree_real(setting, "noise"));
+            bl_table_real(rows, bl_tree_real(setting, "decay"));
+            bl_table_real(rows, bl_tree_real(setting, "runs"));
+            bl_table_text(rows, name);
+            bl_table_real(rows, bl_tree_number(json_array_get(list, i)));
+            bl_table_empty(rows);
+            bl_table_empty(rows);
+        }
+    }
+}
+
 static bl_table *study_rows(const bl_tree *tree, bl_error *err) {
-    static const char *const keys[] = {"accuracy", "effective_rank",  "effective_rank_pixel", "share5",
-                                       "share10",  "accuracy_rank10", "accuracy_rank20"};
+    static const char *const keys[] = {"accuracy",      "effective_rank",  "effective_rank_pixel",
+                                       "share5",        "share10",         "share5_pixel",
+                                       "share10_pixel", "accuracy_rank10", "accuracy_rank20"};
     bl_table *rows = bl_table_new("noise,decay,runs,measure,mean,sd,interval", err);
     const bl_tree *list = json_object_get(tree, "settings");
     for (size_t i = 0; i < json_array_size(list); i++) {
@@ -404,6 +426,7 @@ static bl_table *study_rows(const bl_tree *tree, bl_error *err) {
             bl_table_real(rows, bl_tree_real(m, "sd"));
             bl_table_real(rows, bl_tree_real(m, "interval"));
         }
+        add_similarity(rows, s);
     }
     return rows;
 }

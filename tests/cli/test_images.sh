@@ -66,6 +66,65 @@ expect 2 "3 labels" eval "$model" --images "$folder/images" --labels "$folder/th
 { head -c 8 "$folder/labels"; head -c 64 /dev/zero | tr '\0' '\77'; } >"$folder/wrong"
 expect 2 "label 0 is 63" eval "$model" --images "$folder/images" --labels "$folder/wrong"
 expect 2 "labels" eval "$model" --images "$folder/images"
+# npy WORDS: an .npy file of Python expressions on struct, without numpy
+npy() { # npy FILE DESCR SHAPE FORMAT VALUES
+    python3 - "$@" <<'END'
+import struct, sys
+name, descr, shape, form, values = sys.argv[1:]
+head = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"
+head += " " * (63 - (10 + len(head)) % 64) + "\n"
+data = b"".join(struct.pack(form, v) for v in eval(values))
+open(name, "wb").write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + data)
+END
+}
+npy "$folder/nan.npy" '<f4' '(2, 784)' '<f' '[0.5] * 1000 + [float("nan")] + [0.5] * 567'
+npy "$folder/two.npy" '|u1' '(2,)' '<B' '[0, 1]'
+expect 2 "finite" eval "$model" --images "$folder/nan.npy" --labels "$folder/two.npy"
+npy "$folder/inf.npy" '<f8' '(2, 784)' '<d' '[0.5] * 1567 + [float("inf")]'
+expect 2 "finite" eval "$model" --images "$folder/inf.npy" --labels "$folder/two.npy"
+npy "$folder/good.npy" '<f4' '(2, 784)' '<f' '[0.5] * 1568'
+npy "$folder/minus.npy" '<i4' '(2,)' '<i' '[0, -1]'
+expect 2 "label 1 is -1" eval "$model" --images "$folder/good.npy" --labels "$folder/minus.npy"
+npy "$folder/real.npy" '<f4' '(2,)' '<f' '[0.0, 1.0]'
+expect 2 "integer" eval "$model" --images "$folder/good.npy" --labels "$folder/real.npy"
+npy "$folder/wide.npy" '<f4' '(2, 785)' '<f' '[0.5] * 1570'
+expect 2 "784" eval "$model" --images "$folder/wide.npy" --labels "$folder/two.npy"
+npy "$folder/none.npy" '<f4' '(0, 784)' '<f' '[]'
+npy "$folder/nolabels.npy" '|u1' '(0,)' '<B' '[]'
+expect 2 "no images" eval "$model" --images "$folder/none.npy" --labels "$folder/nolabels.npy"
+npy "$folder/short.npy" '<u2' '(2, 784)' '<H' '[1] * 1567 + [256]'
+expect 2 "0 to 255" eval "$model" --images "$folder/short.npy" --labels "$folder/two.npy"
+{ printf '\0\0\10\3\377\377\377\377\377\377\377\377\0\0\0\34'; } >"$folder/huge"
+expect 2 "$folder/huge" eval "$model" --images "$folder/huge" --labels "$folder/labels"
+{ printf '\0\0\10\1'; } >"$folder/head"
+expect 2 "$folder/head" eval "$model" --images "$folder/images" --labels "$folder/head"
+expect 2 "split" eval "$model" --images "$sample" --split validation
+expect 2 "train-images" eval "$model" --images "$sample" --split train
+expect 2 "train-images" train --images "$sample" -o "$folder/trained"
+[ -e "$folder/trained" ] && { echo "FAIL: a training that could not begin left its folder"; failures=1; }
+expect 2 "no class '10'" eigen "$model" --class 10
+expect 2 "no class '59'" eigen "$TEST_DATA/images/modular-59" --class 59
+expect 2 "no class 'boots'" eigen "$model" --class 5 --minus boots
+npy "$folder/u.npy" '<f4' '(63,)' '<f' '[1.0] * 63'
+expect 2 "64" eigen "$model" --direction "$folder/u.npy"
+npy "$folder/zero.npy" '<f4' '(64,)' '<f' '[0.0] * 64'
+expect 2 "is no direction" eigen "$model" --direction "$folder/zero.npy"
+expect 2 "odd" train --modular 4 -o "$folder/four"
+expect 2 "give one of" train --modular 5 --images "$sample" -o "$folder/both"
+expect 2 "which images" study -o "$folder/study"
+expect 2 "numbers from 0" study --images "$sample" --noise 0,x -o "$folder/study"
+expect 2 "two image models" diff "$model"
+expect 2 "784" diff "$model" "$TEST_DATA/images/modular-59"
+broken "pass"; python3 - "$folder/m/model.safetensors" <<'END'
+import struct, sys
+raw = bytearray(open(sys.argv[1], "rb").read())
+raw[-2:] = struct.pack("<e", float("nan"))
+open(sys.argv[1], "wb").write(raw)
+END
+expect 0 "1 of the 640 numbers of tensor .head.weight. are NaN" eval "$folder/m" --images "$sample"
+expect 1 "finite" eigen "$folder/m" --class 9
+head -c 5000 "$model/model.safetensors" >"$folder/m/model.safetensors"
+expect 2 "model.safetensors" eval "$folder/m" --images "$sample"
 "$BILENS" report "$model" --class ankle-boot --minus all --images "$sample" -o "$folder/report" --quiet >/dev/null || { echo "FAIL: report"; failures=1; }
 for name in index.html report.json gallery.png gallery.svg eigenvectors.pdf; do
     [ -s "$folder/report/$name" ] || { echo "FAIL: report: $name is missing"; failures=1; }
