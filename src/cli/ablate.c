@@ -1,10 +1,11 @@
+#include "base/error.h"
 #include "cli/evidence.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include <string.h>
 
 typedef struct asked {
-    evidence e;
+    evidence e; /* first */
     const char *mode, *with;
     bl_ablate_options options;
 } asked;
@@ -13,15 +14,17 @@ static bool read_modes(asked *a, bl_error *err) {
     static const char *const modes[] = {"component", "input", "logit"};
     size_t mode = 0;
     while (a->mode && mode < 3 && strcmp(a->mode, modes[mode]) != 0) mode++;
-    if (mode == 3) return evidence_usage(err, "--mode: '%s' is not one of component, input, logit", a->mode);
+    if (mode == 3)
+        return bl_fail(err, BL_ERR_USAGE, "--mode: '%s' is not one of component, input, logit", a->mode);
     a->options.mode = (bl_ablate_mode)mode;
     a->options.zero = a->with && strcmp(a->with, "zero") == 0;
     if (a->with && !a->options.zero && strcmp(a->with, "mean") != 0)
-        return evidence_usage(err, "--with: '%s' is neither mean nor zero", a->with);
+        return bl_fail(err, BL_ERR_USAGE, "--with: '%s' is neither mean nor zero", a->with);
     return true;
 }
 
-static bl_tree *ablate(asked *a, bl_error *err) {
+static bl_tree *ablate(void *context, bl_error *err) {
+    asked *a = context;
     evidence *e = &a->e;
     bl_ablation result = {0};
     bl_tree *tree = NULL;
@@ -39,6 +42,13 @@ static bl_tree *ablate(asked *a, bl_error *err) {
     progress_end();
     bl_ablation_free(&result);
     return tree;
+}
+
+static int check(const verb *self, void *context) {
+    asked *a = context;
+    int status = check_direction(self, &a->e.d, "whose eigenvectors are to be ablated?");
+    if (status >= 0 || a->e.d.eigs.n) return status;
+    return fail_usage(self, "--eigs is missing: which eigenvectors are to be ablated?");
 }
 
 static int run(int argc, char **argv, const verb *self) {
@@ -64,17 +74,8 @@ static int run(int argc, char **argv, const verb *self) {
         EVIDENCE_SEED(a.e),
         SURROGATE_OPTION(a.e.c),
         {0}};
-    int status = options_parse(argc, argv, self, &a.e.c, table, FORMATS_ALL,
-                               "write to this file instead of standard output", true);
-    if (status >= 0) return status;
-    bl_error err = {0};
-    static const view how = {bl_ablate_table, bl_ablate_rows};
-    status = check_direction(self, &a.e.d, "whose eigenvectors are to be ablated?");
-    if (status < 0 && !a.e.d.eigs.n)
-        status = fail_usage(self, "--eigs is missing: which eigenvectors are to be ablated?");
-    if (status < 0) status = write_tree(self, &a.e.c, ablate(&a, &err), &how, &err);
-    evidence_free(&a.e);
-    return status;
+    static const verb_work work = {check, ablate, evidence_free, {bl_ablate_table, bl_ablate_rows}};
+    return verb_run(argc, argv, self, &a.e.c, table, &a, &work);
 }
 
 const verb verb_ablate = {

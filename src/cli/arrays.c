@@ -72,11 +72,9 @@ bool arrays_write(const char *path, const bl_named_array *arrays, size_t n, bl_e
     if (ends_with(path, ".safetensors")) return bl_safetensors_write(path, arrays, n, err);
     if (!ends_with(path, ".npy")) return write_folder(path, arrays, n, err);
     if (n == 1) return bl_npy_write(path, arrays, err);
-    err->code = BL_ERR_USAGE;
-    snprintf(err->message, sizeof err->message,
-             "%s: a .npy file holds one array, %zu were asked for: name a folder or FILE.safetensors", path,
-             n);
-    return false;
+    return bl_fail(err, BL_ERR_USAGE,
+                   "%s: a .npy file holds one array, %zu were asked for: name a folder or FILE.safetensors",
+                   path, n);
 }
 
 bl_tree *put_arrays(bl_builder *b, bl_tree *at, const char *key, const bl_named_array *arrays, size_t n) {

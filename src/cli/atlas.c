@@ -1,4 +1,6 @@
 /* bilens atlas: every direction into one database; bilens atlas query: looking things up in it. */
+#include "base/error.h"
+#include "cli/lines.h"
 #include "cli/common.h"
 #include "cli/ranks.h"
 #include "cli/terminal.h"
@@ -54,8 +56,7 @@ static char *table_of(const bl_tree *tree, const bl_terminal *terminal, bl_error
                  bl_tree_real(tree, "positions"), bl_tree_real(tree, "megabytes"),
                  json_is_true(json_object_get(tree, "resumed")) ? ", resumed" : "") >= 0)
         return text;
-    err->code = BL_ERR_MEMORY;
-    snprintf(err->message, sizeof err->message, "out of memory");
+    bl_fail(err, BL_ERR_MEMORY, "out of memory");
     return NULL;
 }
 

@@ -1,3 +1,5 @@
+#include "base/error.h"
+#include "cli/direction_options.h"
 #include "cli/common.h"
 #include "cli/verbs.h"
 #include <jansson.h>
@@ -152,7 +154,7 @@ static int run(int argc, char **argv, const verb *self) {
         {"npy", OPTION_TEXT, &o.npy, "FILE",
          "describe this array instead of a model's tensor: FILE.npy or FILE.safetensors[:TENSOR]"},
         {"k", OPTION_COUNT, &o.k, "K", "entries at each end (default 10)"},
-        DIRECTION_OPTIONS(o.direction),
+        EIGENVECTOR_OPTIONS(o.direction),
         {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL,
                                "write to this file instead of standard output", true);
@@ -167,8 +169,7 @@ static int run(int argc, char **argv, const verb *self) {
     if (status >= 0) goto done;
     if (!o.npy) model = load_model(&c, &err);
     bool ok = (o.npy || model) && get_subject(model, &o, &s, &err);
-    if (!ok && err.code == BL_OK)
-        err.code = BL_ERR_MEMORY, snprintf(err.message, sizeof err.message, "out of memory");
+    if (!ok && err.code == BL_OK) bl_fail(&err, BL_ERR_MEMORY, "out of memory");
     static const view how = {NULL, rows_of};
     status = write_tree(self, &c, ok ? describe(&c, model, &o, &s, &err) : NULL, &how, &err);
 done:

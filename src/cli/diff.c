@@ -24,8 +24,8 @@ static bl_tree *diff_of(asked *a, bl_error *err) {
     common c = {.model = e->c.other, .quiet = e->c.quiet};
     bl_model *other = evidence_model(e, false, err) ? load_model(&c, err) : NULL;
     if (other && e->d.layer >= bl_model_config(other)->n_layer)
-        evidence_usage(err, "layer %zu does not exist in %s, whose layers are 0 to %zu", e->d.layer,
-                       e->c.other, bl_model_config(other)->n_layer - 1);
+        bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist in %s, whose layers are 0 to %zu", e->d.layer,
+                e->c.other, bl_model_config(other)->n_layer - 1);
     else if (other && (!e->d.token || (choose_eigs(e->model, &e->d, err) && evidence_direction(e, err)))) {
         bl_diff_question q = {.a = e->model,
                               .b = other,
@@ -66,11 +66,12 @@ static char **find_snapshots(const char *directory, size_t *n, bl_error *err) {
     while (!memory && *n > 0) free(paths[--*n]);
     if (!memory) bl_fail(err, BL_ERR_MEMORY, "out of memory");
     else if (count < 0)
-        evidence_usage(err, "--timeline: %s cannot be read as a folder: %s", directory, strerror(failure));
+        bl_fail(err, BL_ERR_USAGE, "--timeline: %s cannot be read as a folder: %s", directory,
+                strerror(failure));
     else if (*n < 2)
-        evidence_usage(
-            err, "--timeline: %s holds %zu folders with a config.json: at least two snapshots are needed",
-            directory, *n);
+        bl_fail(err, BL_ERR_USAGE,
+                "--timeline: %s holds %zu folders with a config.json: at least two snapshots are needed",
+                directory, *n);
     return paths;
 }
 
@@ -105,8 +106,8 @@ static bl_tree *timeline_of(asked *a, bl_error *err) {
     bl_model *last = n >= 2 ? bl_model_load(paths[n - 1], err) : NULL;
     if (a->e.d.layer == NO_LAYER) a->e.d.layer = 0;
     if (last && a->e.d.layer >= bl_model_config(last)->n_layer) {
-        evidence_usage(err, "layer %zu does not exist: the model's layers are 0 to %zu", a->e.d.layer,
-                       bl_model_config(last)->n_layer - 1);
+        bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model's layers are 0 to %zu", a->e.d.layer,
+                bl_model_config(last)->n_layer - 1);
     } else if (last) {
         root = bl_put_object(&b, NULL, NULL);
         bl_put_text(&b, root, "timeline", a->timeline);
@@ -141,6 +142,32 @@ static bl_table *timeline_rows(const bl_tree *tree, bl_error *err) {
     return rows;
 }
 
+static bl_tree *make(void *context, bl_error *err) {
+    asked *a = context;
+    return a->timeline ? timeline_of(a, err) : diff_of(a, err);
+}
+
+static bl_table *rows_of(const bl_tree *tree, bl_error *err) {
+    return json_object_get(tree, "timeline") ? timeline_rows(tree, err) : bl_diff_rows(tree, err);
+}
+
+static int check(const verb *self, void *context) {
+    const asked *a = context;
+    const evidence *e = &a->e;
+    if (a->timeline && (e->c.model || e->d.token))
+        return fail_usage(self, "--timeline takes the models of a folder, and --tokens instead of --token");
+    if (!a->timeline && !e->c.other) return fail_usage(self, "two models are needed: bilens diff A B");
+    if (!e->d.token && (e->d.minus.n || e->d.eigs.n))
+        return fail_usage(self, "--minus and --eigs go with --token");
+    return -1;
+}
+
+static void release(void *context) {
+    asked *a = context;
+    text_list_free(&a->tokens);
+    evidence_free(&a->e);
+}
+
 static int run(int argc, char **argv, const verb *self) {
     asked a = {.changed = 10, .e.c.two_models = true};
     const option table[] = {
@@ -155,21 +182,8 @@ static int run(int argc, char **argv, const verb *self) {
          "contrast tokens of --token: their mean is subtracted"},
         {"eigs", OPTION_INDICES, &a.e.d.eigs, "I,I…", "which eigenvectors (default -1,-2,-3,-4,0,1,2,3)"},
         {0}};
-    int status = options_parse(argc, argv, self, &a.e.c, table, FORMATS_ALL,
-                               "write to this file instead of standard output", true);
-    if (status >= 0) return status;
-    bl_error err = {0};
-    static const view how = {NULL, bl_diff_rows}, over_time = {NULL, timeline_rows};
-    if (a.timeline && (a.e.c.model || a.e.d.token))
-        status = fail_usage(self, "--timeline takes the models of a folder, and --tokens instead of --token");
-    else if (!a.timeline && !a.e.c.other) status = fail_usage(self, "two models are needed: bilens diff A B");
-    if (status < 0 && !a.e.d.token && (a.e.d.minus.n || a.e.d.eigs.n))
-        status = fail_usage(self, "--minus and --eigs go with --token");
-    if (status < 0 && a.timeline) status = write_tree(self, &a.e.c, timeline_of(&a, &err), &over_time, &err);
-    else if (status < 0) status = write_tree(self, &a.e.c, diff_of(&a, &err), &how, &err);
-    text_list_free(&a.tokens);
-    evidence_free(&a.e);
-    return status;
+    static const verb_work work = {check, make, release, {NULL, rows_of}};
+    return verb_run(argc, argv, self, &a.e.c, table, &a, &work);
 }
 
 const verb verb_diff = {

@@ -1,3 +1,5 @@
+#include "base/error.h"
+#include "cli/direction_options.h"
 #include "cli/arrays.h"
 #include "cli/common.h"
 #include "cli/terminal.h"
@@ -28,8 +30,7 @@ static int write_arrays(const verb *self, const common *c, const bl_model *model
                                      {"virtual_tokens", tokens, 3, {count, sources, config->n_vocab}}};
     size_t written = arrays_single(c->output) ? 1 : sizeof arrays / sizeof *arrays;
     ok = ok && arrays_write(c->output, arrays, written, err);
-    if (!ok && err->code == BL_OK)
-        err->code = BL_ERR_MEMORY, snprintf(err->message, sizeof err->message, "out of memory");
+    if (!ok && err->code == BL_OK) bl_fail(err, BL_ERR_MEMORY, "out of memory");
     int status = ok ? arrays_tell(self, c, arrays, written) : fail_with(self, err);
     free(u);
     free(vectors);
@@ -75,7 +76,7 @@ static int run(int argc, char **argv, const verb *self) {
     const char *plot = NULL, *basis = NULL;
     query_options q = {.head = NOT_GIVEN, .distance = NOT_GIVEN};
     bl_error err = {0};
-    const option table[] = {DIRECTION_OPTIONS(d),
+    const option table[] = {EIGENVECTOR_OPTIONS(d),
                             BASIS_OPTION(basis),
                             {"plot", OPTION_OUTPUT, &plot, "FILE",
                              "also draw the spectrum: .svg, .png or .pdf"},

@@ -1,3 +1,4 @@
+#include "base/error.h"
 #include "cli/common.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
@@ -23,8 +24,7 @@ static char *table_of(const bl_tree *tree, const bl_terminal *terminal, bl_error
                  bl_tree_real(tree, "loss"), bl_tree_real(tree, "perplexity"),
                  bl_tree_real(tree, "predictions"), bl_tree_real(tree, "stories")) >= 0)
         return text;
-    err->code = BL_ERR_MEMORY;
-    snprintf(err->message, sizeof err->message, "out of memory");
+    bl_fail(err, BL_ERR_MEMORY, "out of memory");
     return NULL;
 }
 

@@ -1,17 +1,8 @@
+#include "base/error.h"
 #include "cli/evidence.h"
 #include "cli/terminal.h"
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-bool evidence_usage(bl_error *err, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    err->code = BL_ERR_USAGE;
-    vsnprintf(err->message, sizeof err->message, format, arguments);
-    va_end(arguments);
-    return false;
-}
 
 bool evidence_model(evidence *e, bool last, bl_error *err) {
     e->model = load_model(&e->c, err);
@@ -19,8 +10,8 @@ bool evidence_model(evidence *e, bool last, bl_error *err) {
     size_t n_layer = bl_model_config(e->model)->n_layer;
     if (e->d.layer == NO_LAYER) e->d.layer = last ? n_layer - 1 : 0;
     if (e->d.layer < n_layer) return true;
-    return evidence_usage(err, "layer %zu does not exist: the model's layers are 0 to %zu", e->d.layer,
-                          n_layer - 1);
+    return bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model's layers are 0 to %zu", e->d.layer,
+                   n_layer - 1);
 }
 
 bool evidence_direction(evidence *e, bl_error *err) {
@@ -28,9 +19,7 @@ bool evidence_direction(evidence *e, bl_error *err) {
     e->token = -1;
     e->u = calloc(d, sizeof *e->u);
     if (!e->u) {
-        err->code = BL_ERR_MEMORY;
-        snprintf(err->message, sizeof err->message, "out of memory");
-        return false;
+        return bl_fail(err, BL_ERR_MEMORY, "out of memory");
     }
     bl_basis basis = bl_model_basis_out(e->model);
     if (!read_direction(&e->d, err)) return false;
@@ -53,23 +42,23 @@ bl_question evidence_question(const evidence *e) {
 bool evidence_counts(const char *name, const index_list *list, size_t **out, bl_error *err) {
     *out = calloc(list->n + 1, sizeof **out);
     if (!*out) {
-        err->code = BL_ERR_MEMORY;
-        snprintf(err->message, sizeof err->message, "out of memory");
-        return false;
+        return bl_fail(err, BL_ERR_MEMORY, "out of memory");
     }
     for (size_t i = 0; i < list->n; i++) {
         if (list->items[i] < 0)
-            return evidence_usage(err, "%s: %ld is not a whole number from 0", name, list->items[i]);
+            return bl_fail(err, BL_ERR_USAGE, "%s: %ld is not a whole number from 0", name, list->items[i]);
         (*out)[i] = (size_t)list->items[i];
     }
     return true;
 }
 
-void evidence_free(evidence *e) {
+void evidence_free(void *context) {
+    evidence *e = context;
     bl_model_free(e->model);
     bl_corpus_free(e->corpus);
     corpus_options_free(&e->corpora);
     direction_options_free(&e->d);
+    index_list_free(&e->numbers);
     free(e->u);
     common_free(&e->c);
 }

@@ -1,15 +1,18 @@
 /* What the verbs of evidence do alike: a direction with its options, the stories it is measured on. */
 #ifndef BL_CLI_EVIDENCE_H
 #define BL_CLI_EVIDENCE_H
+#include "cli/direction_options.h"
 #include "cli/common.h"
 #include "cli/output.h"
 
-/* A question about one direction. Zero-initialise; free with evidence_free. */
+/* A question about one direction. Zero-initialise; free with evidence_free. A verb's own options stand in a
+ * struct that begins with it. */
 typedef struct evidence {
     common c;
     direction_options d;
     corpus_options corpora;
     size_t stories, seed;
+    index_list numbers; /* of an option of the verb's own */
     bl_model *model;
     bl_corpus *corpus;
     float *u;      /* [d] */
@@ -19,16 +22,7 @@ typedef struct evidence {
 
 #define NO_LAYER SIZE_MAX /* --layer was not given */
 
-#define EVIDENCE_DIRECTION(e)                                                                          \
-    {"token", OPTION_TEXT, &(e).d.token, "T",                                                          \
-     "output token: the vocabulary's own string, or its id as #1234"},                                 \
-        {"minus", OPTION_TOKENS, &(e).d.minus, "T,T…",                                                 \
-         "contrast tokens: their mean is subtracted; * alone: the mean of all"},                       \
-    {                                                                                                  \
-        "direction", OPTION_TEXT, &(e).d.file, "TEXT",                                                 \
-            "instead of a token: a direction as text, as 'swim - mean(run, climb)', 'swim - mean(*)' " \
-            "or '@probe.npy:3'; or a file with a vector [d], FILE.npy or FILE.safetensors[:TENSOR]"    \
-    }
+#define EVIDENCE_DIRECTION(e) DIRECTION_OPTIONS((e).d)
 #define EVIDENCE_CORPUS(e)                                                   \
     CORPUS_OPTIONS((e).corpora, CORPUS_FORMATS "; - is standard input"), {   \
         "stories", OPTION_COUNT, &(e).stories, "N", "read at most N stories" \
@@ -47,7 +41,5 @@ bool evidence_corpus(evidence *e, bl_error *err);
 bl_question evidence_question(const evidence *e);
 /* Whole numbers from 0 of an index list; false with BL_ERR_USAGE for a negative one. Free with free. */
 bool evidence_counts(const char *name, const index_list *list, size_t **out, bl_error *err);
-/* "bad usage" in an error. */
-bool evidence_usage(bl_error *err, const char *format, ...) BL_PRINTF(2, 3);
-void evidence_free(evidence *e);
+void evidence_free(void *evidence);
 #endif

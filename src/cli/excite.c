@@ -1,4 +1,6 @@
 /* bilens excite: what a text's position predicts, and which eigenvectors it excites. */
+#include "base/error.h"
+#include "cli/lines.h"
 #include "cli/common.h"
 #include "cli/verbs.h"
 #include <errno.h>
@@ -13,35 +15,27 @@ typedef struct excite_options {
     size_t layer, top;
 } excite_options;
 
-static bool fail(bl_error *err, bl_code code, const char *message) {
-    err->code = code;
-    snprintf(err->message, sizeof err->message, "%s", message);
-    return false;
-}
-
 /* --position: from 0, or negative from the end. */
 static bool read_position(const char *text, size_t n, size_t *position, bl_error *err) {
     char *end;
     errno = 0;
     long at = strtol(text, &end, 10);
-    if (end == text || *end || errno) return fail(err, BL_ERR_USAGE, "--position is not a whole number");
+    if (end == text || *end || errno) return bl_fail(err, BL_ERR_USAGE, "--position is not a whole number");
     if (at < 0) at += (long)n;
     if (at >= 0 && (size_t)at < n) {
         *position = (size_t)at;
         return true;
     }
-    err->code = BL_ERR_USAGE;
-    snprintf(err->message, sizeof err->message,
-             "--position %s: the text has %zu tokens: 0 to %zu, or -1 to -%zu from the end", text, n, n - 1,
-             n);
-    return false;
+    return bl_fail(err, BL_ERR_USAGE,
+                   "--position %s: the text has %zu tokens: 0 to %zu, or -1 to -%zu from the end", text, n,
+                   n - 1, n);
 }
 
 /* --token, each against --minus (default: the mean of all); to be freed with free. */
 static bl_direction *directions_of(const excite_options *o, bl_error *err) {
     bool all = o->minus.n == 0 || (o->minus.n == 1 && strcmp(o->minus.items[0], "*") == 0);
     bl_direction *list = calloc(o->tokens.n + 1, sizeof *list);
-    if (!list) fail(err, BL_ERR_MEMORY, "out of memory");
+    if (!list) bl_fail(err, BL_ERR_MEMORY, "out of memory");
     for (size_t i = 0; list && i < o->tokens.n; i++)
         list[i] = (bl_direction){.token = o->tokens.items[i],
                                  .minus = o->minus.items,
@@ -64,7 +58,7 @@ static bl_tree *excite(const excite_options *o, const bl_model *model, bl_error 
                                        .directions = directions,
                                        .n_directions = o->tokens.n,
                                        .limit = o->top};
-        if (ids.n == 0) fail(err, BL_ERR_USAGE, "the text has no tokens");
+        if (ids.n == 0) bl_fail(err, BL_ERR_USAGE, "the text has no tokens");
         else if (read_position(o->position, ids.n, &question.position, err))
             tree = bl_excite_tree(model, &question, err);
     }
@@ -88,7 +82,7 @@ static char *table_of(const bl_tree *tree, const bl_terminal *terminal, bl_error
                            "activation = eigenvalue * similarity^2, their part in the direction's logit\n%s",
                            bl_tree_real(tree, "position"), first, bl_tree_real(tree, "layer"), second) < 0) {
         text = NULL;
-        fail(err, BL_ERR_MEMORY, "out of memory");
+        bl_fail(err, BL_ERR_MEMORY, "out of memory");
     }
     bl_table_free(predictions);
     bl_table_free(rows);

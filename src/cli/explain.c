@@ -1,3 +1,4 @@
+#include "base/error.h"
 #include "cli/evidence.h"
 #include "cli/verbs.h"
 #include <stdio.h>
@@ -5,32 +6,32 @@
 #include <string.h>
 
 typedef struct asked {
-    evidence e;
+    evidence e; /* first */
     const char *text;
-    index_list position;
     size_t most;
     bool words;
 } asked;
 
 /* The text's ids, at most n_ctx, and the position among them. */
 static bool read_text(const asked *a, bl_ids *ids, size_t *position, bl_error *err) {
-    long at = a->position.n ? a->position.items[0] : -1;
+    long at = a->e.numbers.n ? a->e.numbers.items[0] : -1;
     size_t n_ctx = bl_model_config(a->e.model)->n_ctx;
-    if (a->position.n > 1) return evidence_usage(err, "--position takes one number");
+    if (a->e.numbers.n > 1) return bl_fail(err, BL_ERR_USAGE, "--position takes one number");
     if (!bl_tokenizer_encode(bl_model_tokenizer(a->e.model), a->text, strlen(a->text), ids, err))
         return false;
     if (ids->n > n_ctx) ids->n = n_ctx;
     long n = (long)ids->n, from_start = at < 0 ? at + n : at;
-    if (n == 0) return evidence_usage(err, "--text has no token");
+    if (n == 0) return bl_fail(err, BL_ERR_USAGE, "--text has no token");
     if (from_start < 0 || from_start >= n)
-        return evidence_usage(
-            err, "--position: %ld is not in the text, whose %ld tokens are 0 to %ld (or -1 to -%ld)", at, n,
-            n - 1, n);
+        return bl_fail(err, BL_ERR_USAGE,
+                       "--position: %ld is not in the text, whose %ld tokens are 0 to %ld (or -1 to -%ld)",
+                       at, n, n - 1, n);
     *position = (size_t)from_start;
     return true;
 }
 
-static bl_tree *explain(asked *a, bl_error *err) {
+static bl_tree *explain(void *context, bl_error *err) {
+    asked *a = context;
     evidence *e = &a->e;
     bl_ids ids = {0};
     bl_account account = {0};
@@ -53,11 +54,17 @@ static bl_tree *explain(asked *a, bl_error *err) {
     return tree;
 }
 
+static int check(const verb *self, void *context) {
+    asked *a = context;
+    int status = check_direction(self, &a->e.d, "which word's logit is to be explained?");
+    return status < 0 && !a->text ? fail_usage(self, "--text is missing: which text?") : status;
+}
+
 static int run(int argc, char **argv, const verb *self) {
     asked a = {.e.d.layer = NO_LAYER, .most = 8};
     const option table[] = {
         {"text", OPTION_TEXT, &a.text, "T", "the text whose next word is explained"},
-        {"position", OPTION_INDICES, &a.position, "P",
+        {"position", OPTION_INDICES, &a.e.numbers, "P",
          "the prediction made at this token of the text, 0 the first, negative from the end (default -1)"},
         EVIDENCE_DIRECTION(a.e),
         EVIDENCE_LAYER(a.e, "layer whose MLP is opened (default: the last)"),
@@ -66,17 +73,8 @@ static int run(int argc, char **argv, const verb *self) {
         {"words", OPTION_FLAG, &a.words, NULL, "split each term shown by word and head (JSON)"},
         SURROGATE_OPTION(a.e.c),
         {0}};
-    int status = options_parse(argc, argv, self, &a.e.c, table, FORMATS_ALL,
-                               "write to this file instead of standard output", true);
-    if (status >= 0) return status;
-    bl_error err = {0};
-    static const view how = {bl_explain_table, bl_explain_rows};
-    status = check_direction(self, &a.e.d, "which word's logit is to be explained?");
-    if (status < 0 && !a.text) status = fail_usage(self, "--text is missing: which text?");
-    if (status < 0) status = write_tree(self, &a.e.c, explain(&a, &err), &how, &err);
-    index_list_free(&a.position);
-    evidence_free(&a.e);
-    return status;
+    static const verb_work work = {check, explain, evidence_free, {bl_explain_table, bl_explain_rows}};
+    return verb_run(argc, argv, self, &a.e.c, table, &a, &work);
 }
 
 const verb verb_explain = {

@@ -1,3 +1,4 @@
+#include "base/error.h"
 #include "cli/arrays.h"
 #include "cli/common.h"
 #include "cli/verbs.h"
@@ -89,8 +90,7 @@ static int run(int argc, char **argv, const verb *self) {
            first = layer == SIZE_MAX ? 0 : layer;
     bool ok =
         collect(&c, &s, model, names, n, first, last, &err) && arrays_write(c.output, s.arrays, s.n, &err);
-    if (!ok && err.code == BL_OK)
-        err.code = BL_ERR_MEMORY, snprintf(err.message, sizeof err.message, "out of memory");
+    if (!ok && err.code == BL_OK) bl_fail(&err, BL_ERR_MEMORY, "out of memory");
     if (!ok) {
         status = fail_with(self, &err);
         goto done;

@@ -1,4 +1,5 @@
 /* bilens fetch: brings a model or files of a data set from the hub into the cache. */
+#include "base/error.h"
 #include "cli/common.h"
 #include "cli/hub.h"
 #include "cli/terminal.h"
@@ -75,11 +76,10 @@ static char *fetch(const common *c, fetch_options *o, bl_error *err) {
     if (!bl_hub_parse(c->model, &name, err) || !hub_settings_read(&settings, c->quiet, err)) goto done;
     if (o->revision) {
         if (name.revision[0] || strlen(o->revision) >= sizeof name.revision) {
-            err->code = BL_ERR_USAGE;
-            snprintf(err->message, sizeof err->message,
-                     name.revision[0] ? "two revisions: '%.200s' and --revision"
-                                      : "--revision: too long after '%.200s'",
-                     c->model);
+            bl_fail(err, BL_ERR_USAGE,
+                    name.revision[0] ? "two revisions: '%.200s' and --revision"
+                                     : "--revision: too long after '%.200s'",
+                    c->model);
             goto done;
         }
         snprintf(name.revision, sizeof name.revision, "%s", o->revision);
@@ -101,8 +101,7 @@ static char *fetch(const common *c, fetch_options *o, bl_error *err) {
         text = show_tree(c, as_tree(&name, o, snapshot, err), NULL, err);
     else if (snapshot) text = as_table(&name, snapshot);
     if (snapshot && !text && err->code == BL_OK) {
-        err->code = BL_ERR_MEMORY;
-        snprintf(err->message, sizeof err->message, "out of memory");
+        bl_fail(err, BL_ERR_MEMORY, "out of memory");
     }
 done:
     bl_hub_snapshot_free(snapshot);

@@ -1,4 +1,5 @@
 /* bilens fourier: are the eigenvectors of modular addition Fourier modes? (docs/specification.md, 21) */
+#include "base/error.h"
 #include "cli/image_options.h"
 
 static int run_fourier(int argc, char **argv, const verb *self) {
@@ -15,15 +16,14 @@ static int run_fourier(int argc, char **argv, const verb *self) {
                             {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
     if (status >= 0) return status;
-    bool ok = residues.n <= 64 || image_fail(&err, BL_ERR_USAGE, "--residues: at most 64");
+    bool ok = residues.n <= 64 || bl_fail(&err, BL_ERR_USAGE, "--residues: at most 64");
     for (size_t i = 0; ok && i < residues.n; i++) {
         chosen[i] = (size_t)residues.items[i];
-        ok = residues.items[i] >= 0 || image_fail(&err, BL_ERR_USAGE, "--residues are 0 or more");
+        ok = residues.items[i] >= 0 || bl_fail(&err, BL_ERR_USAGE, "--residues are 0 or more");
         n = residues.n;
     }
-    ok = ok &&
-         (c.model || image_fail(&err, BL_ERR_USAGE,
-                                "which model? fourier needs a directory of a model of modular addition"));
+    ok = ok && (c.model || bl_fail(&err, BL_ERR_USAGE,
+                                   "which model? fourier needs a directory of a model of modular addition"));
     bl_fourier *f = NULL;
     if (ok && image_open_model(&c, &o, &err))
         f = bl_fourier_mark(o.model, chosen, n, permutations, seed, &err);

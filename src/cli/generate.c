@@ -1,3 +1,4 @@
+#include "base/error.h"
 #include "cli/common.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
@@ -23,9 +24,7 @@ typedef struct writing {
 } writing;
 
 static bool write_failed(bl_error *err) {
-    err->code = BL_ERR_IO;
-    snprintf(err->message, sizeof err->message, "writing the text failed: %s", strerror(errno));
-    return false;
+    return bl_fail(err, BL_ERR_IO, "writing the text failed: %s", strerror(errno));
 }
 
 static bool take(void *context, size_t i, const bl_generated *story, bl_error *err) {

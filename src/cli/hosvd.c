@@ -2,11 +2,12 @@
 #include "cli/verbs.h"
 
 typedef struct asked {
-    evidence e;
+    evidence e; /* first */
     size_t k;
 } asked;
 
-static bl_tree *hosvd_of(asked *a, bl_error *err) {
+static bl_tree *hosvd_of(void *context, bl_error *err) {
+    asked *a = context;
     evidence *e = &a->e;
     bl_bilinear map;
     bl_hosvd hosvd = {0};
@@ -23,14 +24,8 @@ static int run(int argc, char **argv, const verb *self) {
     const option table[] = {EVIDENCE_LAYER(a.e, "layer whose MLP is decomposed (default 0)"),
                             {"k", OPTION_COUNT, &a.k, "N", "output directions shown (default 8)"},
                             {0}};
-    int status = options_parse(argc, argv, self, &a.e.c, table, FORMATS_ALL,
-                               "write to this file instead of standard output", true);
-    if (status >= 0) return status;
-    bl_error err = {0};
-    static const view how = {NULL, bl_hosvd_rows};
-    status = write_tree(self, &a.e.c, hosvd_of(&a, &err), &how, &err);
-    evidence_free(&a.e);
-    return status;
+    static const verb_work work = {NULL, hosvd_of, evidence_free, {NULL, bl_hosvd_rows}};
+    return verb_run(argc, argv, self, &a.e.c, table, &a, &work);
 }
 
 const verb verb_hosvd = {

@@ -122,9 +122,7 @@ static bool read_token(char **token, bl_error *err) {
     const char *begin = text + strspn(text, " \t\r\n");
     size_t n = strcspn(begin, " \t\r\n");
     if (begin[n] && begin[n + strspn(begin + n, " \t\r\n")]) {
-        err->code = BL_ERR_INPUT;
-        snprintf(err->message, sizeof err->message,
-                 "the hub's token has white space within it (HF_TOKEN, HF_TOKEN_PATH)");
+        bl_fail(err, BL_ERR_INPUT, "the hub's token has white space within it (HF_TOKEN, HF_TOKEN_PATH)");
         free(text);
         return false;
     }

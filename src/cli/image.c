@@ -1,5 +1,6 @@
 /* The verbs of image models and models of modular addition (docs/specification.md, 20 and 21). main.c calls
  * these where MODEL is such a directory; each has the name of its language model's verb. */
+#include "base/error.h"
 #include "cli/arrays.h"
 #include "cli/image.h"
 #include "cli/image_options.h"
@@ -36,7 +37,7 @@ static int run_eval(int argc, char **argv, const verb *self) {
     bool ok = image_open_model(&c, &o, &err) && image_open_images(&o, &err);
     if (ok && with_logits) {
         logits = calloc(bl_images_count(o.images) * bl_image_config_of(o.model)->d_output, sizeof *logits);
-        if (!logits) ok = image_fail(&err, BL_ERR_MEMORY, "out of memory");
+        if (!logits) ok = bl_fail(&err, BL_ERR_MEMORY, "out of memory");
     }
     ok = ok && bl_image_eval(o.model, o.images, &score, logits, &err);
     bl_tree *tree = ok ? bl_image_eval_tree(o.model, o.images, &score, logits, &err) : NULL;
@@ -52,7 +53,7 @@ static int write_image_arrays(const verb *self, common *c, image_options *o, bl_
     size_t J = o->eigs.n;
     float *vectors = calloc(J * e->width, sizeof *vectors), *pictures = calloc(J * e->n, sizeof *pictures);
     bool ok = vectors && pictures;
-    if (!ok) image_fail(err, BL_ERR_MEMORY, "out of memory");
+    if (!ok) bl_fail(err, BL_ERR_MEMORY, "out of memory");
     for (size_t j = 0; ok && j < J; j++) {
         size_t at = (size_t)bl_image_eigen_at(e, o->eigs.items[j], err);
         memcpy(vectors + j * e->width, e->vectors + at * e->width, e->width * sizeof *vectors);
@@ -168,10 +169,10 @@ static int run_truncate(int argc, char **argv, const verb *self) {
     if (status >= 0) return status;
     size_t n = asked.n ? asked.n : sizeof standard / sizeof *standard, *ranks = calloc(n, sizeof *ranks);
     bool ok = ranks != NULL;
-    if (!ok) image_fail(&err, BL_ERR_MEMORY, "out of memory");
+    if (!ok) bl_fail(&err, BL_ERR_MEMORY, "out of memory");
     for (size_t i = 0; ok && i < n; i++) {
         long rank = asked.n ? asked.items[i] : standard[i];
-        if (rank < 0) ok = image_fail(&err, BL_ERR_USAGE, "--ranks are 0 or more");
+        if (rank < 0) ok = bl_fail(&err, BL_ERR_USAGE, "--ranks are 0 or more");
         ranks[i] = (size_t)rank;
     }
     bl_image_truncation *t = NULL;
@@ -191,7 +192,7 @@ static bl_image_eigen **decompose_all(const image_options *o, bl_error *err) {
     bl_image_eigen **eigens = calloc(C + 1, sizeof *eigens);
     float *u = calloc(h, sizeof *u);
     bool ok = eigens && u;
-    if (!ok) image_fail(err, BL_ERR_MEMORY, "out of memory");
+    if (!ok) bl_fail(err, BL_ERR_MEMORY, "out of memory");
     for (size_t k = 0; ok && k < C; k++) {
         bl_image_direction d = {.class_index = k, .minus_all = !o->raw};
         ok = bl_image_direction_vector(o->model, &d, o->layer, u, err);
@@ -286,7 +287,7 @@ static int run_diff(int argc, char **argv, const verb *self) {
     if (status >= 0) return status;
     bl_image_model *other = NULL;
     bl_image_diff *diff = NULL;
-    if (!second) image_fail(&err, BL_ERR_USAGE, "two image models are compared: bilens diff A B");
+    if (!second) bl_fail(&err, BL_ERR_USAGE, "two image models are compared: bilens diff A B");
     else if (image_open_model(&c, &o, &err) && (other = bl_image_load(second, &err)) &&
              image_warn(&c, other, &err))
         diff = bl_image_diff_make(o.model, other, top, &err);
@@ -365,9 +366,8 @@ static size_t pick(bl_named_array *arrays, size_t n, const text_list *names, bl_
         size_t at = 0;
         while (at < n && strcmp(arrays[at].name, names->items[i]) != 0) at++;
         if (at == n || i >= 6) {
-            err->code = BL_ERR_USAGE;
-            snprintf(err->message, sizeof err->message,
-                     "unknown tensor '%.60s'; this model has w_e, w_u, w_l, w_r, b_l, b_r", names->items[i]);
+            bl_fail(err, BL_ERR_USAGE, "unknown tensor '%.60s'; this model has w_e, w_u, w_l, w_r, b_l, b_r",
+                    names->items[i]);
             return 0;
         }
         found[i] = arrays[at];
@@ -390,12 +390,12 @@ static int run_export(int argc, char **argv, const verb *self) {
                                "FILE.safetensors, or FILE.npy for one tensor", true);
     if (status >= 0) return status;
     size_t n = 0;
-    if (!c.output) image_fail(&err, BL_ERR_USAGE, "where to? Give a file with -o");
+    if (!c.output) bl_fail(&err, BL_ERR_USAGE, "where to? Give a file with -o");
     else if (image_open_model(&c, &o, &err)) n = weight_arrays(&o, arrays, &err);
     if (n) n = pick(arrays, n, &names, &err);
     if (n > 1 && arrays_single(c.output)) {
-        image_fail(&err, BL_ERR_USAGE,
-                   "a .npy file holds one array; name it with --tensors, or write a .safetensors file");
+        bl_fail(&err, BL_ERR_USAGE,
+                "a .npy file holds one array; name it with --tensors, or write a .safetensors file");
         n = 0;
     }
     status = n && arrays_write(c.output, arrays, n, &err) ? arrays_tell(self, &c, arrays, n)
@@ -422,7 +422,7 @@ static int run_describe(int argc, char **argv, const verb *self) {
     bl_tree *tree = NULL;
     size_t n = 0;
     if (names.n != 1)
-        image_fail(&err, BL_ERR_USAGE, "which tensor? Give --tensor w_e, w_u, w_l, w_r, b_l or b_r");
+        bl_fail(&err, BL_ERR_USAGE, "which tensor? Give --tensor w_e, w_u, w_l, w_r, b_l or b_r");
     else if (image_open_model(&c, &o, &err)) n = weight_arrays(&o, arrays, &err);
     if (n) n = pick(arrays, n, &names, &err);
     if (n) tree = bl_image_describe_tree(o.model, o.layer, &arrays[0], k, &err);

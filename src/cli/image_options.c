@@ -1,3 +1,4 @@
+#include "base/error.h"
 #include "cli/image_options.h"
 #include "cli/ranks.h"
 #include "cli/terminal.h"
@@ -16,12 +17,6 @@ void image_options_free(image_options *o) {
     free(o->u);
 }
 
-bool image_fail(bl_error *err, bl_code code, const char *message) {
-    err->code = code;
-    snprintf(err->message, sizeof err->message, "%s", message);
-    return false;
-}
-
 bool image_warn(const common *c, const bl_image_model *model, bl_error *err) {
     char *lines = bl_image_warnings(model, err), *rest = lines, *line;
     while (rest && (line = strsep(&rest, "\n")) != NULL)
@@ -36,15 +31,15 @@ bool image_open_model(const common *c, image_options *o, bl_error *err) {
     if (o->layer == SIZE_MAX) o->layer = bl_image_config_of(o->model)->n_layer - 1;
     if (!o->space_name || strcmp(o->space_name, "embed") == 0) return true;
     o->space = BL_SPACE_PIXEL;
-    return strcmp(o->space_name, "pixel") == 0 || image_fail(err, BL_ERR_USAGE, "--space is embed or pixel");
+    return strcmp(o->space_name, "pixel") == 0 || bl_fail(err, BL_ERR_USAGE, "--space is embed or pixel");
 }
 
 bool image_open_images(image_options *o, bl_error *err) {
     size_t p = bl_image_config_of(o->model)->p;
     if (!o->images_path && p) o->images = bl_images_pairs(p, err);
     else if (!o->images_path)
-        return image_fail(err, BL_ERR_USAGE,
-                          "which images? Give a folder with --images DIR, or --images FILE --labels FILE");
+        return bl_fail(err, BL_ERR_USAGE,
+                       "which images? Give a folder with --images DIR, or --images FILE --labels FILE");
     else o->images = bl_images_open(o->model, o->images_path, o->labels_path, o->split, err);
     return o->images != NULL;
 }
@@ -53,7 +48,7 @@ static bool read_minus(image_options *o, bl_error *err) {
     o->question.minus_all = o->minus.n == 1 && strcmp(o->minus.items[0], "all") == 0;
     if (o->question.minus_all || o->minus.n == 0) return true;
     o->minus_classes = calloc(o->minus.n, sizeof *o->minus_classes);
-    if (!o->minus_classes) return image_fail(err, BL_ERR_MEMORY, "out of memory");
+    if (!o->minus_classes) return bl_fail(err, BL_ERR_MEMORY, "out of memory");
     for (size_t i = 0; i < o->minus.n; i++) {
         long found = bl_image_class(o->model, o->minus.items[i], err);
         if (found < 0) return false;
@@ -72,7 +67,7 @@ static bool choose(image_options *o, bl_error *err) {
         if (bl_image_eigen_at(o->eigen, o->eigs.items[i], err) < 0) return false;
     if (o->eigs.n) return true;
     o->eigs.items = calloc(8, sizeof *o->eigs.items);
-    if (!o->eigs.items) return image_fail(err, BL_ERR_MEMORY, "out of memory");
+    if (!o->eigs.items) return bl_fail(err, BL_ERR_MEMORY, "out of memory");
     for (size_t i = 0; i < 8; i++)
         if (eight[i] < 0 ? -eight[i] <= (m + 1) / 2 : eight[i] < m / 2) o->eigs.items[o->eigs.n++] = eight[i];
     return true;
@@ -82,14 +77,14 @@ static bool choose(image_options *o, bl_error *err) {
 bool image_decompose(image_options *o, bl_error *err) {
     size_t h = bl_image_config_of(o->model)->d_hidden;
     if (!o->class_name == !o->direction)
-        return image_fail(err, BL_ERR_USAGE, "which class? Give one of --class C and --direction FILE");
+        return bl_fail(err, BL_ERR_USAGE, "which class? Give one of --class C and --direction FILE");
     if (o->direction && o->minus.n)
-        return image_fail(err, BL_ERR_USAGE, "--minus goes with --class, not with --direction");
+        return bl_fail(err, BL_ERR_USAGE, "--minus goes with --class, not with --direction");
     o->u = calloc(h, sizeof *o->u);
-    if (!o->u) return image_fail(err, BL_ERR_MEMORY, "out of memory");
+    if (!o->u) return bl_fail(err, BL_ERR_MEMORY, "out of memory");
     if (o->direction) {
         o->vector = calloc(h, sizeof *o->vector);
-        if (!o->vector) return image_fail(err, BL_ERR_MEMORY, "out of memory");
+        if (!o->vector) return bl_fail(err, BL_ERR_MEMORY, "out of memory");
         if (!bl_direction_read(o->direction, h, o->vector, err)) return false;
         o->question.vector = o->vector;
     } else {

@@ -48,8 +48,6 @@ typedef struct image_options {
 
 /* Frees what the options hold and what was opened. */
 void image_options_free(image_options *o);
-/* Fills in the error; returns false. */
-bool image_fail(bl_error *err, bl_code code, const char *message);
 /* Loads MODEL; chooses layer and space. */
 bool image_open_model(const common *c, image_options *o, bl_error *err);
 /* Notes what tensors hold NaN or infinity; image_open_model does so by itself. */

@@ -1,4 +1,5 @@
 /* Training image models and models of modular addition, and the study of noise, decay and seeds. */
+#include "base/error.h"
 #include "cli/common.h"
 #include "cli/image.h"
 #include "cli/ranks.h"
@@ -8,12 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static bool fail(bl_error *err, bl_code code, const char *message) {
-    err->code = code;
-    snprintf(err->message, sizeof err->message, "%s", message);
-    return false;
-}
 
 typedef struct watch {
     bl_progress bar;
@@ -35,7 +30,7 @@ static bool gate_of(const char *name, bl_gate *gate, bl_error *err) {
             *gate = (bl_gate)g;
             return true;
         }
-    return fail(err, BL_ERR_USAGE, "--gate is none, relu, silu or gelu");
+    return bl_fail(err, BL_ERR_USAGE, "--gate is none, relu, silu or gelu");
 }
 
 static bl_tree *result_tree(const char *output, const bl_image_train_result *r, bool modular, bl_error *err) {
@@ -87,7 +82,7 @@ static bool apply(const recipe *r, size_t p, bl_image_train_options *o, bl_error
     else if (r->preset) {
         if (!bl_image_train_preset(r->preset, o, err)) return false;
     } else bl_image_train_defaults(o);
-    if (p && r->preset) return fail(err, BL_ERR_USAGE, "--preset goes with --images, not with --modular");
+    if (p && r->preset) return bl_fail(err, BL_ERR_USAGE, "--preset goes with --images, not with --modular");
     set_size(&o->model.d_hidden, r->d_hidden);
     set_size(&o->model.n_layer, r->layers);
     set_size(&o->epochs, r->epochs);
@@ -159,11 +154,11 @@ static int run_train(int argc, char **argv, const verb *self) {
     bl_image_train_result result;
     watch w = {.bar = progress_bar(c.quiet)};
     bool ok = apply(&r, p, &o, &err) && parse_precision(precision, &o.precision, &err);
-    if (ok && p && images) ok = fail(&err, BL_ERR_USAGE, "give one of --images and --modular");
+    if (ok && p && images) ok = bl_fail(&err, BL_ERR_USAGE, "give one of --images and --modular");
     if (ok && dtype && strcmp(dtype, "f16") == 0) o.store = BL_STORE_F16;
     else if (ok && dtype && strcmp(dtype, "bf16") == 0) o.store = BL_STORE_BF16;
     else if (ok && dtype && strcmp(dtype, "f32") != 0)
-        ok = fail(&err, BL_ERR_USAGE, "--dtype is f32, f16 or bf16");
+        ok = bl_fail(&err, BL_ERR_USAGE, "--dtype is f32, f16 or bf16");
     o.images = images;
     o.output = c.output;
     o.resume = resume;
@@ -201,7 +196,7 @@ static bool measure(cell *c, const char *directory, const char *images_path, bl_
            h = model ? bl_image_config_of(model)->d_hidden : 0;
     size_t last = model ? bl_image_config_of(model)->n_layer - 1 : 0;
     float *u = ok ? calloc(h, sizeof *u) : NULL;
-    if (ok && !u) ok = fail(err, BL_ERR_MEMORY, "out of memory");
+    if (ok && !u) ok = bl_fail(err, BL_ERR_MEMORY, "out of memory");
     for (size_t space = 0; ok && space < (last == 0 ? 2U : 1U); space++)
         for (size_t k = 0; ok && k < C; k++) {
             bl_image_direction d = {.class_index = k};
@@ -234,9 +229,9 @@ static bool parse_reals(const text_list *list, double *out, size_t most, bl_erro
         char *end;
         out[i] = strtod(list->items[i], &end);
         if (end == list->items[i] || *end || !(out[i] >= 0))
-            return fail(err, BL_ERR_USAGE, "--noise and --decay take numbers from 0, separated by commas");
+            return bl_fail(err, BL_ERR_USAGE, "--noise and --decay take numbers from 0, separated by commas");
     }
-    return list->n <= most || fail(err, BL_ERR_USAGE, "at most 16 values");
+    return list->n <= most || bl_fail(err, BL_ERR_USAGE, "at most 16 values");
 }
 
 static void put_spread(bl_builder *b, bl_tree *at, const char *key, const double *values, size_t n) {
@@ -337,12 +332,13 @@ static int run_study(int argc, char **argv, const verb *self) {
     double noise[MOST] = {0, 0.5}, decay[MOST] = {0, 1};
     bool ok = parse_reals(&noises, noise, MOST, &err) && parse_reals(&decays, decay, MOST, &err);
     size_t n_noise = noises.n ? noises.n : 2, n_decay = decays.n ? decays.n : 2;
-    if (ok && !images) ok = fail(&err, BL_ERR_USAGE, "which images? Give a folder with --images DIR");
-    if (ok && !c.output) ok = fail(&err, BL_ERR_USAGE, "where do the models go? Give a folder with -o DIR");
-    if (ok && (seeds == 0 || seeds > SEEDS)) ok = fail(&err, BL_ERR_USAGE, "--seeds is 1 to 64");
+    if (ok && !images) ok = bl_fail(&err, BL_ERR_USAGE, "which images? Give a folder with --images DIR");
+    if (ok && !c.output)
+        ok = bl_fail(&err, BL_ERR_USAGE, "where do the models go? Give a folder with -o DIR");
+    if (ok && (seeds == 0 || seeds > SEEDS)) ok = bl_fail(&err, BL_ERR_USAGE, "--seeds is 1 to 64");
     cell *cells = calloc(SEEDS, sizeof *cells);
     char(*folders)[400] = calloc(SEEDS, sizeof *folders);
-    if (ok && (!cells || !folders)) ok = fail(&err, BL_ERR_MEMORY, "out of memory");
+    if (ok && (!cells || !folders)) ok = bl_fail(&err, BL_ERR_MEMORY, "out of memory");
     bl_builder b = {&err, false};
     bl_tree *root = bl_put_object(&b, NULL, NULL), *list = bl_put_array(&b, root, "settings");
     for (size_t i = 0; ok && i < n_noise * n_decay; i++) {

@@ -1,4 +1,5 @@
 /* bilens mask: adversarial masks from eigenvectors of image models (docs/specification.md, 20). */
+#include "base/error.h"
 #include "cli/image_options.h"
 
 static int run_mask(int argc, char **argv, const verb *self) {
@@ -27,12 +28,10 @@ static int run_mask(int argc, char **argv, const verb *self) {
     m.seed = seed;
     m.index = o.eigs.n ? o.eigs.items[0] : -1;
     long found = -1;
-    bool ok =
-        c.model || image_fail(&err, BL_ERR_USAGE, "which model? mask needs a directory of an image model");
+    bool ok = c.model || bl_fail(&err, BL_ERR_USAGE, "which model? mask needs a directory of an image model");
     ok = ok && image_open_model(&c, &o, &err) &&
-         (o.class_name || image_fail(&err, BL_ERR_USAGE, "which class? Give --class C"));
-    ok = ok &&
-         (o.eigs.n <= 1 || image_fail(&err, BL_ERR_USAGE, "--eigs: a mask is made from one eigenvector"));
+         (o.class_name || bl_fail(&err, BL_ERR_USAGE, "which class? Give --class C"));
+    ok = ok && (o.eigs.n <= 1 || bl_fail(&err, BL_ERR_USAGE, "--eigs: a mask is made from one eigenvector"));
     if (ok) found = bl_image_class(o.model, o.class_name, &err);
     if (found >= 0 && image_open_images(&o, &err)) {
         m.class_index = (size_t)found;

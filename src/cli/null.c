@@ -3,11 +3,12 @@
 #include "cli/verbs.h"
 
 typedef struct asked {
-    evidence e;
+    evidence e; /* first */
     size_t draws;
 } asked;
 
-static bl_tree *null_of(asked *a, bl_error *err) {
+static bl_tree *null_of(void *context, bl_error *err) {
+    asked *a = context;
     evidence *e = &a->e;
     bl_bilinear map;
     bl_chance chance = {0};
@@ -23,6 +24,12 @@ static bl_tree *null_of(asked *a, bl_error *err) {
     return tree;
 }
 
+static int check(const verb *self, void *context) {
+    asked *a = context;
+    if (!a->draws) return fail_usage(self, "--draws: at least one draw is needed");
+    return check_direction(self, &a->e.d, "whose spectrum is to be compared with chance?");
+}
+
 static int run(int argc, char **argv, const verb *self) {
     asked a = {.draws = 99};
     const option table[] = {
@@ -33,16 +40,8 @@ static int run(int argc, char **argv, const verb *self) {
         {"draws", OPTION_COUNT, &a.draws, "R", "draws of the null model (default 99)"},
         EVIDENCE_SEED(a.e),
         {0}};
-    int status = options_parse(argc, argv, self, &a.e.c, table, FORMATS_ALL,
-                               "write to this file instead of standard output", true);
-    if (status >= 0) return status;
-    bl_error err = {0};
-    static const view how = {NULL, bl_null_rows};
-    status = check_direction(self, &a.e.d, "whose spectrum is to be compared with chance?");
-    if (status < 0 && !a.draws) status = fail_usage(self, "--draws: at least one draw is needed");
-    if (status < 0) status = write_tree(self, &a.e.c, null_of(&a, &err), &how, &err);
-    evidence_free(&a.e);
-    return status;
+    static const verb_work work = {check, null_of, evidence_free, {NULL, bl_null_rows}};
+    return verb_run(argc, argv, self, &a.e.c, table, &a, &work);
 }
 
 const verb verb_null = {

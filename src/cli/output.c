@@ -82,6 +82,18 @@ int write_tree(const verb *self, const common *c, bl_tree *tree, const view *how
     return write_result(self, c, show_tree(c, tree, how, err), err);
 }
 
+int verb_run(int argc, char **argv, const verb *self, common *c, const option *table, void *asked,
+             const verb_work *work) {
+    bl_error err = {0};
+    int status = options_parse(argc, argv, self, c, table, FORMATS_ALL,
+                               "write to this file instead of standard output", true);
+    if (status >= 0) return status;
+    if (work->check) status = work->check(self, asked);
+    if (status < 0) status = write_tree(self, c, work->make(asked, &err), &work->how, &err);
+    work->release(asked);
+    return status;
+}
+
 int tell_tree(const verb *self, const common *c, bl_tree *tree, const view *how, bl_error *err) {
     char *text = show_tree(c, tree, how, err);
     if (!text) return fail_with(self, err);

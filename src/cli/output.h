@@ -20,6 +20,17 @@ int write_result(const verb *self, const common *c, char *text, const bl_error *
 int write_tree(const verb *self, const common *c, bl_tree *tree, const view *how, bl_error *err);
 /* What was written to -o, told on standard output: as write_tree, whatever -o is. */
 int tell_tree(const verb *self, const common *c, bl_tree *tree, const view *how, bl_error *err);
+/* A verb that shows one result; `asked` is the struct that its options fill. */
+typedef struct verb_work {
+    int (*check)(const verb *self, void *asked); /* -1 to go on, else the exit status; NULL: all goes */
+    bl_tree *(*make)(void *asked, bl_error *err);
+    void (*release)(void *asked); /* what parsing and making left */
+    view how;
+} verb_work;
+/* The whole of such a verb: parses the options, checks them, makes the result, writes it, releases. Returns
+ * the exit status. */
+int verb_run(int argc, char **argv, const verb *self, common *c, const option *table, void *asked,
+             const verb_work *work);
 /* Prints to standard output, where a failed write is an error too. */
 int write_stdout(const verb *self, const char *text);
 /* Prints text exactly, but to a terminal without what would command it; false when that failed. */

@@ -1,3 +1,4 @@
+#include "base/error.h"
 #include "cli/evidence.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
@@ -6,7 +7,7 @@
 #include <string.h>
 
 typedef struct asked {
-    evidence e;
+    evidence e; /* first */
     const char *left, *right;
     size_t k, head, distance; /* head NOT_GIVEN: the MLP's form */
 } asked;
@@ -23,7 +24,7 @@ static bool read_path(const char *name, const char *text, int *path, bl_error *e
         *path = (int)head;
         if (*end == '\0' && head <= INT_MAX) return true;
     }
-    return evidence_usage(err, "%s: '%s' is neither direct nor a head such as \"head 3\"", name, text);
+    return bl_fail(err, BL_ERR_USAGE, "%s: '%s' is neither direct nor a head such as \"head 3\"", name, text);
 }
 
 /* Skip-trigrams of one head; without a direction its pattern alone. */
@@ -41,7 +42,8 @@ static bl_tree *head_pairs(asked *a, bl_error *err) {
     return tree;
 }
 
-static bl_tree *pairs_of(asked *a, bl_error *err) {
+static bl_tree *pairs_of(void *context, bl_error *err) {
+    asked *a = context;
     if (a->head != NOT_GIVEN) return head_pairs(a, err);
     evidence *e = &a->e;
     bl_token_pairs pairs = {0};
@@ -58,7 +60,8 @@ static bl_tree *pairs_of(asked *a, bl_error *err) {
 }
 
 /* What goes together; -1, or the exit status. */
-static int check(const verb *self, asked *a) {
+static int check(const verb *self, void *context) {
+    asked *a = context;
     bool alone = a->head != NOT_GIVEN || a->distance != NOT_GIVEN;
     if (!a->k) return fail_usage(self, "-k: at least one pair");
     if (a->k > 1000000) return fail_usage(self, "-k: at most 1000000 pairs");
@@ -88,15 +91,8 @@ static int run(int argc, char **argv, const verb *self) {
                              "with --head: how many positions the query stands behind its key (from 1)"},
                             {"k", OPTION_COUNT, &a.k, "N", "pairs shown at each end (default 20)"},
                             {0}};
-    int status = options_parse(argc, argv, self, &a.e.c, table, FORMATS_ALL,
-                               "write to this file instead of standard output", true);
-    if (status >= 0) return status;
-    bl_error err = {0};
-    static const view how = {NULL, bl_pairs_rows};
-    status = check(self, &a);
-    if (status < 0) status = write_tree(self, &a.e.c, pairs_of(&a, &err), &how, &err);
-    evidence_free(&a.e);
-    return status;
+    static const verb_work work = {check, pairs_of, evidence_free, {NULL, bl_pairs_rows}};
+    return verb_run(argc, argv, self, &a.e.c, table, &a, &work);
 }
 
 const verb verb_pairs = {

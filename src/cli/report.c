@@ -1,3 +1,4 @@
+#include "cli/direction_options.h"
 #include "cli/common.h"
 #include "cli/ranks.h"
 #include "cli/terminal.h"
@@ -128,7 +129,7 @@ static int run(int argc, char **argv, const verb *self) {
     common c = {0};
     report_options o = {.top = 8, .distance = 1};
     bl_error err = {0};
-    const option table[] = {DIRECTION_OPTIONS(o.direction),
+    const option table[] = {EIGENVECTOR_OPTIONS(o.direction),
                             CORPUS_OPTIONS(o.corpora, CORPUS_FORMATS "; - is standard input"),
                             BASIS_OPTION(o.basis),
                             {"top", OPTION_COUNT, &o.top, "N",

@@ -1,3 +1,4 @@
+#include "cli/direction_options.h"
 #include "cli/common.h"
 #include "cli/ranks.h"
 #include "cli/terminal.h"
@@ -100,7 +101,7 @@ static int run(int argc, char **argv, const verb *self) {
     bool exact = false;
     nearness near = {0};
     bl_error err = {0};
-    const option table[] = {DIRECTION_OPTIONS(d),
+    const option table[] = {EIGENVECTOR_OPTIONS(d),
                             CORPUS_OPTIONS(corpora, CORPUS_FORMATS "; - is standard input"),
                             {"top", OPTION_COUNT, &top, "N",
                              "matches per eigenvector, at most one per story (default 8)"},

@@ -3,16 +3,23 @@
 #include <stdlib.h>
 
 typedef struct asked {
-    evidence e;
+    evidence e; /* first */
     size_t k;
 } asked;
 
-static bl_tree *similar_of(asked *a, bl_error *err) {
+static bl_tree *similar_of(void *context, bl_error *err) {
+    asked *a = context;
     evidence *e = &a->e;
     e->d.minus_all = e->d.token && !e->d.minus.n; /* as the others are taken */
     if (!evidence_model(e, false, err) || !evidence_direction(e, err)) return NULL;
     bl_question question = evidence_question(e);
     return bl_similar_tree(&question, e->u, a->k, err);
+}
+
+static int check(const verb *self, void *context) {
+    asked *a = context;
+    if (!a->k) return fail_usage(self, "-k: at least one token");
+    return check_direction(self, &a->e.d, "which output token's form?");
 }
 
 static int run(int argc, char **argv, const verb *self) {
@@ -21,16 +28,8 @@ static int run(int argc, char **argv, const verb *self) {
                             EVIDENCE_LAYER(a.e, "layer whose MLP is decomposed (default 0)"),
                             {"k", OPTION_COUNT, &a.k, "N", "tokens shown at each end (default 20)"},
                             {0}};
-    int status = options_parse(argc, argv, self, &a.e.c, table, FORMATS_ALL,
-                               "write to this file instead of standard output", true);
-    if (status >= 0) return status;
-    bl_error err = {0};
-    static const view how = {NULL, bl_similar_rows};
-    status = check_direction(self, &a.e.d, "which output token's form?");
-    if (status < 0 && !a.k) status = fail_usage(self, "-k: at least one token");
-    if (status < 0) status = write_tree(self, &a.e.c, similar_of(&a, &err), &how, &err);
-    evidence_free(&a.e);
-    return status;
+    static const verb_work work = {check, similar_of, evidence_free, {NULL, bl_similar_rows}};
+    return verb_run(argc, argv, self, &a.e.c, table, &a, &work);
 }
 
 const verb verb_similar = {

@@ -1,3 +1,4 @@
+#include "base/error.h"
 #include "cli/common.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
@@ -25,9 +26,7 @@ static bool add(tokens *t, const int32_t *ids, size_t n, bl_error *err) {
     size_t *begin = realloc(t->begin, (t->n + 2) * sizeof *begin);
     if (begin) t->begin = begin;
     if (!more || !begin) {
-        err->code = BL_ERR_MEMORY;
-        snprintf(err->message, sizeof err->message, "out of memory");
-        return false;
+        return bl_fail(err, BL_ERR_MEMORY, "out of memory");
     }
     memcpy(t->ids + t->count, ids, n * sizeof *ids);
     t->begin[t->n++] = t->count;

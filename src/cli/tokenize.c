@@ -1,4 +1,6 @@
+#include "base/error.h"
 #include "base/visible.h"
+#include "cli/lines.h"
 #include "cli/common.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
@@ -69,13 +71,11 @@ static bool print_line(FILE *out, const bl_tokenizer *tokenizer, const bl_ids *i
 }
 
 static bool no_id(const char *text, size_t n, bl_error *err) {
-    err->code = BL_ERR_INPUT;
-    snprintf(
-        err->message, sizeof err->message,
+    return bl_fail(
+        err, BL_ERR_INPUT,
         "--decode: '%.*s' is not a token id: ids are whole numbers between blanks or commas, or a line that "
         "--format json printed",
         (int)(n < 40 ? n : 40), text);
-    return false;
 }
 
 static bool add_id(bl_ids *ids, int32_t id, bl_error *err) {
@@ -83,9 +83,7 @@ static bool add_id(bl_ids *ids, int32_t id, bl_error *err) {
         size_t capacity = ids->capacity ? 2 * ids->capacity : 256;
         int32_t *grown = realloc(ids->data, capacity * sizeof *grown);
         if (!grown) {
-            err->code = BL_ERR_MEMORY;
-            snprintf(err->message, sizeof err->message, "out of memory");
-            return false;
+            return bl_fail(err, BL_ERR_MEMORY, "out of memory");
         }
         ids->data = grown;
         ids->capacity = capacity;
@@ -100,10 +98,9 @@ static bool read_json_ids(const char *text, bl_ids *ids, bl_error *err) {
     json_t *line = json_loads(text, JSON_ALLOW_NUL, &where), *list = json_object_get(line, "ids");
     bool ok = json_is_array(list);
     if (!ok) {
-        err->code = BL_ERR_INPUT;
-        snprintf(err->message, sizeof err->message,
-                 "--decode: a line that begins with { must be an object with \"ids\", a list: %.60s",
-                 line ? "there is none" : where.text);
+        bl_fail(err, BL_ERR_INPUT,
+                "--decode: a line that begins with { must be an object with \"ids\", a list: %.60s",
+                line ? "there is none" : where.text);
     }
     for (size_t i = 0; ok && i < json_array_size(list); i++) {
         const json_t *id = json_array_get(list, i);

@@ -1,4 +1,5 @@
 /* bilens tokenizer train: a vocabulary from text. */
+#include "base/error.h"
 #include "cli/common.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
@@ -33,8 +34,7 @@ static char *table_of(const bl_tree *tree, const bl_terminal *terminal, bl_error
             bl_tree_real(tree, "least_count"), bl_tree_real(tree, "stories"), bl_tree_real(tree, "words"),
             bl_tree_real(tree, "distinct_words")) >= 0)
         return text;
-    err->code = BL_ERR_MEMORY;
-    snprintf(err->message, sizeof err->message, "out of memory");
+    bl_fail(err, BL_ERR_MEMORY, "out of memory");
     return NULL;
 }
 

@@ -1,4 +1,5 @@
 #include "base/memory.h"
+#include "cli/lines.h"
 #include "cli/arrays.h"
 #include "cli/common.h"
 #include "cli/verbs.h"

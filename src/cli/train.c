@@ -1,4 +1,5 @@
 /* bilens train: options into bl_train_options, events into a progress line. */
+#include "base/error.h"
 #include "cli/common.h"
 #include "cli/ranks.h"
 #include "cli/terminal.h"
@@ -264,9 +265,7 @@ static bool draw_figures(const char *output, bl_error *err) {
     char *folder = NULL, *log = NULL, *path = NULL;
     bool ok = asprintf(&folder, "%s/figures", output) > 0 && asprintf(&log, "%s/log.jsonl", output) > 0;
     if (ok && mkdir(folder, 0777) != 0 && errno != EEXIST) {
-        err->code = BL_ERR_IO;
-        snprintf(err->message, sizeof err->message, "%s: cannot create directory: %s", folder,
-                 strerror(errno));
+        bl_fail(err, BL_ERR_IO, "%s: cannot create directory: %s", folder, strerror(errno));
         ok = false;
     }
     for (size_t i = 0; ok && i < 2; i++) {

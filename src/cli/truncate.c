@@ -1,11 +1,11 @@
+#include "base/error.h"
 #include "cli/evidence.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include <stdlib.h>
 
 typedef struct asked {
-    evidence e;
-    index_list ranks;
+    evidence e; /* first */
     bool no_controls;
     const char *plot;
 } asked;
@@ -32,22 +32,23 @@ static bl_tree *all_tokens(asked *a, const bl_truncate_options *options, bl_erro
     return tree;
 }
 
-static bl_tree *truncate_of(asked *a, bl_error *err) {
+static bl_tree *truncate_of(void *context, bl_error *err) {
+    asked *a = context;
     evidence *e = &a->e;
     size_t *ranks = NULL;
     bl_tree *tree = NULL;
-    if (evidence_counts("--ranks", &a->ranks, &ranks, err) && evidence_corpus(e, err) &&
+    if (evidence_counts("--ranks", &a->e.numbers, &ranks, err) && evidence_corpus(e, err) &&
         evidence_model(e, true, err)) {
         size_t last = bl_model_config(e->model)->n_layer - 1;
         bl_truncate_options options = {.ranks = ranks,
-                                       .n_ranks = a->ranks.n,
+                                       .n_ranks = a->e.numbers.n,
                                        .no_controls = a->no_controls,
                                        .max_stories = e->stories,
                                        .seed = e->seed,
                                        .progress = progress_bar(e->c.quiet)};
         if (e->d.layer != last)
-            evidence_usage(
-                err,
+            bl_fail(
+                err, BL_ERR_USAGE,
                 "--layer: the loss is read behind the last layer, so that only layer %zu can be truncated",
                 last);
         else tree = e->d.token || e->d.file ? one_token(a, &options, err) : all_tokens(a, &options, err);
@@ -61,10 +62,16 @@ static bl_tree *truncate_of(asked *a, bl_error *err) {
     return tree;
 }
 
+static int check(const verb *self, void *context) {
+    asked *a = context;
+    if (a->e.d.token || a->e.d.file) return check_direction(self, &a->e.d, "which token?");
+    return a->e.d.minus.n ? fail_usage(self, "--minus goes with --token") : -1;
+}
+
 static int run(int argc, char **argv, const verb *self) {
     asked a = {.e.d.layer = NO_LAYER};
     const option table[] = {EVIDENCE_CORPUS(a.e),
-                            {"ranks", OPTION_INDICES, &a.ranks, "K,K…",
+                            {"ranks", OPTION_INDICES, &a.e.numbers, "K,K…",
                              "numbers of eigenvectors kept (default 0,1,2,4,8,16,32,64)"},
                             EVIDENCE_DIRECTION(a.e),
                             EVIDENCE_LAYER(a.e,
@@ -76,17 +83,8 @@ static int run(int argc, char **argv, const verb *self) {
                             {"plot", OPTION_TEXT, &a.plot, "FILE", "also draw the curve: .svg, .png or .pdf"},
                             SURROGATE_OPTION(a.e.c),
                             {0}};
-    int status = options_parse(argc, argv, self, &a.e.c, table, FORMATS_ALL,
-                               "write to this file instead of standard output", true);
-    if (status >= 0) return status;
-    bl_error err = {0};
-    static const view how = {bl_truncate_table, bl_truncate_rows};
-    if (a.e.d.token || a.e.d.file) status = check_direction(self, &a.e.d, "which token?");
-    else if (a.e.d.minus.n) status = fail_usage(self, "--minus goes with --token");
-    if (status < 0) status = write_tree(self, &a.e.c, truncate_of(&a, &err), &how, &err);
-    index_list_free(&a.ranks);
-    evidence_free(&a.e);
-    return status;
+    static const verb_work work = {check, truncate_of, evidence_free, {bl_truncate_table, bl_truncate_rows}};
+    return verb_run(argc, argv, self, &a.e.c, table, &a, &work);
 }
 
 const verb verb_truncate = {
