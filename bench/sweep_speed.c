@@ -1,10 +1,13 @@
 /* The atlas's scan beside one large sgemm: processor seconds of all threads, GFLOP/s a core, share of the
  * sgemm's, seconds on the wall. One JSON line.
  *
+ * Then the sweep that makes the atlas's effects too, both passes, and how many times the seconds it takes.
+ *
  *     sweep_speed MODEL [VECTORS] [STORIES] [TOKENS]      default 32768 512 200
  */
 #include "atlas/best_inputs.h"
 #include "base/random.h"
+#include "evidence/effect.h"
 #include <bilens/bilens.h>
 #include <cblas.h>
 #include <stdio.h>
@@ -28,6 +31,43 @@ static double peak(const float *x, float *out, int n) {
         if (t < best) best = t;
     }
     return 2e-9 * n * n * n / best;
+}
+
+static void offer(void *context, size_t j, size_t i, const float *similarity, size_t n) {
+    bl_hits_offer_run(context, j, (uint32_t)i, similarity, n, 0);
+}
+
+/* Processor seconds of the sweep that makes the effects too, both of its passes. */
+static double with_effects(const bl_model *model, const float *v, size_t J, const int32_t *const *ids,
+                           const size_t *lengths, size_t stories, size_t at_once, bl_hits *hits,
+                           bl_error *err) {
+    size_t d = bl_model_config(model)->d_model, V = bl_model_config(model)->n_vocab, per = J / V, count;
+    int32_t *tokens = calloc(V, sizeof *tokens);
+    float *u = calloc(V * d, sizeof *u);
+    double *lambda = calloc(J, sizeof *lambda), seconds = -1;
+    for (size_t t = 0; t < V; t++) tokens[t] = (int32_t)t;
+    for (size_t i = 0; i < V * d; i++) u[i] = v[i];
+    for (size_t j = 0; j < J; j++) lambda[j] = 0.001;
+    const bl_effect_pairs pairs = {model, V, per, tokens, u, v, lambda, v, lambda, 1000000};
+    bl_effects *e = bl_effects_new(&pairs, lengths[0], err);
+    const double *second = e ? bl_effects_second(e, &count) : NULL;
+    double *total = e ? calloc(count, sizeof *total) : NULL, begin = now();
+    bool ok = total != NULL;
+    for (size_t i = 0; ok && i < stories; i += at_once) {
+        ok = bl_effects_measure(e, ids + i, lengths + i, stories - i < at_once ? stories - i : at_once, err);
+        for (size_t k = 0; k < count; k++) total[k] += second[k];
+    }
+    ok = ok && bl_effects_means(e, total, err);
+    for (size_t i = 0; ok && i < stories; i += at_once)
+        ok = bl_effects_add(e, i, ids + i, lengths + i, stories - i < at_once ? stories - i : at_once, offer,
+                            hits, err);
+    if (ok) seconds = now() - begin;
+    bl_effects_free(e);
+    free(total);
+    free(tokens);
+    free(u);
+    free(lambda);
+    return seconds;
 }
 
 int main(int argc, char **argv) {
@@ -68,12 +108,16 @@ int main(int argc, char **argv) {
         seconds[0] += t1 - t0;
         seconds[1] += now() - t1;
     }
+    double effects = ok && J >= bl_model_config(model)->n_vocab && T > 1
+                       ? with_effects(model, v, J, lists, lengths, stories, at_once, &hits, &err)
+                       : -1;
     double most = peak(v, out, 2048), flops = 2e-9 * (double)(stories * T) * (double)J * (double)d;
     if (ok)
         printf("{\"vectors\": %zu, \"positions\": %zu, \"seconds\": %.3f, \"of it mlp_in\": %.3f, "
-               "\"gflops\": %.1f, \"sgemm\": %.1f, \"share\": %.3f, \"wall\": %.3f}\n",
+               "\"gflops\": %.1f, \"sgemm\": %.1f, \"share\": %.3f, \"wall\": %.3f, "
+               "\"with effects\": %.3f, \"times\": %.3f}\n",
                J, stories * T, seconds[0], seconds[1], flops / seconds[0], most, flops / seconds[0] / most,
-               wall);
+               wall, effects, effects / seconds[0]);
     else fprintf(stderr, "sweep_speed: %s\n", err.message);
     return ok ? 0 : 1;
 }

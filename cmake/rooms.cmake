@@ -57,6 +57,7 @@ bilens_room_links(${PROJECT_BINARY_DIR}/rooms/cli "base;cli" "${headers}")
 # Products and sums may be fused into one rounding in these files (ISO C forbids it by default): it is faster and no less exact, and the
 # tests hold every kernel against its plain twin, and gradients against finite differences and PyTorch.
 file(GLOB fused CONFIGURE_DEPENDS src/train/*.c)
+list(APPEND fused src/evidence/effect.c)
 foreach(name attend_plain attention gate noise norm peak product tridiagonal)
   list(APPEND fused src/linear/${name}.c)
 endforeach()

@@ -7,7 +7,7 @@
  * p_t and u_t . y of all positions and directions are products; then a tile of directions meets the group's
  * positions in one more product, [pairs, positions], by one thread, and is summed while it is in cache. A
  * position that feeds no prediction has weight and scale 0. The exponential and the logarithm are float32
- * series, good to 1e-6; where p_t |e^-delta - 1| is not small, float64. Sums: float32 over 128 positions,
+ * series, good to 1e-6; where p_t |e^-delta - 1| is not small, float64. Sums: float32 over 512 positions,
  * float64 beyond.
  *
  * The null draw's pairs would double the work. They meet every position of their own token, few of which
@@ -26,10 +26,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RUN ((size_t)128)         /* positions whose sums are float32 */
-#define PAIRS ((size_t)512)       /* of one piece of work, about */
-#define PANEL ((size_t)64)        /* rows of the second moment of one piece of work */
-#define SAMPLE ((uint64_t)100000) /* positions that the null draw's pairs meet, about */
+#define RUN ((size_t)512)        /* positions whose sums are float32 */
+#define PAIRS ((size_t)512)      /* of one piece of work, about */
+#define PANEL ((size_t)64)       /* rows of the second moment of one piece of work */
+#define SAMPLE ((uint64_t)16384) /* positions that the null draw's pairs meet, about */
 
 /* Sums over positions; of the null draw's pairs those before `own` are over the sample. */
 typedef struct sums {
@@ -67,6 +67,7 @@ typedef struct group {
     int32_t *target;  /* [capacity], -1 there */
     float *log_p;     /* [n_directions, capacity] */
     float *f;         /* [n_directions, capacity] u . y */
+    bool *comes;      /* [V] whether a token is any row's target */
     int32_t *likely;  /* [capacity] the token with p >= 1/2, or -1 */
     double *log_rest; /* [capacity] log(1 - p) of that token */
 } group;
@@ -114,8 +115,9 @@ static bool group_init(group *g, const bl_effects *e, bl_error *err) {
     g->f = room_for(nd, rows, sizeof *g->f, err);
     g->likely = room_for(rows, 1, sizeof *g->likely, err);
     g->log_rest = room_for(rows, 1, sizeof *g->log_rest, err);
+    g->comes = room_for(bl_model_config(e->p.model)->n_vocab, 1, sizeof *g->comes, err);
     g->begin = room_for(rows + 1, 1, sizeof *g->begin, err);
-    return g->x && g->y && g->scale && g->weight && g->target && g->log_p && g->f && g->likely &&
+    return g->x && g->y && g->scale && g->weight && g->target && g->log_p && g->f && g->likely && g->comes &&
            g->log_rest && g->begin;
 }
 
@@ -184,7 +186,7 @@ void bl_effects_free(bl_effects *e) {
     void *parts[] = {
         e->second, e->moment,   e->state,      e->work,     e->kind[MODEL].mean, e->kind[NULL_DRAW].mean,
         e->g.x,    e->g.y,      e->g.scale,    e->g.weight, e->g.target,         e->g.log_p,
-        e->g.f,    e->g.likely, e->g.log_rest, e->g.begin};
+        e->g.f,    e->g.likely, e->g.log_rest, e->g.comes,  e->g.begin};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     free(e);
 }
@@ -332,17 +334,26 @@ static bool keep_outputs(void *context, size_t i, size_t thread, bl_error *err) 
 
 /* ---- second pass: pairs ---- */
 
+static void take_probabilities(const float *restrict log_p, size_t rows, float *restrict p) {
+#pragma omp simd
+    for (size_t r = 0; r < rows; r++) p[r] = bl_expf(log_p[r]);
+}
+
 /* delta and rise of every row for one pair; the largest p |e^-delta - 1|. */
-static float rises(const group *g, const float *a, const float *log_p, float lambda, float m, scratch *w) {
-    float most = 0, *delta = w->delta, *rise = w->rise;
+static float rises(const group *g, const float *restrict a, const float *restrict log_p, float lambda,
+                   float m, scratch *w) {
+    const float *restrict scale = g->scale, *restrict prob = w->p;
+    float most = 0, *restrict delta = w->delta, *restrict rise = w->rise;
 #pragma omp simd reduction(max : most)
     for (size_t r = 0; r < g->rows; r++) {
-        float d = g->scale[r] * lambda * (a[r] * a[r] - m), z = -d, p = w->p[r];
+        float d = scale[r] * lambda * (a[r] * a[r] - m), z = -d, p = prob[r];
         float series = z * (1 + z * (0.5F + z * (1.0F / 6 + z * (1.0F / 24 + z * (1.0F / 120)))));
-        float change = fabsf(z) < 0.2F ? p * series : bl_expf(log_p[r] + z) - p, size = fabsf(change);
+        float near = p * series, far = bl_expf(log_p[r] + z) - p; /* both, so that the loop has no branch */
+        float change = fabsf(z) < 0.2F ? near : far, size = fabsf(change);
         float q = change / (2 + change), q2 = q * q;
         delta[r] = d;
-        rise[r] = 2 * q * (1 + q2 * (1.0F / 3 + q2 * (0.2F + q2 * (1.0F / 7 + q2 * (1.0F / 9 + q2 / 11)))));
+        rise[r] = 2 * q *
+                  (1 + q2 * (1.0F / 3 + q2 * (0.2F + q2 * (1.0F / 7 + q2 * (1.0F / 9 + q2 * (1.0F / 11))))));
         most = size > most ? size : most;
     }
     return most;
@@ -361,25 +372,25 @@ static void exact_rises(const group *g, const float *log_p, int32_t token, const
     }
 }
 
-static void add_rows(const group *g, const float *a, const float *f, const float *rise, float lambda,
-                     sums *s) {
+static void add_rows(const group *g, const float *restrict a, const float *restrict f,
+                     const float *restrict rise, double lambda, sums *s) {
+    const float *restrict weight = g->weight;
     for (size_t begin = 0; begin < g->rows; begin += RUN) {
         size_t end = g->rows - begin < RUN ? g->rows : begin + RUN;
-        float total = 0, term = 0, square = 0, with_f = 0, energy = 0, positive = 0;
-#pragma omp simd reduction(+ : total, term, square, with_f, energy, positive)
+        float total = 0, energy = 0, fourth = 0, with_f = 0, positive = 0;
+#pragma omp simd reduction(+ : total, energy, fourth, with_f, positive)
         for (size_t r = begin; r < end; r++) {
-            float aa = a[r] * a[r] * g->weight[r], value = lambda * aa;
+            float square = a[r] * a[r] * weight[r];
             total += rise[r];
-            term += value;
-            square += value * value;
-            with_f += value * f[r];
-            energy += aa;
-            positive += a[r] > 0 ? aa : 0;
+            energy += square;
+            fourth += square * square;
+            with_f += square * f[r];
+            positive += a[r] > 0 ? square : 0;
         }
         s->rise += (double)total;
-        s->term += (double)term;
-        s->square += (double)square;
-        s->with_f += (double)with_f;
+        s->term += lambda * (double)energy;
+        s->square += lambda * lambda * (double)fourth;
+        s->with_f += lambda * (double)with_f;
         s->energy += (double)energy;
         s->positive += (double)positive;
     }
@@ -425,16 +436,31 @@ static void add_own_alone(const bl_effects *e, size_t i, size_t j, const pairs *
     }
 }
 
+/* Whether a direction's token comes anywhere in the group. */
+static bool comes(const group *g, int32_t token) { return g->comes[token]; }
+
+/* sum f and f^2 over the rows that feed a prediction. */
+static void add_outputs(const group *g, const float *f, double *sum, double *squares) {
+    for (size_t begin = 0; begin < g->rows; begin += RUN) {
+        size_t end = g->rows - begin < RUN ? g->rows : begin + RUN;
+        float part = 0, part_squares = 0;
+#pragma omp simd reduction(+ : part, part_squares)
+        for (size_t r = begin; r < end; r++) {
+            float value = f[r] * g->weight[r];
+            part += value;
+            part_squares += value * value;
+        }
+        *sum += (double)part;
+        *squares += (double)part_squares;
+    }
+}
+
 static void add_direction(const group *g, int32_t token, const float *f, direction_sums *d) {
     double sum = 0, squares = 0, own = 0;
-    for (size_t i = 0; i < g->stories; i++) {
+    add_outputs(g, f, &sum, &squares);
+    for (size_t i = 0; comes(g, token) && i < g->stories; i++) {
         double n = 0;
-        for (size_t r = g->begin[i]; r < g->begin[i + 1]; r++) {
-            double value = (double)f[r] * (double)g->weight[r];
-            sum += value;
-            squares += value * value;
-            n += g->target[r] == token;
-        }
+        for (size_t r = g->begin[i]; r < g->begin[i + 1]; r++) n += g->target[r] == token;
         own += n;
         d->n_squares += n * n;
         d->stories += n > 0;
@@ -446,13 +472,6 @@ static void add_direction(const group *g, int32_t token, const float *f, directi
     d->sample += own;
     d->f_sample += sum;
     d->ff_sample += squares;
-}
-
-/* Whether a direction's token comes anywhere in the group. */
-static bool comes(const group *g, int32_t token) {
-    for (size_t r = 0; r < g->rows; r++)
-        if (g->target[r] == token) return true;
-    return false;
 }
 
 /* What add_tile is called with. */
@@ -472,7 +491,7 @@ static void add_pairs(const adding *s, size_t i, pairs *k, const float *a, scrat
     for (size_t j = i * e->p.per; j < (i + 1) * e->p.per; j++, a += g->capacity) {
         float lambda = (float)k->lambda[j];
         if (rises(g, a, log_p, lambda, k->mean[j], w) >= 0.4F) exact_rises(g, log_p, token, w);
-        add_rows(g, a, f, w->rise, lambda, &k->sums[j]);
+        add_rows(g, a, f, w->rise, k->lambda[j], &k->sums[j]);
         if (own) add_own(g, token, w, &k->sums[j]);
     }
 }
@@ -506,7 +525,7 @@ static bool add_tile(void *context, size_t tile, size_t thread, bl_error *err) {
         for (size_t i = first; i < end; i++) {
             const float *log_p = g->log_p + i * g->capacity, *a = w->a + (i - first) * per * g->capacity;
             if (k == MODEL) add_direction(g, e->p.tokens[i], g->f + i * g->capacity, &e->of[i]);
-            for (size_t r = 0; whole && r < g->rows; r++) w->p[r] = bl_expf(log_p[r]);
+            if (whole) take_probabilities(log_p, g->rows, w->p);
             if (whole) add_pairs(s, i, &e->kind[k], a, w);
             else if (comes(g, e->p.tokens[i]))
                 for (size_t j = i * per; j < (i + 1) * per; j++) add_own_alone(e, i, j, &e->kind[k]);
@@ -533,7 +552,9 @@ bool bl_effects_add(bl_effects *e, uint64_t first, const int32_t *const *ids, co
         take_group(e, lengths, count, 0, &next);
         g->sampled = is_sampled(e, first + g->first);
         if (!bl_parallel(g->stories, keep_outputs, &s, err)) return false;
+        memset(g->comes, 0, bl_model_config(e->p.model)->n_vocab * sizeof *g->comes);
         for (size_t r = 0; r < g->rows; r++) {
+            if (g->target[r] >= 0) g->comes[g->target[r]] = true;
             *e->predictions += (double)g->weight[r];
             if (g->sampled) *e->sample += (double)g->weight[r];
         }
