@@ -40,6 +40,10 @@ BL_API double bl_eigen_effective_rank(const bl_eigen *eigen);
  * within it only the span means anything. *first == *last when the eigenvalue stands alone. */
 BL_API void bl_eigen_group(const bl_eigen *eigen, size_t index, size_t *first, size_t *last);
 
+/** False with BL_ERR_USAGE when `eigs` [n_eigs] has some, but not all, of a group's vectors: any rotation of
+ * them is as good, so that a claim about one of them means nothing. Every index must exist. */
+BL_API bool bl_eigen_check_groups(const bl_eigen *eigen, const long *eigs, size_t n_eigs, bl_error *err);
+
 /** A map made ready for many directions. Immutable; keeps the map's views. */
 typedef struct bl_decomposer bl_decomposer;
 

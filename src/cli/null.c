@@ -13,9 +13,11 @@ static bl_tree *null_of(void *context, bl_error *err) {
     bl_bilinear map;
     bl_chance chance = {0};
     bl_tree *tree = NULL;
+    size_t asked_for = e->d.eigs.n; /* of those that stand there by default none is refused */
     if (evidence_model(e, false, err) && evidence_direction(e, err) && choose_eigs(e->model, &e->d, err) &&
         bl_model_bilinear(e->model, e->d.layer, &map, err) &&
-        bl_chance_of(&map, e->u, a->draws, e->seed, progress_bar(e->c.quiet), &chance, err)) {
+        bl_chance_of(&map, e->u, a->draws, e->seed, progress_bar(e->c.quiet), &chance, err) &&
+        bl_chance_check_groups(&chance, e->d.eigs.items, asked_for, err)) {
         bl_question question = evidence_question(e);
         tree = bl_null_tree(&question, &chance, e->d.eigs.items, e->d.eigs.n, NULL, err);
     }

@@ -171,3 +171,35 @@ void bl_eigen_group(const bl_eigen *eigen, size_t index, size_t *first, size_t *
     while (*last + 1 < eigen->n && (double)values[*last + 1] - (double)values[*last] <= DEGENERATE_GAP * most)
         ++*last;
 }
+
+static bool among(size_t at, size_t n, const long *eigs, size_t n_eigs) {
+    for (size_t i = 0; i < n_eigs; i++)
+        if ((eigs[i] < 0 ? eigs[i] + (long)n : eigs[i]) == (long)at) return true;
+    return false;
+}
+
+bool bl_check_group(size_t first, size_t last, size_t n, const long *eigs, size_t n_eigs, bl_error *err) {
+    size_t there = 0, one = first;
+    for (size_t at = first; at <= last; at++)
+        if (among(at, n, eigs, n_eigs)) {
+            there++;
+            one = at;
+        }
+    if (there == 0 || there == last - first + 1) return true;
+    return bl_fail(
+        err, BL_ERR_USAGE,
+        "eigenvector %zu is one of the group %zu to %zu, whose eigenvalues are equal in float32: any "
+        "rotation of them is as good, only their span means something. Give the whole group or "
+        "leave it out",
+        one, first, last);
+}
+
+bool bl_eigen_check_groups(const bl_eigen *eigen, const long *eigs, size_t n_eigs, bl_error *err) {
+    bool ok = true;
+    for (size_t i = 0; ok && i < n_eigs; i++) {
+        size_t first, last, at = (size_t)(eigs[i] < 0 ? eigs[i] + (long)eigen->n : eigs[i]);
+        bl_eigen_group(eigen, at, &first, &last);
+        ok = first == last || bl_check_group(first, last, eigen->n, eigs, n_eigs, err);
+    }
+    return ok;
+}

@@ -419,8 +419,8 @@ bool bl_ablate(const bl_model *model, size_t layer, const float *u, int32_t toke
     size_t n = bl_bilinear_size(&map), *places = places_of(eigs, n_eigs, n, &p.k, err);
     p.places = places;
     bl_eigen *eigen = places ? bl_eigen_of(&map, met, 0, err) : NULL;
-    bool ok =
-        eigen && bl_story_ids_read(model, corpus, options->max_stories, &options->progress, &stories, err);
+    bool ok = eigen && bl_eigen_check_groups(eigen, eigs, n_eigs, err) &&
+              bl_story_ids_read(model, corpus, options->max_stories, &options->progress, &stories, err);
     if (ok) p.sites = bl_layer_runs_new(model, layer, stories.longest, err);
     if (ok && p.sites) {
         p.edits = (bl_edits){.model = model,

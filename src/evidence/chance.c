@@ -2,6 +2,7 @@
 #include <bilens/chance.h>
 #include <bilens/eigen.h>
 #include "base/error.h"
+#include "decompose/form.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include <math.h>
@@ -139,6 +140,16 @@ void bl_chance_free(bl_chance *chance) {
     free(chance->draws_top);
     free(chance->draws_bottom);
     *chance = (bl_chance){0};
+}
+
+bool bl_chance_check_groups(const bl_chance *chance, const long *eigs, size_t n_eigs, bl_error *err) {
+    bool ok = true;
+    for (size_t i = 0; ok && i < chance->n_places; i++) {
+        const bl_chance_place *p = &chance->place[i];
+        ok = p->group_first == p->group_last ||
+             bl_check_group(p->group_first, p->group_last, chance->n, eigs, n_eigs, err);
+    }
+    return ok;
 }
 
 /* ---- p, q, calibration ---- */

@@ -340,7 +340,8 @@ bool bl_account_of(const bl_model *model, const int32_t *ids, size_t n, const bl
     g.origin = map.origin;
     if (eigen) bl_bilinear_linear(&map, met, linear);
     g.linear = linear;
-    bool ok = eigen && gathering_init(&g, model, n, &read, err);
+    bool ok = eigen && bl_eigen_check_groups(eigen, options->eigs, options->n_eigs, err) &&
+              gathering_init(&g, model, n, &read, err);
     bl_tap tap = {.take = take, .context = &g};
     bl_view logits = ok ? bl_forward_logits(model, workspace, ids, n, &tap, err) : (bl_view){0};
     ok = logits.data && fill_parts(&g, out, err) && fill_terms(&g, eigen, out, err) &&

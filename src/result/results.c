@@ -211,6 +211,28 @@ static void put_group(bl_builder *b, bl_tree *at, const bl_eigen *eigen, size_t 
     if (last > first) put_run(b, at, "group", first, last);
 }
 
+/* "span": what a group's projector reads: per path the tokens m of largest |V m|, V the group's vectors. None
+ * where not all of them were computed. */
+static void put_span(bl_builder *b, bl_tree *at, const readout *r, const bl_eigen *eigen, size_t position) {
+    size_t first, last, n = bl_basis_size(&r->basis), cells = r->n_paths * n;
+    bl_eigen_group(eigen, position, &first, &last);
+    if (first == last || b->failed) return;
+    for (size_t i = first; i <= last; i++)
+        if (!bl_eigen_vector(eigen, (long)i)) return;
+    float *sums = bl_alloc_zero(cells, sizeof *sums, b->err);
+    bool ok = sums != NULL;
+    for (size_t i = first; ok && i <= last; i++) {
+        ok = bl_readout(&r->basis, r->paths, r->n_paths, bl_eigen_vector(eigen, (long)i), r->space, b->err);
+        for (size_t c = 0; ok && c < cells; c++) sums[c] += r->space[c] * r->space[c];
+    }
+    for (size_t c = 0; ok && c < cells; c++) sums[c] = sqrtf(sums[c]);
+    bl_tree *span = bl_put_object(b, at, "span");
+    for (size_t s = 0; ok && s < r->n_paths && !b->failed; s++)
+        bl_put_extremes(b, bl_put_object(b, span, r->paths[s].name), &r->basis, sums + s * n, SHOWN);
+    if (!ok) b->failed = true;
+    free(sums);
+}
+
 static void vector(bl_builder *b, bl_tree *list, const readout *r, const bl_eigen *eigen, long index) {
     size_t position;
     if (!locate(b, eigen, index, &position)) return;
@@ -226,6 +248,7 @@ static void vector(bl_builder *b, bl_tree *list, const readout *r, const bl_eige
     number(b, out, "eigenvalue", (double)bl_eigen_values(eigen)[position]);
     bl_put_count(b, out, "position", position);
     put_group(b, out, eigen, position);
+    put_span(b, out, r, eigen, position);
     sources(b, out, r, eigen, v);
 }
 

@@ -231,11 +231,45 @@ static void effects_are_exact(void **state) {
     }
 }
 
+/* All other eigenvalues are 0: of their span something can be said, of one of them nothing. */
+static void one_of_a_group_is_refused(void **state) {
+    (void)state;
+    planted p = planted_open();
+    bl_error err = {0};
+    const long one = 5, all[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13};
+    bl_ablation result;
+    bl_corpus *c = corpus();
+    assert_false(bl_ablate(p.model, 0, p.u, p.swim, &one, 1, c, NULL, &result, &err));
+    assert_error(err, BL_ERR_USAGE, "eigenvector 5 is one of the group 0 to 13");
+    assert_true(bl_ablate(p.model, 0, p.u, p.swim, all, 14, c, NULL, &result, &err));
+    assert_near(result.result.own.after, result.result.own.before, 1e-6, 1);
+    bl_ablation_free(&result);
+    bl_corpus_free(c);
+    const int32_t ids[] = {1, 2, 3};
+    bl_account account;
+    bl_explain_options options = {.u = p.u, .token = p.swim, .position = 2, .eigs = &one, .n_eigs = 1};
+    assert_false(bl_account_of(p.model, ids, 3, &options, &account, &err));
+    assert_error(err, BL_ERR_USAGE, "Give the whole group");
+    options.eigs = all;
+    options.n_eigs = 14;
+    assert_true(bl_account_of(p.model, ids, 3, &options, &account, &err));
+    bl_account_free(&account);
+    bl_bilinear map;
+    bl_chance chance;
+    assert_true(bl_model_bilinear(p.model, 0, &map, &err));
+    assert_true(bl_chance_of(&map, p.u, 3, 0, (bl_progress){0}, &chance, &err));
+    assert_false(bl_chance_check_groups(&chance, &one, 1, &err));
+    assert_true(bl_chance_check_groups(&chance, all, 14, &err));
+    bl_chance_free(&chance);
+    bl_model_free(p.model);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(spectrum_prefers_the_idle_one),
                                        cmocka_unit_test(ablation_finds_the_circuit),
                                        cmocka_unit_test(account_names_the_circuit),
                                        cmocka_unit_test(atlas_tells_them_apart),
-                                       cmocka_unit_test(effects_are_exact)};
+                                       cmocka_unit_test(effects_are_exact),
+                                       cmocka_unit_test(one_of_a_group_is_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
