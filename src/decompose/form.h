@@ -46,8 +46,9 @@ bl_eigen *bl_eigen_of_scaled(float *q, size_t n, int exponent, size_t k, bl_erro
 /* … until this says which direction u of which map they are of. */
 void bl_eigen_describe(bl_eigen *eigen, const bl_bilinear *map, const float *u, double trace);
 
-/* False with BL_ERR_USAGE when some, but not all, of the degenerate eigenvectors first … last of n are among
- * `eigs` [n_eigs]: any rotation of them is as good, so that a claim about one of them means nothing. */
+/* False with BL_ERR_USAGE when some, but not all, of the degenerate eigenvectors first … last of n are
+ * among `eigs` [n_eigs]: any rotation of them is as good, so that a claim about one of them means nothing.
+ * */
 bool bl_check_group(size_t first, size_t last, size_t n, const long *eigs, size_t n_eigs, bl_error *err);
 
 /* "the map" where it has no name. */
