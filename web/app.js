@@ -119,7 +119,8 @@
     BILENS.source = site ? BILENS.siteSource(site) : BILENS.serverSource();
     const search = BILENS.combobox({
       label: "Find a token",
-      placeholder: "Find a token",
+      placeholder: "Find a token, or who reads it",
+      offers: BILENS.searches,
       choose: token => {
         main.focus({ preventScroll: true });
         BILENS.goTo(BILENS.directionLink(token), false);

@@ -7,7 +7,7 @@
   const SHOWN = 12;
   let count = 0;
 
-  /* Options: `label`, `placeholder`, `choose(token)`. The element's `input` is the text field. */
+  /* Options: `label`, `placeholder`, `choose(token)`, `offers(token)`: searches for a token, [{ text, to }], listed behind the tokens. The element's `input` is the text field. */
   BILENS.combobox = options => {
     const id = "choices-" + count++,
       list = h("ul", { id, role: "listbox", "aria-label": "Tokens", hidden: true });
@@ -47,7 +47,8 @@
       close();
       input.value = "";
       asked++;
-      options.choose(row.token);
+      if (row.to) return BILENS.goTo(row.to, false);
+      return options.choose(row.token);
     }
     function draw() {
       list.replaceChildren(
@@ -68,11 +69,11 @@
                 }
               }
             },
-            BILENS.token(row.token),
+            row.to ? h("span", {}, row.text) : BILENS.token(row.token),
             h(
               "span",
               { class: "hint" },
-              row.excess ? BILENS.number(row.excess, 1) + "× null" : row.count !== undefined ? BILENS.grouped(row.count) : ""
+              row.to ? "search" : row.excess ? BILENS.number(row.excess, 1) + "× null" : row.count !== undefined ? BILENS.grouped(row.count) : ""
             )
           )
         )
@@ -90,6 +91,10 @@
         const answer = await BILENS.source.tokens({ q, limit: SHOWN });
         if (turn !== asked) return;
         found = answer.tokens;
+        if (found.length && options.offers) {
+          const offers = options.offers(found[0].token);
+          found = [...found.slice(0, SHOWN - offers.length), ...offers];
+        }
         answered = q;
         draw();
       } catch (error) {

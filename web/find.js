@@ -79,13 +79,15 @@
         spellcheck: "false"
       });
       this.filter.addEventListener("input", () => this.go({ q: this.filter.value }));
+      this.title_ = h("h1", {}, "Every direction");
+      this.found = h("div", { class: "found", hidden: true });
       main.replaceChildren(
         h(
           "header",
           { class: "head" },
           h("p", { class: "kicker" }, BILENS.kicker()),
-          h("h1", {}, "Every direction"),
-          h(
+          this.title_,
+          (this.lede = h(
             "p",
             { class: "lede" },
             "Each token of the vocabulary is a direction of the MLP’s output, and each direction has a spectrum: few eigenvalues " +
@@ -93,9 +95,10 @@
             figures
               ? "The null model, the same weights with every alignment shuffled away, tells how far out chance alone gets."
               : "Without an atlas the list has no figures: make one with bilens atlas and serve it with --atlas."
-          )
+          ))
         ),
-        h(
+        this.found,
+        (this.tools = h(
           "div",
           { class: "tools" },
           this.filter,
@@ -103,14 +106,15 @@
           (this.words = this.check("whole words", on => this.go({ whole: on ? null : "0" }))),
           h("span", { class: "grow" }),
           BILENS.copyButton("the list", () => BILENS.csvTokens(this.rows))
-        ),
-        h(
+        )),
+        (this.all = h(
           "div",
           { class: "scroll", tabindex: 0, role: "region", "aria-label": "Directions" },
           h("table", { class: "list" }, h("thead", {}, this.heads), this.body)
-        ),
+        )),
         h("div", { class: "after" }, this.status, this.more)
       );
+      this.usual = [[...this.title_.childNodes], [...this.lede.childNodes]];
     }
     check(name, does) {
       const box = h("input", { type: "checkbox", on: { change: () => does(box.checked) } });
@@ -180,7 +184,27 @@
       }
       this.body.removeAttribute("aria-busy");
     }
+    /* The whole list, or what was searched by meaning. */
+    show(found) {
+      for (const part of [this.tools, this.all]) part.hidden = Boolean(found);
+      this.found.hidden = !found;
+      this.title_.replaceChildren(...(found ? found.title : this.usual[0]));
+      this.lede.replaceChildren(...(found ? [found.lede] : this.usual[1]));
+      if (!found) return;
+      this.found.replaceChildren(...[found.tools, found.table].filter(Boolean));
+      this.status.textContent = found.status;
+      this.more.hidden = true;
+    }
+    async search(params) {
+      const turn = ++this.turn;
+      const found = await (params.has("reads")
+        ? BILENS.drawReaders(params.get("reads"), params.get("source"))
+        : BILENS.drawLike(params.get("like")));
+      if (turn === this.turn) this.show(found);
+    }
     update(params) {
+      if (BILENS.source.server && (params.has("reads") || params.has("like"))) return this.search(params);
+      this.show(null);
       const usual = this.figures ? "excess" : "count",
         sort = shown().some(([key]) => sortable(key) && key === params.get("sort")) ? params.get("sort") : usual;
       this.state = {

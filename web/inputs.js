@@ -133,6 +133,13 @@
 
   BILENS.activationText = value => BILENS.number(value, Math.abs(value) >= 0.1 ? 2 : BILENS.decimals(Math.abs(value)));
 
+  /* A link to the whole story, at that place in "Why this word?". */
+  function placeOf(match) {
+    const text = `story ${match.story}, position ${match.position}`;
+    if (!BILENS.source.server) return h("span", {}, text);
+    return h("a", { href: "#/sentence?" + new URLSearchParams({ story: match.story, at: match.position }) }, text);
+  }
+
   /* The inputs of one end of an eigenvector; "by head" opens a table under a line. */
   function list(matches) {
     return h(
@@ -146,7 +153,7 @@
             "div",
             { class: "act" },
             h("b", {}, BILENS.activationText(match.activation)),
-            h("span", {}, `story ${match.story}, position ${match.position}`)
+            placeOf(match)
           ),
           BILENS.words(match)
         );

@@ -74,7 +74,7 @@
     read() {
       clearTimeout(this.timer);
       if (this.area.value !== this.text)
-        this.go({ text: this.area.value, at: null, token: null, minus: null, eig: null, part: null });
+        this.go({ text: this.area.value, story: null, at: null, token: null, minus: null, eig: null, part: null });
     }
     walk(event) {
       if (!this.sentence) return;
@@ -166,7 +166,7 @@
         more = this.params.get("terms") === "more",
         wanted = { most: TERMS[more ? 1 : 0] };
       try {
-        const account = await BILENS.source.explain(this.text, this.at, subject, wanted);
+        const account = await BILENS.source.explain(this.place, this.at, subject, wanted);
         if (turn !== this.turn) return;
         account.tokens = this.sentence.tokens.slice(0, this.at + 1);
         this.layers = account.parts.filter(part => part.name.endsWith(" mlp")).length;
@@ -203,7 +203,7 @@
       let from = account,
         match = BILENS.termMatch(from, step);
       if (!match && step.eig !== undefined && BILENS.source.server) {
-        from = { ...(await BILENS.source.explain(this.text, this.at, this.subject, { most: 1, eigs: [step.eig] })), tokens: account.tokens };
+        from = { ...(await BILENS.source.explain(this.place, this.at, this.subject, { most: 1, eigs: [step.eig] })), tokens: account.tokens };
         if (turn !== this.turn) return;
         match = BILENS.termMatch(from, step);
       }
@@ -244,7 +244,7 @@
       }
       this.excited.setAttribute("aria-busy", "true");
       try {
-        const { directions } = await BILENS.source.excited(this.text, this.at);
+        const { directions } = await BILENS.source.excited(this.place, this.at);
         if (turn !== this.turn) return;
         const way = ["for", "against"].includes(this.params.get("only")) ? this.params.get("only") : "all";
         const wanted = directions.filter(d => way === "all" || d.activation > 0 === (way === "for")).slice(0, MOST);
@@ -265,7 +265,7 @@
       const turn = ++this.turn;
       this.main.setAttribute("aria-busy", "true");
       try {
-        const sentence = await BILENS.source.sentence(this.text);
+        const sentence = await BILENS.source.sentence(this.place);
         if (turn !== this.turn) return;
         this.sentence = sentence;
         this.problem.replaceChildren();
@@ -288,12 +288,15 @@
     }
     async update(params) {
       this.params = params;
-      this.text = params.get("text") ?? (BILENS.source.server ? EXAMPLE : BILENS.source.sentences[0]);
+      const story = BILENS.source.server && !params.has("text") && /^\d{1,12}$/.test(params.get("story") || "") ? params.get("story") : null;
+      this.text = story !== null ? "" : (params.get("text") ?? (BILENS.source.server ? EXAMPLE : BILENS.source.sentences[0]));
+      this.place = story !== null ? { story } : { text: this.text };
       this.subject = BILENS.readSubject(params);
       this.part = params.get("part");
       this.index = this.part || !params.has("eig") ? null : BILENS.readIndex(params.get("eig"));
       if (document.activeElement !== this.area || !this.area.value || !BILENS.source.server) this.area.value = this.text;
-      if (this.text.trim()) return this.draw();
+      this.area.placeholder = story !== null ? `Story ${story} of the corpus. Type here for a text of your own.` : "Once upon a time …";
+      if (this.text.trim() || story !== null) return this.draw();
       this.turn++;
       this.clear();
       return null;

@@ -129,15 +129,15 @@
       return load("text-" + i);
     };
     const idOf = async token => (await rows()).find(r => r.token === token || "#" + r.id === token)?.id;
-    source.sentence = async text => (await textOf(text)).sentence;
-    source.excited = async (text, position) => (await textOf(text)).excited[position];
+    source.sentence = async ({ text }) => (await textOf(text)).sentence;
+    source.excited = async ({ text }, position) => (await textOf(text)).excited[position];
     /* Only the likeliest prediction and another one stand against each other. */
     source.canOppose = (tops, token, other) => {
       const kept = tops.slice(0, LIKELIEST).map(([name]) => name);
       return kept.includes(token) && kept.includes(other) && (token === kept[0] || other === kept[0]);
     };
     source.canExplain = (tops, token) => tops.slice(0, LIKELIEST).some(([name]) => name === token);
-    source.explain = async (text, position, subject) => {
+    source.explain = async ({ text }, position, subject) => {
       const why = (await textOf(text)).why,
         ids = await Promise.all([subject.token, ...subject.minus].map(idOf));
       const found = why[[position, ...ids].join(" ")],

@@ -4,9 +4,10 @@
  *     info()  tokens({ q, sort, ascending, limit, offset, least, whole, reads })
  *     eigen(subject, { eigs, none })  scan(subject, { eigs, top })
  *     heads(subject, distance)  evidence(subject, index)  of a server only
- *     sentence(text)  excited(text, position)  explain(text, position, subject, { most, eigs })
+ *     sentence(place)  excited(place, position)  explain(place, position, subject, { most, eigs })
+ *     readers(token, source, limit)  similar(subject, k)  of a server only
  *
- * A subject is { token, minus: […], layer, contrast: "mean" | "none" | undefined }. */
+ * A place is { text } or, of a server, { story }. A subject is { token, minus: […], layer, contrast: "mean" | "none" | undefined }. */
 "use strict";
 (function () {
   const BILENS = globalThis.BILENS;
@@ -92,6 +93,16 @@
       query.set("heads", 1);
       return get("api/scan?" + query);
     };
+    source.readers = (token, through, limit) => {
+      const query = new URLSearchParams({ token, limit });
+      if (through) query.set("source", through);
+      return get("api/readers?" + query);
+    };
+    source.similar = (subject, k) => {
+      const query = BILENS.subjectQuery(subject, source.contrast);
+      query.set("k", k);
+      return get("api/similar?" + query);
+    };
     source.evidence = (subject, index) => {
       const query = BILENS.subjectQuery(subject, source.contrast);
       query.set("eigs", index);
@@ -118,12 +129,12 @@
     source.classScan = (direction, index, top) => get("api/scan?" + classQuery(direction, { eigs: index, top }));
     source.image = image => get("api/image?" + new URLSearchParams({ image }));
     source.explainImage = (image, space) => get("api/explain?" + new URLSearchParams({ image, top: 6, space }));
-    source.sentence = text => post("api/sentence\n" + new URLSearchParams({ text }));
-    source.excited = (text, position) => post("api/sentence/excited\n" + new URLSearchParams({ text, position, limit: 200 }));
+    source.sentence = place => post("api/sentence\n" + new URLSearchParams(place));
+    source.excited = (place, position) => post("api/sentence/excited\n" + new URLSearchParams({ ...place, position, limit: 200 }));
     source.canOppose = source.canExplain = () => true;
-    source.explain = (text, position, subject, { most, eigs }) => {
+    source.explain = (place, position, subject, { most, eigs }) => {
       const query = BILENS.subjectQuery(subject, source.contrast);
-      for (const [key, value] of Object.entries({ text, position, most })) query.set(key, value);
+      for (const [key, value] of Object.entries({ ...place, position, most })) query.set(key, value);
       for (const index of eigs || []) query.append("eigs", index);
       return post("api/explain\n" + query);
     };

@@ -52,10 +52,12 @@
     if (row < tops) return source.top[row];
     return source.bottom[tops + bottoms - 1 - row];
   }
+  /* A word of a table, as a link to its own direction where there is one. */
+  const named = token => (BILENS.info && !token.includes(" … ") ? h("a", { class: "word-link", href: BILENS.directionLink(token) }, BILENS.visible(token)) : BILENS.visible(token));
   function cells(entry, scale) {
     if (!entry) return [h("td", { class: "t" }), h("td")];
     return [
-      h("td", { class: "t" }, BILENS.visible(entry[0])),
+      h("td", { class: "t" }, named(entry[0])),
       h("td", { class: "v c" + BILENS.level(entry[1], scale.largest) }, scale.text(entry[1]))
     ];
   }
@@ -107,7 +109,7 @@
     return h(
       "li",
       {},
-      h("span", { class: "t" }, BILENS.visible(token)),
+      h("span", { class: "t" }, named(token)),
       h("span", { class: "lane " + (value < 0 ? "left" : "right"), "aria-hidden": "true" }, fill),
       h("span", { class: "v" }, scale.text(value))
     );

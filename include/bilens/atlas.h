@@ -51,7 +51,10 @@ BL_API bool bl_atlas_run(const bl_model *model, bl_corpus *corpus, const char *p
 /** What to look up: one token, or a list of directions. */
 typedef struct bl_atlas_query {
     const char *token; /**< everything about this token's direction, or a direction's text; NULL = a list */
-    bool eigenpairs;   /**< a list of eigenpairs instead of directions */
+    const char
+        *reads; /**< who reads this token: the eigenvectors among whose virtual tokens it is; NULL = off */
+    const char *source; /**< of `reads`: "direct", "head 3"; NULL = any */
+    bool eigenpairs;    /**< a list of eigenpairs instead of directions */
     /** Of directions: token, count, largest, highest, lowest, effective_rank, share, or any of these with
      * null_, excess (largest / null_largest), effect (the largest own effect of its eigenpairs) or q (their
      * smallest); NULL = largest. Of eigenpairs: any of their keys; NULL = effect. What is not there comes
@@ -66,7 +69,10 @@ typedef struct bl_atlas_query {
  * "calibration": [{"index", "pool", "judged", "distance"}],
  * "directions": [{"token", "id", "count", "largest", …, "effect", "q"}]}, or
  * "eigenpairs": [{"token", "index", "eigenvalue", "statistic", "ratio", "p", "q", "own", "effect", …}].
- * Of a token the same head, that token's keys, and "vectors": [{"index", "eigenvalue", "statistic", "ratio",
+ * Of `reads` the same head, "reads", "total", "readers": [{"token", "index", "eigenvalue", "source", "side",
+ * "rank", "value", "activation", "ratio", "q", "effect"}], the largest |activation| = |eigenvalue value^2|
+ * first. Of a token the same head, that token's keys, and
+ * "vectors": [{"index", "eigenvalue", "statistic", "ratio",
  * "p", "q", …, "effect": {…}, "null_effect": {…}, "sources": {…}, "matches": […]}],
  * the last two as eigen and scan have them. Free with bl_tree_free. */
 BL_API bl_tree *bl_atlas_tree(const char *path, const bl_atlas_query *query, bl_error *err);

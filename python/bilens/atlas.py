@@ -22,10 +22,10 @@ class Atlas:
         self.path = os.fspath(path)
         self._ask(limit=1)  # it is one
 
-    def _ask(self, token=None, sort=None, limit=0, ascending=False, eigenpairs=False):
+    def _ask(self, token=None, sort=None, limit=0, ascending=False, eigenpairs=False, reads=None, source=None):
         text = lambda value, what: c_text(None if value is None else text_argument(value, what))  # noqa: E731
         fields = {"token": text(token, "token"), "sort": text(sort, "sort"), "limit": whole(limit, "limit"), "ascending": bool(ascending),
-                  "eigenpairs": bool(eigenpairs)}
+                  "eigenpairs": bool(eigenpairs), "reads": text(reads, "token"), "source": text(source, "source")}
         return json.loads(tree_text(tree(lib.bl_atlas_tree, path_argument(self.path, "atlas"), keep(ffi.new("bl_atlas_query *", fields), fields))))
 
     def directions(self, sort="largest", limit=20, ascending=False):
@@ -36,6 +36,11 @@ class Atlas:
     def eigenpairs(self, sort="effect", limit=20, ascending=False):
         """The eigenpairs in the order of a column (effect, q, p, ratio, share, eigenvalue, …: docs/atlas.md) as a table."""
         return _columns(self._ask(sort=sort, limit=whole(limit, "limit", 1), ascending=ascending, eigenpairs=True)["eigenpairs"])
+
+    def readers(self, token, source=None, limit=20):
+        """Who reads a token: the eigenvectors among whose virtual tokens it is, through ``source`` ("direct", "head 3") or any, as a table; the largest
+        |activation| = |λ value²| first."""
+        return _columns(self._ask(reads=token, source=source, limit=whole(limit, "limit", 1))["readers"])
 
     def calibration(self):
         """For each place of the spectrum how far another null draw's p-values are from uniform (docs/atlas.md), as a table."""

@@ -47,6 +47,9 @@ def test_atlas(default, tmp_path):
     frame = atlas.directions(sort="token", limit=10)
     assert set(frame["token"]) == {"swim", "run", "the"} and {"count", "largest", "null_largest"} <= set(frame.columns)
     swim = default.eigen("swim - mean(*)")
+    word = atlas["swim"]["vectors"][0]["sources"]["direct"]["top"][0][0]
+    readers = atlas.readers(word, source="direct")
+    assert "swim" in list(readers["token"]) and set(readers["source"]) == {"direct"}
     pairs = atlas.eigenpairs(sort="q", ascending=True, limit=4)
     assert len(pairs["q"]) == 4 and 0 < min(pairs["p"]) <= min(pairs["q"]) <= 1 and "effect" in atlas["swim"]["vectors"][0]
     assert len(atlas.calibration()["distance"]) == 8

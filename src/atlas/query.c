@@ -3,6 +3,7 @@
 #include "atlas/atlas_private.h"
 #include "atlas/evidence.h"
 #include "atlas/foreign.h"
+#include "atlas/who_reads.h"
 #include "base/error.h"
 #include <bilens/atlas.h>
 #include <jansson.h>
@@ -247,10 +248,15 @@ static void put_direction(bl_builder *b, bl_tree *root, reader *r, int64_t id) {
     take_failure(b, &failure);
 }
 
-static void put_token(bl_builder *b, bl_tree *root, reader *r, const char *token) {
+/* The number of "#1234"; -1. */
+static int64_t id_of(const char *token) {
     char *end = NULL;
     long long id = token[0] == '#' && token[1] >= '0' && token[1] <= '9' ? strtoll(token + 1, &end, 10) : -1;
-    if (end && *end) id = -1;
+    return end && *end ? -1 : id;
+}
+
+static void put_token(bl_builder *b, bl_tree *root, reader *r, const char *token) {
+    int64_t id = id_of(token);
     bl_error failure = {0};
     sqlite3_stmt *s = prepare(b, r,
                               "SELECT " COLUMNS " FROM directions WHERE id = ?1 OR token = ?2 "
@@ -272,6 +278,30 @@ static void put_token(bl_builder *b, bl_tree *root, reader *r, const char *token
     take_failure(b, &failure);
 }
 
+static void put_reads(bl_builder *b, bl_tree *root, reader *r, const bl_atlas_query *query) {
+    int64_t source = -1, token = -1;
+    bl_error failure = {0};
+    if (query->source && !bl_atlas_source(query->source, &source)) {
+        bl_builder_fail(b, BL_ERR_USAGE, "source: '%.40s' is neither direct nor a head, as 'head 3'",
+                        query->source);
+        return;
+    }
+    sqlite3_stmt *s =
+        prepare(b, r, "SELECT id FROM token WHERE text = ?2 OR id = ?1 ORDER BY text <> ?2 LIMIT 1",
+                id_of(query->reads));
+    if (s) sqlite3_bind_text(s, 2, query->reads, -1, SQLITE_STATIC);
+    if (s && bl_database_row(s, &failure)) token = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    take_failure(b, &failure);
+    if (token < 0 && !b->failed)
+        bl_builder_fail(
+            b, BL_ERR_USAGE,
+            "%.200s: no token '%.60s' in this atlas: a token is the vocabulary's own string, or its "
+            "id as #1234",
+            r->path, query->reads);
+    if (token >= 0) bl_atlas_put_who_reads(b, root, r->db, token, source, query->limit ? query->limit : 20);
+}
+
 bl_tree *bl_atlas_tree(const char *path, const bl_atlas_query *query, bl_error *err) {
     bl_error_clear(err);
     reader r;
@@ -281,7 +311,8 @@ bl_tree *bl_atlas_tree(const char *path, const bl_atlas_query *query, bl_error *
         root = bl_put_object(&b, NULL, NULL);
         put_head(&b, root, &r);
         bl_atlas_put_calibration(&b, root, r.db);
-        if (query->token) put_token(&b, root, &r, query->token);
+        if (query->reads) put_reads(&b, root, &r, query);
+        else if (query->token) put_token(&b, root, &r, query->token);
         else put_list(&b, root, &r, query);
         root = bl_tree_built(&b, root);
     }

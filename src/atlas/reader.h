@@ -93,6 +93,9 @@ typedef struct bl_atlas_reader_words {
 bool bl_atlas_reader_get_words(bl_atlas_reader *reader, int32_t token, long index, bl_atlas_reader_words *out,
                                bl_error *err);
 void bl_atlas_reader_words_free(bl_atlas_reader_words *words);
+/* bl_atlas_put_who_reads (atlas/who_reads.h). */
+void bl_atlas_reader_put_who_reads(bl_atlas_reader *reader, int32_t token, int64_t source, size_t limit,
+                                   bl_builder *b, bl_tree *at);
 /* The first `most` of the stories, one behind the other: *ids and *begin [n + 1] are to be freed. */
 bool bl_atlas_reader_stories(bl_atlas_reader *reader, size_t most, int32_t **ids, size_t **begin, size_t *n,
                              bl_error *err);

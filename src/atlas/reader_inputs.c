@@ -1,6 +1,7 @@
 /* Looking into an atlas: an eigenvector's virtual tokens, the inputs that excite it most, and the stories. */
 #include "atlas/evidence.h"
 #include "atlas/reader_private.h"
+#include "atlas/who_reads.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include <stdlib.h>
@@ -196,4 +197,11 @@ void bl_atlas_reader_put_evidence(bl_atlas_reader *reader, int32_t token, long i
     sqlite3_finalize(s);
     pthread_mutex_unlock(&reader->lock);
     if (failure.code) bl_builder_fail(b, failure.code, "%s", failure.message);
+}
+
+void bl_atlas_reader_put_who_reads(bl_atlas_reader *reader, int32_t token, int64_t source, size_t limit,
+                                   bl_builder *b, bl_tree *at) {
+    pthread_mutex_lock(&reader->lock);
+    bl_atlas_put_who_reads(b, at, reader->db, token, source, limit);
+    pthread_mutex_unlock(&reader->lock);
 }

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FORMAT "bilens atlas 3"
+#define FORMAT "bilens atlas 4"
 #define SUMMARY                                                                                           \
     " largest REAL NOT NULL, highest REAL NOT NULL, lowest REAL NOT NULL, effective_rank REAL NOT NULL, " \
     "share REAL NOT NULL, constant REAL NOT NULL, shift REAL NOT NULL, norm REAL NOT NULL"
@@ -81,6 +81,8 @@ static const char tables[] =
     "m.position AS position, w.text AS word, m.similarity, m.activation"
     " FROM top_input m JOIN eigenpair e ON e.id = m.pair JOIN token t ON t.id = e.token JOIN token w ON w.id "
     "= m.token;"
+    "CREATE INDEX virtual_token_token ON virtual_token (token);"
+    "CREATE INDEX eigenpair_value ON eigenpair (id, token, idx, eigenvalue);"
     "CREATE INDEX token_text ON token (text);"
     "CREATE INDEX eigenpair_token ON eigenpair (token, idx);";
 

@@ -160,6 +160,10 @@ static int parse_condition(const verb *self, const char *text, bl_atlas_query *q
     bool token = length == 5 && strncmp(text, "token", 5) == 0;
     if (token || (length == 9 && strncmp(text, "direction", 9) == 0)) {
         query->token = value;
+    } else if (length == 5 && strncmp(text, "reads", 5) == 0) {
+        query->reads = value;
+    } else if (length == 6 && strncmp(text, "source", 6) == 0) {
+        query->source = value;
     } else if (length == 4 && strncmp(text, "list", 4) == 0) {
         query->eigenpairs = strcmp(value, "eigenpairs") == 0;
         if (!query->eigenpairs && strcmp(value, "directions") != 0)
@@ -177,16 +181,18 @@ static int parse_condition(const verb *self, const char *text, bl_atlas_query *q
             return fail_usage(self, "query: order is ascending or descending, not '%s'", value);
     } else {
         return fail_usage(
-            self, "query: there is no key '%.*s'; there are token, direction, list, sort, limit, order",
+            self,
+            "query: there is no key '%.*s'; there are token, direction, reads, source, list, sort, "
+            "limit, order",
             (int)length, text);
     }
     return -1;
 }
 
 static bl_table *rows_of(const bl_tree *answer, bl_error *err) {
-    static const char *const lists[] = {"directions", "eigenpairs", "vectors"};
+    static const char *const lists[] = {"readers", "directions", "eigenpairs", "vectors"};
     const json_t *list = NULL;
-    for (size_t i = 0; !list && i < 3; i++) list = json_object_get(answer, lists[i]);
+    for (size_t i = 0; !list && i < 4; i++) list = json_object_get(answer, lists[i]);
     return bl_table_of(list, err);
 }
 
@@ -218,31 +224,34 @@ static int run(int argc, char **argv, const verb *self) {
     return make(argc, argv, self);
 }
 
-const verb verb_atlas = {"atlas",
-                         "decompose and scan every direction into one database; look things up in it", run,
-                         "For every token of the vocabulary: the eigenpairs at both ends of its direction's "
-                         "spectrum, their virtual tokens and their top inputs with the words that\n"
-                         "did it, beside the same figures of a null model whose hidden units were permuted, "
-                         "so that structure can be told from chance. One SQLite file; its tables\n"
-                         "are described in docs/atlas.md. If it is stopped, run the same command again: it "
-                         "resumes. Started by mpirun, the ranks share the work.\n\n"
-                         "bilens atlas query FILE.db [KEY=VALUE…] [--format table|json|csv] looks things "
-                         "up: "
-                         "token=swim is all about one direction; sort=largest limit=20 is a list\n"
-                         "(also count, highest, lowest, effective_rank, share, excess = largest over the "
-                         "null model's, effect, q, each with order=ascending);\n"
-                         "list=eigenpairs sort=effect is a list of eigenpairs (also ratio, p, q, share): "
-                         "ratio is the ratio to chance,\n"
-                         "p how often chance makes an eigenvalue as large at this place, q its false "
-                         "discovery rate over the whole atlas,\n"
-                         "effect the rise of the loss at the token's own positions without the pair.\n\n"
-                         "bilens atlas --from FILE.db --site DIR writes a finished atlas as a web site of "
-                         "static files, to be opened from disk or published.",
-                         "  bilens atlas models/ts-1-256 --corpus stories.txt -o atlas.db\n"
-                         "  mpirun -n 4 bilens atlas models/ts-1-256 --corpus stories.txt -o atlas.db\n"
-                         "  bilens atlas models/ts-1-256 --from atlas.db --site atlas-site\n"
-                         "  bilens atlas query atlas.db token=swim\n"
-                         "  bilens atlas query atlas.db sort=excess limit=50 --format csv\n"
-                         "  bilens atlas query atlas.db list=eigenpairs sort=effect limit=5\n"
-                         "  sqlite3 atlas.db \"SELECT word, value FROM virtual_tokens WHERE token = 'swim' "
-                         "AND idx = -1 AND source = 'direct'\"\n"};
+const verb verb_atlas = {
+    "atlas", "decompose and scan every direction into one database; look things up in it", run,
+    "For every token of the vocabulary: the eigenpairs at both ends of its direction's "
+    "spectrum, their virtual tokens and their top inputs with the words that\n"
+    "did it, beside the same figures of a null model whose hidden units were permuted, "
+    "so that structure can be told from chance. One SQLite file; its tables\n"
+    "are described in docs/atlas.md. If it is stopped, run the same command again: it "
+    "resumes. Started by mpirun, the ranks share the work.\n\n"
+    "bilens atlas query FILE.db [KEY=VALUE…] [--format table|json|csv] looks things "
+    "up: "
+    "token=swim is all about one direction; sort=largest limit=20 is a list\n"
+    "(also count, highest, lowest, effective_rank, share, excess = largest over the "
+    "null model's, effect, q, each with order=ascending);\n"
+    "reads=lake says which eigenvectors have that virtual token, through source=direct or "
+    "'head 7' or any;\n"
+    "list=eigenpairs sort=effect is a list of eigenpairs (also ratio, p, q, share): "
+    "ratio is the ratio to chance,\n"
+    "p how often chance makes an eigenvalue as large at this place, q its false "
+    "discovery rate over the whole atlas,\n"
+    "effect the rise of the loss at the token's own positions without the pair.\n\n"
+    "bilens atlas --from FILE.db --site DIR writes a finished atlas as a web site of "
+    "static files, to be opened from disk or published.",
+    "  bilens atlas models/ts-1-256 --corpus stories.txt -o atlas.db\n"
+    "  mpirun -n 4 bilens atlas models/ts-1-256 --corpus stories.txt -o atlas.db\n"
+    "  bilens atlas models/ts-1-256 --from atlas.db --site atlas-site\n"
+    "  bilens atlas query atlas.db token=swim\n"
+    "  bilens atlas query atlas.db sort=excess limit=50 --format csv\n"
+    "  bilens atlas query atlas.db reads=lake source='head 7'\n"
+    "  bilens atlas query atlas.db list=eigenpairs sort=effect limit=5\n"
+    "  sqlite3 atlas.db \"SELECT word, value FROM virtual_tokens WHERE token = 'swim' "
+    "AND idx = -1 AND source = 'direct'\"\n"};

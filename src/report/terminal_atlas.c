@@ -33,6 +33,11 @@ static const column direction_columns[] = {{"token", "token"},
                                            {"share", "share"},
                                            {"null_share", "by chance"},
                                            {0}};
+static const column reader_columns[] = {{"token", "token"},           {"index", "index"},
+                                        {"eigenvalue", "eigenvalue"}, {"source", "source"},
+                                        {"value", "value"},           {"activation", "activation"},
+                                        {"ratio", "ratio"},           {"q", "q"},
+                                        {"effect", "effect"},         {0}};
 static const column pair_columns[] = {{"token", "token"},
                                       {"index", "index"},
                                       {"eigenvalue", "eigenvalue"},
@@ -171,11 +176,13 @@ static char *token_table(const bl_tree *tree, const bl_terminal *terminal, bl_er
 char *bl_atlas_table(const bl_tree *answer, const bl_terminal *terminal, bl_error *err) {
     const bl_tree *directions = json_object_get(answer, "directions"),
                   *pairs = json_object_get(answer, "eigenpairs");
-    if (!directions && !pairs) return token_table(answer, terminal, err);
+    const bl_tree *readers = json_object_get(answer, "readers");
+    if (!directions && !pairs && !readers) return token_table(answer, terminal, err);
     bl_page page = bl_page_new(terminal);
     title(&page, answer);
     calibration(&page, answer);
-    char *rows = directions ? list_table(directions, direction_columns, terminal, err)
+    char *rows = readers    ? list_table(readers, reader_columns, terminal, err)
+               : directions ? list_table(directions, direction_columns, terminal, err)
                             : list_table(pairs, pair_columns, terminal, err);
     if (rows) bl_buffer_text(&page.text, rows);
     bl_free(rows);

@@ -28,9 +28,26 @@ bool bl_sentence_read(const bl_model *model, const char *text, bl_ids *ids, bl_e
     return true;
 }
 
-/* The request's text. */
+/* The tokens of the story whose number is given. */
+static bool read_story(bl_call *call, bl_ids *ids) {
+    bl_token_stories stories;
+    size_t i;
+    if (!bl_request_count(call->request, "story", 0, SIZE_MAX / 2, &i, &call->err) ||
+        !bl_stories_get(call->explorer->stories, &stories, &call->err))
+        return false;
+    if (i >= stories.n || stories.begin[i + 1] == stories.begin[i])
+        return bl_fail(&call->err, BL_ERR_USAGE, "story %zu is not there: there are 0 to %zu", i,
+                       stories.n ? stories.n - 1 : 0);
+    ids->n = stories.begin[i + 1] - stories.begin[i];
+    ids->data = bl_alloc(ids->n, sizeof *ids->data, &call->err);
+    if (ids->data) memcpy(ids->data, stories.ids + stories.begin[i], ids->n * sizeof *ids->data);
+    return ids->data != NULL;
+}
+
+/* The request's text, or one of the explorer's stories. */
 static bool read_text(bl_call *call, bl_ids *ids) {
     const char *text = bl_request_text(call->request, "text");
+    if (bl_request_text(call->request, "story") && !text) return read_story(call, ids);
     if (!text) return bl_fail(&call->err, BL_ERR_USAGE, "text is missing");
     return bl_sentence_read(call->explorer->model, text, ids, &call->err);
 }
@@ -212,6 +229,7 @@ bl_tree *bl_api_explain(bl_call *call) {
         why.token = t.id;
         why.layer = t.layer;
         why.text = bl_request_text(call->request, "text");
+        if (!why.text) why.text = "";
         tree = bl_why_tree(call->explorer, &why, &call->err);
     }
     bl_ids_free(&ids);

@@ -58,6 +58,8 @@ bl_tree *bl_api_image_eigen(bl_call *call);
 bl_tree *bl_api_image_scan(bl_call *call);
 bl_tree *bl_api_image_one(bl_call *call);
 bl_tree *bl_api_image_explain(bl_call *call);
+bl_tree *bl_api_readers(bl_call *call);
+bl_tree *bl_api_similar(bl_call *call);
 bl_tree *bl_api_evidence(bl_call *call);
 
 /* What /api/info says, without a root's end: the static site adds to it. */

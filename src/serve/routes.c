@@ -22,13 +22,15 @@ static const route routes[] = {
     {"/api/eigen", BL_EFFORT_MEDIUM, true, BL_REQUESTED_PARAMETERS " eigs*", bl_api_eigen},
     {"/api/scan", BL_EFFORT_LONG, true, BL_REQUESTED_PARAMETERS " eigs* top stories heads", bl_api_scan},
     {"/api/heads", BL_EFFORT_LONG, true, BL_REQUESTED_PARAMETERS " distance k", bl_api_heads},
-    {"/api/sentence", BL_EFFORT_MEDIUM, true, "text", bl_api_sentence},
-    {"/api/sentence/excited", BL_EFFORT_MEDIUM, true, "text position limit", bl_api_excited},
+    {"/api/sentence", BL_EFFORT_MEDIUM, true, "text story", bl_api_sentence},
+    {"/api/sentence/excited", BL_EFFORT_MEDIUM, true, "text story position limit", bl_api_excited},
     {"/api/sentence/contributions", BL_EFFORT_MEDIUM, true, BL_REQUESTED_PARAMETERS " text position index",
      bl_api_contributions},
     {"/api/evidence", BL_EFFORT_LONG, true, BL_REQUESTED_PARAMETERS " eigs* stories controls",
      bl_api_evidence},
-    {"/api/explain", BL_EFFORT_MEDIUM, true, BL_REQUESTED_PARAMETERS " text position most eigs*",
+    {"/api/readers", BL_EFFORT_QUICK, true, "token source limit", bl_api_readers},
+    {"/api/similar", BL_EFFORT_MEDIUM, true, BL_REQUESTED_PARAMETERS " k", bl_api_similar},
+    {"/api/explain", BL_EFFORT_MEDIUM, true, BL_REQUESTED_PARAMETERS " text story position most eigs*",
      bl_api_explain},
 };
 

@@ -44,7 +44,7 @@ broken() { # NAME TEXT
     [ "$before" = "$(md5sum <"$folder/$1.db")" ] || fail "$1: a refused run changed it"
 }
 LC_ALL=C sed 's/meta/mfta/g' "$folder/whole.db" >"$folder/other.db"
-LC_ALL=C sed 's/bilens atlas 3/bilens atlas 2/g' "$folder/whole.db" >"$folder/older.db"
+LC_ALL=C sed 's/bilens atlas 4/bilens atlas 2/g' "$folder/whole.db" >"$folder/older.db"
 head -c 200000 "$folder/whole.db" >"$folder/short.db"
 head -c 50 "$folder/whole.db" >"$folder/shorter.db"
 { head -c 4096 "$folder/whole.db"; head -c 400000 /dev/zero | tr '\0' 'x'; } >"$folder/junk.db"
@@ -80,6 +80,20 @@ refused 2 "nowhere.txt" "$BILENS" atlas "$models/plain" --tokens "$folder/nowher
 
 # Queries.
 [ "$("$BILENS" atlas query "$folder/whole.db" sort=largest limit=3 --format csv | wc -l)" = 4 ] || fail "a list of three"
+"$BILENS" atlas query "$folder/whole.db" reads=the limit=1000 --format json | python3 -c '
+import json, sys
+answer = json.load(sys.stdin)
+readers = answer["readers"]
+assert answer["reads"] == "the" and answer["total"] == len(readers) > 0
+sizes = [abs(r["activation"]) for r in readers]
+assert sizes == sorted(sizes, reverse=True)
+assert all(abs(r["activation"] - r["eigenvalue"] * r["value"] ** 2) < 1e-5 for r in readers)
+sources = {r["source"] for r in readers}
+assert sources <= {"direct"} | {f"head {h}" for h in range(64)}
+' || fail "who reads the"
+[ "$("$BILENS" atlas query "$folder/whole.db" reads=the source=direct limit=1000 --format csv | tail -n +2 | grep -vc '"direct"')" = 0 ] || fail "who reads the directly"
+refused 2 "neither direct nor a head" "$BILENS" atlas query "$folder/whole.db" reads=the source=heads
+refused 2 "no token" "$BILENS" atlas query "$folder/whole.db" reads=swum
 refused 2 "cannot sort directions by" "$BILENS" atlas query "$folder/whole.db" sort=beauty
 refused 2 "no direction" "$BILENS" atlas query "$folder/whole.db" token=swum
 [ "$("$BILENS" atlas query "$folder/whole.db" list=eigenpairs sort=q order=ascending limit=3 --format csv | wc -l)" = 4 ] || fail "a list of three eigenpairs"

@@ -250,6 +250,30 @@ test("does it matter: what the atlas knows, and the model without an eigenvector
   await leave(page);
 });
 
+test("by meaning: who reads a word, what is like one, and from a place back to its story", async () => {
+  const page = await visit("#/find");
+  await page.locator("#search input").fill("the");
+  await page.getByRole("option", { name: /Who reads the/ }).click();
+  await page.waitForSelector(".found table tbody tr");
+  const strength = (await texts(page, ".found .single")).map(t => Math.abs(parseFloat(plain(t))));
+  assert.ok(strength.length > 3 && strength.every((a, i) => i === 0 || a <= strength[i - 1] + 0.011), `${strength}`);
+  await page.getByRole("navigation", { name: "Through" }).getByRole("link", { name: "head 4" }).click();
+  await page.waitForFunction(() => [...document.querySelectorAll(".found tbody tr td:nth-child(4)")].every(td => td.textContent === "head 4"));
+  await page.locator("#search input").fill("swim");
+  await page.getByRole("option", { name: /Tokens like swim/ }).click();
+  await page.waitForFunction(() => document.querySelector("h1").textContent === "Tokens like swim");
+  const alike = (await texts(page, ".found section:first-child tbody th")).slice(0, 5);
+  const truth = bilens("similar", "--token", "swim", "--minus", "*");
+  assert.deepEqual(alike, truth.top.slice(0, 5).map(([token]) => token));
+  await page.show("#/direction?token=the");
+  const place = page.locator(".inputs .act a").first(),
+    [, position] = (await place.textContent()).match(/position (\d+)/);
+  await place.click();
+  await page.waitForSelector(".waterfall");
+  assert.equal(await page.locator(".word[aria-current]").evaluate(w => [...w.parentElement.children].indexOf(w)), +position);
+  await leave(page);
+});
+
 test("a shared address shows the same", async () => {
   for (const hash of [
     "#/direction?token=swim&minus=run&eig=0&show=bars",
