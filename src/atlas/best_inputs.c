@@ -24,11 +24,12 @@
 
 struct bl_best_inputs {
     const bl_model *model;
-    size_t layer, d, n, J, T, threads;
+    size_t layer, d, n, J, threads;
+    size_t longest; /* story that tiles and x have room for */
     const float *v;
     bl_workspace **workspaces; /* [threads] */
-    float **tiles;             /* [threads][VECTORS, POSITIONS + T] */
-    float *x;                  /* [CHUNK + T, d] */
+    float **tiles;             /* [threads][VECTORS, POSITIONS + longest] */
+    float *x;                  /* [CHUNK + longest, d] */
 };
 
 bool bl_hits_init(bl_hits *hits, size_t J, size_t top, bl_error *err) {
@@ -50,6 +51,23 @@ void bl_hits_free(bl_hits *hits) {
 
 size_t bl_best_inputs_chunk(void) { return CHUNK; }
 
+/* Room for stories of up to `longest` tokens: by the stories that come, as a context may be far longer. */
+static bool hold(bl_best_inputs *w, size_t longest, bl_error *err) {
+    size_t rows, positions, count, tile;
+    if (w->x && longest <= w->longest) return true;
+    if (!bl_add_size(CHUNK, longest, &rows) || !bl_mul_size(rows, w->d, &count)) count = SIZE_MAX;
+    if (!bl_add_size(POSITIONS, longest, &positions) || !bl_mul_size(positions, VECTORS, &tile))
+        tile = SIZE_MAX;
+    free(w->x);
+    w->x = bl_alloc(count, sizeof *w->x, err);
+    for (size_t t = 0; w->x && t < w->threads; t++) {
+        free(w->tiles[t]);
+        if (!(w->tiles[t] = bl_alloc(tile, sizeof(float), err))) return false;
+    }
+    w->longest = longest;
+    return w->x != NULL;
+}
+
 bl_best_inputs *bl_best_inputs_new(const bl_model *model, size_t layer, const float *v, size_t J,
                                    bl_error *err) {
     const bl_config *c = bl_model_config(model);
@@ -60,21 +78,14 @@ bl_best_inputs *bl_best_inputs_new(const bl_model *model, size_t layer, const fl
                           .d = c->d_model,
                           .n = bl_interaction_size(model),
                           .J = J,
-                          .T = c->n_ctx,
                           .v = v,
                           .threads = (size_t)bl_threads()};
-    size_t rows, count;
-    if (!bl_add_size(CHUNK, w->T, &rows) || !bl_mul_size(rows, w->d, &count)) count = SIZE_MAX;
-    w->x = bl_alloc(count, sizeof *w->x, err);
     w->workspaces = bl_alloc_zero(w->threads, sizeof(bl_workspace *), err);
     w->tiles = bl_alloc_zero(w->threads, sizeof(float *), err);
-    bool ok = w->x && w->workspaces && w->tiles;
-    for (size_t t = 0; ok && t < w->threads; t++) {
-        w->workspaces[t] = bl_workspace_new(model, err);
-        w->tiles[t] = bl_alloc(VECTORS * (POSITIONS + w->T), sizeof(float), err);
-        ok = w->workspaces[t] && w->tiles[t];
-    }
-    if (ok) return w;
+    bool ok = w->workspaces && w->tiles;
+    for (size_t t = 0; ok && t < w->threads; t++)
+        ok = (w->workspaces[t] = bl_workspace_new(model, err)) != NULL;
+    if (ok && hold(w, c->n_ctx < POSITIONS ? c->n_ctx : POSITIONS, err)) return w;
     bl_best_inputs_free(w);
     return NULL;
 }
@@ -176,6 +187,9 @@ static bool activate(void *context, size_t i, size_t thread, bl_error *err) {
 
 bool bl_best_inputs_run(bl_best_inputs *w, uint32_t first, const int32_t *const *ids, const size_t *lengths,
                         size_t count, bl_hits *hits, bl_error *err) {
+    size_t longest = 0;
+    for (size_t i = 0; i < count; i++) longest = lengths[i] > longest ? lengths[i] : longest;
+    if (!hold(w, longest, err)) return false;
     size_t *begin = bl_alloc(count + 1, sizeof *begin, err);
     if (!begin) return false;
     begin[0] = 0;

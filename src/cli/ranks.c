@@ -1,4 +1,5 @@
 #include "cli/ranks.h"
+#include <bilens/image.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,9 @@ static bool shares_work(int argc, char **argv) {
     if (argc > 2 && strcmp(argv[1], "dictionary") == 0 && strcmp(argv[2], "train") == 0) return true;
     if (argc < 2 || !is_among(argv[1], sharing)) return false;
     if (strcmp(argv[1], "atlas") == 0 && argc > 2 && strcmp(argv[2], "query") == 0) return false;
+    bool train = strcmp(argv[1], "train") == 0; /* image models, too; their other verbs are one process's */
+    for (int i = 2; i < argc; i++)
+        if (!train && bl_image_is_model(argv[i])) return false;
     for (int i = 2; i < argc; i++)
         if (is_among(argv[i], alone) || strncmp(argv[i], "--from=", 7) == 0) return false;
     return true;

@@ -15,9 +15,9 @@
 
 static size_t padded(size_t n) { return (n + BL_ATTEND_BLOCK - 1) / BL_ATTEND_BLOCK * BL_ATTEND_BLOCK; }
 
-bl_folded_workspace *bl_folded_workspace_new(const bl_folded *f, size_t T, bl_error *err) {
-    bl_folded_workspace *w = bl_alloc_zero(1, sizeof *w, err);
-    if (!w) return NULL;
+/* Room for a story of T tokens: by the stories that come, as a context may be far longer. */
+static bool hold(const bl_folded *f, bl_folded_workspace *w, size_t T, bl_error *err) {
+    if (T <= w->T) return true;
     size_t N = padded(T), d = f->d, columns = bl_folded_groups(f) * BL_ATTEND_COLUMNS;
     bool deeper = !f->from_tables;
     const struct {
@@ -38,13 +38,19 @@ bl_folded_workspace *bl_folded_workspace_new(const bl_folded *f, size_t T, bl_er
     for (size_t i = 0; ok && i < sizeof parts / sizeof *parts; i++) {
         size_t count;
         if (!bl_mul_size(parts[i].rows, parts[i].width, &count)) count = SIZE_MAX;
+        free(*parts[i].part);
         *parts[i].part = bl_alloc(count, sizeof(float), err);
         ok = *parts[i].part != NULL;
     }
-    if (ok && deeper) {
-        w->forward = bl_workspace_new(f->probes->model, err);
-        ok = w->forward != NULL;
-    }
+    w->T = ok ? T : 0;
+    return ok;
+}
+
+bl_folded_workspace *bl_folded_workspace_new(const bl_folded *f, size_t T, bl_error *err) {
+    bl_folded_workspace *w = bl_alloc_zero(1, sizeof *w, err);
+    if (!w) return NULL;
+    bool ok = hold(f, w, T, err);
+    if (ok && !f->from_tables) ok = (w->forward = bl_workspace_new(f->probes->model, err)) != NULL;
     if (ok) return w;
     bl_folded_workspace_free(w);
     return NULL;
@@ -177,6 +183,7 @@ static bl_folded_rows from_activations(const bl_folded *f, bl_folded_workspace *
 
 bl_folded_rows bl_folded_begin(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n,
                                bl_error *err) {
+    if (!hold(f, w, n, err)) return (bl_folded_rows){0};
     if (!f->from_tables) return from_activations(f, w, ids, n, err);
     return (bl_folded_rows){.ids = ids, .qk = f->t_qk, .attended = f->t_attended, .direct = f->t_direct};
 }

@@ -18,7 +18,7 @@ typedef struct bl_folded bl_folded;
 bl_folded *bl_folded_new(const bl_probes *probes, bl_error *err);
 void bl_folded_free(bl_folded *folded);
 
-/* Scratch of one thread for stories of up to T tokens. */
+/* Scratch of one thread, with room for stories of T tokens; grows with longer ones. */
 typedef struct bl_folded_workspace bl_folded_workspace;
 bl_folded_workspace *bl_folded_workspace_new(const bl_folded *folded, size_t T, bl_error *err);
 void bl_folded_workspace_free(bl_folded_workspace *workspace);

@@ -34,9 +34,9 @@ static void pattern_row(const bl_folded *f, bl_folded_workspace *w, const bl_fol
 
 bool bl_folded_contributions(const bl_folded *f, bl_folded_workspace *w, size_t j, const int32_t *ids,
                              size_t n, size_t p, float *c, float *heads, bl_error *err) {
-    float *row = w->scores;
     bl_folded_rows rows = bl_folded_begin(f, w, ids, n, err);
     if (!rows.qk) return false;
+    float *row = w->scores;
     memset(c, 0, (p + 1) * sizeof *c);
     if (heads) memset(heads, 0, (p + 1) * sizeof *heads);
     if (f->by_values) memset(w->z, 0, f->d * sizeof *w->z);

@@ -32,6 +32,7 @@ struct bl_folded {
 };
 
 struct bl_folded_workspace {
+    size_t T;              /* tokens of a story that there is room for */
     bl_workspace *forward; /* deeper layers only */
     float *qk;             /* [T, qk] from the activations, deeper layers only */
     float *attended;       /* [T, attended] tau or values, deeper layers only */

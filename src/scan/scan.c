@@ -49,7 +49,8 @@ typedef struct work {
     bl_folded *folded;                       /* NULL on the exact path */
     bl_folded_workspace **folded_workspaces; /* [threads] */
     bl_workspace **workspaces;               /* [threads] on the exact path */
-    float **sims;                            /* [threads][n_ctx, J] */
+    float **sims;                            /* [threads][the longest story so far, J] */
+    size_t *rooms;                           /* [threads] floats that sims has */
     size_t threads;
     bl_batch batch;                 /* of a corpus … */
     const bl_token_stories *tokens; /* … or stories first … first + n - 1 of these */
@@ -66,6 +67,7 @@ static void work_free(work *w) {
     }
     free(w->workspaces);
     free(w->folded_workspaces);
+    free(w->rooms);
     free(w->sims);
     free(w->found);
     bl_batch_free(&w->batch);
@@ -84,21 +86,21 @@ static bool init_probes(work *w, const bl_model *model, const bl_eigen *eigen, c
 }
 
 static bool work_init(work *w, const bl_model *model, size_t J, bool exact_path, bl_error *err) {
-    size_t T = bl_model_config(model)->n_ctx, count, threads = (size_t)bl_threads();
+    enum { SHORT = 512 }; /* tokens; longer stories make the scratch grow */
+    size_t T = bl_model_config(model)->n_ctx, threads = (size_t)bl_threads();
     bool simple =
         bl_config_generation(bl_model_config(model)) != NULL; /* else only the forward pass is right */
     if (!exact_path && simple && !(w->folded = bl_folded_new(&w->probes, err))) return false;
     w->workspaces = bl_alloc_zero(threads, sizeof(bl_workspace *), err);
     w->folded_workspaces = bl_alloc_zero(threads, sizeof(bl_folded_workspace *), err);
     w->sims = bl_alloc_zero(threads, sizeof(float *), err);
+    w->rooms = bl_alloc_zero(threads, sizeof *w->rooms, err);
     w->found = bl_alloc(BATCH_STORIES * J, sizeof *w->found, err);
-    if (!w->workspaces || !w->folded_workspaces || !w->sims || !w->found) return false;
+    if (!w->workspaces || !w->folded_workspaces || !w->sims || !w->rooms || !w->found) return false;
     w->threads = threads;
-    if (!bl_mul_size(T, J, &count)) count = SIZE_MAX;
     for (size_t t = 0; t < threads; t++) {
-        w->sims[t] = bl_alloc(count, sizeof(float), err);
-        if (!w->sims[t]) return false;
-        if (w->folded) w->folded_workspaces[t] = bl_folded_workspace_new(w->folded, T, err);
+        if (w->folded)
+            w->folded_workspaces[t] = bl_folded_workspace_new(w->folded, T < SHORT ? T : SHORT, err);
         else w->workspaces[t] = bl_workspace_new(model, err);
         if (!w->folded_workspaces[t] && !w->workspaces[t]) return false;
     }
@@ -135,6 +137,7 @@ static bool scan_story(void *context, size_t i, size_t thread, bl_error *err) {
         return false;
     bl_ids ids = story_ids(w, i);
     if (ids.n == 0) return true;
+    if (!bl_grow(&w->sims[thread], &w->rooms[thread], ids.n * J, sizeof **w->sims, err)) return false;
     bool ok = w->folded
                 ? bl_folded_similarity(w->folded, w->folded_workspaces[thread], ids.data, ids.n,
                                        w->sims[thread], err)
