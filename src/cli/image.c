@@ -308,7 +308,7 @@ static int run_report(int argc, char **argv, const verb *self) {
                             IMAGES_OPTIONS(o),
                             {"top", OPTION_COUNT, &top, "N", "images per eigenvector (default 8)"},
                             {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL,
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL & ~FORMATS_STREAM,
                                "the report's folder (default report-CLASS)", true);
     if (status >= 0) return status;
     bl_image_scan *scan = NULL;

@@ -19,6 +19,7 @@ parser.add_argument("--seconds", type=float, default=90)
 parser.add_argument("--all", action="store_true")
 parser.add_argument("--list", action="store_true", help="the runs that were wrong, all of them")
 parser.add_argument("--seed", type=int, default=1)
+parser.add_argument("--at", type=int, help="this N only")
 o = parser.parse_args()
 work = tempfile.mkdtemp(prefix="bilens-inject-")
 data = os.path.abspath(o.data)
@@ -141,7 +142,7 @@ class Command:
 
         arguments = [w.replace("IN/", work + "/") for w in words.split()]
         self.server = subprocess.Popen([bilens, *arguments, *([] if arguments[0].startswith("--") else ["--threads", "1"])], close_fds=False, preexec_fn=connect,
-                                       stdin=subprocess.DEVNULL, cwd=work, env=dict(environment(), LD_PRELOAD=os.path.abspath(o.library), INJECT_LIMIT="20", **({"INJECT_TRACE": "1"} if os.environ.get("INJECT_TRACE") else {})))
+                                       stdin=subprocess.DEVNULL, cwd=work, env=dict(environment(), LD_PRELOAD=os.path.abspath(o.library), INJECT_LIMIT="60", **({"INJECT_TRACE": "1"} if os.environ.get("INJECT_TRACE") else {})))
         os.close(orders_read)
         os.close(answers_write)
         self.lines = os.fdopen(self.answers)
@@ -243,6 +244,8 @@ try:
             orders += [("alloc", n, 0) for n in range(1, command.allocations + 1)]
         if o.kind != "alloc":
             orders += [("call", n, e) for n in range(1, command.calls + 1) for e in ERRORS.values()]
+        if o.at:
+            orders = [x for x in orders if x[1] == o.at]
         total = len(orders)
         if not o.all:
             generator.shuffle(orders)
