@@ -181,3 +181,13 @@ def test_pool(default):
     expected = _loss(default)
     with multiprocessing.get_context("fork").Pool(2) as pool:
         assert pool.map(_loss, [default] * 4, 1) == [expected] * 4
+
+
+def test_wrong_blas():
+    """A BLAS that computes wrongly (tests/faults/inject.c spoils its products) is refused with a sentence."""
+    inject = os.environ.get("INJECT")
+    if not inject:
+        pytest.skip("INJECT does not name the library that spoils products")
+    code = f"import bilens\ntry: bilens.load({str(DATA / 'models' / 'plain')!r})\nexcept bilens.UnsupportedError as e: print(e)"
+    result = python(code, env={"LD_PRELOAD": inject, "INJECT_BLAS": "all", "OPENBLAS_CORETYPE": "Haswell"})
+    assert "computes wrongly on this processor" in result.stdout and "OPENBLAS_CORETYPE" in result.stdout, result

@@ -93,6 +93,37 @@ __attribute__((visibility("default"))) int posix_memalign(void **out, size_t ali
     return 0;
 }
 
+/* ---- a BLAS that computes wrongly (test_blas.sh): INJECT_BLAS names the kernels of which products are spoiled */
+
+typedef void (*sgemm_fn)(int, int, int, int, int, int, float, const float *, int, const float *, int, float,
+                         float *, int);
+
+/* A function of the BLAS; a library that Python has opened is not among the next ones. */
+static void *find_blas(const char *name) {
+    void *found = dlsym(RTLD_NEXT, name),
+         *library = found ? NULL : dlopen("libopenblas.so.0", RTLD_LAZY | RTLD_NOLOAD);
+    return library ? dlsym(library, name) : found;
+}
+
+static bool is_spoiled(void) {
+    const char *kernels = getenv("INJECT_BLAS");
+    char *(*name)(void);
+    if (!kernels) return false;
+    *(void **)&name = find_blas("openblas_get_corename");
+    return strcmp(kernels, "all") == 0 || (name && strstr(kernels, name()));
+}
+
+__attribute__((visibility("default"))) void cblas_sgemm(int order, int ta, int tb, int m, int n, int k,
+                                                        float alpha, const float *a, int lda, const float *b,
+                                                        int ldb, float beta, float *c, int ldc);
+void cblas_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a, int lda,
+                 const float *b, int ldb, float beta, float *c, int ldc) {
+    static sgemm_fn real;
+    if (!real) *(void **)&real = find_blas("cblas_sgemm");
+    real(order, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    if (m > 5 && n > 5 && is_spoiled()) c[(m / 2) * ldc + n / 2] *= 1.25F;
+}
+
 /* ---- system calls */
 
 static double seconds(void) {
