@@ -6,7 +6,7 @@
 #include "atlas/atlas_private.h"
 #include "atlas/database.h"
 #include "atlas/foreign.h"
-#include "atlas/look.h"
+#include "atlas/reader.h"
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -111,29 +111,30 @@ static void query(const char *path, const bl_atlas_query *what) {
 
 static void look_at(const char *path) {
     bl_error err = {0};
-    bl_look *look = bl_look_open(path, model, &err);
-    if (!look) {
+    bl_atlas_reader *reader = bl_atlas_reader_open(path, model, &err);
+    if (!reader) {
         if (err.code == BL_OK || !err.message[0]) abort();
         return;
     }
     const float *v;
-    const bl_look_pair *pairs;
+    const bl_atlas_reader_pair *pairs;
     int32_t *ids = NULL;
     size_t n, *begin = NULL, V = bl_model_config(model)->n_vocab;
-    (void)bl_look_vectors(look, &v, &pairs, &n, &err);
-    if (bl_look_stories(look, 100, &ids, &begin, &n, &err)) {
+    (void)bl_atlas_reader_vectors(reader, &v, &pairs, &n, &err);
+    if (bl_atlas_reader_stories(reader, 100, &ids, &begin, &n, &err)) {
         for (size_t i = 0; i < begin[n]; i++)
             if (ids[i] < 0 || (size_t)ids[i] >= V) abort();
     }
     bl_free(ids);
     bl_free(begin);
     for (int32_t token = 0; token < (int32_t)V; token++) {
-        bl_look_matches matches;
-        bl_look_words words;
-        if (bl_look_get_matches(look, token, -1, 4, &matches, &err)) bl_look_matches_free(&matches);
-        if (bl_look_get_words(look, token, 0, &words, &err)) bl_look_words_free(&words);
+        bl_atlas_reader_matches matches;
+        bl_atlas_reader_words words;
+        if (bl_atlas_reader_get_matches(reader, token, -1, 4, &matches, &err))
+            bl_atlas_reader_matches_free(&matches);
+        if (bl_atlas_reader_get_words(reader, token, 0, &words, &err)) bl_atlas_reader_words_free(&words);
     }
-    bl_look_free(look);
+    bl_atlas_reader_free(reader);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

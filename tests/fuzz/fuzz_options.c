@@ -2,6 +2,7 @@
  * lines, behind the word "--". It is refused with exit status 2, or read; lists are as long as they say.
  * Nothing is written. */
 #include "cli/common.h"
+#include "cli/lines.h"
 #include "cli/options.h"
 #include "fuzz_model.h"
 #include <string.h>
