@@ -48,6 +48,7 @@ BL_API bool bl_eigen_check_groups(const bl_eigen *eigen, const long *eigs, size_
 typedef struct bl_decomposer bl_decomposer;
 
 typedef struct bl_decomposer_options {
+    bool largest;         /**< the k eigenpairs of largest |lambda - shift| instead of k at each end */
     size_t directions;    /**< how many will be asked for, to choose how: 0 = few */
     size_t memory;        /**< bytes that B may take; 0 = a quarter of the machine's */
     bl_progress progress; /**< phase "preparing" */

@@ -30,6 +30,7 @@
 struct bl_decomposer {
     bl_bilinear map;
     bl_scales scales;
+    bool largest; /* of each direction the k of largest |lambda - shift| */
     size_t d, h, n;
     size_t packed; /* N = n(n+1)/2 */
     float *b;      /* [d, N] 2^-(l + r + p), or NULL */
@@ -158,6 +159,7 @@ bl_decomposer *bl_decomposer_new(const bl_bilinear *map, const bl_decomposer_opt
     }
     *z = (bl_decomposer){.map = *map,
                          .scales = bl_scales_of(map),
+                         .largest = options->largest,
                          .d = bl_bilinear_out(map),
                          .h = bl_bilinear_hidden(map),
                          .n = bl_bilinear_size(map)};
@@ -247,7 +249,9 @@ static bool decompose(void *context, size_t i, size_t thread, bl_error *err) {
     int exponent = b->exponents[i] + z->scales.l + z->scales.r + z->scales.p;
     double trace;
     if (!unpack(z, b->q + i * z->packed, full, &trace, err)) return false;
-    b->out[i] = bl_eigen_of_scaled(full, z->n, exponent, b->k, err);
+    b->out[i] = z->largest && b->k ? bl_eigen_of_largest(full, z->n, exponent, b->k,
+                                                         z->map.normed ? trace / (double)z->n : 0, err)
+                                   : bl_eigen_of_scaled(full, z->n, exponent, b->k, err);
     if (b->out[i]) bl_eigen_describe(b->out[i], &z->map, b->original + i * z->d, ldexp(trace, exponent));
     return b->out[i] != NULL;
 }

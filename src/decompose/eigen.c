@@ -44,16 +44,74 @@ static void fix_signs(bl_eigen *eigen) {
     }
 }
 
+/* Which eigenvectors are wanted: k at each end of the spectrum, or the k of largest |lambda - shift|, or with
+ * k = 0 all. */
+typedef struct wanted {
+    size_t k;
+    bool largest;
+    double shift;
+} wanted;
+
+/* How many of the k of largest |lambda - shift| stand at either end; of equal ones the lower. */
+static void choose_ends(bl_eigen *eigen, const wanted *w) {
+    const float *values = eigen->values;
+    eigen->low = eigen->high = 0;
+    while (eigen->low + eigen->high < w->k) {
+        double low = fabs((double)values[eigen->low] - w->shift),
+               high = fabs((double)values[eigen->n - 1 - eigen->high] - w->shift);
+        if (low >= high) eigen->low++;
+        else eigen->high++;
+    }
+    size_t inner = eigen->n - 1 - eigen->high; /* an equal one of lower index comes before what was taken */
+    while (eigen->high > 0 && eigen->low < eigen->n - eigen->high && values[inner] == values[inner + 1]) {
+        eigen->high++;
+        if (inner-- == 0) return;
+    }
+}
+
+static bool room_for_vectors(bl_eigen *eigen, bl_error *err) {
+    size_t count;
+    if (!bl_mul_size(eigen->low + eigen->high, eigen->n, &count)) count = SIZE_MAX;
+    eigen->vectors = bl_alloc(count, sizeof *eigen->vectors, err);
+    return eigen->vectors != NULL;
+}
+
+/* All eigenvectors of T, of which those at the ends are kept. */
+static bool solve_and_choose(bl_eigen *eigen, const bl_tridiagonal *t, const wanted *w, bl_error *err) {
+    size_t n = eigen->n;
+    float *all = bl_alloc(n * n, sizeof *all, err);
+    bool ok = all && bl_tridiagonal_solve(t, eigen->values, all, err);
+    if (ok) choose_ends(eigen, w);
+    ok = ok && room_for_vectors(eigen, err);
+    if (ok) {
+        memcpy(eigen->vectors, all, eigen->low * n * sizeof *all);
+        memcpy(eigen->vectors + eigen->low * n, all + (n - eigen->high) * n, eigen->high * n * sizeof *all);
+    }
+    free(all);
+    return ok;
+}
+
+/* Values, and the eigenvectors of T that are wanted. */
+static bool solve(bl_eigen *eigen, const bl_tridiagonal *t, const wanted *w, bl_error *err) {
+    size_t n = eigen->n;
+    if (w->k == 0 || (w->largest ? w->k : 2 * w->k) >= n) {
+        eigen->low = n;
+        return room_for_vectors(eigen, err) && bl_tridiagonal_solve(t, eigen->values, eigen->vectors, err);
+    }
+    if (w->largest && 8 * w->k >= n)
+        return solve_and_choose(eigen, t, w, err); /* measured at n 256 and 1024 */
+    if (!bl_tridiagonal_values(t, eigen->values, err)) return false;
+    eigen->low = eigen->high = w->k;
+    if (w->largest) choose_ends(eigen, w);
+    return room_for_vectors(eigen, err) &&
+           bl_tridiagonal_ends(t, eigen->low, eigen->high, eigen->vectors, err);
+}
+
 /* Fills values and vectors from q [n, n]. */
-static bool decompose(bl_eigen *eigen, const float *q, bl_error *err) {
+static bool decompose(bl_eigen *eigen, const float *q, const wanted *w, bl_error *err) {
     bl_tridiagonal t;
-    bool ok = bl_tridiagonal_reduce(&t, q, eigen->n, err);
-    if (ok)
-        ok = eigen->low == eigen->n
-               ? bl_tridiagonal_solve(&t, eigen->values, eigen->vectors, err)
-               : bl_tridiagonal_values(&t, eigen->values, err) &&
-                     bl_tridiagonal_ends(&t, eigen->low, eigen->high, eigen->vectors, err);
-    if (ok) ok = bl_tridiagonal_back(&t, eigen->vectors, eigen->low + eigen->high, err);
+    bool ok = bl_tridiagonal_reduce(&t, q, eigen->n, err) && solve(eigen, &t, w, err) &&
+              bl_tridiagonal_back(&t, eigen->vectors, eigen->low + eigen->high, err);
     if (ok) fix_signs(eigen);
     bl_tridiagonal_free(&t);
     return ok;
@@ -71,20 +129,27 @@ static int make_ordinary(float *q, size_t n) {
     return exponent;
 }
 
-bl_eigen *bl_eigen_of_scaled(float *q, size_t n, int exponent, size_t k, bl_error *err) {
+static bl_eigen *make(float *q, size_t n, int exponent, wanted w, bl_error *err) {
     if (!bl_blas_check(err)) return NULL;
     bl_eigen *eigen = bl_alloc_zero(1, sizeof *eigen, err);
     if (!eigen) return NULL;
-    bool all = k == 0 || 2 * k >= n;
-    exponent += make_ordinary(q, n);
-    *eigen = (bl_eigen){.n = n, .low = all ? n : k, .high = all ? 0 : k};
+    int more = make_ordinary(q, n);
+    w.shift = ldexp(w.shift, -more);
+    eigen->n = n;
     eigen->values = bl_alloc(n, sizeof *eigen->values, err);
-    eigen->vectors = bl_alloc((eigen->low + eigen->high) * n, sizeof *eigen->vectors, err);
-    if (eigen->values && eigen->vectors && decompose(eigen, q, err) &&
-        bl_unscale(eigen->values, n, exponent, "eigenvalues", err))
+    if (eigen->values && decompose(eigen, q, &w, err) &&
+        bl_unscale(eigen->values, n, exponent + more, "eigenvalues", err))
         return eigen;
     bl_eigen_free(eigen);
     return NULL;
+}
+
+bl_eigen *bl_eigen_of_scaled(float *q, size_t n, int exponent, size_t k, bl_error *err) {
+    return make(q, n, exponent, (wanted){.k = k}, err);
+}
+
+bl_eigen *bl_eigen_of_largest(float *q, size_t n, int exponent, size_t k, double shift, bl_error *err) {
+    return make(q, n, exponent, (wanted){k, true, shift}, err);
 }
 
 bl_eigen *bl_eigen_of_matrix(const float *q, size_t n, size_t k, double shift, bl_error *err) {

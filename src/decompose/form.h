@@ -43,6 +43,9 @@ bool bl_unscale(float *values, size_t n, int exponent, const char *what, bl_erro
 /* Eigenpairs of q 2^exponent, q [n, n] symmetric and finite; overwrites q. Layer, constant and shift are 0
  * … */
 bl_eigen *bl_eigen_of_scaled(float *q, size_t n, int exponent, size_t k, bl_error *err);
+/* The same with the k eigenvectors of largest |lambda - shift 2^exponent|, k >= 1, instead of k at each
+ * end. */
+bl_eigen *bl_eigen_of_largest(float *q, size_t n, int exponent, size_t k, double shift, bl_error *err);
 /* … until this says which direction u of which map they are of. */
 void bl_eigen_describe(bl_eigen *eigen, const bl_bilinear *map, const float *u, double trace);
 

@@ -135,8 +135,7 @@ static bool decompose_group(run *r, const bl_decomposer *decomposer, const float
     bool ok = eigen && places;
     if (ok) take_directions(r, mean);
     if (ok && r->K > 0)
-        ok = bl_decomposer_run(decomposer, r->u, r->tokens, r->orders > 1 || 4 * r->K >= r->n ? 0 : r->K,
-                               eigen, err);
+        ok = bl_decomposer_run(decomposer, r->u, r->tokens, r->orders > 1 ? 0 : r->K, eigen, err);
     else if (ok) /* rank 0 alone: shift and constant are of the traces */
         ok = bl_decomposer_run(decomposer, r->u, r->tokens, 1, eigen, err);
     for (size_t t = 0; ok && t < r->tokens; t++) ok = take_terms(r, t, eigen[t], places, err);
@@ -313,7 +312,8 @@ static int ascending(const void *a, const void *b) {
 }
 
 static bool all_tokens(run *r, bl_error *err) {
-    bl_decomposer_options options = {.directions = r->V,
+    bl_decomposer_options options = {.largest = true,
+                                     .directions = r->V,
                                      .memory = (size_t)1 << 29,
                                      .progress = r->options->progress};
     bl_decomposer *decomposer = bl_decomposer_new(&r->map, &options, err);

@@ -181,9 +181,44 @@ static void test_refusals(void **state) {
     bl_model_free(model);
 }
 
+/* The k of largest |lambda - shift| are what the whole decomposition orders first, whichever way they are found. */
+static void test_largest(void **state) {
+    (void)state;
+    static const char *const models[] = {"plain", "norm", "bias"};
+    for (size_t i = 0; i < 3; i++)
+        for (size_t k = 1; k < 16; k += 2) {
+            bl_model *model = support_model(models[i]);
+            bl_error err = {0};
+            bl_bilinear map;
+            assert_true(bl_model_bilinear(model, 0, &map, &err));
+            bl_decomposer_options options = {.largest = true};
+            bl_decomposer *z = bl_decomposer_new(&map, &options, &err);
+            bl_view w_u = bl_model_w_u(model);
+            size_t n = bl_bilinear_size(&map), there = 0;
+            bl_eigen *some, *all = bl_eigen_of(&map, w_u.data + 7 * w_u.stride, 0, &err);
+            assert_true(bl_decomposer_run(z, w_u.data + 7 * w_u.stride, 1, k, &some, &err));
+            double shift = bl_eigen_shift(all), least = 1e30, most = 0;
+            for (size_t j = 0; j < n; j++) {
+                const float *v = bl_eigen_vector(some, (long)j), *w = bl_eigen_vector(all, (long)j);
+                double size = fabs((double)bl_eigen_values(all)[j] - shift), dot = 0;
+                if (v) least = fmin(least, size);
+                else most = fmax(most, size);
+                for (size_t c = 0; v && c < n; c++) dot += (double)v[c] * (double)w[c];
+                if (v) assert_near(dot, 1, 1e-3, 1);
+                there += v != NULL;
+            }
+            assert_int_equal(there, k < n ? k : n);
+            assert_true(least >= most * (1 - 1e-5));
+            bl_eigen_free(some);
+            bl_eigen_free(all);
+            bl_decomposer_free(z);
+            bl_model_free(model);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_equals_single),
                                        cmocka_unit_test(test_null_model), cmocka_unit_test(test_threads),
-                                       cmocka_unit_test(test_refusals)};
+                                       cmocka_unit_test(test_refusals), cmocka_unit_test(test_largest)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
