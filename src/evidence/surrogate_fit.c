@@ -24,7 +24,7 @@
 #define LINEAR_RIDGE 1e-2 /* of the mean variance of the inputs */
 #define CHEAP 0.02        /* a mean that costs less proves nothing */
 
-enum { TERMS = BL_SURROGATE_TERMS, MOMENTS = 15, SUMS = MOMENTS + TERMS };
+enum { TERMS = BL_SURROGATE_TERMS, MOMENTS = 15, SUMS = MOMENTS + TERMS, UNITS = 64 };
 /* Powers of g and u; the first six are the terms of a fit. */
 static const int exponents[MOMENTS][2] = {{0, 0}, {1, 0}, {0, 1}, {1, 1}, {2, 0}, {0, 2}, {3, 0}, {2, 1},
                                           {1, 2}, {0, 3}, {4, 0}, {3, 1}, {2, 2}, {1, 3}, {0, 4}};
@@ -52,6 +52,8 @@ typedef struct fit {
     size_t d, h, w;   /* w: columns of pre */
     pass pass;
     int set;         /* 0 fit, 1 valid */
+    bool keep;       /* the stream in front of every layer, in … */
+    float *stream;   /* [n, rows, d] */
     size_t replaced; /* LOSS_PASS: an index into work, or n for all */
     replacement by;
     bl_workspace *workspace;
@@ -83,6 +85,31 @@ static void add_linear(const float *b, size_t d, const float *x, size_t n, float
         for (size_t i = 0; i < d; i++) y[p * stride + i] += b[i * (d + 1) + d];
 }
 
+/* Moments of units first … first + count - 1 over positions 1 … n - 1; the lanes are units. */
+static void add_unit_moments(const fit *f, bool plain, size_t n, size_t first, size_t count, double *sums) {
+    double part[SUMS][UNITS] = {{0}}, a[5][UNITS], b[5][UNITS], value[UNITS];
+    size_t h = f->h;
+    for (size_t p = 1; p < n; p++) {
+        const float *pre = f->pre + p * f->w + first, *hidden = f->hidden + p * h + first;
+        for (size_t i = 0; i < count; i++) {
+            a[0][i] = b[0][i] = 1;
+            a[1][i] = (double)pre[i];
+            b[1][i] = plain ? 0 : (double)pre[h + i];
+            value[i] = (double)hidden[i];
+        }
+        for (int e = 2; e < 5; e++)
+            for (size_t i = 0; i < count; i++)
+                a[e][i] = a[e - 1][i] * a[1][i], b[e][i] = b[e - 1][i] * b[1][i];
+        for (int m = 0; m < MOMENTS; m++) {
+            const double *g = a[exponents[m][0]], *u = b[exponents[m][1]];
+            for (size_t i = 0; i < count; i++) part[m][i] += g[i] * u[i];
+            for (size_t i = 0; m < TERMS && i < count; i++) part[MOMENTS + m][i] += g[i] * u[i] * value[i];
+        }
+    }
+    for (size_t m = 0; m < SUMS; m++)
+        for (size_t i = 0; i < count; i++) sums[m * h + first + i] += part[m][i];
+}
+
 /* Pass 1. */
 static void add_moments(fit *f, layer_work *l, const bl_rows *y) {
     size_t n = y->rows, h = f->h;
@@ -93,17 +120,8 @@ static void add_moments(fit *f, layer_work *l, const bl_rows *y) {
             l->y[i] += (double)y->data[p * y->stride + i];
         }
 #pragma omp parallel for schedule(static)
-    for (size_t k = 0; k < h; k++)
-        for (size_t p = 1; p < n; p++) {
-            double g = (double)f->pre[p * f->w + k], u = plain ? 0 : (double)f->pre[p * f->w + h + k],
-                   value = (double)f->hidden[p * h + k], a[5] = {1}, b[5] = {1};
-            for (int e = 1; e < 5; e++) a[e] = a[e - 1] * g, b[e] = b[e - 1] * u;
-            for (int m = 0; m < MOMENTS; m++) {
-                double term = a[exponents[m][0]] * b[exponents[m][1]];
-                l->sums[(size_t)m * h + k] += term;
-                if (m < TERMS) l->sums[(size_t)(MOMENTS + m) * h + k] += term * value;
-            }
-        }
+    for (size_t k = 0; k < h; k += UNITS)
+        add_unit_moments(f, plain, n, k, h - k < UNITS ? h - k : UNITS, l->sums);
 }
 
 /* sum [d, d] += aᵀ b of rows 1 … n - 1. */
@@ -176,6 +194,8 @@ static void edit(void *context, bl_point point, size_t layer, size_t head, bl_ro
     fit *f = context;
     size_t at = point == BL_POINT_LOGITS ? f->out->n : f->place[layer];
     (void)head;
+    if (f->keep && point == BL_POINT_RESID_PRE && at < f->out->n)
+        copy_rows(value, f->stream + at * f->rows * f->d);
     if (at == f->out->n || (f->pass == LOSS_PASS && f->by == NOTHING)) return;
     layer_work *l = &f->work[at];
     if (f->pass == LOSS_PASS && f->replaced != f->out->n && f->replaced != at) return;
@@ -311,23 +331,50 @@ static double share(const layer_work *l, int set, double off, size_t d, double c
     return 1 - off / variance;
 }
 
+/* One story's losses with each layer's MLP replaced, from that layer on; added to losses [n, 2]. */
+static bool replace_each(fit *f, const int32_t *ids, size_t n, double *losses, bl_error *err) {
+    bl_tap tap = {.context = f, .edit = edit};
+    bl_surrogate *s = f->out;
+    double unused;
+    f->by = NOTHING;
+    f->keep = true;
+    bool ok = bl_forward_loss(f->model, f->workspace, ids, n, &tap, &unused, err);
+    f->keep = false;
+    for (size_t i = 0; ok && i < s->n; i++)
+        for (int k = 0; ok && k < 2; k++) {
+            double loss = 0;
+            f->replaced = i;
+            f->by = k ? SURROGATE : MEAN;
+            ok = bl_forward_loss_from(f->model, f->workspace, s->layers[i].layer,
+                                      f->stream + i * f->rows * f->d, ids, n, &tap, &loss, err);
+            losses[2 * i + (size_t)k] += loss;
+        }
+    return ok;
+}
+
 static bool measure(fit *f, const bl_story_tokens *valid, bl_progress *progress, bl_error *err) {
     bl_surrogate *s = f->out;
-    for (size_t i = 0; i < s->n; i++) {
+    double *losses = bl_alloc_zero(2 * s->n, sizeof *losses, err), predictions = (double)s->valid_positions;
+    bool ok = losses != NULL;
+    f->pass = LOSS_PASS;
+    for (size_t i = 0; ok && i < valid->n; i++) {
+        size_t n = valid->begin[i + 1] - valid->begin[i];
+        ok = bl_progress_step(progress, "replacing", i, valid->n, err) &&
+             (n < 2 || replace_each(f, valid->ids + valid->begin[i], n, losses, err));
+    }
+    for (size_t i = 0; ok && i < s->n; i++) {
         bl_surrogate_layer *l = &s->layers[i];
-        f->replaced = i;
-        f->by = MEAN;
-        if (!run(f, LOSS_PASS, valid, "replacing", progress, &l->loss_mean, err)) return false;
-        f->by = SURROGATE;
-        if (!run(f, LOSS_PASS, valid, "replacing", progress, &l->loss_surrogate, err)) return false;
+        l->loss_mean = losses[2 * i] / predictions;
+        l->loss_surrogate = losses[2 * i + 1] / predictions;
         double cost = l->loss_mean - s->loss;
         l->recovered = cost < CHEAP ? NAN : (l->loss_mean - l->loss_surrogate) / cost;
     }
-    double *const losses[] = {NULL, &s->all_mean, &s->all_linear, &s->all_surrogate};
+    free(losses);
+    double *const all[] = {NULL, &s->all_mean, &s->all_linear, &s->all_surrogate};
     f->replaced = s->n;
-    for (f->by = MEAN; s->n == f->model->config.n_layer && f->by <= SURROGATE; f->by++)
-        if (!run(f, LOSS_PASS, valid, "replacing", progress, losses[f->by], err)) return false;
-    return true;
+    for (f->by = MEAN; ok && s->n == f->model->config.n_layer && f->by <= SURROGATE; f->by++)
+        ok = run(f, LOSS_PASS, valid, "replacing all", progress, all[f->by], err);
+    return ok;
 }
 
 static bool fit_all(fit *f, const bl_story_tokens *fit_on, const bl_story_tokens *valid,
@@ -373,7 +420,8 @@ static bool work_init(fit *f, bl_error *err) {
     f->place = bl_alloc(f->model->config.n_layer, sizeof *f->place, err);
     f->x = bl_alloc(T * (3 * d + f->w + 2 * h) + d * d + bl_matrix_scratch(widest), sizeof *f->x, err);
     f->workspace = bl_workspace_new(f->model, err);
-    if (!f->work || !f->place || !f->x || !f->workspace) return false;
+    f->stream = bl_alloc(n * T * d, sizeof *f->stream, err);
+    if (!f->stream || !f->work || !f->place || !f->x || !f->workspace) return false;
     f->values = f->x + T * d;
     f->other = f->values + T * d;
     f->pre = f->other + T * d;
@@ -428,6 +476,7 @@ bl_surrogate *bl_surrogate_fit(const bl_model *model, const size_t *layers, size
     free(f.work);
     free(f.place);
     free(f.x);
+    free(f.stream);
     bl_workspace_free(f.workspace);
     if (ok) return f.out;
     bl_surrogate_free(f.out);

@@ -191,10 +191,9 @@ bl_view bl_forward_logits(const bl_model *model, bl_workspace *w, const int32_t 
 
 #define POSITIONS ((size_t)128) /* whose logits are in memory at a time */
 
-bool bl_forward_loss(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n, const bl_tap *tap,
-                     double *loss, bl_error *err) {
-    *loss = 0;
-    if (!bl_forward_layers(model, w, ids, n, tap, err)) return false;
+/* The loss of what the last layer left in the workspace. */
+static bool add_up(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n, double *loss,
+                   bl_error *err) {
     for (size_t begin = 0; begin + 1 < n; begin += POSITIONS) {
         size_t count = n - 1 - begin < POSITIONS ? n - 1 - begin : POSITIONS;
         bl_view logits = bl_forward_head(model, w, begin, count, err);
@@ -205,4 +204,23 @@ bool bl_forward_loss(const bl_model *model, bl_workspace *w, const int32_t *ids,
         }
     }
     return true;
+}
+
+bool bl_forward_loss(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n, const bl_tap *tap,
+                     double *loss, bl_error *err) {
+    *loss = 0;
+    return bl_forward_layers(model, w, ids, n, tap, err) && add_up(model, w, ids, n, loss, err);
+}
+
+bool bl_forward_loss_from(const bl_model *model, bl_workspace *w, size_t layer, const float *x,
+                          const int32_t *ids, size_t n, const bl_tap *tap, double *loss, bl_error *err) {
+    *loss = 0;
+    if (!reserve(model, w, n, tap, err)) return false;
+    bl_block_pass pass = begin(model, w, n, tap);
+    memcpy(w->state.x, x, n * model->config.d_model * sizeof *x);
+    for (size_t i = layer; i < model->config.n_layer; i++) {
+        bl_pass_attention(&pass, i);
+        bl_pass_mlp(&pass, i);
+    }
+    return add_up(model, w, ids, n, loss, err);
 }

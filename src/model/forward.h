@@ -78,6 +78,10 @@ bl_view bl_forward_head(const bl_model *model, bl_workspace *workspace, size_t b
 bool bl_forward_loss(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n,
                      const bl_tap *tap, double *loss, bl_error *err);
 
+/* The same from x [n, d], the stream in front of `layer`, on. */
+bool bl_forward_loss_from(const bl_model *model, bl_workspace *workspace, size_t layer, const float *x,
+                          const int32_t *ids, size_t n, const bl_tap *tap, double *loss, bl_error *err);
+
 /* A point's name, "resid_pre"; of a model with bilinear attention "q1", "q2" ... NULL where the model has
  * no such point. */
 const char *bl_point_name(const bl_config *config, bl_point point);
