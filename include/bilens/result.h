@@ -32,6 +32,11 @@ BL_API bl_tree *bl_eigen_tree(const bl_question *subject, const bl_eigen *eigen,
                               size_t n_indices, bl_error *err);
 BL_API bl_tree *bl_scan_tree(const bl_question *subject, const bl_eigen *eigen, const bl_scan *scan,
                              const long *indices, size_t n_indices, bl_error *err);
+/** What `bilens surrogate` tells of a fit: {"model", "skip", "fit", "valid", "loss", "layers", "all"}. */
+BL_API bl_tree *bl_surrogate_tree(const bl_model *model, const bl_surrogate *surrogate, bl_error *err);
+/** Its layers as a table. */
+BL_API bl_table *bl_surrogate_rows(const bl_tree *tree, bl_error *err);
+
 /** One match, as in bl_scan_tree's "matches". */
 BL_API bl_tree *bl_match_tree(const bl_model *model, const bl_match *match, bl_error *err);
 /** The report: {"format": "bilens report 1", "version", "info": {…}, "eigen": {…}, "scan": {…},

@@ -50,6 +50,11 @@ typedef struct bl_story_tokens {
 BL_API bl_surrogate *bl_surrogate_fit(const bl_model *model, const size_t *layers, size_t n_layers,
                                       const bl_story_tokens *fit, const bl_story_tokens *valid,
                                       bl_progress progress, bl_error *err);
+/** The same of corpora. Without `valid` (NULL) every tenth story of `fit` is held out. At most `stories` of each are
+ * read; 0: all. */
+BL_API bl_surrogate *bl_surrogate_fit_corpus(const bl_model *model, const size_t *layers, size_t n_layers,
+                                             bl_corpus *fit, bl_corpus *valid, size_t stories,
+                                             bl_progress progress, bl_error *err);
 BL_API void bl_surrogate_free(bl_surrogate *surrogate);
 
 /** Writes it beside the model: coefficients.N, linear.N, origin.N, mean.N, and in the metadata what they

@@ -1,6 +1,7 @@
 """Whether it matters: the account of a logit, truncation, ablation, chance; pairs, HOSVD, differences, similar directions.
 
 Each function here is a method of Model and gives a Result: the keys of the command line's JSON, and ``frame()`` for its table."""
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ._arrays import address, whole
-from ._calls import LongCall, Unique, call, call_text, keep, longs, strings, text_argument, tree, tree_text
+from ._calls import LongCall, Unique, call, call_text, keep, longs, path_argument, strings, text_argument, tree, tree_text
 from ._library import ffi, lib
 from .corpus import opened
 from .errors import UsageError
@@ -109,6 +110,17 @@ def explain(model, text, token, minus, position, layer, most, eigs, words):
     account = ffi.gc(ffi.new("bl_account *"), lib.bl_account_free)
     call(lib.bl_account_of, model._handle, address(ids), len(ids), ffi.new("bl_explain_options *", options), account)
     return Result("explain", tree(lib.bl_explain_tree, _question(model, direction, layer), text_argument(text, "text"), address(ids), account), lib.bl_explain_rows)
+
+
+def fit_surrogate(model, path, corpus, valid, layers, stories, progress):
+    wanted = None if layers is None else [model._layer_index(layer) for layer in layers]
+    chosen = ffi.NULL if wanted is None else ffi.new("size_t[]", wanted)
+    with opened(corpus) as fit, contextlib.ExitStack() as stack, LongCall(progress) as work:
+        held = ffi.NULL if valid is None else stack.enter_context(opened(valid))
+        made = ffi.gc(call(lib.bl_surrogate_fit_corpus, model._handle, chosen, 0 if wanted is None else len(wanted), fit, held, whole(stories, "stories"),
+                           work.progress), lib.bl_surrogate_free)
+    call(lib.bl_surrogate_write, made, model._handle, path_argument(path, "path"))
+    return Result("surrogate", tree(lib.bl_surrogate_tree, model._handle, made), lib.bl_surrogate_rows)
 
 
 def truncate(model, corpus, token, minus, ranks, controls, stories, seed, progress):

@@ -93,10 +93,15 @@ class Model(Unique):
 
     V vocabulary, d d_model, h d_hidden, H heads, k head width, T positions."""
 
-    def __init__(self, model, progress=None):
+    def __init__(self, model, progress=None, surrogate=None):
         hub = isinstance(model, str) and _hub.is_model(model)
         self._handle = ffi.gc(_hub.load(model, progress) if hub else call(lib.bl_model_load, path_argument(model, "model")), lib.bl_model_free)
         self._source = model if hub else os.path.abspath(os.fspath(model))
+        self._surrogate = None
+        if surrogate is not None:
+            self._surrogate = owned(lib.bl_surrogate_read, lib.bl_surrogate_free, path_argument(surrogate, "surrogate"), self._handle)
+            lib.bl_model_adopt(self._handle, self._surrogate)
+            self._surrogate_source = os.path.abspath(os.fspath(surrogate))
         raw = lib.bl_model_config(self._handle)
         names = dict(architecture=text_of(lib.bl_config_architecture(raw)), generation=text_of(lib.bl_config_generation(raw)), gate=text_of(lib.bl_gate_name(raw.gate)),
                      bilinear=lib.bl_config_is_bilinear(raw), n_kv_head=raw.n_kv_head or raw.n_head, head_dim=raw.head_dim or raw.d_model // raw.n_head)
@@ -105,7 +110,7 @@ class Model(Unique):
 
     def __reduce_ex__(self, _protocol):
         """A pickled model is its name: loading it again takes milliseconds."""
-        return load, (self._source,)
+        return load, (self._source, None, self._surrogate_source) if self._surrogate else (self._source,)
 
     @property
     def name(self):
@@ -320,6 +325,12 @@ class Model(Unique):
         `frequent`: only the so many most frequent ones; `null_draws`: draws of the null model for p-values. Returns an Atlas."""
         return atlas.make(self, path, corpus, tokens, frequent, layer, pairs, top, virtual_tokens, raw, centre, null_draws, seed, stories, overwrite, progress)
 
+    def fit_surrogate(self, path, corpus=None, valid=None, layers=None, stories=0, progress=None):
+        """Fits the best quadratic form to the MLPs of a gated or plain model on `corpus`, writes it to `path`, and says what it is worth on `valid`
+        (by default every tenth story of the corpus): a Result, whose table has a row per layer. `layers`: only these. Then
+        ``bilens.load(model, surrogate=path)``."""
+        return evidence.fit_surrogate(self, path, corpus, valid, layers, stories, progress)
+
     # -- evidence -----------------------------------------------------------------------------------------------------------------------
 
     def explain(self, text, token, minus=(), position=-1, layer=None, most=8, eigs=None, words=False):
@@ -420,16 +431,19 @@ class Model(Unique):
                 f"n_head {f.n_head}, n_vocab {f.n_vocab}, {self.parameters:,} parameters>")
 
 
-def load(model=None, progress=None):
+def load(model=None, progress=None, surrogate=None):
     """Loads a model directory (config.json, model.safetensors, tokenizer.json), or one named as on the Hugging Face hub ("owner/name[@revision]",
     "tinystories:1-1024-i5n") from its cache or the network; without a name, the model that comes with bilens.
 
     A directory of an image model, or of one of modular addition, gives an :class:`ImageModel`.
 
+    `surrogate`: a file of ``Model.fit_surrogate`` or ``bilens surrogate``, which then stands for the MLPs of a gated or plain model wherever they
+    are decomposed.
+
     float32 weights are mapped, not read: loading takes milliseconds, and processes share the memory."""
     if model is not None and os.path.isdir(model) and lib.bl_image_is_model(path_argument(model, "model")):
         return ImageModel(model)
-    return Model(_data.find("stories-1-256") if model is None else model, progress)
+    return Model(_data.find("stories-1-256") if model is None else model, progress, surrogate)
 
 
 def set_threads(threads=0):
