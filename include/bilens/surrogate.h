@@ -50,8 +50,8 @@ typedef struct bl_story_tokens {
 BL_API bl_surrogate *bl_surrogate_fit(const bl_model *model, const size_t *layers, size_t n_layers,
                                       const bl_story_tokens *fit, const bl_story_tokens *valid,
                                       bl_progress progress, bl_error *err);
-/** The same of corpora. Without `valid` (NULL) every tenth story of `fit` is held out. At most `stories` of each are
- * read; 0: all. */
+/** The same of corpora. Without `valid` (NULL) every tenth story of `fit` is held out. At most `stories` of
+ * each are read; 0: all. */
 BL_API bl_surrogate *bl_surrogate_fit_corpus(const bl_model *model, const size_t *layers, size_t n_layers,
                                              bl_corpus *fit, bl_corpus *valid, size_t stories,
                                              bl_progress progress, bl_error *err);
