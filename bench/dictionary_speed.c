@@ -2,13 +2,14 @@
  *
  *   dictionary_speed F D K BATCH STEPS f32|bf16 VECTORS.f32
  *
- * VECTORS.f32: N vectors [N, D], float32, N >= BATCH. Prints JSON {"losses": [...], "seconds": per step}. */
+ * VECTORS.f32: N vectors [N, D], float32, N >= BATCH. Prints JSON {"losses": [...], "seconds", "processor": per step}. */
 #include "linear/noise.h"
 #include "train/adamw.h"
 #include "train/dictionary_net.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 int main(int argc, char **argv) {
     if (argc != 8) return 2;
@@ -40,10 +41,10 @@ int main(int argc, char **argv) {
     bl_dictionary_net_normalize(&net);
     memcpy(bl_dictionary_net_encoder(&net, net.weights), decoder, F * D * sizeof *decoder);
     printf("{\"losses\": [");
-    double begun = 0;
+    double begun = 0, processor = 0;
     for (size_t t = 0; t < steps + 2; t++) { /* two to warm up */
         double loss;
-        if (t == 2) begun = omp_get_wtime();
+        if (t == 2) begun = omp_get_wtime(), processor = (double)clock() / CLOCKS_PER_SEC;
         for (size_t i = 0; i < batch; i++) order[i] = (uint32_t)((t * batch + i) * 31 % N);
         bl_dictionary_net_run(&net, x, order, batch, 1.0F / (float)batch, &loss);
         bl_adamw adam = {
@@ -53,7 +54,8 @@ int main(int argc, char **argv) {
         bl_dictionary_net_normalize(&net);
         printf("%s%.9g", t ? ", " : "", loss / (double)batch);
     }
-    printf("], \"seconds\": %.6g}\n", (omp_get_wtime() - begun) / (double)steps);
+    printf("], \"seconds\": %.6g, \"processor\": %.6g}\n", (omp_get_wtime() - begun) / (double)steps,
+           ((double)clock() / CLOCKS_PER_SEC - processor) / (double)steps);
     bl_dictionary_net_free(&net);
     free(m);
     free(v);

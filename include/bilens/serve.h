@@ -3,6 +3,7 @@
 #ifndef BILENS_SERVE_H
 #define BILENS_SERVE_H
 
+#include <bilens/dictionary.h>
 #include <bilens/image.h>
 #include <bilens/model.h>
 
@@ -14,9 +15,11 @@ extern "C" {
 #define BL_SERVE_BODY 65536 /**< bytes that a request's body may have */
 
 typedef struct bl_serve_options {
-    const char *atlas;       /**< an atlas of this model, or NULL: everything is computed on demand */
-    const char *corpus_name; /**< what to call the corpus */
-    size_t max_stories;      /**< of the corpus, kept as tokens; 0 = 20,000 */
+    const char *atlas;          /**< an atlas of this model, or NULL: everything is computed on demand */
+    const bl_dictionary *basis; /**< of what the MLP reads: eigenvectors are read in its features, too. The
+                                   caller's, until bl_server_free; or NULL */
+    const char *corpus_name;    /**< what to call the corpus */
+    size_t max_stories;         /**< of the corpus, kept as tokens; 0 = 20,000 */
     const char *address; /**< NULL: the loopback addresses 127.0.0.1 and, if possible, ::1. Anything else lets
                             others in */
     unsigned port;       /**< 0 = any that is free */

@@ -73,12 +73,15 @@ static int run(int argc, char **argv, const verb *self) {
     bl_serve_options o = {0};
     size_t port = BL_SERVE_PORT;
     bool show = false;
+    const char *basis = NULL;
+    bl_dictionary *features = NULL;
     bl_error err = {0};
     const option table[] = {
         {"atlas", OPTION_TEXT, &o.atlas, "FILE",
          "an atlas of this model: faster, and directions can be ranked and found by a text"},
         CORPUS_OPTIONS(corpora, CORPUS_FORMATS " (default: the atlas's, or those that come with bilens)"),
         {"stories", OPTION_COUNT, &o.max_stories, "N", "keep at most N stories to scan (default 20000)"},
+        BASIS_OPTION(basis),
         SERVE_OPTIONS(o, port, show),
         SURROGATE_OPTION(c),
         {0}};
@@ -97,7 +100,9 @@ static int run(int argc, char **argv, const verb *self) {
     o.corpus_name = name;
     if (corpora.files.n || !o.atlas) corpus = open_corpus(&corpora, &err);
     if (corpus || o.atlas) model = err.code ? NULL : load_model(&c, &err);
-    if (model) server = bl_server_new(model, corpus, &o, &err);
+    size_t d = model ? bl_model_config(model)->d_model : 0;
+    if (model && basis) o.basis = features = bl_dictionary_read(basis, d, &err);
+    if (model && (features || !basis)) server = bl_server_new(model, corpus, &o, &err);
     if (!server) {
         status = fail_with(self, &err);
         goto done;
@@ -105,6 +110,7 @@ static int run(int argc, char **argv, const verb *self) {
     status = serve_until_end(self, &c, server, bl_model_name(model), &o, show);
 done:
     bl_server_free(server);
+    bl_dictionary_free(features);
     bl_model_free(model);
     bl_corpus_free(corpus);
     corpus_options_free(&corpora);

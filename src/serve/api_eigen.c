@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "serve/requested.h"
+#include <bilens/feature_result.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -39,6 +40,11 @@ bl_tree *bl_api_eigen(bl_call *call) {
         double low = fabs((double)values[0]), high = fabs((double)values[bl_eigen_size(eigen) - 1]);
         bl_put_real(&b, tree, "largest", fmax(low, high));
         tree = bl_tree_built(&b, tree);
+    }
+    const bl_dictionary *features = call->explorer->features;
+    if (tree && features && !bl_eigen_tree_read_in(tree, eigen, features, &call->err)) {
+        bl_tree_free(tree);
+        tree = NULL;
     }
     bl_cache_release(held);
     return tree;

@@ -69,13 +69,17 @@ bl_explorer *bl_explorer_new(const bl_model *model, bl_corpus *corpus, const bl_
     bl_explorer *e = bl_alloc_zero(1, sizeof *e, err);
     if (!e) return NULL;
     e->model = model;
+    e->features = options->basis;
     pthread_mutex_init(&e->lock, NULL);
     pthread_mutex_init(&e->decomposing, NULL);
     e->null_models = bl_alloc_zero(bl_model_config(model)->n_layer, sizeof *e->null_models, err);
     e->info = e->null_models ? bl_info_tree(model, err) : NULL;
     e->eigens = e->info ? bl_cache_new(EIGEN_BYTES, bl_decomposition_free, err) : NULL;
     e->answers = e->eigens ? bl_cache_new(ANSWER_BYTES, bl_free, err) : NULL;
-    bool ok = e->answers && make_basis(e, err) && make_names(e, err);
+    bool fits = !e->features || e->features->d == bl_model_config(model)->d_model ||
+                bl_fail(err, BL_ERR_INPUT, "%s: its features have %zu numbers, this model's have %zu",
+                        e->features->name, e->features->d, bl_model_config(model)->d_model);
+    bool ok = fits && e->answers && make_basis(e, err) && make_names(e, err);
     if (ok && options->atlas) ok = (e->atlas = bl_atlas_reader_open(options->atlas, model, err)) != NULL;
     if (ok && make_stories(e, corpus, options, err)) return e;
     bl_explorer_free(e);

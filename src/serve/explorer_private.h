@@ -13,6 +13,7 @@ struct bl_explorer {
     const bl_images *images;     /* NULL: none */
     bool site;                   /* a static site is being written */
     bl_atlas_reader *atlas;      /* NULL: none */
+    const bl_dictionary *features; /* in which eigenvectors are read, too; NULL: none */
     bl_stories *stories;
     char *corpus_name;
     bl_tree *info;          /* the command line's info */

@@ -102,6 +102,26 @@ kill -KILL $pid 2>/dev/null || true
 wait $pid 2>/dev/null || true
 [ ! -e "$folder/other/checkpoint" ] || refused '"seed" is 1, now it would be 2' train other --resume --seed 2
 
+# The explorer reads eigenvectors in a dictionary, as eigen --basis does.
+"$BILENS" eigen "$models/norm" --token swim --eigs -1 --basis "$folder/one" --format json >"$folder/eigen.json"
+"$BILENS" serve "$models/norm" --corpus "$folder/stories.txt" --basis "$folder/one" --port 0 >"$folder/url" 2>/dev/null &
+pid=$!
+for t in $(seq 600); do
+    [ ! -s "$folder/url" ] || break
+    sleep .05
+done
+python3 - "$(cat "$folder/url")" "$folder/eigen.json" <<'P' || { kill $pid; fail "serve --basis"; }
+import json, sys, urllib.request
+served = json.load(urllib.request.urlopen(sys.argv[1] + "api/eigen?token=swim&eigs=-1", timeout=60))
+printed = json.load(open(sys.argv[2]))
+assert served["basis"]["features"] == printed["basis"]["features"] == 24
+a, b = (x["vectors"][0]["sources"]["features"] for x in (served, printed))
+assert len(a["top"]) == 10 and all(x[0] == y[0] and abs(x[1] - y[1]) < 1e-4 for k in a for x, y in zip(a[k], b[k])), (a, b)
+P
+kill $pid
+wait $pid 2>/dev/null || true
+refused "nothing.npy" "$BILENS" serve "$models/norm" --corpus "$folder/stories.txt" --basis "$folder/nothing.npy" --port 0
+
 # Bad input: status 2, what to do, nothing left.
 refused "-k must be at least 1" train new -k 0
 refused "larger than the number of features" train new -k 25
