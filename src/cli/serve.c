@@ -1,4 +1,5 @@
 /* bilens serve: the explorer. */
+#include "cli/direction_options.h"
 #include "cli/serve.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"

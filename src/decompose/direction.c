@@ -1,7 +1,9 @@
 /* Output directions as vectors (docs/specification.md, 4): u = e_token - mean(e_minus), centred on demand; or
  * a vector from elsewhere. The texts are in direction_text.c. */
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
+#include <bilens/dictionary.h>
 #include <bilens/direction.h>
 #include <bilens/format.h>
 #include <errno.h>
@@ -75,6 +77,17 @@ static long split_row(char *source) {
     return strtol(colon + 1, NULL, 10);
 }
 
+/* u = the encoder row of feature `row` of a dictionary in a folder. */
+static bool read_feature(const char *folder, long row, size_t d, float *u, bl_error *err) {
+    bl_dictionary *a = bl_dictionary_read(folder, d, err);
+    if (!a) return false;
+    bool ok = (size_t)row < a->F || bl_fail(err, BL_ERR_USAGE, "feature %ld does not exist: %s has 0 to %zu",
+                                            row, folder, a->F - 1);
+    if (ok) memcpy(u, a->encoder + (size_t)row * d, d * sizeof *u);
+    bl_dictionary_free(a);
+    return ok && check_values(u, d, folder, BL_ERR_INPUT, err);
+}
+
 bool bl_direction_read(const char *source, size_t d, float *u, bl_error *err) {
     bl_named_array array;
     float *data = NULL;
@@ -83,6 +96,13 @@ bool bl_direction_read(const char *source, size_t d, float *u, bl_error *err) {
     bl_error failure = {0};
     char *path = bl_strdup(source, err);
     if (!path) return false;
+    if (!bl_is_directory(path) && (row = split_row(path)) >= 0 && bl_is_directory(path)) {
+        bool found = read_feature(path, row, d, u, err);
+        free(path);
+        return found;
+    }
+    if (row >= 0) snprintf(path, strlen(source) + 1, "%s", source); /* FILE:ROW, or a tensor of that name */
+    row = -1;
     bool ok = bl_array_read(source, &array, &data, &failure);
     if (!ok && failure.code == BL_ERR_INPUT)
         row = split_row(path); /* no such file or tensor: a row of one? */

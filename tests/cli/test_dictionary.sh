@@ -102,6 +102,14 @@ kill -KILL $pid 2>/dev/null || true
 wait $pid 2>/dev/null || true
 [ ! -e "$folder/other/checkpoint" ] || refused '"seed" is 1, now it would be 2' train other --resume --seed 2
 
+# A feature of a folder is a direction: its encoder row.
+"$BILENS" eigen "$models/norm" --direction "feature:5@$folder/point-mlp_out" --eigs -1 --format json >"$folder/feature.json"
+"$BILENS" features "$models/norm" --in "$folder/one" --out "$folder/point-mlp_out" --features 5 --format json >"$folder/form.json"
+python3 -c 'import json, sys
+a, b = (json.load(open(f)) for f in sys.argv[1:])
+assert all(abs(x - y) < 1e-5 for x, y in zip(a["eigenvalues"], b["features"][0]["eigenvalues"], strict=True))' "$folder/feature.json" "$folder/form.json" || fail "feature:5@folder"
+refused "feature 24 does not exist" "$BILENS" eigen "$models/norm" --direction "feature:24@$folder/one" --eigs -1
+
 # The explorer reads eigenvectors in a dictionary, as eigen --basis does.
 "$BILENS" eigen "$models/norm" --token swim --eigs -1 --basis "$folder/one" --format json >"$folder/eigen.json"
 "$BILENS" serve "$models/norm" --corpus "$folder/stories.txt" --basis "$folder/one" --port 0 >"$folder/url" 2>/dev/null &
