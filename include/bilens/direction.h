@@ -11,7 +11,7 @@
  *      centred(swim - run)           less its own mean over the d coordinates
  *      @probe.npy   @probe.npy:3     a vector [d] of a file, or row 3 of a matrix [m, d]
  *      @w.safetensors:name:3         of a tensor in it; @"my file.npy":3 where the name needs quotes
- *      feature:12@FILE               row 12 of a dictionary of features: a matrix [F, d], or a folder (encoder)
+ *      feature:12@FILE               row 12 of a dictionary: a matrix [F, d], or a folder (its encoder)
  *
  * A label needs quotes when it is empty, is * or -, begins with @, or holds white space, a control character
  * or one of " , ( ). The minus sign stands between blanks.

@@ -250,7 +250,7 @@ static bl_dictionary *read_folder(const char *source, size_t d, bl_error *err) {
     bl_dictionary *a = NULL;
     for (size_t i = 0; i < 2; i++) {
         char *path = bl_path_join(source, configs[i], err), *data = bl_path_join(source, weights[i], err);
-        bool there = path && data && bl_file_exists(path);
+        bool named = path && data, there = named && bl_file_exists(path);
         json_t *config = there ? bl_json_read(path, CONFIG_LIMIT, err) : NULL;
         bl_safetensors *file = config ? bl_safetensors_open(data, err) : NULL;
         if (file && !json_is_object(config))
@@ -260,7 +260,7 @@ static bl_dictionary *read_folder(const char *source, size_t d, bl_error *err) {
         json_decref(config);
         free(path);
         free(data);
-        if (there) return a;
+        if (there || !named) return a;
     }
     return bl_fail_null(
         err, BL_ERR_INPUT,

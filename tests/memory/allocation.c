@@ -245,6 +245,51 @@ static bool evaluate(const work *w, bl_error *err) {
     return ok;
 }
 
+static bool neighbours(const work *w, bl_error *err) {
+    const char *path = w->corpus;
+    const float v[8] = {1, -2, 3, 0.5F, 0, 1, 1, -1};
+    bl_neighbours_options options = {.top = 2};
+    bl_corpus *corpus = bl_corpus_open(&path, 1, err);
+    bl_neighbours *found = corpus ? bl_neighbours_find(w->model, v, 1, 8, corpus, &options, err) : NULL;
+    bl_corpus_free(corpus);
+    bl_neighbours_free(found);
+    return found != NULL;
+}
+
+/* A dictionary trained, read and measured; where the model is bilinear, a form and the table of all. */
+static bool dictionary(const work *w, bl_error *err) {
+    const char *path = w->corpus;
+    char folder[200];
+    bl_dictionary_train_options o;
+    bl_dictionary_train_result result;
+    size_t which = 1;
+    snprintf(folder, sizeof folder, "%s-dictionary", w->directory);
+    bl_dictionary_train_defaults(&o);
+    o.corpus = bl_corpus_open(&path, 1, err);
+    o.valid = o.corpus ? bl_corpus_open(&path, 1, err) : NULL;
+    o.features = 4, o.k = 2, o.batch = 4, o.epochs = 1;
+    o.output = folder;
+    o.overwrite = true;
+    bool ok = o.valid && bl_dictionary_train(w->model, &o, &result, err);
+    bl_corpus_free(o.corpus);
+    bl_corpus_free(o.valid);
+    bl_dictionary *a = ok ? bl_dictionary_read(folder, 8, err) : NULL;
+    ok = a != NULL;
+    for (size_t table = 0; ok && table < 2 && bl_config_is_bilinear(bl_model_config(w->model)); table++) {
+        bl_corpus *corpus = bl_corpus_open(&path, 1, err);
+        bl_feature_options features = {.features = &which,
+                                       .n_features = 1,
+                                       .corpus = corpus,
+                                       .table = table == 1};
+        bl_features *found = corpus ? bl_features_of(w->model, a, a, &features, err) : NULL;
+        ok = found != NULL;
+        bl_features_free(found);
+        bl_corpus_free(corpus);
+    }
+    bl_dictionary_free(a);
+    return ok;
+}
+
 /* The whole report. */
 static bl_tree *report_tree(const work *w, bl_error *err) {
     const char *path = w->corpus;
@@ -494,6 +539,8 @@ static void test_every_allocation(void **state) {
         exhaust("weight arrays", &w, weights, false, 1);
         exhaust("npy and safetensors", &w, files, false, 1);
         exhaust("eval", &w, evaluate, false, 1);
+        exhaust("neighbours", &w, neighbours, false, 1);
+        exhaust("dictionary", &w, dictionary, true, 1); /* looking at a directory goes on without */
         exhaust("vocabulary", &w, learn_vocabulary, false, 1);
         exhaust("generate", &w, generate, false, 1);
         w.report = report_tree(&w, &err);
