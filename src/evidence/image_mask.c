@@ -218,6 +218,11 @@ bl_mask *bl_mask_make(const bl_image_model *model, const bl_images *images, cons
     bool ok = false;
     bl_error_clear(err);
     if (w.o.per_class == 0) w.o.per_class = 10;
+    if (!(w.o.strength >= 0 && w.o.strength <= 1e6))
+        return bl_fail_null(
+            err, BL_ERR_USAGE,
+            "the mask's strength is a standard deviation above 0, of pixels from 0 to 1, not %g",
+            w.o.strength);
     if (w.o.strength == 0) w.o.strength = 0.15;
     w.width = w.o.space == BL_SPACE_PIXEL ? c->d_input : bl_image_width(model, 0);
     if (!check(model, &w.o, w.width, err)) return NULL;
