@@ -1,6 +1,6 @@
 /* The bootstrap over stories (docs/specification.md, 13): positions of one story are not independent, so
  * whole stories are drawn with replacement and every mean is a ratio of sums over the drawn stories. */
-#include "evidence/tally.h"
+#include "evidence/outcome.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include <math.h>

@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "format/quantised.h"
+#include "format/numbers.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>

@@ -11,7 +11,7 @@
  *
  * In blocks of 32, byte j holds the low four bits of numbers j and j + 16. In blocks of 256, a byte holds
  * the bits of numbers that lie 32 apart. */
-#include "format/quantised.h"
+#include "format/numbers.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>

@@ -3,12 +3,11 @@
  * As the paper's: ascending eigenvalues, dots joined by a line, "Index" below, "Eigenvalue" beside, the
  * direction in the title. Added: the zero line, the eigenvectors that are shown, with their indices (blue =
  * evidence for the token, red = against), and amber bars at the foot under degenerate eigenvalues. */
-#include "report/figure.h"
+#include "report/plot.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "report/canvas.h"
-#include "report/plot.h"
 #include "base/visible.h"
 #include <bilens/report.h>
 #include <math.h>

@@ -49,4 +49,9 @@ typedef struct bl_mark {
 } bl_mark;
 /* marks [n_vectors], labels `gap` apart, columns `reach` away from the points. */
 void bl_plot_marks(const bl_plot *plot, const bl_doc_eigen *eigen, double gap, double reach, bl_mark *marks);
+
+/* The spectrum's figure from a document that is already read. */
+/* The suffix of `path` decides: .svg, .png or .pdf; the same eigenvalues give the same bytes. BL_ERR_USAGE
+ * for another suffix. */
+bool bl_figure_write(const bl_doc_eigen *eigen, const char *path, bl_error *err);
 #endif

@@ -9,8 +9,7 @@
 #include "base/memory.h"
 #include "base/staging.h"
 #include "result/document.h"
-#include "result/rows.h"
-#include "report/figure.h"
+#include "report/plot.h"
 #include "report/html.h"
 #include <bilens/format.h>
 #include <bilens/report.h>

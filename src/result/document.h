@@ -155,4 +155,10 @@ const char *bl_doc_short_name(const char *path);
 const bl_doc_hits *bl_doc_find_hits(const bl_doc_scan *scan, long index);
 /* The fact or setting of that name, NULL when there is none. */
 const char *bl_doc_setting_value(const bl_doc_info *info, const char *key);
+
+/* Tables of a document that is already read. NULL with BL_ERR_MEMORY. */
+bl_table *bl_rows_of_tensors(const bl_doc_info *info, bl_error *err);
+bl_table *bl_rows_of_spectrum(const bl_doc_eigen *eigen, bl_error *err);
+bl_table *bl_rows_of_virtual_tokens(const bl_doc_eigen *eigen, bl_error *err);
+bl_table *bl_rows_of_inputs(const bl_doc_scan *scan, bl_error *err);
 #endif

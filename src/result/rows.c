@@ -1,7 +1,7 @@
 /* Results as tables. Tokens are given as they are in the vocabulary, so that they can be read back. The last
  * column of an eigenvalue's rows, "group", is the run of degenerate eigenvalues that it belongs to, "16-47",
  * or empty: within one, only the span means anything. */
-#include "result/rows.h"
+#include "result/document.h"
 #include "base/buffer.h"
 #include <bilens/result.h>
 #include <inttypes.h>

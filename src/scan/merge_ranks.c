@@ -3,7 +3,7 @@
  * Lists travel as: for each j how many matches; for each of them a head, then its tokens or its
  * contributions. All parts are multiples of four bytes, so that tokens and numbers are aligned where they
  * arrive. */
-#include "scan/merge_ranks.h"
+#include "scan/top.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"

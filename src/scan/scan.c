@@ -16,7 +16,6 @@
 #include "base/ranks.h"
 #include "base/threads.h"
 #include "scan/contributions.h"
-#include "scan/merge_ranks.h"
 #include "scan/folded.h"
 #include "scan/similarity.h"
 #include "scan/top.h"

@@ -2,6 +2,7 @@
  * */
 #ifndef BL_SCAN_TOP_H
 #define BL_SCAN_TOP_H
+#include "base/ranks.h"
 #include "linear/best.h"
 #include <bilens/base.h>
 
@@ -34,4 +35,12 @@ bool bl_top_sort(bl_top *top, bl_error *err);
 /* Instead of offers: puts a match behind the others, good or not; there must be room for it. */
 bool bl_top_append(bl_top *top, uint64_t story, size_t position, float similarity, const int32_t *ids,
                    size_t n_ids, bl_error *err);
+
+/* Lists that several ranks made, each from its own stories, become one (merge_ranks.c). All ranks call these
+ * together. */
+/* tops [J] becomes, on every rank, what one process would have found (without contributions). */
+bool bl_tops_merge(const bl_ranks *ranks, bl_top *tops, size_t J, bl_error *err);
+/* Contributions and bias of list j, which rank j mod size has made, to every rank; by head, too, in `rows`
+ * rows (1 + H, or 0). The lists are the same on all. */
+bool bl_tops_share_contributions(const bl_ranks *ranks, bl_top *tops, size_t J, size_t rows, bl_error *err);
 #endif

@@ -2,7 +2,7 @@
  * kind, and files damaged in one place, which are refused with a message that names the key or the tensor. */
 #include "support.h"
 #include "base/buffer.h"
-#include "format/quantised.h"
+#include "format/numbers.h"
 #include "format/gguf.h"
 
 /* ---- A small sound file ---- */

@@ -7,7 +7,6 @@
 #include "base/utf8.h"
 #include "base/visible.h"
 #include "result/document.h"
-#include "result/rows.h"
 
 #define REPORT_FILE TEST_DATA "/report/report.json"
 
