@@ -140,6 +140,19 @@ static bool find_best_inputs(bl_atlas *a, bl_best_inputs *search, bl_atlas_effec
     }
 }
 
+/* What the search works with, and what an earlier run found. v [J, n]. */
+static bool open_search(bl_atlas *a, const float *v, bl_hits *hits, bl_best_inputs **search,
+                        bl_atlas_effects **effects, bl_chunks *chunks, bl_error *err) {
+    if (!bl_atlas_effects_open(a, v, effects, err)) return false;
+    if (!bl_hits_init(hits, a->J, a->options.top, err)) return false;
+    if (!*effects && !(*search = bl_best_inputs_new(a->model, a->options.layer, v, a->J, err))) return false;
+    if (a->ranks.rank == 0 && a->done > 0) { /* what was found before is rank 0's */
+        if (!restore(a, hits, err)) return false;
+        if (*effects && !bl_atlas_effects_restore(*effects, err)) return false;
+    }
+    return bl_chunks_open(chunks, a, a->done, err);
+}
+
 bool bl_atlas_scan(bl_atlas *a, bl_error *err) {
     bl_hits hits = {0};
     bl_best_inputs *search = NULL;
@@ -147,17 +160,12 @@ bool bl_atlas_scan(bl_atlas *a, bl_error *err) {
     bl_chunks chunks = {0};
     float *v = bl_atlas_vectors(a, false, err);
     if (!v) return false;
-    bool ok = bl_atlas_effects_open(a, v, &effects, err);
-    ok = ok && bl_hits_init(&hits, a->J, a->options.top, err);
-    if (ok && !effects) ok = (search = bl_best_inputs_new(a->model, a->options.layer, v, a->J, err)) != NULL;
-    if (a->ranks.rank == 0 && a->done > 0) /* what was found before is rank 0's */
-        ok = ok && restore(a, &hits, err) && (!effects || bl_atlas_effects_restore(effects, err));
-    ok = ok && bl_chunks_open(&chunks, a, a->done, err);
+    bool ok = open_search(a, v, &hits, &search, &effects, &chunks, err);
     ok = bl_ranks_agree(&a->ranks, ok, err) && find_best_inputs(a, search, effects, &chunks, &hits, err);
     bl_chunks_close(&chunks);
-    ok = ok && bl_ranks_agree(&a->ranks, save(a, &hits, effects, a->stories, true, err), err);
-    bl_atlas_effects_free(effects);
+    if (ok) ok = bl_ranks_agree(&a->ranks, save(a, &hits, effects, a->stories, true, err), err);
     if (ok && a->ranks.rank > 0) ok = bl_atlas_mark(a, BL_PHASE_EXPLAIN, 0, err); /* as rank 0 did */
+    bl_atlas_effects_free(effects);
     bl_best_inputs_free(search);
     bl_hits_free(&hits);
     free(v);
