@@ -80,15 +80,12 @@ static int run(int argc, char **argv, const verb *self) {
 
 const verb verb_ablate = {
     "ablate", "what removing eigenvectors does to the loss", run,
-    "Removes eigenvectors of a direction while the model reads a corpus, and measures the loss before "
-    "and after: of all\n"
-    "predictions, of those whose target is the token (own), and of the others. In the same run, as "
-    "controls, the same with\n"
-    "random directions in the span of the MLP's inputs, and with the eigenvectors of the same places of "
-    "null models.\n"
-    "Intervals are 95 % from the bootstrap over stories. Both signs of a spectrum fire at once and "
-    "cancel: ablating one\n"
-    "sign alone overstates it.",
+    "Removes eigenvectors of a direction while the model reads a corpus, and measures the loss before\n"
+    "and after: of all predictions, of those whose target is the token (own), and of the others.\n"
+    "Controls in the same run: random directions in the span of the MLP's inputs, and the\n"
+    "eigenvectors at the same places of null models. Intervals are 95 % from the bootstrap over\n"
+    "stories. Eigenvectors of both signs are active at the same positions and partly cancel, so that\n"
+    "the ablation of one sign alone overstates its effect.",
     "  bilens ablate --token swim --eigs -1,0 --stories 64\n"
     "  bilens ablate models/ts-1-256 --corpus valid.txt --token she --minus he --eigs -1,-2,0,1 --keep\n"
     "  bilens ablate models/ts-1-256 --corpus valid.txt --token she --eigs -1 --mode logit --worst 8 "

@@ -14,10 +14,10 @@ void note_warnings(const common *c, const bl_model *model);
 char *default_data(const char *name, bl_error *err);
 /* --surrogate, which load_model makes stand for the model's MLPs. common_free is due after the model's
  * end. */
-#define SURROGATE_OPTION(c)                                                                     \
-    {                                                                                           \
-        "surrogate", OPTION_TEXT, &(c).surrogate, "FILE",                                       \
-            "what stands for the MLPs of a gated or plain model, as 'bilens surrogate' made it" \
+#define SURROGATE_OPTION(c)                                                                         \
+    {                                                                                               \
+        "surrogate", OPTION_TEXT, &(c).surrogate, "FILE",                                           \
+            "stand-in for the MLPs of a gated or plain model: a file that 'bilens surrogate' wrote" \
     }
 /* Options that give a corpus, alike in every verb. */
 typedef struct corpus_options {

@@ -30,7 +30,7 @@ typedef struct evidence {
 #define EVIDENCE_LAYER(e, text) \
     { "layer", OPTION_COUNT, &(e).d.layer, "N", text }
 #define EVIDENCE_SEED(e) \
-    { "seed", OPTION_COUNT, &(e).seed, "N", "of everything drawn at random (default 0)" }
+    { "seed", OPTION_COUNT, &(e).seed, "N", "random seed of every draw (default 0)" }
 
 /* Sets --layer's default, then the model: `last` or the first. */
 bool evidence_model(evidence *e, bool last, bl_error *err);

@@ -79,13 +79,11 @@ static int run(int argc, char **argv, const verb *self) {
 
 const verb verb_explain = {
     "explain", "why this word: a logit as a sum that is exact", run,
-    "Splits the logit of a token (or of a token minus others) at one position of a text into what the "
-    "embedding, every\n"
-    "head and every layer's MLP add to it, and one layer's MLP into its eigenvectors' terms, the "
-    "largest shown. The parts\n"
-    "sum to the logit. The final norm's scale is that of the position, frozen. What is explained is the "
-    "prediction made\n"
-    "at the position, of the token after it.",
+    "Splits the logit of a token (or of a token minus others) at one position of a text into what the\n"
+    "embedding, every head and every layer's MLP add to it, and one layer's MLP into its\n"
+    "eigenvectors' terms, of which the largest are shown. The parts sum to the logit. The scale of\n"
+    "the final norm is kept as it is at the position. The logit explained is the one of the next\n"
+    "token, predicted at the position.",
     "  bilens explain --text 'Tom went to the lake. He jumped into the' --token water --minus pond\n"
     "  bilens explain models/ts-1-256 --text 'Once upon a' --token time --most 20 --format json\n"
     "  bilens explain --text 'The sun was hot. Anna' --token was --eigs -1,0 --words --format json\n"};

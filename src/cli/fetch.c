@@ -148,16 +148,15 @@ static int run(int argc, char **argv, const verb *self) {
 }
 
 const verb verb_fetch = {
-    "fetch", "bring a model or data set from the Hugging Face hub into the cache", run,
-    "Downloads what a model needs (config.json, tokenizer.json, *.safetensors and their index), or the files "
-    "that --file names, in parallel, continues where\n"
-    "an earlier attempt stopped, and verifies size and hash of each. The cache is that of the Python library "
-    "huggingface_hub, HF_HOME/hub or HF_HUB_CACHE:\n"
-    "what either brings, the other finds. Every verb takes such a name as MODEL, and fetches it where the "
-    "cache lacks it.\n\n"
-    "HF_ENDPOINT is another hub's address, HF_TOKEN (or the file HF_TOKEN_PATH, HF_HOME/token) opens private "
-    "and gated models, HF_HUB_OFFLINE=1 asks\n"
-    "nobody, SSL_CERT_FILE holds certificates to trust. docs/hub.md has the rest.",
+    "fetch", "download a model or data set from the Hugging Face hub into the cache", run,
+    "Downloads what a model needs (config.json, tokenizer.json, *.safetensors and their index), or\n"
+    "the files that --file names, in parallel. It resumes earlier attempts, and verifies size and\n"
+    "hash of each file. The cache is that of the Python library huggingface_hub, HF_HOME/hub or\n"
+    "HF_HUB_CACHE: each of the two uses what the other has downloaded. Every verb takes such a name\n"
+    "as MODEL, and downloads it if it is not in the cache.\n\n"
+    "HF_ENDPOINT is another hub's address. HF_TOKEN (or the file HF_TOKEN_PATH, HF_HOME/token) gives\n"
+    "access to private and gated models. With HF_HUB_OFFLINE=1 the cache alone is used. SSL_CERT_FILE\n"
+    "holds certificates to trust. docs/hub.md has the rest.",
     "  bilens fetch tdooms/TinyStories-1-1024-i5n\n"
     "  bilens fetch tinystories:1-512-i@main --list\n"
     "  bilens fetch --data tdooms/TinyStories-tokenized-4096 --file 'data/validation-*'\n"

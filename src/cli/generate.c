@@ -137,13 +137,12 @@ static int run(int argc, char **argv, const verb *self) {
 }
 
 const verb verb_generate = {
-    "generate", "let a model write", run,
-    "Continues the prompt token by token until the model gives [EOS], --max-tokens, or the context is full. "
-    "The words are joined as a reader expects: pieces\n"
-    "glued, no blank before punctuation, quotation marks opened and closed. The same options give the same "
-    "text, whatever the number of threads;\n"
-    "of --stories each has a seed of its own made from --seed, and the first is the one that comes without "
-    "--stories.",
+    "generate", "write text with a model", run,
+    "Continues the prompt token by token until the model gives [EOS], --max-tokens are written, or\n"
+    "the context is full. Words are joined by the rules of English typography: pieces are joined, no\n"
+    "blank before punctuation, quotation marks opened and closed. The same options give the same\n"
+    "text, whatever the number of threads. With --stories each story has its own seed, made from\n"
+    "--seed; the first is the text that the command gives without --stories.",
     "  bilens generate models/ts-1-256 --prompt \"Once upon a time\" --capitals\n"
     "  bilens generate --temperature 0 --max-tokens 40 --prompt \"Tom likes to\" --format json\n"
     "  bilens generate models/ts-1-256 --stories 1000 --top-p 0.95 --seed 7 --whole-sentences -o "

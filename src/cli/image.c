@@ -479,7 +479,7 @@ static const verb image_verbs[] = {
     {"scan", "images that excite the eigenvectors of a class", run_scan,
      "For each eigenvector the images of largest squared similarity.",
      "  bilens scan fashion-64 --class sneaker --images /usr/share/datasets/fashion-mnist --eigs -1,0\n"},
-    {"null", "how large a spectrum chance makes", run_null,
+    {"null", "how large eigenvalues are by chance", run_null,
      "Compares each place of a class's spectrum with the same place of null models, whose rows of R and "
      "entries of the class row are\npermuted.",
      "  bilens null fashion-64 --class sneaker --minus all --draws 199\n"},

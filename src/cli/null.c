@@ -47,7 +47,7 @@ static int run(int argc, char **argv, const verb *self) {
 }
 
 const verb verb_null = {
-    "null", "how large a spectrum chance makes", run,
+    "null", "how large eigenvalues are by chance", run,
     "Compares each place of a direction's spectrum with the same place of null models: the same weights "
     "with the rows of\n"
     "R and the columns of P permuted at random, which keeps every norm and loses every alignment. "

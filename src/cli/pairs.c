@@ -96,7 +96,7 @@ static int run(int argc, char **argv, const verb *self) {
 }
 
 const verb verb_pairs = {
-    "pairs", "which two tokens together speak for a token", run,
+    "pairs", "which pairs of tokens together raise or lower a token's logit", run,
     "The interaction matrix of a direction between any two tokens of the vocabulary, each as the "
     "embedding or a head\n"
     "delivers it to the MLP: the largest and the lowest entries. With the same path on both sides a "

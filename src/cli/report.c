@@ -129,24 +129,23 @@ static int run(int argc, char **argv, const verb *self) {
     common c = {0};
     report_options o = {.top = 8, .distance = 1};
     bl_error err = {0};
-    const option table[] = {EIGENVECTOR_OPTIONS(o.direction),
-                            CORPUS_OPTIONS(o.corpora, CORPUS_FORMATS "; - is standard input"),
-                            BASIS_OPTION(o.basis),
-                            {"top", OPTION_COUNT, &o.top, "N",
-                             "matches per eigenvector, at most one per story (default 8)"},
-                            {"stories", OPTION_COUNT, &o.stories, "N", "read at most N stories"},
-                            {"exact-path", OPTION_FLAG, &o.exact, NULL,
-                             "compute the whole forward pass: slow, to check the folded scan with"},
-                            {"distance", OPTION_COUNT, &o.distance, "D",
-                             "of a model with bilinear attention, whose heads are shown, too: how many "
-                             "positions the query stands behind its key (default 1)"},
-                            {"evidence-stories", OPTION_COUNT, &o.evidence_stories, "N",
-                             "measure on the corpus's first N stories whether it matters (default 48)"},
-                            {"no-evidence", OPTION_FLAG, &o.no_evidence, NULL, "leave that out: faster"},
-                            {"from", OPTION_TEXT, &o.from, "FILE",
-                             "render this report.json again: no model, no corpus needed"},
-                            SURROGATE_OPTION(c),
-                            {0}};
+    const option table[] = {
+        EIGENVECTOR_OPTIONS(o.direction),
+        CORPUS_OPTIONS(o.corpora, CORPUS_FORMATS "; - is standard input"),
+        BASIS_OPTION(o.basis),
+        {"top", OPTION_COUNT, &o.top, "N", "matches per eigenvector, at most one per story (default 8)"},
+        {"stories", OPTION_COUNT, &o.stories, "N", "read at most N stories"},
+        {"exact-path", OPTION_FLAG, &o.exact, NULL,
+         "compute the whole forward pass: slow, to check the folded scan with"},
+        {"distance", OPTION_COUNT, &o.distance, "D",
+         "of a model with bilinear attention, whose heads are shown, too: how many "
+         "positions the query stands behind its key (default 1)"},
+        {"evidence-stories", OPTION_COUNT, &o.evidence_stories, "N",
+         "measure on the corpus's first N stories whether it matters (default 48)"},
+        {"no-evidence", OPTION_FLAG, &o.no_evidence, NULL, "do not measure whether it matters (faster)"},
+        {"from", OPTION_TEXT, &o.from, "FILE", "render this report.json again: no model, no corpus needed"},
+        SURROGATE_OPTION(c),
+        {0}};
     int status =
         options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,
                       "folder to write (default: report-TOKEN or report-FILE; with --from: the file's own)",
@@ -186,14 +185,12 @@ done:
 
 const verb verb_report = {
     "report", "the main job: everything about one direction as a page, figures, tables and numbers", run,
-    "Decomposes the layer's MLP in the direction of a token (or of a contrast), shows the eigenvectors of "
-    "largest eigenvalue at both ends in virtual\n"
-    "tokens, finds the corpus positions that excite each of them, and measures whether they matter: beside "
-    "chance, "
-    "and taken out of the model. Writes index.html (self-contained), "
-    "figures/spectrum.{svg,png,pdf}, tables/*.csv,\n"
-    "eigenvalues.npy, eigenvectors.npy and report.json, from which alone the page can be rendered again. "
-    "Started by mpirun, the ranks share the stories.",
+    "Decomposes the layer's MLP in the direction of a token (or of a contrast), shows the\n"
+    "eigenvectors of largest eigenvalue at both ends in virtual tokens, finds the corpus positions\n"
+    "that excite each of them, and measures whether they matter: their size compared with chance, and\n"
+    "what their removal does to the loss. Writes index.html (self-contained),\n"
+    "figures/spectrum.{svg,png,pdf}, tables/*.csv, eigenvalues.npy, eigenvectors.npy and report.json,\n"
+    "from which alone the page can be rendered again. Started by mpirun, the ranks share the stories.",
     "  bilens report models/ts-1-256 --corpus valid.txt --token swim --minus "
     "run,climb,eat,see,smell,walk,fly,sit,sleep -o report-swim\n"
     "  bilens report models/ts-1-256 --corpus valid.txt --direction probe.npy -o report-probe\n"

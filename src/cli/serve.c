@@ -122,13 +122,12 @@ done:
 
 const verb verb_serve = {
     "serve", "the explorer: look at the model in the browser, and a JSON API for scripts", run,
-    "Serves a page at 127.0.0.1 (and ::1), for this machine only: find directions, look at their spectra, "
-    "eigenvectors, virtual tokens and top inputs, go\n"
-    "from a sentence back to the weights, compare. Everything is computed when it is looked at; with an "
-    "atlas of the same model (bilens atlas) it is\n"
-    "faster, and directions can be sorted and found. The API that the page uses is documented in "
-    "docs/api.md.\n"
-    "The address is printed on standard output. Ctrl-C ends it.",
+    "Serves a page at 127.0.0.1 (and ::1), for this machine only. It shows directions with their\n"
+    "spectra, eigenvectors, virtual tokens and top inputs, explains the predictions of a sentence\n"
+    "from the weights, and compares directions. Numbers are computed when they are asked for; with an\n"
+    "atlas of the same model (bilens atlas) it is faster, and directions can be sorted and found. The\n"
+    "API that the page uses is documented in docs/api.md. The address is printed on standard output.\n"
+    "Ctrl-C ends it.",
     "  bilens serve\n"
     "  bilens serve models/ts-1-256 --atlas atlas.db --open\n"
     "  curl -s 'http://127.0.0.1:8470/api/eigen?token=swim&minus=run&minus=climb&eigs=-1&eigs=0'\n"};

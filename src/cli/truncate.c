@@ -89,13 +89,10 @@ static int run(int argc, char **argv, const verb *self) {
 
 const verb verb_truncate = {
     "truncate", "how many eigenvectors a token needs: loss against rank", run,
-    "Replaces what the last layer's MLP says to every token by its K eigenvectors of largest "
-    "|eigenvalue| (all tokens\n"
-    "at once) and measures the loss over a corpus, for each K. Beside it the loss with K eigenvectors "
-    "at random and with\n"
-    "the K smallest. With --token one direction alone: correlation and R2 of its rank-K form with "
-    "u.MLP(x), and the loss\n"
-    "where the token is what comes next.",
+    "Replaces the last layer's MLP output, for all tokens at once, by its K eigenvectors of largest\n"
+    "|eigenvalue| per token, and measures the loss over a corpus for each K. Controls: K eigenvectors\n"
+    "at random, and the K smallest. With --token it does so for one direction alone: correlation and\n"
+    "R2 of its rank-K form with u.MLP(x), and the loss at positions where the token comes next.",
     "  bilens truncate --stories 64\n"
     "  bilens truncate models/ts-1-256 --corpus valid.txt --ranks 0,1,4,16,64 --plot curve.svg\n"
     "  bilens truncate models/ts-1-256 --corpus valid.txt --token swim --format json\n"};

@@ -14,7 +14,7 @@
 #include "base/threads.h"
 #include "decompose/surrogate_private.h"
 #include "linear/gemm.h"
-#include "linear/lapack.h"
+#include "linear/solve.h"
 #include "model/forward.h"
 #include <math.h>
 #include <stdlib.h>

@@ -25,6 +25,4 @@ bool bl_dgesdd_values(size_t n, double *a, double *out, bl_error *err);
 /* a x = b for positive definite a [n, n], of which the upper triangle is read and overwritten; b [n, columns]
  * becomes x. */
 bool bl_dposv(size_t n, size_t columns, double *a, double *b, bl_error *err);
-/* The same by rows: the lower triangle of a [n, n] is read and overwritten; b [n, columns] becomes x. */
-bool bl_solve_positive(double *a, size_t n, double *b, size_t columns, bl_error *err);
 #endif
