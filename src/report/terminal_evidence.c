@@ -45,6 +45,30 @@ static bl_table *predictions_of(const bl_tree *tree, bl_error *err) {
     return rows;
 }
 
+/* Which layers to look at first: those whose MLPs add most, by magnitude. */
+static void put_first_layers(bl_page *page, const bl_tree *layers) {
+    enum { FIRST = 5 };
+    size_t n = json_array_size(layers), shown[FIRST];
+    for (size_t k = 0; k < FIRST && k < n; k++) {
+        size_t best = n;
+        for (size_t i = 0; i < n; i++) {
+            bool taken = false;
+            for (size_t j = 0; j < k; j++) taken = taken || shown[j] == i;
+            double value = fabs(bl_tree_real(json_array_get(layers, i), "mlp"));
+            if (!taken && (best == n || value > fabs(bl_tree_real(json_array_get(layers, best), "mlp"))))
+                best = i;
+        }
+        const bl_tree *layer = json_array_get(layers, best);
+        double r2 = bl_tree_real(layer, "r2");
+        shown[k] = best;
+        bl_page_print(page, k ? ", %zu (%+.3g" : "MLPs that add most: layer %zu (%+.3g", best,
+                      bl_tree_real(layer, "mlp"));
+        if (isfinite(r2)) bl_page_print(page, "; R\xC2\xB2 %.2f", r2);
+        bl_page_text(page, ")");
+    }
+    if (n) bl_page_newline(page);
+}
+
 char *bl_explain_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {
     bl_page page = bl_page_new(terminal);
     put_heading(&page, tree);
@@ -59,6 +83,7 @@ char *bl_explain_table(const bl_tree *tree, const bl_terminal *terminal, bl_erro
     if (bl_tree_real(tree, "scale") != 1)
         bl_page_print(&page, "; the final norm's scale %.4g is frozen", bl_tree_real(tree, "scale"));
     bl_page_newline(&page);
+    put_first_layers(&page, json_object_get(tree, "layers"));
     bl_page_newline(&page);
     char *parts = with_table(&page, bl_explain_rows(tree, err), terminal, err);
     if (!parts) return NULL;

@@ -53,6 +53,26 @@ static void put_mlp(bl_builder *b, bl_tree *root, const bl_model *model, const i
 }
 
 /* bl_put_subject with the keys that explain has between "layer" and "token". */
+/* "layers": of a model of several, what each adds to the logit, and the R² of its surrogate; the parts are
+ * the embedding, then heads and MLP of each layer. */
+static void put_layers(bl_builder *b, bl_tree *root, const bl_model *model, const bl_account *account) {
+    const bl_config *c = bl_model_config(model);
+    const bl_surrogate *s = bl_model_surrogate(model);
+    if (c->n_layer < 2) return;
+    bl_tree *layers = bl_put_array(b, root, "layers");
+    for (size_t i = 0; i < c->n_layer; i++) {
+        const bl_account_part *part = account->parts + 1 + i * (c->n_head + 1);
+        const bl_surrogate_layer *l = s ? bl_surrogate_of(s, i, NULL) : NULL;
+        double heads = 0;
+        for (size_t h = 0; h < c->n_head; h++) heads += part[h].value;
+        bl_tree *out = bl_put_object(b, layers, NULL);
+        bl_put_count(b, out, "layer", i);
+        bl_put_real(b, out, "heads", heads);
+        bl_put_real(b, out, "mlp", part[c->n_head].value);
+        if (l) bl_put_real(b, out, "r2", l->r2);
+    }
+}
+
 bl_tree *bl_explain_tree(const bl_question *question, const char *text, const int32_t *ids,
                          const bl_account *account, bl_error *err) {
     bl_builder b = {err, false};
@@ -75,6 +95,7 @@ bl_tree *bl_explain_tree(const bl_question *question, const char *text, const in
         for (size_t j = 0; j <= account->position; j++)
             bl_put_real(&b, row, NULL, account->parts[i].words[j]);
     }
+    put_layers(&b, root, question->model, account);
     put_mlp(&b, root, question->model, ids, account);
     bl_tree *predictions = bl_put_array(&b, root, "predictions");
     for (size_t i = 0; i < account->n_predictions; i++) {

@@ -75,6 +75,14 @@ def explain(model, common):
     two = result(what, "explain", *common, "--text", TEXT, "--token", "#40", "--minus", "#41,#42", "--layer", last(model), "--words")
     quality(one, what)
     largest = max(account(one, what), account(two, what))
+    if last(model) > 0:
+        values = {p["name"]: p["value"] for p in one["parts"]}
+        for layer in one["layers"]:
+            i = layer["layer"]
+            heads = sum(v for name, v in values.items() if name.startswith(f"layer {i} head"))
+            check(abs(layer["heads"] - heads) < 1e-6 * largest and layer["mlp"] == values[f"layer {i} mlp"] and "r2" in layer, f"{what}: layer {i}")
+        text = run("explain", *common, "--text", TEXT, "--token", "#40").stdout
+        check("MLPs that add most: layer" in text, f"{what}: the terminal does not name the layers")
     logits = {}
     for token in ("#40", "#41", "#42"):
         logits[token] = result(what, "explain", *common, "--text", TEXT, "--token", token, "--layer", 0)["logit"]
