@@ -187,17 +187,25 @@ bl_table *bl_image_trace_rows(const bl_tree *trace, bl_error *err) {
     return rows;
 }
 
-bl_table *bl_mask_rows(const bl_tree *mask, bl_error *err) {
+/* The two rows of one strength. */
+static void mask_rows(bl_table *rows, const bl_tree *mask) {
     static const char *const names[] = {"accuracy", "as_class"};
-    bl_table *rows = bl_table_new("measure,before,after,permuted mean,permuted sd", err);
     for (size_t i = 0; i < 2; i++) {
         const json_t *m = json_object_get(mask, names[i]), *p = json_object_get(m, "permuted");
+        bl_table_real(rows, bl_tree_real(mask, "strength"));
         bl_table_text(rows, i ? "other classes called this class" : "accuracy");
         bl_table_real(rows, bl_tree_real(m, "before"));
         bl_table_real(rows, bl_tree_real(m, "after"));
         bl_table_real(rows, bl_tree_real(p, "mean"));
         bl_table_real(rows, bl_tree_real(p, "sd"));
     }
+}
+
+bl_table *bl_mask_rows(const bl_tree *mask, bl_error *err) {
+    bl_table *rows = bl_table_new("strength,measure,before,after,permuted mean,permuted sd", err);
+    const json_t *curve = json_object_get(mask, "curve");
+    for (size_t i = 0; i < json_array_size(curve); i++) mask_rows(rows, json_array_get(curve, i));
+    if (!curve) mask_rows(rows, mask);
     return rows;
 }
 

@@ -112,6 +112,13 @@ for name, space in (("mask", "embed"), ("mask-pixel", "pixel")):
         if abs(w["mean"] - g["mean"]) > 5 * math.hypot(w["sd"], g["sd"]) / math.sqrt(200) + 1e-9:
             print(f"FAIL {name}.{key}.permuted: {g} for {w}")
             failures += 1
+curve = run("mask", model, "--class", "5", "--images", sample, "--per-class", "3", "--permutations", "5", "--strength", "0.15,0.05,0.6")
+one = run("mask", model, "--class", "5", "--images", sample, "--per-class", "3", "--permutations", "5", "--strength", "0.6")
+compare(curve["accuracy"], curve["curve"][0]["accuracy"], "mask curve", 1)
+compare([curve["curve"][2]["strength"], curve["curve"][2]["as_class"]], [0.6, one["as_class"]], "mask curve", 1)
+if [round(c["strength"], 6) for c in curve["curve"]] != [0.15, 0.05, 0.6] or "curve" in one:
+    print("FAIL mask: the curve has other strengths", curve["curve"])
+    failures += 1
 # two copies of a shape: images and labels as single files, IDX and npy
 for images, labels in (("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"), ("images.npy", "labels.npy")):
     got = run("eval", model, "--images", f"{sample}/{images}", "--labels", f"{sample}/{labels}")

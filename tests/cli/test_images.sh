@@ -43,6 +43,8 @@ expect 2 "image model" tokenize "$model" --text x
 expect 2 "modular" fourier "$model"
 expect 2 "no image 64" explain "$model" --images "$sample" --image 64
 expect 2 "eigenvectors then, more than" mask "$model" --class 5 --images "$sample" --per-class 7
+expect 2 "numbers above 0" mask "$model" --class 5 --images "$sample" --per-class 3 --strength 0.1,x
+expect 2 "numbers above 0" mask "$model" --class 5 --images "$sample" --strength 0
 expect 2 "is made from one of" mask "$model" --class 5 --images "$sample" --eigs 0
 broken "c['labels'] = ['a']"; expect 2 "labels" eval "$folder/m" --images "$sample"
 broken "c['input_shape'] = [1, 2, 3]"; expect 2 "input_shape" eval "$folder/m" --images "$sample"
