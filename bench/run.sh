@@ -27,3 +27,4 @@ if [ ! -r "$build/bench/smollm2.gguf" ]; then
     rm -rf "$build/bench/smollm2"
 fi
 BUILD=$build BENCH_PYTHON=$python "$python" bench/run.py "$@"
+[ $# -gt 0 ] || BUILD=$build "$python" bench/dictionary.py
