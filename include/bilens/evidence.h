@@ -106,6 +106,11 @@ typedef struct bl_matter_options {
  * [bl_ablate_tree, …]}. Reads the corpus's first stories once. Errors as those of the three. */
 BL_API bl_tree *bl_matter_tree(const bl_question *question, bl_corpus *corpus,
                                const bl_matter_options *options, bl_error *err);
+/** Puts "probability" and "rank" of the direction's token, and "total" = u . MLP(x), beside every input of a
+ * scan's tree: what the model says where an eigenvector is excited. Nothing without a token. `n_vectors` as
+ * bl_scan_run had it. */
+BL_API bool bl_scan_add_told(bl_tree *tree, const bl_question *question, const bl_scan *scan,
+                             size_t n_vectors, bl_error *err);
 /** Puts it into a report under "evidence"; takes it. */
 BL_API bool bl_report_add_evidence(bl_tree *report, bl_tree *evidence, bl_error *err);
 

@@ -15,7 +15,7 @@
 #ifndef BILENS_EXPLAIN_H
 #define BILENS_EXPLAIN_H
 
-#include <bilens/model.h>
+#include <bilens/scan.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -82,6 +82,18 @@ typedef struct bl_account {
 BL_API bool bl_account_of(const bl_model *model, const int32_t *ids, size_t n,
                           const bl_explain_options *options, bl_account *out, bl_error *err);
 BL_API void bl_account_free(bl_account *account);
+
+/** What the model says at an input of an eigenvector. */
+typedef struct bl_told {
+    double probability; /**< of the token, as what comes next */
+    size_t rank;        /**< 1 = most probable; equal logits: lower id */
+    double total;       /**< u . MLP(x), of all eigenvectors together */
+} bl_told;
+
+/** out [n] of the inputs `matches` [n] that a scan found for direction u [d] of `layer`, whose token is
+ * `token`. BL_ERR_USAGE for a token that does not exist. */
+BL_API bool bl_told_of(const bl_model *model, size_t layer, const float *u, int32_t token,
+                       const bl_match *matches, size_t n, bl_told *out, bl_error *err);
 
 #ifdef __cplusplus
 }

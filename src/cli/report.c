@@ -71,6 +71,10 @@ static bl_tree *analyse(common *c, report_options *o, bl_eigen **eigen, bl_error
     if (info) spectrum = bl_eigen_tree(&subject, *eigen, d->eigs.items, d->eigs.n, err);
     spectrum = add_basis(spectrum, model, *eigen, o->basis, err);
     if (spectrum) found = bl_scan_tree(&subject, *eigen, scan, d->eigs.items, d->eigs.n, err);
+    if (found && !bl_scan_add_told(found, &subject, scan, d->eigs.n, err)) {
+        bl_tree_free(found);
+        found = NULL;
+    }
     static const char *const embedded[] = {"stories.txt (comes with bilens)"};
     bool named = o->corpora.files.n > 0;
     if (found)

@@ -135,6 +135,17 @@ static void put_words(bl_buffer *out, const bl_doc_match *match) {
     }
 }
 
+/* What the model says there: the token's probability and rank, and what all eigenvectors together say. */
+static void put_told(bl_buffer *out, const bl_doc_match *match) {
+    char p[BL_NUMBER_SIZE], total[BL_NUMBER_SIZE];
+    if (match->rank == 0) return;
+    bl_number(p, match->probability, match->probability >= 0.01 ? 2 : bl_decimals(match->probability),
+              BL_MINUS);
+    bl_number(total, match->total, 2, BL_MINUS);
+    bl_buffer_print(out, "<span>p %s, rank %lld</span><span>u\xC2\xB7MLP %s</span>", p,
+                    (long long)match->rank, total);
+}
+
 /* The inputs of one end: those of negative similarity, or the others. */
 static void put_list(bl_buffer *out, const bl_doc_hits *hits, bool negative) {
     bl_buffer_text(out, "<ol class=\"inputs\">\n");
@@ -144,10 +155,10 @@ static void put_list(bl_buffer *out, const bl_doc_hits *hits, bool negative) {
         char text[BL_NUMBER_SIZE];
         double size = fabs(match->activation);
         bl_number(text, match->activation, size >= 0.1 ? 2 : bl_decimals(size), BL_MINUS);
-        bl_buffer_print(
-            out,
-            "<li><div class=\"act\"><b>%s</b><span>story %zu, position %zu</span></div><p class=\"words\">",
-            text, match->story, match->position);
+        bl_buffer_print(out, "<li><div class=\"act\"><b>%s</b><span>story %zu, position %zu</span>", text,
+                        match->story, match->position);
+        put_told(out, match);
+        bl_buffer_text(out, "</div><p class=\"words\">");
         put_words(out, match);
         bl_buffer_text(out, "</p></li>\n");
     }

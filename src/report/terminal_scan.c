@@ -62,6 +62,15 @@ static void print_strongest(bl_page *page, const bl_doc_match *match) {
     }
 }
 
+/* What the model says there. */
+static void print_told(bl_page *page, const bl_doc_match *match) {
+    char text[96];
+    snprintf(text, sizeof text, "(p %.3g, rank %lld, u.MLP %.2f)", match->probability, (long long)match->rank,
+             match->total);
+    if (!bl_page_room(page, strlen(text) + 1)) bl_page_text(page, " ");
+    bl_page_text(page, text);
+}
+
 static void print_match(bl_page *page, const bl_doc_match *match) {
     char number[BL_NUMBER_SIZE];
     bl_page_print(page, "Activation: %s | ", activation_text(number, match->activation));
@@ -82,6 +91,7 @@ static void print_match(bl_page *page, const bl_doc_match *match) {
         bl_page_print(page, "(constant %s%s)", match->bias < 0 ? "" : "+", share);
     }
     if (page->colour == BL_COLOUR_NONE) print_strongest(page, match);
+    if (match->rank) print_told(page, match);
     page->indent = 0;
     bl_page_newline(page);
 }

@@ -68,8 +68,10 @@ typedef struct bl_doc_match {
     const double *contributions; /* [position + 1] */
     const char *const *tokens;   /* [position + 1] */
     size_t n_next;
-    const char *const *next; /* [n_next <= 3] */
-    double largest;          /* |contribution|: the end of its colour scale */
+    const char *const *next;   /* [n_next <= 3] */
+    double largest;            /* |contribution|: the end of its colour scale */
+    int64_t rank;              /* of the direction's token as what comes next; 0: not said */
+    double probability, total; /* the token's; u . MLP(x) */
 } bl_doc_match;
 
 typedef struct bl_doc_hits {

@@ -1,6 +1,7 @@
 /* scan: {"model", "layer", "token", "minus", "stories", "positions", "vectors": [{"index", "eigenvalue",
  * "matches": [{"story", "position", "token", "activation", "similarity", "contributions": [position+1],
- * "tokens": [position+1], "next": [<= 3]}]}]}, optionally "bias" and, of a vector, "group": [first, last]. */
+ * "tokens": [position+1], "next": [<= 3]}]}]}, optionally "bias" and "probability", "rank", "total" (of a
+ * report: what the model says there) and, of a vector, "group": [first, last]. */
 #include "result/document_parts.h"
 #include <math.h>
 #include <string.h>
@@ -8,6 +9,17 @@
 #define MAX_POSITION (1 << 24)
 #define MAX_COUNT INT64_MAX
 #define MAX_LIST 1000000
+
+/* What the model says there, in a report. */
+static bool read_told(bl_reader *reader, const json_t *json, bl_doc_match *match) {
+    json_int_t rank;
+    if (!bl_reader_integer(reader, json, "rank", 1, MAX_COUNT, &rank) ||
+        !bl_reader_number(reader, json, "probability", &match->probability) ||
+        !bl_reader_number(reader, json, "total", &match->total))
+        return false;
+    match->rank = rank;
+    return true;
+}
 
 static bool read_match(bl_reader *reader, const json_t *json, uint64_t stories, bl_doc_match *match) {
     json_int_t story, position;
@@ -35,6 +47,7 @@ static bool read_match(bl_reader *reader, const json_t *json, uint64_t stories, 
     if (strcmp(token, match->tokens[match->position]) != 0)
         return bl_reader_fail(reader, "token: not the last one of tokens");
     if (json_object_get(json, "bias") && !bl_reader_number(reader, json, "bias", &match->bias)) return false;
+    if (json_object_get(json, "rank") && !read_told(reader, json, match)) return false;
     for (size_t i = 0; i < n_contributions; i++)
         match->largest = fmax(match->largest, fabs(match->contributions[i]));
     return true;

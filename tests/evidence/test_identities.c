@@ -390,12 +390,57 @@ static void refusals(void **state) {
     free(u);
 }
 
+/* What is told of a scan's inputs is what the account of the same place says. */
+static void told_equals_account(void **state) {
+    (void)state;
+    static const char *const models[] = {"plain", "norm", "bias"};
+    for (size_t m = 0; m < 3; m++) {
+        bl_model *model = support_model(models[m]);
+        bl_error err = {0};
+        bl_basis basis = bl_model_basis_out(model);
+        const char *stories = TEST_DATA "/models/stories.txt";
+        const bl_direction direction = {.token = "swim", .minus_all = true};
+        size_t layer = bl_model_config(model)->n_layer - 1;
+        const long index = -1;
+        float *u = calloc(bl_model_config(model)->d_model, sizeof *u);
+        assert_true(bl_direction_vector(&direction, &basis, u, &err));
+        int32_t token = (int32_t)bl_basis_find(&basis, "swim", &err);
+        bl_eigen *eigen = bl_eigen_new(model, layer, u, 1, &err);
+        bl_corpus *c = bl_corpus_open(&stories, 1, &err);
+        bl_scan_options options = {.top = 3};
+        bl_scan *scan = bl_scan_run(model, eigen, &index, 1, c, &options, &err);
+        assert_non_null(scan);
+        bl_match matches[3];
+        bl_told told[3];
+        for (size_t i = 0; i < 3; i++) matches[i] = bl_scan_match(scan, 0, i);
+        assert_true(bl_told_of(model, layer, u, token, matches, 3, told, &err));
+        for (size_t i = 0; i < 3; i++) {
+            bl_account account;
+            bl_explain_options at = {
+                .u = u, .token = token, .layer = layer, .position = matches[i].position, .most = 1};
+            assert_true(bl_account_of(model, matches[i].ids, matches[i].position + 1, &at, &account, &err));
+            assert_near(told[i].probability, account.probability, 1e-5, account.probability);
+            assert_int_equal(told[i].rank, account.rank);
+            assert_near(told[i].total * account.scale, account.total, 1e-4, fmax(fabs(account.total), 0.1));
+            bl_account_free(&account);
+        }
+        assert_false(bl_told_of(model, layer, u, -1, matches, 3, told, &err));
+        assert_error(err, BL_ERR_USAGE, "token -1 does not exist");
+        bl_scan_free(scan);
+        bl_corpus_free(c);
+        bl_eigen_free(eigen);
+        free(u);
+        bl_model_free(model);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(account_is_exact),    cmocka_unit_test(rank_n_is_the_model),
         cmocka_unit_test(ablating_everything), cmocka_unit_test(pairs_are_the_form),
         cmocka_unit_test(hosvd_is_the_norm),   cmocka_unit_test(diff_with_itself),
         cmocka_unit_test(chance_is_uniform),   cmocka_unit_test(chance_by_hand),
-        cmocka_unit_test(rise_of_a_logit),     cmocka_unit_test(refusals)};
+        cmocka_unit_test(rise_of_a_logit),     cmocka_unit_test(refusals),
+        cmocka_unit_test(told_equals_account)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
