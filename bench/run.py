@@ -178,6 +178,21 @@ def bench_atlas(args, model):
                      ratio=statistics.median(shares), low=min(shares), high=max(shares), target="0.75", bilens_mb=None, peer_mb=None, note="", flops=2 * J * stories * tokens * d))
 
 
+def bench_evidence(args, model, paths):
+    """truncate, ablate, hosvd, diff beside the slow reference (bench/evidence.py). The peer takes some ten minutes of both cores for a few stories."""
+    reference = os.path.join(top, "..", "shared", "reference")
+    if not os.path.exists(os.path.join(reference, "evidence.py")):
+        print("  no reference for evidence here: ../shared/reference/evidence.py", flush=True)
+        return
+    table, stories = os.path.join(work, "evidence.csv"), 4
+    run(python, os.path.join(here, "evidence.py"), reference, model, paths[args.peer_stories], "--stories", stories, "--bilens", bilens, "--python", python, "--csv", table)
+    wanted = {"truncate": "20", "ablate": "10", "hosvd": "3", "diff": "3"}
+    for row in csv.DictReader(open(table, newline="")):
+        name = f"{row['verb']}, {stories} stories" if row["verb"] in ("truncate", "ablate") else row["verb"]
+        add(f"{name}, beside the slow reference", [float(row["bilens"])], [float(row["pytorch"]) * int(row["runs"])], wanted[row["verb"]], float(row["peak_mb"]),
+            float(row["pytorch_mb"]), "whole commands; of ablate the peer's one ablation times 41")
+
+
 def bench_report(args, model, paths):
     seconds, mb = [], 0
     for _ in range(min(3, args.repetitions)):
@@ -311,6 +326,8 @@ def main():
             bench_atlas(args, model)
         if "scan" in only:
             bench_scan(args, model, paths, ids)
+        if "evidence" in only:
+            bench_evidence(args, model, paths)
         if "report" in only:
             bench_report(args, model, paths)
         if "precision" in only:
