@@ -89,13 +89,14 @@ long bl_quota_processors(const char *root) {
     return least;
 }
 
-/* OpenBLAS reserves address space per thread, and waits for ever where it gets none. */
-#define FIRST_MB 300
-#define THREAD_MB 170
+/* OpenBLAS reserves address space per thread, and waits for ever where it gets none: two buffers of 128 MB per
+ * thread that calls it; the C library's heap and the stack of a further thread come on top. */
+#define FIRST_MB 470
+#define THREAD_MB 330
 
 long bl_threads_in(uint64_t address_space) {
     uint64_t mb = address_space >> 20;
-    return mb < FIRST_MB + THREAD_MB ? 0 : (long)((mb - FIRST_MB) / THREAD_MB);
+    return mb < FIRST_MB ? 0 : 1 + (long)((mb - FIRST_MB) / THREAD_MB);
 }
 
 static void *wait_for(void *lock) {

@@ -248,7 +248,7 @@ def contexts():
 
     for name, args in {**verbs("long"), **more}.items():
         if not ("image" in name or name in ("mask", "fourier")):
-            expect(run(*args, before=None if sanitized else limit), (0,), "", name, "n_ctx 2^20")
+            expect(run(*args, env={"OMP_NUM_THREADS": "10"}, before=None if sanitized else limit), (0,), "", name, "n_ctx 2^20")
 
 
 def environments():
