@@ -109,7 +109,7 @@
         )),
         (this.all = h(
           "div",
-          { class: "scroll", tabindex: 0, role: "region", "aria-label": "Directions" },
+          { class: "scroll", tabindex: 0, role: "group", "aria-label": "Directions" },
           h("table", { class: "list" }, h("thead", {}, this.heads), this.body)
         )),
         h("div", { class: "after" }, this.status, this.more)

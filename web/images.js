@@ -89,7 +89,7 @@
           "Each row is an output class less the mean of all: the eigenvectors that speak most for it, then those that speak most against it. " +
             "Blue and red are the two ends of one axis: a picture and its negative mean the same. The number is the eigenvalue."
         ),
-        h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Gallery" }, h("table", { class: "gallery" }, h("tbody", {}, classes.map(row))))
+        h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Gallery" }, h("table", { class: "gallery" }, h("tbody", {}, classes.map(row))))
       ];
     }
   }

@@ -100,7 +100,7 @@
       );
     return h(
       "div",
-      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Contributions by word and head" },
+      { class: "scroll", tabindex: 0, role: "group", "aria-label": "Contributions by word and head" },
       h(
         "table",
         { class: "heads" },

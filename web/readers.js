@@ -18,7 +18,7 @@
   const table = (label, heads, rows) =>
     h(
       "div",
-      { class: "scroll", tabindex: 0, role: "region", "aria-label": label },
+      { class: "scroll", tabindex: 0, role: "group", "aria-label": label },
       h("table", { class: "list" }, h("thead", {}, h("tr", {}, heads.map(([name, type, title]) => h("th", { scope: "col", class: type, title }, name)))), h("tbody", {}, rows))
     );
 
@@ -92,8 +92,8 @@
       table: h(
         "div",
         { class: "columns" },
-        h("section", {}, h("h2", {}, "Most alike"), table("Most alike", [["Token"], ["Cosine", "v"], [""]], top.map(row))),
-        h("section", {}, h("h2", {}, "Most opposed"), table("Most opposed", [["Token"], ["Cosine", "v"], [""]], bottom.map(row)))
+        h("section", {}, h("h2", {}, "Most alike"), table("Most alike", [["Token"], ["Cosine", "v"], ["Beside it"]], top.map(row))),
+        h("section", {}, h("h2", {}, "Most opposed"), table("Most opposed", [["Token"], ["Cosine", "v"], ["Beside it"]], bottom.map(row)))
       ),
       status: ""
     };

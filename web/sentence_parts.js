@@ -66,7 +66,7 @@
     const cell = (text, tone) => h("td", { class: "v" + (tone ? " " + tone : "") }, text);
     return h(
       "div",
-      { class: "scroll", tabindex: 0, role: "region", "aria-label": "What it excites" },
+      { class: "scroll", tabindex: 0, role: "group", "aria-label": "What it excites" },
       h(
         "table",
         { class: "excited" },

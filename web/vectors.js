@@ -74,7 +74,7 @@
     );
     return h(
       "div",
-      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Virtual tokens" },
+      { class: "scroll", tabindex: 0, role: "group", "aria-label": "Virtual tokens" },
       h(
         "table",
         { class: "vt" },
@@ -84,7 +84,7 @@
           h(
             "tr",
             {},
-            h("th"),
+            h("td"),
             sources.map(([name]) => [
               h("th", { class: "t", scope: "col" }, heading(name)),
               h("th", { class: "v", scope: "col" }, valueHeading(name))
@@ -120,8 +120,8 @@
       { class: "bars" },
       several.map(([name, source]) =>
         h(
-          "section",
-          { class: "source", "aria-label": heading(name) },
+          "div",
+          { class: "source", role: "group", "aria-label": heading(name) },
           h("h4", {}, heading(name)),
           h(
             "ol",

@@ -64,6 +64,26 @@ typedef struct bl_excite_question {
  * "excited": [{"direction", "index", "eigenvalue", "similarity", "activation"}]}. */
 BL_API bl_tree *bl_excite_tree(const bl_model *model, const bl_excite_question *question, bl_error *err);
 
+/** Many directions at once. */
+typedef struct bl_rank_question {
+    const bl_model *model;
+    size_t layer;
+    const char *source;       /**< where they come from, for the result */
+    const float *u;           /**< [F, d] */
+    size_t F;                 /**< at least 1 */
+    const char *const *names; /**< [F], or NULL */
+    uint64_t seed;            /**< of the null draw */
+    size_t limit;             /**< rows in the result; 0 = all */
+    bl_progress progress;     /**< phases "preparing", "decomposing" */
+} bl_rank_question;
+
+/** How far each direction's spectrum stands out from a null draw's (docs/specification.md, 4): {"model",
+ * "layer", "source", "total", "directions": [{"row", "name", "excess", "largest", "highest", "lowest",
+ * "effective_rank", "null_largest"}]}, the largest "excess" = largest / null_largest first. Free with
+ * bl_tree_free. */
+BL_API bl_tree *bl_rank_tree(const bl_rank_question *question, bl_error *err);
+BL_API bl_table *bl_rank_rows(const bl_tree *tree, bl_error *err);
+
 /** Results as tables, for CSV: a model's tensors; every virtual token of an eigen result (vector, eigenvalue,
  * source, side, rank, token, value, group); every contribution of a scan's matches. The tree is checked
  * first: BL_ERR_INPUT names the key that is wrong. Free with bl_table_free. */

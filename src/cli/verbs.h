@@ -30,6 +30,7 @@
     X(hosvd) \
     X(diff) \
     X(similar) \
+    X(rank) \
     X(surrogate) \
     X(features) \
     X(dictionary) \

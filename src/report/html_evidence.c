@@ -31,7 +31,7 @@ static void put_cell(bl_buffer *out, double value, int decimals) {
 static void put_chance(bl_buffer *out, const json_t *null) {
     const json_t *place;
     size_t i;
-    bl_buffer_print(out, "<h3>More than chance?</h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+    bl_buffer_print(out, "<h3>More than chance?</h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" "
                          "aria-label=\"Beside chance\"><table class=\"judged\"><thead><tr><th scope=\"col\">"
                          "Eigenvector</th><th scope=\"col\" class=\"v\">\xCE\xBB</th><th scope=\"col\" "
                          "class=\"v\">times chance</th><th scope=\"col\" class=\"v\">p</th><th scope=\"col\" "

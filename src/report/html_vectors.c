@@ -44,8 +44,8 @@ void bl_html_sources(bl_buffer *out, const bl_doc_source *sources, size_t n, dou
         tops = max_size(tops, sources[i].n_top);
         bottoms = max_size(bottoms, sources[i].n_bottom);
     }
-    bl_buffer_text(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Virtual "
-                        "tokens\"><table class=\"vt\"><thead><tr><th></th>");
+    bl_buffer_text(out, "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Virtual "
+                        "tokens\"><table class=\"vt\"><thead><tr><td></td>");
     for (size_t i = 0; i < n; i++) {
         bl_buffer_text(out, "<th class=\"t\" scope=\"col\">");
         put_heading(out, sources[i].name, false);

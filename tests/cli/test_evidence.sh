@@ -79,6 +79,23 @@ grep -q 'Does it matter?' "$dir/bare/index.html" && fail "--no-evidence has a se
 "$BILENS" report "$models/plain" --corpus - --token '#7' -o "$dir/stdin" < "$corpus" > /dev/null 2> "$dir/err" || fail "report of standard input"
 grep -q 'cannot be read twice' "$dir/err" || fail "standard input: no word about the evidence"
 
+# many directions: one row is that direction, the order is that of excess, a row of zeros comes last
+"$BILENS" export "$models/plain" --tensors w_u -o "$dir/w_u.npy" --quiet > /dev/null || fail "export"
+"$BILENS" eigen "$models/plain" --direction "@$dir/w_u.npy:3" --eigs -1,0 --quiet --format json > "$dir/row.json" || fail "one row"
+gives rank "$models/plain" --directions "$dir/w_u.npy" --limit 5
+"$BILENS" rank "$models/plain" --directions "$dir/w_u.npy" --quiet --format json | python3 -c '
+import json, sys
+ranked, row = json.load(sys.stdin)["directions"], json.load(open(sys.argv[1]))
+excess = [r["excess"] for r in ranked]
+assert sorted(r["row"] for r in ranked) == list(range(len(ranked))) and excess == sorted(excess, reverse=True)
+third = next(r for r in ranked if r["row"] == 3)
+assert abs(third["highest"] - row["eigenvalues"][-1]) < 1e-5 and abs(third["lowest"] - row["eigenvalues"][0]) < 1e-5
+' "$dir/row.json" || fail "rank"
+printf 'one name\n' > "$dir/names"
+refuses 'one name per line' rank "$models/plain" --directions "$dir/w_u.npy" --names "$dir/names"
+refuses 'directions' rank "$models/plain"
+refuses 'no-such' rank "$models/plain" --directions "$dir/no-such.npy"
+
 m=$models/plain
 refuses 'token' explain "$m" --text 'the'
 refuses 'text' explain "$m" --token '#7'
