@@ -68,7 +68,7 @@ static bool is_among(const char *text, const char *const *list) {
 
 /* Whether the ranks share the work of this command line. */
 static bool shares_work(int argc, char **argv) {
-    static const char *const sharing[] = {"atlas", "report", "scan", "train", NULL},
+    static const char *const sharing[] = {"atlas", "features", "report", "scan", "train", NULL},
                              *const alone[] = {"--help", "-h", "--from", "--neighbours", NULL};
     for (int i = 2; i < argc && strcmp(argv[1], "features") == 0; i++)
         if (strcmp(argv[i], "--all") == 0) return true;
@@ -87,10 +87,9 @@ bool ranks_idle(int argc, char **argv) {
     if (!ranks_started() || shares_work(argc, argv)) return false;
     if (number("OMPI_COMM_WORLD_RANK") > 0) return true;
     if (argc > 1 && argv[1][0] != '-')
-        fprintf(
-            stderr,
-            "bilens: rank 0 works alone: only atlas, dictionary train, report, scan and train share their "
-            "work over ranks\n");
+        fprintf(stderr,
+                "bilens: rank 0 works alone: only atlas, dictionary train, features, report, scan and train "
+                "share their work over ranks\n");
     return false;
 }
 
