@@ -12,7 +12,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static bl_server *server;
 static char answer[1 << 20];
 
-static void stop(void) { bl_server_free(server); }
+static bl_model *model;
+static bl_corpus *corpus;
+
+static void stop(void) {
+    bl_server_free(server);
+    bl_model_free(model);
+    bl_corpus_free(corpus);
+}
 
 /* Sends, ends the sending side, reads to the end; bytes read. */
 static size_t exchange(const void *data, size_t size) {
@@ -41,7 +48,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bl_error err = {0};
     if (!server) {
         bl_set_threads(1);
-        server = bl_server_new(fuzz_model(), fuzz_stories(), NULL, &err);
+        model = fuzz_model();
+        corpus = fuzz_stories();
+        server = bl_server_new(model, corpus, NULL, &err);
         if (!server) abort();
         atexit(stop);
     }
