@@ -375,11 +375,8 @@ bl_tree *bl_scan_tree(const bl_question *subject, const bl_eigen *eigen, const b
 }
 
 void bl_put_made_by(bl_builder *b, bl_tree *root) {
-    char blas[200];
-    int threads = bl_threads();
-    snprintf(blas, sizeof blas, "%.150s, %d thread%s", bl_blas_name(), threads, threads == 1 ? "" : "s");
     bl_put_text(b, root, "version", bl_version());
-    bl_put_text(b, root, "blas", blas);
+    bl_put_text(b, root, "blas", bl_blas_name()); /* threads and ranks change no byte of a result */
 }
 
 bl_tree *bl_report_tree(const bl_tree *info, const bl_tree *eigen, const bl_tree *scan,
