@@ -56,6 +56,18 @@ static void put_what(bl_buffer *out, const bl_doc *doc) {
     bl_buffer_text(out, doc->eigen->subject.vector ? "direction" : "token");
 }
 
+static void put_lede(bl_buffer *out, const bl_doc *doc) {
+    bl_buffer_text(
+        out, doc->eigen->subject.surrogate
+                 ? "This layer has an activation function. The best quadratic form stands for it"
+                 : "A bilinear layer multiplies two linear views of its input. Along one direction of its "
+                   "output it is therefore a quadratic form");
+}
+
+static void put_fitted(bl_buffer *out, const bl_doc *doc) {
+    bl_buffer_text(out, doc->eigen->subject.surrogate ? " and a fit" : " alone");
+}
+
 static void put_token(bl_buffer *out, const bl_doc *doc) { bl_html_token(out, doc->eigen->subject.token); }
 
 static void put_heading(bl_buffer *out, const bl_doc *doc) {
@@ -302,7 +314,9 @@ static const struct {
               {"to-evidence", put_to_evidence},
               {"model", bl_html_model},
               {"footer", put_footer},
-              {"what", put_what}};
+              {"what", put_what},
+              {"lede", put_lede},
+              {"fitted", put_fitted}};
 
 char *bl_html_page(const bl_doc *doc, bl_error *err) {
     bl_buffer out = {0};
