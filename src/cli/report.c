@@ -10,6 +10,7 @@
 
 #define HEAD_PAIRS ((size_t)8) /* shown at each end */
 #define REPORT_LIMIT ((size_t)256 << 20)
+#define EVIDENCE_UP_TO 30000000u /* parameters: minutes beyond, unless asked for */
 
 typedef struct report_options {
     direction_options direction;
@@ -25,6 +26,14 @@ static bool add_evidence(const common *c, report_options *o, const bl_question *
                          bl_error *err) {
     const index_list *eigs = &o->direction.eigs;
     long ends[2];
+    uint64_t parameters = bl_model_parameters(subject->model);
+    if (!o->evidence_stories && parameters > EVIDENCE_UP_TO) {
+        note(c,
+             "bilens: report: no section on evidence: a model of %.0f million parameters takes minutes; "
+             "--evidence-stories 4 measures it on four stories",
+             (double)parameters / 1e6);
+        return true;
+    }
     bl_matter_options options = {.eigs = eigs->items,
                                  .n_eigs = eigs->n,
                                  .ablated = ends,
@@ -145,7 +154,8 @@ static int run(int argc, char **argv, const verb *self) {
          "of a model with bilinear attention, whose heads are shown, too: how many "
          "positions the query stands behind its key (default 1)"},
         {"evidence-stories", OPTION_COUNT, &o.evidence_stories, "N",
-         "measure on the corpus's first N stories whether it matters (default 48)"},
+         "measure on the corpus's first N stories whether it matters (default 48, fewer for larger models, "
+         "none beyond 30 million parameters)"},
         {"no-evidence", OPTION_FLAG, &o.no_evidence, NULL, "do not measure whether it matters (faster)"},
         {"from", OPTION_TEXT, &o.from, "FILE", "render this report.json again: no model, no corpus needed"},
         SURROGATE_OPTION(c),

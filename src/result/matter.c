@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 enum { STORIES = 48, CONTROLS = 5, DRAWS = 99 };
+#define STORIES_UP_TO 4000000u /* parameters */
+#define STORIES_LEAST ((size_t)16)
 
 typedef struct matter {
     const bl_question *question;
@@ -98,12 +100,20 @@ static bl_tree *judge(const matter *m, bl_error *err) {
     return bl_tree_built(&b, root);
 }
 
+/* Fewer stories for larger models, so that the evidence costs about as much. */
+static size_t default_stories(const bl_model *model) {
+    uint64_t n = bl_model_parameters(model);
+    if (n <= STORIES_UP_TO) return STORIES;
+    size_t fewer = (size_t)((uint64_t)STORIES * STORIES_UP_TO / n);
+    return fewer < STORIES_LEAST ? STORIES_LEAST : fewer;
+}
+
 bl_tree *bl_matter_tree(const bl_question *question, bl_corpus *corpus, const bl_matter_options *options,
                         bl_error *err) {
     matter m = {.question = question, .o = *options};
     bl_tree *tree = NULL;
     bl_error_clear(err);
-    if (!m.o.stories) m.o.stories = STORIES;
+    if (!m.o.stories) m.o.stories = default_stories(question->model);
     if (!m.o.controls) m.o.controls = CONTROLS;
     if (!m.o.draws) m.o.draws = DRAWS;
     if (find_direction(&m, err) && keep_stories(&m, corpus, err)) tree = judge(&m, err);
