@@ -19,12 +19,17 @@ static bl_tree *hosvd_of(void *context, bl_error *err) {
     return tree;
 }
 
+static int check(const verb *self, void *context) {
+    const asked *a = context;
+    return a->k ? -1 : fail_usage(self, "-k: at least one output direction");
+}
+
 static int run(int argc, char **argv, const verb *self) {
     asked a = {.k = 8};
     const option table[] = {EVIDENCE_LAYER(a.e, "layer whose MLP is decomposed (default 0)"),
                             {"k", OPTION_COUNT, &a.k, "N", "output directions shown (default 8)"},
                             {0}};
-    static const verb_work work = {NULL, hosvd_of, evidence_free, {NULL, bl_hosvd_rows}};
+    static const verb_work work = {check, hosvd_of, evidence_free, {NULL, bl_hosvd_rows}};
     return verb_run(argc, argv, self, &a.e.c, table, &a, &work);
 }
 

@@ -341,7 +341,7 @@ static int run_study(int argc, char **argv, const verb *self) {
     if (ok && (!cells || !folders)) ok = bl_fail(&err, BL_ERR_MEMORY, "out of memory");
     bl_builder b = {&err, false};
     bl_tree *root = bl_put_object(&b, NULL, NULL), *list = bl_put_array(&b, root, "settings");
-    for (size_t i = 0; ok && i < n_noise * n_decay; i++) {
+    for (size_t i = 0; ok && cells && folders && i < n_noise * n_decay; i++) {
         for (size_t s = 0; ok && s < seeds; s++) {
             bl_image_train_options o;
             bl_image_train_result result;

@@ -177,7 +177,7 @@ static bool start(dictionary_run *r, bl_error *err) {
           *decoder = bl_dictionary_net_decoder(&r->net, r->net.weights);
     uint64_t *places = bl_alloc(F, sizeof *places, err);
     bool ok = bl_ranks_agree(&r->t.ranks, places != NULL, err);
-    if (ok) {
+    if (ok && places) {
         pick(r->o->seed, r->vectors.total, places, F);
         ok = bl_vectors_survey(&r->vectors, places, F, decoder, r->mean, &r->spread, &r->progress, err);
     }
