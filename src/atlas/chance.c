@@ -134,8 +134,8 @@ static bool write_calibration(bl_atlas *a, judging *g, bl_error *err) {
     sqlite3_stmt *s = bl_database_prepare(a->db, "INSERT INTO calibration VALUES (?, ?, ?, ?)", err);
     bool ok = s != NULL;
     for (size_t i = 0; ok && i < g->width; i++) {
-        size_t judged;
-        double distance;
+        size_t judged = 0;
+        double distance = 0;
         ok = calibrate(a, g, i, &judged, &distance, err);
         if (!ok) break;
         sqlite3_bind_int64(s, 1, i < a->K ? -(sqlite3_int64)i - 1 : (sqlite3_int64)(i - a->K));

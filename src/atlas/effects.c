@@ -61,7 +61,7 @@ static bool take_directions(bl_atlas_effects *x, bl_error *err) {
     for (size_t i = 0; ok && i < a->n_directions; i++) {
         ok = bl_direction_of_row(&basis, (size_t)a->directions[i], !a->options.raw,
                                  a->options.centre_unembedding, x->u + i * a->d, err);
-        if (ok && a->model->plan.layer_norm) centre(x->u + i * a->d, a->d);
+        if (ok && x->u && a->model->plan.layer_norm) centre(x->u + i * a->d, a->d);
     }
     free(mean);
     return ok;

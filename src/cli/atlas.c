@@ -60,6 +60,24 @@ static char *table_of(const bl_tree *tree, const bl_terminal *terminal, bl_error
     return NULL;
 }
 
+/* -1 to go on, else the exit status. */
+static int check_make(const verb *self, const common *c, const bl_atlas_options *o, const site_request *site,
+                      const char *from, const char *tokens_file) {
+    if (from && (!site->folder || c->output))
+        return fail_usage(self, "--from FILE goes with --site DIR, and without -o");
+    if ((site->no_spectra || site->sentences) && !site->folder)
+        return fail_usage(self, "--no-spectra and --sentences go with --site DIR");
+    if (!c->output && !from)
+        return fail_usage(self,
+                          site->folder
+                              ? "--site needs a finished atlas, --from FILE, or -o FILE to make one first"
+                              : "-o FILE is missing: where the database is to be written");
+    if (!o->pairs || !o->top || !o->virtual_tokens || !o->null_draws)
+        return fail_usage(self, "--pairs, --top, --virtual and --null-draws must be at least 1");
+    if (tokens_file && o->frequent) return fail_usage(self, "--tokens and --frequent exclude each other");
+    return -1;
+}
+
 static int make(int argc, char **argv, const verb *self) {
     common c = {0};
     corpus_options corpora = {0};
@@ -103,19 +121,7 @@ static int make(int argc, char **argv, const verb *self) {
     bl_corpus *corpus = NULL;
     bl_atlas_summary summary;
     bool ok = false;
-    if (from && (!site.folder || c.output))
-        status = fail_usage(self, "--from FILE goes with --site DIR, and without -o");
-    else if ((site.no_spectra || site.sentences) && !site.folder)
-        status = fail_usage(self, "--no-spectra and --sentences go with --site DIR");
-    else if (!c.output && !from)
-        status =
-            fail_usage(self, site.folder
-                                 ? "--site needs a finished atlas, --from FILE, or -o FILE to make one first"
-                                 : "-o FILE is missing: where the database is to be written");
-    else if (!o.pairs || !o.top || !o.virtual_tokens || !o.null_draws)
-        status = fail_usage(self, "--pairs, --top, --virtual and --null-draws must be at least 1");
-    else if (tokens_file && o.frequent)
-        status = fail_usage(self, "--tokens and --frequent exclude each other");
+    status = check_make(self, &c, &o, &site, from, tokens_file);
     if (status >= 0) goto done;
     if (from) {
         model = load_model(&c, &err);

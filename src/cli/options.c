@@ -35,7 +35,7 @@ int fail_usage(const verb *self, const char *format, ...) {
     char raw[2048], message[2048];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(raw, sizeof raw, format, arguments);
+    vsnprintf(raw, sizeof raw, format, arguments); /* NOLINT(clang-analyzer-valist.Uninitialized) */
     va_end(arguments);
     bl_escape(raw, message, sizeof message);
     fprintf(stderr, "bilens: %s: %s; see 'bilens %s --help'\n", self->name, message, self->name);
@@ -47,7 +47,7 @@ void note(const common *c, const char *format, ...) {
     va_list arguments;
     char raw[2048], message[2048];
     va_start(arguments, format);
-    vsnprintf(raw, sizeof raw, format, arguments);
+    vsnprintf(raw, sizeof raw, format, arguments); /* NOLINT(clang-analyzer-valist.Uninitialized) */
     va_end(arguments);
     bl_escape(raw, message, sizeof message);
     fprintf(stderr, "%s\n", message);

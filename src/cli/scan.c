@@ -26,7 +26,7 @@ static bl_tree *eigen_neighbours(const bl_model *model, direction_options *d, bl
     for (size_t j = 0; ok && j < d->eigs.n; j++) {
         const float *v = bl_eigen_vector(eigen, d->eigs.items[j]);
         ok = v || bl_fail(err, BL_ERR_NUMERIC, "eigenvector %ld was not computed", d->eigs.items[j]);
-        if (ok) memcpy(vectors + j * n, v, n * sizeof *v);
+        if (v && ok) memcpy(vectors + j * n, v, n * sizeof *v);
     }
     if (ok) found = bl_neighbours_find(model, vectors, d->eigs.n, n, corpus, o, err);
     if (found) {
@@ -44,8 +44,8 @@ static bl_tree *feature_neighbours(const bl_model *model, const nearness *near, 
                                    const bl_neighbours_options *o, bl_error *err) {
     size_t d = bl_model_config(model)->d_model, n = near->features.n;
     bl_dictionary *a = bl_dictionary_read(near->dictionary, d, err);
-    float *vectors = a ? calloc(n * d, sizeof *vectors) : NULL;
-    size_t *features = a ? calloc(n, sizeof *features) : NULL;
+    float *vectors = a && n ? calloc(n * d, sizeof *vectors) : NULL;
+    size_t *features = a && n ? calloc(n, sizeof *features) : NULL;
     bl_neighbours *found = NULL;
     bl_tree *tree = NULL;
     if (a && (!vectors || !features)) bl_fail(err, BL_ERR_MEMORY, "out of memory");

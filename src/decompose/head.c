@@ -135,14 +135,16 @@ bool bl_head_pairs(const bl_head *h, const float *u, size_t k, bl_token_pairs *o
 static void key_vector(const bl_head *h, const float *y, int query, size_t n, double *row) {
     map q = map_of(h, query), key = map_of(h, query + 1);
     size_t k = q.w.rows, d = q.w.cols;
-    float x[2 * BL_ROPE_MOST];
+    float x[2 * BL_ROPE_MOST] = {0};
     for (size_t i = 0; i < k; i++)
         x[i] = (bl_dot(q.w.data + i * q.w.stride, y, d) + (q.bias ? q.bias[i] : 0)) / sqrtf((float)k);
     turn(h, x);
     for (size_t j = 0; j < n; j++) {
         row[j] = 0;
         for (size_t i = 0; i < k; i++)
-            row[j] += (double)x[i] * (double)(j < d ? key.w.data[i * key.w.stride + j] : key.bias[i]);
+            row[j] += (double)x[i] * (double)(j < d      ? key.w.data[i * key.w.stride + j]
+                                              : key.bias ? key.bias[i]
+                                                         : 0);
     }
 }
 

@@ -166,7 +166,7 @@ static bool add_up(const scoring *s, size_t items, const bl_ranks *ranks, bl_dic
     size_t F = s->dictionary->F, threads = (size_t)bl_threads();
     double sums[6] = {0};
     double *alive = bl_alloc_zero(F, sizeof *alive, err);
-    bool ok = alive != NULL;
+    bool ok = alive && s->parts && s->alive;
     for (size_t i = 0; ok && i < items; i++) {
         const part *p = &s->parts[i];
         const double each[6] = {p->error, p->spread, p->active, p->model, p->spliced, p->mean};
@@ -176,7 +176,7 @@ static bool add_up(const scoring *s, size_t items, const bl_ranks *ranks, bl_dic
         for (size_t f = 0; f < F; f++) alive[f] += s->alive[t * F + f];
     ok = bl_ranks_agree(ranks, ok, err) && bl_ranks_sum_double(ranks, sums, 6, err) &&
          bl_ranks_sum_double(ranks, alive, F, err);
-    for (size_t f = 0; ok && f < F; f++) score->dead += alive[f] == 0;
+    for (size_t f = 0; ok && alive && f < F; f++) score->dead += alive[f] == 0;
     free(alive);
     double N = (double)score->predictions;
     score->unexplained = sums[0] / sums[1];

@@ -114,7 +114,7 @@ static bool join(const bl_ranks *ranks, const table *t, bl_range mine, bl_featur
     double *flat = room(mine.end - mine.begin, width, sizeof *flat, err);
     bl_gathered all = {0};
     bool ok = bl_ranks_agree(ranks, flat != NULL, err);
-    for (size_t i = mine.begin; ok && i < mine.end; i++) {
+    for (size_t i = mine.begin; ok && flat && features->list && i < mine.end; i++) {
         const bl_feature *f = &features->list[i];
         double *to = flat + (i - mine.begin) * width;
         to[0] = f->constant, to[1] = f->shift, to[2] = f->effective_rank, to[3] = f->top_pair_share;

@@ -56,6 +56,7 @@ static void edit(void *context, bl_point point, size_t layer, size_t head, bl_ro
                value.cols * sizeof(float));
 }
 
+/* NOLINTBEGIN(readability-non-const-parameter): the tap writes into `out`. */
 bool bl_site_point_rows(const bl_site_point *site, bl_workspace *workspace, const int32_t *ids, size_t n,
                         float *out, bl_error *err) {
     visit v = {.site = site, .out = out};
@@ -64,6 +65,7 @@ bool bl_site_point_rows(const bl_site_point *site, bl_workspace *workspace, cons
         return bl_forward_mlp_in(site->model, workspace, ids, n, site->layer, &tap, err).data != NULL;
     return bl_forward_layers(site->model, workspace, ids, n, &tap, err);
 }
+/* NOLINTEND(readability-non-const-parameter) */
 
 bool bl_site_point_loss(const bl_site_point *site, bl_workspace *workspace, const int32_t *ids, size_t n,
                         const float *rows, const float *mean, double *loss, bl_error *err) {

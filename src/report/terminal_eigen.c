@@ -143,7 +143,7 @@ static void print_single(bl_page *page, const bl_doc_vector *vector, const bl_do
 
 static void print_vector(bl_page *page, const bl_doc_eigen *eigen, const bl_doc_vector *vector) {
     bl_page_newline(page);
-    if (vector == eigen->linear) {
+    if (eigen->linear && vector == eigen->linear) {
         bl_page_linear_title(page, vector);
     } else {
         bl_page_vector_title(page, &eigen->subject, vector->index, vector->eigenvalue);

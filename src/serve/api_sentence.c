@@ -127,7 +127,7 @@ bl_tree *bl_excited_tree(const bl_explorer *e, const bl_ids *ids, size_t positio
     bl_excited *found = bl_alloc(limit, sizeof *found, err);
     bl_builder b = {err, false};
     bl_tree *root = NULL;
-    if (found && excite(e, ids, position, limit, &pairs, found, &n, err)) {
+    if (found && ids->data && excite(e, ids, position, limit, &pairs, found, &n, err)) {
         root = bl_put_object(&b, NULL, NULL);
         bl_put_count(&b, root, "position", position);
         bl_put_token(&b, root, "token", model, ids->data[position]);

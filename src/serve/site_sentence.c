@@ -51,6 +51,7 @@ static bool put_why(bl_explorer *e, bl_builder *b, bl_tree *at, bl_why *why, int
     } else snprintf(key, sizeof key, "%zu %d", why->position, (int)why->token);
     why->direction = &direction;
     bl_tree *tree = bl_why_tree(e, why, b->err);
+    why->direction = NULL;
     if (tree) bl_put_tree(b, at, key, tree);
     else b->failed = true;
     return !b->failed;
