@@ -16,11 +16,13 @@ BL_API char *bl_image_eigen_table(const bl_tree *eigen, const bl_terminal *termi
 /** The essence of a report. */
 BL_API char *bl_image_report_table(const bl_tree *report, const bl_terminal *terminal, bl_error *err);
 
-/** An eigen result's spectrum and pictures; the suffix decides: .svg, .png or .pdf. Atomic. */
-BL_API bool bl_image_figure(const bl_tree *eigen, const char *path, bl_error *err);
+/** An eigen result's spectrum and pictures; the suffix decides: .svg, .png or .pdf. `options` may be NULL,
+ * here and below. Atomic. */
+BL_API bool bl_image_figure(const bl_tree *eigen, const bl_figure_options *options, const char *path,
+                            bl_error *err);
 /** Eight eigenvectors of every class, the four highest and the four lowest: `eigens` [C]. */
-BL_API bool bl_image_gallery(const bl_image_model *model, bl_image_eigen *const *eigens, const char *path,
-                             bl_error *err);
+BL_API bool bl_image_gallery(const bl_image_model *model, bl_image_eigen *const *eigens,
+                             const bl_figure_options *options, const char *path, bl_error *err);
 
 /** Writes a report's JSON as `directory`/index.html with report.json and figures: the gallery of all classes
  * first, then
@@ -29,10 +31,11 @@ BL_API bool bl_image_gallery(const bl_image_model *model, bl_image_eigen *const 
  *  report; another folder that is not empty is refused. */
 BL_API bool bl_image_report_render(const bl_tree *report, const bl_image_model *model,
                                    bl_image_eigen *const *eigens, const bl_images *images,
-                                   const char *directory, bl_error *err);
+                                   const bl_figure_options *figures, const char *directory, bl_error *err);
 
 /** A study's table as a figure: accuracy and effective rank of every setting with its interval. Atomic. */
-BL_API bool bl_image_study_figure(const bl_tree *study, const char *path, bl_error *err);
+BL_API bool bl_image_study_figure(const bl_tree *study, const bl_figure_options *options, const char *path,
+                                  bl_error *err);
 
 #ifdef __cplusplus
 }

@@ -44,12 +44,31 @@ BL_API char *bl_spectrum_html(const bl_tree *tree, bl_error *err);
 BL_API char *bl_virtual_tokens_html(const bl_tree *tree, bl_error *err);
 BL_API char *bl_scan_html(const bl_tree *tree, bl_error *err);
 
-/** The spectrum as a figure; the suffix decides: .svg, .png or .pdf. `tree` is bl_eigen_tree's. Atomic. */
-BL_API bool bl_spectrum_figure(const bl_tree *tree, const char *path, bl_error *err);
+/** How a figure looks, wherever one is drawn; all zero is the figure's own way, and so is NULL for the whole
+ * struct. */
+typedef struct bl_figure_options {
+    double width, height; /**< millimetres, 10 to 1000; 0: the figure's own. Of one alone the other follows in
+                             proportion */
+    double size;          /**< of text, in points, 3 to 72; 0: 10 */
+    const char *font;  /**< family, as fontconfig knows it, which puts the nearest it has in the place of one
+                             it lacks; NULL: sans-serif */
+    const char *title; /**< above the figure; NULL: its own, "": none */
+    bool no_marks;     /**< leave out what is marked: eigenvectors and degenerate groups, points of a curve,
+                             numbers beside pictures and points */
+    bool dark;         /**< light on dark: the hues stay, lightness is reversed */
+} bl_figure_options;
+/** Whether all numbers are in their ranges and a font has a name: BL_ERR_USAGE says what is not. The figures
+ * ask, too; asked before the work, nothing is computed in vain. */
+BL_API bool bl_figure_check(const bl_figure_options *options, bl_error *err);
 
-/** Loss against rank, with its controls; `tree` is that of truncate (evidence.h). The suffix decides, as
- * above. */
-BL_API bool bl_truncate_figure(const bl_tree *tree, const char *path, bl_error *err);
+/** The spectrum as a figure; the suffix decides: .svg, .png or .pdf. `tree` is bl_eigen_tree's; `options` may
+ * be NULL. BL_ERR_USAGE for another suffix and for options that are bad or leave no room. Atomic. */
+BL_API bool bl_spectrum_figure(const bl_tree *tree, const bl_figure_options *options, const char *path,
+                               bl_error *err);
+
+/** Loss against rank, with its controls; `tree` is that of truncate (evidence.h). Otherwise as above. */
+BL_API bool bl_truncate_figure(const bl_tree *tree, const bl_figure_options *options, const char *path,
+                               bl_error *err);
 
 /** The loss curve of a training run, from its log.jsonl; the suffix of `path` decides: .svg, .png or .pdf.
  * Atomic. */
@@ -62,11 +81,12 @@ BL_API bool bl_report_check_place(const char *directory, bl_error *err);
 
 /** Renders a report's tree into `directory` (made if missing): index.html, figures/spectrum.{svg,png,pdf},
  * tables/ (CSV). With `eigen` also eigenvalues.npy [n] and eigenvectors.npy [n pairs, n] (NULL: these two are
- * left as they are). report.json is written last. Everything is made in a staging folder first (beside the
+ * left as they are). `figures` says how the figures look (NULL: as they are by
+ * default). report.json is written last. Everything is made in a staging folder first (beside the
  * directory, or inside it when it exists): on failure nothing of an older report is touched. The same tree
  * gives the same bytes. */
-BL_API bool bl_report_render(const bl_tree *tree, const bl_eigen *eigen, const char *directory,
-                             bl_error *err);
+BL_API bool bl_report_render(const bl_tree *tree, const bl_eigen *eigen, const bl_figure_options *figures,
+                             const char *directory, bl_error *err);
 
 #ifdef __cplusplus
 }

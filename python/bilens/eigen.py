@@ -64,12 +64,12 @@ class Direction(Unique):
 class Figure:
     """The spectrum as a picture: a notebook shows it; ``save("spectrum.pdf")`` writes .svg, .png or .pdf."""
 
-    def __init__(self, result):
-        self._tree = result
+    def __init__(self, result, options):
+        self._tree, self._options = result, options
 
     def save(self, path):
         """Writes the file atomically; returns its path."""
-        call(lib.bl_spectrum_figure, self._tree, path_argument(path, "figure"))
+        call(lib.bl_spectrum_figure, self._tree, self._options, path_argument(path, "figure"))
         return path
 
     def _repr_png_(self):
@@ -181,9 +181,21 @@ class Eigen(Unique):
         """The report's coloured tables of virtual tokens, for a notebook."""
         return call_text(lib.bl_virtual_tokens_html, self._tree(self.default_indices() if indices is None else indices))
 
-    def plot(self, indices=None):
-        """The spectrum as a Figure, with these eigenvectors marked."""
-        return Figure(self._tree(self.default_indices() if indices is None else indices))
+    def plot(self, indices=None, *, width=None, height=None, font=None, size=None, title=None, marks=True, theme="light"):
+        """The spectrum as a Figure, with these eigenvectors marked. width and height in millimetres (of one alone the other follows in
+        proportion), size of the text in points, title "" for none, theme "light" or "dark"."""
+        if theme not in ("light", "dark"):
+            raise UsageError(f"theme: {theme!r} is not one of 'light', 'dark'")
+        fields = {"no_marks": not marks, "dark": theme == "dark"}
+        fields.update({name: c_text(text_argument(value, name)) for name, value in (("font", font), ("title", title)) if value is not None})
+        for name, value in (("width", width), ("height", height), ("size", size)):
+            if value is not None:
+                if not value > 0:
+                    raise UsageError(f"{name}: {value!r} is not a length")
+                fields[name] = value
+        options = keep(ffi.new("bl_figure_options *", fields), fields)
+        call(lib.bl_figure_check, options)
+        return Figure(self._tree(self.default_indices() if indices is None else indices), options)
 
     def table(self, indices=None):
         """What ``bilens eigen`` prints."""

@@ -412,7 +412,7 @@ class Model(Unique):
             raise UsageError("report: a Scan of this model is expected: m.report(m.scan(corpus, e), directory)")
         eigen, files = scan.eigen, [path_argument(name, "corpus") for name in scan.corpus_names]
         report = tree(lib.bl_report_tree, self._info(), eigen._tree(scan.indices), scan._tree(), strings(files), len(files))
-        call(lib.bl_report_render, report, eigen._pointer, path_argument(directory, "report"))
+        call(lib.bl_report_render, report, eigen._pointer, ffi.NULL, path_argument(directory, "report"))
         return os.path.join(os.fspath(directory), "index.html")
 
     def _info(self):

@@ -119,6 +119,11 @@ def test_figure(swim, tmp_path):
     assert figure._repr_png_()[0].startswith(b"\x89PNG") and 200 < figure._repr_png_()[1]["width"] < 1000
     with pytest.raises(bilens.BilensError, match="svg"):
         figure.save(tmp_path / "s.gif")
+    svg = swim.plot(width=85, height=60, title="Who <swims>", font="serif", size=8, marks=False, theme="dark").save(tmp_path / "t.svg").read_text()
+    assert 'width="240.94' in svg and 'height="170.07' in svg and "<title>Who &lt;swims&gt;</title>" in svg
+    for bad in ({"width": 5}, {"size": 100}, {"height": -1}, {"theme": "blue"}, {"font": ""}):
+        with pytest.raises(bilens.BilensError):
+            swim.plot(**bad)
     html = swim._repr_html_()
     assert "<svg" in html and "effective rank" in html and " id=" not in html
 

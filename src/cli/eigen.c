@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "cli/direction_options.h"
+#include "cli/figure_options.h"
 #include "cli/arrays.h"
 #include "cli/common.h"
 #include "cli/terminal.h"
@@ -73,6 +74,7 @@ static int run_query(const verb *self, common *c, const direction_options *d, co
 static int run(int argc, char **argv, const verb *self) {
     common c = {0};
     direction_options d = {0};
+    figure_options figure = {0};
     const char *plot = NULL, *basis = NULL;
     query_options q = {.head = NOT_GIVEN, .distance = NOT_GIVEN};
     bl_error err = {0};
@@ -80,6 +82,7 @@ static int run(int argc, char **argv, const verb *self) {
                             BASIS_OPTION(basis),
                             {"plot", OPTION_OUTPUT, &plot, "FILE",
                              "also draw the spectrum: .svg, .png or .pdf"},
+                            FIGURE_OPTIONS(figure),
                             SURROGATE_OPTION(c),
                             {"query", OPTION_TEXT, &q.token, "T",
                              "instead of --token: the form that this token, as a query, makes of its key in "
@@ -96,6 +99,8 @@ static int run(int argc, char **argv, const verb *self) {
     bl_model *model = NULL;
     bl_eigen *eigen = NULL;
     bool asks_head = q.token || q.head != NOT_GIVEN || q.distance != NOT_GIVEN;
+    status = check_figure(self, &figure, "--plot", plot != NULL && !asks_head);
+    if (status >= 0) goto done;
     status = asks_head ? run_query(self, &c, &d, &q)
                        : check_direction(self, &d, "which output token's interaction matrix?");
     if (status >= 0) goto done;
@@ -105,7 +110,7 @@ static int run(int argc, char **argv, const verb *self) {
     bl_question subject = {model, &direction, d.layer};
     bl_tree *tree = eigen ? bl_eigen_tree(&subject, eigen, d.eigs.items, d.eigs.n, &err) : NULL;
     tree = add_basis(tree, model, eigen, basis, &err);
-    if (tree && plot && !bl_spectrum_figure(tree, plot, &err)) {
+    if (tree && plot && !bl_spectrum_figure(tree, &figure.how, plot, &err)) {
         bl_tree_free(tree);
         tree = NULL;
     }
@@ -137,5 +142,6 @@ const verb verb_eigen = {
     "eigenvector whose keys it raises and one whose keys it lowers.",
     "  bilens eigen models/ts-1-256 --token swim --minus run,climb,eat,see,smell,walk,fly,sit,sleep\n"
     "  bilens eigen models/ts-1-256 --token swim --eigs -1,0 --format json --plot spectrum.pdf\n"
+    "  bilens eigen --token swim --plot column.pdf --width 85 --font serif --size 8 --title '' --no-marks\n"
     "  bilens eigen models/ts-1-256 --direction probes.safetensors:water -o water.safetensors\n"
     "  bilens eigen my-attention2-model --query swim --head 1 --distance 1\n"};

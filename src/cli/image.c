@@ -2,6 +2,7 @@
  * these where MODEL is such a directory; each has the name of its language model's verb. */
 #include "base/error.h"
 #include "cli/arrays.h"
+#include "cli/figure_options.h"
 #include "cli/image.h"
 #include "cli/image_options.h"
 #include "cli/terminal.h"
@@ -72,27 +73,37 @@ static int write_image_arrays(const verb *self, common *c, image_options *o, bl_
     return status;
 }
 
+/* The end of a verb whose options were refused. */
+static int stop(common *c, image_options *o, int status) {
+    image_options_free(o);
+    common_free(c);
+    return status;
+}
+
 static int run_eigen(int argc, char **argv, const verb *self) {
     common c = {0};
     image_options o = {.layer = SIZE_MAX};
     const char *plot = NULL;
+    figure_options figure = {0};
     bl_error err = {0};
     const option table[] = {CLASS_OPTIONS(o),
-                            {"plot", OPTION_TEXT, &plot, "FILE",
+                            {"plot", OPTION_OUTPUT, &plot, "FILE",
                              "also draw the spectrum and the pictures: .svg, .png or .pdf"},
+                            FIGURE_OPTIONS(figure),
                             {0}};
     int status =
         options_parse(argc, argv, self, &c, table, FORMATS_ALL,
                       "write to this file instead of standard output; FILE.npy: the pictures [J, n]; "
                       "FILE.safetensors: all arrays",
                       true);
-    if (status >= 0) return status;
+    if (status < 0) status = check_figure(self, &figure, "--plot", plot != NULL);
+    if (status >= 0) return stop(&c, &o, status);
     bl_tree *tree = NULL;
     if (image_open_model(&c, &o, &err) && image_decompose(&o, &err)) {
         bl_image_question q = image_question_of(&o);
         tree = bl_image_eigen_tree(&q, &err);
     }
-    if (tree && plot && !bl_image_figure(tree, plot, &err)) {
+    if (tree && plot && !bl_image_figure(tree, &figure.how, plot, &err)) {
         bl_tree_free(tree);
         tree = NULL;
     }
@@ -211,18 +222,21 @@ static int run_atlas(int argc, char **argv, const verb *self) {
     image_options o = {.layer = SIZE_MAX};
     bl_error err = {0};
     const char *gallery = NULL;
+    figure_options figure = {0};
     const option table[] = {SPACE_OPTION(o),
                             RAW_OPTION(o),
                             {"layer", OPTION_COUNT, &o.layer, "N",
                              "block that is decomposed (default: the last)"},
-                            {"gallery", OPTION_TEXT, &gallery, "FILE",
+                            {"gallery", OPTION_OUTPUT, &gallery, "FILE",
                              "also draw eight eigenvectors of every class: .svg, .png or .pdf"},
+                            FIGURE_OPTIONS(figure),
                             {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
-    if (status >= 0) return status;
+    if (status < 0) status = check_figure(self, &figure, "--gallery", gallery != NULL);
+    if (status >= 0) return stop(&c, &o, status);
     bl_image_eigen **eigens = image_open_model(&c, &o, &err) ? decompose_all(&o, &err) : NULL;
     bl_tree *tree = eigens ? bl_image_atlas_tree(o.model, eigens, o.space, o.raw, &err) : NULL;
-    if (tree && gallery && !bl_image_gallery(o.model, eigens, gallery, &err)) {
+    if (tree && gallery && !bl_image_gallery(o.model, eigens, &figure.how, gallery, &err)) {
         bl_tree_free(tree);
         tree = NULL;
     }
@@ -302,15 +316,18 @@ static int run_report(int argc, char **argv, const verb *self) {
     static const size_t ranks[] = {0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 64};
     common c = {0};
     image_options o = {.layer = SIZE_MAX};
+    figure_options figure = {0};
     size_t top = 8;
     bl_error err = {0};
     const option table[] = {CLASS_OPTIONS(o),
                             IMAGES_OPTIONS(o),
                             {"top", OPTION_COUNT, &top, "N", "images per eigenvector (default 8)"},
+                            FIGURE_OPTIONS(figure),
                             {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL & ~FORMATS_STREAM,
                                "the report's folder (default report-CLASS)", true);
-    if (status >= 0) return status;
+    if (status < 0) status = check_figure(self, &figure, "a report", true);
+    if (status >= 0) return stop(&c, &o, status);
     bl_image_scan *scan = NULL;
     bl_image_truncation *cut = NULL;
     bl_image_eigen **eigens = NULL;
@@ -326,8 +343,8 @@ static int run_report(int argc, char **argv, const verb *self) {
         snprintf(folder, sizeof folder, "report-%.250s", o.class_name ? o.class_name : "direction");
         for (char *at = folder; *at; at++)
             if (*at == '/' || *at == ' ') *at = '-';
-        if (tree &&
-            !bl_image_report_render(tree, o.model, eigens, o.images, c.output ? c.output : folder, &err)) {
+        if (tree && !bl_image_report_render(tree, o.model, eigens, o.images, &figure.how,
+                                            c.output ? c.output : folder, &err)) {
             bl_tree_free(tree);
             tree = NULL;
         }

@@ -1,6 +1,7 @@
 /* Training image models and models of modular addition, and the study of noise, decay and seeds. */
 #include "base/error.h"
 #include "cli/common.h"
+#include "cli/figure_options.h"
 #include "cli/image.h"
 #include "cli/ranks.h"
 #include "cli/terminal.h"
@@ -311,6 +312,7 @@ static int run_study(int argc, char **argv, const verb *self) {
     text_list noises = {0}, decays = {0};
     size_t seeds = 3;
     const char *images = NULL, *plot = NULL;
+    figure_options figure = {0};
     bl_error err = {0};
     const option table[] = {
         {"images", OPTION_TEXT, &images, "DIR", "folder with the four MNIST files"},
@@ -322,13 +324,19 @@ static int run_study(int argc, char **argv, const verb *self) {
         {"epochs", OPTION_COUNT, &r.epochs, "N", "passes over the images (default 100)"},
         {"batch", OPTION_COUNT, &r.batch, "N", "images per step (default 2048)"},
         {"lr", OPTION_REAL, &r.lr, "X", "learning rate of the first epoch (default 0.001)"},
-        {"plot", OPTION_TEXT, &plot, "FILE", "also draw the table: .svg, .png or .pdf"},
+        {"plot", OPTION_OUTPUT, &plot, "FILE", "also draw the table: .svg, .png or .pdf"},
+        FIGURE_OPTIONS(figure),
         {0}};
     int status =
         options_parse(argc, argv, self, &c, table, FORMATS_ALL,
                       "folder for the trained models; runs that are finished there are not trained again",
                       false);
-    if (status >= 0) return status;
+    if (status < 0) status = check_figure(self, &figure, "--plot", plot != NULL);
+    if (status >= 0) {
+        text_list_free(&noises);
+        text_list_free(&decays);
+        return status;
+    }
     double noise[MOST] = {0, 0.5}, decay[MOST] = {0, 1};
     bool ok = parse_reals(&noises, noise, MOST, &err) && parse_reals(&decays, decay, MOST, &err);
     size_t n_noise = noises.n ? noises.n : 2, n_decay = decays.n ? decays.n : 2;
@@ -368,7 +376,7 @@ static int run_study(int argc, char **argv, const verb *self) {
     }
     if (!ok) b.failed = true;
     bl_tree *tree = bl_tree_built(&b, root);
-    if (tree && plot && !bl_image_study_figure(tree, plot, &err)) {
+    if (tree && plot && !bl_image_study_figure(tree, &figure.how, plot, &err)) {
         bl_tree_free(tree);
         tree = NULL;
     }

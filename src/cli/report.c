@@ -1,4 +1,5 @@
 #include "cli/direction_options.h"
+#include "cli/figure_options.h"
 #include "cli/common.h"
 #include "cli/ranks.h"
 #include "cli/terminal.h"
@@ -14,6 +15,7 @@
 
 typedef struct report_options {
     direction_options direction;
+    figure_options figure;
     corpus_options corpora;
     size_t top, stories, distance, evidence_stories;
     const char *from, *basis;
@@ -111,10 +113,10 @@ done:
 
 /* Renders `report` into the directory and its essence to the terminal. */
 static int render(const verb *self, const common *c, const bl_tree *report, const bl_eigen *eigen,
-                  const char *directory) {
+                  const bl_figure_options *figures, const char *directory) {
     bl_error err = {0};
     bl_terminal terminal = terminal_of(c);
-    if (!bl_report_render(report, eigen, directory, &err)) return fail_with(self, &err);
+    if (!bl_report_render(report, eigen, figures, directory, &err)) return fail_with(self, &err);
     bool json = c->format == FORMAT_JSON;
     char *text = json ? bl_tree_text(report, &err) : bl_report_table(report, &terminal, &err);
     if (!text) return fail_with(self, &err);
@@ -158,6 +160,7 @@ static int run(int argc, char **argv, const verb *self) {
          "none beyond 30 million parameters)"},
         {"no-evidence", OPTION_FLAG, &o.no_evidence, NULL, "do not measure whether it matters (faster)"},
         {"from", OPTION_TEXT, &o.from, "FILE", "render this report.json again: no model, no corpus needed"},
+        FIGURE_OPTIONS(o.figure),
         SURROGATE_OPTION(c),
         {0}};
     int status =
@@ -173,6 +176,7 @@ static int run(int argc, char **argv, const verb *self) {
         status = fail_usage(
             self,
             "--from renders a finished report: MODEL, --token, --direction and --corpus do not go with it");
+    if (status < 0) status = check_figure(self, &o.figure, "a report", true);
     if (status < 0 && (o.top < 1 || o.top > 1000)) status = fail_usage(self, "--top must be from 1 to 1000");
     if (status >= 0) goto done;
 
@@ -186,7 +190,7 @@ static int run(int argc, char **argv, const verb *self) {
     if (folder && bl_report_check_place(folder, &err))
         report = o.from ? read_report(o.from, &err) : analyse(&c, &o, &eigen, &err);
     if (!report || !folder) status = fail_with(self, &err);
-    else status = !ranks_first() ? 0 : render(self, &c, report, eigen, folder);
+    else status = !ranks_first() ? 0 : render(self, &c, report, eigen, &o.figure.how, folder);
 done:
     bl_tree_free(report);
     free(folder);

@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "cli/evidence.h"
+#include "cli/figure_options.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include <stdlib.h>
@@ -8,6 +9,7 @@ typedef struct asked {
     evidence e; /* first */
     bool no_controls;
     const char *plot;
+    figure_options figure;
 } asked;
 
 static bl_tree *one_token(asked *a, const bl_truncate_options *options, bl_error *err) {
@@ -55,7 +57,7 @@ static bl_tree *truncate_of(void *context, bl_error *err) {
         progress_end();
     }
     free(ranks);
-    if (tree && a->plot && !bl_truncate_figure(tree, a->plot, err)) {
+    if (tree && a->plot && !bl_truncate_figure(tree, &a->figure.how, a->plot, err)) {
         bl_tree_free(tree);
         tree = NULL;
     }
@@ -64,6 +66,8 @@ static bl_tree *truncate_of(void *context, bl_error *err) {
 
 static int check(const verb *self, void *context) {
     asked *a = context;
+    int status = check_figure(self, &a->figure, "--plot", a->plot != NULL);
+    if (status >= 0) return status;
     if (a->e.d.token || a->e.d.file) return check_direction(self, &a->e.d, "which token?");
     return a->e.d.minus.n ? fail_usage(self, "--minus goes with --token") : -1;
 }
@@ -80,7 +84,9 @@ static int run(int argc, char **argv, const verb *self) {
                              "leave out the random and the lowest-first order, which need every "
                              "eigenvector"},
                             EVIDENCE_SEED(a.e),
-                            {"plot", OPTION_TEXT, &a.plot, "FILE", "also draw the curve: .svg, .png or .pdf"},
+                            {"plot", OPTION_OUTPUT, &a.plot, "FILE",
+                             "also draw the curve: .svg, .png or .pdf"},
+                            FIGURE_OPTIONS(a.figure),
                             SURROGATE_OPTION(a.e.c),
                             {0}};
     static const verb_work work = {check, truncate_of, evidence_free, {bl_truncate_table, bl_truncate_rows}};

@@ -11,13 +11,9 @@
 
 #define WIDTH 460.0
 #define HEIGHT 330.0
-#define LEFT 50.0
-#define RIGHT (WIDTH - 14.0)
-#define TOP 14.0
-#define BOTTOM (HEIGHT - 44.0)
-#define TEXT 10.0
 
 typedef struct chart {
+    bl_canvas page;
     const bl_tree *tree;
     const char *label;      /* of the vertical axis */
     double low, high, last; /* losses; the largest log2(1 + rank) */
@@ -57,10 +53,10 @@ static bool find_range(chart *c, bl_error *err) {
 }
 
 static double place_x(const chart *c, double rank) {
-    return LEFT + (RIGHT - LEFT) * log2(1 + rank) / c->last;
+    return c->page.left + (c->page.right - c->page.left) * log2(1 + rank) / c->last;
 }
 static double place_y(const chart *c, double loss) {
-    return BOTTOM - (BOTTOM - TOP) * (loss - c->low) / (c->high - c->low);
+    return c->page.bottom - (c->page.bottom - c->page.top) * (loss - c->low) / (c->high - c->low);
 }
 
 static void draw_axes(cairo_t *on, const chart *c) {
@@ -70,24 +66,21 @@ static void draw_axes(cairo_t *on, const chart *c) {
     size_t i;
     bl_ink(on, 30, 34, 40);
     cairo_set_line_width(on, 0.8);
-    cairo_rectangle(on, LEFT, TOP, RIGHT - LEFT, BOTTOM - TOP);
+    cairo_rectangle(on, c->page.left, c->page.top, c->page.right - c->page.left,
+                    c->page.bottom - c->page.top);
     cairo_stroke(on);
     json_array_foreach(curve_of(c, 0), i, item) {
         double rank = bl_tree_real(item, "rank"), x = place_x(c, rank);
-        bl_line(on, x, BOTTOM, x, BOTTOM + 3.5);
-        bl_text_at(on, bl_number(text, rank, 0, BL_MINUS), x, BOTTOM + 12, 0.5);
+        bl_line(on, x, c->page.bottom, x, c->page.bottom + 3.5);
+        bl_text_at(on, bl_number(text, rank, 0, BL_MINUS), x, c->page.bottom + 12 * c->page.unit, 0.5);
     }
     for (i = 0; i < y.n; i++) {
         double value = y.first + (double)i * y.step;
-        bl_line(on, LEFT - 3.5, place_y(c, value), LEFT, place_y(c, value));
-        bl_text_at(on, bl_number(text, value, y.decimals, BL_MINUS), LEFT - 6.5, place_y(c, value), 1);
+        bl_line(on, c->page.left - 3.5, place_y(c, value), c->page.left, place_y(c, value));
+        bl_text_at(on, bl_number(text, value, y.decimals, BL_MINUS), c->page.left - 6.5, place_y(c, value),
+                   1);
     }
-    bl_text_at(on, "Eigenvectors kept per token", (LEFT + RIGHT) / 2, HEIGHT - 12, 0.5);
-    cairo_save(on);
-    cairo_translate(on, 13, (TOP + BOTTOM) / 2);
-    cairo_rotate(on, -acos(0));
-    bl_text_at(on, c->label, 0, 0, 0.5);
-    cairo_restore(on);
+    bl_axis_names(&c->page, on, "Eigenvectors kept per token", c->label);
 }
 
 static void draw_level(cairo_t *on, const chart *c, double loss, const char *name) {
@@ -96,9 +89,9 @@ static void draw_level(cairo_t *on, const chart *c, double loss, const char *nam
     bl_ink(on, 120, 126, 134);
     cairo_set_line_width(on, 0.8);
     cairo_set_dash(on, dashes, 2, 0);
-    bl_line(on, LEFT, place_y(c, loss), RIGHT, place_y(c, loss));
+    bl_line(on, c->page.left, place_y(c, loss), c->page.right, place_y(c, loss));
     cairo_set_dash(on, NULL, 0, 0);
-    bl_text_at(on, name, LEFT + 5, place_y(c, loss) - 6, 0);
+    bl_text_at(on, name, c->page.left + 5, place_y(c, loss) - 6 * c->page.unit, 0);
 }
 
 static const struct {
@@ -114,6 +107,7 @@ static void draw_curve(cairo_t *on, const chart *c, int order) {
     json_array_foreach(curve_of(c, order), i, item)
         cairo_line_to(on, place_x(c, bl_tree_real(item, "rank")), place_y(c, bl_tree_real(item, "loss")));
     cairo_stroke(on);
+    if (c->page.how.no_marks) return;
     json_array_foreach(curve_of(c, order), i, item) {
         cairo_arc(on, place_x(c, bl_tree_real(item, "rank")), place_y(c, bl_tree_real(item, "loss")), 2.2, 0,
                   4 * acos(0));
@@ -121,13 +115,14 @@ static void draw_curve(cairo_t *on, const chart *c, int order) {
     }
 }
 
-static bool draw(cairo_t *on, const void *context, bl_error *err) {
+static bool draw(const bl_canvas *page, cairo_t *on, const void *context, bl_error *err) {
     const chart *c = context;
     (void)err;
-    cairo_set_font_size(on, TEXT);
+    (void)page;
     draw_axes(on, c);
     cairo_save(on);
-    cairo_rectangle(on, LEFT, TOP, RIGHT - LEFT, BOTTOM - TOP);
+    cairo_rectangle(on, c->page.left, c->page.top, c->page.right - c->page.left,
+                    c->page.bottom - c->page.top);
     cairo_clip(on);
     draw_level(on, c, c->full, "the model");
     draw_level(on, c, c->without, "without this MLP");
@@ -136,22 +131,23 @@ static bool draw(cairo_t *on, const void *context, bl_error *err) {
     cairo_restore(on);
     for (int i = 0; i < 3; i++) {
         if (!curve_of(c, i)) continue;
-        double y = TOP + 14 + 14 * i;
+        double y = c->page.top + (14 + 14 * i) * c->page.unit;
         bl_ink(on, orders[i].r, orders[i].g, orders[i].b);
         cairo_set_line_width(on, 1.4);
-        bl_line(on, RIGHT - 92, y, RIGHT - 76, y);
+        bl_line(on, c->page.right - 92 * c->page.unit, y, c->page.right - 76 * c->page.unit, y);
         bl_ink(on, 30, 34, 40);
-        bl_text_at(on, orders[i].name, RIGHT - 70, y, 0);
+        bl_text_at(on, orders[i].name, c->page.right - 70 * c->page.unit, y, 0);
     }
     return true;
 }
 
-bool bl_truncate_figure(const bl_tree *tree, const char *path, bl_error *err) {
-    static const bl_canvas canvas = {WIDTH, HEIGHT, "Loss against rank"};
+bool bl_truncate_figure(const bl_tree *tree, const bl_figure_options *options, const char *path,
+                        bl_error *err) {
     const json_t *own = json_object_get(tree, "own");
-    chart c = {.tree = tree,
+    chart c = {.page = bl_canvas_new(WIDTH, HEIGHT, "Loss against rank", NULL, options),
+               .tree = tree,
                .label = own ? "Loss on the token's own positions (nats)" : "Loss (nats per token)",
                .full = bl_tree_real(own ? own : tree, "full"),
                .without = bl_tree_real(tree, "without_mlp")};
-    return find_range(&c, err) && bl_canvas_write(&canvas, path, draw, &c, err);
+    return find_range(&c, err) && bl_canvas_write(&c.page, path, draw, &c, err);
 }

@@ -4,26 +4,19 @@
  * direction in the title. Added: the zero line, the eigenvectors that are shown, with their indices (blue =
  * evidence for the token, red = against), and amber bars at the foot under degenerate eigenvalues. */
 #include "report/plot.h"
-#include "base/buffer.h"
-#include "base/error.h"
 #include "base/memory.h"
 #include "report/canvas.h"
 #include "base/visible.h"
 #include <bilens/report.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* In points. */
 #define WIDTH 460.0
 #define HEIGHT 330.0
-#define LEFT 58.0
-#define RIGHT (WIDTH - 14.0)
-#define TOP 32.0
-#define BOTTOM (HEIGHT - 44.0)
-#define TEXT 10.0
 
-static void draw_axes(cairo_t *on, const bl_plot *plot) {
+static void draw_axes(const bl_canvas *page, cairo_t *on, const bl_plot *plot) {
     char text[BL_NUMBER_SIZE];
     cairo_set_line_width(on, 0.5);
     bl_ink(on, 225, 228, 232);
@@ -40,19 +33,15 @@ static void draw_axes(cairo_t *on, const bl_plot *plot) {
     for (size_t i = 0; i < plot->x.n; i++) {
         double value = plot->x.first + (double)i * plot->x.step, x = bl_plot_x(plot, value);
         bl_line(on, x, plot->bottom, x, plot->bottom + 3.5);
-        bl_text_at(on, bl_number(text, value, plot->x.decimals, BL_MINUS), x, plot->bottom + 12, 0.5);
+        bl_text_at(on, bl_number(text, value, plot->x.decimals, BL_MINUS), x, plot->bottom + 12 * page->unit,
+                   0.5);
     }
     for (size_t i = 0; i < plot->y.n; i++) {
         double value = plot->y.first + (double)i * plot->y.step, y = bl_plot_y(plot, value);
         bl_line(on, plot->left - 3.5, y, plot->left, y);
         bl_text_at(on, bl_number(text, value, plot->y.decimals, BL_MINUS), plot->left - 6.5, y, 1);
     }
-    bl_text_at(on, "Index", (plot->left + plot->right) / 2, HEIGHT - 12, 0.5);
-    cairo_save(on);
-    cairo_translate(on, 13, (plot->top + plot->bottom) / 2);
-    cairo_rotate(on, -acos(0));
-    bl_text_at(on, "Eigenvalue", 0, 0, 0.5);
-    cairo_restore(on);
+    bl_axis_names(page, on, "Index", "Eigenvalue");
 }
 
 static void draw_curve(cairo_t *on, const bl_plot *plot, const bl_doc_eigen *eigen) {
@@ -73,9 +62,10 @@ static void draw_curve(cairo_t *on, const bl_plot *plot, const bl_doc_eigen *eig
     cairo_stroke(on);
 }
 
-static void draw_marks(cairo_t *on, const bl_plot *plot, const bl_doc_eigen *eigen, bl_mark *marks) {
+static void draw_marks(const bl_canvas *page, cairo_t *on, const bl_plot *plot, const bl_doc_eigen *eigen,
+                       bl_mark *marks) {
     char text[BL_NUMBER_SIZE];
-    bl_plot_marks(plot, eigen, 12.5, 26, marks);
+    bl_plot_marks(plot, eigen, 12.5 * page->unit, 26 * page->unit, marks);
     for (size_t i = 0; i < eigen->n_vectors; i++) {
         const bl_mark *mark = &marks[i];
         double side = mark->right ? -1 : 1;
@@ -97,7 +87,7 @@ static void draw_marks(cairo_t *on, const bl_plot *plot, const bl_doc_eigen *eig
     }
 }
 
-static void draw_groups(cairo_t *on, const bl_plot *plot, const bl_doc_eigen *eigen) {
+static void draw_groups(const bl_canvas *page, cairo_t *on, const bl_plot *plot, const bl_doc_eigen *eigen) {
     if (eigen->n_runs == 0) return;
     bl_ink(on, 217, 119, 6);
     cairo_set_line_cap(on, CAIRO_LINE_CAP_BUTT);
@@ -107,51 +97,38 @@ static void draw_groups(cairo_t *on, const bl_plot *plot, const bl_doc_eigen *ei
         bl_line(on, bl_plot_x(plot, (double)run->first - 0.5), plot->bottom - 2.5,
                 bl_plot_x(plot, (double)run->last + 0.5), plot->bottom - 2.5);
     }
-    bl_text_at(on, "bars: degenerate", plot->right, HEIGHT - 12, 1);
+    bl_text_at(on, "bars: degenerate", plot->right, page->height - 12 * page->unit, 1);
 }
 
-/* Eigenvalues for "token" interaction matrix; smaller if the token is long. */
-static void draw_title(cairo_t *on, const bl_doc_eigen *eigen, bl_error *err) {
-    bl_buffer title = {0};
-    cairo_text_extents_t size;
-    bl_buffer_text(&title, "Eigenvalues for \"");
-    bl_visible_add(&title, eigen->subject.token, 60);
-    bl_buffer_text(&title, "\" interaction matrix");
-    char *text = bl_buffer_take(&title, err);
-    if (!text) return;
-    double most = WIDTH - 20, height = TEXT * 1.2;
-    cairo_set_font_size(on, height);
-    cairo_text_extents(on, text, &size);
-    if (size.x_advance > most) cairo_set_font_size(on, height * most / size.x_advance);
-    bl_ink(on, 30, 34, 40);
-    bl_text_at(on, text, WIDTH / 2, 17, 0.5);
-    free(text);
-}
-
-static bool draw(cairo_t *on, const void *context, bl_error *err) {
+static bool draw(const bl_canvas *page, cairo_t *on, const void *context, bl_error *err) {
     const bl_doc_eigen *eigen = context;
     bl_mark *marks = bl_alloc_zero(eigen->n_vectors, sizeof *marks, err);
     if (!marks) return false;
-    bl_plot plot = bl_plot_new(eigen, LEFT, TOP, RIGHT, BOTTOM);
-    draw_title(on, eigen, err);
-    cairo_set_font_size(on, TEXT);
-    draw_axes(on, &plot);
+    bl_plot plot = bl_plot_new(eigen, page->left, page->top, page->right, page->bottom);
+    draw_axes(page, on, &plot);
     draw_curve(on, &plot, eigen);
-    draw_groups(on, &plot, eigen);
-    draw_marks(on, &plot, eigen, marks);
+    if (!page->how.no_marks) {
+        draw_groups(page, on, &plot, eigen);
+        draw_marks(page, on, &plot, eigen, marks);
+    }
     free(marks);
     return true;
 }
 
-bool bl_figure_write(const bl_doc_eigen *eigen, const char *path, bl_error *err) {
-    static const bl_canvas canvas = {WIDTH, HEIGHT, "Eigenvalues of an interaction matrix"};
-    return bl_canvas_write(&canvas, path, draw, eigen, err);
+bool bl_figure_write(const bl_doc_eigen *eigen, const bl_figure_options *options, const char *path,
+                     bl_error *err) {
+    char heading[400], token[300];
+    bl_visible_copy(token, sizeof token, eigen->subject.token, 60);
+    snprintf(heading, sizeof heading, "Eigenvalues for \"%s\" interaction matrix", token);
+    bl_canvas page = bl_canvas_new(WIDTH, HEIGHT, "Eigenvalues of an interaction matrix", heading, options);
+    return bl_canvas_write(&page, path, draw, eigen, err);
 }
 
-bool bl_spectrum_figure(const bl_tree *tree, const char *path, bl_error *err) {
+bool bl_spectrum_figure(const bl_tree *tree, const bl_figure_options *options, const char *path,
+                        bl_error *err) {
     bl_doc *doc = bl_doc_read(tree, BL_DOC_EIGEN, err);
     if (!doc) return false;
-    bool ok = bl_figure_write(doc->eigen, path, err);
+    bool ok = bl_figure_write(doc->eigen, options, path, err);
     bl_doc_free(doc);
     return ok;
 }

@@ -36,6 +36,7 @@ static bool read_shape(const bl_tree *eigen, size_t shape[3], size_t *n, bl_erro
 }
 
 typedef struct figure {
+    bl_canvas page;
     const bl_tree *eigen;
     size_t shape[3], n;
 } figure;
@@ -49,6 +50,7 @@ static void draw_spectrum(cairo_t *on, const json_t *values, double width) {
     }
     double span = high > low ? high - low : 1, zero = MARGIN + 14 + (SPECTRUM - 44) * high / span;
     bl_ink(on, 150, 150, 150);
+    cairo_set_line_width(on, 0.8);
     bl_line(on, MARGIN, zero, width - MARGIN, zero);
     for (size_t i = 0; i < m; i++) {
         double value = bl_tree_number(json_array_get(values, i));
@@ -69,13 +71,15 @@ static size_t lines(const json_t *vectors) {
 static void draw_numbers(cairo_t *on, const figure *f, const json_t *list, double x, double y) {
     double *values = numbers(list, f->n);
     if (values)
-        bl_picture_draw(on, &(bl_picture){values, {f->shape[0], f->shape[1], f->shape[2]}, false}, x, y,
-                        PICTURE);
+        bl_picture_draw(
+            on, &(bl_picture){values, {f->shape[0], f->shape[1], f->shape[2]}, false, f->page.how.dark}, x, y,
+            PICTURE);
     free(values);
 }
 
-static bool draw_figure(cairo_t *on, const void *context, bl_error *err) {
+static bool draw_figure(const bl_canvas *page, cairo_t *on, const void *context, bl_error *err) {
     const figure *f = context;
+    bl_canvas_fit(page, on);
     const json_t *vectors = json_object_get(f->eigen, "vectors");
     size_t J = json_array_size(vectors), columns = J < 4 ? (J ? J : 1) : 4;
     double width = 2 * MARGIN + (double)columns * (PICTURE + GAP) - GAP,
@@ -91,7 +95,7 @@ static bool draw_figure(cairo_t *on, const void *context, bl_error *err) {
         snprintf(text, sizeof text, "%.0f: %s", bl_tree_real(v, "index"),
                  bl_number(number, bl_tree_real(v, "eigenvalue"), 4, BL_MINUS));
         bl_ink(on, 40, 40, 40);
-        bl_text_at(on, text, x, y, 0);
+        if (!page->how.no_marks) bl_text_at(on, text, x, y, 0);
         draw_numbers(on, f, json_object_get(v, "picture"), x, y + 8);
         draw_numbers(on, f, json_object_get(json_object_get(v, "mode"), "picture"), x, y + 11 + height);
     }
@@ -99,7 +103,8 @@ static bool draw_figure(cairo_t *on, const void *context, bl_error *err) {
     return true;
 }
 
-bool bl_image_figure(const bl_tree *eigen, const char *path, bl_error *err) {
+bool bl_image_figure(const bl_tree *eigen, const bl_figure_options *options, const char *path,
+                     bl_error *err) {
     figure f = {.eigen = eigen};
     if (!read_shape(eigen, f.shape, &f.n, err)) return false;
     const json_t *vectors = json_object_get(eigen, "vectors");
@@ -111,8 +116,8 @@ bool bl_image_figure(const bl_tree *eigen, const char *path, bl_error *err) {
         (double)rows *
             ((double)lines(vectors) * (PICTURE * (double)f.shape[1] / (double)f.shape[2] + 3) + 26) +
         MARGIN;
-    bl_canvas canvas = {width < 300 ? 300 : width, height, "Eigenvectors of a class"};
-    return bl_canvas_write(&canvas, path, draw_figure, &f, err);
+    f.page = bl_canvas_new(width < 300 ? 300 : width, height, "Eigenvectors of a class", NULL, options);
+    return bl_canvas_write(&f.page, path, draw_figure, &f, err);
 }
 
 typedef struct gallery {
@@ -125,12 +130,13 @@ size_t bl_gallery_place(size_t j, size_t m) {
     return j < 4 ? (m > j ? m - 1 - j : 0) : (j - 4 < m ? j - 4 : m - 1);
 }
 
-static bool draw_gallery(cairo_t *on, const void *context, bl_error *err) {
+static bool draw_gallery(const bl_canvas *page, cairo_t *on, const void *context, bl_error *err) {
     const gallery *g = context;
     const bl_image_config *c = bl_image_config_of(g->model);
     double height = PICTURE * (double)c->shape[1] / (double)c->shape[2];
     double *values = bl_alloc(c->d_input, sizeof *values, err);
     if (!values) return false;
+    bl_canvas_fit(page, on);
     for (size_t k = 0; k < c->d_output; k++) {
         const bl_image_eigen *e = g->eigens[k];
         double y = MARGIN + 14 + (double)k * (height + 22);
@@ -142,17 +148,19 @@ static bool draw_gallery(cairo_t *on, const void *context, bl_error *err) {
             char number[BL_NUMBER_SIZE];
             for (size_t i = 0; i < c->d_input; i++)
                 values[i] = e->pictures ? (double)e->pictures[at * c->d_input + i] : 0;
-            bl_picture_draw(on, &(bl_picture){values, {c->shape[0], c->shape[1], c->shape[2]}, false}, x, y,
-                            PICTURE);
-            bl_text_at(on, bl_number(number, (double)e->values[at], 3, BL_MINUS), x, y - 6, 0);
+            bl_picture_draw(
+                on, &(bl_picture){values, {c->shape[0], c->shape[1], c->shape[2]}, false, page->how.dark}, x,
+                y, PICTURE);
+            if (!page->how.no_marks)
+                bl_text_at(on, bl_number(number, (double)e->values[at], 3, BL_MINUS), x, y - 6, 0);
         }
     }
     free(values);
     return true;
 }
 
-bool bl_image_gallery(const bl_image_model *model, bl_image_eigen *const *eigens, const char *path,
-                      bl_error *err) {
+bool bl_image_gallery(const bl_image_model *model, bl_image_eigen *const *eigens,
+                      const bl_figure_options *options, const char *path, bl_error *err) {
     const bl_image_config *c = bl_image_config_of(model);
     gallery g = {model, eigens};
     if (!eigens[0]->pictures)
@@ -160,13 +168,15 @@ bool bl_image_gallery(const bl_image_model *model, bl_image_eigen *const *eigens
                        "layer %zu has no pictures: no direct path leads there from the pixels",
                        eigens[0]->layer);
     double height = PICTURE * (double)c->shape[1] / (double)c->shape[2];
-    bl_canvas canvas = {2 * MARGIN + LABELS + 8 * (PICTURE + GAP),
-                        2 * MARGIN + 14 + (double)c->d_output * (height + 22), "Eigenvectors of every class"};
+    bl_canvas canvas = bl_canvas_new(2 * MARGIN + LABELS + 8 * (PICTURE + GAP),
+                                     2 * MARGIN + 14 + (double)c->d_output * (height + 22),
+                                     "Eigenvectors of every class", NULL, options);
     return bl_canvas_write(&canvas, path, draw_gallery, &g, err);
 }
 
 /* One measure of every setting as points with intervals, in a panel that begins at y. */
-static void draw_measure(cairo_t *on, const json_t *settings, const char *key, const char *title, double y) {
+static void draw_measure(const bl_canvas *page, cairo_t *on, const json_t *settings, const char *key,
+                         const char *title, double y) {
     size_t n = json_array_size(settings);
     double low = INFINITY, high = -INFINITY;
     for (size_t i = 0; i < n; i++) {
@@ -191,25 +201,29 @@ static void draw_measure(cairo_t *on, const json_t *settings, const char *key, c
         cairo_arc(on, x, at, 3, 0, 6.2832);
         cairo_fill(on);
         bl_ink(on, 40, 40, 40);
-        bl_text_at(on, bl_number(number, mean, bl_decimals(fabs(mean)), BL_MINUS), x + 8, at, 0);
+        if (!page->how.no_marks)
+            bl_text_at(on, bl_number(number, mean, bl_decimals(fabs(mean)), BL_MINUS), x + 8, at, 0);
         snprintf(text, sizeof text, "noise %g, decay %g", bl_tree_real(s, "noise"), bl_tree_real(s, "decay"));
         bl_text_at(on, text, x, y + 128, 0.5);
     }
 }
 
-static bool draw_study(cairo_t *on, const void *context, bl_error *err) {
+static bool draw_study(const bl_canvas *page, cairo_t *on, const void *context, bl_error *err) {
     const json_t *settings = json_object_get((const json_t *)context, "settings");
     (void)err;
-    draw_measure(on, settings, "accuracy", "Accuracy on the test images", MARGIN + 8);
-    draw_measure(on, settings, "effective_rank", "Effective rank of the raw forms, embedding", MARGIN + 168);
+    bl_canvas_fit(page, on);
+    draw_measure(page, on, settings, "accuracy", "Accuracy on the test images", MARGIN + 8);
+    draw_measure(page, on, settings, "effective_rank", "Effective rank of the raw forms, embedding",
+                 MARGIN + 168);
     if (json_object_get(json_array_get(settings, 0), "effective_rank_pixel"))
-        draw_measure(on, settings, "effective_rank_pixel", "Effective rank, pixels", MARGIN + 328);
+        draw_measure(page, on, settings, "effective_rank_pixel", "Effective rank, pixels", MARGIN + 328);
     return true;
 }
 
-bool bl_image_study_figure(const bl_tree *study, const char *path, bl_error *err) {
+bool bl_image_study_figure(const bl_tree *study, const bl_figure_options *options, const char *path,
+                           bl_error *err) {
     size_t n = json_array_size(json_object_get(study, "settings"));
-    bl_canvas canvas = {2 * MARGIN + 90 + 110 * (double)(n ? n : 1), 2 * MARGIN + 480,
-                        "Noise, decay and seeds"};
+    bl_canvas canvas = bl_canvas_new(2 * MARGIN + 90 + 110 * (double)(n ? n : 1), 2 * MARGIN + 480,
+                                     "Noise, decay and seeds", NULL, options);
     return bl_canvas_write(&canvas, path, draw_study, study, err);
 }

@@ -25,6 +25,7 @@ typedef struct page {
     const bl_image_model *model;
     bl_image_eigen *const *eigens;
     const bl_images *images;
+    const bl_figure_options *figures;
     double *values; /* [n] scratch */
     float *row;     /* [n] scratch */
     bl_error *err;
@@ -38,7 +39,7 @@ static void put_number(bl_buffer *out, double value, int decimals) {
 
 static void put_picture(page *p, bool grey, const char *alt) {
     const bl_image_config *c = bl_image_config_of(p->model);
-    bl_picture picture = {p->values, {c->shape[0], c->shape[1], c->shape[2]}, grey};
+    bl_picture picture = {p->values, {c->shape[0], c->shape[1], c->shape[2]}, grey, false};
     if (p->ok) p->ok = bl_picture_html(&p->out, &picture, alt, p->err);
 }
 
@@ -257,11 +258,11 @@ static bool write_figures(const page *p, const char *folder, bl_error *err) {
         char name[40];
         snprintf(name, sizeof name, "gallery.%s", endings[i]);
         char *path = bl_path_join(folder, name, err);
-        ok = path && bl_image_gallery(p->model, p->eigens, path, err);
+        ok = path && bl_image_gallery(p->model, p->eigens, p->figures, path, err);
         free(path);
         snprintf(name, sizeof name, "eigenvectors.%s", endings[i]);
         path = ok ? bl_path_join(folder, name, err) : NULL;
-        ok = path && bl_image_figure(json_object_get(p->report, "eigen"), path, err);
+        ok = path && bl_image_figure(json_object_get(p->report, "eigen"), p->figures, path, err);
         free(path);
     }
     return ok;
@@ -283,8 +284,15 @@ static bool check_folder(const char *directory, bl_error *err) {
 }
 
 bool bl_image_report_render(const bl_tree *report, const bl_image_model *model, bl_image_eigen *const *eigens,
-                            const bl_images *images, const char *directory, bl_error *err) {
-    page p = {.report = report, .model = model, .eigens = eigens, .images = images, .err = err, .ok = true};
+                            const bl_images *images, const bl_figure_options *figures, const char *directory,
+                            bl_error *err) {
+    page p = {.report = report,
+              .model = model,
+              .eigens = eigens,
+              .images = images,
+              .figures = figures,
+              .err = err,
+              .ok = true};
     size_t n = bl_image_config_of(model)->d_input;
     bl_staging staging = {0};
     char *html = NULL, *json = NULL;

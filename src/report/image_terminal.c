@@ -55,7 +55,9 @@ static void vectors(bl_page *page, const bl_tree *eigen) {
         bl_page_newline(page);
         double *values = json_array_size(picture) == n ? bl_alloc(n, sizeof *values, NULL) : NULL;
         for (size_t i = 0; values && i < n; i++) values[i] = bl_tree_number(json_array_get(picture, i));
-        if (values) bl_picture_terminal(page, &(bl_picture){values, {sizes[0], sizes[1], sizes[2]}, false});
+        if (values)
+            bl_picture_terminal(page,
+                                &(bl_picture){values, {sizes[0], sizes[1], sizes[2]}, false, page->dark});
         free(values);
     }
 }

@@ -14,11 +14,6 @@
 
 #define WIDTH 460.0
 #define HEIGHT 330.0
-#define LEFT 50.0
-#define RIGHT (WIDTH - 14.0)
-#define TOP 14.0
-#define BOTTOM (HEIGHT - 44.0)
-#define TEXT 10.0
 #define LOG_LIMIT ((size_t)4 << 30)
 
 typedef struct point {
@@ -26,6 +21,7 @@ typedef struct point {
 } point;
 
 typedef struct curve {
+    bl_canvas page;
     point *step, *eval; /* training loss, validation loss */
     size_t n, n_eval, capacity, eval_capacity;
     double last, low, high; /* the frame's data range */
@@ -79,9 +75,11 @@ static bool find_range(curve *c, bl_error *err) {
     return true;
 }
 
-static double place_x(const curve *c, double step) { return LEFT + (RIGHT - LEFT) * step / c->last; }
+static double place_x(const curve *c, double step) {
+    return c->page.left + (c->page.right - c->page.left) * step / c->last;
+}
 static double place_y(const curve *c, double loss) {
-    return BOTTOM - (BOTTOM - TOP) * (loss - c->low) / (c->high - c->low);
+    return c->page.bottom - (c->page.bottom - c->page.top) * (loss - c->low) / (c->high - c->low);
 }
 
 static void draw_axes(cairo_t *on, const curve *c) {
@@ -90,50 +88,50 @@ static void draw_axes(cairo_t *on, const curve *c) {
     cairo_set_line_width(on, 0.5);
     bl_ink(on, 225, 228, 232);
     for (size_t i = 0; i < y.n; i++)
-        bl_line(on, LEFT, place_y(c, y.first + (double)i * y.step), RIGHT,
+        bl_line(on, c->page.left, place_y(c, y.first + (double)i * y.step), c->page.right,
                 place_y(c, y.first + (double)i * y.step));
     bl_ink(on, 30, 34, 40);
     cairo_set_line_width(on, 0.8);
-    cairo_rectangle(on, LEFT, TOP, RIGHT - LEFT, BOTTOM - TOP);
+    cairo_rectangle(on, c->page.left, c->page.top, c->page.right - c->page.left,
+                    c->page.bottom - c->page.top);
     cairo_stroke(on);
     for (size_t i = 0; i < x.n; i++) {
         double value = x.first + (double)i * x.step;
-        bl_line(on, place_x(c, value), BOTTOM, place_x(c, value), BOTTOM + 3.5);
-        bl_text_at(on, bl_number(text, value, x.decimals, BL_MINUS), place_x(c, value), BOTTOM + 12, 0.5);
+        bl_line(on, place_x(c, value), c->page.bottom, place_x(c, value), c->page.bottom + 3.5);
+        bl_text_at(on, bl_number(text, value, x.decimals, BL_MINUS), place_x(c, value),
+                   c->page.bottom + 12 * c->page.unit, 0.5);
     }
     for (size_t i = 0; i < y.n; i++) {
         double value = y.first + (double)i * y.step;
-        bl_line(on, LEFT - 3.5, place_y(c, value), LEFT, place_y(c, value));
-        bl_text_at(on, bl_number(text, value, y.decimals, BL_MINUS), LEFT - 6.5, place_y(c, value), 1);
+        bl_line(on, c->page.left - 3.5, place_y(c, value), c->page.left, place_y(c, value));
+        bl_text_at(on, bl_number(text, value, y.decimals, BL_MINUS), c->page.left - 6.5, place_y(c, value),
+                   1);
     }
-    bl_text_at(on, "Step", (LEFT + RIGHT) / 2, HEIGHT - 12, 0.5);
-    cairo_save(on);
-    cairo_translate(on, 13, (TOP + BOTTOM) / 2);
-    cairo_rotate(on, -acos(0));
-    bl_text_at(on, "Loss (nats a token)", 0, 0, 0.5);
-    cairo_restore(on);
+    bl_axis_names(&c->page, on, "Step", "Loss (nats per token)");
 }
 
 static void draw_legend(cairo_t *on, const curve *c) {
     bl_ink(on, 84, 110, 136);
     cairo_set_line_width(on, 1.4);
-    bl_line(on, RIGHT - 92, TOP + 14, RIGHT - 76, TOP + 14);
+    bl_line(on, c->page.right - 92 * c->page.unit, c->page.top + 14 * c->page.unit,
+            c->page.right - 76 * c->page.unit, c->page.top + 14 * c->page.unit);
     bl_ink(on, 30, 34, 40);
-    bl_text_at(on, "training", RIGHT - 70, TOP + 14, 0);
+    bl_text_at(on, "training", c->page.right - 70 * c->page.unit, c->page.top + 14 * c->page.unit, 0);
     if (!c->n_eval) return;
-    bl_text_at(on, "validation", RIGHT - 70, TOP + 28, 0);
+    bl_text_at(on, "validation", c->page.right - 70 * c->page.unit, c->page.top + 28 * c->page.unit, 0);
     bl_ink(on, 178, 24, 43);
-    cairo_arc(on, RIGHT - 84, TOP + 28, 2.6, 0, 4 * acos(0));
+    cairo_arc(on, c->page.right - 84 * c->page.unit, c->page.top + 28 * c->page.unit, 2.6, 0, 4 * acos(0));
     cairo_fill(on);
 }
 
-static bool draw(cairo_t *on, const void *context, bl_error *err) {
+static bool draw(const bl_canvas *page, cairo_t *on, const void *context, bl_error *err) {
     const curve *c = context;
     (void)err;
-    cairo_set_font_size(on, TEXT);
+    (void)page;
     draw_axes(on, c);
     cairo_save(on);
-    cairo_rectangle(on, LEFT, TOP, RIGHT - LEFT, BOTTOM - TOP);
+    cairo_rectangle(on, c->page.left, c->page.top, c->page.right - c->page.left,
+                    c->page.bottom - c->page.top);
     cairo_clip(on);
     cairo_set_line_join(on, CAIRO_LINE_JOIN_ROUND);
     size_t stride = c->n / 4000 + 1, width = c->n / 100 + 1;
@@ -162,8 +160,7 @@ static bool draw(cairo_t *on, const void *context, bl_error *err) {
 }
 
 bool bl_loss_figure(const char *log, const char *path, bl_error *err) {
-    static const bl_canvas canvas = {WIDTH, HEIGHT, "Loss of a training run"};
-    curve c = {0};
+    curve c = {.page = bl_canvas_new(WIDTH, HEIGHT, "Loss of a training run", NULL, NULL)};
     size_t size;
     char *text = bl_file_read(log, LOG_LIMIT, &size, err);
     bool ok = text != NULL;
@@ -174,7 +171,7 @@ bool bl_loss_figure(const char *log, const char *path, bl_error *err) {
         at += length + 1;
     }
     if (ok && !c.n) ok = bl_fail(err, BL_ERR_INPUT, "%s: holds no training step", log);
-    ok = ok && find_range(&c, err) && bl_canvas_write(&canvas, path, draw, &c, err);
+    ok = ok && find_range(&c, err) && bl_canvas_write(&c.page, path, draw, &c, err);
     free(c.step);
     free(c.eval);
     free(text);

@@ -30,7 +30,8 @@ static uint32_t pixel(const bl_picture *p, size_t row, size_t column, double mos
         return 0xFF000000U | grey << 16 | grey << 8 | grey;
     }
     if (!transparent) {
-        bl_rgb c = bl_rdbu(bl_rdbu_level(value, most));
+        unsigned level = bl_rdbu_level(value, most);
+        bl_rgb c = p->dark ? bl_rdbu_dark(level) : bl_rdbu(level);
         return 0xFF000000U | (uint32_t)c.r << 16 | (uint32_t)c.g << 8 | c.b;
     }
     double share = most > 0 ? fmin(1, fabs(value) / most) : 0;

@@ -11,6 +11,7 @@ typedef struct bl_picture {
     const double *values; /* [channels * rows * columns] */
     size_t shape[3];
     bool grey; /* 0 … 1 as dark … light instead of the diverging scale */
+    bool dark; /* the diverging scale of dark pages */
 } bl_picture;
 
 /* Draws it into the square (or the rectangle of its shape) of that width. */

@@ -3,6 +3,7 @@
 #ifndef BL_REPORT_PLOT_H
 #define BL_REPORT_PLOT_H
 #include "result/document.h"
+#include <bilens/report.h>
 
 #define BL_MINUS "\xE2\x88\x92" /* U+2212, as wide as a digit */
 #define BL_NUMBER_SIZE 48
@@ -53,5 +54,6 @@ void bl_plot_marks(const bl_plot *plot, const bl_doc_eigen *eigen, double gap, d
 /* The spectrum's figure from a document that is already read. */
 /* The suffix of `path` decides: .svg, .png or .pdf; the same eigenvalues give the same bytes. BL_ERR_USAGE
  * for another suffix. */
-bool bl_figure_write(const bl_doc_eigen *eigen, const char *path, bl_error *err);
+bool bl_figure_write(const bl_doc_eigen *eigen, const bl_figure_options *options, const char *path,
+                     bl_error *err);
 #endif

@@ -59,13 +59,14 @@ static bool write_tables(const bl_doc *doc, const char *staging, bl_error *err) 
            write_table(staging, "tables/tensors.csv", bl_rows_of_tensors(doc->info, err), err);
 }
 
-static bool write_figures(const bl_doc *doc, const char *staging, bl_error *err) {
+static bool write_figures(const bl_doc *doc, const bl_figure_options *how, const char *staging,
+                          bl_error *err) {
     static const char *const names[] = {"figures/spectrum.svg", "figures/spectrum.png",
                                         "figures/spectrum.pdf"};
     bool ok = true;
     for (size_t i = 0; ok && i < sizeof names / sizeof *names; i++) {
         char *path = bl_path_join(staging, names[i], err);
-        ok = path && bl_figure_write(doc->eigen, path, err);
+        ok = path && bl_figure_write(doc->eigen, how, path, err);
         free(path);
     }
     return ok;
@@ -100,15 +101,15 @@ static bool write_arrays(const bl_eigen *eigen, const char *staging, bl_error *e
 }
 
 /* Everything into the staging folder. */
-static bool make_all(const bl_doc *doc, const bl_tree *tree, const bl_eigen *eigen, const char *staging,
-                     bl_error *err) {
+static bool make_all(const bl_doc *doc, const bl_tree *tree, const bl_eigen *eigen,
+                     const bl_figure_options *how, const char *staging, bl_error *err) {
     for (size_t i = 0; i < N_FOLDERS; i++) {
         char *path = bl_path_join(staging, folders[i], err);
         bool ok = path && bl_make_directories(path, err);
         free(path);
         if (!ok) return false;
     }
-    if (!write_tables(doc, staging, err) || !write_figures(doc, staging, err) ||
+    if (!write_tables(doc, staging, err) || !write_figures(doc, how, staging, err) ||
         (eigen && !write_arrays(eigen, staging, err)))
         return false;
     char *page = bl_html_page(doc, err);
@@ -178,7 +179,8 @@ bool bl_report_check_place(const char *directory, bl_error *err) {
     return check_owner(directory, err);
 }
 
-bool bl_report_render(const bl_tree *tree, const bl_eigen *eigen, const char *directory, bl_error *err) {
+bool bl_report_render(const bl_tree *tree, const bl_eigen *eigen, const bl_figure_options *figures,
+                      const char *directory, bl_error *err) {
     bool ok = false, exists = false;
     bl_staging staging = {0};
     char *path = bl_trim_slashes(directory, "the report", err);
@@ -191,7 +193,7 @@ bool bl_report_render(const bl_tree *tree, const bl_eigen *eigen, const char *di
     exists = bl_file_exists(path);
     if (!bl_report_check_place(path, err)) goto done;
     if (!bl_staging_make(&staging, path, exists, "the report", err) ||
-        !make_all(doc, written, eigen, staging.path, err))
+        !make_all(doc, written, eigen, figures, staging.path, err))
         goto done;
     if (exists) ok = move_all(staging.path, path, err);
     else

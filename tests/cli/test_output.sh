@@ -49,6 +49,25 @@ refused "not written over" tokenizer train --corpus stories.txt -o stories.txt
 refused "not written over" eval model --corpus stories.txt -o hard.txt
 rm link.safetensors hard.txt
 
+# How a figure looks.
+column=(--width 85 --height 170.0787401pt --font serif --size 8 --title 'a & b' --no-marks --theme dark)
+"$BILENS" eigen model --token swim --eigs -1 --plot wide.svg "${column[@]}" >out || fail "eigen --plot"
+"$BILENS" truncate model --corpus stories.txt --ranks 0,1 --stories 4 --plot curve.svg "${column[@]}" >out || fail "truncate --plot"
+"$BILENS" report model --token swim --corpus stories.txt --no-evidence "${column[@]}" -o page --quiet >out || fail "report"
+for figure in wide.svg curve.svg page/figures/spectrum.svg; do
+    grep -q 'width="240.944882pt"' $figure || fail "$figure: --width"
+    grep -q 'height="170.07874pt"' $figure || fail "$figure: --height in points"
+    grep -q '<title>a &amp; b</title>' $figure || fail "$figure: --title"
+    grep -q 'fill:rgb(100%,100%,100%)' $figure && fail "$figure: --theme dark has a white page"
+done
+rm -r wide.svg curve.svg page out
+for bad in "--width 5" "--width 85cm" "--height 0" "--size x" "--font=" "--theme blue" "--width 20 --height 20"; do
+    # shellcheck disable=SC2086
+    refused "" eigen model --token swim --plot no.svg $bad
+done
+refused "--theme: 'blue' is not one of light, dark" report model --token swim --corpus stories.txt --theme blue
+refused "ask for one with --plot" eigen model --token swim --title x
+
 # Infinity: null, empty, inf.
 python=$(command -v python3) || { echo "SKIPPED: no python3" >&2; exit 77; }
 "$BILENS" export model --tensors w_e -o w.npy --quiet >/dev/null || fail "export"

@@ -366,7 +366,7 @@ static bool render(const work *w, bl_error *err) {
     char path[300];
     bool first = access(w->page, F_OK) != 0;
     snprintf(path, sizeof path, "%s/report", w->out);
-    if (!bl_report_render(w->report, w->eigen, first ? w->page : path, err)) return false;
+    if (!bl_report_render(w->report, w->eigen, NULL, first ? w->page : path, err)) return false;
     if (first ||
         (same_file(path, w->page, "index.html") && same_file(path, w->page, "tables/virtual-tokens.csv")))
         return true;

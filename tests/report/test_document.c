@@ -141,7 +141,7 @@ static void test_damages(void **state) {
                      damages[i].where);
         bl_tree *tree = tree_of(text);
         if (tree) { /* else it is not even JSON */
-            assert_false(bl_report_render(tree, NULL, folder, &again));
+            assert_false(bl_report_render(tree, NULL, NULL, folder, &again));
             assert_string_equal(again.message, err.message);
             assert_int_not_equal(access(folder, F_OK), 0);
             assert_null(bl_report_table(tree, NULL, NULL));

@@ -28,7 +28,7 @@ static char *content(const char *folder, const char *file, size_t *size) {
 
 static void render(const char *json, const char *folder) {
     bl_error err = {0};
-    if (!bl_report_render(tree_of(json), NULL, folder, &err)) fail_msg("%s", err.message);
+    if (!bl_report_render(tree_of(json), NULL, NULL, folder, &err)) fail_msg("%s", err.message);
 }
 
 /* Names in a folder, hidden ones too. */
@@ -94,7 +94,7 @@ static void test_failures_leave_the_old(void **state) {
     size_t size;
     char *before = content(a, "index.html", &size);
     bl_error err = {0};
-    assert_false(bl_report_render(tree_of("{\"format\":\"bilens report 1\"}"), NULL, a, &err)); /* damaged */
+    assert_false(bl_report_render(tree_of("{\"format\":\"bilens report 1\"}"), NULL, NULL, a, &err)); /* damaged */
     assert_error(err, BL_ERR_INPUT, "version");
     snprintf(path, sizeof path, "%s/tables/spectrum.csv",
              a); /* a folder where a file goes: found before anything moves */
@@ -102,17 +102,17 @@ static void test_failures_leave_the_old(void **state) {
     assert_int_equal(mkdir(path, 0777), 0);
     char *changed = strdup(json), *model = strstr(changed, "small & odd");
     memcpy(model, "SMALL & ODD", 11);
-    assert_false(bl_report_render(tree_of(changed), NULL, a, &err));
+    assert_false(bl_report_render(tree_of(changed), NULL, NULL, a, &err));
     assert_error(err, BL_ERR_INPUT, "spectrum.csv");
     char *after = content(a, "index.html", &size);
     assert_string_equal(before, after);
     assert_int_equal(count_entries(a), 4);
     snprintf(other, sizeof other, "%s/index.html", a); /* the folder is a file */
-    assert_false(bl_report_render(tree_of(json), NULL, other, &err));
+    assert_false(bl_report_render(tree_of(json), NULL, NULL, other, &err));
     assert_error(err, BL_ERR_INPUT, "is a file");
-    assert_false(bl_report_render(tree_of(json), NULL, "", &err));
+    assert_false(bl_report_render(tree_of(json), NULL, NULL, "", &err));
     assert_error(err, BL_ERR_USAGE, "no name");
-    assert_false(bl_report_render(tree_of(json), NULL, "/proc/no/such", &err));
+    assert_false(bl_report_render(tree_of(json), NULL, NULL, "/proc/no/such", &err));
     assert_int_equal(err.code, BL_ERR_INPUT);
     free(before);
     free(after);
@@ -135,7 +135,7 @@ static void test_arrays(void **state) {
     bl_eigen *eigen = bl_eigen_new(model, 0, u, 0, &err);
     assert_non_null(eigen);
     snprintf(a, sizeof a, "%s", place("arrays"));
-    if (!bl_report_render(tree_of(json), eigen, a, &err)) fail_msg("%s", err.message);
+    if (!bl_report_render(tree_of(json), eigen, NULL, a, &err)) fail_msg("%s", err.message);
     snprintf(path, sizeof path, "%s/eigenvalues.npy", a);
     assert_true(bl_npy_read(path, &array, &data, &err));
     assert_int_equal(array.n_dims, 1);
@@ -154,7 +154,7 @@ static void test_arrays(void **state) {
     assert_int_equal(count_entries(a), 6);
     bl_eigen_free(eigen);
     bl_eigen *few = bl_eigen_new(model, 0, u, 2, &err); /* two pairs at each end */
-    assert_true(bl_report_render(tree_of(json), few, a, &err));
+    assert_true(bl_report_render(tree_of(json), few, NULL, a, &err));
     assert_true(bl_npy_read(path, &array, &data, &err));
     assert_int_equal(array.shape[0], 4);
     assert_memory_equal(data + 3 * n, bl_eigen_vector(few, -1), n * sizeof *data);
