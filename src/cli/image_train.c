@@ -305,8 +305,16 @@ static bool put_setting(bl_builder *b, bl_tree *list, const cell *cells, size_t 
 
 static bl_table *study_rows(const bl_tree *tree, bl_error *err);
 
+/* Of a study, at most: values of an option, runs per setting. */
+enum { MOST = 16, SEEDS = 64 };
+
+static bool study_given(const char *images, const char *output, size_t seeds, bl_error *err) {
+    if (!images) return bl_fail(err, BL_ERR_USAGE, "which images? Give a folder with --images DIR");
+    if (!output) return bl_fail(err, BL_ERR_USAGE, "where do the models go? Give a folder with -o DIR");
+    return (seeds > 0 && seeds <= SEEDS) || bl_fail(err, BL_ERR_USAGE, "--seeds is 1 to 64");
+}
+
 static int run_study(int argc, char **argv, const verb *self) {
-    enum { MOST = 16, SEEDS = 64 };
     common c = {0};
     recipe r = NO_RECIPE;
     text_list noises = {0}, decays = {0};
@@ -340,10 +348,7 @@ static int run_study(int argc, char **argv, const verb *self) {
     double noise[MOST] = {0, 0.5}, decay[MOST] = {0, 1};
     bool ok = parse_reals(&noises, noise, MOST, &err) && parse_reals(&decays, decay, MOST, &err);
     size_t n_noise = noises.n ? noises.n : 2, n_decay = decays.n ? decays.n : 2;
-    if (ok && !images) ok = bl_fail(&err, BL_ERR_USAGE, "which images? Give a folder with --images DIR");
-    if (ok && !c.output)
-        ok = bl_fail(&err, BL_ERR_USAGE, "where do the models go? Give a folder with -o DIR");
-    if (ok && (seeds == 0 || seeds > SEEDS)) ok = bl_fail(&err, BL_ERR_USAGE, "--seeds is 1 to 64");
+    ok = ok && study_given(images, c.output, seeds, &err);
     cell *cells = calloc(SEEDS, sizeof *cells);
     char(*folders)[400] = calloc(SEEDS, sizeof *folders);
     if (ok && (!cells || !folders)) ok = bl_fail(&err, BL_ERR_MEMORY, "out of memory");
