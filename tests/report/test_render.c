@@ -94,7 +94,8 @@ static void test_failures_leave_the_old(void **state) {
     size_t size;
     char *before = content(a, "index.html", &size);
     bl_error err = {0};
-    assert_false(bl_report_render(tree_of("{\"format\":\"bilens report 1\"}"), NULL, NULL, a, &err)); /* damaged */
+    assert_false(
+        bl_report_render(tree_of("{\"format\":\"bilens report 1\"}"), NULL, NULL, a, &err)); /* damaged */
     assert_error(err, BL_ERR_INPUT, "version");
     snprintf(path, sizeof path, "%s/tables/spectrum.csv",
              a); /* a folder where a file goes: found before anything moves */
