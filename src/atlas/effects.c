@@ -108,6 +108,22 @@ static bool measure(bl_atlas_effects *x, bl_error *err) {
     return ok;
 }
 
+/* Tokens of the corpus's longest story, on every rank. */
+static bool longest_story(const bl_atlas *a, size_t *longest, bl_error *err) {
+    uint64_t bytes = 0;
+    bool ok = true;
+    if (a->ranks.rank == 0) {
+        sqlite3_stmt *s = bl_database_prepare(a->db, "SELECT max(length(tokens)) FROM story", err);
+        ok = s && bl_database_row(s, err);
+        if (ok) bytes = (uint64_t)sqlite3_column_int64(s, 0);
+        sqlite3_finalize(s);
+    }
+    if (!bl_ranks_agree(&a->ranks, ok, err) || !bl_ranks_share(&a->ranks, &bytes, sizeof bytes, err))
+        return false;
+    *longest = bytes ? (size_t)bytes / sizeof(int32_t) : 1;
+    return true;
+}
+
 static bool make_engine(bl_atlas_effects *x, const float *v, bl_error *err) {
     const bl_atlas *a = x->atlas;
     bl_effect_pairs pairs = {.model = a->model,
@@ -120,8 +136,9 @@ static bool make_engine(bl_atlas_effects *x, const float *v, bl_error *err) {
                              .null_v = x->null_v,
                              .null_lambda = x->lambda + a->J,
                              .positions = a->positions};
-    if (!take_directions(x, err)) return false;
-    x->effects = bl_effects_new(&pairs, bl_model_config(a->model)->n_ctx, err);
+    size_t longest;
+    if (!take_directions(x, err) || !longest_story(a, &longest, err)) return false;
+    x->effects = bl_effects_new(&pairs, longest, err);
     if (!x->effects) return false;
     bl_effects_sums(x->effects, &x->n_totals);
     x->totals = bl_alloc_zero(x->n_totals, sizeof *x->totals, err);

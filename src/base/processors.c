@@ -89,14 +89,17 @@ long bl_quota_processors(const char *root) {
     return least;
 }
 
-/* OpenBLAS reserves address space per thread, and waits for ever where it gets none: two buffers of 128 MB
- * per thread that calls it; the C library's heap and the stack of a further thread come on top. */
+/* OpenBLAS reserves address space per thread, and waits for ever where it gets none: two buffers of 128 MB per
+ * thread that calls it; the C library's heap and the stack of a further thread come on top. What the work itself
+ * takes is left free before a second thread is counted. */
 #define FIRST_MB 470
+#define WORK_MB 530
 #define THREAD_MB 330
 
 long bl_threads_in(uint64_t address_space) {
     uint64_t mb = address_space >> 20;
-    return mb < FIRST_MB ? 0 : 1 + (long)((mb - FIRST_MB) / THREAD_MB);
+    if (mb < FIRST_MB) return 0;
+    return mb < FIRST_MB + WORK_MB ? 1 : 1 + (long)((mb - FIRST_MB - WORK_MB) / THREAD_MB);
 }
 
 static void *wait_for(void *lock) {

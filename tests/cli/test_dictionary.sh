@@ -149,7 +149,7 @@ refused "which dictionary" "$BILENS" dictionary eval "$models/norm"
 
 # Ranks: nearly the same numbers, and rank 0 alone writes.
 if command -v mpirun >/dev/null && "$BILENS" train --help | grep -q mpirun; then
-    mpirun --allow-run-as-root --oversubscribe -n 2 "$BILENS" "${small[@]}" -o "$folder/ranks" --valid "$models/stories.txt" --threads 1 --format json \
+    ASAN_OPTIONS=detect_leaks=0 mpirun --allow-run-as-root --oversubscribe -n 2 "$BILENS" "${small[@]}" -o "$folder/ranks" --valid "$models/stories.txt" --threads 1 --format json \
         >"$folder/ranks.json" 2>/dev/null
     python3 -c 'import json, sys
 a, b = (json.load(open(f)) for f in sys.argv[1:])

@@ -98,7 +98,7 @@ test("the numbers are the command line's", async () => {
     assert.ok(Math.abs(parseFloat(plain(await first.nth(1).textContent())) - hits.orientation * value) < 2e-3);
     const match = hits.matches.find(m => hits.orientation * m.similarity >= 0);
     assert.ok(Math.abs(parseFloat(plain(await page.locator(".inputs .act b").first().textContent())) - match.activation) < 0.02);
-    assert.equal(await page.locator(".inputs .act span").first().textContent(), `story ${match.story}, position ${match.position}`);
+    assert.equal(await page.locator(".inputs .act a, .inputs .act span").first().textContent(), `story ${match.story}, position ${match.position}`);
   }
   await leave(page);
 });

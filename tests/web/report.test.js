@@ -55,7 +55,7 @@ test("virtual tokens and inputs", async () => {
       ["h2 .lambda, h2 .badge, h2 .tok", 3],
       [".vt th, .vt td", 300],
       [".legend span", 5],
-      [".act b, .act span", 16],
+      [".act b", 8],
       [".words, .words span", 40],
       [".note", 1]
     ]) {
