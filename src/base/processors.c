@@ -89,9 +89,9 @@ long bl_quota_processors(const char *root) {
     return least;
 }
 
-/* OpenBLAS reserves address space per thread, and waits for ever where it gets none: two buffers of 128 MB per
- * thread that calls it; the C library's heap and the stack of a further thread come on top. What the work itself
- * takes is left free before a second thread is counted. */
+/* OpenBLAS reserves address space per thread, and waits for ever where it gets none: two buffers of 128 MB
+ * per thread that calls it; the C library's heap and the stack of a further thread come on top. What the
+ * work itself takes is left free before a second thread is counted. */
 #define FIRST_MB 470
 #define WORK_MB 530
 #define THREAD_MB 330
