@@ -77,7 +77,7 @@ def make_inputs(args):
 def write_vectors(model, eigs):
     """The eigenvectors asked for, by way of a report's eigenvectors.npy, as an .npy of their own [J, d]."""
     report = os.path.join(work, "report")
-    run(bilens, "report", model, "--token", "swim", "--corpus", os.path.join(work, "stories-1024.txt"), "--stories", "8", "-o", report)
+    run(bilens, "report", model, "--no-evidence", "--token", "swim", "--corpus", os.path.join(work, "stories-1024.txt"), "--stories", "8", "-o", report)
     raw = open(os.path.join(report, "eigenvectors.npy"), "rb").read()
     start = 10 + struct.unpack("<H", raw[8:10])[0]
     d = int(json.load(open(os.path.join(model, "config.json")))["d_model"])
@@ -196,7 +196,7 @@ def bench_evidence(args, model, paths):
 def bench_report(args, model, paths):
     seconds, mb = [], 0
     for _ in range(min(3, args.repetitions)):
-        s, used, _ = run(bilens, "report", model, "--token", "swim", "--minus", "run,climb,eat,see,smell,walk,fly,sit,sleep", "--corpus", paths[args.stories], "-o",
+        s, used, _ = run(bilens, "report", model, "--no-evidence", "--token", "swim", "--minus", "run,climb,eat,see,smell,walk,fly,sit,sleep", "--corpus", paths[args.stories], "-o",
                          os.path.join(work, "report-full"))
         seconds.append(s)
         mb = max(mb, used)

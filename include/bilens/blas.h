@@ -1,10 +1,8 @@
 /** @file blas.h  The BLAS underneath: which it is, and whether it computes what it should.
  *
- *  OpenBLAS chooses its kernels by the processor. Kernels older than a processor have given wrong products
- * on it, or
- *  ended the program. So the library looks once, at its first model or decomposition, and refuses to compute
- * with
- *  what computes wrongly. */
+ * OpenBLAS chooses its kernels by the processor. Kernels older than a processor have given wrong products on
+ * it, or ended the program. So the library checks once, at its first model or decomposition, and refuses to
+ * compute with kernels that are wrong. */
 #ifndef BILENS_BLAS_H
 #define BILENS_BLAS_H
 
@@ -15,8 +13,7 @@ extern "C" {
 #endif
 
 /** Compares some products and an eigenproblem with plain loops: the first call does (about 2 ms), later ones
- * repeat its answer. False with BL_ERR_UNSUPPORTED, which names the kernel and what was wrong. Thread-safe.
- * */
+ * repeat its answer. False with BL_ERR_UNSUPPORTED, which names the kernel and what was wrong. Thread-safe. */
 BL_API bool bl_blas_check(bl_error *err);
 
 /** The BLAS and its kernel, e.g. "OpenBLAS 0.3.21 (SkylakeX)". Never NULL. */
