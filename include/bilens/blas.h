@@ -13,7 +13,8 @@ extern "C" {
 #endif
 
 /** Compares some products and an eigenproblem with plain loops: the first call does (about 2 ms), later ones
- * repeat its answer. False with BL_ERR_UNSUPPORTED, which names the kernel and what was wrong. Thread-safe. */
+ * repeat its answer. False with BL_ERR_UNSUPPORTED, which names the kernel and what was wrong.
+ * Thread-safe. */
 BL_API bool bl_blas_check(bl_error *err);
 
 /** The BLAS and its kernel, e.g. "OpenBLAS 0.3.21 (SkylakeX)". Never NULL. */
