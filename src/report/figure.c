@@ -3,9 +3,8 @@
  * As the paper's: ascending eigenvalues, dots joined by a line, "Index" below, "Eigenvalue" beside, the
  * direction in the title. Added: the zero line, the eigenvectors that are shown, with their indices (blue =
  * evidence for the token, red = against), and amber bars at the foot under degenerate eigenvalues. */
-#include "report/plot.h"
 #include "base/memory.h"
-#include "report/canvas.h"
+#include "report/axes.h"
 #include "base/visible.h"
 #include <bilens/report.h>
 #include <math.h>
@@ -17,31 +16,12 @@
 #define HEIGHT 330.0
 
 static void draw_axes(const bl_canvas *page, cairo_t *on, const bl_plot *plot) {
-    char text[BL_NUMBER_SIZE];
-    cairo_set_line_width(on, 0.5);
-    bl_ink(on, 225, 228, 232);
-    for (size_t i = 0; i < plot->y.n; i++) {
-        double y = bl_plot_y(plot, plot->y.first + (double)i * plot->y.step);
-        bl_line(on, plot->left, y, plot->right, y);
-    }
+    double last = plot->n > 1 ? (double)(plot->n - 1) : 1, air = last * BL_PLOT_AIR / (1 - 2 * BL_PLOT_AIR);
+    bl_axes axes = {page, -air, last + air, plot->low, plot->high, plot->x, plot->y};
+    bl_axes_grid(&axes, on);
     bl_ink(on, 120, 126, 134);
     bl_line(on, plot->left, bl_plot_y(plot, 0), plot->right, bl_plot_y(plot, 0));
-    bl_ink(on, 30, 34, 40);
-    cairo_set_line_width(on, 0.8);
-    cairo_rectangle(on, plot->left, plot->top, plot->right - plot->left, plot->bottom - plot->top);
-    cairo_stroke(on);
-    for (size_t i = 0; i < plot->x.n; i++) {
-        double value = plot->x.first + (double)i * plot->x.step, x = bl_plot_x(plot, value);
-        bl_line(on, x, plot->bottom, x, plot->bottom + 3.5);
-        bl_text_at(on, bl_number(text, value, plot->x.decimals, BL_MINUS), x, plot->bottom + 12 * page->unit,
-                   0.5);
-    }
-    for (size_t i = 0; i < plot->y.n; i++) {
-        double value = plot->y.first + (double)i * plot->y.step, y = bl_plot_y(plot, value);
-        bl_line(on, plot->left - 3.5, y, plot->left, y);
-        bl_text_at(on, bl_number(text, value, plot->y.decimals, BL_MINUS), plot->left - 6.5, y, 1);
-    }
-    bl_axis_names(page, on, "Index", "Eigenvalue");
+    bl_axes_frame(&axes, on, "Index", "Eigenvalue");
 }
 
 static void draw_curve(cairo_t *on, const bl_plot *plot, const bl_doc_eigen *eigen) {

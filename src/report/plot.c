@@ -63,7 +63,7 @@ bl_plot bl_plot_new(const bl_doc_eigen *eigen, double left, double top, double r
 
 double bl_plot_x(const bl_plot *plot, double index) {
     double width = plot->right - plot->left, last = plot->n > 1 ? (double)(plot->n - 1) : 1;
-    return plot->left + width * (0.025 + 0.95 * index / last);
+    return plot->left + width * (BL_PLOT_AIR + (1 - 2 * BL_PLOT_AIR) * index / last);
 }
 
 double bl_plot_y(const bl_plot *plot, double value) {

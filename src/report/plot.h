@@ -9,8 +9,7 @@
 #define BL_NUMBER_SIZE 48
 
 /* Digits after the point with which values up to ±largest are told apart (four or five significant
- * ones); -1:
- * use an exponent. */
+ * ones); -1: use an exponent. */
 int bl_decimals(double largest);
 /* `value` with that many decimals (-1: three significant digits and an exponent), the sign written as
  * `minus`; never "-0.00". */
@@ -29,6 +28,7 @@ typedef struct bl_ticks {
  * `whole`. */
 bl_ticks bl_nice_ticks(double low, double high, size_t most, bool whole);
 
+#define BL_PLOT_AIR 0.025 /* share of the width before the first eigenvalue, and behind the last */
 /* A drawing of a spectrum on a page with y downwards: the frame's corners, the data's range, ticks. */
 typedef struct bl_plot {
     double left, right, top, bottom;
