@@ -14,7 +14,7 @@ set(BILENS_HOUSE
   "subject image subject"
   "scan scan excite neighbours"
   "evidence image_evidence ablate explain truncate chance features dictionary_eval"
-  "train train image_train dictionary_train"
+  "train train image_train study dictionary_train"
   "result tree image_result result evidence feature_result neighbour_result"
   "atlas atlas"
   "report image_report report"

@@ -30,7 +30,7 @@
  *  subject.h            what is studied: a transformer, images, alike
  *  dictionary.h, features.h, feature_result.h             dictionaries of features
  *  dictionary_eval.h, dictionary_train.h                  how good one is; training one
- *  image.h, image_train.h, image_evidence.h, image_result.h, image_report.h    models of images
+ *  image.h, image_train.h, study.h, image_evidence.h, image_result.h, image_report.h    models of images
  */
 #ifndef BILENS_H
 #define BILENS_H
@@ -71,6 +71,7 @@
 #include <bilens/result.h>
 #include <bilens/scan.h>
 #include <bilens/serve.h>
+#include <bilens/study.h>
 #include <bilens/subject.h>
 #include <bilens/text.h>
 #include <bilens/tokenizer_train.h>

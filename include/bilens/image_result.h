@@ -7,6 +7,7 @@
 
 #include <bilens/format.h>
 #include <bilens/image_evidence.h>
+#include <bilens/study.h>
 #include <bilens/tree.h>
 
 #ifdef __cplusplus
@@ -71,6 +72,10 @@ BL_API void bl_image_trace_free(bl_image_trace *trace);
 BL_API bl_tree *bl_image_trace_tree(const bl_image_model *model, const bl_image_trace *trace, size_t image,
                                     bl_error *err);
 
+/** {"settings": [{"noise", "decay", "runs", "accuracy": {"mean", "sd", "interval"}, …, "seeds": {"matched",
+ * "other_class"}}]}; the interval is half of Student's 95 % interval over seeds. */
+BL_API bl_tree *bl_study_tree(const bl_study *study, bl_error *err);
+
 /** Results as tables; free with bl_table_free. */
 BL_API bl_table *bl_image_info_rows(const bl_tree *info, bl_error *err);
 BL_API bl_table *bl_image_eval_rows(const bl_tree *eval, bl_error *err);
@@ -85,6 +90,8 @@ BL_API bl_table *bl_image_describe_rows(const bl_tree *description, bl_error *er
 BL_API bl_table *bl_image_trace_rows(const bl_tree *trace, bl_error *err);
 BL_API bl_table *bl_mask_rows(const bl_tree *mask, bl_error *err);
 BL_API bl_table *bl_fourier_rows(const bl_tree *fourier, bl_error *err);
+/** noise,decay,runs,measure,mean,sd,interval: one row per setting and measure. */
+BL_API bl_table *bl_study_rows(const bl_tree *study, bl_error *err);
 
 #ifdef __cplusplus
 }

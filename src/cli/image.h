@@ -9,4 +9,6 @@
 const verb *image_verb(const char *name, int argc, char **argv, const char **refused);
 /* "info, eval, …": the verbs that do. */
 const char *image_verb_names(void);
+/* The progress line of training; `context` is the bl_progress that progress_bar gave. */
+bool show_epoch(void *context, const bl_image_train_event *event, bool epoch_done);
 #endif
