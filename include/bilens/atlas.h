@@ -65,16 +65,14 @@ typedef struct bl_atlas_query {
 } bl_atlas_query;
 
 /** Looks into the finished or unfinished atlas `path` (read only). Of a list: {"atlas", "model", "layer",
- * "complete", "stories", "positions", "null_draws",
- * "calibration": [{"index", "pool", "judged", "distance"}],
- * "directions": [{"token", "id", "count", "largest", …, "effect", "q"}]}, or
- * "eigenpairs": [{"token", "index", "eigenvalue", "statistic", "ratio", "p", "q", "own", "effect", …}].
- * Of `reads` the same head, "reads", "total", "readers": [{"token", "index", "eigenvalue", "source", "side",
- * "rank", "value", "activation", "ratio", "q", "effect"}], the largest |activation| = |eigenvalue value^2|
- * first. Of a token the same head, that token's keys, and
- * "vectors": [{"index", "eigenvalue", "statistic", "ratio",
- * "p", "q", …, "effect": {…}, "null_effect": {…}, "sources": {…}, "matches": […]}],
- * the last two as eigen and scan have them. Free with bl_tree_free. */
+ * "complete", "stories", "positions", "null_draws", "calibration": [{"index", "pool", "judged", "distance"}],
+ * "directions": [{"token", "id", "count", "largest", …, "effect", "q"}]}, or "eigenpairs": [{"token",
+ * "index", "eigenvalue", "statistic", "ratio", "p", "q", "own", "effect", …}]. Of `reads` the same head,
+ * "reads", "total", "readers": [{"token", "index", "eigenvalue", "source", "side", "rank", "value",
+ * "activation", "ratio", "q", "effect"}], the largest |activation| = |eigenvalue value^2| first. Of a token
+ * the same head, that token's keys, and "vectors": [{"index", "eigenvalue", "statistic", "ratio", "p", "q",
+ * …, "effect": {…}, "null_effect": {…}, "sources": {…}, "matches": […]}], the last two as eigen and
+ * scan have them. Free with bl_tree_free. */
 BL_API bl_tree *bl_atlas_tree(const char *path, const bl_atlas_query *query, bl_error *err);
 
 #ifdef __cplusplus

@@ -53,8 +53,8 @@ BL_API float bl_bilinear_constant(const bl_bilinear *map, const float *u);
 /** out [d_in] = Gᵀ u, the linear part of u . y as a vector of inputs; zeros where there is none. */
 BL_API void bl_bilinear_linear(const bl_bilinear *map, const float *u, float *out);
 
-/** tau [d]: tau_o = tr(Q_o) = sum_g P[o, g] (l_g . r_g) of each output coordinate o; of u the trace is
- * u . tau. */
+/** tau [d]: tau_o = tr(Q_o) = sum_g P[o, g] (l_g . r_g) of each output coordinate o; of u the trace is u .
+ * tau. */
 BL_API bool bl_bilinear_traces(const bl_bilinear *map, float *tau, bl_error *err);
 
 /** What is subtracted from the eigenvalues before they are compared (docs/specification.md, 8): tr(Q_u) / n

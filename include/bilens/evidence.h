@@ -21,12 +21,15 @@ extern "C" {
 #endif
 
 /** The account of `ids` [n], tokens of `text`. With options->words every term has "words": {"tokens":
- * [position + 1], "direct": […], "head 0": […], …, "bias"},
- * and each head among the parts has "words": […]. */
+ * [position + 1], "direct": […], "head 0": […], …, "bias"}, and each head among the parts has "words":
+ * […]. */
 BL_API bl_tree *bl_explain_tree(const bl_question *question, const char *text, const int32_t *ids,
                                 const bl_account *account, bl_error *err);
+/** A row per part of the account, and per word where it has words. */
 BL_API bl_table *bl_explain_rows(const bl_tree *tree, bl_error *err);
 
+/** Loss against rank over all tokens, with the controls; of one direction on its own positions, with
+ * correlation and R^2. */
 BL_API bl_tree *bl_truncate_tree(const bl_model *model, const bl_truncation *curve, bl_error *err);
 BL_API bl_tree *bl_truncate_token_tree(const bl_question *question, const bl_token_truncation *curve,
                                        bl_error *err);
@@ -36,14 +39,17 @@ BL_API bl_table *bl_truncate_rows(const bl_tree *tree, bl_error *err);
 /** `eigs` [n_eigs] as they were asked for. */
 BL_API bl_tree *bl_ablate_tree(const bl_question *question, const long *eigs, size_t n_eigs,
                                const bl_ablate_options *options, const bl_ablation *result, bl_error *err);
+/** A row per set of positions, and per control. */
 BL_API bl_table *bl_ablate_rows(const bl_tree *tree, bl_error *err);
 
 /** `calibration`: two numbers, the distances from uniform of a second draw's p-values for the first place
  * from the top and from the bottom; NULL: none. `indices` [n_indices]: which places. */
 BL_API bl_tree *bl_null_tree(const bl_question *question, const bl_chance *chance, const long *indices,
                              size_t n_indices, const double *calibration, bl_error *err);
+/** A row per place. */
 BL_API bl_table *bl_null_rows(const bl_tree *tree, bl_error *err);
 
+/** The pairs of tokens at both ends of the form between two paths. */
 BL_API bl_tree *bl_pairs_tree(const bl_question *question, const bl_token_pairs_options *options,
                               const bl_token_pairs *pairs, bl_error *err);
 /** Of a pairs or a head_pairs result. */
@@ -53,9 +59,8 @@ BL_API bl_table *bl_pairs_rows(const bl_tree *tree, bl_error *err);
  * value]…], "bottom"}; `direction` NULL: of the pattern alone. */
 BL_API bl_tree *bl_head_pairs_tree(const bl_head *head, const bl_direction *direction,
                                    const bl_token_pairs *pairs, bl_error *err);
-/** bl_head_query_of token `query`: {"model", "layer", "head", "distance", "query",
- * "eigenvalues": [low, high],
- * "vectors": [{"index": -1 | 0, "eigenvalue", "top": [[token, v·y]…], "bottom"}]}. */
+/** bl_head_query_of token `query`: {"model", "layer", "head", "distance", "query", "eigenvalues": [low,
+ * high], "vectors": [{"index": -1 | 0, "eigenvalue", "top": [[token, v·y]…], "bottom"}]}. */
 BL_API bl_tree *bl_head_query_tree(const bl_head *head, size_t query, const bl_head_query *result,
                                    bl_error *err);
 BL_API bl_table *bl_head_query_rows(const bl_tree *tree, bl_error *err);
@@ -67,6 +72,7 @@ BL_API bl_tree *bl_heads_tree(const bl_question *question, size_t distance, size
 
 /** Decomposes each pattern's form, too. */
 BL_API bl_tree *bl_hosvd_tree(const bl_model *model, size_t layer, const bl_hosvd *hosvd, bl_error *err);
+/** A row per output direction. */
 BL_API bl_table *bl_hosvd_rows(const bl_tree *tree, bl_error *err);
 
 /** Two models' layers. tokens [n_tokens]: listed under "tokens", each by its text; `changed` > 0: so many
@@ -81,12 +87,14 @@ typedef struct bl_diff_question {
     const long *indices; /**< eigenvectors of the difference */
     size_t n_indices;
 } bl_diff_question;
+/** BL_ERR_INPUT where the models differ in d_model, BL_ERR_USAGE for a token that one of them lacks. */
 BL_API bl_tree *bl_diff_tree(const bl_diff_question *question, bl_error *err);
 BL_API bl_table *bl_diff_rows(const bl_tree *tree, bl_error *err);
 
 /** The k tokens whose forms are most like the direction's u [d] by the Frobenius cosine, and the k most
  * opposed ones; each token's direction is W_U[t] minus the mean of all. */
 BL_API bl_tree *bl_similar_tree(const bl_question *question, const float *u, size_t k, bl_error *err);
+/** A row per token. */
 BL_API bl_table *bl_similar_rows(const bl_tree *tree, bl_error *err);
 
 /** What bl_matter_tree runs. Zero-initialise for the defaults. */
@@ -101,9 +109,9 @@ typedef struct bl_matter_options {
     bl_progress progress;
 } bl_matter_options;
 
-/** Whether a direction's eigenvectors matter, from the three kinds of evidence together: {"stories",
- * "null": as bl_null_tree, "truncate": as bl_truncate_token_tree (only of the last layer), "ablate":
- * [bl_ablate_tree, …]}. Reads the corpus's first stories once. Errors as those of the three. */
+/** Whether a direction's eigenvectors matter, from the three kinds of evidence together: {"stories", "null":
+ * as bl_null_tree, "truncate": as bl_truncate_token_tree (only of the last layer), "ablate": [bl_ablate_tree,
+ * …]}. Reads the corpus's first stories once. Errors as those of the three. */
 BL_API bl_tree *bl_matter_tree(const bl_question *question, bl_corpus *corpus,
                                const bl_matter_options *options, bl_error *err);
 /** Puts "probability" and "rank" of the direction's token, and "total" = u . MLP(x), beside every input of a

@@ -15,11 +15,11 @@ BL_API bl_tree *bl_features_tree(const bl_model *model, size_t layer, const bl_d
 /** A row per feature and rank. Free with bl_table_free. */
 BL_API bl_table *bl_features_rows(const bl_tree *features, bl_error *err);
 
-/** Writes the lists of self-interactions and pairs for other programs, by the suffix of `path`:
- * .safetensors, a sparse tensor ("index" [E, 3] = a, b, c, of 32-bit integers, "value" [E] = I_a[b, c]; the
- * linear part likewise); .graphml; .json, a graph file of circuit-tracer whose middle layer is pairs. A
- * pair's weight there is 2 I[b, c], what it counts in the form. BL_ERR_USAGE for another suffix, or for a
- * table, which has no lists. Atomic. */
+/** Writes the lists of self-interactions and pairs for other programs, by the suffix of `path`: .safetensors,
+ * a sparse tensor ("index" [E, 3] = a, b, c, of 32-bit integers, "value" [E] = I_a[b, c]; the linear part
+ * likewise); .graphml; .json, a graph file of circuit-tracer whose middle layer is pairs. A pair's weight
+ * there is 2 I[b, c], what it counts in the form. BL_ERR_USAGE for another suffix, or for a table, which has
+ * no lists. Atomic. */
 BL_API bool bl_features_write_weights(const bl_model *model, const bl_dictionary *in,
                                       const bl_dictionary *out, const bl_features *features, const char *path,
                                       bl_error *err);

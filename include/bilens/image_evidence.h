@@ -60,8 +60,8 @@ typedef struct bl_image_explanation {
     bl_image_account *accounts;
 } bl_image_explanation;
 
-/** Why an image's highest logits are what they are: the account of the `classes` highest, `top` terms at
- * each end. */
+/** Why an image's highest logits are what they are: the account of the `classes` highest, `top` terms at each
+ * end. */
 BL_API bl_image_explanation *bl_image_explain(const bl_image_model *model, const bl_images *images,
                                               size_t image, bl_space space, size_t classes, size_t top,
                                               bl_error *err);

@@ -30,23 +30,33 @@ BL_API bl_tree *bl_image_info_tree(const bl_image_model *model, bl_error *err);
  * */
 BL_API bl_tree *bl_image_eval_tree(const bl_image_model *model, const bl_images *images,
                                    const bl_image_score *score, const float *logits, bl_error *err);
+/** {"model", "layer", "class", "class_index", "minus", "space", "d_model", "size", "shape", "shift",
+ * "effective_rank", "share5", "share10", "direct", "eigenvalues", "vectors": [{"index", "eigenvalue", "norm",
+ * "constant", "picture"}]}. BL_ERR_USAGE for an index outside the spectrum. */
 BL_API bl_tree *bl_image_eigen_tree(const bl_image_question *question, bl_error *err);
+/** The same head, and per eigenvector its "matches": [{"image", "label", "predicted", "activation",
+ * "similarity", "contributions", "constant"}]. */
 BL_API bl_tree *bl_image_scan_tree(const bl_image_question *question, const bl_image_scan *scan,
                                    size_t images, bl_error *err);
+/** Accuracy and loss against rank, over all images and per class. */
 BL_API bl_tree *bl_image_truncate_tree(const bl_image_model *model, const bl_image_truncation *truncation,
                                        bl_space space, bool raw, bl_error *err);
-/** {"model", "layer", "class", "class_index", "minus", "space", "draws", "dead", "shift", "norm",
- * "places"}, as the null verb has them for tokens. */
+/** {"model", "layer", "class", "class_index", "minus", "space", "draws", "dead", "shift", "norm", "places"},
+ * as the null verb has them for tokens. */
 BL_API bl_tree *bl_image_null_tree(const bl_image_question *question, const bl_chance *chance, bl_error *err);
 /** All classes: `eigens` [C], class by class. */
 BL_API bl_tree *bl_image_atlas_tree(const bl_image_model *model, bl_image_eigen *const *eigens,
                                     bl_space space, bool raw, bl_error *err);
+/** One image's highest logits, each with its terms lambda (v . x)^2 at both ends and the rest. */
 BL_API bl_tree *bl_image_explain_tree(const bl_image_model *model, const bl_image_explanation *explanation,
                                       bl_space space, bl_error *err);
+/** The curve of accuracy against a mask's strength, beside the permuted mask's. */
 BL_API bl_tree *bl_mask_tree(const bl_image_model *model, const bl_mask *mask, const bl_mask_options *options,
                              bl_error *err);
+/** Two models class by class: cosines of the whole forms, of matched eigenvectors, by rank, and by chance. */
 BL_API bl_tree *bl_image_diff_tree(const bl_image_model *a, const bl_image_model *b,
                                    const bl_image_diff *diff, bl_error *err);
+/** Scores of a model of modular addition, by residue (docs/specification.md, 21). */
 BL_API bl_tree *bl_fourier_tree(const bl_image_model *model, const bl_fourier *fourier, bl_error *err);
 
 /** Output directions (patterns over classes) by the energy of their forms, of the last block. */
@@ -66,6 +76,7 @@ typedef struct bl_image_trace {
     char (*names)[32];
     float *values;
 } bl_image_trace;
+/** `image` is an index into `images`: BL_ERR_USAGE beyond it. Free with bl_image_trace_free. */
 BL_API bl_image_trace *bl_image_trace_run(const bl_image_model *model, const bl_images *images, size_t image,
                                           bl_error *err);
 BL_API void bl_image_trace_free(bl_image_trace *trace);
@@ -76,7 +87,7 @@ BL_API bl_tree *bl_image_trace_tree(const bl_image_model *model, const bl_image_
  * "other_class"}}]}; the interval is half of Student's 95 % interval over seeds. */
 BL_API bl_tree *bl_study_tree(const bl_study *study, bl_error *err);
 
-/** Results as tables; free with bl_table_free. */
+/** Results as tables, each of the tree of its name: a row per list entry. Free with bl_table_free. */
 BL_API bl_table *bl_image_info_rows(const bl_tree *info, bl_error *err);
 BL_API bl_table *bl_image_eval_rows(const bl_tree *eval, bl_error *err);
 BL_API bl_table *bl_image_eigen_rows(const bl_tree *eigen, bl_error *err);

@@ -16,8 +16,8 @@ typedef struct bl_architecture bl_architecture;
 /** What the block of an ordinary architecture does beyond the sizes (private). */
 typedef struct bl_plan bl_plan;
 
-/** A model's sizes and kind, from `config.json` and the presence of tensors. Zeroed fields are defaults
- * where a comment says so. */
+/** A model's sizes and kind, from `config.json` and the presence of tensors. Zeroed fields are defaults where
+ * a comment says so. */
 typedef struct bl_config {
     const bl_architecture *architecture; /**< NULL: the generation 2024-05 */
     size_t n_vocab, n_layer, n_head, n_ctx, d_model, d_hidden;
@@ -37,8 +37,8 @@ typedef struct bl_config {
     const bl_plan *plan;     /**< of a loaded model; NULL: bilens's own models */
 } bl_config;
 
-/** The row of this name: a generation ("2024-05", "2024-06", "later") or an architecture ("llama"); NULL
- * if there is none. */
+/** The row of this name: a generation ("2024-05", "2024-06", "later") or an architecture ("llama"); NULL if
+ * there is none. */
 BL_API const bl_architecture *bl_architecture_find(const char *name);
 /** The generation of a bilinear checkpoint, "2024-05", "2024-06" or "later"; NULL for others. */
 BL_API const char *bl_config_generation(const bl_config *config);
@@ -62,8 +62,8 @@ typedef struct bl_tensor_info {
     size_t shape[BL_MAX_DIMS];
 } bl_tensor_info;
 
-/** One layer's weights in float32, norm weights folded into what reads them (docs/specification.md, 4).
- * All views belong to the model. */
+/** One layer's weights in float32, norm weights folded into what reads them (docs/specification.md, 4). All
+ * views belong to the model. */
 typedef struct bl_layer {
     bl_view w_q, w_k,
         w_v; /**< [H k, d] each, rows head-major; n1 folded. Of fewer key/value heads than heads each
@@ -80,9 +80,9 @@ typedef struct bl_layer {
 
 typedef struct bl_model bl_model;
 
-/** Loads a model directory: `config.json`, `model.safetensors` (or shards), `tokenizer.json`. The files
- * are read into memory: what happens to them afterwards does not matter. Fails with a message that names
- * the file and the tensor or key. */
+/** Loads a model directory: `config.json`, `model.safetensors` (or shards), `tokenizer.json`. The files are
+ * read into memory: what happens to them afterwards does not matter. Fails with a message that names the file
+ * and the tensor or key. */
 BL_API bl_model *bl_model_load(const char *directory, bl_error *err);
 /** The same, under another name in messages and results: "tdooms/TinyStories-1-1024-i5n" for a folder of the
  * hub's cache. */

@@ -40,11 +40,11 @@ typedef struct bl_neighbours {
     bl_neighbour_list *list; /**< [n] */
 } bl_neighbours;
 
-/** Compares the vectors [n, width] with the MLP's input at every position >= 1: the first position is
- * the same in every story. `width` is d, or d + 1 where the MLP has biases, whose last coordinate of
- * the input is 1. Works for every kind of MLP. Memory: the corpus as tokens. The result does not
- * depend on the number of threads. BL_ERR_USAGE for a layer that does not exist, a vector of zeros or
- * a width that is neither. Free with bl_neighbours_free. */
+/** Compares the vectors [n, width] with the MLP's input at every position >= 1: the first position is the
+ * same in every story. `width` is d, or d + 1 where the MLP has biases, whose last coordinate of the input is
+ * 1. Works for every kind of MLP. Memory: the corpus as tokens. The result does not depend on the number of
+ * threads. BL_ERR_USAGE for a layer that does not exist, a vector of zeros or a width that is neither. Free
+ * with bl_neighbours_free. */
 BL_API bl_neighbours *bl_neighbours_find(const bl_model *model, const float *vectors, size_t n, size_t width,
                                          bl_corpus *corpus, const bl_neighbours_options *options,
                                          bl_error *err);

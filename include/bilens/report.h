@@ -81,10 +81,9 @@ BL_API bool bl_report_check_place(const char *directory, bl_error *err);
 
 /** Renders a report's tree into `directory` (made if missing): index.html, figures/spectrum.{svg,png,pdf},
  * tables/ (CSV). With `eigen` also eigenvalues.npy [n] and eigenvectors.npy [n pairs, n] (NULL: these two are
- * left as they are). `figures` says how the figures look (NULL: as they are by
- * default). report.json is written last. Everything is made in a staging folder first (beside the
- * directory, or inside it when it exists): on failure nothing of an older report is touched. The same tree
- * gives the same bytes. */
+ * left as they are). `figures` says how the figures look (NULL: as they are by default). report.json is
+ * written last. Everything is made in a staging folder first (beside the directory, or inside it when it
+ * exists): on failure nothing of an older report is touched. The same tree gives the same bytes. */
 BL_API bool bl_report_render(const bl_tree *tree, const bl_eigen *eigen, const bl_figure_options *figures,
                              const char *directory, bl_error *err);
 

@@ -57,9 +57,9 @@ typedef struct bl_study_options {
     void *context;
 } bl_study_options;
 
-/** Trains every setting with several seeds and measures the models; a run that is finished in `output` is
- * not trained again, one that was stopped goes on. Free with bl_study_free; NULL with BL_ERR_USAGE for
- * missing or bad options, and with what training said. */
+/** Trains every setting with several seeds and measures the models; a run that is finished in `output` is not
+ * trained again, one that was stopped goes on. Free with bl_study_free; NULL with BL_ERR_USAGE for missing or
+ * bad options, and with what training said. */
 BL_API bl_study *bl_study_run(const bl_study_options *options, bl_error *err);
 BL_API void bl_study_free(bl_study *study);
 

@@ -44,8 +44,7 @@ BL_API int32_t bl_tokenizer_id(const bl_tokenizer *tokenizer, const char *token)
 
 /** The id that a user's `token` names: the vocabulary's own string, `#1234`, or for BPE the string with plain
  * blanks (" swim" for "Ġswim" or "▁swim"). -1 with BL_ERR_USAGE, whose message suggests the nearest
- * strings
- * (by edit distance), when there is none. */
+ * strings (by edit distance), when there is none. */
 BL_API int32_t bl_tokenizer_find(const bl_tokenizer *tokenizer, const char *token, bl_error *err);
 
 /** The ids of the at most `most` <= 3 vocabulary strings nearest to `token` by edit distance, the nearest
@@ -93,8 +92,8 @@ typedef struct bl_story {
  * optionally `.gz` or `.zst`; `-` is standard input, and there and wherever the name does not tell, the
  * content decides (compression by magic bytes; jsonl if it begins with `{`, an array if it begins with `["`,
  * `[{` or `[]`). Blank entries are skipped but counted in bl_story.number. Files of another kind (CSV, tar,
- * zip, parquet) are refused by their name. A missing file fails here; a corpus with no story at all fails
- * at the first bl_corpus_next with BL_ERR_INPUT. */
+ * zip, parquet) are refused by their name. A missing file fails here; a corpus with no story at all fails at
+ * the first bl_corpus_next with BL_ERR_INPUT. */
 BL_API bl_corpus *bl_corpus_open(const char *const *paths, size_t n_paths, bl_error *err);
 /** One file's content that is in memory already, and stays there as long as the corpus; the suffix of `name`
  * says what it is. */

@@ -65,9 +65,9 @@ typedef struct bl_train_event {
  * finished last (a step that is under way is given up), and bl_train_run fails with BL_ERR_CANCELLED. */
 typedef bool (*bl_train_report_fn)(void *context, const bl_train_event *event);
 
-/** A gate that is annealed: x -> x s(b x), s the logistic function, while b goes linearly from `from` to
- * `to` over the first `share` of the run's steps. With `to` 0 the finished model is bilinear (its L carries
- * the factor 1/2), and model.gate is BL_GATE_NONE; else it has the gate silu, with L and R scaled. */
+/** A gate that is annealed: x -> x s(b x), s the logistic function, while b goes linearly from `from` to `to`
+ * over the first `share` of the run's steps. With `to` 0 the finished model is bilinear (its L carries the
+ * factor 1/2), and model.gate is BL_GATE_NONE; else it has the gate silu, with L and R scaled. */
 typedef struct bl_anneal {
     double from, to, share; /**< share 0: no annealing */
 } bl_anneal;

@@ -1,5 +1,5 @@
-/* The atlas's effects: the second half of every search (evidence/effect.c). Sums are added chunk by chunk
- * in the order of the stories, on rank 0, whichever rank made them: so the bits are the same. */
+/* The atlas's effects: the second half of every search (evidence/effect.c). Sums are added chunk by chunk in
+ * the order of the stories, on rank 0, whichever rank made them: so the bits are the same. */
 #include "atlas/effects.h"
 #include "base/error.h"
 #include "base/memory.h"

@@ -5,8 +5,8 @@
 #include "atlas/chunks.h"
 
 typedef struct bl_atlas_effects bl_atlas_effects;
-/* All ranks: what the search needs, after one pass over the stories for the means. v [J, n] are the
- * vectors, kept by pointer. *out stays NULL for another layer. */
+/* All ranks: what the search needs, after one pass over the stories for the means. v [J, n] are the vectors,
+ * kept by pointer. *out stays NULL for another layer. */
 bool bl_atlas_effects_open(bl_atlas *atlas, const float *v, bl_atlas_effects **out, bl_error *err);
 void bl_atlas_effects_free(bl_atlas_effects *effects);
 /* A chunk, instead of bl_best_inputs_run: its top inputs to `hits`, its sums kept. */

@@ -4,9 +4,9 @@
 #include "atlas/database.h"
 #include <bilens/tree.h>
 
-/* "statistic", "ratio", "p", "q" (null while the null model is not there yet), "effect" and
- * "null_effect" (null in an atlas of another layer than the last) of a row of eigenpair
- * (docs/specification.md, 12 and 13). */
+/* "statistic", "ratio", "p", "q" (null while the null model is not there yet), "effect" and "null_effect"
+ * (null in an atlas of another layer than the last) of a row of eigenpair (docs/specification.md, 12 and
+ * 13). */
 void bl_atlas_put_evidence(bl_builder *b, bl_tree *at, sqlite3 *db, int64_t pair);
 /* "calibration": [{"index", "pool", "judged", "distance"}], by place. */
 void bl_atlas_put_calibration(bl_builder *b, bl_tree *at, sqlite3 *db);

@@ -1,9 +1,8 @@
 /* The atlas's top inputs: the search over all stories with its checkpoints, then the contributions of the
  * winners.
  *
- * Ranks share the stories (chunks.h). Each keeps lists of its own stories only; whenever they are saved,
- * rank 0 merges them. The winners of a story are explained by the rank that gets the story, and go to
- * rank 0. */
+ * Ranks share the stories (chunks.h). Each keeps lists of its own stories only; whenever they are saved, rank
+ * 0 merges them. The winners of a story are explained by the rank that gets the story, and go to rank 0. */
 #include "atlas/effects.h"
 #include "atlas/best_inputs.h"
 #include "scan/contributions.h"

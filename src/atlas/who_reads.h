@@ -5,9 +5,9 @@
 #include <bilens/tree.h>
 
 /* "reads": the token's text, "total", "readers": [{"token", "index", "eigenvalue", "source", "side", "rank",
- * "value", "activation", "ratio", "q", "effect"}], by falling |activation| = |eigenvalue value^2|, what
- * the token alone would add to the score if that source brought it fully; ties: the earlier pair.
- * `source` -1: any, 0: direct, 1 + h: head h. */
+ * "value", "activation", "ratio", "q", "effect"}], by falling |activation| = |eigenvalue value^2|, what the
+ * token alone would add to the score if that source brought it fully; ties: the earlier pair. `source` -1:
+ * any, 0: direct, 1 + h: head h. */
 void bl_atlas_put_who_reads(bl_builder *b, bl_tree *at, sqlite3 *db, int64_t token, int64_t source,
                             size_t limit);
 /* "direct", "head 3" or "" as a source; false for another text. */

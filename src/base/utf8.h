@@ -9,8 +9,7 @@
 #include <string.h>
 
 /* False when text[0 … n) is not well-formed UTF-8 (overlong forms, surrogates and values past U+10FFFF
- * included);
- * `*bad` is then the offset of the first byte of the first ill-formed sequence. */
+ * included); `*bad` is then the offset of the first byte of the first ill-formed sequence. */
 bool bl_utf8_check(const char *text, size_t n, size_t *bad);
 
 /* text[0 … n), n > 0, begins with an ill-formed sequence: the length of its longest part that a well-formed

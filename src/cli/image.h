@@ -4,8 +4,8 @@
 #include "cli/options.h"
 
 /* The verb that takes over where the arguments name an image model, or train one; NULL: it is none of ours.
- * `name` is the verb's name. Where a verb does not work on image models, *refused says why;
- * else it is NULL. */
+ * `name` is the verb's name. Where a verb does not work on image models, *refused says why; else it is
+ * NULL. */
 const verb *image_verb(const char *name, int argc, char **argv, const char **refused);
 /* "info, eval, …": the verbs that do. */
 const char *image_verb_names(void);

@@ -130,8 +130,8 @@ bool bl_head_pairs(const bl_head *h, const float *u, size_t k, bl_token_pairs *o
     return ok;
 }
 
-/* row [n] = A_mᵀ y_query: the query's vector goes back through the keys' map. n is d, or
- * d + 1 with biases. */
+/* row [n] = A_mᵀ y_query: the query's vector goes back through the keys' map. n is d, or d + 1 with
+ * biases. */
 static void key_vector(const bl_head *h, const float *y, int query, size_t n, double *row) {
     map q = map_of(h, query), key = map_of(h, query + 1);
     size_t k = q.w.rows, d = q.w.cols;
@@ -155,8 +155,8 @@ static double dot(const double *a, const double *b, size_t n) {
 }
 
 /* v [n] = alpha/|alpha| + sign beta/|beta|, of unit length, its coordinate of largest magnitude positive.
- * Where the two are parallel the sum may vanish (its eigenvalue is 0 then): v is a unit
- * vector across alpha. */
+ * Where the two are parallel the sum may vanish (its eigenvalue is 0 then): v is a unit vector across
+ * alpha. */
 static void eigenvector(const double *alpha, const double *beta, double sign, size_t n, double *v) {
     double a = sqrt(dot(alpha, alpha, n)), b = sqrt(dot(beta, beta, n)), length;
     for (size_t i = 0; i < n; i++) v[i] = (a > 0 ? alpha[i] / a : 0) + sign * (b > 0 ? beta[i] / b : 0);

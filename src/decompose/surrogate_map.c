@@ -32,8 +32,8 @@ void bl_surrogate_maps_free(bl_surrogate *s) {
     free(s->maps);
 }
 
-/* rows [d, cols]: row o of what the MLP writes becomes what u_o meets: times the weight of a norm behind
- * it, and centred over d where the final norm takes the mean away. */
+/* rows [d, cols]: row o of what the MLP writes becomes what u_o meets: times the weight of a norm behind it,
+ * and centred over d where the final norm takes the mean away. */
 static void as_met(const bl_model *model, size_t layer, float *rows, size_t cols) {
     size_t d = model->config.d_model;
     const float *weight = model->blocks[layer].n2_post.weight;

@@ -184,8 +184,8 @@ typedef struct change {
     size_t edit;
 } change;
 
-/* y = the map of x (by 0), or y += by times it: what a surrogate says of an edit is added to what the
- * model writes. */
+/* y = the map of x (by 0), or y += by times it: what a surrogate says of an edit is added to what the model
+ * writes. */
 static void replace(const change *c, bl_rows y, const float *x, float by) {
     bl_layer_run_apply(c->a->e->map, x, y.rows, c->s->work, c->s->base_y);
     for (size_t p = 0; p < y.rows; p++) {

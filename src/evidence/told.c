@@ -1,5 +1,5 @@
-/* What the model says at the places that excite an eigenvector: whether the direction's token comes
- * there at all (docs/specification.md, 9). An activation of one eigenvector is no prediction. */
+/* What the model says at the places that excite an eigenvector: whether the direction's token comes there at
+ * all (docs/specification.md, 9). An activation of one eigenvector is no prediction. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"

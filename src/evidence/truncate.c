@@ -158,8 +158,8 @@ static void take_in(running *sum, const float *row, size_t tokens) {
     sum->most = most;
 }
 
-/* logits [curves, tokens] of one position: a [orders, K, tokens] similarities, base [tokens] = u . x,
- * linear [tokens] what a surrogate's linear part adds, or NULL. The lanes of every loop are tokens. */
+/* logits [curves, tokens] of one position: a [orders, K, tokens] similarities, base [tokens] = u . x, linear
+ * [tokens] what a surrogate's linear part adds, or NULL. The lanes of every loop are tokens. */
 static void logits_of_position(const run *r, size_t at, const float *a, const float *base,
                                const float *linear, float *logits) {
     size_t K = r->K, T = r->tokens;

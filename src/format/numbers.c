@@ -12,8 +12,8 @@ static inline float from_bits(uint32_t bits) {
     return value;
 }
 
-/* Without a branch, so that it is done in vectors. The exponent's bias grows from 15 to 127 by the
- * product, which also makes subnormal halves normal; infinity and NaN get the exponent that is all ones. */
+/* Without a branch, so that it is done in vectors. The exponent's bias grows from 15 to 127 by the product,
+ * which also makes subnormal halves normal; infinity and NaN get the exponent that is all ones. */
 static inline float from_half(uint16_t half) {
     uint32_t bits;
     float scaled = from_bits((uint32_t)(half & 0x7fff) << 13) * 0x1p112F;

@@ -180,8 +180,8 @@ fail:
     return NULL;
 }
 
-/* The whole file in memory, so that what happens to it afterwards does not matter. Its data part begins at
- * a multiple of 64 bytes: F32 tensors can be used where they lie. */
+/* The whole file in memory, so that what happens to it afterwards does not matter. Its data part begins at a
+ * multiple of 64 bytes: F32 tensors can be used where they lie. */
 static unsigned char *read_whole(const char *path, unsigned char **data, size_t *size, bl_error *err) {
     unsigned char length[8], *memory = NULL;
     FILE *stream = fopen(path, "rbe");

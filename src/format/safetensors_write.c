@@ -1,7 +1,6 @@
 /* Writing safetensors in 32 or 16 bits. Tensors follow each other in the order given; the header is padded so
- * that the data is aligned.
- * "__metadata__": {"format": "pt"} is what Python's transformers asks for before it loads a model's weights.
- */
+ * that the data is aligned. "__metadata__": {"format": "pt"} is what Python's transformers asks for before it
+ * loads a model's weights. */
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"

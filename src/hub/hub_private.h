@@ -99,7 +99,7 @@ char *bl_hub_resolve_url(const bl_hub_job *job, const char *commit, const char *
 /* The address in `Link: <…>; rel="next"`, NULL without an error when there is none. */
 char *bl_hub_next_page(const char *link, bl_error *err);
 
-/* The list of the hub's files in `snapshot`, reduced to those that are wanted, all of
- * them in the cache afterwards. */
+/* The list of the hub's files in `snapshot`, reduced to those that are wanted, all of them in the cache
+ * afterwards. */
 bool bl_hub_online(const bl_hub_job *job, bl_hub_snapshot *snapshot, bl_error *err);
 #endif

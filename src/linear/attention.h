@@ -1,6 +1,6 @@
 /* Causal attention, forward and backward: one head at a time over a run of queries, and all heads of packed
- * stories for the trainer. The forward pass, with and without a cache, and training call the same
- * functions; only the folded scan has a kernel of its own (attend.h), which forms another product. */
+ * stories for the trainer. The forward pass, with and without a cache, and training call the same functions;
+ * only the folded scan has a kernel of its own (attend.h), which forms another product. */
 #ifndef BL_LINEAR_ATTENTION_H
 #define BL_LINEAR_ATTENTION_H
 #include "linear/rotary.h"

@@ -19,10 +19,10 @@
 /* LAPACK's auxiliary routine that joins two solved halves. D [n], Q [n, n] block diagonal on entry, INDXQ
  * sorts each half and, on exit, all.
  *
- * lapacke.h does not declare it, and nothing that it declares can join halves that were solved apart:
- * sstedc by itself runs on one thread (twice the time at n = 1024). The prototype is that of the reference
- * SLAED1 (integers are lapack_int, which the assertion checks); tests/linear/test_tridiagonal.c holds the
- * results to LAPACK's own. */
+ * lapacke.h does not declare it, and nothing that it declares can join halves that were solved apart: sstedc
+ * by itself runs on one thread (twice the time at n = 1024). The prototype is that of the reference SLAED1
+ * (integers are lapack_int, which the assertion checks); tests/linear/test_tridiagonal.c holds the results to
+ * LAPACK's own. */
 _Static_assert(sizeof(lapack_int) == sizeof(int), "LAPACK's integers are Fortran's default ones");
 extern void slaed1_(const lapack_int *n, float *d, float *q, const lapack_int *ldq, lapack_int *indxq,
                     float *rho, const lapack_int *cutpnt, float *work, lapack_int *iwork, lapack_int *info);

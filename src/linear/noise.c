@@ -23,9 +23,8 @@ static inline uint32_t mix32(uint32_t x) {
     return x ^ (x >> 16);
 }
 
-/* ln x for x in (0, 1]: x = 2^e m, m in [sqrt(1/2), sqrt 2), ln m = 2 atanh s = 2 (s + s^3/3 + s^5/5 +
- * …), s
- * = (m - 1)/(m + 1). */
+/* ln x for x in (0, 1]: x = 2^e m, m in [sqrt(1/2), sqrt 2), ln m = 2 atanh s = 2 (s + s^3/3 + s^5/5 + …),
+ * s = (m - 1)/(m + 1). */
 static inline float log_unit(float x) {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);

@@ -9,8 +9,8 @@
 double bl_rms_factor(double squares, size_t d, float epsilon);
 /* The same of x [d], whose squares are summed in float64. */
 float bl_inverse_rms(const float *x, size_t d, float epsilon);
-/* y [n, d] = x / rms(x), or, with `centre`, LayerNorm's (x - mean x) / sqrt(var x + epsilon); no weight,
- * no bias. y may be x. */
+/* y [n, d] = x / rms(x), or, with `centre`, LayerNorm's (x - mean x) / sqrt(var x + epsilon); no weight, no
+ * bias. y may be x. */
 void bl_norm_rows(const float *x, size_t n, size_t d, bool centre, float epsilon, float *y);
 /* y [n, d] = x * weight + bias, either of which may be NULL. y may be x. */
 void bl_weigh(const float *x, size_t n, size_t d, const float *weight, const float *bias, float *y);

@@ -34,8 +34,8 @@ static inline void bl_scale_row(float *x, size_t n, float factor) {
     for (size_t i = 0; i < n; i++) x[i] *= factor;
 }
 
-/* Replaces x [n], n > 0, by its softmax without the factor 1 / sum, which goes to *inverse; returns
- * log sum exp(x). */
+/* Replaces x [n], n > 0, by its softmax without the factor 1 / sum, which goes to *inverse; returns log sum
+ * exp(x). */
 static inline float bl_softmax_begin(float *x, size_t n, float *inverse) {
     float max = bl_row_max(x, n), sum = bl_row_exp(x, n, max);
     *inverse = 1.0F / sum;

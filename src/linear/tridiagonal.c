@@ -88,9 +88,8 @@ static inline bl_lanes_mask leading(size_t count) {
     return mask;
 }
 
-/* y += the share of rows i … i + rows - 1 (rows <= 4) from column `begin` on, both in the lower
- * triangle and
- * mirrored. The rows' part of the diagonal lies in one vector, behind the columns that are whole vectors;
+/* y += the share of rows i … i + rows - 1 (rows <= 4) from column `begin` on, both in the lower triangle
+ * and mirrored. The rows' part of the diagonal lies in one vector, behind the columns that are whole vectors;
  * what lies right of it are reflectors. */
 __attribute__((always_inline)) static inline void symmetric_rows(const reduction *r, const float *v,
                                                                  size_t begin, size_t i, size_t rows,
@@ -215,9 +214,8 @@ static void take_column(const reduction *r, size_t j) {
                 (int)stride, 1.0F, r->x + j, 1);
 }
 
-/* The reflector that turns x[j+1 …] into (beta, 0, …), with its leading 1 (LAPACK's slarfg), into
- * the panel's
- * v and, for the way back, a's row j. */
+/* The reflector that turns x[j+1 …] into (beta, 0, …), with its leading 1 (LAPACK's slarfg), into the
+ * panel's v and, for the way back, a's row j. */
 static void reflect(reduction *r, size_t j) {
     float *v = r->v + (j - r->first) * r->stride, alpha = r->x[j + 1], scale = 0;
     double square = 0;
@@ -339,9 +337,8 @@ bool bl_tridiagonal_reduce(bl_tridiagonal *t, const float *q, size_t n, bl_error
     return true;
 }
 
-/* Reflectors begin … begin + count - 1 as rows over the columns begin + 1 … n - 1, zeros and the
- * leading 1
- * written out. */
+/* Reflectors begin … begin + count - 1 as rows over the columns begin + 1 … n - 1, zeros and the leading
+ * 1 written out. */
 static void take_reflectors(const bl_tridiagonal *t, size_t begin, size_t count, float *v) {
     size_t n = t->n, length = n - begin - 1;
     for (size_t l = 0; l < count; l++) {

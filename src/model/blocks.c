@@ -1,10 +1,10 @@
-/* From the stored tensors to the blocks that the forward pass reads: check every name and shape against
- * the parameter table, then place or fold.
+/* From the stored tensors to the blocks that the forward pass reads: check every name and shape against the
+ * parameter table, then place or fold.
  *
  * Folding (docs/specification.md, 4): N(x) = x / rms(x) * weight feeds only matrices, so that M N(x) = (M
- * diag(weight)) (x / rms(x)): n1 goes into qkv, n2 into L and R, n_f into W_U. bilens's own checkpoints
- * are folded when they are loaded. Ordinary models stay as they were stored; bl_model_unfold makes the
- * folded float32 views of a layer when somebody asks for them. */
+ * diag(weight)) (x / rms(x)): n1 goes into qkv, n2 into L and R, n_f into W_U. bilens's own checkpoints are
+ * folded when they are loaded. Ordinary models stay as they were stored; bl_model_unfold makes the folded
+ * float32 views of a layer when somebody asks for them. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"

@@ -28,9 +28,9 @@ bool bl_matrix_follows(const bl_matrix *a, const bl_matrix *b);
 
 /* Floats of scratch that a product needs with matrices of up to `cols` columns. */
 size_t bl_matrix_scratch(size_t cols);
-/* out [n, rows], rows `ld` apart, = in [n, cols] m^T. `steady`: each number of the result is added up in
- * the same order whatever n is (bl_dots); else by the BLAS. `scratch`: bl_matrix_scratch floats, not
- * needed for float32. */
+/* out [n, rows], rows `ld` apart, = in [n, cols] m^T. `steady`: each number of the result is added up in the
+ * same order whatever n is (bl_dots); else by the BLAS. `scratch`: bl_matrix_scratch floats, not needed for
+ * float32. */
 void bl_matrix_times(const bl_matrix *m, const float *in, size_t n, bool steady, float *out, size_t ld,
                      float *scratch);
 #endif

@@ -75,8 +75,8 @@ void bl_params_free(bl_params *params);
 /* Index of a parameter; params->n if the model has none such. */
 size_t bl_params_find(const bl_params *params, bl_param_kind kind, size_t layer);
 
-/* For architectures: a matrix [rows, cols], or a vector [rows] with cols 0. A "%zu" in `name` and `other`
- * is the layer. Returns the entry, so that its layout can be set; a scratch entry after a failure. */
+/* For architectures: a matrix [rows, cols], or a vector [rows] with cols 0. A "%zu" in `name` and `other` is
+ * the layer. Returns the entry, so that its layout can be set; a scratch entry after a failure. */
 bl_param *bl_params_add(bl_params *params, bl_param_kind kind, size_t layer, size_t rows, size_t cols,
                         const char *name, const char *other);
 #endif

@@ -10,8 +10,8 @@ void bl_plan_defaults(bl_plan *plan, const bl_config *config) {
                       .rope = {.base = BL_ROTARY_BASE, .rotated = config->head_dim, .magnitude = 1}};
 }
 
-/* Frequencies of long wavelength are divided by the factor, those of short wavelength are kept, and
- * between them one becomes the other. */
+/* Frequencies of long wavelength are divided by the factor, those of short wavelength are kept, and between
+ * them one becomes the other. */
 static double llama3(const bl_rope_plan *r, double frequency) {
     double turns = r->original * frequency / 6.283185307179586; /* in the original context */
     if (turns < r->low) return frequency / r->factor;

@@ -1,5 +1,5 @@
-/* The settings of the one block (docs/specification.md, 1 and 18) beyond bl_config's sizes: an
- * architecture fills them from config.json or from GGUF keys, and the forward pass reads nothing else. */
+/* The settings of the one block (docs/specification.md, 1 and 18) beyond bl_config's sizes: an architecture
+ * fills them from config.json or from GGUF keys, and the forward pass reads nothing else. */
 #ifndef BL_MODEL_PLAN_H
 #define BL_MODEL_PLAN_H
 #include <bilens/model.h>

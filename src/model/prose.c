@@ -162,8 +162,8 @@ static bool introduction_follows(const words *all, size_t i) {
 }
 
 /* A quotation mark that does not tell its side alternates. Models forget one now and then, hence: `said, "`
- * opens, and `." said` and
- * `." sue said, "` close what went before, so that one slip does not turn all that follow. */
+ * opens, and `." said` and `." sue said, "` close what went before, so that one slip does not turn all that
+ * follow. */
 static void set_quote(words *all, size_t i, bool *open) {
     word *w = &all->list[i];
     bool after_saying = i >= 2 && all->list[i - 1].kind == PAUSE && is_saying(all, i - 2);

@@ -1,5 +1,5 @@
-/* Which tensors are a model's: those of a directory's model.safetensors, of the shards that its index
- * names, or of one GGUF file. Not tied to any architecture. */
+/* Which tensors are a model's: those of a directory's model.safetensors, of the shards that its index names,
+ * or of one GGUF file. Not tied to any architecture. */
 #ifndef BL_MODEL_WEIGHTS_H
 #define BL_MODEL_WEIGHTS_H
 #include "format/numbers.h"
@@ -23,8 +23,8 @@ typedef struct bl_weights {
 } bl_weights;
 
 /* model.safetensors counts where it is there, whatever an index says; else the shards of
- * model.safetensors.index.json, in which no tensor may stand twice. `name` is for messages.
- * bl_weights_free is due even when it fails; it accepts a zeroed struct. */
+ * model.safetensors.index.json, in which no tensor may stand twice. `name` is for messages. bl_weights_free
+ * is due even when it fails; it accepts a zeroed struct. */
 bool bl_weights_open(bl_weights *weights, const char *directory, const char *name, bl_error *err);
 /* The tensors of a GGUF file, by their names in the Hugging Face layout. */
 bool bl_weights_open_gguf(bl_weights *weights, const char *path, bl_error *err);

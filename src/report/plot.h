@@ -8,8 +8,8 @@
 #define BL_MINUS "\xE2\x88\x92" /* U+2212, as wide as a digit */
 #define BL_NUMBER_SIZE 48
 
-/* Digits after the point with which values up to ±largest are told apart (four or five significant
- * ones); -1: use an exponent. */
+/* Digits after the point with which values up to ±largest are told apart (four or five significant ones);
+ * -1: use an exponent. */
 int bl_decimals(double largest);
 /* `value` with that many decimals (-1: three significant digits and an exponent), the sign written as
  * `minus`; never "-0.00". */

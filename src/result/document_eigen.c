@@ -1,8 +1,7 @@
 /* eigen: {"model", "layer", "token", "minus", "d_model", "eigenvalues": [ascending], "vectors": [{"index",
- * "eigenvalue", "sources": {"direct": {"top": [[token, value]…], "bottom": [[token, value]…,
- * lowest first]},
- * "head 0": {…}, …, "bias": {"value"}}}]}, optionally "size", "effective_rank", "constant", "groups",
- * "centred". */
+ * "eigenvalue", "sources": {"direct": {"top": [[token, value]…], "bottom": [[token, value]…, lowest
+ * first]}, "head 0": {…}, …, "bias": {"value"}}}]}, optionally "size", "effective_rank", "constant",
+ * "groups", "centred". */
 #include "result/document_parts.h"
 #include <math.h>
 #include <stdio.h>

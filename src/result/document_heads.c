@@ -1,6 +1,6 @@
 /* heads: {"distance", "heads": [{"head", "pattern": {"top": [[query, key, value]…], "bottom"}, "direction":
- * likewise, "query": {"query", "eigenvalues": [low, high],
- * "vectors": [{"top": [[token, value]…], "bottom"}×2]} or null}]}: heads of bilinear attention. */
+ * likewise, "query": {"query", "eigenvalues": [low, high], "vectors": [{"top": [[token, value]…],
+ * "bottom"}×2]} or null}]}: heads of bilinear attention. */
 #include "result/document_parts.h"
 #include <math.h>
 

@@ -1,6 +1,6 @@
 /* From a place in a text to eigenvectors: activation = lambda (v . x)^2, x being the MLP's input there
- * (docs/specification.md, 4). All activations of one direction sum to u . MLP(x), the
- * MLP's part in the logit. */
+ * (docs/specification.md, 4). All activations of one direction sum to u . MLP(x), the MLP's part in the
+ * logit. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "linear/best.h"

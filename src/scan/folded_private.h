@@ -66,9 +66,8 @@ static inline size_t bl_folded_groups(const bl_folded *f) {
 /* What a story's kernel begins with; nothing is computed if it all comes from tables. */
 bl_folded_rows bl_folded_begin(const bl_folded *f, bl_folded_workspace *w, const int32_t *ids, size_t n,
                                bl_error *err);
-/* Queries or keys of one head, positions begin … end - 1, rotated, into out [end - begin, k];
- * `offset` is the
- * head's first column in qk. */
+/* Queries or keys of one head, positions begin … end - 1, rotated, into out [end - begin, k]; `offset` is
+ * the head's first column in qk. */
 void bl_folded_rotated(const bl_folded *f, const bl_folded_rows *rows, size_t begin, size_t end,
                        size_t offset, float *out);
 /* rows [n, width] += bias [width]; NULL: nothing. */

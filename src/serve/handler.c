@@ -168,8 +168,8 @@ static bool is_form(exchange *x) {
            strchr("; \t", type.value[sizeof form - 1]);
 }
 
-/* Two lengths, or a length beside chunks: a proxy in front may take the other one, and see the next
- * request where this one has a body. */
+/* Two lengths, or a length beside chunks: a proxy in front may take the other one, and see the next request
+ * where this one has a body. */
 static bool length_is_ambiguous(exchange *x) {
     header length = find_header(x->mhd, "Content-Length"), coding = find_header(x->mhd, "Transfer-Encoding");
     return length.count + coding.count > 1 || (coding.count && strcasecmp(coding.value, "chunked") != 0);

@@ -99,9 +99,9 @@ bool bl_net_pack(bl_net *net, const bl_pass *pass, bl_error *err);
  * since they changed. */
 bool bl_net_next(bl_net *net, const int32_t *ids, size_t n, float *logits, bl_error *err);
 
-/* Rough count of floating-point operations of forward and backward a token, in stories of T tokens:
- * 6 * (parameters that multiply, the embedding table not) + 6 * n_layer * T * d (the causal half of 12
- * n_layer T d). */
+/* Rough count of floating-point operations of forward and backward a token, in stories of T tokens: 6 *
+ * (parameters that multiply, the embedding table not) + 6 * n_layer * T * d (the causal half of 12 n_layer T
+ * d). */
 double bl_net_flops(const bl_config *config, double T);
 
 /* n zeros, aligned to a cache line (which zeroed memory from the system is not). */

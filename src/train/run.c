@@ -149,8 +149,7 @@ static bool evaluate(bl_trainer *t, size_t stories, bool final, bl_error *err) {
 }
 
 /* What the step's speed is of the sgemm peak, at most 1. A step faster than the peak says that the peak was
- * measured while others used the machine: it is measured again, and never less than what
- * a step reached. */
+ * measured while others used the machine: it is measured again, and never less than what a step reached. */
 static double share_of_peak(bl_trainer *t, double speed, double length) {
     double flops = speed * bl_net_flops(&t->net.config, length);
     if (t->peak <= 0) return 0;

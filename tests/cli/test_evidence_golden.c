@@ -1,7 +1,6 @@
-/* ctest: slow
- * The golden numbers of evidence (../shared/golden), through the command line: losses within 1e-4, values
- * within 1e-4 of the largest of their list, lists in the same order wherever values differ by more than
- * that. */
+/* ctest: slow The golden numbers of evidence (../shared/golden), through the command line: losses within
+ * 1e-4, values within 1e-4 of the largest of their list, lists in the same order wherever values differ by
+ * more than that. */
 #include "support.h"
 
 #define CORPUS " --corpus " SHARED "/corpus/valid.txt --stories 64"

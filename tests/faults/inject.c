@@ -1,16 +1,15 @@
-/* Faults inside a whole command: preloaded into the program, this starts it again and again, each time
- * with its Nth allocation or its Nth system call failing. * It takes the place of main: the libraries are
- * loaded once, then every order from the driver (inject.py) is carried out in a child of its own, which
- * runs the program's main. Allocations are counted where the program, its libraries and the C library ask
- * for them (malloc, calloc, realloc, aligned_alloc, posix_memalign). System calls are those on files and
- * memory (`watched`); the parent stops the child at each with ptrace and lets the Nth return an error
- * without having happened. So what stdio, SQLite and jansson call counts, too. * Orders on descriptor
- * 198, one line: "KIND N ERRNO FOLDER", KIND being "none", "alloc" or "call". The child works in FOLDER,
- * with its files stdout and stderr. Answers on descriptor 199: "STATUS ALLOCATIONS CALLS WHICH FOREIGN",
- * STATUS as wait gives it, WHICH the number of the system call that failed, FOREIGN 1 when the allocation
- * was one of fontconfig's, which then crashes, or of zlib's for cairo, which then writes an empty stream
- * without a word. A child that takes longer than INJECT_LIMIT is killed. x86-64 Linux only: elsewhere
- * "call" is answered "-1 …". */
+/* Faults inside a whole command: preloaded into the program, this starts it again and again, each time with
+ * its Nth allocation or its Nth system call failing. * It takes the place of main: the libraries are loaded
+ * once, then every order from the driver (inject.py) is carried out in a child of its own, which runs the
+ * program's main. Allocations are counted where the program, its libraries and the C library ask for them
+ * (malloc, calloc, realloc, aligned_alloc, posix_memalign). System calls are those on files and memory
+ * (`watched`); the parent stops the child at each with ptrace and lets the Nth return an error without having
+ * happened. So what stdio, SQLite and jansson call counts, too. * Orders on descriptor 198, one line: "KIND N
+ * ERRNO FOLDER", KIND being "none", "alloc" or "call". The child works in FOLDER, with its files stdout and
+ * stderr. Answers on descriptor 199: "STATUS ALLOCATIONS CALLS WHICH FOREIGN", STATUS as wait gives it, WHICH
+ * the number of the system call that failed, FOREIGN 1 when the allocation was one of fontconfig's, which
+ * then crashes, or of zlib's for cairo, which then writes an empty stream without a word. A child that takes
+ * longer than INJECT_LIMIT is killed. x86-64 Linux only: elsewhere "call" is answered "-1 …". */
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>

@@ -1,7 +1,7 @@
-/* An atlas that somebody has changed. The first byte says how: 0, the input is the file; else it is a
- * list of changes to a whole one, each a table, a column, a row and a value of any type; odd, its facts
- * are sealed again, so that the checks behind the seal are reached. Every reader refuses it with a
- * message, or answers with JSON. */
+/* An atlas that somebody has changed. The first byte says how: 0, the input is the file; else it is a list of
+ * changes to a whole one, each a table, a column, a row and a value of any type; odd, its facts are sealed
+ * again, so that the checks behind the seal are reached. Every reader refuses it with a message, or answers
+ * with JSON. */
 #include "fuzz_model.h"
 #include "atlas/atlas_private.h"
 #include "atlas/database.h"

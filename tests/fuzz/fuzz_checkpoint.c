@@ -1,6 +1,6 @@
 /* A checkpoint of a training run from anyone; where its end has room for a checksum, that is made right
- * first, so that what lies behind it is reached: it is refused with a message, or gives a state that a
- * run can go on from. */
+ * first, so that what lies behind it is reached: it is refused with a message, or gives a state that a run
+ * can go on from. */
 #include "fuzz_model.h"
 #include "train/checkpoint.c" /* its checksum is its own */
 

@@ -1,6 +1,6 @@
-/* A config.json from anyone, read with the tensors of one generation or another, or with none: it fails
- * with a message, or gives a configuration that keeps what the rest of the library relies on: sizes in
- * range, heads that divide, and a parameter table whose offsets do not overflow. */
+/* A config.json from anyone, read with the tensors of one generation or another, or with none: it fails with
+ * a message, or gives a configuration that keeps what the rest of the library relies on: sizes in range,
+ * heads that divide, and a parameter table whose offsets do not overflow. */
 #include "format/json.h"
 #include "model/architecture.h"
 #include <stdlib.h>

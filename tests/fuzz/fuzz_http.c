@@ -1,5 +1,5 @@
-/* Bytes from anyone to a running server: the connection ends, and what came back is nothing or begins
- * like HTTP; JSON is JSON. Afterwards an honest request is answered. */
+/* Bytes from anyone to a running server: the connection ends, and what came back is nothing or begins like
+ * HTTP; JSON is JSON. Afterwards an honest request is answered. */
 #include "fuzz_model.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
-/* A tiny model, its corpus and a folder for what a target writes, made once per process and removed at
- * its end. */
+/* A tiny model, its corpus and a folder for what a target writes, made once per process and removed at its
+ * end. */
 #ifndef BL_TESTS_FUZZ_MODEL_H
 #define BL_TESTS_FUZZ_MODEL_H
 #include "base/file.h"

@@ -1,6 +1,6 @@
-/* A request to the explorer from anyone, without HTTP: "HOST\nPATH?QUERY\nBODY". Whatever it is, the
- * answer is a status of the documented ones and JSON, the same when it is asked again, and no path of
- * this machine is in it. */
+/* A request to the explorer from anyone, without HTTP: "HOST\nPATH?QUERY\nBODY". Whatever it is, the answer
+ * is a status of the documented ones and JSON, the same when it is asked again, and no path of this machine
+ * is in it. */
 #include "fuzz_model.h"
 #include "serve/explorer.h"
 #include "serve/hosts.h"

@@ -1,8 +1,7 @@
 /* Allocation failure, at every call: for N = 1, 2, 3 … a piece of work runs with its Nth allocation
- * failing,
- * until it runs without a failure. Each failed run must say so (BL_ERR_MEMORY and a message), leak nothing,
- * and leave no file behind. The AddressSanitizer build of the same test sees what a wrong clean-up would
- * touch. Allocations inside other shared libraries (OpenBLAS, cairo) do not fail here. */
+ * failing, until it runs without a failure. Each failed run must say so (BL_ERR_MEMORY and a message), leak
+ * nothing, and leave no file behind. The AddressSanitizer build of the same test sees what a wrong clean-up
+ * would touch. Allocations inside other shared libraries (OpenBLAS, cairo) do not fail here. */
 #include "support.h"
 #include "base/memory.h"
 #include "hub/hub_private.h"

@@ -1,6 +1,6 @@
-/* Ordinary models against transformers in float64 (../shared/golden/general): logits and mlp_in of a text whose ids are
- * given, from whole stories and token by token. Bilinear attention against the
- * reference (../shared/golden/attention2). */
+/* Ordinary models against transformers in float64 (../shared/golden/general): logits and mlp_in of a text
+ * whose ids are given, from whole stories and token by token. Bilinear attention against the reference
+ * (../shared/golden/attention2). */
 #include "model/general.h"
 #include "format/safetensors.h"
 

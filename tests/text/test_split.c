@@ -1,6 +1,6 @@
-/* Split by regular expressions and strings, and odd added tokens, against what the Hugging Face library
- * gave (data/tokenizer/split.jsonl, made by make_split.py); expressions that are refused; texts that cannot
- * keep an expression busy for ever. */
+/* Split by regular expressions and strings, and odd added tokens, against what the Hugging Face library gave
+ * (data/tokenizer/split.jsonl, made by make_split.py); expressions that are refused; texts that cannot keep
+ * an expression busy for ever. */
 #include "golden.h"
 #include "text/tokenizer/regex.h"
 

@@ -169,8 +169,8 @@ static void damaged_vocabularies(void **state) {
     }
 }
 
-/* What the library takes, with the ids that it gives: a NUL in a key; an added token whose id in the file
- * is another one, lies behind a hole, or belongs to another token; one that is listed twice; two that a
+/* What the library takes, with the ids that it gives: a NUL in a key; an added token whose id in the file is
+ * another one, lies behind a hole, or belongs to another token; one that is listed twice; two that a
  * normalizer makes alike (here the first is found). */
 static void as_the_library(void **state) {
     (void)state;

@@ -111,8 +111,7 @@ static void round16(float *x, size_t n) {
 
 /* bfloat16 rounds the weights and, once per product, the activations. How far the first alone moves the
  * float32 gradient of the tensor that it moves most, relative to its size, is measured; all together (relu's
- * kinks included) may be five
- * times as far in any tensor. And the same again to the bit. */
+ * kinks included) may be five times as far in any tensor. And the same again to the bit. */
 static void check_sixteen_bits(fixture *f, const float *expected, const char *variant) {
     bl_error err = {0};
     bl_pass pass = {.backward = true, .scale = 1.0F / ROWS, .noise = true, .seed = 3, .step = 11};

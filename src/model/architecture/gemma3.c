@@ -1,5 +1,5 @@
-/* Gemma 3 (text): Gemma 2's norms, norms of heads, and five layers with a window and a rotary base of
- * their own to one that sees everything (docs/specification.md, 18). */
+/* Gemma 3 (text): Gemma 2's norms, norms of heads, and five layers with a window and a rotary base of their
+ * own to one that sees everything (docs/specification.md, 18). */
 #include "base/error.h"
 #include "model/architecture/hugging_face.h"
 

@@ -1,5 +1,5 @@
-/* GPT-NeoX (Pythia): LayerNorm, biases, a plain MLP beside attention rather than behind it, rotary
- * embedding of a part of each head, q, k, v of a head side by side (docs/specification.md, 18). */
+/* GPT-NeoX (Pythia): LayerNorm, biases, a plain MLP beside attention rather than behind it, rotary embedding
+ * of a part of each head, q, k, v of a head side by side (docs/specification.md, 18). */
 #include "model/architecture/hugging_face.h"
 #include <string.h>
 

@@ -2,17 +2,17 @@
  * result.
  *
  * Cut: the characters a and b next to each other stay in different tokens if no merge has a left part that
- * ends in a and a right part that begins with b. Merges on either side of such a place do not see each
- * other, so the word is cut there. That turns whole texts, which SentencePiece's kind of tokenizer takes as
- * one word, into words.
+ * ends in a and a right part that begins with b. Merges on either side of such a place do not see each other,
+ * so the word is cut there. That turns whole texts, which SentencePiece's kind of tokenizer takes as one
+ * word, into words.
  *
  * Whole: a piece of text that is a token's string, and that the merges turn into that very token (found out
  * once, when loading), is that token. Nearly all words are.
  *
- * Merging: a short word is merged by looking through all its pairs for the lowest rank again and again:
- * n^2, but of a few steps each. A longer one keeps its pairs in a heap of (rank, position), so a word of n
- * symbols costs O(n log n). An entry of the heap whose pair is no longer there is recognised when it comes
- * up: what stands there now does not merge, or to another product. */
+ * Merging: a short word is merged by looking through all its pairs for the lowest rank again and again: n^2,
+ * but of a few steps each. A longer one keeps its pairs in a heap of (rank, position), so a word of n symbols
+ * costs O(n log n). An entry of the heap whose pair is no longer there is recognised when it comes up: what
+ * stands there now does not merge, or to another product. */
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -299,9 +299,8 @@ static bool has_joint(const bl_bpe *self, uint32_t left, uint32_t right) {
     return false;
 }
 
-/* Whether the text may be cut between the character `left`, at text[before … at), and `right`, at
- * text[at …
- * end). Next to an unknown character it is not: that may be fused with another one, or leave no trace, so
+/* Whether the text may be cut between the character `left`, at text[before … at), and `right`, at text[at
+ * … end). Next to an unknown character it is not: that may be fused with another one, or leave no trace, so
  * that those around it meet. */
 static inline bool may_cut(const bl_bpe *self, uint32_t left, uint32_t right, const char *text, size_t before,
                            size_t at, size_t end) {

@@ -65,13 +65,13 @@ typedef struct bl_component {
 } bl_component;
 
 /* Reads a component that may be null, one of `kinds`, or a Sequence of them under the key `list`, into
- * steps[0 … *n), each of `size` bytes and zeroed before it is read, at most BL_MAX_STEPS. `what` names
- * the component in messages. On failure the steps before *n may hold what has been read. */
+ * steps[0 … *n), each of `size` bytes and zeroed before it is read, at most BL_MAX_STEPS. `what` names the
+ * component in messages. On failure the steps before *n may hold what has been read. */
 bool bl_node_components(const bl_node *node, const char *what, const char *list, const bl_component *kinds,
                         size_t n_kinds, void *steps, size_t size, size_t *n, bl_error *err);
 
-/* Metaspace, as pre-tokenizer and as decoder: its sign, and when it is put before a text that does not
- * begin with it. */
+/* Metaspace, as pre-tokenizer and as decoder: its sign, and when it is put before a text that does not begin
+ * with it. */
 typedef enum bl_prepend { BL_PREPEND_NEVER, BL_PREPEND_ALWAYS, BL_PREPEND_FIRST } bl_prepend;
 bool bl_node_metaspace(const bl_node *node, bl_short_text *sign, bl_prepend *prepend, bool *split,
                        bl_error *err);

@@ -17,8 +17,8 @@ typedef struct bl_word_model {
 bl_word_model bl_wordpiece(const bl_vocabulary *vocabulary, const char *prefix, size_t prefix_length,
                            int32_t unknown, size_t max_chars, bl_error *err);
 
-/* Byte-pair encoding: a word begins as its characters; of all neighbours that may merge, those of the
- * lowest rank do, the leftmost first, until none are left. */
+/* Byte-pair encoding: a word begins as its characters; of all neighbours that may merge, those of the lowest
+ * rank do, the leftmost first, until none are left. */
 typedef struct bl_bpe bl_bpe;
 typedef struct bl_bpe_options {
     int32_t unknown;             /* what a character that the vocabulary lacks becomes, or -1: nothing */

@@ -1,14 +1,14 @@
 /* The normalizers, and the running of a sequence of them.
  *
- * NFC, NFD, NFKC, NFKD: decompose every code point, put combining marks into canonical order, perhaps
- * compose again. utf8proc gives the decompositions, the combining classes and the composition. The Hugging
- * Face library uses tables of Unicode 9 instead: what was assigned later neither decomposes nor composes
- * nor has a combining class there. Three guards below give the same answer with any utf8proc from 2.8
- * (Unicode 15) on: `unknown_then` for decompositions, `barrier` for compositions, and BL_CLASS_MARK (of
- * Unicode 9) for combining classes. The ordering is ours because utf8proc's is quadratic in a run of marks.
+ * NFC, NFD, NFKC, NFKD: decompose every code point, put combining marks into canonical order, perhaps compose
+ * again. utf8proc gives the decompositions, the combining classes and the composition. The Hugging Face
+ * library uses tables of Unicode 9 instead: what was assigned later neither decomposes nor composes nor has a
+ * combining class there. Three guards below give the same answer with any utf8proc from 2.8 (Unicode 15) on:
+ * `unknown_then` for decompositions, `barrier` for compositions, and BL_CLASS_MARK (of Unicode 9) for
+ * combining classes. The ordering is ours because utf8proc's is quadratic in a run of marks.
  *
- * ASCII is the fast path: steps that leave it alone are skipped for a text of ASCII only, and runs of it
- * are copied whole otherwise. */
+ * ASCII is the fast path: steps that leave it alone are skipped for a text of ASCII only, and runs of it are
+ * copied whole otherwise. */
 #include "text/tokenizer/normalizers.h"
 #include "base/error.h"
 #include "base/memory.h"

@@ -1,18 +1,18 @@
 /* Oniguruma's expressions with PCRE2.
  *
  * What both write alike but mean otherwise is written anew: \s and \w by their properties, \h (hexadecimal
- * digits), (?m) (a dot that matches line ends, PCRE2's (?s)), {,n}. What PCRE2 has no words for is refused
- * by name: a class within a class, &&, and an interval that is repeated.
+ * digits), (?m) (a dot that matches line ends, PCRE2's (?s)), {,n}. What PCRE2 has no words for is refused by
+ * name: a class within a class, &&, and an interval that is repeated.
  *
- * Unicode: PCRE2 10.42 knows Unicode 14, the Hugging Face library a newer one. The letters and numbers of
- * our own table that PCRE2 does not take for such are found once, and stand beside \p{L} and \p{N} in every
+ * Unicode: PCRE2 10.42 knows Unicode 14, the Hugging Face library a newer one. The letters and numbers of our
+ * own table that PCRE2 does not take for such are found once, and stand beside \p{L} and \p{N} in every
  * expression.
  *
- * Time: PCRE2 is asked for a match that begins within a window, which is the smaller the longer the text,
- * and may use QUICK steps per beginning; that is enough for all published patterns. When it is not, the
- * beginnings are tried one by one, each with a limit that grows eightfold. Between such calls the
- * processor's time is looked at: a text that needs more than ALLOWED_SECONDS, and some per byte, is
- * refused, so that no pattern of a file can keep a program busy for ever. */
+ * Time: PCRE2 is asked for a match that begins within a window, which is the smaller the longer the text, and
+ * may use QUICK steps per beginning; that is enough for all published patterns. When it is not, the
+ * beginnings are tried one by one, each with a limit that grows eightfold. Between such calls the processor's
+ * time is looked at: a text that needs more than ALLOWED_SECONDS, and some per byte, is refused, so that no
+ * pattern of a file can keep a program busy for ever. */
 #include "text/tokenizer/regex.h"
 #include "base/buffer.h"
 #include "base/error.h"

@@ -6,13 +6,13 @@
 /* Immutable; may be used from many threads at once. */
 typedef struct bl_regex bl_regex;
 
-/* Compiles the NUL-terminated pattern. BL_ERR_UNSUPPORTED names what PCRE2 means otherwise than Oniguruma
- * or does not know. */
+/* Compiles the NUL-terminated pattern. BL_ERR_UNSUPPORTED names what PCRE2 means otherwise than Oniguruma or
+ * does not know. */
 bl_regex *bl_regex_new(const char *pattern, bl_error *err);
 void bl_regex_free(bl_regex *regex);
 
-/* The matches of one text in order, as Oniguruma finds them. An empty match directly behind another match
- * is left out. */
+/* The matches of one text in order, as Oniguruma finds them. An empty match directly behind another match is
+ * left out. */
 typedef struct bl_regex_search {
     const bl_regex *regex;
     const char *text; /* well-formed UTF-8, */

@@ -144,8 +144,8 @@ bool bl_tokenizer_words(const bl_tokenizer *tokenizer, const char *text, size_t 
            bl_pretokenize(&tokenizer->pretokenizer, normal, normal_n, true, scratch, word, context, err);
 }
 
-/* An added token that is found in normalized text comes back as the file spells it, as older versions of
- * the Hugging Face library have it; 0.23 gives its normalized form instead. */
+/* An added token that is found in normalized text comes back as the file spells it, as older versions of the
+ * Hugging Face library have it; 0.23 gives its normalized form instead. */
 
 /* The tokens of the ids, joined by blanks already where nothing decodes them. */
 static bool gather(const bl_tokenizer *tokenizer, const int32_t *ids, size_t n, bl_pieces *pieces,

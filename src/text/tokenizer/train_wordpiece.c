@@ -2,12 +2,12 @@
  *
  * The pieces are those of the Hugging Face library's trainer: every character is a piece (`c` at the
  * beginning of a word, `##c` inside); then again and again the most frequent pair of neighbouring pieces
- * becomes a piece, and is joined wherever it stands. Only the words that hold the pair are touched, and
- * only the counts of the pairs beside it change, so a merge costs what it changes. Ids: special tokens,
- * characters by code point, `##` characters by code point, joined pieces in the order in which they were
- * found. Among equally frequent pairs the one of lower ids comes first, there as here; but there the ids of
- * the `##` characters follow a hash table's order, which differs from run to run, so that a few ties fall
- * otherwise each time. Here they do not.
+ * becomes a piece, and is joined wherever it stands. Only the words that hold the pair are touched, and only
+ * the counts of the pairs beside it change, so a merge costs what it changes. Ids: special tokens, characters
+ * by code point, `##` characters by code point, joined pieces in the order in which they were found. Among
+ * equally frequent pairs the one of lower ids comes first, there as here; but there the ids of the `##`
+ * characters follow a hash table's order, which differs from run to run, so that a few ties fall otherwise
+ * each time. Here they do not.
  *
  * Words of more than LONGEST characters become [UNK] whatever the vocabulary. Their characters are kept, as
  * in the library; no pair is learned from them, and their number is part of the summary. */

@@ -1,5 +1,5 @@
-/* Character classes (text/tokenizer/unicode.h) as `tokenizers` 0.23.3 sees them.
- * Made by tools/unicode_tables.py; do not edit. */
+/* Character classes (text/tokenizer/unicode.h) as `tokenizers` 0.23.3 sees them. Made by
+ * tools/unicode_tables.py; do not edit. */
 #include "text/tokenizer/unicode.h"
 
 /* clang-format off */

@@ -42,8 +42,8 @@ typedef struct bl_vocabulary {
     size_t n_model; /* strings with a lower number are the model's */
 } bl_vocabulary;
 
-/* Enters a string that is not there yet under an id below BL_MAX_VOCABULARY. Where another string has the
- * id already, this one becomes the id's string, and the other keeps the id. */
+/* Enters a string that is not there yet under an id below BL_MAX_VOCABULARY. Where another string has the id
+ * already, this one becomes the id's string, and the other keeps the id. */
 bool bl_vocabulary_add(bl_vocabulary *vocabulary, const char *token, size_t length, int32_t id,
                        bl_error *err);
 void bl_vocabulary_free(bl_vocabulary *vocabulary);

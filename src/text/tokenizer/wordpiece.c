@@ -1,10 +1,10 @@
 /* WordPiece: from the left, the longest piece of the vocabulary that fits, then the longest that continues
- * with the prefix, … A word that cannot be covered so, or is too long, becomes the unknown token as
- * a whole.
+ * with the prefix, … A word that cannot be covered so, or is too long, becomes the unknown token as a
+ * whole.
  *
  * One trie serves both: a continuing piece is searched from the node that the prefix leads to. A step costs
- * at most the longest vocabulary string, so a word of n bytes costs O(n * longest), and max_chars bounds n.
- */
+ * at most the longest vocabulary string, so a word of n bytes costs O(n * longest), and max_chars bounds
+ * n. */
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/tokenizer/ids.h"
