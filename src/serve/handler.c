@@ -38,7 +38,6 @@ void *bl_handler_begin(void *service, const char *uri, struct MHD_Connection *co
     x->mhd = connection;
     x->connection = info ? info->socket_context : NULL;
     x->uri = bl_strdup(bl_hosts_path(&x->service->hosts, uri), NULL);
-    bl_connection_begin_request(x->connection, connection);
     return x;
 }
 
@@ -183,7 +182,7 @@ static bool is_browser(exchange *x) {
 /* Headers are there. MHD_YES with x->answered false to go on reading. */
 static enum MHD_Result look_at(exchange *x, const char *method) {
     x->seen = true;
-    bl_connection_end_request(x->connection);
+    bl_connection_has_headers(x->connection);
     if (!x->uri) return refuse(x, 503, "out of memory");
     bool api = strncmp(x->uri, "/api/", 5) == 0, post = strcmp(method, "POST") == 0;
     bool read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;

@@ -35,7 +35,7 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **conn
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-        *connection = info ? bl_connection_open(service->connections, info->connect_fd) : NULL;
+        *connection = info ? bl_connection_open(service->connections, info->connect_fd, mhd) : NULL;
     } else {
         bl_connection_close(*connection);
         *connection = NULL;

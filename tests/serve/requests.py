@@ -4,7 +4,7 @@
     requests.py BILENS FOLDER
 
 Exit status 0 when all are right. Standard library only."""
-import json, os, re, socket, sqlite3, subprocess, sys, time
+import concurrent.futures, json, os, re, socket, sqlite3, subprocess, sys, time
 
 bilens, folder = sys.argv[1:]
 WAIT = 60  # seconds for an answer on a machine that is busy
@@ -96,6 +96,40 @@ def bad_lengths():
             status, headers, body = s.raw(f"GET /api/info HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
             check(status in (0, 400, 421) and (status == 0 or "message" in json.loads(body)["error"]), f"Host {host[:20]!r}: {status}")
         check(s.get("/api/info")[0] == 200, "after bad lengths")
+
+
+def bad_lines():
+    """A first line that is no request gets the documented JSON or a closed connection: alone, beside requests that have begun, many at a time, and after a good one."""
+    lines = ["GET /api/info HTTP/2.0", "GET /api/info HTTP/0.9", "GET /api/info HTTP/9", "GET /api/info FOO/1.1", "GET /api/info http/1.1", "GET /api/info ", "GET", "GET  ", "\x16\x03\x01\x02",
+             "PRI * HTTP/2.0", "GET /" + "a" * 70_000 + " HTTP/1.1", "G" * 70_000, "GET /api/info HTTP/1.1 HTTP/1.1", "GET\t/api/info\tHTTP/1.1", "\0GET / HTTP/1.1"]
+
+    def right(line, status, headers, body):
+        if status == 0:
+            return
+        check(status in (400, 404, 405, 414, 421, 431, 505), f"{line[:40]!r}: {status}")
+        json_said = headers.get("content-type") == "application/json" and body.count(b"{") and "message" in json.loads(body)["error"]
+        check(json_said and "content-security-policy" in headers, f"{line[:40]!r}: {headers} {body[:100]!r}")
+
+    with Server() as s:
+        def ask(line):
+            right(line, *s.raw(f"{line}\r\nHost: {s.name}\r\nConnection: close\r\n\r\n"))
+
+        begun = [s.connect() for _ in range(12)]
+        for k, c in enumerate(begun):
+            c.sendall((b"", b"GET", b"GET /api/info HTTP/1.1\r\nX: 1\r\n")[k % 3])
+        time.sleep(0.2)  # which of two connections is refused is told by whose bytes came last
+        for line in lines:
+            ask(line)
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(ask, [line for line in lines if 4 < len(line) < 100] * 8))
+        for k, c in enumerate(begun):
+            c.sendall((b"GET ", b" ", b"")[k % 3] + (b"/api/info HTTP/1.1\r\n" if k % 3 < 2 else b"") + f"Host: {s.name}\r\nConnection: close\r\n\r\n".encode())
+            check(c.makefile("rb").readline().startswith(b"HTTP/1.1 200"), f"a request that had begun ({k % 3})")
+            c.close()
+        for line in lines:
+            status, _, body = s.raw(f"GET /look.css HTTP/1.1\r\nHost: {s.name}\r\n\r\n{line}\r\n\r\n", True)
+            check(status == 200 and b"<html" not in body, f"after a good request, {line[:40]!r}: {status} {body[-100:]!r}")
+        check(s.get("/api/info")[0] == 200, "after bad lines")
 
 
 def crowd():
@@ -200,7 +234,7 @@ def damaged_corpus():
         check(s.get("/api/eigen?token=run&eigs=-1")[0] == 200, "damaged corpus: what needs none")
 
 
-for work in half_closed, bad_lengths, crowd, proxy, damaged_atlas, damaged_corpus:
+for work in half_closed, bad_lengths, bad_lines, crowd, proxy, damaged_atlas, damaged_corpus:
     work()
 print(f"{failures} failures")
 sys.exit(failures > 0)
