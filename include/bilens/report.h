@@ -17,6 +17,8 @@ typedef struct bl_terminal {
     bl_colour colour;
     size_t width; /**< columns; 0 = unlimited */
     bool dark;    /**< the background is dark: zero is drawn as that, not as white */
+    bool fold;    /**< weak sources of virtual tokens are named in a line, not shown */
+    bool plain;   /**< nothing marks degenerate eigenvalues */
 } bl_terminal;
 
 /** Text for people, as the paper's notebook shows it. `tree` is what result.h makes, or anyone: it is
@@ -36,6 +38,15 @@ BL_API char *bl_truncate_table(const bl_tree *tree, const bl_terminal *terminal,
 BL_API char *bl_ablate_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
 /** Any table as aligned columns: texts to the left, numbers to the right. */
 BL_API char *bl_table_shown(const bl_table *table, const bl_terminal *terminal, bl_error *err);
+/** For LaTeX: any table as a tabular with booktabs; virtual tokens as one per eigenvector, values on their
+ * colours (xcolor), weak sources left out; top inputs as running text, words on their colours. `how` NULL or
+ * its `plain`. Free with bl_free. */
+BL_API char *bl_table_latex(const bl_table *table, bl_error *err);
+BL_API char *bl_eigen_latex(const bl_tree *tree, const bl_terminal *how, bl_error *err);
+BL_API char *bl_scan_latex(const bl_tree *tree, const bl_terminal *how, bl_error *err);
+/** What a function above wrote for a terminal (24-bit or 256 colours) as an SVG drawing of the same characters
+ * and colours, on white or, with `dark`, on a dark page. `text` NULL gives NULL. Free with bl_free. */
+BL_API char *bl_terminal_svg(const char *text, bool dark, bl_error *err);
 /** Pieces of a page, for a notebook's cells: one `div` of class `bilens` each, with its own style that
  * touches nothing else, without script. The config and tensors of an info result; an eigen result's spectrum;
  * its tables of virtual tokens; a scan's matches. Free with bl_free. */
@@ -55,6 +66,7 @@ typedef struct bl_figure_options {
     const char *title; /**< above the figure; NULL: its own, "": none */
     bool no_marks;     /**< leave out what is marked: eigenvectors and degenerate groups, points of a curve,
                              numbers beside pictures and points */
+    bool plain;        /**< leave out what marks degenerate eigenvalues, and nothing else */
     bool dark;         /**< light on dark: the hues stay, lightness is reversed */
 } bl_figure_options;
 /** Whether all numbers are in their ranges and a font has a name: BL_ERR_USAGE says what is not. The figures

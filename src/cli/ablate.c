@@ -74,7 +74,10 @@ static int run(int argc, char **argv, const verb *self) {
         EVIDENCE_SEED(a.e),
         SURROGATE_OPTION(a.e.c),
         {0}};
-    static const verb_work work = {check, ablate, evidence_free, {bl_ablate_table, bl_ablate_rows}};
+    static const verb_work work = {check,
+                                   ablate,
+                                   evidence_free,
+                                   {.table = bl_ablate_table, .rows = bl_ablate_rows}};
     return verb_run(argc, argv, self, &a.e.c, table, &a, &work);
 }
 

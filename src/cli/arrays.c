@@ -100,7 +100,7 @@ static bl_table *rows_of(const bl_tree *tree, bl_error *err) {
 }
 
 int arrays_tell(const verb *self, const common *c, const bl_named_array *arrays, size_t n) {
-    static const view how = {NULL, rows_of};
+    static const view how = {.rows = rows_of};
     bl_error err = {0};
     bl_builder b = {&err, false};
     bl_tree *root = bl_put_object(&b, NULL, NULL);

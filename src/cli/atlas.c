@@ -143,7 +143,7 @@ static int make(int argc, char **argv, const verb *self) {
     if (ok && site.folder && ranks_first()) ok = write_site(&c, model, c.output, &site, &err);
     if (!ok && err.code == BL_ERR_CANCELLED)
         note(&c, "bilens: atlas: %s keeps what was finished: give the same command again to go on", c.output);
-    static const view how = {table_of, NULL};
+    static const view how = {.table = table_of};
     status = tell_tree(self, &c, ok ? tree_of(&c, &summary, &err) : NULL, &how, &err);
 done:
     bl_model_free(model);
@@ -217,7 +217,7 @@ static int query_atlas(int argc, char **argv, const verb *self) {
             fail_usage(self,
                        "query: which atlas? bilens atlas query FILE.db [token=swim | sort=largest limit=20]");
     for (size_t i = 1; i < words.n && status < 0; i++) status = parse_condition(self, words.items[i], &query);
-    static const view how = {bl_atlas_table, rows_of};
+    static const view how = {.table = bl_atlas_table, .rows = rows_of};
     if (status < 0) status = write_tree(self, &c, bl_atlas_tree(words.items[0], &query, &err), &how, &err);
 done:
     text_list_free(&words);

@@ -170,7 +170,7 @@ static int run(int argc, char **argv, const verb *self) {
     if (!o.npy) model = load_model(&c, &err);
     bool ok = (o.npy || model) && get_subject(model, &o, &s, &err);
     if (!ok && err.code == BL_OK) bl_fail(&err, BL_ERR_MEMORY, "out of memory");
-    static const view how = {NULL, rows_of};
+    static const view how = {.rows = rows_of};
     status = write_tree(self, &c, ok ? describe(&c, model, &o, &s, &err) : NULL, &how, &err);
 done:
     bl_weight_array_free(&s.weight);

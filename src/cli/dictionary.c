@@ -58,7 +58,7 @@ static char *score_text(const bl_tree *tree, const bl_terminal *terminal, bl_err
     return NULL;
 }
 
-static const view score_view = {score_text, score_rows};
+static const view score_view = {.table = score_text, .rows = score_rows};
 
 /* ---- train ---- */
 

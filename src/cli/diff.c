@@ -182,7 +182,7 @@ static int run(int argc, char **argv, const verb *self) {
          "contrast tokens of --token: their mean is subtracted"},
         {"eigs", OPTION_INDICES, &a.e.d.eigs, "I,I…", "which eigenvectors (default -1,-2,-3,-4,0,1,2,3)"},
         {0}};
-    static const verb_work work = {check, make, release, {NULL, rows_of}};
+    static const verb_work work = {check, make, release, {.rows = rows_of}};
     return verb_run(argc, argv, self, &a.e.c, table, &a, &work);
 }
 

@@ -51,7 +51,7 @@ static int run_query(const verb *self, common *c, const direction_options *d, co
     bl_error err = {0};
     bl_tree *tree = NULL;
     bl_head_query result = {0};
-    static const view how = {NULL, bl_head_query_rows};
+    static const view how = {.rows = bl_head_query_rows};
     if (q->head == NOT_GIVEN || q->distance == NOT_GIVEN)
         return fail_usage(self, "--query needs --head and --distance");
     if (!q->token) return fail_usage(self, "--head and --distance need --query: which token looks back?");
@@ -83,6 +83,8 @@ static int run(int argc, char **argv, const verb *self) {
                             {"plot", OPTION_OUTPUT, &plot, "FILE",
                              "also draw the spectrum: .svg, .png or .pdf"},
                             FIGURE_OPTIONS(figure),
+                            ALL_SOURCES_OPTION(c),
+                            PLAIN_OPTION(c),
                             SURROGATE_OPTION(c),
                             {"query", OPTION_TEXT, &q.token, "T",
                              "instead of --token: the form that this token, as a query, makes of its key in "
@@ -99,7 +101,8 @@ static int run(int argc, char **argv, const verb *self) {
     bl_model *model = NULL;
     bl_eigen *eigen = NULL;
     bool asks_head = q.token || q.head != NOT_GIVEN || q.distance != NOT_GIVEN;
-    status = check_figure(self, &figure, "--plot", plot != NULL && !asks_head);
+    status = check_figure(self, &figure, "--plot", (plot != NULL || c.format == FORMAT_SVG) && !asks_head);
+    figure.how.plain = c.plain;
     if (status >= 0) goto done;
     status = asks_head ? run_query(self, &c, &d, &q)
                        : check_direction(self, &d, "which output token's interaction matrix?");
@@ -114,7 +117,7 @@ static int run(int argc, char **argv, const verb *self) {
         bl_tree_free(tree);
         tree = NULL;
     }
-    static const view how = {bl_eigen_table, bl_eigen_rows};
+    static const view how = {bl_eigen_table, bl_eigen_rows, bl_eigen_latex};
     if (tree && arrays_named(c.output)) {
         status = write_arrays(self, &c, model, &d, eigen, &err);
         bl_tree_free(tree);
@@ -143,5 +146,6 @@ const verb verb_eigen = {
     "  bilens eigen models/ts-1-256 --token swim --minus run,climb,eat,see,smell,walk,fly,sit,sleep\n"
     "  bilens eigen models/ts-1-256 --token swim --eigs -1,0 --format json --plot spectrum.pdf\n"
     "  bilens eigen --token swim --plot column.pdf --width 85 --font serif --size 8 --title '' --no-marks\n"
+    "  bilens eigen --token swim --eigs -1 --format latex -o swim.tex\n"
     "  bilens eigen models/ts-1-256 --direction probes.safetensors:water -o water.safetensors\n"
     "  bilens eigen my-attention2-model --query swim --head 1 --distance 1\n"};

@@ -54,7 +54,7 @@ static int run(int argc, char **argv, const verb *self) {
     bool ok = model && bl_model_eval(model, corpus, stories, progress_bar(c.quiet), &loss, &err);
     progress_end();
     if (ok) note_corpus(&c, corpus, model);
-    static const view how = {table_of, rows_of};
+    static const view how = {.table = table_of, .rows = rows_of};
     status = write_tree(self, &c, ok ? tree_of(&c, &loss, &err) : NULL, &how, &err);
     bl_model_free(model);
     bl_corpus_free(corpus);

@@ -115,7 +115,7 @@ static int run(int argc, char **argv, const verb *self) {
     if (o.top < 1 || o.top > 100000) status = fail_usage(self, "--top must be from 1 to 100000");
     else if (o.minus.n && !o.tokens.n) status = fail_usage(self, "--minus goes with --token");
     if (status >= 0) goto done;
-    static const view how = {table_of, rows_of};
+    static const view how = {.table = table_of, .rows = rows_of};
     model = load_model(&c, &err);
     status = write_tree(self, &c, model ? excite(&o, model, &err) : NULL, &how, &err);
 done:

@@ -73,7 +73,10 @@ static int run(int argc, char **argv, const verb *self) {
         {"words", OPTION_FLAG, &a.words, NULL, "split each term shown by word and head (JSON)"},
         SURROGATE_OPTION(a.e.c),
         {0}};
-    static const verb_work work = {check, explain, evidence_free, {bl_explain_table, bl_explain_rows}};
+    static const verb_work work = {check,
+                                   explain,
+                                   evidence_free,
+                                   {.table = bl_explain_table, .rows = bl_explain_rows}};
     return verb_run(argc, argv, self, &a.e.c, table, &a, &work);
 }
 

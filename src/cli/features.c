@@ -87,7 +87,7 @@ static int run(int argc, char **argv, const verb *self) {
         features = NULL;
     }
     if (features) tree = bl_features_tree(model, o.layer, in, out, features, &err);
-    static const view how = {NULL, bl_features_rows};
+    static const view how = {.rows = bl_features_rows};
     status = write_tree(self, &c, tree, &how, &err);
     bl_features_free(features);
     bl_dictionary_free(in);

@@ -30,7 +30,7 @@ static int run_fourier(int argc, char **argv, const verb *self) {
     bl_tree *tree = f ? bl_fourier_tree(o.model, f, &err) : NULL;
     bl_fourier_free(f);
     index_list_free(&residues);
-    static const view how = {NULL, bl_fourier_rows};
+    static const view how = {.rows = bl_fourier_rows};
     return image_end(self, &c, &o, tree, &how, &err);
 }
 

@@ -18,7 +18,7 @@ static int run_info(int argc, char **argv, const verb *self) {
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
     if (status >= 0) return status;
     bl_tree *tree = image_open_model(&c, &o, &err) ? bl_image_info_tree(o.model, &err) : NULL;
-    static const view how = {NULL, bl_image_info_rows};
+    static const view how = {.rows = bl_image_info_rows};
     return image_end(self, &c, &o, tree, &how, &err);
 }
 
@@ -43,7 +43,7 @@ static int run_eval(int argc, char **argv, const verb *self) {
     ok = ok && bl_image_eval(o.model, o.images, &score, logits, &err);
     bl_tree *tree = ok ? bl_image_eval_tree(o.model, o.images, &score, logits, &err) : NULL;
     free(logits);
-    static const view how = {NULL, bl_image_eval_rows};
+    static const view how = {.rows = bl_image_eval_rows};
     return image_end(self, &c, &o, tree, &how, &err);
 }
 
@@ -96,7 +96,7 @@ static int run_eigen(int argc, char **argv, const verb *self) {
                       "write to this file instead of standard output; FILE.npy: the pictures [J, n]; "
                       "FILE.safetensors: all arrays",
                       true);
-    if (status < 0) status = check_figure(self, &figure, "--plot", plot != NULL);
+    if (status < 0) status = check_figure(self, &figure, "--plot", plot != NULL || c.format == FORMAT_SVG);
     if (status >= 0) return stop(&c, &o, status);
     bl_tree *tree = NULL;
     if (image_open_model(&c, &o, &err) && image_decompose(&o, &err)) {
@@ -107,7 +107,7 @@ static int run_eigen(int argc, char **argv, const verb *self) {
         bl_tree_free(tree);
         tree = NULL;
     }
-    static const view how = {bl_image_eigen_table, bl_image_eigen_rows};
+    static const view how = {.table = bl_image_eigen_table, .rows = bl_image_eigen_rows};
     if (!tree || !arrays_named(c.output)) return image_end(self, &c, &o, tree, &how, &err);
     status = write_image_arrays(self, &c, &o, &err);
     bl_tree_free(tree);
@@ -135,7 +135,7 @@ static int run_null(int argc, char **argv, const verb *self) {
         tree = bl_image_null_tree(&q, &chance, &err);
     }
     bl_chance_free(&chance);
-    static const view how = {NULL, bl_null_rows};
+    static const view how = {.rows = bl_null_rows};
     return image_end(self, &c, &o, tree, &how, &err);
 }
 
@@ -159,7 +159,7 @@ static int run_scan(int argc, char **argv, const verb *self) {
         tree = bl_image_scan_tree(&q, scan, bl_images_count(o.images), &err);
     }
     bl_image_scan_free(scan);
-    static const view how = {NULL, bl_image_scan_rows};
+    static const view how = {.rows = bl_image_scan_rows};
     return image_end(self, &c, &o, tree, &how, &err);
 }
 
@@ -193,7 +193,7 @@ static int run_truncate(int argc, char **argv, const verb *self) {
     bl_image_truncation_free(t);
     free(ranks);
     index_list_free(&asked);
-    static const view how = {NULL, bl_image_truncate_rows};
+    static const view how = {.rows = bl_image_truncate_rows};
     return image_end(self, &c, &o, tree, &how, &err);
 }
 
@@ -242,7 +242,7 @@ static int run_atlas(int argc, char **argv, const verb *self) {
     }
     for (size_t k = 0; eigens && eigens[k]; k++) bl_image_eigen_free(eigens[k]);
     free(eigens);
-    static const view how = {NULL, bl_image_atlas_rows};
+    static const view how = {.rows = bl_image_atlas_rows};
     return image_end(self, &c, &o, tree, &how, &err);
 }
 
@@ -264,7 +264,7 @@ static int run_explain(int argc, char **argv, const verb *self) {
         e = bl_image_explain(o.model, o.images, image, o.space, classes, top, &err);
     bl_tree *tree = e ? bl_image_explain_tree(o.model, e, o.space, &err) : NULL;
     bl_image_explanation_free(e);
-    static const view how = {NULL, bl_image_explain_rows};
+    static const view how = {.rows = bl_image_explain_rows};
     return image_end(self, &c, &o, tree, &how, &err);
 }
 
@@ -277,7 +277,7 @@ static int run_hosvd(int argc, char **argv, const verb *self) {
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
     if (status >= 0) return status;
     bl_tree *tree = image_open_model(&c, &o, &err) ? bl_image_hosvd_tree(o.model, k, &err) : NULL;
-    static const view how = {NULL, bl_image_hosvd_rows};
+    static const view how = {.rows = bl_image_hosvd_rows};
     return image_end(self, &c, &o, tree, &how, &err);
 }
 
@@ -308,7 +308,7 @@ static int run_diff(int argc, char **argv, const verb *self) {
     bl_tree *tree = diff ? bl_image_diff_tree(o.model, other, diff, &err) : NULL;
     bl_image_diff_free(diff);
     bl_image_free(other);
-    static const view how = {NULL, bl_image_diff_rows};
+    static const view how = {.rows = bl_image_diff_rows};
     return image_end(self, &c, &o, tree, &how, &err);
 }
 
@@ -324,7 +324,7 @@ static int run_report(int argc, char **argv, const verb *self) {
                             {"top", OPTION_COUNT, &top, "N", "images per eigenvector (default 8)"},
                             FIGURE_OPTIONS(figure),
                             {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL & ~FORMATS_STREAM,
+    int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,
                                "the report's folder (default report-CLASS)", true);
     if (status < 0) status = check_figure(self, &figure, "a report", true);
     if (status >= 0) return stop(&c, &o, status);
@@ -355,7 +355,7 @@ static int run_report(int argc, char **argv, const verb *self) {
     free(eigens);
     bl_image_scan_free(scan);
     bl_image_truncation_free(cut);
-    static const view how = {bl_image_report_table, NULL};
+    static const view how = {.table = bl_image_report_table};
     return image_end(self, &c, &o, tree, &how, &err);
 }
 
@@ -444,7 +444,7 @@ static int run_describe(int argc, char **argv, const verb *self) {
     if (n) n = pick(arrays, n, &names, &err);
     if (n) tree = bl_image_describe_tree(o.model, o.layer, &arrays[0], k, &err);
     text_list_free(&names);
-    static const view how = {NULL, bl_image_describe_rows};
+    static const view how = {.rows = bl_image_describe_rows};
     return image_end(self, &c, &o, tree, &how, &err);
 }
 
@@ -473,7 +473,7 @@ static int run_trace(int argc, char **argv, const verb *self) {
     }
     bl_tree *tree = trace ? bl_image_trace_tree(o.model, trace, image, &err) : NULL;
     bl_image_trace_free(trace);
-    static const view how = {NULL, bl_image_trace_rows};
+    static const view how = {.rows = bl_image_trace_rows};
     return image_end(self, &c, &o, tree, &how, &err);
 }
 

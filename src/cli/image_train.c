@@ -179,7 +179,7 @@ static int run_train(int argc, char **argv, const verb *self) {
     ok = ok && bl_image_train_run(&o, &result, &err);
     progress_end();
     c.output = NULL; /* the model's directory: the result goes to standard output */
-    static const view how = {NULL, result_rows};
+    static const view how = {.rows = result_rows};
     status = write_tree(self, &c, ok ? result_tree(o.output, &result, r.p > 0, &err) : NULL, &how, &err);
     text_list_free(&r.labels);
     common_free(&c);

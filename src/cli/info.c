@@ -9,7 +9,7 @@ static int run(int argc, char **argv, const verb *self) {
                                "write to this file instead of standard output", true);
     if (status >= 0) return status;
     bl_model *model = load_model(&c, &err);
-    static const view how = {bl_info_table, bl_info_rows};
+    static const view how = {.table = bl_info_table, .rows = bl_info_rows};
     status = write_tree(self, &c, model ? bl_info_tree(model, &err) : NULL, &how, &err);
     bl_model_free(model);
     common_free(&c);

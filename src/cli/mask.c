@@ -80,7 +80,7 @@ static int run_mask(int argc, char **argv, const verb *self) {
         tree = NULL;
     }
     text_list_free(&strengths);
-    static const view how = {NULL, bl_mask_rows};
+    static const view how = {.rows = bl_mask_rows};
     return image_end(self, &c, &o, tree, &how, &err);
 }
 

@@ -42,7 +42,7 @@ static int run(int argc, char **argv, const verb *self) {
         {"draws", OPTION_COUNT, &a.draws, "R", "draws of the null model (default 99)"},
         EVIDENCE_SEED(a.e),
         {0}};
-    static const verb_work work = {check, null_of, evidence_free, {NULL, bl_null_rows}};
+    static const verb_work work = {check, null_of, evidence_free, {.rows = bl_null_rows}};
     return verb_run(argc, argv, self, &a.e.c, table, &a, &work);
 }
 

@@ -158,16 +158,25 @@ static const option *find(const option *table, const char *name, size_t length) 
     return NULL;
 }
 
-static int set_format(const verb *self, common *c, int formats) {
-    static const char *const names[] = {"table", "json", "csv"};
-    for (int f = 0; c->format_text && f < 3; f++)
-        if (strcmp(c->format_text, names[f]) == 0 && formats & (1 << f)) {
-            c->format = (output_format)f;
-            return -1;
-        }
-    if (!c->format_text) return -1;
-    return fail_usage(self, "--format: '%s' is not one of table%s%s", c->format_text,
-                      formats & FORMATS_JSON ? ", json" : "", formats & FORMATS_CSV ? ", csv" : "");
+/* --format and, of drawings, --theme, which a verb that draws figures has by itself. */
+static int set_format(const verb *self, common *c, const option *table, int formats) {
+    static const char *const names[] = {"table", "json", "csv", "latex", "svg"};
+    const option *own = find(table, "theme", 5);
+    const char *theme = own ? *(const char **)own->target : c->theme;
+    char known[64] = "table";
+    c->dark = theme && strcmp(theme, "dark") == 0;
+    if (theme && !c->dark && strcmp(theme, "light") != 0)
+        return fail_usage(self, "--theme: '%s' is not one of light, dark", theme);
+    for (int f = 0; f < 5; f++) {
+        if (!(formats & (1 << f))) continue;
+        if (f) snprintf(known + strlen(known), sizeof known - strlen(known), ", %s", names[f]);
+        if (c->format_text && strcmp(c->format_text, names[f]) == 0) c->format = (output_format)f;
+    }
+    if (c->format_text && strcmp(c->format_text, names[c->format]) != 0)
+        return fail_usage(self, "--format: '%s' is not one of %s", c->format_text, known);
+    if (c->theme && c->format != FORMAT_SVG)
+        return fail_usage(self, "--theme is of a drawing: ask for one with --format svg");
+    return -1;
 }
 
 static int parse_all(int argc, char **argv, const verb *self, common *c, const option *table,
@@ -229,13 +238,18 @@ static size_t threads_of_environment(void) {
 
 static int parse(int argc, char **argv, const verb *self, common *c, const option *table, int formats,
                  const char *output_help, bool has_model) {
-    option shared[9];
+    option shared[10];
     size_t n = 0;
     if (output_help) shared[n++] = (option){"o", OPTION_TEXT, &c->output, "PATH", output_help};
     if (formats)
-        shared[n++] = (option){"format", OPTION_TEXT, &c->format_text, "F",
-                               formats & FORMATS_CSV ? "table (default), json or csv, on standard output"
-                                                     : "table (default) or json, on standard output"};
+        shared[n++] =
+            (option){"format", OPTION_TEXT, &c->format_text, "F",
+                     formats & FORMATS_LATEX ? "table (default), json, csv, latex or svg, on standard output"
+                     : formats & FORMATS_CSV ? "table (default), json or csv, on standard output"
+                                             : "table (default) or json, on standard output"};
+    if (formats & FORMATS_SVG && !find(table, "theme", 5))
+        shared[n++] =
+            (option){"theme", OPTION_TEXT, &c->theme, "T", "with --format svg: light (default) or dark"};
     if (formats & FORMATS_CSV)
         shared[n++] = (option){"csv-safe", OPTION_FLAG, &c->csv_safe, NULL,
                                "in CSV, an apostrophe before texts that a spreadsheet would run (= + - @)"};
@@ -258,7 +272,7 @@ static int parse(int argc, char **argv, const verb *self, common *c, const optio
     c->width = terminal_width();
     if (!c->threads) c->threads = threads_of_environment();
     bl_set_threads((int)c->threads);
-    status = set_format(self, c, formats);
+    status = set_format(self, c, table, formats);
     return status >= 0 ? status : outputs_check(self, c, table, formats);
 }
 

@@ -33,14 +33,16 @@ typedef struct option {
     const char *help;
 } option;
 
-typedef enum output_format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV } output_format;
+typedef enum output_format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV, FORMAT_LATEX, FORMAT_SVG } output_format;
 /* STREAM: the result is one file, which -o - sends to standard output. */
 enum {
     FORMATS_TABLE = 1,
     FORMATS_JSON = 2,
     FORMATS_CSV = 4,
-    FORMATS_STREAM = 8,
-    FORMATS_ALL = 15,
+    FORMATS_LATEX = 8,
+    FORMATS_SVG = 16,
+    FORMATS_STREAM = 32,
+    FORMATS_ALL = 63,
     FORMATS_NONE = 0
 };
 
@@ -64,10 +66,13 @@ typedef struct common {
     const char *output;      /* -o */
     const char *format_text; /* --format */
     const char *colour_text; /* --color */
+    const char *theme;       /* --theme, of a drawing */
+    bool dark;               /* it says dark */
     output_format format;
     bool csv_safe; /* --csv-safe */
     bl_colour colour;
     size_t width;
+    bool plain, all_sources;        /* --plain, --all-sources, of the verbs that take them */
     const char *surrogate;          /* --surrogate, of the verbs that take it */
     struct bl_surrogate *stands_in; /* that file, once the model is loaded, owned */
     char *default_model;            /* where the embedded default was found, owned */
@@ -80,6 +85,15 @@ typedef struct verb {
     const char *description; /* a paragraph or more */
     const char *example;     /* command lines */
 } verb;
+
+/* How much a verb shows of eigenvectors, for its table. */
+#define ALL_SOURCES_OPTION(c)                                                        \
+    {                                                                                \
+        "all-sources", OPTION_FLAG, &(c).all_sources, NULL,                          \
+            "show the virtual tokens of every head, not only those of the strongest" \
+    }
+#define PLAIN_OPTION(c) \
+    { "plain", OPTION_FLAG, &(c).plain, NULL, "without the marks and notes of degenerate eigenvalues" }
 
 /* Parses argv[0 … argc-1] (after the verb) into `common` and the table, which ends with a NULL name.
  * `formats` are those that the verb knows; `has_output` and `has_model` say whether it takes -o and MODEL.

@@ -14,14 +14,34 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define DRAWN_COLUMNS 120 /* of a drawing, whatever the terminal has */
+
 bl_terminal terminal_of(const common *c) {
-    return (bl_terminal){.colour = c->colour, .width = c->width, .dark = terminal_dark()};
+    bl_terminal terminal = {.colour = c->colour,
+                            .width = c->width,
+                            .dark = terminal_dark(),
+                            .fold = !c->all_sources,
+                            .plain = c->plain};
+    if (c->format != FORMAT_SVG) return terminal;
+    terminal.colour = BL_COLOUR_24BIT;
+    terminal.width = DRAWN_COLUMNS;
+    terminal.dark = c->dark;
+    return terminal;
+}
+
+/* A text for the terminal (taken), drawn where a drawing is asked for. */
+static char *drawn(const common *c, char *text, bl_error *err) {
+    if (c->format != FORMAT_SVG) return text;
+    char *svg = bl_terminal_svg(text, c->dark, err);
+    bl_free(text);
+    return svg;
 }
 
 char *show_rows(const common *c, bl_table *rows, bl_error *err) {
     bl_terminal terminal = terminal_of(c);
-    char *text = c->format == FORMAT_CSV ? bl_table_csv(rows, c->csv_safe ? BL_CSV_SAFE : 0, err)
-                                         : bl_table_shown(rows, &terminal, err);
+    char *text = c->format == FORMAT_CSV   ? bl_table_csv(rows, c->csv_safe ? BL_CSV_SAFE : 0, err)
+               : c->format == FORMAT_LATEX ? bl_table_latex(rows, err)
+                                           : drawn(c, bl_table_shown(rows, &terminal, err), err);
     bl_table_free(rows);
     return text;
 }
@@ -29,9 +49,11 @@ char *show_rows(const common *c, bl_table *rows, bl_error *err) {
 char *show_tree(const common *c, bl_tree *tree, const view *how, bl_error *err) {
     bl_terminal terminal = terminal_of(c);
     char *text = NULL;
+    bool shown = c->format == FORMAT_TABLE || c->format == FORMAT_SVG;
     if (!tree) return NULL;
     if (c->format == FORMAT_JSON) text = bl_tree_text(tree, err);
-    else if (c->format == FORMAT_TABLE && how->table) text = how->table(tree, &terminal, err);
+    else if (shown && how->table) text = drawn(c, how->table(tree, &terminal, err), err);
+    else if (c->format == FORMAT_LATEX && how->latex) text = how->latex(tree, &terminal, err);
     else text = show_rows(c, how->rows(tree, err), err);
     bl_tree_free(tree);
     return text;

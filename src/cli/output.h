@@ -7,11 +7,12 @@
 typedef struct view {
     char *(*table)(const bl_tree *tree, const bl_terminal *terminal, bl_error *err); /* NULL: the rows */
     bl_table *(*rows)(const bl_tree *tree, bl_error *err); /* CSV, and the table where that is NULL */
+    char *(*latex)(const bl_tree *tree, const bl_terminal *how, bl_error *err); /* NULL: the rows */
 } view;
 
 /* `tree` (taken; NULL stays NULL) as --format asks. */
 char *show_tree(const common *c, bl_tree *tree, const view *how, bl_error *err);
-/* A table (taken) as CSV or, otherwise, for the terminal. */
+/* A table (taken) as CSV, for LaTeX or, otherwise, for the terminal. */
 char *show_rows(const common *c, bl_table *rows, bl_error *err);
 /* Writes `text` (freed; NULL: `made` says why) to -o if given, else to standard output; on rank 0 only.
  * Returns the exit status. */

@@ -72,7 +72,7 @@ static int run(int argc, char **argv, const verb *self) {
         {"limit", OPTION_COUNT, &a.limit, "N", "show the first N only (default: all)"},
         {"seed", OPTION_COUNT, &a.seed, "N", "of the null model (default 0)"},
         {0}};
-    static const verb_work work = {check, rank, release, {NULL, bl_rank_rows}};
+    static const verb_work work = {check, rank, release, {.rows = bl_rank_rows}};
     return verb_run(argc, argv, self, &a.c, table, &a, &work);
 }
 

@@ -161,6 +161,8 @@ static int run(int argc, char **argv, const verb *self) {
         {"no-evidence", OPTION_FLAG, &o.no_evidence, NULL, "do not measure whether it matters (faster)"},
         {"from", OPTION_TEXT, &o.from, "FILE", "render this report.json again: no model, no corpus needed"},
         FIGURE_OPTIONS(o.figure),
+        ALL_SOURCES_OPTION(c),
+        PLAIN_OPTION(c),
         SURROGATE_OPTION(c),
         {0}};
     int status =
@@ -177,6 +179,7 @@ static int run(int argc, char **argv, const verb *self) {
             self,
             "--from renders a finished report: MODEL, --token, --direction and --corpus do not go with it");
     if (status < 0) status = check_figure(self, &o.figure, "a report", true);
+    o.figure.how.plain = c.plain;
     if (status < 0 && (o.top < 1 || o.top > 1000)) status = fail_usage(self, "--top must be from 1 to 1000");
     if (status >= 0) goto done;
 

@@ -69,7 +69,7 @@ static bl_tree *feature_neighbours(const bl_model *model, const nearness *near, 
 
 static int run_neighbours(const verb *self, common *c, direction_options *d, const nearness *near,
                           const corpus_options *corpora, const bl_neighbours_options *asked) {
-    static const view how = {NULL, bl_neighbours_rows};
+    static const view how = {.rows = bl_neighbours_rows};
     bl_neighbours_options o = *asked;
     bl_error err = {0};
     int status = -1;
@@ -114,6 +114,7 @@ static int run(int argc, char **argv, const verb *self) {
                             {"basis", OPTION_TEXT, &near.dictionary, "DICT",
                              "with --neighbours: of features of this dictionary instead of eigenvectors"},
                             {"features", OPTION_INDICES, &near.features, "A,B…", "features of --basis"},
+                            PLAIN_OPTION(c),
                             SURROGATE_OPTION(c),
                             {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL,
@@ -156,7 +157,7 @@ static int run(int argc, char **argv, const verb *self) {
     if (scan) note_corpus(&c, corpus, model);
     bl_direction direction = as_direction(&d);
     bl_question subject = {model, &direction, d.layer};
-    static const view how = {bl_scan_table, bl_scan_rows};
+    static const view how = {bl_scan_table, bl_scan_rows, bl_scan_latex};
     bl_tree *tree = scan ? bl_scan_tree(&subject, eigen, scan, d.eigs.items, d.eigs.n, &err) : NULL;
     status = write_tree(self, &c, tree, &how, &err);
 done:
@@ -180,6 +181,7 @@ const verb verb_scan = {
     "With --neighbours it asks what a vector looks like instead: the inputs of largest and of lowest cosine, "
     "at most one per story.",
     "  bilens scan models/ts-1-256 --corpus valid.txt --token swim --minus run,climb,eat --eigs -1,0\n"
+    "  bilens scan --token swim --eigs -1 --top 4 --format svg -o swim-inputs.svg\n"
     "  bilens scan models/ts-1-256 --corpus valid.txt --direction probe.npy\n"
     "  bilens scan models/ts-1-256 --corpus valid.txt --token swim --eigs -1 --neighbours\n"
     "  zcat stories.txt.gz | bilens scan models/ts-1-256 --corpus - --token swim --stories 1000 --format "

@@ -87,7 +87,7 @@ static int run(int argc, char **argv, const verb *self) {
                       false);
     if (status < 0) status = check_figure(self, &a.figure, "--plot", a.plot != NULL);
     if (status < 0) {
-        static const view how = {NULL, bl_study_rows};
+        static const view how = {.rows = bl_study_rows};
         bl_tree *tree = make(&a, &err);
         a.c.output = NULL; /* the folder: the table goes to standard output */
         status = write_tree(self, &a.c, tree, &how, &err);

@@ -38,7 +38,7 @@ static int run(int argc, char **argv, const verb *self) {
                                             progress_bar(c.quiet), &err);
     ok = surrogate && bl_surrogate_write(surrogate, model, c.output, &err);
     progress_end();
-    static const view how = {NULL, bl_surrogate_rows};
+    static const view how = {.rows = bl_surrogate_rows};
     status = tell_tree(self, &c, ok ? bl_surrogate_tree(model, surrogate, &err) : NULL, &how, &err);
     bl_surrogate_free(surrogate);
     free(wanted);

@@ -213,7 +213,8 @@ static int run(int argc, char **argv, const verb *self) {
                             {"decode", OPTION_FLAG, &o.decode, NULL,
                              "ids, whole numbers between blanks or commas, to text, one line per line"},
                             {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, NULL, true);
+    int status =
+        options_parse(argc, argv, self, &c, table, FORMATS_ALL & ~(FORMATS_LATEX | FORMATS_SVG), NULL, true);
     if (status >= 0) return status;
     bl_model *model = NULL;
     bl_tokenizer *own = NULL;

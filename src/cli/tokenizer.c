@@ -80,7 +80,7 @@ static int run(int argc, char **argv, const verb *outer) {
              "bilens: tokenizer train: %llu of %llu words are longer than 100 characters and become [UNK]: "
              "only their characters were learned",
              (unsigned long long)summary.too_long, (unsigned long long)summary.words);
-    static const view how = {table_of, NULL};
+    static const view how = {.table = table_of};
     status = tell_tree(self, &c, ok ? tree_of(&c, &summary, &err) : NULL, &how, &err);
 done:
     corpus_options_free(&corpora);

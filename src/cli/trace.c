@@ -103,7 +103,7 @@ static int run(int argc, char **argv, const verb *self) {
     }
     model = load_model(&c, &err);
     if (model && !text) text = input = read_stdin(NULL, &err);
-    static const view how = {NULL, rows_of};
+    static const view how = {.rows = rows_of};
     bl_tree *tree = model && text ? trace(&c, model, text, &points, &err) : NULL;
     status = tell_tree(self, &c, tree, &how, &err);
     if (status == 0) note(&c, "%s is written", c.output);

@@ -66,7 +66,7 @@ static bl_tree *truncate_of(void *context, bl_error *err) {
 
 static int check(const verb *self, void *context) {
     asked *a = context;
-    int status = check_figure(self, &a->figure, "--plot", a->plot != NULL);
+    int status = check_figure(self, &a->figure, "--plot", a->plot != NULL || a->e.c.format == FORMAT_SVG);
     if (status >= 0) return status;
     if (a->e.d.token || a->e.d.file) return check_direction(self, &a->e.d, "which token?");
     return a->e.d.minus.n ? fail_usage(self, "--minus goes with --token") : -1;
@@ -89,7 +89,10 @@ static int run(int argc, char **argv, const verb *self) {
                             FIGURE_OPTIONS(a.figure),
                             SURROGATE_OPTION(a.e.c),
                             {0}};
-    static const verb_work work = {check, truncate_of, evidence_free, {bl_truncate_table, bl_truncate_rows}};
+    static const verb_work work = {check,
+                                   truncate_of,
+                                   evidence_free,
+                                   {.table = bl_truncate_table, .rows = bl_truncate_rows}};
     return verb_run(argc, argv, self, &a.e.c, table, &a, &work);
 }
 

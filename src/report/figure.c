@@ -77,7 +77,8 @@ static void draw_groups(const bl_canvas *page, cairo_t *on, const bl_plot *plot,
         bl_line(on, bl_plot_x(plot, (double)run->first - 0.5), plot->bottom - 2.5,
                 bl_plot_x(plot, (double)run->last + 0.5), plot->bottom - 2.5);
     }
-    bl_text_at(on, "bars: degenerate", plot->right, page->height - 12 * page->unit, 1);
+    bl_text_at(on, "amber: degenerate, only their span has a meaning", plot->right,
+               page->height - 12 * page->unit, 1);
 }
 
 static bool draw(const bl_canvas *page, cairo_t *on, const void *context, bl_error *err) {
@@ -108,6 +109,7 @@ bool bl_spectrum_figure(const bl_tree *tree, const bl_figure_options *options, c
                         bl_error *err) {
     bl_doc *doc = bl_doc_read(tree, BL_DOC_EIGEN, err);
     if (!doc) return false;
+    if (options && options->plain) bl_doc_plain(doc);
     bool ok = bl_figure_write(doc->eigen, options, path, err);
     bl_doc_free(doc);
     return ok;

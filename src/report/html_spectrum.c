@@ -105,6 +105,7 @@ static void put_opening(bl_buffer *out, const bl_doc_eigen *eigen, const bl_plot
 
 void bl_html_runs(bl_buffer *out, const bl_doc_eigen *eigen) {
     enum { SHOWN = 12 };
+    if (eigen->plain) return;
     if (eigen->n_runs == 0) {
         bl_buffer_text(
             out, "<p class=\"note\">No two eigenvalues are degenerate: each lies at least 10<sup>\xE2\x88\x92"

@@ -8,9 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BEFORE = 20, PER_TABLE = 9 };
-
-static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
+enum { BEFORE = 20 };
 
 /* "head 3" -> "Head 3"; with `value` "Value 3"; "direct" -> "Direct", "Value". */
 static void put_heading(bl_buffer *out, const char *name, bool value) {
@@ -26,75 +24,63 @@ static void put_heading(bl_buffer *out, const char *name, bool value) {
     bl_visible_html(out, ascii ? name + 1 : name);
 }
 
-static void put_cells(bl_buffer *out, const bl_doc_entry *entry, double largest) {
-    if (!entry) {
-        bl_buffer_text(out, "<td class=\"t\"></td><td></td>");
-        return;
+/* The next entry of one end, from its inner side. */
+static void put_rows(bl_buffer *out, const bl_doc_entry *entries, size_t n, bool low, double largest) {
+    for (size_t i = 0; i < n; i++) {
+        const bl_doc_entry *entry = &entries[low ? n - 1 - i : i];
+        bl_buffer_text(out, low && i == 0 ? "<tr class=\"low\"><td class=\"t\">" : "<tr><td class=\"t\">");
+        bl_visible_html(out, entry->token);
+        bl_buffer_print(out, "</td><td class=\"v c%u\">", bl_rdbu_level(entry->value, largest));
+        bl_html_number(out, entry->value, largest);
+        bl_buffer_text(out, "</td></tr>\n");
     }
-    bl_buffer_text(out, "<td class=\"t\">");
-    bl_visible_html(out, entry->token);
-    bl_buffer_print(out, "</td><td class=\"v c%u\">", bl_rdbu_level(entry->value, largest));
-    bl_html_number(out, entry->value, largest);
-    bl_buffer_text(out, "</td>");
 }
 
+/* A small table per source, the highest above the lowest; as many stand side by side as the page is wide. */
 void bl_html_sources(bl_buffer *out, const bl_doc_source *sources, size_t n, double largest) {
-    size_t tops = 0, bottoms = 0;
+    bl_buffer_text(out, "<div class=\"vts\">");
     for (size_t i = 0; i < n; i++) {
-        tops = max_size(tops, sources[i].n_top);
-        bottoms = max_size(bottoms, sources[i].n_bottom);
-    }
-    bl_buffer_text(out, "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Virtual "
-                        "tokens\"><table class=\"vt\"><thead><tr><td></td>");
-    for (size_t i = 0; i < n; i++) {
-        bl_buffer_text(out, "<th class=\"t\" scope=\"col\">");
+        bl_buffer_text(out, "<table class=\"vt\"><thead><tr><th class=\"t\" scope=\"col\">");
         put_heading(out, sources[i].name, false);
         bl_buffer_text(out, "</th><th class=\"v\" scope=\"col\">");
         put_heading(out, sources[i].name, true);
-        bl_buffer_text(out, "</th>");
+        bl_buffer_text(out, "</th></tr></thead><tbody>\n");
+        put_rows(out, sources[i].top, sources[i].n_top, false, largest);
+        put_rows(out, sources[i].bottom, sources[i].n_bottom, true, largest);
+        bl_buffer_text(out, "</tbody></table>\n");
     }
-    bl_buffer_text(out, "</tr></thead><tbody>\n");
-    for (size_t row = 0; row < tops + bottoms; row++) {
-        bl_buffer_print(out, "<tr%s><th scope=\"row\">%zu</th>",
-                        row == tops && row > 0 ? " class=\"low\"" : "", row);
-        for (size_t i = 0; i < n; i++) {
-            size_t from_end = tops + bottoms - 1 - row;
-            const bl_doc_entry *entry = NULL;
-            if (row < tops && row < sources[i].n_top) entry = &sources[i].top[row];
-            if (row >= tops && from_end < sources[i].n_bottom) entry = &sources[i].bottom[from_end];
-            put_cells(out, entry, largest);
-        }
-        bl_buffer_text(out, "</tr>\n");
-    }
-    bl_buffer_text(out, "</tbody></table></div>\n");
+    bl_buffer_text(out, "</div>\n");
 }
 
-/* Tables of at most nine sources (direct and eight heads, as the paper's), so that they fit paper; above them
- * the scale, one for all. */
+static void put_single(bl_buffer *out, const bl_doc_source *source, double largest) {
+    bl_buffer_text(out, "<p class=\"note\"><b>");
+    put_heading(out, source->name, false);
+    bl_buffer_print(out, "</b> (the constant 1) <span class=\"single c%u\">",
+                    bl_rdbu_level(source->value, largest));
+    bl_html_number(out, source->value, largest);
+    bl_buffer_text(out, "</span></p>\n");
+}
+
+/* The strong sources, the weak ones folded; above them the scale, one for all. */
 void bl_html_virtual_tokens(bl_buffer *out, const bl_doc_vector *vector) {
+    enum { NAMED = 8 };
+    size_t n = vector->n_sources - vector->n_single, strong = vector->n_strong;
     bl_buffer_text(out, "<div class=\"over\"><h3>Virtual tokens</h3><div class=\"legend\"><span>");
     bl_html_number(out, -vector->largest, vector->largest);
     bl_buffer_text(out, "</span><span class=\"ramp\"></span><span>");
     bl_html_number(out, vector->largest, vector->largest);
     bl_buffer_text(out, "</span></div></div>\n");
-    for (size_t first = 0; first < vector->n_sources;) {
-        size_t n = 0, left = 0;
-        while (first + left < vector->n_sources && !vector->sources[first + left].single) left++;
-        if (left > 0) {
-            size_t tables = (left + PER_TABLE - 1) / PER_TABLE;
-            n = (left + tables - 1) / tables;
-            bl_html_sources(out, &vector->sources[first], n, vector->largest);
-            first += n;
-            continue;
-        }
-        const bl_doc_source *source = &vector->sources[first++];
-        bl_buffer_text(out, "<p class=\"note\"><b>");
-        put_heading(out, source->name, false);
-        bl_buffer_print(out, "</b> (the constant 1) <span class=\"single c%u\">",
-                        bl_rdbu_level(source->value, vector->largest));
-        bl_html_number(out, source->value, vector->largest);
-        bl_buffer_text(out, "</span></p>\n");
+    bl_html_sources(out, vector->strongest, strong, vector->largest);
+    for (size_t i = n; i < vector->n_sources; i++) put_single(out, &vector->strongest[i], vector->largest);
+    if (strong == n) return;
+    bl_buffer_print(out, "<details class=\"weak\"><summary>%zu more, weaker: ", n - strong);
+    for (size_t i = strong; i < n && i < strong + NAMED; i++) {
+        if (i > strong) bl_buffer_text(out, ", ");
+        bl_visible_html(out, vector->strongest[i].name);
     }
+    bl_buffer_text(out, n > strong + NAMED ? ", \xE2\x80\xA6</summary>\n" : "</summary>\n");
+    bl_html_sources(out, vector->strongest + strong, n - strong, vector->largest);
+    bl_buffer_text(out, "</details>\n");
 }
 
 /* "+0.0123". */

@@ -101,17 +101,17 @@ static bool write_arrays(const bl_eigen *eigen, const char *staging, bl_error *e
 }
 
 /* Everything into the staging folder. */
-static bool make_all(const bl_doc *doc, const bl_tree *tree, const bl_eigen *eigen,
-                     const bl_figure_options *how, const char *staging, bl_error *err) {
+static bool make_all(bl_doc *doc, const bl_tree *tree, const bl_eigen *eigen, const bl_figure_options *how,
+                     const char *staging, bl_error *err) {
     for (size_t i = 0; i < N_FOLDERS; i++) {
         char *path = bl_path_join(staging, folders[i], err);
         bool ok = path && bl_make_directories(path, err);
         free(path);
         if (!ok) return false;
     }
-    if (!write_tables(doc, staging, err) || !write_figures(doc, how, staging, err) ||
-        (eigen && !write_arrays(eigen, staging, err)))
-        return false;
+    if (!write_tables(doc, staging, err)) return false;
+    if (how && how->plain) bl_doc_plain(doc);
+    if (!write_figures(doc, how, staging, err) || (eigen && !write_arrays(eigen, staging, err))) return false;
     char *page = bl_html_page(doc, err);
     bool ok = page && write_text(staging, "index.html", page, strlen(page), err);
     free(page);

@@ -1,10 +1,11 @@
 /* A table on a terminal: texts to the left and made visible, numbers to the right; a column of numbers has
  * one number of decimals, unless it spans too many powers of ten. When the lines are wider than the
- * terminal, the widest column of texts is cut. */
+ * terminal, the widest column of texts is cut. For LaTeX the same columns, of the same numbers, whole. */
 #include "result/table.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/visible.h"
+#include "report/latex.h"
 #include "report/plot.h"
 #include "report/terminal.h"
 #include <inttypes.h>
@@ -22,7 +23,7 @@ typedef struct column {
     int decimals; /* of real numbers; -1: each with its own */
 } column;
 
-/* A number as the column has it, appended to an empty buffer. */
+/* A number as the column has it, appended. */
 static void write_number(bl_buffer *out, const bl_cell *cell, int decimals) {
     if (cell->kind == BL_CELL_INTEGER) bl_buffer_print(out, "%" PRId64, cell->integer);
     else if (cell->kind != BL_CELL_REAL) return;
@@ -99,17 +100,20 @@ static void write_cell(bl_page *page, const bl_table *table, const bl_cell *cell
     bl_buffer_free(&number);
 }
 
+/* The table's columns, measured; NULL: no memory, or a table that could not be filled. */
+static column *columns_of(const bl_table *table, bl_error *err) {
+    bool failed = table->failed || table->texts.failed;
+    column *columns = failed ? NULL : bl_alloc(table->n_columns, sizeof *columns, err);
+    if (columns && measure(table, columns)) return columns;
+    free(columns);
+    return bl_fail_null(err, BL_ERR_MEMORY, "out of memory while a table was made");
+}
+
 char *bl_table_shown(const bl_table *table, const bl_terminal *terminal, bl_error *err) {
     if (!table) return NULL;
-    if (table->failed || table->texts.failed)
-        return bl_fail_null(err, BL_ERR_MEMORY, "out of memory while a table was made");
     size_t n = table->n_columns;
-    column *columns = bl_alloc(n, sizeof *columns, err);
+    column *columns = columns_of(table, err);
     if (!columns) return NULL;
-    if (!measure(table, columns)) {
-        free(columns);
-        return bl_fail_null(err, BL_ERR_MEMORY, "out of memory while a table was made");
-    }
     bl_page page = bl_page_new(terminal);
     fit(columns, n, page.width);
     bl_page_bold(&page);
@@ -130,4 +134,37 @@ char *bl_table_shown(const bl_table *table, const bl_terminal *terminal, bl_erro
     }
     free(columns);
     return bl_buffer_take(&page.text, err);
+}
+
+static void write_latex(bl_buffer *out, const bl_table *table, const bl_cell *cell, const column *at) {
+    if (cell->kind == BL_CELL_TEXT) {
+        bl_latex_text(out, table->texts.data + cell->text);
+    } else if (cell->kind != BL_CELL_EMPTY) {
+        bl_buffer_text(out, "$");
+        write_number(out, cell, at->decimals);
+        bl_buffer_text(out, "$");
+    }
+}
+
+char *bl_table_latex(const bl_table *table, bl_error *err) {
+    if (!table) return NULL;
+    size_t n = table->n_columns;
+    column *columns = columns_of(table, err);
+    if (!columns) return NULL;
+    bl_buffer out = {0};
+    bl_buffer_text(&out, "% needs \\usepackage{booktabs}\n\\begin{tabular}{");
+    for (size_t c = 0; c < n; c++) bl_buffer_text(&out, columns[c].texts ? "l" : "r");
+    bl_buffer_text(&out, "}\n\\toprule\n");
+    for (size_t c = 0; c < n; c++) {
+        if (c) bl_buffer_text(&out, " & ");
+        bl_latex_text(&out, columns[c].name);
+    }
+    bl_buffer_text(&out, " \\\\\n\\midrule\n");
+    for (size_t i = 0; i < table->n_cells; i++) {
+        write_latex(&out, table, &table->cells[i], &columns[i % n]);
+        bl_buffer_text(&out, (i + 1) % n ? " & " : " \\\\\n");
+    }
+    bl_buffer_text(&out, "\\bottomrule\n\\end{tabular}\n");
+    free(columns);
+    return bl_buffer_take(&out, err);
 }

@@ -11,6 +11,8 @@ bl_page bl_page_new(const bl_terminal *terminal) {
         page.colour = terminal->colour;
         page.width = terminal->width;
         page.dark = terminal->dark;
+        page.fold = terminal->fold;
+        page.plain = terminal->plain;
     }
     return page;
 }
@@ -149,6 +151,25 @@ void bl_page_group(bl_page *page, size_t first, size_t last) {
              "degenerate with indices %zu-%zu: only their span means anything, not this vector by itself",
              first, last);
     bl_page_words(page, text);
+    bl_page_newline(page);
+}
+
+void bl_page_folded(bl_page *page, const bl_doc_vector *vector) {
+    enum { NAMED = 8 };
+    size_t n = vector->n_sources - vector->n_single;
+    char text[96];
+    if (!page->fold || vector->n_strong == n) return;
+    bl_page_dim(page);
+    snprintf(text, sizeof text,
+             "%zu weaker sources folded (--all-sources shows them):", n - vector->n_strong);
+    bl_page_words(page, text);
+    for (size_t i = vector->n_strong; i < n; i++) {
+        const char *name = i - vector->n_strong < NAMED ? vector->strongest[i].name : "\xE2\x80\xA6";
+        if (!bl_page_room(page, bl_visible_width(name) + 2)) bl_page_text(page, " ");
+        bl_page_token(page, name, 24);
+        if (i - vector->n_strong >= NAMED) break;
+        if (i + 1 < n) bl_page_text(page, ",");
+    }
     bl_page_newline(page);
 }
 

@@ -11,6 +11,7 @@ typedef struct bl_page {
     bl_buffer text;
     bl_colour colour;
     bool dark;                           /* the terminal's background */
+    bool fold, plain;                    /* of bl_terminal */
     size_t width;                        /* columns; 0: unlimited */
     size_t column;                       /* of the last line */
     size_t indent;                       /* of lines that begin by wrapping */
@@ -55,6 +56,8 @@ void bl_page_linear_title(bl_page *page, const bl_doc_vector *linear);
 void bl_page_vector_title(bl_page *page, const bl_doc_subject *subject, long index, double eigenvalue);
 /* A line for a vector of a group of degenerate eigenvalues; nothing when first == last. */
 void bl_page_group(bl_page *page, size_t first, size_t last);
+/* "4 weaker sources are not shown (--all-sources): head 1, …" where they are folded; else nothing. */
+void bl_page_folded(bl_page *page, const bl_doc_vector *vector);
 /* At most `most` inputs: those of the end that is drawn positive, then the other end's. */
 void bl_page_matches(bl_page *page, const bl_doc_hits *hits, size_t most);
 void bl_page_match_legend(bl_page *page);

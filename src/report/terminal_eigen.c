@@ -6,7 +6,8 @@
  *     19  ##ome   -0.3843    swim     -3.3870        values on one RdBu scale, symmetric about 0 over the
  * whole table
  *
- * A table wider than the terminal is split into blocks of whole sources. */
+ * Sources stand by strength; the weak ones may be folded into a line. A table wider than the terminal is split
+ * into blocks of whole sources. */
 #include "base/error.h"
 #include "report/plot.h"
 #include "report/terminal.h"
@@ -108,12 +109,11 @@ static void print_block(bl_page *page, const block *shown) {
     }
 }
 
-/* How many of the `left` sources from `first` on fit the page; at least one. */
-static size_t fitting(const bl_page *page, const bl_doc_vector *vector, size_t first, size_t left,
-                      size_t value) {
+/* How many of these sources fit the page; at least one. */
+static size_t fitting(const bl_page *page, const bl_doc_source *sources, size_t left, size_t value) {
     size_t columns = LABEL, n = 0;
     while (n < left) {
-        columns += (n > 0 ? GAP : 1) + token_columns(&vector->sources[first + n]) + value + 2;
+        columns += (n > 0 ? GAP : 1) + token_columns(&sources[n]) + value + 2;
         if (n > 0 && page->width > 0 && columns > page->width) break;
         n++;
     }
@@ -121,11 +121,10 @@ static size_t fitting(const bl_page *page, const bl_doc_vector *vector, size_t f
 }
 
 /* The sources of the next block: as few blocks as fit the page, of about equal numbers of sources. */
-static size_t next_block(const bl_page *page, const bl_doc_vector *vector, size_t first, size_t value) {
-    size_t left = 0, blocks = 0;
-    while (first + left < vector->n_sources && !vector->sources[first + left].single) left++;
-    for (size_t at = 0; at < left; blocks++) at += fitting(page, vector, first + at, left - at, value);
-    size_t fit = fitting(page, vector, first, left, value), share = (left + blocks - 1) / blocks;
+static size_t next_block(const bl_page *page, const bl_doc_source *sources, size_t left, size_t value) {
+    size_t blocks = 0;
+    for (size_t at = 0; at < left; blocks++) at += fitting(page, sources + at, left - at, value);
+    size_t fit = fitting(page, sources, left, value), share = (left + blocks - 1) / blocks;
     return fit < share ? fit : share;
 }
 
@@ -150,16 +149,12 @@ static void print_vector(bl_page *page, const bl_doc_eigen *eigen, const bl_doc_
         bl_page_newline(page);
         bl_page_group(page, vector->first, vector->last);
     }
-    size_t value = value_columns(vector);
-    for (size_t first = 0; first < vector->n_sources;) {
-        const bl_doc_source *source = &vector->sources[first];
-        if (source->single) {
-            print_single(page, vector, source);
-            first++;
-            continue;
-        }
+    size_t value = value_columns(vector), n = vector->n_sources - vector->n_single,
+           most = page->fold ? vector->n_strong : n;
+    for (size_t first = 0; first < most;) {
+        const bl_doc_source *source = &vector->strongest[first];
         block shown = {.sources = source,
-                       .n = next_block(page, vector, first, value),
+                       .n = next_block(page, source, most - first, value),
                        .largest = vector->largest,
                        .value = value};
         for (size_t i = 0; i < shown.n; i++) {
@@ -169,6 +164,8 @@ static void print_vector(bl_page *page, const bl_doc_eigen *eigen, const bl_doc_
         print_block(page, &shown);
         first += shown.n;
     }
+    for (size_t i = n; i < vector->n_sources; i++) print_single(page, vector, &vector->strongest[i]);
+    bl_page_folded(page, vector);
     if (page->colour != BL_COLOUR_NONE) {
         char low[BL_NUMBER_SIZE], high[BL_NUMBER_SIZE];
         bl_page_spaces(page, LABEL + 1);
@@ -182,6 +179,7 @@ char *bl_eigen_table(const bl_tree *tree, const bl_terminal *terminal, bl_error 
     bl_doc *doc = bl_doc_read(tree, BL_DOC_EIGEN, err);
     if (!doc) return NULL;
     bl_page page = bl_page_new(terminal);
+    if (page.plain) bl_doc_plain(doc);
     bl_page_spectrum(&page, doc->eigen);
     if (doc->eigen->linear) print_vector(&page, doc->eigen, doc->eigen->linear);
     for (size_t i = 0; i < doc->eigen->n_vectors; i++)

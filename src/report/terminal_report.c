@@ -66,7 +66,8 @@ static void print_sources(bl_page *page, const bl_doc_vector *vector) {
     bl_page_plain(page);
     bl_page_newline(page);
     for (size_t i = 0; i < vector->n_sources; i++) {
-        const bl_doc_source *source = &vector->sources[i];
+        const bl_doc_source *source = &vector->strongest[i];
+        if (page->fold && i >= vector->n_strong && !source->single) continue;
         size_t columns = bl_page_token(page, source->name, NAME);
         bl_page_spaces(page, NAME + 1 - columns);
         if (source->single) {
@@ -79,6 +80,7 @@ static void print_sources(bl_page *page, const bl_doc_vector *vector) {
         }
         bl_page_newline(page);
     }
+    bl_page_folded(page, vector);
 }
 
 static void print_vector(bl_page *page, const bl_doc *doc, const bl_doc_vector *vector) {
@@ -98,6 +100,7 @@ char *bl_report_table(const bl_tree *tree, const bl_terminal *terminal, bl_error
     bl_doc *doc = bl_doc_read(tree, BL_DOC_REPORT, err);
     if (!doc) return NULL;
     bl_page page = bl_page_new(terminal);
+    if (page.plain) bl_doc_plain(doc);
     char stories[40], positions[40], text[160];
     print_model(&page, doc->info);
     snprintf(text, sizeof text, "%s stories, %s positions of", bl_grouped(stories, doc->scan->stories),

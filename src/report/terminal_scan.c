@@ -132,6 +132,7 @@ char *bl_scan_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *
     if (!doc) return NULL;
     const bl_doc_scan *scan = doc->scan;
     bl_page page = bl_page_new(terminal);
+    if (page.plain) bl_doc_plain(doc);
     char text[128];
     bl_page_subject(&page, &scan->subject, false);
     snprintf(text, sizeof text, "%llu stories, %llu positions scanned", (unsigned long long)scan->stories,

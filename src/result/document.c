@@ -33,6 +33,22 @@ void bl_doc_free(bl_doc *doc) {
     bl_reader_release(held.blocks); /* the document itself among them */
 }
 
+void bl_doc_plain(bl_doc *doc) {
+    bl_doc_eigen *eigen = (bl_doc_eigen *)(uintptr_t)doc->eigen; /* the reader's own memory */
+    bl_doc_scan *scan = (bl_doc_scan *)(uintptr_t)doc->scan;
+    for (size_t i = 0; eigen && i < eigen->n_vectors; i++) {
+        bl_doc_vector *vector = (bl_doc_vector *)(uintptr_t)&eigen->vectors[i];
+        vector->first = vector->last = vector->position;
+    }
+    for (size_t i = 0; scan && i < scan->n_vectors; i++) {
+        bl_doc_hits *hits = (bl_doc_hits *)(uintptr_t)&scan->vectors[i];
+        hits->first = hits->last;
+    }
+    if (!eigen) return;
+    eigen->n_runs = 0;
+    eigen->plain = true;
+}
+
 /* "token", or "direction" where token is null: of "@folder/file.npy" the file. */
 static bool read_name(bl_reader *reader, const json_t *json, bl_doc_subject *subject) {
     subject->vector = json_is_null(json_object_get(json, "token"));

@@ -15,6 +15,7 @@ typedef struct bl_doc_entry {
 /* Virtual tokens of one source: "direct", "head 0", …, or the single number of "bias". */
 typedef struct bl_doc_source {
     const char *name;
+    size_t place; /* among the vector's sources */
     size_t n_top, n_bottom;
     const bl_doc_entry *top;    /* [n_top], highest first */
     const bl_doc_entry *bottom; /* [n_bottom], lowest first */
@@ -29,8 +30,11 @@ typedef struct bl_doc_vector {
     size_t first, last; /* the run of degenerate eigenvalues around it; first == last: it stands alone */
     size_t n_sources;
     const bl_doc_source *sources;
-    int orientation; /* -1: signs are turned against the JSON's (see bl_doc_hits) */
-    double largest;  /* |value| over the whole table: the end of its colour scale */
+    const bl_doc_source *strongest; /* [n_sources] the same by largest |value|; single ones last, ... */
+    size_t n_single;                /* ... of which there are so many; */
+    size_t n_strong;                /* how many of the strongest are shown where the weak are folded */
+    int orientation;                /* -1: signs are turned against the JSON's (see bl_doc_hits) */
+    double largest;                 /* |value| over the whole table: the end of its colour scale */
 } bl_doc_vector;
 
 typedef struct bl_doc_run {
@@ -58,6 +62,7 @@ typedef struct bl_doc_eigen {
     double constant, effective_rank, total; /* total: sum |lambda| */
     size_t n_runs;
     const bl_doc_run *runs;
+    bool plain; /* the runs were taken out by bl_doc_plain: say nothing of them */
     size_t n_vectors;
     const bl_doc_vector *vectors;
 } bl_doc_eigen;
@@ -149,6 +154,8 @@ typedef enum bl_doc_kind { BL_DOC_INFO, BL_DOC_EIGEN, BL_DOC_SCAN, BL_DOC_REPORT
  * not what `kind` demands. */
 bl_doc *bl_doc_read(const bl_tree *tree, bl_doc_kind kind, bl_error *err);
 void bl_doc_free(bl_doc *doc);
+/* Forgets which eigenvalues are degenerate, so that nothing marks them. */
+void bl_doc_plain(bl_doc *doc);
 
 /* A path without its folders, for reading: "ts-1-256" of "/home/me/models/ts-1-256"; a hub's "owner/name" as
  * it is. */

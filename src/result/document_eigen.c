@@ -5,6 +5,7 @@
 #include "result/document_parts.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_SIZE (1 << 20)
@@ -57,6 +58,40 @@ bool bl_doc_read_source(bl_reader *reader, const json_t *json, bl_doc_source *so
            read_entries(reader, json, "bottom", &source->bottom, &source->n_bottom, &vector->largest);
 }
 
+static double strength(const bl_doc_source *source) {
+    double most = 0;
+    for (size_t i = 0; i < source->n_top; i++) most = larger(most, source->top[i].value);
+    for (size_t i = 0; i < source->n_bottom; i++) most = larger(most, source->bottom[i].value);
+    return most;
+}
+
+static int compare_strength(const void *a, const void *b) {
+    const bl_doc_source *first = a, *second = b;
+    if (first->single != second->single) return first->single ? 1 : -1;
+    double more = first->single ? 0 : strength(first) - strength(second);
+    if (more != 0) return more > 0 ? -1 : 1;
+    return first->place < second->place ? -1 : 1;
+}
+
+/* Strong is what reaches half of the strongest; of those at most five, of all at least three. One source
+ * alone is not worth folding. */
+static bool sort_sources(bl_reader *reader, bl_doc_vector *vector) {
+    enum { LEAST = 3, MOST = 5 };
+    bl_doc_source *sorted = bl_reader_alloc(reader, vector->n_sources, sizeof *sorted);
+    if (!sorted) return false;
+    memcpy(sorted, vector->sources, vector->n_sources * sizeof *sorted);
+    qsort(sorted, vector->n_sources, sizeof *sorted, compare_strength);
+    vector->strongest = sorted;
+    while (vector->n_single < vector->n_sources && sorted[vector->n_sources - 1 - vector->n_single].single)
+        vector->n_single++;
+    size_t n = vector->n_sources - vector->n_single, strong = 0;
+    while (strong < n && strong < MOST &&
+           (strong < LEAST || strength(&sorted[strong]) >= strength(&sorted[0]) / 2))
+        strong++;
+    vector->n_strong = n - strong == 1 ? n : strong;
+    return true;
+}
+
 static bool read_sources(bl_reader *reader, const json_t *json, bl_doc_vector *vector) {
     const json_t *object = bl_reader_object(reader, json, "sources");
     size_t size = object ? json_object_size(object) : 0;
@@ -70,6 +105,7 @@ static bool read_sources(bl_reader *reader, const json_t *json, bl_doc_vector *v
         const json_t *value = json_object_iter_value(at);
         bl_doc_source *source = &sources[vector->n_sources++];
         source->name = json_object_iter_key(at);
+        source->place = vector->n_sources - 1;
         size_t inner = bl_reader_enter(reader, source->name);
         if (!json_is_object(value)) return bl_reader_fail(reader, "an object is expected");
         source->single = json_object_get(value, "value") != NULL;
@@ -83,7 +119,7 @@ static bool read_sources(bl_reader *reader, const json_t *json, bl_doc_vector *v
     }
     bl_reader_leave(reader, before);
     vector->sources = sources;
-    return true;
+    return sort_sources(reader, vector);
 }
 
 /* The run of nearly equal eigenvalues around `position`. */
@@ -217,6 +253,8 @@ void bl_doc_turn(bl_doc_vector *vector) {
         turn_entries(source->top, source->n_top);
         turn_entries(source->bottom, source->n_bottom);
     }
+    bl_doc_source *sorted = (bl_doc_source *)(uintptr_t)vector->strongest;
+    for (size_t i = 0; i < vector->n_sources; i++) sorted[i] = vector->sources[sorted[i].place];
 }
 
 /* "linear": {"norm", "sources"} */

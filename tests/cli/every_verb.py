@@ -5,6 +5,7 @@
 
 A new verb needs a row in one of the two tables below. Exit status 0 when all is right. Standard library only."""
 import json, math, os, resource, shutil, struct, subprocess, sys, tempfile
+import xml.dom.minidom
 
 bilens, data = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 wanted = sys.argv[3] if len(sys.argv) > 3 else ""
@@ -311,6 +312,29 @@ def standard_input():
             expect(r, (status,), "--tokens", "--tokens", source, content)
 
 
+def formats():
+    """--format latex: tables that end, numbers in mathematics; --format svg: XML, in both themes."""
+    for name, args in verbs().items():
+        if name == "generate":  # a text, no table
+            continue
+        r = run(*args, "--format", "latex")
+        tables = r.stdout.count("\\begin{tabular}")
+        if r.returncode or r.stdout.count("\\end{tabular}") != tables or not (tables or "\\colorbox" in r.stdout or "\\noindent" in r.stdout):
+            fail(name, "--format latex", r.returncode, r.stderr[-150:], r.stdout[:100])
+        for line in r.stdout.splitlines():
+            if line.endswith("\\\\") and line.replace("\\$", "").count("$") % 2:
+                fail(name, "--format latex", line)
+        light, dark = (run(*args, "--format", "svg", "--theme", theme) for theme in ("light", "dark"))
+        for r in light, dark:
+            if r.returncode or xml.dom.minidom.parseString(r.stdout).documentElement.tagName != "svg":
+                fail(name, "--format svg", r.returncode, r.stderr[-150:])
+        if light.stdout == dark.stdout:
+            fail(name, "--theme dark is drawn as light")
+    expect(run("eigen", "plain", *TOKEN, "--format", "tex"), (2,), "latex, svg", "--format tex")
+    expect(run("scan", "plain", *TOKEN, *CORPUS, "--theme", "dark"), (2,), "--format svg", "--theme without a drawing")
+    expect(run("scan", "plain", *TOKEN, *CORPUS, "--format", "svg", "--theme", "red"), (2,), "light, dark", "--theme red")
+
+
 for name in "plain", "bias", "gelu":
     shutil.copytree(f"{data}/models/{name}", name)
 for name in "fashion-64", "modular-59", "sample":
@@ -323,7 +347,7 @@ with open("tokens.txt", "w") as f:
 subprocess.run(["chmod", "-R", "u+w", work], check=True)
 run("export", "plain", "--tensors", "w_u", "-o", "wide.npy")
 try:
-    for section in names, plots, inputs, standard_output, standard_input, not_finite, sizes, contexts, environments, ranks, numbers:
+    for section in names, formats, plots, inputs, standard_output, standard_input, not_finite, sizes, contexts, environments, ranks, numbers:
         if wanted in section.__name__:
             section()
 finally:
