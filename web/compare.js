@@ -66,7 +66,7 @@
         tools = BILENS.copyButton("the virtual tokens", () => BILENS.csvVector(vector));
       this.picker.replaceChildren(BILENS.pickers(eigen.vectors, index, href));
       this.spectrum.choose(BILENS.positionOf(index, eigen.eigenvalues.length));
-      this.vector.replaceChildren(...BILENS.vectorHead(eigen, vector, total), ...BILENS.virtualTokens(vector, "table", tools));
+      this.vector.replaceChildren(...BILENS.vectorHead(eigen, vector, total), ...BILENS.virtualTokens(vector, BILENS.tokensWay(null), tools));
       if (none) return;
       const scan = await BILENS.source.scan(subject, { eigs: [index], top: INPUTS });
       if (!wanted()) return;
@@ -74,9 +74,9 @@
       if (hits.orientation < 0)
         this.vector.replaceChildren(
           ...BILENS.vectorHead(eigen, vector, total),
-          ...BILENS.virtualTokens(BILENS.turnVector(vector, -1), "table", tools)
+          ...BILENS.virtualTokens(BILENS.turnVector(vector, -1), BILENS.tokensWay(null), tools)
         );
-      this.vector.append(...BILENS.inputs(hits));
+      this.vector.append(...BILENS.inputs(hits, null, subject));
     }
   }
 

@@ -108,7 +108,7 @@
         return;
       }
       if (turn !== this.turn) return;
-      const way = this.params.get("show") === "bars" ? "bars" : "table",
+      const way = BILENS.tokensWay(this.params.get("show")),
         total = eigen.eigenvalues.reduce((sum, value) => sum + Math.abs(value), 0);
       this.compare.href = "#/compare?" + BILENS.writeSubject(new URLSearchParams({ with: "null", eig: index }), subject);
       this.picker.replaceChildren(BILENS.pickers(eigen.vectors, index, i => this.href(i)));
@@ -147,7 +147,8 @@
         this.inputs.replaceChildren(
           ...BILENS.inputs(
             drawn,
-            BILENS.copyButton("the inputs", () => BILENS.csvInputs(hits))
+            BILENS.copyButton("the inputs", () => BILENS.csvInputs(hits)),
+            this.subject
           )
         );
         if (hits.matches.length >= top && top < 256 && BILENS.source.server)

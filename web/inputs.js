@@ -36,12 +36,28 @@
     const value = match.contributions[j],
       token = BILENS.visible(match.tokens[j]);
     const element = h(
-      "span",
-      { class: (here ? "at " : "") + "c" + BILENS.level(value, largest), "data-tip": BILENS.signed(value, largest, match.coarse) },
+      "a",
+      {
+        class: (here ? "at " : "") + "c" + BILENS.level(value, largest),
+        href: BILENS.directionLink(match.tokens[j]),
+        tabindex: here ? 0 : -1,
+        "data-tip": BILENS.signed(value, largest, match.coarse)
+      },
       here ? `[${token}]` : token + " "
     );
     element.tipParts = () => carriers(match, j);
     return element;
+  }
+  /* A line is one stop of the Tab key; the arrow keys go along its words, each a link to its direction. */
+  function walk(event) {
+    const words = [...event.currentTarget.querySelectorAll("a")],
+      at = words.indexOf(document.activeElement);
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: words.length - 1 }[event.key];
+    if (at < 0 || !words[to]) return;
+    event.preventDefault();
+    words[at].tabIndex = -1;
+    words[to].tabIndex = 0;
+    words[to].focus();
   }
 
   /* The words of one match. `all`: from the first word, not from the twentieth before. */
@@ -49,7 +65,7 @@
     const largest = Math.max(0, ...match.contributions.map(Math.abs)),
       at = match.position,
       first = all ? 0 : Math.max(0, at - BEFORE);
-    const line = h("p", { class: "words" });
+    const line = h("p", { class: "words", on: { keydown: walk } });
     if (first > 0) {
       const sum = match.contributions.slice(0, first).reduce((a, b) => a + b, 0);
       line.append(
@@ -133,15 +149,28 @@
 
   BILENS.activationText = value => BILENS.number(value, Math.abs(value) >= 0.1 ? 2 : BILENS.decimals(Math.abs(value)));
 
-  /* A link to the whole story, at that place in "Why this word?". */
-  function placeOf(match) {
+  /* A link to the whole story, at that place in "Why this word?". A static site has no more than the words up to there: a button shows
+   * them all. */
+  function placeOf(match, asked) {
     const text = `story ${match.story}, position ${match.position}`;
-    if (!BILENS.source.server) return h("span", {}, text);
-    return h("a", { href: "#/sentence?" + new URLSearchParams({ story: match.story, at: match.position }) }, text);
+    if (!BILENS.source.server) {
+      const open = BILENS.button(text, () => {
+        const line = open.closest("li").querySelector(".words"),
+          all = open.getAttribute("aria-expanded") === "false";
+        line.replaceWith(BILENS.words(match, all));
+        open.setAttribute("aria-expanded", String(all));
+      });
+      Object.assign(open, { className: "plain", title: "All words up to there" });
+      open.setAttribute("aria-expanded", "false");
+      return open;
+    }
+    const place = new URLSearchParams({ story: match.story, at: match.position });
+    if (asked) BILENS.writeSubject(place, asked.subject).set("eig", asked.index);
+    return h("a", { href: "#/sentence?" + place }, text);
   }
 
   /* The inputs of one end of an eigenvector; "by head" opens a table under a line. */
-  function list(matches) {
+  function list(matches, asked) {
     return h(
       "ol",
       { class: "inputs" },
@@ -153,7 +182,7 @@
             "div",
             { class: "act" },
             h("b", {}, BILENS.activationText(match.activation)),
-            placeOf(match)
+            placeOf(match, asked)
           ),
           BILENS.words(match)
         );
@@ -175,16 +204,18 @@
     );
   }
 
-  /* The list of a vector's inputs, oriented: first the end that is drawn positive, then the other one, where both are active. */
-  BILENS.inputs = (hits, tools) => {
+  /* The list of a vector's inputs, oriented; `subject`: the direction that the links to their places are to ask for.
+   * Drawn: first the end that is drawn positive, then the other one, where both are active. */
+  BILENS.inputs = (hits, tools, subject) => {
     const head = h("div", { class: "over" }, h("h3", {}, "Top inputs"), tools || null, BILENS.legend("against", "towards"));
     if (!hits || hits.matches.length === 0)
       return [head, h("p", { class: "none" }, hits ? "The corpus holds none." : "None were looked for.")];
-    const other = hits.matches.filter(match => match.similarity < 0);
-    if (!other.length) return [head, list(hits.matches)];
+    const other = hits.matches.filter(match => match.similarity < 0),
+      asked = subject && { subject, index: hits.index };
+    if (!other.length) return [head, list(hits.matches, asked)];
     const end = (name, share, matches) => [
       h("p", { class: "end" }, h("b", {}, name), ` ${BILENS.number(100 * share, 0)}\u00a0% of these inputs\u2019 activation`),
-      list(matches)
+      list(matches, asked)
     ];
     return [
       head,

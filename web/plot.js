@@ -63,8 +63,8 @@
     parts.push(
       svg("path", { class: "zero", d: `M${f1(plot.left)} ${f1(plot.y(0))}H${f1(plot.right)}` }),
       svg("rect", { class: "frame", x: plot.left, y: plot.top, width: plot.right - plot.left, height: plot.bottom - plot.top }),
-      svg("text", { x: f1((plot.left + plot.right) / 2), y: plot.height - 10, "text-anchor": "middle" }, "Index"),
-      svg("text", { transform: `translate(18 ${f1((plot.top + plot.bottom) / 2)}) rotate(-90)`, "text-anchor": "middle" }, "Eigenvalue")
+      svg("text", { class: "name", x: f1((plot.left + plot.right) / 2), y: plot.height - 10, "text-anchor": "middle" }, "Index"),
+      svg("text", { class: "name", transform: `translate(18 ${f1((plot.top + plot.bottom) / 2)}) rotate(-90)`, "text-anchor": "middle" }, "Eigenvalue")
     );
     return parts;
   }

@@ -3,7 +3,6 @@
 (function () {
   const BILENS = globalThis.BILENS;
   const { h } = BILENS;
-  const PER_TABLE = 9;
 
   const heading = name => name.slice(0, 1).toUpperCase() + name.slice(1);
   const valueHeading = name => (name.startsWith("head ") ? "Value " + name.slice(5) : "Value");
@@ -47,59 +46,56 @@
       ? vector
       : { ...vector, sources: Object.fromEntries(Object.entries(vector.sources).map(([name, source]) => [name, turnSource(source)])) };
 
-  /* A `scale` is { largest, text(value) } of a whole table. Row r of a source: highest first, then down to the lowest of all. */
-  function entryAt(source, row, tops, bottoms) {
-    if (row < tops) return source.top[row];
-    return source.bottom[tops + bottoms - 1 - row];
-  }
   /* A word of a table, as a link to its own direction where there is one. */
   const named = token => (BILENS.info && !token.includes(" … ") ? h("a", { class: "word-link", href: BILENS.directionLink(token) }, BILENS.visible(token)) : BILENS.visible(token));
-  function cells(entry, scale) {
-    if (!entry) return [h("td", { class: "t" }), h("td")];
-    return [
-      h("td", { class: "t" }, named(entry[0])),
-      h("td", { class: "v c" + BILENS.level(entry[1], scale.largest) }, scale.text(entry[1]))
-    ];
-  }
-  function table(sources, scale) {
-    const tops = Math.max(...sources.map(([, s]) => s.top.length)),
-      bottoms = Math.max(...sources.map(([, s]) => s.bottom.length));
-    const rows = Array.from({ length: tops + bottoms }, (_, row) =>
+  /* A `scale` is { largest, text(value) } of all tables together. A small table per source, the highest above the lowest. */
+  const row = ([token, value], scale, edge) =>
+    h(
+      "tr",
+      { class: edge ? "low" : null },
+      h("td", { class: "t" }, named(token)),
+      h("td", { class: "v c" + BILENS.level(value, scale.largest) }, scale.text(value))
+    );
+  const table = (name, source, scale) =>
+    h(
+      "table",
+      { class: "vt" },
+      h("thead", {}, h("tr", {}, h("th", { class: "t", scope: "col" }, heading(name)), h("th", { class: "v", scope: "col" }, valueHeading(name)))),
       h(
-        "tr",
-        { class: row === tops && row > 0 ? "low" : null },
-        h("th", { scope: "row" }, String(row)),
-        sources.map(([, source]) => cells(entryAt(source, row, tops, bottoms), scale))
+        "tbody",
+        {},
+        source.top.map(entry => row(entry, scale, false)),
+        [...source.bottom].reverse().map((entry, i) => row(entry, scale, i === 0))
       )
     );
-    return h(
+  const tables = (several, scale) =>
+    h(
       "div",
-      { class: "scroll", tabindex: 0, role: "group", "aria-label": "Virtual tokens" },
-      h(
-        "table",
-        { class: "vt" },
-        h(
-          "thead",
-          {},
-          h(
-            "tr",
-            {},
-            h("td"),
-            sources.map(([name]) => [
-              h("th", { class: "t", scope: "col" }, heading(name)),
-              h("th", { class: "v", scope: "col" }, valueHeading(name))
-            ])
-          )
-        ),
-        h("tbody", {}, rows)
-      )
+      { class: "vts" },
+      several.map(([name, source]) => table(name, source, scale))
     );
+
+  /* By strength, and how many are shown where the weak are folded: as src/result/document_eigen.c has it. */
+  const strength = ([, source]) => Math.max(0, ...[...source.top, ...source.bottom].map(([, value]) => Math.abs(value)));
+  function byStrength(several) {
+    const LEAST = 3,
+      MOST = 5,
+      sorted = [...several].sort((a, b) => strength(b) - strength(a));
+    let strong = 0;
+    while (strong < sorted.length && strong < MOST && (strong < LEAST || strength(sorted[strong]) >= strength(sorted[0]) / 2)) strong++;
+    return { sorted, strong: sorted.length - strong === 1 ? sorted.length : strong };
   }
-  function tables(several, scale) {
-    const n = Math.ceil(several.length / Math.ceil(several.length / PER_TABLE)),
-      out = [];
-    for (let first = 0; first < several.length; first += n) out.push(table(several.slice(first, first + n), scale));
-    return out;
+  function folded(several, draw) {
+    const NAMED = 8,
+      { sorted, strong } = byStrength(several),
+      weak = sorted.slice(strong);
+    if (!weak.length) return [draw(sorted)];
+    const names = weak.slice(0, NAMED).map(([name]) => BILENS.visible(name));
+    if (weak.length > NAMED) names.push("…");
+    return [
+      draw(sorted.slice(0, strong)),
+      h("details", { class: "weak" }, h("summary", {}, `${weak.length} more, weaker: ${names.join(", ")}`), draw(weak))
+    ];
   }
 
   /* Bars grow from the middle of their column: to the right the values above zero, to the left those below. */
@@ -137,12 +133,12 @@
       )
     );
 
-  /* `way`: "table" or "bars". */
-  /* One table with its own scale: sources as [name, { top, bottom }]. */
+  /* Tables with its own scale: sources as [name, { top, bottom }]. */
   BILENS.sourcesTable = sources => {
     const largest = BILENS.largestOf({ sources: Object.fromEntries(sources) });
-    return table(sources, { largest, text: value => BILENS.among(value, largest) });
+    return tables(sources, { largest, text: value => BILENS.among(value, largest) });
   };
+  /* `way`: "table" or "bars". */
   BILENS.virtualTokens = (vector, way, tools) => {
     const largest = BILENS.largestOf(vector),
       scale = { largest, text: value => BILENS.among(value, largest, vector.coarse) },
@@ -150,7 +146,7 @@
       several = sources.filter(([, s]) => !isSingle(s));
     return [
       h("div", { class: "over" }, h("h3", {}, "Virtual tokens"), tools || null, BILENS.legend(scale.text(-largest), scale.text(largest))),
-      several.length ? (way === "bars" ? bars(several, scale) : tables(several, scale)) : [],
+      folded(several, shown => (way === "bars" ? bars : tables)(shown, scale)),
       sources
         .filter(([, s]) => isSingle(s))
         .map(([name, source]) =>
@@ -164,6 +160,8 @@
         )
     ].flat();
   };
+  /* Where the page is narrow, bars are easier to read. */
+  BILENS.tokensWay = asked => (asked === "bars" || asked === "table" ? asked : matchMedia("(max-width: 40rem)").matches ? "bars" : "table");
 
   /* "Eigenvector -1  λ = 1.98  evidence for swim", and what that means. */
   BILENS.vectorHead = (eigen, vector, total) => {

@@ -93,7 +93,7 @@ test("the numbers are the command line's", async () => {
     await page.waitForFunction(n => document.querySelectorAll(".inputs li").length === n, hits.matches.length);
     /* The sign that is drawn is that of the end with most of the inputs' activation. */
     const [token, value] = hits.orientation > 0 ? vector.sources.direct.top[0] : vector.sources.direct.bottom[0];
-    const first = page.locator(".vt tbody tr").first().locator("td");
+    const first = page.locator(".vt", { has: page.getByText("Direct", { exact: true }) }).locator("tbody tr").first().locator("td");
     assert.equal(await first.nth(0).textContent(), token);
     assert.ok(Math.abs(parseFloat(plain(await first.nth(1).textContent())) - hits.orientation * value) < 2e-3);
     const match = hits.matches.find(m => hits.orientation * m.similarity >= 0);
@@ -245,6 +245,7 @@ test("does it matter: what the atlas knows, and the model without an eigenvector
   assert.match(await page.locator(".matter").textContent(), /Of 5 random directions and as many null models/);
   await page.show("#/find?sort=effect");
   await page.waitForSelector(".list [aria-sort] button");
+  await page.waitForSelector(".list tbody tr:nth-child(5)");
   const effects = (await texts(page, ".list tbody td:nth-child(4)")).map(t => parseFloat(plain(t))).filter(Number.isFinite);
   assert.ok(effects.length > 3 && effects.every((e, i) => i === 0 || e <= effects[i - 1]), `${effects}`);
   await leave(page);

@@ -53,10 +53,10 @@ test("virtual tokens and inputs", async () => {
     const section = `#eig-${index < 0 ? "m" + -index : index}`;
     for (const [selector, most] of [
       ["h2 .lambda, h2 .badge, h2 .tok", 3],
-      [".vt th, .vt td", 300],
+      [".vt th, .vt td", 200],
       [".legend span", 5],
       [".act b", 8],
-      [".words, .words span", 40],
+      [".words, .words [data-tip], .words .next", 40],
       [".note", 1]
     ]) {
       const theirs = await seen(report, section, selector),
