@@ -85,7 +85,8 @@ static int run(int argc, char **argv, const verb *self) {
         options_parse(argc, argv, self, &a.c, table, FORMATS_ALL,
                       "folder for the trained models; runs that are finished there are not trained again",
                       false);
-    if (status < 0) status = check_figure(self, &a.figure, "--plot", a.plot != NULL);
+    if (status < 0)
+        status = check_figure(self, &a.figure, "--plot", a.plot != NULL || a.c.format == FORMAT_SVG);
     if (status < 0) {
         static const view how = {.rows = bl_study_rows};
         bl_tree *tree = make(&a, &err);
