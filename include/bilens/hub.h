@@ -95,6 +95,10 @@ BL_API size_t bl_hub_snapshot_n_files(const bl_hub_snapshot *snapshot);
 /** File i, i < n_files; in the order of their names. */
 BL_API bl_hub_file bl_hub_snapshot_file(const bl_hub_snapshot *snapshot, size_t i);
 
+/** SHA-256 of a file's bytes, as 64 hexadecimal digits: what the hub names a large file by, and sha256sum
+ * prints. */
+BL_API bool bl_file_sha256(const char *path, char out[65], bl_error *err);
+
 #ifdef __cplusplus
 }
 #endif

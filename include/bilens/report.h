@@ -44,8 +44,9 @@ BL_API char *bl_table_shown(const bl_table *table, const bl_terminal *terminal, 
 BL_API char *bl_table_latex(const bl_table *table, bl_error *err);
 BL_API char *bl_eigen_latex(const bl_tree *tree, const bl_terminal *how, bl_error *err);
 BL_API char *bl_scan_latex(const bl_tree *tree, const bl_terminal *how, bl_error *err);
-/** What a function above wrote for a terminal (24-bit or 256 colours) as an SVG drawing of the same characters
- * and colours, on white or, with `dark`, on a dark page. `text` NULL gives NULL. Free with bl_free. */
+/** What a function above wrote for a terminal (24-bit or 256 colours) as an SVG drawing of the same
+ * characters and colours, on white or, with `dark`, on a dark page. `text` NULL gives NULL. Free with
+ * bl_free. */
 BL_API char *bl_terminal_svg(const char *text, bool dark, bl_error *err);
 /** Pieces of a page, for a notebook's cells: one `div` of class `bilens` each, with its own style that
  * touches nothing else, without script. The config and tensors of an info result; an eigen result's spectrum;

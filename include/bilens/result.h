@@ -44,6 +44,16 @@ BL_API bl_tree *bl_match_tree(const bl_model *model, const bl_match *match, bl_e
 BL_API bl_tree *bl_report_tree(const bl_tree *info, const bl_tree *eigen, const bl_tree *scan,
                                const char *const *corpus, size_t n_corpus, bl_error *err);
 
+/** A file, or a model's folder, that a report was made from. */
+typedef struct bl_origin_file {
+    const char *of; /**< "model", "corpus", … */
+    const char *path;
+} bl_origin_file;
+/** Adds where a report comes from, as "origin": {"command" (unless NULL), "files": [{"of", "name",
+ * "sha256"}]}; of a folder its .json and .safetensors files. BL_ERR_INPUT for a file that cannot be read. */
+BL_API bool bl_report_add_origin(bl_tree *report, const char *command, const bl_origin_file *read, size_t n,
+                                 bl_error *err);
+
 /** Adds bl_heads_tree's result (taken; NULL: false) to a report, as "heads". */
 BL_API bool bl_report_add_heads(bl_tree *report, bl_tree *heads, bl_error *err);
 

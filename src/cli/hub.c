@@ -162,7 +162,7 @@ static void explain(const char *model, bl_error *err) {
              "no such model directory: '%.200s'; as a name on the hub: %.700s", model, text);
 }
 
-bl_model *load_hub_model(const common *c, bl_error *err) {
+bl_model *load_hub_model(common *c, bl_error *err) {
     bl_hub_name name;
     hub_settings settings = {0};
     bl_hub_snapshot *snapshot = NULL;
@@ -183,6 +183,8 @@ bl_model *load_hub_model(const common *c, bl_error *err) {
     } else {
         snprintf(shown, sizeof shown, "%s%s%s", name.repository, name.revision[0] ? "@" : "", name.revision);
         model = bl_model_load_as(bl_hub_snapshot_directory(snapshot), shown, err);
+        free(c->folder);
+        c->folder = strdup(bl_hub_snapshot_directory(snapshot));
     }
     bl_hub_snapshot_free(snapshot);
     hub_settings_free(&settings);

@@ -18,5 +18,5 @@ void hub_settings_free(hub_settings *settings);
 /* True if `text` is a hub name and no directory of that name is there. */
 bool is_hub_model(const char *text);
 /* c->model from the cache, or from the hub where the cache lacks it. */
-bl_model *load_hub_model(const common *c, bl_error *err);
+bl_model *load_hub_model(common *c, bl_error *err);
 #endif

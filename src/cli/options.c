@@ -67,6 +67,7 @@ void index_list_free(index_list *list) {
 void common_free(common *c) {
     bl_surrogate_free(c->stands_in);
     free(c->default_model);
+    free(c->folder);
 }
 
 static bool parse_count(const char *text, size_t *out) {

@@ -76,6 +76,7 @@ typedef struct common {
     const char *surrogate;          /* --surrogate, of the verbs that take it */
     struct bl_surrogate *stands_in; /* that file, once the model is loaded, owned */
     char *default_model;            /* where the embedded default was found, owned */
+    char *folder;                   /* of a model of the hub, owned; else NULL */
 } common;
 
 /* A verb: its place in the program and its help. */

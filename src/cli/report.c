@@ -1,6 +1,7 @@
 #include "cli/direction_options.h"
 #include "cli/figure_options.h"
 #include "cli/common.h"
+#include "cli/origin.h"
 #include "cli/ranks.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
@@ -20,7 +21,15 @@ typedef struct report_options {
     size_t top, stories, distance, evidence_stories;
     const char *from, *basis;
     bool exact, no_evidence;
+    char *command; /* for "origin" */
 } report_options;
+
+static bool add_report_origin(const common *c, const report_options *o, bl_tree *report, bl_error *err) {
+    const bl_origin_file others[] = {{"direction", o->direction.file},
+                                     {"dictionary", o->basis},
+                                     {"surrogate", c->surrogate}};
+    return add_origin(c, &o->corpora, o->command, others, sizeof others / sizeof *others, report, err);
+}
 
 /* What the report says under "Does it matter?": of the shown eigenvectors beside chance, and of the two ends
  * of the spectrum taken out of the model. A corpus is read once more; standard input cannot be. */
@@ -94,6 +103,10 @@ static bl_tree *analyse(common *c, report_options *o, bl_eigen **eigen, bl_error
     const bl_config *config = bl_model_config(model);
     if (report && config->attention2 && d->layer == 0 &&
         !bl_report_add_heads(report, bl_heads_tree(&subject, o->distance, HEAD_PAIRS, err), err)) {
+        bl_tree_free(report);
+        report = NULL;
+    }
+    if (report && ranks_first() && !add_report_origin(c, o, report, err)) {
         bl_tree_free(report);
         report = NULL;
     }
@@ -190,12 +203,14 @@ static int run(int argc, char **argv, const verb *self) {
     for (char *at = folder && !c.output && !o.from ? folder : NULL; at && *at; at++)
         if (*at == '/') *at = '_'; /* a token or file's name is no path */
         else if (o.direction.file && strchr(" (),*\"@", *at)) *at = '-'; /* a text of the grammar */
+    o.command = o.from ? NULL : origin_command(self, argc, argv, &err);
     if (folder && bl_report_check_place(folder, &err))
         report = o.from ? read_report(o.from, &err) : analyse(&c, &o, &eigen, &err);
     if (!report || !folder) status = fail_with(self, &err);
     else status = !ranks_first() ? 0 : render(self, &c, report, eigen, &o.figure.how, folder);
 done:
     bl_tree_free(report);
+    bl_free(o.command);
     free(folder);
     bl_eigen_free(eigen);
     direction_options_free(&o.direction);

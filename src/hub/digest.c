@@ -4,6 +4,8 @@
 #include "hub/network.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include <bilens/hub.h>
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +44,23 @@ bool bl_digest_restart(bl_digest *digest, bl_error *err) {
 
 bool bl_digest_add(bl_digest *digest, const void *data, size_t size, bl_error *err) {
     return EVP_DigestUpdate(digest->context, data, size) == 1 || failed(err);
+}
+
+bool bl_file_sha256(const char *path, char out[65], bl_error *err) {
+    enum { PIECE = 1 << 18 };
+    FILE *file = fopen(path, "rb");
+    if (!file) return bl_fail(err, BL_ERR_INPUT, "%s: cannot be read: %s", path, strerror(errno));
+    bl_digest *digest = bl_digest_new("", 0, err);
+    char *piece = digest ? bl_alloc(PIECE, 1, err) : NULL;
+    bool ok = piece != NULL;
+    for (size_t n; ok && (n = fread(piece, 1, PIECE, file)) > 0;) ok = bl_digest_add(digest, piece, n, err);
+    if (ok && ferror(file)) ok = bl_fail(err, BL_ERR_IO, "%s: reading failed: %s", path, strerror(errno));
+    if (ok) bl_digest_agrees(digest, out);
+    ok = ok && (out[0] || failed(err));
+    free(piece);
+    bl_digest_free(digest);
+    fclose(file);
+    return ok;
 }
 
 bool bl_digest_agrees(bl_digest *digest, char found[65]) {

@@ -3,6 +3,7 @@
 #include "report/colour.h"
 #include "report/plot.h"
 #include "base/visible.h"
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -265,6 +266,34 @@ static void put_to_evidence(bl_buffer *out, const bl_doc *doc) {
     if (doc->evidence) bl_buffer_text(out, "<a href=\"#evidence\">Does it matter?</a>");
 }
 
+/* The command that made the report, and what it has read. */
+static void put_origin(bl_buffer *out, const bl_tree *origin) {
+    const char *command = bl_tree_string(origin, "command");
+    const bl_tree *files = json_object_get(origin, "files"), *file;
+    size_t i;
+    if (*command) {
+        bl_buffer_text(out, "<p>The command: <code>");
+        bl_visible_html(out, command);
+        bl_buffer_text(out, "</code></p>\n");
+    }
+    if (json_array_size(files) == 0) return;
+    bl_buffer_text(out, "<details><summary>The files that were read, with their SHA-256</summary>"
+                        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Files\"><table "
+                        "class=\"tensors\"><thead><tr><th scope=\"col\">Of</th><th scope=\"col\">File</th>"
+                        "<th scope=\"col\">SHA-256</th></tr></thead><tbody>\n");
+    json_array_foreach(files, i, file) {
+        static const char *const keys[] = {"of", "name", "sha256"};
+        bl_buffer_text(out, "<tr>");
+        for (size_t k = 0; k < 3; k++) {
+            bl_buffer_text(out, k == 2 ? "<td><code>" : "<td>");
+            bl_visible_html(out, bl_tree_string(file, keys[k]));
+            bl_buffer_text(out, k == 2 ? "</code></td>" : "</td>");
+        }
+        bl_buffer_text(out, "</tr>\n");
+    }
+    bl_buffer_text(out, "</tbody></table></div></details>\n");
+}
+
 static void put_footer(bl_buffer *out, const bl_doc *doc) {
     char stories[40], positions[40];
     bl_buffer_text(out, "<p>Made by bilens ");
@@ -289,7 +318,8 @@ static void put_footer(bl_buffer *out, const bl_doc *doc) {
         "<a href=\"tables/tensors.csv\">tensors.csv</a>; <code>eigenvalues.npy</code> and "
         "<code>eigenvectors.npy</code>; and "
         "<a href=\"report.json\">report.json</a>, "
-        "from which alone the page is made again: <code>bilens report --from report.json</code>.</p>");
+        "from which alone the page is made again: <code>bilens report --from report.json</code>.</p>\n");
+    if (doc->origin) put_origin(out, doc->origin);
 }
 
 /* What fills each place of the template. */

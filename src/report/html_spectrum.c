@@ -36,7 +36,8 @@ static void put_axes(bl_buffer *out, const bl_plot *plot) {
     bl_buffer_print(
         out,
         "<text class=\"name\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">Index</text>"
-        "<text class=\"name\" transform=\"translate(18 %.1f) rotate(-90)\" text-anchor=\"middle\">Eigenvalue</text>\n",
+        "<text class=\"name\" transform=\"translate(18 %.1f) rotate(-90)\" text-anchor=\"middle\">"
+        "Eigenvalue</text>\n",
         (plot->left + plot->right) / 2, HEIGHT - 10, (plot->top + plot->bottom) / 2);
 }
 

@@ -6,8 +6,8 @@
  *     19  ##ome   -0.3843    swim     -3.3870        values on one RdBu scale, symmetric about 0 over the
  * whole table
  *
- * Sources stand by strength; the weak ones may be folded into a line. A table wider than the terminal is split
- * into blocks of whole sources. */
+ * Sources stand by strength; the weak ones may be folded into a line. A table wider than the terminal is
+ * split into blocks of whole sources. */
 #include "base/error.h"
 #include "report/plot.h"
 #include "report/terminal.h"

@@ -156,6 +156,8 @@ static bool read_report(bl_reader *reader, const json_t *root, bl_doc *doc) {
         if (!(doc->heads = bl_doc_read_heads(reader, part))) return false;
         bl_reader_leave(reader, before);
     }
+    if (json_object_get(root, "origin") && !(doc->origin = bl_reader_object(reader, root, "origin")))
+        return false;
     if (json_object_get(root, "evidence") && !(doc->evidence = bl_reader_object(reader, root, "evidence")))
         return false;
     if (!check_agreement(reader, doc->eigen, doc->scan)) return false;

@@ -142,6 +142,7 @@ typedef struct bl_doc {
     const bl_doc_scan *scan;
     const bl_doc_heads *heads; /* NULL where attention is a softmax */
     const bl_tree *evidence;   /* the object as it is, or NULL */
+    const bl_tree *origin;     /* the same of where it comes from */
     size_t n_corpus;
     const char *const *corpus;
     void *private;

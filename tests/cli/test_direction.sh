@@ -57,6 +57,11 @@ grep -q 'a vector of the residual stream that was given' report-all.safetensors:
 grep -q '<sub>U</sub>\[' report-all.safetensors:direction/index.html && fail "the page's formula speaks of the unembedding"
 run 0 report --from report-all.safetensors:direction/report.json -o again --quiet
 cmp again/index.html report-all.safetensors:direction/index.html || fail "--from gave another page"
+# It says the command, without what changes nothing, and the hashes of what was read.
+for file in "$model/model.safetensors" "$corpus" all.safetensors; do
+    grep -q "$(sha256sum <"$file" | cut -d' ' -f1)" report-all.safetensors:direction/index.html || fail "no hash of $file"
+done
+grep -q 'bilens report .* --direction all.safetensors:direction</code>' report-all.safetensors:direction/index.html || fail "no command"
 
 refused eigen "$model" --direction all.safetensors -- "which of its 4 tensors"
 refused eigen "$model" --direction all.safetensors:probe -- "there is no tensor 'probe' in it, only: "

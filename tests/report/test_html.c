@@ -231,6 +231,25 @@ static void test_self_contained(void **state) {
     free(page);
 }
 
+/* Where a report comes from stands on its page, whatever the file's names hold; without it nothing is said. */
+static void test_origin(void **state) {
+    (void)state;
+    json_t *root = support_json(REPORT_FILE);
+    json_object_set_new(root, "origin",
+                        json_pack("{s:s,s:[{s:s,s:s,s:s}]}", "command", "bilens report --token '<b>'",
+                                  "files", "of", "model", "name", "</td><script>", "sha256", "96a8"));
+    char *json = json_dumps(root, JSON_REAL_PRECISION(9)), *page = page_of(json), *without = fixture_page();
+    assert_well_formed(page);
+    assert_non_null(strstr(page, "The command: <code>bilens report --token &#39;&lt;b&gt;&#39;</code>"));
+    assert_non_null(strstr(page, "&lt;/td&gt;&lt;script&gt;"));
+    assert_non_null(strstr(page, "<code>96a8</code>"));
+    assert_null(strstr(without, "SHA-256"));
+    free(page);
+    free(without);
+    free(json);
+    json_decref(root);
+}
+
 /* Twelve heads: a table per source, each once; the weak ones are folded, and named where they are. */
 static void test_many_heads(void **state) {
     (void)state;
@@ -265,6 +284,7 @@ int main(void) {
                                        cmocka_unit_test(test_every_string),
                                        cmocka_unit_test(test_parts),
                                        cmocka_unit_test(test_self_contained),
+                                       cmocka_unit_test(test_origin),
                                        cmocka_unit_test(test_many_heads)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
