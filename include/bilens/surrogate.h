@@ -44,9 +44,9 @@ typedef struct bl_story_tokens {
 } bl_story_tokens;
 
 /** Fits the surrogates of `layers` (n_layers of them; NULL: all) on `fit` and measures them on `valid`.
- * Position 0 of every story is left out: it is an attention sink. Takes some 3 d² float64 per layer. Phases
- * "fitting units", "fitting linear maps", "measuring", "replacing". The result does not depend on the number
- * of threads but for rounding. NULL on failure; free with bl_surrogate_free. */
+ * Position 0 of every story is left out: it is an attention sink. Layer by layer; takes some 5 d
+ * float32 per position and d² float32 per layer. Phase "fitting". The result does not depend on
+ * the number of threads but for rounding. NULL on failure; free with bl_surrogate_free. */
 BL_API bl_surrogate *bl_surrogate_fit(const bl_model *model, const size_t *layers, size_t n_layers,
                                       const bl_story_tokens *fit, const bl_story_tokens *valid,
                                       bl_progress progress, bl_error *err);
@@ -57,8 +57,8 @@ BL_API bl_surrogate *bl_surrogate_fit_corpus(const bl_model *model, const size_t
                                              bl_progress progress, bl_error *err);
 BL_API void bl_surrogate_free(bl_surrogate *surrogate);
 
-/** Writes it beside the model: coefficients.N, linear.N, origin.N, mean.N, and in the metadata what they were
- * fitted to, a digest of the layers' weights and their quality. */
+/** Writes it beside the model: coefficients.N, linear.N, origin.N, mean.N, and in the metadata what they
+ * were fitted to, a digest of the layers' weights and their quality. */
 BL_API bool bl_surrogate_write(const bl_surrogate *surrogate, const bl_model *model, const char *path,
                                bl_error *err);
 /** Reads one; BL_ERR_INPUT when it is that of another model's weights. */
@@ -87,8 +87,8 @@ BL_API double bl_surrogate_bias(const bl_surrogate *surrogate, size_t layer, con
 BL_API void bl_model_adopt(bl_model *model, const bl_surrogate *surrogate);
 /** The origin m [d] of the layer's map; NULL: 0, as without a surrogate. */
 BL_API const float *bl_model_origin(const bl_model *model, size_t layer);
-/** What an eigenvector v [n] of the layer's forms has whatever the input is: its last coordinate where there
- * are biases, -v·m of a map about m, else 0. */
+/** What an eigenvector v [n] of the layer's forms has whatever the input is: its last coordinate where
+ * there are biases, -v·m of a map about m, else 0. */
 BL_API float bl_constant_of(const bl_model *model, size_t layer, const float *v);
 /** The surrogate that was adopted, or NULL. */
 BL_API const bl_surrogate *bl_model_surrogate(const bl_model *model);

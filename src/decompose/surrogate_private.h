@@ -7,7 +7,4 @@
 bl_surrogate *bl_surrogate_new(const bl_model *model, const size_t *layers, size_t n, bl_error *err);
 /* What surrogate_map.c has made. */
 void bl_surrogate_maps_free(bl_surrogate *surrogate);
-/* c(g, u) of rows begin … n - 1 of pre [n, h or 2h] into out [n, h], rows `stride` apart. */
-void bl_surrogate_units(const bl_surrogate_layer *l, size_t h, bool plain, const float *pre, size_t begin,
-                        size_t n, float *out, size_t stride);
 #endif

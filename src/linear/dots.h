@@ -13,8 +13,8 @@ float bl_dot(const float *a, const float *b, size_t n);
  * are shared among threads. */
 void bl_dots(float *out, size_t ld, const float *in, size_t n, bl_view weight, const float *bias);
 /* The same of a weight whose rows begin … begin + n - 1 `read` makes, n <= BL_DOTS_ROWS; it is called by
- * several threads at once. scratch [threads, BL_DOTS_ROWS, cols]. */
+ * several threads at once, at most `threads`. scratch [threads, BL_DOTS_ROWS, cols]. */
 void bl_dots_of(float *out, size_t ld, const float *in, size_t n, size_t rows, size_t cols,
                 void (*read)(void *context, size_t begin, size_t n, float *out), void *context,
-                float *scratch);
+                size_t threads, float *scratch);
 #endif

@@ -21,6 +21,8 @@
 #define WHOLE_VECTORS
 #endif
 
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
 #ifdef BL_LANES
 
 typedef float vector __attribute__((vector_size(4 * BL_LANES)));
@@ -133,8 +135,6 @@ static void against_panel(const left *l, size_t m, size_t depth, const float *pa
     }
 }
 
-static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
-
 /* One panel from `width` columns of b [k, n], zeros behind them. */
 static void pack_columns(const float *b, size_t ldb, size_t k, size_t width, float *panel) {
     for (size_t i = 0; i < k; i++) {
@@ -202,18 +202,20 @@ static void pack_rows(const float *w, size_t ldw, size_t k, size_t width, float 
                 panel[i * BL_PANEL + j] = j < width ? w[j * ldw + i] : 0;
 }
 
-void bl_factor_pack(const bl_factor *f) {
-    if (f->half) {
-        bl_factor16_pack(f);
-        return;
-    }
-    bl_range mine = bl_my_part((f->N + BL_PANEL - 1) / BL_PANEL);
+static void pack_panels(const bl_factor *f, bl_range mine) {
     for (size_t p = mine.begin; p < mine.end; p++) {
         size_t first = p * BL_PANEL, width = smaller(BL_PANEL, f->N - first);
         float *panel = f->panels + first * f->K;
         if (f->transposed) pack_rows(f->w + first * f->K, f->K, f->K, width, panel);
         else pack_columns(f->w + first, f->N, f->K, width, panel);
     }
+}
+
+static bl_range all_panels(const bl_factor *f) { return (bl_range){0, (f->N + BL_PANEL - 1) / BL_PANEL}; }
+
+void bl_factor_pack(const bl_factor *f) {
+    if (f->half) bl_factor16_pack(f);
+    else pack_panels(f, bl_my_part(all_panels(f).end));
 }
 
 void bl_multiply(const bl_factor *f, size_t m, float alpha, const float *a, size_t lda, bool add, float *c,
@@ -267,6 +269,9 @@ void bl_multiply_tn(size_t m, size_t n, size_t k, float alpha, const float *a, s
 
 #else
 
+static void pack_panels(const bl_factor *f, bl_range mine) { (void)f, (void)mine; }
+static bl_range all_panels(const bl_factor *f) { return (bl_range){0, f->N}; }
+
 void bl_factor_pack(const bl_factor *f) {
     if (f->half) bl_factor16_pack(f);
 }
@@ -286,3 +291,24 @@ void bl_multiply_tn(size_t m, size_t n, size_t k, float alpha, const float *a, s
 }
 
 #endif
+
+#define WORTH_SHARING \
+    ((size_t)1 << 22) /* multiplications; below that waking threads costs more than it saves */
+
+void bl_multiply_of(float *out, size_t ld, const float *in, size_t n, size_t rows, size_t cols,
+                    const float *w, bl_read_rows read, void *context, size_t threads, float *scratch) {
+    size_t groups = (rows + BL_PRODUCT_ROWS - 1) / BL_PRODUCT_ROWS;
+    bool share = threads > 1 && !omp_in_parallel() && n * rows * cols >= WORTH_SHARING;
+#pragma omp parallel for schedule(static) num_threads((int)threads) if (share)
+    for (size_t g = 0; g < groups; g++) {
+        float *panels = scratch + (share ? (size_t)omp_get_thread_num() : 0) * bl_multiply_of_scratch(cols),
+              *made = panels + BL_PRODUCT_ROWS * cols;
+        size_t first = g * BL_PRODUCT_ROWS, count = smaller(BL_PRODUCT_ROWS, rows - first);
+        bl_factor f = {w ? w + first * cols : made, panels, cols, count, true, false};
+        if (!w) read(context, first, count, made);
+        pack_panels(&f, all_panels(&f));
+        for (size_t i = 0; i < n; i += HEIGHT)
+            bl_multiply(&f, smaller(HEIGHT, n - i), 1.0F, in + i * cols, cols, false, out + i * ld + first,
+                        ld);
+    }
+}

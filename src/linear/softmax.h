@@ -49,13 +49,18 @@ static inline void bl_softmax(float *x, size_t n) {
     bl_scale_row(x, n, inverse);
 }
 
-/* log sum exp of x [n], n > 0, the sum in float64. */
-static inline double bl_log_sum_exp(const float *x, size_t n) {
-    float max = bl_row_max(x, n);
+/* sum exp(x - max) of x [n], in float64. */
+static inline double bl_sum_exp(const float *x, size_t n, float max) {
     double sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (size_t i = 0; i < n; i++) sum += (double)bl_expf(x[i] - max);
-    return (double)max + log(sum);
+    return sum;
+}
+
+/* log sum exp of x [n], n > 0, the sum in float64. */
+static inline double bl_log_sum_exp(const float *x, size_t n) {
+    float max = bl_row_max(x, n);
+    return (double)max + log(bl_sum_exp(x, n, max));
 }
 
 /* The same with the exponentials in float64: slow, for single rows. */

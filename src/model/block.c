@@ -33,8 +33,7 @@ bool bl_rows_reserve(bl_rows_state *s, const bl_model *model, size_t rows, bl_er
                  {&s->z, rows, c->n_head * c->head_dim},
                  {&s->out, rows, d},
                  {&s->pre, rows, c->plain ? h : 2 * h},
-                 {&s->hidden, rows, h},
-                 {&s->scratch, 1, bl_matrix_scratch(widest(c))}};
+                 {&s->hidden, rows, h}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         size_t n;
         if (!bl_mul_size(parts[i].rows, parts[i].width, &n)) n = SIZE_MAX; /* bl_alloc refuses it */
@@ -43,13 +42,18 @@ bool bl_rows_reserve(bl_rows_state *s, const bl_model *model, size_t rows, bl_er
             return false;
         }
     }
+    if (!bl_pack_room_make(&s->scratch, widest(c), err)) {
+        bl_rows_free(s);
+        return false;
+    }
     s->rows = rows;
     return true;
 }
 
 void bl_rows_free(bl_rows_state *s) {
-    float *parts[] = {s->x, s->mid, s->y, s->read, s->qkv, s->z, s->out, s->pre, s->hidden, s->scratch};
+    float *parts[] = {s->x, s->mid, s->y, s->read, s->qkv, s->z, s->out, s->pre, s->hidden};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
+    bl_pack_room_free(&s->scratch);
     *s = (bl_rows_state){0};
 }
 
@@ -124,7 +128,7 @@ static void product(const bl_block_pass *pass, const bl_matrix *matrices, size_t
     size_t width = 0, at = 0;
     for (size_t i = 0; i < count; i++) width += matrices[i].rows;
     for (size_t i = 0; i < count; at += matrices[i++].rows)
-        bl_matrix_times(&matrices[i], in, n, pass->steady, out + at, width, pass->state->scratch);
+        bl_matrix_times(&matrices[i], in, n, pass->steady, out + at, width, &pass->state->scratch);
     if (bias) bl_weigh(out, n, width, NULL, bias, out);
 }
 
@@ -195,20 +199,36 @@ void bl_pass_attention(const bl_block_pass *pass, size_t layer) {
     tap_rows(pass, BL_POINT_MLP_IN, layer, s->y, d);
 }
 
-void bl_pass_mlp(const bl_block_pass *pass, size_t layer) {
+void bl_pass_hidden(const bl_block_pass *pass, size_t layer) {
     const bl_config *c = &pass->model->config;
     const bl_block_weights *b = &pass->model->blocks[layer];
     bl_rows_state *s = pass->state;
-    size_t d = c->d_model, h = c->d_hidden, n = pass->n;
+    size_t h = c->d_hidden, n = pass->n;
     product(pass, b->w, b->n_w, b->b_w, weighted(pass, &b->n2, n), n, s->pre);
     tap_rows(pass, BL_POINT_MLP_PRE, layer, s->pre, c->plain ? h : 2 * h);
     bl_gate_forward(c->gate, c->plain, s->pre, c->plain ? h : 2 * h, n, h, s->hidden);
     tap_rows(pass, BL_POINT_MLP_HIDDEN, layer, s->hidden, h);
-    product(pass, &b->p, 1, b->b_p, s->hidden, n, s->out);
-    tap_rows(pass, BL_POINT_MLP_OUT, layer, s->out, d);
-    post_norm(pass, &b->n2_post);
+}
+
+void bl_pass_out(const bl_block_pass *pass, size_t layer) {
+    const bl_block_weights *b = &pass->model->blocks[layer];
+    bl_rows_state *s = pass->state;
+    product(pass, &b->p, 1, b->b_p, s->hidden, pass->n, s->out);
+    tap_rows(pass, BL_POINT_MLP_OUT, layer, s->out, pass->model->config.d_model);
+}
+
+void bl_pass_add(const bl_block_pass *pass, size_t layer) {
+    bl_rows_state *s = pass->state;
+    size_t d = pass->model->config.d_model, n = pass->n;
+    post_norm(pass, &pass->model->blocks[layer].n2_post);
     for (size_t i = 0; i < n * d; i++) s->x[i] = s->mid[i] + s->out[i];
     tap_rows(pass, BL_POINT_RESID_POST, layer, s->x, d);
+}
+
+void bl_pass_mlp(const bl_block_pass *pass, size_t layer) {
+    bl_pass_hidden(pass, layer);
+    bl_pass_out(pass, layer);
+    bl_pass_add(pass, layer);
 }
 
 double bl_forward_norm_scale(const bl_model *model, const float *row, const float *other) {
@@ -233,8 +253,13 @@ void bl_pass_final(const bl_block_pass *pass, size_t begin, size_t n) {
         bl_weigh(y, n, d, model->final.weight, model->final.bias, y);
 }
 
-void bl_pass_logits(const bl_block_pass *pass, size_t n, float *logits) {
+void bl_pass_some_logits(const bl_block_pass *pass, size_t n, size_t first, size_t count, float *logits) {
     const bl_model *model = pass->model;
-    product(pass, &model->head, 1, NULL, pass->state->y, n, logits);
-    if (model->plan.logit_cap > 0) bl_cap(model->plan.logit_cap, logits, n * model->config.n_vocab);
+    bl_matrix head = bl_matrix_rows(&model->head, first, count);
+    product(pass, &head, 1, NULL, pass->state->y, n, logits);
+    if (model->plan.logit_cap > 0) bl_cap(model->plan.logit_cap, logits, n * count);
+}
+
+void bl_pass_logits(const bl_block_pass *pass, size_t n, float *logits) {
+    bl_pass_some_logits(pass, n, 0, pass->model->config.n_vocab, logits);
 }

@@ -3,34 +3,51 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
-#include "model/forward.h"
+#include "model/block.h"
 #include "text/corpus/batch.h"
 #include <math.h>
 #include <stdlib.h>
 
-static bool story_loss(const bl_model *model, bl_workspace *workspace, const bl_ids *ids, double *loss,
-                       bl_error *err) {
-    *loss = 0;
-    return ids->n < 2 || bl_forward_loss(model, workspace, ids->data, ids->n, NULL, loss, err);
-}
+/* Rows that are computed at once, if there are as many for each thread: few enough for the cache, enough to
+ * convert a matrix seldom. */
+#define ROWS ((size_t)768)
 
-/* What the threads work with. */
+/* What the threads work with: stories in groups that are run side by side. */
 typedef struct work {
     const bl_model *model;
     bl_workspace **workspaces; /* [threads] */
-    const bl_batch *batch;
-    double *losses; /* [stories of a batch] */
+    bl_samples stories;        /* of this batch */
+    size_t *group;             /* [groups + 1] the first story of each */
+    size_t groups;
+    double *losses; /* [stories] */
 } work;
 
-static bool loss_of_one(void *context, size_t i, size_t thread, bl_error *err) {
+static bool loss_of_group(void *context, size_t i, size_t thread, bl_error *err) {
     const work *w = context;
-    return story_loss(w->model, w->workspaces[thread], &w->batch->ids[i], &w->losses[i], err);
+    size_t first = w->group[i];
+    const size_t *begin = w->stories.begin + first;
+    return bl_forward_losses(w->model, w->workspaces[thread], w->stories.ids + *begin, begin,
+                             w->group[i + 1] - first, w->losses + first, err);
 }
 
-/* One batch, threads over stories; sums in story order. */
-static bool batch_loss(const work *w, bl_loss *sum, bl_error *err) {
-    const bl_batch *batch = w->batch;
-    if (!bl_parallel(batch->n, loss_of_one, (void *)(uintptr_t)w, err)) return false;
+/* The batch's stories one behind the other, and their groups. */
+static bool group_stories(work *w, const bl_batch *batch, size_t threads, bl_error *err) {
+    w->stories.n = 0;
+    for (size_t i = 0; i < batch->n; i++)
+        if (!bl_samples_add(&w->stories, batch->ids[i].data, batch->ids[i].n, err)) return false;
+    size_t share = (w->stories.begin[w->stories.n] + threads - 1) / threads;
+    for (size_t i = w->groups = 0; i < w->stories.n; w->groups++) {
+        w->group[w->groups] = i;
+        i += bl_forward_together(w->model, w->stories.begin + i, w->stories.n - i,
+                                 share < ROWS ? share : ROWS);
+    }
+    w->group[w->groups] = w->stories.n;
+    return true;
+}
+
+/* One batch, threads over groups of stories; sums in story order. */
+static bool batch_loss(const work *w, const bl_batch *batch, bl_loss *sum, bl_error *err) {
+    if (!bl_parallel(w->groups, loss_of_group, (void *)(uintptr_t)w, err)) return false;
     for (size_t i = 0; i < batch->n; i++) {
         sum->loss += w->losses[i];
         sum->predictions += batch->ids[i].n ? batch->ids[i].n - 1 : 0;
@@ -51,12 +68,13 @@ bool bl_model_eval(const bl_model *model, bl_corpus *corpus, size_t max_stories,
     bl_batch batch = {0};
     size_t threads = (size_t)bl_threads(), most = 32 * threads;
     bool ok = false;
-    double *losses = bl_alloc(most, sizeof *losses, err);
-    bl_workspace **workspaces = bl_alloc_zero(threads, sizeof(bl_workspace *), err);
-    const work w = {model, workspaces, &batch, losses};
-    if (!losses || !workspaces) goto done;
+    work w = {.model = model,
+              .losses = bl_alloc(most, sizeof *w.losses, err),
+              .group = bl_alloc(most + 1, sizeof *w.group, err),
+              .workspaces = bl_alloc_zero(threads, sizeof *w.workspaces, err)};
+    if (!w.losses || !w.group || !w.workspaces) goto done;
     for (size_t t = 0; t < threads; t++)
-        if (!(workspaces[t] = bl_workspace_new(model, err))) goto done;
+        if (!(w.workspaces[t] = bl_workspace_new(model, err))) goto done;
     for (;;) {
         uint64_t read, total;
         bl_corpus_position(corpus, &read, &total);
@@ -65,15 +83,17 @@ bool bl_model_eval(const bl_model *model, bl_corpus *corpus, size_t max_stories,
         if (!bl_batch_read(&batch, corpus, left < most ? left : most, err)) goto done;
         if (batch.n == 0) break;
         if (!bl_batch_encode_all(&batch, model->tokenizer, model->config.n_ctx, err)) goto done;
-        if (!batch_loss(&w, loss, err)) goto done;
+        if (!group_stories(&w, &batch, threads, err) || !batch_loss(&w, &batch, loss, err)) goto done;
     }
     if (loss->predictions) loss->loss /= (double)loss->predictions;
     ok = loss->predictions > 0 ||
          bl_fail(err, BL_ERR_INPUT, "no story has two tokens, so that there is nothing to predict");
 done:
-    for (size_t t = 0; workspaces && t < threads; t++) bl_workspace_free(workspaces[t]);
-    free(workspaces);
-    free(losses);
+    for (size_t t = 0; w.workspaces && t < threads; t++) bl_workspace_free(w.workspaces[t]);
+    free(w.workspaces);
+    free(w.losses);
+    free(w.group);
+    bl_samples_free(&w.stories);
     bl_batch_free(&batch);
     return ok;
 }

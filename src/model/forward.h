@@ -32,9 +32,9 @@ typedef struct bl_rows {
 } bl_rows;
 
 /* Called as values come into being: q, k, v, scores, pattern once per head, the others with head 0. `take`
- * reads a value; the view is valid during the call. `edit` may replace it in place, and everything behind it
- * runs on with what it left: later layers see the change, norms are taken again. At one point edit comes
- * before take. Either may be NULL. */
+ * reads a value; the view is valid during the call. `edit` may replace it in place, and everything behind
+ * it runs on with what it left: later layers see the change, norms are taken again. At one point edit
+ * comes before take. Either may be NULL. */
 typedef struct bl_tap {
     void (*take)(void *context, bl_point point, size_t layer, size_t head, bl_view value);
     void *context;
@@ -73,17 +73,18 @@ bool bl_forward_layers(const bl_model *model, bl_workspace *workspace, const int
 bl_view bl_forward_head(const bl_model *model, bl_workspace *workspace, size_t begin, size_t n,
                         bl_error *err);
 
-/* Sum of -log softmax(logits)[next token] over the predictions of one story of n >= 2 tokens; logits of some
- * positions at a time. `tap` sees no logits. */
+/* Sum of -log softmax(logits)[next token] over the predictions of one story of n >= 2 tokens; logits of
+ * some tokens at a time. `tap` sees no logits. */
 bool bl_forward_loss(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n,
                      const bl_tap *tap, double *loss, bl_error *err);
 
-/* The same from x [n, d], the stream in front of `layer`, on. */
-bool bl_forward_loss_from(const bl_model *model, bl_workspace *workspace, size_t layer, const float *x,
-                          const int32_t *ids, size_t n, const bl_tap *tap, double *loss, bl_error *err);
+/* The same of several stories at once: story s has the ids begin[s] - begin[0] … begin[s + 1] - begin[0] - 1;
+ * losses [stories]. A matrix that is not stored as float32 is converted once for all of them. */
+bool bl_forward_losses(const bl_model *model, bl_workspace *workspace, const int32_t *ids,
+                       const size_t *begin, size_t stories, double *losses, bl_error *err);
 
-/* A point's name, "resid_pre"; of a model with bilinear attention "q1", "q2" ... NULL where the model has no
- * such point. */
+/* A point's name, "resid_pre"; of a model with bilinear attention "q1", "q2" ... NULL where the model has
+ * no such point. */
 const char *bl_point_name(const bl_config *config, bl_point point);
 /* The point whose name is the first `length` bytes of `name`; BL_ERR_USAGE, listing all, when there is none.
  */

@@ -1,10 +1,10 @@
 #include "model/matrix.h"
+#include "base/memory.h"
 #include "base/threads.h"
 #include "linear/dots.h"
-#include "linear/gemm.h"
+#include "linear/product.h"
+#include <stdlib.h>
 #include <string.h>
-
-#define PANEL ((size_t)64) /* rows that are converted at a time */
 
 bl_matrix bl_matrix_rows(const bl_matrix *m, size_t begin, size_t n) {
     bl_matrix part = *m;
@@ -36,9 +36,18 @@ bool bl_matrix_follows(const bl_matrix *a, const bl_matrix *b) {
            a->cols == b->cols;
 }
 
-size_t bl_matrix_scratch(size_t cols) {
-    size_t rows = (size_t)bl_threads() * BL_DOTS_ROWS;
-    return (rows > PANEL ? rows : PANEL) * cols;
+bool bl_pack_room_make(bl_pack_room *scratch, size_t cols, bl_error *err) {
+    size_t threads = omp_in_parallel() ? 1 : (size_t)bl_threads(), n;
+    if (!bl_mul_size(threads, 2 * (BL_PRODUCT_ROWS + BL_DOTS_ROWS), &n) || !bl_mul_size(n, cols, &n))
+        n = SIZE_MAX; /* bl_alloc refuses it */
+    scratch->data = bl_alloc(n, sizeof *scratch->data, err);
+    scratch->threads = threads;
+    return scratch->data != NULL;
+}
+
+void bl_pack_room_free(bl_pack_room *scratch) {
+    free(scratch->data);
+    *scratch = (bl_pack_room){0};
 }
 
 static void convert_rows(void *context, size_t begin, size_t n, float *out) {
@@ -46,18 +55,12 @@ static void convert_rows(void *context, size_t begin, size_t n, float *out) {
 }
 
 void bl_matrix_times(const bl_matrix *m, const float *in, size_t n, bool steady, float *out, size_t ld,
-                     float *scratch) {
-    if (steady && m->data) {
-        bl_dots(out, ld, in, n, (bl_view){m->data, m->rows, m->cols, m->stride}, NULL);
-    } else if (steady) {
-        bl_dots_of(out, ld, in, n, m->rows, m->cols, convert_rows, (void *)(uintptr_t)m, scratch);
-    } else if (m->data) {
-        bl_gemm_nt(n, m->rows, m->cols, 1.0F, in, m->cols, m->data, m->stride, 0.0F, out, ld);
-    } else {
-        for (size_t begin = 0; begin < m->rows; begin += PANEL) {
-            size_t rows = m->rows - begin < PANEL ? m->rows - begin : PANEL;
-            bl_matrix_read(m, begin, rows, scratch);
-            bl_gemm_nt(n, rows, m->cols, 1.0F, in, m->cols, scratch, m->cols, 0.0F, out + begin, ld);
-        }
-    }
+                     const bl_pack_room *scratch) {
+    void *self = (void *)(uintptr_t)m;
+    if (steady && m->data) bl_dots(out, ld, in, n, (bl_view){m->data, m->rows, m->cols, m->stride}, NULL);
+    else if (steady)
+        bl_dots_of(out, ld, in, n, m->rows, m->cols, convert_rows, self, scratch->threads, scratch->data);
+    else
+        bl_multiply_of(out, ld, in, n, m->rows, m->cols, m->stride == m->cols ? m->data : NULL, convert_rows,
+                       self, scratch->threads, scratch->data);
 }

@@ -26,11 +26,17 @@ void bl_matrix_read(const bl_matrix *m, size_t begin, size_t n, float *out);
 /* True if b's rows stand in memory behind a's, so that both can be multiplied at once. */
 bool bl_matrix_follows(const bl_matrix *a, const bl_matrix *b);
 
-/* Floats of scratch that a product needs with matrices of up to `cols` columns. */
-size_t bl_matrix_scratch(size_t cols);
-/* out [n, rows], rows `ld` apart, = in [n, cols] m^T. `steady`: each number of the result is added up in the
- * same order whatever n is (bl_dots); else by the BLAS. `scratch`: bl_matrix_scratch floats, not needed for
- * float32. */
+/* What products convert and pack their weights in. Zero-initialise; free with bl_pack_room_free. */
+typedef struct bl_pack_room {
+    float *data;
+    size_t threads; /* that may share a product: those there were when it was made, 1 in a parallel region */
+} bl_pack_room;
+
+/* Room for matrices of up to `cols` columns. */
+bool bl_pack_room_make(bl_pack_room *scratch, size_t cols, bl_error *err);
+void bl_pack_room_free(bl_pack_room *scratch);
+/* out [n, rows], rows `ld` apart, = in [n, cols] m^T. Each number of the result is added up in the same order
+ * whatever n is. `steady`: for few rows (bl_dots), in an order of its own. */
 void bl_matrix_times(const bl_matrix *m, const float *in, size_t n, bool steady, float *out, size_t ld,
-                     float *scratch);
+                     const bl_pack_room *scratch);
 #endif
