@@ -267,7 +267,24 @@ void bl_multiply_tn(size_t m, size_t n, size_t k, float alpha, const float *a, s
                      b + begin * ldb + j, ldb, add || begin > 0, c + j, ldc, scratch);
 }
 
+/* The panels of f from rows of its weight as `read` makes them, `first` the first; `made` [BL_PANEL, K]. */
+static void pack_made(bl_factor *f, bl_read_rows read, void *context, size_t first, float *made) {
+    for (size_t r = 0; r < f->N; r += BL_PANEL) {
+        size_t width = smaller(BL_PANEL, f->N - r);
+        read(context, first + r, width, made);
+        pack_rows(made, f->K, f->K, width, f->panels + r * f->K);
+    }
+}
+
 #else
+
+/* There are no panels: the BLAS reads rows where they lie. */
+static void pack_made(bl_factor *f, bl_read_rows read, void *context, size_t first, float *made) {
+    (void)made;
+    for (size_t r = 0; r < f->N; r += BL_PANEL)
+        read(context, first + r, smaller(BL_PANEL, f->N - r), f->panels + r * f->K);
+    f->w = f->panels;
+}
 
 static void pack_panels(const bl_factor *f, bl_range mine) { (void)f, (void)mine; }
 static bl_range all_panels(const bl_factor *f) { return (bl_range){0, f->N}; }
@@ -297,16 +314,16 @@ void bl_multiply_tn(size_t m, size_t n, size_t k, float alpha, const float *a, s
 
 void bl_multiply_of(float *out, size_t ld, const float *in, size_t n, size_t rows, size_t cols,
                     const float *w, bl_read_rows read, void *context, size_t threads, float *scratch) {
-    size_t groups = (rows + BL_PRODUCT_ROWS - 1) / BL_PRODUCT_ROWS;
     bool share = threads > 1 && !omp_in_parallel() && n * rows * cols >= WORTH_SHARING;
+    size_t panels = (rows + BL_PANEL - 1) / BL_PANEL,
+           part = share ? (panels + threads - 1) / threads : panels,
+           group = smaller(part * BL_PANEL, BL_PRODUCT_ROWS);
 #pragma omp parallel for schedule(static) num_threads((int)threads) if (share)
-    for (size_t g = 0; g < groups; g++) {
-        float *panels = scratch + (share ? (size_t)omp_get_thread_num() : 0) * bl_multiply_of_scratch(cols),
-              *made = panels + BL_PRODUCT_ROWS * cols;
-        size_t first = g * BL_PRODUCT_ROWS, count = smaller(BL_PRODUCT_ROWS, rows - first);
-        bl_factor f = {w ? w + first * cols : made, panels, cols, count, true, false};
-        if (!w) read(context, first, count, made);
-        pack_panels(&f, all_panels(&f));
+    for (size_t first = 0; first < rows; first += group) {
+        float *mine = scratch + (share ? (size_t)omp_get_thread_num() : 0) * bl_multiply_of_scratch(cols);
+        bl_factor f = {.panels = mine, .K = cols, .N = smaller(group, rows - first), .transposed = true};
+        if (w) f.w = w + first * cols, pack_panels(&f, all_panels(&f));
+        else pack_made(&f, read, context, first, mine + BL_PRODUCT_ROWS * cols);
         for (size_t i = 0; i < n; i += HEIGHT)
             bl_multiply(&f, smaller(HEIGHT, n - i), 1.0F, in + i * cols, cols, false, out + i * ld + first,
                         ld);

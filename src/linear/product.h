@@ -44,13 +44,13 @@ void bl_factor_pack(const bl_factor *f);
 /* Rows begin … begin + n - 1 of a weight as out [n, cols]. */
 typedef void (*bl_read_rows)(void *context, size_t begin, size_t n, float *out);
 
-#define BL_PRODUCT_ROWS ((size_t)64) /* rows that bl_multiply_of converts and packs at a time */
+#define BL_PRODUCT_ROWS ((size_t)256) /* rows of a weight that bl_multiply_of packs at a time */
 
 /* Floats of scratch per thread for a weight of `cols` columns. */
-static inline size_t bl_multiply_of_scratch(size_t cols) { return 2 * BL_PRODUCT_ROWS * cols; }
+static inline size_t bl_multiply_of_scratch(size_t cols) { return (BL_PRODUCT_ROWS + BL_PANEL) * cols; }
 
 /* out [n, rows], rows `ld` apart, = in [n, cols] w^T of a weight w [rows, cols] whose rows `read` makes, at most
- * BL_PRODUCT_ROWS at a time; or that lies in memory as `w`, without gaps (`read` is then not called). Each
+ * BL_PANEL at a time; or that lies in memory as `w`, without gaps (`read` is then not called). Each
  * number is added up in the same order whatever n is. At most `threads` threads share the rows of the weight
  * (one inside of a parallel region), so that `read` may be called by several at once. `scratch`:
  * bl_multiply_of_scratch floats for each of `threads`. */

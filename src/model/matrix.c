@@ -38,7 +38,7 @@ bool bl_matrix_follows(const bl_matrix *a, const bl_matrix *b) {
 
 bool bl_pack_room_make(bl_pack_room *scratch, size_t cols, bl_error *err) {
     size_t threads = omp_in_parallel() ? 1 : (size_t)bl_threads(), n;
-    if (!bl_mul_size(threads, 2 * (BL_PRODUCT_ROWS + BL_DOTS_ROWS), &n) || !bl_mul_size(n, cols, &n))
+    if (!bl_mul_size(threads, bl_multiply_of_scratch(1), &n) || !bl_mul_size(n, cols, &n))
         n = SIZE_MAX; /* bl_alloc refuses it */
     scratch->data = bl_alloc(n, sizeof *scratch->data, err);
     scratch->threads = threads;

@@ -66,6 +66,38 @@ static void check_tn(size_t m, size_t n, size_t depth, bool add, bool half) {
     free(a), free(b), free(old), free(c);
 }
 
+static void read_rows(void *context, size_t begin, size_t n, float *out) {
+    const bl_view *w = context;
+    memcpy(out, w->data + begin * w->stride, n * w->stride * sizeof *out);
+}
+
+/* A weight in memory and one whose rows are made, and that a row's numbers do not depend on the others. */
+static void check_of(size_t n, size_t rows, size_t cols) {
+    bl_error err = {0};
+    enum { THREADS = 2 };
+    float *in = numbers(n * cols, 1), *w = numbers(rows * cols, 2), *out = malloc(n * rows * sizeof *out),
+          *again = malloc(n * rows * sizeof *again),
+          *scratch = bl_alloc(THREADS * bl_multiply_of_scratch(cols), sizeof *scratch, &err);
+    bl_view view = {w, rows, cols, cols};
+    bl_multiply_of(out, rows, in, n, rows, cols, w, NULL, NULL, 1, scratch);
+    check(out, NULL, 1, in, cols, 1, w, 1, cols, n, rows, cols);
+    bl_multiply_of(again, rows, in, n, rows, cols, NULL, read_rows, &view, THREADS, scratch);
+    assert_memory_equal(out, again, n * rows * sizeof *out);
+#ifdef BL_LANES
+    bl_multiply_of(again, rows, in + (n - 1) * cols, 1, rows, cols, w, NULL, NULL, 1, scratch);
+    assert_memory_equal(out + (n - 1) * rows, again, rows * sizeof *out);
+#endif
+    free(in), free(w), free(out), free(again), free(scratch);
+}
+
+static void test_multiply_of(void **state) {
+    (void)state;
+    static const size_t n[] = {1, 12, 13, 260}, rows[] = {1, 31, 64, 290}, cols[] = {1, 40, 300};
+    for (size_t i = 0; i < sizeof n / sizeof *n; i++)
+        for (size_t j = 0; j < sizeof rows / sizeof *rows; j++)
+            for (size_t k = 0; k < sizeof cols / sizeof *cols; k++) check_of(n[i], rows[j], cols[k]);
+}
+
 static void check_sizes(bool half) {
     static const size_t m[] = {1, 2, 5, 7, 11, 12, 13, 25, 37}, n[] = {1, 15, 16, 17, 31, 32, 33, 70},
                         depth[] = {1, 3, 16, 40};
@@ -117,6 +149,7 @@ static void test_nothing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes), cmocka_unit_test(test_beyond_blocks),
-                                       cmocka_unit_test(test_sixteen_bits), cmocka_unit_test(test_nothing)};
+                                       cmocka_unit_test(test_sixteen_bits), cmocka_unit_test(test_nothing),
+                                       cmocka_unit_test(test_multiply_of)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
