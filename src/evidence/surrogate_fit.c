@@ -1,13 +1,16 @@
-/* Fitting surrogates (docs/specification.md, 19), layer by layer, all stories through one layer before the next:
+/* Fitting surrogates (docs/specification.md, 19), layer by layer, all stories through one layer before
+ * the next:
  *
  *   1. attention and the MLP; moments of every unit, sums of x, y; the units' least squares
- *   2. r = P (h - c(g, u)), what the units leave; S = Σ z zᵀ, Σ z rᵀ, Σ z yᵀ (the linear map alone), z = x - x̄;
+ *   2. r = P (h - c(g, u)), what the units leave; S = Σ z zᵀ, Σ z rᵀ, Σ z yᵀ (the linear map
+ * alone), z = x - x̄;
  *      the two ridge regressions
  *   3. squares of y - ŷ and y - ŷ_linear, on both corpora
  *   4. the held-out loss with this layer's MLP replaced, from here on; in the end that with all replaced
  *
  * What is kept of every position is the stream, and of the layer at hand the stream before its MLP, the MLP's
- * input, its output and r: 5 d numbers. The products run over PASS rows of whole stories, each on all threads. */
+ * input, its output and r: 5 d numbers. The products run over PASS rows of whole stories, each on all
+ * threads. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"

@@ -1,8 +1,8 @@
 /* The least squares behind a surrogate (docs/specification.md, 19).
  *
- * Units: moments of every unit's g and u up to the fourth order, and of its value h with 1, g, u, gu, g², u².
- * They are summed raw, in float64, and made those of the standardised variables afterwards: a monomial in ĝ, û
- * is a combination of monomials in g, u.
+ * Units: moments of every unit's g and u up to the fourth order, and of its value h with 1, g, u, gu,
+ * g², u². They are summed raw, in float64, and made those of the standardised variables afterwards: a
+ * monomial in ĝ, û is a combination of monomials in g, u.
  *
  * Linear: the ridge regression of a residual on centred inputs. */
 #include "evidence/surrogate_solve.h"

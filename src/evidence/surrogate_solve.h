@@ -20,8 +20,8 @@ typedef struct bl_unit_rows {
 void bl_unit_sums_add(const bl_unit_rows *rows, double *sums);
 /* The coefficients [BL_SURROGATE_TERMS, h] of 1, g, u, gu, g², u² that fit best. */
 bool bl_unit_sums_solve(const double *sums, size_t h, bool plain, float *coefficients, bl_error *err);
-/* out [d, d+1], last column the constant, of the ridge regression with s [d, d] = Σ z zᵀ and right [d, d] =
- * Σ z rᵀ, z = input - x; x [d], y [d] are the means of the inputs and of what is regressed. */
+/* out [d, d+1], last column the constant, of the ridge regression with s [d, d] = Σ z zᵀ and right
+ * [d, d] = Σ z rᵀ, z = input - x; x [d], y [d] are the means of the inputs and of what is regressed. */
 bool bl_ridge_solve(const double *s, const double *right, size_t d, const double *x, const double *y,
                     float *out, bl_error *err);
 #endif

@@ -49,11 +49,11 @@ typedef void (*bl_read_rows)(void *context, size_t begin, size_t n, float *out);
 /* Floats of scratch per thread for a weight of `cols` columns. */
 static inline size_t bl_multiply_of_scratch(size_t cols) { return (BL_PRODUCT_ROWS + BL_PANEL) * cols; }
 
-/* out [n, rows], rows `ld` apart, = in [n, cols] w^T of a weight w [rows, cols] whose rows `read` makes, at most
- * BL_PANEL at a time; or that lies in memory as `w`, without gaps (`read` is then not called). Each
- * number is added up in the same order whatever n is. At most `threads` threads share the rows of the weight
- * (one inside of a parallel region), so that `read` may be called by several at once. `scratch`:
- * bl_multiply_of_scratch floats for each of `threads`. */
+/* out [n, rows], rows `ld` apart, = in [n, cols] w^T of a weight w [rows, cols] whose rows `read`
+ * makes, at most BL_PANEL at a time; or that lies in memory as `w`, without gaps (`read` is then not
+ * called). Each number is added up in the same order whatever n is. At most `threads` threads share the
+ * rows of the weight (one inside of a parallel region), so that `read` may be called by several at
+ * once. `scratch`: bl_multiply_of_scratch floats for each of `threads`. */
 void bl_multiply_of(float *out, size_t ld, const float *in, size_t n, size_t rows, size_t cols,
                     const float *w, bl_read_rows read, void *context, size_t threads, float *scratch);
 

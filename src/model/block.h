@@ -41,8 +41,8 @@ typedef struct bl_block_pass {
     const bl_ropes *ropes;
     size_t n;
     const size_t *position; /* [n]; NULL: row i is position i of one story */
-    const size_t *begin; /* [stories + 1] story s has rows begin[s] - begin[0] … begin[s + 1] - begin[0] - 1;
-                             * NULL: all rows are of one story, or `attend` knows better */
+    const size_t *begin;    /* [stories + 1] story s has rows begin[s] - begin[0] … begin[s + 1] -
+                          * begin[0] - 1; NULL: all rows are of one story, or `attend` knows better */
     size_t stories;
     bool steady;       /* add up alike whatever n is */
     const bl_tap *tap; /* or NULL */
@@ -67,8 +67,8 @@ void bl_pass_logits(const bl_block_pass *pass, size_t n, float *logits);
 /* The same of tokens first … first + count - 1 only, logits [n, count]. */
 void bl_pass_some_logits(const bl_block_pass *pass, size_t n, size_t first, size_t count, float *logits);
 
-/* A pass over whole stories side by side in the workspace's state, to be driven by the functions above: story s
- * has begin[s + 1] - begin[s] positions. `begin` must outlive the pass. */
+/* A pass over whole stories side by side in the workspace's state, to be driven by the functions above:
+ * story s has begin[s + 1] - begin[s] positions. `begin` must outlive the pass. */
 bool bl_forward_stories(const bl_model *model, bl_workspace *workspace, const size_t *begin, size_t stories,
                         bl_block_pass *out, bl_error *err);
 /* How many of these stories, one at least, to run together so that there are at most `rows` rows. */

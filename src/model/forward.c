@@ -1,9 +1,10 @@
 /* The forward pass of whole stories, one at a time or several side by side. Attention is the only part that
  * mixes positions.
  *
- * A position's numbers depend neither on how many threads there are nor on which stories stand beside its own:
- * each number of a product is added up in the same order however many rows there are, and attention is computed
- * for each story and head by itself. This is the general path and the oracle of every faster one. */
+ * A position's numbers depend neither on how many threads there are nor on which stories stand beside
+ * its own: each number of a product is added up in the same order however many rows there are, and
+ * attention is computed for each story and head by itself. This is the general path and the oracle of
+ * every faster one. */
 #include "model/forward.h"
 #include "base/memory.h"
 #include "base/threads.h"

@@ -78,8 +78,9 @@ bl_view bl_forward_head(const bl_model *model, bl_workspace *workspace, size_t b
 bool bl_forward_loss(const bl_model *model, bl_workspace *workspace, const int32_t *ids, size_t n,
                      const bl_tap *tap, double *loss, bl_error *err);
 
-/* The same of several stories at once: story s has the ids begin[s] - begin[0] … begin[s + 1] - begin[0] - 1;
- * losses [stories]. A matrix that is not stored as float32 is converted once for all of them. */
+/* The same of several stories at once: story s has the ids begin[s] - begin[0] … begin[s + 1] -
+ * begin[0] - 1; losses [stories]. A matrix that is not stored as float32 is converted once for all of
+ * them. */
 bool bl_forward_losses(const bl_model *model, bl_workspace *workspace, const int32_t *ids,
                        const size_t *begin, size_t stories, double *losses, bl_error *err);
 
