@@ -29,16 +29,17 @@
     const { model, atlas, corpus, images } = BILENS.info,
       parts = [BILENS.visible(BILENS.shortName(model.model))];
     if (images) parts.push(BILENS.grouped(images) + " images");
-    if (atlas) parts.push("layer " + atlas.layer);
+    if (atlas && atlas.layers.length > 1) parts.push("layers " + atlas.layers.join(", "));
+    else if (atlas) parts.push("layer " + atlas.layer);
     if (corpus && corpus.stories) parts.push(BILENS.grouped(corpus.stories) + " stories");
     if (!BILENS.source.server) parts.push("static site");
     return [parts.join(" · ")];
   };
 
-  /* The direction that stands out most, for a view that was asked for none; null when the vocabulary is empty. */
-  BILENS.firstToken = async () => {
-    const { tokens } = await BILENS.source.tokens({ sort: BILENS.info.atlas ? "excess" : "count", limit: 1 });
-    return tokens.length ? tokens[0].token : null;
+  /* The direction that stands out most, as a row, for a view that was asked for none; null when there is none. */
+  BILENS.firstDirection = async () => {
+    const { tokens } = await BILENS.source.directions({ sort: BILENS.info.atlas ? "excess" : "count", limit: 1 });
+    return tokens.length ? tokens[0] : null;
   };
 
   async function route() {

@@ -33,7 +33,7 @@
     }
     drawHead(subject, chooser) {
       const { none, change } = this.options;
-      this.heading.replaceChildren(none ? "null model of " : "", subject.token ? BILENS.token(subject.token) : "…");
+      this.heading.replaceChildren(none ? "null model of " : "", subject.token || subject.direction ? BILENS.token(subject.token || subject.direction) : "…");
       this.line.replaceChildren(
         chooser,
         none
@@ -42,7 +42,7 @@
               { class: "note" },
               "The same layer with the rows of R and the columns of P permuted: every norm kept, every alignment lost."
             )
-          : subject.token
+          : subject.token || subject.direction
             ? BILENS.subjectLine(subject, change)
             : ""
       );
@@ -144,7 +144,7 @@
       );
       if (!wanted()) return;
       const eigens = answers.map((answer, i) =>
-        answer instanceof Error ? null : { vectors: [], ...answer, token: subjects[i].token, minus: subjects[i].minus }
+        answer instanceof Error ? null : { vectors: [], ...answer, token: subjects[i].direction ? answer.token : subjects[i].token, minus: subjects[i].minus }
       );
       const ends = eigens.filter(Boolean).flatMap(eigen => [eigen.eigenvalues[0], eigen.eigenvalues[eigen.eigenvalues.length - 1]]);
       const range = [Math.min(...ends), Math.max(...ends)],
@@ -161,13 +161,14 @@
     async update(params) {
       this.params = params;
       const first = BILENS.readSubject(params),
-        none = params.get("with") === "null" || !params.get("token2");
-      if (!first.token) {
-        const token = await BILENS.firstToken();
-        return token === null
+        none = params.get("with") === "null" || !(params.get("token2") || params.get("direction2"));
+      if (!first.token && !first.direction) {
+        const row = await BILENS.firstDirection();
+        return row === null
           ? null
           : this.go(p => {
-              p.set("token", token);
+              if (row.direction) p.set("direction", row.direction);
+              else p.set("token", row.token);
               p.set("with", "null");
             }, true);
       }

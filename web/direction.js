@@ -13,7 +13,7 @@
 
     constructor(main) {
       this.main = main;
-      for (const part of ["heading:h1", "kicker:p", "line:div", "facts:div", "problem:div", "picker:div", "vector:section", "inputs:div", "matter:div", "heads:section"]) {
+      for (const part of ["heading:h1", "kicker:p", "line:div", "facts:div", "problem:div", "picker:div", "vector:section", "inputs:div", "matter:div", "features:section", "heads:section"]) {
         const [name, tag] = part.split(":");
         this[name] = h(tag, {
           class: ["heading", "line", "facts", "problem"].includes(name) ? null : name === "inputs" ? "inputs-part" : name
@@ -29,11 +29,11 @@
       main.replaceChildren(
         h("header", { class: "head" }, this.kicker, this.heading, this.line),
         this.problem,
-        h("div", { class: "drawn" }, this.facts, this.spectrum, BILENS.guide(), this.picker, this.vector, this.heads)
+        h("div", { class: "drawn" }, this.facts, this.spectrum, BILENS.guide(), this.picker, this.vector, this.features, this.heads)
       );
     }
     name() {
-      return BILENS.visible(this.subject.token);
+      return BILENS.visible(this.subject.direction ? this.eigen?.token || this.subject.direction : this.subject.token);
     }
     /* The address of another eigenvector of this direction. */
     href(index, change = {}) {
@@ -59,7 +59,7 @@
     drawHead() {
       const change = next => BILENS.go("direction", BILENS.writeSubject(new URLSearchParams(this.params), next), false);
       this.kicker.replaceChildren(BILENS.kicker());
-      this.heading.replaceChildren("“", BILENS.visible(this.subject.token), "”");
+      this.heading.replaceChildren("“", this.name(), "”");
       this.line.replaceChildren(BILENS.subjectLine(this.subject, change));
     }
     drawSpectrum() {
@@ -77,6 +77,7 @@
         if (turn !== this.turn) return false;
         Object.assign(this, { eigen, none: null });
         this.problem.replaceChildren();
+        if (this.subject.direction) this.drawHead(); /* its name comes with it */
         this.drawSpectrum();
       } catch (error) {
         if (turn !== this.turn) return false;
@@ -143,7 +144,7 @@
           drawn = BILENS.oriented(hits);
         if ((this.signs.get(shown) || 1) !== drawn.orientation) this.drawTable(drawn.orientation);
         this.signs.set(shown, drawn.orientation);
-        BILENS.drawMatter(this.matter, this.subject, hits, shown);
+        BILENS.drawMatter(this.matter, this.subject, hits, shown, this.eigen.token);
         this.inputs.replaceChildren(
           ...BILENS.inputs(
             drawn,
@@ -173,13 +174,14 @@
       this.subject = BILENS.readSubject(params);
       this.index = BILENS.readIndex(params.get("eig"));
       this.turn++;
-      if (!this.subject.token) {
-        const token = await BILENS.firstToken();
-        return token === null ? null : BILENS.goTo(BILENS.directionLink(token), true);
+      if (!this.subject.token && !this.subject.direction) {
+        const first = await BILENS.firstDirection();
+        return first === null ? null : BILENS.goTo(BILENS.directionLink(first), true);
       }
       const key = BILENS.subjectQuery(this.subject, BILENS.source.contrast).toString();
       if (key !== this.key && !(await this.drawDirection(key))) return null;
       await this.drawVector();
+      if (BILENS.info.basis && BILENS.source.server) await BILENS.drawFeatures(this.features, this.subject, this.key);
       if (BILENS.hasHeads(this.subject)) await BILENS.drawHeads(this.heads, this.subject, this.key);
       else this.heads.replaceChildren();
       /* Last, for it is only the background: the machine's cores are for what is looked at. */

@@ -42,6 +42,15 @@
           known(effect.share) ? `; it makes ${shown(100 * effect.share, 0)}\u00a0% of what the MLP’s output along the direction varies.` : "."
         )
       );
+    else if (effect && !effect.own)
+      out.push(
+        h(
+          "p",
+          {},
+          "The direction is no token: there is no place where it comes next.",
+          known(effect.share) ? ` The eigenvector makes ${shown(100 * effect.share, 0)}\u00a0% of what the MLP’s output along the direction varies.` : ""
+        )
+      );
     else if (effect) out.push(h("p", {}, "The corpus has no place where ", BILENS.token(token), " comes next: its effect was not measured."));
     return out;
   }
@@ -136,10 +145,10 @@
   }
 
   /* Draws into `at`; `vector`: of a scan, with what the atlas says. What was measured stays while the vector is the same. */
-  BILENS.drawMatter = (at, subject, vector, shownKey) => {
+  BILENS.drawMatter = (at, subject, vector, shownKey, name) => {
     if (at.dataset.shown === shownKey) return;
     at.dataset.shown = shownKey;
-    const facts = fromAtlas(vector, subject.token),
+    const facts = fromAtlas(vector, name),
       result = h("div");
     const measure = BILENS.button("Take it out of the model", async () => {
       result.setAttribute("aria-busy", "true");
@@ -150,9 +159,9 @@
         const [place] = evidence.null.places;
         result.replaceChildren(
           h("p", {}, `Of ${evidence.null.draws} shuffled models, beside this direction alone: ${shown(place.ratio, 2)} times chance, p = ${shown(place.p, 3)}.`),
-          ...evidence.ablate.flatMap(one => ablation(one, subject.token)),
+          ...evidence.ablate.flatMap(one => ablation(one, name)),
           ...curve(evidence.truncate),
-          h("p", { class: "note" }, `Measured on ${BILENS.grouped(evidence.stories)} stories, those with the token first; intervals from drawing whole stories again.`)
+          h("p", { class: "note" }, `Measured on ${BILENS.grouped(evidence.stories)} stories, ${subject.direction ? "" : "those with the token first; "}intervals from drawing whole stories again.`)
         );
         measure.parentElement.remove();
       } catch (error) {

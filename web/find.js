@@ -34,13 +34,16 @@
   const known = value => value !== undefined && value !== null;
 
   /* Without an atlas only tokens and how often they are. */
-  const shown = () => columns.filter(([key]) => BILENS.info.atlas || key === "token" || key === "count");
+  /* Of directions of one's own not what only tokens have. */
+  const OF_TOKENS = ["effect", "count"];
+  const isOwn = () => Boolean(BILENS.info.atlas?.source);
+  const shown = () => columns.filter(([key]) => (isOwn() ? !OF_TOKENS.includes(key) : BILENS.info.atlas || key === "token" || key === "count"));
   const sortable = key => key !== null && key !== "reads";
   const LEAST = 20;
   const UPWARDS = ["token", "lowest", "q"]; /* where the least is the most of interest */
 
   function cell([key, , , show, type], row, scale) {
-    if (key === "token") return h("th", { scope: "row" }, h("a", { href: BILENS.directionLink(row.token) }, BILENS.token(row.token)));
+    if (key === "token") return h("th", { scope: "row" }, h("a", { href: BILENS.directionLink(row) }, BILENS.token(row.token)));
     if (key === null) return h("td", { class: "s" }, known(row.largest) ? BILENS.spark(row, scale) : null);
     return h("td", { class: type }, known(row[key]) ? show(row) : "–");
   }
@@ -59,6 +62,8 @@
     return sizes.length ? sizes[Math.floor(0.98 * (sizes.length - 1))] : 1;
   }
 
+  const layerIn = params => (/^\d{1,4}$/.test(params.get("layer") || "") ? +params.get("layer") : undefined);
+
   class Find {
     title = "Find";
     rows = [];
@@ -73,8 +78,8 @@
       this.more = BILENS.button("Show more", () => this.load(true), { class: "button", hidden: true });
       this.filter = h("input", {
         type: "search",
-        "aria-label": "Only tokens with",
-        placeholder: "only tokens with …",
+        "aria-label": isOwn() ? "Only directions with" : "Only tokens with",
+        placeholder: isOwn() ? "only directions with …" : "only tokens with …",
         autocomplete: "off",
         spellcheck: "false"
       });
@@ -90,8 +95,10 @@
           (this.lede = h(
             "p",
             { class: "lede" },
-            "Each token of the vocabulary is a direction of the MLP’s output, and each direction has a spectrum: few eigenvalues " +
-              "that stand far out are few things that the layer knows about the token. ",
+            (isOwn()
+              ? "Each vector of " + BILENS.visible(BILENS.info.atlas.source) + " is a direction of the MLP’s output"
+              : "Each token of the vocabulary is a direction of the MLP’s output") +
+              ", and each direction has a spectrum: few eigenvalues that stand far out are few things that the layer knows about it. ",
             figures
               ? "The null model, the same weights with every alignment shuffled away, tells how far out chance alone gets."
               : "Without an atlas the list has no figures: make one with bilens atlas and serve it with --atlas."
@@ -102,6 +109,7 @@
           "div",
           { class: "tools" },
           this.filter,
+          this.layers(),
           (this.often = this.check(`seen at least ${LEAST} times`, on => this.go({ least: on ? null : "0" }))),
           (this.words = this.check("whole words", on => this.go({ whole: on ? null : "0" }))),
           h("span", { class: "grow" }),
@@ -116,13 +124,21 @@
       );
       this.usual = [[...this.title_.childNodes], [...this.lede.childNodes]];
     }
+    /* Which of the atlas's layers. */
+    layers() {
+      const layers = BILENS.info.atlas?.layers || [];
+      if (layers.length < 2) return null;
+      this.layer = h("select", { "aria-label": "Layer" }, layers.map(i => h("option", { value: i }, "layer " + i)));
+      this.layer.addEventListener("change", () => this.go({ layer: this.layer.value }));
+      return this.layer;
+    }
     check(name, does) {
       const box = h("input", { type: "checkbox", on: { change: () => does(box.checked) } });
       return h("label", { class: "check" }, box, " ", name);
     }
     go(change) {
-      const { q, sort, asc, least, whole } = this.state,
-        all = { q, sort, asc: asc ? "1" : "0", least: least ? null : "0", whole: whole ? null : "0", ...change };
+      const { q, sort, asc, least, whole, layer } = this.state,
+        all = { layer: this.layer ? String(layer) : null, q, sort, asc: asc ? "1" : "0", least: least ? null : "0", whole: whole ? null : "0", ...change };
       BILENS.go("find", new URLSearchParams(Object.entries(all).filter(([, value]) => value)), true);
     }
 
@@ -137,7 +153,7 @@
             "button",
             { type: "button", title: meaning, on: { click: () => this.go({ sort: key, asc: ascending ? "1" : "0" }) } },
             on ? h("span", { class: "arrow", "aria-hidden": "true" }, asc ? "↑" : "↓") : null,
-            name
+            key === "token" && isOwn() ? "Direction" : name
           );
           return h(
             "th",
@@ -159,7 +175,8 @@
         filters = q ? {} : { least: least && LEAST, whole }; /* who names a token wants it, however rare */
       this.body.setAttribute("aria-busy", "true");
       try {
-        const answer = await BILENS.source.tokens({
+        const answer = await BILENS.source.directions({
+          layer: this.state.layer,
           q,
           sort,
           ascending: asc,
@@ -169,12 +186,15 @@
           ...filters
         });
         if (turn !== this.turn) return;
-        this.rows = further ? [...this.rows, ...answer.tokens] : answer.tokens;
+        const found = answer.tokens.map(row => ({ ...row, layer: this.state.layer }));
+        this.rows = further ? [...this.rows, ...found] : found;
         const scale = scaleOf(this.rows);
         this.body.replaceChildren(...this.rows.map(row => line(row, scale)));
         this.status.textContent = answer.total
           ? `${BILENS.grouped(this.rows.length)} of ${BILENS.grouped(answer.total)} directions`
-          : "No token is like that.";
+          : isOwn()
+            ? "No direction is like that."
+            : "No token is like that.";
         this.more.hidden = this.rows.length >= answer.total;
       } catch (error) {
         if (turn !== this.turn) return;
@@ -198,7 +218,7 @@
     async search(params) {
       const turn = ++this.turn;
       const found = await (params.has("reads")
-        ? BILENS.drawReaders(params.get("reads"), params.get("source"))
+        ? BILENS.drawReaders(params.get("reads"), params.get("source"), layerIn(params))
         : BILENS.drawLike(params.get("like")));
       if (turn === this.turn) this.show(found);
     }
@@ -212,8 +232,11 @@
         sort,
         asc: params.has("asc") ? params.get("asc") === "1" : UPWARDS.includes(sort),
         least: params.get("least") !== "0",
-        whole: params.get("whole") !== "0"
+        whole: params.get("whole") !== "0",
+        layer: layerIn(params) ?? BILENS.info.atlas?.layer
       };
+      if (this.layer) this.layer.value = String(this.state.layer);
+      for (const box of [this.often, this.words]) box.hidden = isOwn();
       this.often.firstChild.checked = this.state.least;
       this.words.firstChild.checked = this.state.whole;
       for (const label of [this.often, this.words]) label.classList.toggle("idle", Boolean(this.state.q));

@@ -32,15 +32,15 @@
     );
   }
 
-  BILENS.drawReaders = async (token, source) => {
-    const answer = await BILENS.source.readers(token, source, LIMIT);
+  BILENS.drawReaders = async (token, source, layer) => {
+    const answer = await BILENS.source.readers(token, source, LIMIT, layer);
     const largest = Math.max(0, ...answer.readers.map(r => Math.abs(r.activation)));
-    const link = name => "#/find?" + new URLSearchParams(name ? { reads: token, source: name } : { reads: token });
+    const link = name => "#/find?" + new URLSearchParams({ reads: token, ...(name ? { source: name } : {}), ...(layer === undefined ? {} : { layer }) });
     const rows = answer.readers.map(r =>
       h(
         "tr",
         {},
-        h("th", { scope: "row" }, h("a", { href: BILENS.directionLink(r.token, r.index) }, BILENS.token(r.token))),
+        h("th", { scope: "row" }, h("a", { href: BILENS.directionLink(r, r.index) }, BILENS.token(r.token))),
         cell(BILENS.number(r.index, 0)),
         cell(BILENS.short(r.eigenvalue), r.eigenvalue < 0 ? "against-ink" : "for"),
         h("td", {}, r.source),

@@ -250,7 +250,7 @@
         const wanted = directions.filter(d => way === "all" || d.activation > 0 === (way === "for")).slice(0, MOST);
         const chosen = d => d.token === this.subject.token && d.index === this.index;
         const toggle = BILENS.toggle("Evidence", ["all", "for", "against"], way, only => this.go({ only }));
-        const link = (token, index) => (BILENS.source.server ? this.choose(token, index) : BILENS.directionLink(token, index));
+        const link = d => (BILENS.source.server && !d.direction ? this.choose(d.token, d.index) : BILENS.directionLink(d, d.index));
         this.excited.replaceChildren(
           h("div", { class: "over" }, title, toggle),
           wanted.length ? BILENS.excitedTable(wanted, chosen, link) : h("p", { class: "none" }, "Nothing.")

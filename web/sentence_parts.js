@@ -86,7 +86,7 @@
             h(
               "tr",
               { "aria-current": chosen(d) ? "true" : null },
-              h("th", { scope: "row" }, h("a", { href: link(d.token, d.index) }, BILENS.token(d.token))),
+              h("th", { scope: "row" }, h("a", { href: link(d) }, BILENS.token(d.token))),
               cell(BILENS.number(d.index, 0)),
               cell(BILENS.short(d.eigenvalue), d.eigenvalue < 0 ? "against-ink" : "for"),
               cell(BILENS.short(Math.abs(d.similarity))),

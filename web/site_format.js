@@ -39,12 +39,12 @@
   }
 
   /* `row`: the direction's line of the list; `names` [V]: the tokens by id; `site`: what the site says of itself. */
-  BILENS.unpackDirection = (packed, row, stories, names, site) => {
+  BILENS.unpackDirection = (packed, row, stories, names, site, layer) => {
     const whole = spectrum(packed),
       eigenvalues = whole || row.values,
       n = eigenvalues.length,
       groups = packed.groups || [];
-    const subject = { token: row.token, minus: [], layer: site.atlas.layer, model: site.model.model };
+    const subject = { token: row.token, minus: [], layer, model: site.model.model };
     const vectors = packed.vectors.map(vector => {
       const position = vector.index < 0 ? vector.index + n : vector.index,
         group = groups.find(([first, last]) => first <= position && position <= last);

@@ -54,26 +54,36 @@
 
   BILENS.siteSource = site => {
     const source = { server: false, contrast: site.contrast_default };
-    const rows = async () => (await load("tokens")).tokens;
+    const tokens = async () => (await load("tokens")).tokens;
+    /* Of a layer of the atlas, by its place there. */
+    const rows = async part => (await load("directions-" + part)).tokens;
     let names = null; /* [V], by id */
-    const unpacked = BILENS.remembering(async id => {
-      const list = await rows();
+    const unpacked = BILENS.remembering(async key => {
+      const [part, id] = key.split(" ").map(Number),
+        list = await rows(part);
       if (!names) {
-        names = [];
-        for (const row of list) names[row.id] = row.token;
+        const all = [];
+        for (const row of await tokens()) all[row.id] = row.token;
+        names = all;
       }
-      const shard = await load(String(Math.floor(id / site.shard)).padStart(4, "0"));
+      const shard = await load(`${part}-${String(Math.floor(id / site.shard)).padStart(4, "0")}`);
       const row = list.find(r => r.id === id);
-      return BILENS.unpackDirection(shard.directions[id], { ...row, values: [...row.values] }, shard.stories, names, site);
+      return BILENS.unpackDirection(shard.directions[id], { ...row, values: [...row.values] }, shard.stories, names, site, site.atlas.layers[part]);
     });
 
+    const partOf = layer => {
+      const part = layer === undefined ? 0 : site.atlas.layers.indexOf(layer);
+      refuse(part < 0, "another layer");
+      return part;
+    };
     async function direction(subject) {
       refuse(subject.minus.length, "a contrast of your own");
-      refuse(subject.contrast && subject.contrast !== source.contrast, "another contrast");
-      refuse(subject.layer !== undefined && subject.layer !== site.atlas.layer, "another layer");
-      const row = (await rows()).find(r => r.token === subject.token || "#" + r.id === subject.token);
-      if (!row || !Number.isFinite(row.largest)) throw new Error(`'${subject.token}': no direction of this atlas`);
-      return unpacked(row.id);
+      refuse(!subject.direction && subject.contrast && subject.contrast !== source.contrast, "another contrast");
+      const part = partOf(subject.layer),
+        is = subject.direction ? r => r.direction === subject.direction : r => r.token === subject.token || "#" + r.id === subject.token,
+        row = (await rows(part)).find(is);
+      if (!row || !Number.isFinite(row.largest)) throw new Error(`'${subject.direction || subject.token}': no direction of this atlas`);
+      return unpacked(`${part} ${row.id}`);
     }
     /* Only what is stored; asked for by index, or all. */
     function pick(vectors, eigs, size) {
@@ -96,21 +106,23 @@
       return [...list.filter(has).sort(compare), ...list.filter(row => !has(row))];
     }
     const isWhole = row => /^[\u0120\u2581 ]?\p{L}+$/u.test(row.token); /* with the mark of a word's beginning, where there is one */
-    source.tokens = async ({ q, sort, ascending, limit, offset, least, whole }) => {
+    const choose = async (list, { q, sort, ascending, limit, offset, least, whole }) => {
       const word = (q || "").toLowerCase(),
         begins = row => row.token.toLowerCase().startsWith(word);
-      const list = await rows(),
-        marked = list.filter(row => /^[\u0120\u2581 ]./.test(row.token)).length > list.length / 20;
+      const marked = list.filter(row => /^[\u0120\u2581 ]./.test(row.token)).length > list.length / 20;
       let found = list.filter(
         row =>
           row.token.toLowerCase().includes(word) &&
-          (row.count || 0) >= (least || 0) &&
-          (!whole || (isWhole(row) && (!marked || /^[\u0120\u2581 ]/.test(row.token))))
+          (row.direction || (row.count || 0) >= (least || 0)) &&
+          (!whole || row.direction || (isWhole(row) && (!marked || /^[\u0120\u2581 ]/.test(row.token))))
       );
       if (sort) found = sorted(found, sort, ascending ? 1 : -1);
       if (word) found = [...found.filter(begins), ...found.filter(row => !begins(row))];
       return { total: found.length, tokens: found.slice(offset || 0, (offset || 0) + (limit || 50)) };
     };
+    /* Tokens are sorted by how often they come: what else there is to say of them stands with the directions. */
+    source.tokens = async wanted => choose(await tokens(), { ...wanted, sort: wanted.sort && "count" });
+    source.directions = async wanted => choose((await rows(partOf(wanted.layer))).filter(row => !site.atlas.source || row.largest !== null), wanted);
     source.eigen = async (subject, { eigs, none } = {}) => {
       const found = await direction(subject);
       if (none) return found.none;
@@ -128,7 +140,7 @@
       refuse(i < 0, "a text of your own");
       return load("text-" + i);
     };
-    const idOf = async token => (await rows()).find(r => r.token === token || "#" + r.id === token)?.id;
+    const idOf = async token => (await tokens()).find(r => r.token === token || "#" + r.id === token)?.id;
     source.sentence = async ({ text }) => (await textOf(text)).sentence;
     source.excited = async ({ text }, position) => (await textOf(text)).excited[position];
     /* Only the likeliest prediction and another one stand against each other. */

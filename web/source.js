@@ -2,12 +2,14 @@
  * describes one, a static site (site_source.js). Both answer with promises of the same shapes:
  *
  *     info()  tokens({ q, sort, ascending, limit, offset, least, whole, reads })
+ *     directions(the same, and layer): tokens, or the atlas's own directions
  *     eigen(subject, { eigs, none })  scan(subject, { eigs, top })
  *     heads(subject, distance)  evidence(subject, index)  of a server only
  *     sentence(place)  excited(place, position)  explain(place, position, subject, { most, eigs })
- *     readers(token, source, limit)  similar(subject, k)  of a server only
+ *     readers(token, source, limit, layer)  similar(subject, k)  features(subject)  of a server only
  *
- * A place is { text } or, of a server, { story }. A subject is { token, minus: […], layer, contrast: "mean" | "none" | undefined }. */
+ * A place is { text } or, of a server, { story }. A subject is { token, minus: […], layer, contrast: "mean" | "none" | undefined }, or one of
+ * the atlas's own directions: { direction: "@FILE:7", minus: [], layer }; answers then have its name as their token. */
 "use strict";
 (function () {
   const BILENS = globalThis.BILENS;
@@ -29,12 +31,12 @@
 
   /* Parameters of a direction as the API and the page's address both have them. */
   BILENS.subjectQuery = (subject, fallback) => {
-    const query = new URLSearchParams({ token: subject.token });
+    const query = new URLSearchParams(subject.direction ? { direction: subject.direction } : { token: subject.token });
     for (const token of subject.minus) query.append("minus", token);
     /* Unless it is said: the layer that the atlas is of. */
     const layer = subject.layer ?? BILENS.info.atlas?.layer;
     if (layer !== undefined) query.set("layer", layer);
-    if (!subject.minus.length && (subject.contrast || fallback) === "mean") query.set("contrast", "mean");
+    if (!subject.direction && !subject.minus.length && (subject.contrast || fallback) === "mean") query.set("contrast", "mean");
     return query;
   };
 
@@ -70,7 +72,7 @@
       source.contrast = info.contrast_default;
       return info;
     };
-    source.tokens = ({ q, sort, ascending, limit, offset, least, whole, reads }) => {
+    const list = (path, { q, sort, ascending, limit, offset, least, whole, reads, layer }) => {
       const query = new URLSearchParams({ limit: limit || 50, offset: offset || 0 });
       if (q) query.set("q", q);
       if (sort) query.set("sort", sort);
@@ -78,23 +80,29 @@
       if (least) query.set("least", least);
       if (whole) query.set("whole", 1);
       if (reads) query.set("reads", 1);
-      return get("api/tokens?" + query);
+      if (layer !== undefined) query.set("layer", layer);
+      return get(path + query);
     };
+    source.tokens = wanted => list("api/tokens?", wanted);
+    source.directions = wanted => list("api/directions?", wanted);
+    /* A direction that is no token goes by its name. */
+    const named = async answer => (await answer).label === undefined ? answer : { ...(await answer), token: (await answer).label };
     source.eigen = (subject, { eigs, none } = {}) => {
       const query = BILENS.subjectQuery(subject, source.contrast);
       for (const index of eigs || []) query.append("eigs", index);
       if (none) query.set("null", 1);
-      return get("api/eigen?" + query);
+      return named(get("api/eigen?" + query));
     };
     source.scan = (subject, { eigs, top }) => {
       const query = BILENS.subjectQuery(subject, source.contrast);
       for (const index of eigs) query.append("eigs", index);
       query.set("top", top || 8);
       query.set("heads", 1);
-      return get("api/scan?" + query);
+      return named(get("api/scan?" + query));
     };
-    source.readers = (token, through, limit) => {
+    source.readers = (token, through, limit, layer) => {
       const query = new URLSearchParams({ token, limit });
+      if (layer !== undefined) query.set("layer", layer);
       if (through) query.set("source", through);
       return get("api/readers?" + query);
     };
@@ -131,6 +139,7 @@
     source.explainImage = (image, space) => get("api/explain?" + new URLSearchParams({ image, top: 6, space }));
     source.sentence = place => post("api/sentence\n" + new URLSearchParams(place));
     source.excited = (place, position) => post("api/sentence/excited\n" + new URLSearchParams({ ...place, position, limit: 200 }));
+    source.features = subject => get("api/features?" + BILENS.subjectQuery(subject, source.contrast));
     source.canOppose = source.canExplain = () => true;
     source.explain = (place, position, subject, { most, eigs }) => {
       const query = BILENS.subjectQuery(subject, source.contrast);

@@ -11,21 +11,28 @@
       contrast = params.get("contrast" + suffix);
     return {
       token: params.get("token" + suffix) || "",
+      direction: params.get("direction" + suffix) || "" /* one of the atlas's own, "@FILE:7", which is no token */,
       minus: params.getAll("minus" + suffix),
       layer: /^\d{1,4}$/.test(layer || "") ? +layer : undefined,
       contrast: contrast === "mean" || contrast === "none" ? contrast : undefined
     };
   };
   BILENS.writeSubject = (params, subject, suffix = "") => {
-    for (const name of ["token", "minus", "layer", "contrast"]) params.delete(name + suffix);
-    if (subject.token) params.set("token" + suffix, subject.token);
+    for (const name of ["token", "direction", "minus", "layer", "contrast"]) params.delete(name + suffix);
+    if (subject.direction) params.set("direction" + suffix, subject.direction);
+    else if (subject.token) params.set("token" + suffix, subject.token);
     for (const token of subject.minus) params.append("minus" + suffix, token);
     if (subject.layer !== undefined) params.set("layer" + suffix, subject.layer);
     if (subject.contrast && !subject.minus.length) params.set("contrast" + suffix, subject.contrast);
     return params;
   };
-  BILENS.directionLink = (token, eig) => {
-    const params = new URLSearchParams({ token });
+  /* `what`: a token, or a row of a list: { token, direction, layer }. */
+  BILENS.directionLink = (what, eig) => {
+    const row = typeof what === "string" ? { token: what } : what,
+      own = row.direction && row.direction.startsWith("@"),
+      layers = BILENS.info.atlas?.layers || [];
+    const params = new URLSearchParams(own ? { direction: row.direction } : { token: row.token });
+    if (row.layer !== undefined && row.layer !== layers[0]) params.set("layer", row.layer);
     if (eig !== undefined) params.set("eig", eig);
     return "#/direction?" + params;
   };
@@ -61,22 +68,28 @@
     select.addEventListener("change", () => change({ ...subject, contrast: select.value }));
     return select;
   }
-  function layers(subject, change, n) {
+  function layers(subject, change, list) {
     const select = h(
       "select",
       { "aria-label": "Layer" },
-      Array.from({ length: n }, (_, i) => h("option", { value: i }, "layer " + i))
+      list.map(i => h("option", { value: i }, "layer " + i))
     );
     select.value = subject.layer === undefined ? String(BILENS.info.atlas ? BILENS.info.atlas.layer : 0) : String(subject.layer);
     select.addEventListener("change", () => change({ ...subject, layer: +select.value }));
     return select;
   }
 
-  /* `change(subject)` is called with the new one. A static site holds one contrast and one layer: there is nothing to change. */
+  /* `change(subject)` is called with the new one. A static site holds one contrast and the atlas's layers. */
   BILENS.subjectLine = (subject, change) => {
+    const known = BILENS.source.server && BILENS.info.model.architecture ? BILENS.info.model.architecture.n_layer : 0,
+      list = known ? Array.from({ length: known }, (_, i) => i) : BILENS.info.atlas?.layers || [];
+    const choice = list.length > 1 ? layers(subject, change, list) : null;
+    if (subject.direction)
+      return h("div", { class: "subject" }, h("span", { class: "fixed" }, "a vector of your own, ", h("code", {}, BILENS.visible(subject.direction))), choice);
     const line = h("div", { class: "subject" }, h("span", { class: "label" }, "rather than"));
     if (!BILENS.source.server) {
       line.append(h("span", { class: "fixed" }, BILENS.source.contrast === "mean" ? "the average token" : "nothing"));
+      if (choice) line.append(choice);
       return line;
     }
     const adding = BILENS.combobox({
@@ -89,8 +102,7 @@
       ...(subject.minus.length ? [] : [against(subject, change), h("span", { class: "label" }, "or")]),
       adding
     );
-    const n = BILENS.info.model.architecture ? BILENS.info.model.architecture.n_layer : 1;
-    if (n > 1) line.append(layers(subject, change, n));
+    if (choice) line.append(choice);
     return line;
   };
 

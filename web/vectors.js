@@ -47,13 +47,13 @@
       : { ...vector, sources: Object.fromEntries(Object.entries(vector.sources).map(([name, source]) => [name, turnSource(source)])) };
 
   /* A word of a table, as a link to its own direction where there is one. */
-  const named = token => (BILENS.info && !token.includes(" … ") ? h("a", { class: "word-link", href: BILENS.directionLink(token) }, BILENS.visible(token)) : BILENS.visible(token));
+  const named = (token, source) => (BILENS.info && source !== "features" && !token.includes(" … ") ? h("a", { class: "word-link", href: BILENS.directionLink(token) }, BILENS.visible(token)) : BILENS.visible(token));
   /* A `scale` is { largest, text(value) } of all tables together. A small table per source, the highest above the lowest. */
-  const row = ([token, value], scale, edge) =>
+  const row = ([token, value], scale, edge, name) =>
     h(
       "tr",
       { class: edge ? "low" : null },
-      h("td", { class: "t" }, named(token)),
+      h("td", { class: "t" }, named(token, name)),
       h("td", { class: "v c" + BILENS.level(value, scale.largest) }, scale.text(value))
     );
   const table = (name, source, scale) =>
@@ -64,8 +64,8 @@
       h(
         "tbody",
         {},
-        source.top.map(entry => row(entry, scale, false)),
-        [...source.bottom].reverse().map((entry, i) => row(entry, scale, i === 0))
+        source.top.map(entry => row(entry, scale, false, name)),
+        [...source.bottom].reverse().map((entry, i) => row(entry, scale, i === 0, name))
       )
     );
   const tables = (several, scale) =>
@@ -99,13 +99,13 @@
   }
 
   /* Bars grow from the middle of their column: to the right the values above zero, to the left those below. */
-  function bar([token, value], scale) {
+  function bar([token, value], scale, source) {
     const fill = h("span", { class: "fill c" + BILENS.level(value, scale.largest) });
     fill.style.width = ((50 * Math.abs(value)) / scale.largest).toFixed(2) + "%";
     return h(
       "li",
       {},
-      h("span", { class: "t" }, named(token)),
+      h("span", { class: "t" }, named(token, source)),
       h("span", { class: "lane " + (value < 0 ? "left" : "right"), "aria-hidden": "true" }, fill),
       h("span", { class: "v" }, scale.text(value))
     );
@@ -122,12 +122,12 @@
           h(
             "ol",
             {},
-            source.top.map(entry => bar(entry, scale))
+            source.top.map(entry => bar(entry, scale, name))
           ),
           h(
             "ol",
             { class: "low" },
-            [...source.bottom].reverse().map(entry => bar(entry, scale))
+            [...source.bottom].reverse().map(entry => bar(entry, scale, name))
           )
         )
       )
@@ -140,9 +140,11 @@
   };
   /* `way`: "table" or "bars". */
   BILENS.virtualTokens = (vector, way, tools) => {
-    const largest = BILENS.largestOf(vector),
+    /* Input features have a scale of their own. */
+    const { features, ...tokens } = vector.sources,
+      largest = BILENS.largestOf({ sources: tokens }),
       scale = { largest, text: value => BILENS.among(value, largest, vector.coarse) },
-      sources = Object.entries(vector.sources),
+      sources = Object.entries(tokens),
       several = sources.filter(([, s]) => !isSingle(s));
     return [
       h("div", { class: "over" }, h("h3", {}, "Virtual tokens"), tools || null, BILENS.legend(scale.text(-largest), scale.text(largest))),
@@ -157,7 +159,8 @@
             " (the constant 1) ",
             h("span", { class: "single c" + BILENS.level(source.value, largest) }, scale.text(source.value))
           )
-        )
+        ),
+      features ? [h("h3", {}, "Input features"), BILENS.sourcesTable([["features", features]])] : []
     ].flat();
   };
   /* Where the page is narrow, bars are easier to read. */

@@ -3,6 +3,7 @@
 #ifndef BILENS_ATLAS_H
 #define BILENS_ATLAS_H
 
+#include <bilens/basis.h>
 #include <bilens/scan.h>
 #include <bilens/tree.h>
 
@@ -10,9 +11,18 @@
 extern "C" {
 #endif
 
+enum { BL_ATLAS_LAYERS = 128 }; /**< so many layers an atlas can have */
+
 /** Which directions, and how much of each. Zero-initialise for the defaults. */
 typedef struct bl_atlas_options {
     size_t layer;
+    const size_t *layers; /**< [n_layers] several layers in one atlas, in any order; NULL = `layer` alone */
+    size_t n_layers;      /**< at most BL_ATLAS_LAYERS */
+    /** One's own directions instead of tokens: every vector that is not all 0, as it is, with its label.
+     * Not together with tokens, frequent, raw and centre_unembedding. NULL = tokens. They go into the
+     * file. */
+    const bl_basis *directions;
+    const char *source;    /**< what `directions` was read from: row 7 is the direction @SOURCE:7 */
     size_t pairs;          /**< eigenpairs at each end of the spectrum; 0 = 4 */
     size_t top;            /**< top inputs per eigenvector, at most one per story; 0 = 8 */
     size_t virtual_tokens; /**< highest and lowest tokens of each source; 0 = 5 */
@@ -36,7 +46,8 @@ typedef struct bl_atlas_options {
 
 /** What an atlas holds. */
 typedef struct bl_atlas_summary {
-    uint64_t directions, pairs, stories, positions;
+    uint64_t directions, pairs; /**< of all layers together */
+    uint64_t stories, positions;
     uint64_t bytes; /**< of the file */
     bool resumed;   /**< some of it was there before */
 } bl_atlas_summary;
@@ -54,8 +65,10 @@ typedef struct bl_atlas_query {
     const char
         *reads; /**< who reads this token: the eigenvectors among whose virtual tokens it is; NULL = off */
     const char *source; /**< of `reads`: "direct", "head 3"; NULL = any */
+    const long *layer;  /**< only this layer; NULL = all in a list, else the first */
     bool eigenpairs;    /**< a list of eigenpairs instead of directions */
-    /** Of directions: token, count, largest, highest, lowest, effective_rank, share, or any of these with
+    /** Of directions: token, id, layer, count, largest, highest, lowest, effective_rank, share, or any of
+     * these with
      * null_, excess (largest / null_largest), effect (the largest own effect of its eigenpairs) or q (their
      * smallest); NULL = largest. Of eigenpairs: any of their keys; NULL = effect. What is not there comes
      * last. */
@@ -65,14 +78,19 @@ typedef struct bl_atlas_query {
 } bl_atlas_query;
 
 /** Looks into the finished or unfinished atlas `path` (read only). Of a list: {"atlas", "model", "layer",
- * "complete", "stories", "positions", "null_draws", "calibration": [{"index", "pool", "judged", "distance"}],
- * "directions": [{"token", "id", "count", "largest", …, "effect", "q"}]}, or "eigenpairs": [{"token",
- * "index", "eigenvalue", "statistic", "ratio", "p", "q", "own", "effect", …}]. Of `reads` the same head,
- * "reads", "total", "readers": [{"token", "index", "eigenvalue", "source", "side", "rank", "value",
- * "activation", "ratio", "q", "effect"}], the largest |activation| = |eigenvalue value^2| first. Of a token
- * the same head, that token's keys, and "vectors": [{"index", "eigenvalue", "statistic", "ratio", "p", "q",
- * …, "effect": {…}, "null_effect": {…}, "sources": {…}, "matches": […]}], the last two as eigen and
- * scan have them. Free with bl_tree_free. */
+ * "complete", "stories", "positions", "null_draws",
+ * "calibration": [{"index", "pool", "judged", "distance"}],
+ * "layers", "source": of one's own directions, else null,
+ * "directions": [{"token", "id", "layer", "count", "largest", …, "effect", "q", "direction"}]}, or
+ * "eigenpairs": [{"token", "layer", "index", "eigenvalue", "statistic", "ratio", "p", "q", "own",
+ * "effect", …}].
+ * Of `reads` the same head, "reads", "total", "readers": [{"token", "index", "eigenvalue", "source", "side",
+ * "rank", "value", "activation", "ratio", "q", "effect"}], the largest |activation| = |eigenvalue value^2|
+ * first. Of a token the same head, that token's keys, and
+ * "vectors": [{"index", "eigenvalue", "statistic", "ratio",
+ * "p", "q", …, "effect": {…}, "null_effect": {…}, "sources": {…}, "matches": […]}],
+ * the last two as eigen and scan have them. A direction of one's own is no token and has no own
+ * positions: "count", "own", "others" and what is made of them are null. Free with bl_tree_free. */
 BL_API bl_tree *bl_atlas_tree(const char *path, const bl_atlas_query *query, bl_error *err);
 
 #ifdef __cplusplus

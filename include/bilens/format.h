@@ -26,8 +26,10 @@ BL_API bool bl_npy_write(const char *path, const bl_named_array *array, bl_error
  * BL_ERR_INPUT names another type, and an element that a float32 cannot hold. */
 BL_API bool bl_npy_read(const char *path, bl_named_array *array, float **data, bl_error *err);
 
-/** Reads one array from `source`: FILE.npy; FILE.safetensors that holds one tensor; FILE.safetensors:TENSOR.
- * Any float type, to float32. On success `*data` is to be freed with bl_free; name is NULL. BL_ERR_INPUT
+/** Reads one array from `source`: FILE.npy; FILE.csv, a matrix with one row per line, with or without a
+ * line of
+ * names above it; FILE.safetensors that holds one tensor; FILE.safetensors:TENSOR. Any float type, to
+ * float32. On success `*data` is to be freed with bl_free; name is NULL. BL_ERR_INPUT
  * lists the tensors when it is unclear which is meant. */
 BL_API bool bl_array_read(const char *source, bl_named_array *array, float **data, bl_error *err);
 

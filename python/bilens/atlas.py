@@ -4,10 +4,14 @@ import os
 import sqlite3
 from pathlib import Path
 
-from ._arrays import whole
+import numpy as np
+
+from ._arrays import address, floats, whole
 from ._calls import LongCall, c_text, keep, call, path_argument, strings, text_argument, tree, tree_text
 from ._library import ffi, lib
 from .corpus import opened
+from .dictionary import Dictionary
+from .errors import UsageError
 from .tables import table
 
 
@@ -22,33 +26,37 @@ class Atlas:
         self.path = os.fspath(path)
         self._ask(limit=1)  # it is one
 
-    def _ask(self, token=None, sort=None, limit=0, ascending=False, eigenpairs=False, reads=None, source=None):
+    def _ask(self, token=None, sort=None, limit=0, ascending=False, eigenpairs=False, reads=None, source=None, layer=None):
         text = lambda value, what: c_text(None if value is None else text_argument(value, what))  # noqa: E731
         fields = {"token": text(token, "token"), "sort": text(sort, "sort"), "limit": whole(limit, "limit"), "ascending": bool(ascending),
                   "eigenpairs": bool(eigenpairs), "reads": text(reads, "token"), "source": text(source, "source")}
+        if layer is not None:
+            fields["layer"] = ffi.new("long *", whole(layer, "layer"))
         return json.loads(tree_text(tree(lib.bl_atlas_tree, path_argument(self.path, "atlas"), keep(ffi.new("bl_atlas_query *", fields), fields))))
 
-    def directions(self, sort="largest", limit=20, ascending=False):
+    def directions(self, sort="largest", limit=20, ascending=False, layer=None):
         """The directions in the order of a column (token, count, largest, highest, lowest, effective_rank, share, any of these with null_, excess,
-        effect, q) as a table."""
-        return _columns(self._ask(sort=sort, limit=whole(limit, "limit", 1), ascending=ascending)["directions"])
+        effect, q) as a table; of one layer, or all."""
+        return _columns(self._ask(sort=sort, limit=whole(limit, "limit", 1), ascending=ascending, layer=layer)["directions"])
 
-    def eigenpairs(self, sort="effect", limit=20, ascending=False):
+    def eigenpairs(self, sort="effect", limit=20, ascending=False, layer=None):
         """The eigenpairs in the order of a column (effect, q, p, ratio, share, eigenvalue, …: docs/atlas.md) as a table."""
-        return _columns(self._ask(sort=sort, limit=whole(limit, "limit", 1), ascending=ascending, eigenpairs=True)["eigenpairs"])
+        return _columns(self._ask(sort=sort, limit=whole(limit, "limit", 1), ascending=ascending, eigenpairs=True, layer=layer)["eigenpairs"])
 
-    def readers(self, token, source=None, limit=20):
+    def readers(self, token, source=None, limit=20, layer=None):
         """Who reads a token: the eigenvectors among whose virtual tokens it is, through ``source`` ("direct", "head 3") or any, as a table; the largest
         |activation| = |λ value²| first."""
-        return _columns(self._ask(reads=token, source=source, limit=whole(limit, "limit", 1))["readers"])
+        return _columns(self._ask(reads=token, source=source, limit=whole(limit, "limit", 1), layer=layer)["readers"])
 
     def calibration(self):
         """For each place of the spectrum how far another null draw's p-values are from uniform (docs/atlas.md), as a table."""
         return _columns(self._ask(limit=1)["calibration"])
 
     def __getitem__(self, token):
-        """Everything about one token's direction, as a dict with the keys of ``bilens atlas query FILE token=…  --format json``."""
-        return self._ask(token=token)
+        """Everything about one direction, as a dict with the keys of ``bilens atlas query FILE token=…  --format json``: a token, or the name, row ("#7")
+        or text ("@probes.npy:7") of one of your own; or a pair of that and a layer."""
+        token, layer = token if isinstance(token, tuple) else (token, None)
+        return self._ask(token=token, layer=layer)
 
     def info(self):
         """The atlas's head: model, layer, stories, positions, whether it is complete."""
@@ -68,13 +76,33 @@ class Atlas:
         return f"<bilens atlas {self.path} of {head['model']}, layer {head['layer']}{'' if head['complete'] else ', unfinished'}>"
 
 
-def make(model, path, corpus, tokens, frequent, layer, pairs, top, virtual_tokens, raw, centre, null_draws, seed, stories, overwrite, progress):
+def _own(model, directions, names):
+    """The options for directions of one's own: a file, a Dictionary or an array [F, d]."""
+    d = model.config.d_model
+    if isinstance(directions, (str, os.PathLike)):
+        directions = Dictionary(directions, d)
+    rows = directions.encoder if isinstance(directions, Dictionary) else floats(np.ascontiguousarray(directions, np.float32), (None, d), "directions")
+    rows = np.ascontiguousarray(rows)
+    basis = {"name": c_text("direction"), "vectors": {"data": address(rows), "rows": len(rows), "cols": d, "stride": d}}
+    if names is not None:
+        if len(names) != len(rows):
+            raise UsageError(f"there are {len(names)} names for {len(rows)} directions")
+        basis["labels"] = strings([text_argument(name, "names") for name in names])
+    source = c_text(text_argument(directions.name if isinstance(directions, Dictionary) else "directions", "directions"))
+    return {"directions": keep(ffi.new("bl_basis *", basis), (basis, rows, directions)), "source": source}
+
+
+def make(model, path, corpus, tokens, frequent, layer, layers, directions, names, pairs, top, virtual_tokens, raw, centre, null_draws, seed, stories, overwrite, progress):
     names = strings([text_argument(token, "tokens") for token in tokens or ()])
     options = {"layer": model._layer_index(layer), "pairs": whole(pairs, "pairs"), "top": whole(top, "top"), "virtual_tokens": whole(virtual_tokens, "virtual_tokens"),
                "frequent": whole(frequent, "frequent"), "raw": bool(raw), "centre_unembedding": bool(centre), "seed": whole(seed, "seed", high=(1 << 64) - 1),
                "null_draws": whole(null_draws, "null_draws", 1), "max_stories": whole(stories, "stories"), "overwrite": bool(overwrite)}
     if tokens is not None:
         options.update(tokens=names, n_tokens=len(tokens))
+    if layers is not None:
+        options.update(layers=ffi.new("size_t[]", [model._layer_index(i) for i in layers]), n_layers=len(layers))
+    if directions is not None:
+        options.update(_own(model, directions, names))
     with opened(corpus) as handle, LongCall(progress) as work:
         call(lib.bl_atlas_run, model._handle, handle, path_argument(path, "atlas"), ffi.new("bl_atlas_options *", dict(options, progress=work.progress)), ffi.NULL)
     return Atlas(path)

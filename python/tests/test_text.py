@@ -65,3 +65,20 @@ def test_atlas(default, tmp_path):
         atlas.sql("DELETE FROM token")
     with pytest.raises(bilens.InputError):
         default.atlas(path, tokens=["swim"], stories=20, progress=False)  # other options
+
+
+def test_atlas_of_own_directions(default, tmp_path):
+    rows = np.random.default_rng(5).standard_normal((4, 256)).astype(np.float32)
+    rows[2] = 0
+    np.savetxt(tmp_path / "rows.csv", rows, delimiter=",")
+    own = default.atlas(tmp_path / "own.db", directions=rows, names=["a", "b", "c", "d"], stories=20, progress=False)
+    assert list(own.directions(sort="token", ascending=True)["token"]) == ["a", "b", "d"]
+    b = own["b"]
+    assert b["count"] is None and b["vectors"][0]["effect"]["own"] is None and 0 < b["vectors"][0]["p"] <= 1
+    assert b["highest"] == pytest.approx(float(default.eigen(rows[1]).values[-1]), rel=1e-5)
+    named = default.atlas(tmp_path / "named.db", directions=tmp_path / "rows.csv", stories=20, layers=[0], progress=False)
+    assert named["#1"]["direction"].endswith("rows.csv:1") and named["#1", 0]["highest"] == pytest.approx(b["highest"], rel=1e-5)
+    with pytest.raises(bilens.UsageError):
+        default.atlas(tmp_path / "no.db", directions=rows, names=["a"], stories=20, progress=False)
+    with pytest.raises(bilens.BilensError):
+        default.atlas(tmp_path / "no.db", directions=rows, raw=True, stories=20, progress=False)

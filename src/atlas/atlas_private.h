@@ -6,7 +6,6 @@
 #include "base/lock.h"
 #include "base/ranks.h"
 #include <bilens/atlas.h>
-#include <bilens/basis.h>
 #include <bilens/decompose.h>
 
 /* In this order; meta's `phase` is the first that is not finished, `done` how much of it is. */
@@ -21,7 +20,10 @@ typedef enum bl_phase {
 
 typedef struct bl_atlas {
     const bl_model *model;
-    bl_bilinear map; /* the layer */
+    bl_bilinear map;                /* the layer */
+    size_t layers[BL_ATLAS_LAYERS]; /* [n_layers] ascending */
+    size_t n_layers, part, layer;   /* layer = layers[part], the one that the phases are at */
+    bl_basis out;                   /* the directions: output tokens, or one's own */
     bl_corpus *corpus;
     const char *path;
     bl_atlas_options options; /* defaults filled in */
@@ -29,9 +31,10 @@ typedef struct bl_atlas {
     sqlite3 *db;   /* rank 0's; NULL on the others */
     bl_lock *lock; /* rank 0's: one process at a time makes this file */
     size_t V, d, n, H;
+    size_t space;           /* rows of `out`: direction i of a part has the id part * space + i in the file */
     size_t K, N;            /* pairs an end, virtual tokens an end; as many as there can be */
-    int32_t *directions;    /* [n_directions] token ids, ascending */
-    size_t n_directions, J; /* J = n_directions * 2K vectors */
+    int32_t *directions;    /* [n_directions] rows of `out`, ascending */
+    size_t n_directions, J; /* J = n_directions * 2K vectors of a part; its pair j has the id part * J + j */
     bl_phase phase;
     uint64_t done;
     uint64_t stories, positions;
@@ -46,7 +49,17 @@ bool bl_atlas_prepare(bl_atlas *atlas, bool *resumed, bl_error *err);
 uint64_t bl_atlas_hash_model(const bl_model *model);
 /* All ranks: false when another rank has another model or other options than rank 0. */
 bool bl_atlas_compare_ranks(const bl_atlas *atlas, bl_error *err);
-/* Within a transaction: where the run stands. */
+/* The id of direction i < n_directions of the part, and of its pair j < J. */
+int64_t bl_atlas_direction_id(const bl_atlas *atlas, size_t i);
+int64_t bl_atlas_pair_id(const bl_atlas *atlas, size_t j);
+/* Takes up part `part`: its layer and map. */
+bool bl_atlas_take_part(bl_atlas *atlas, size_t part, bl_error *err);
+/* u [d] of direction i < n_directions; `mean` [d] of the basis. */
+bool bl_atlas_direction(const bl_atlas *atlas, size_t i, const float *mean, float *u, bl_error *err);
+/* Whether the directions are one's own and no tokens. */
+static inline bool bl_atlas_is_own(const bl_atlas *atlas) { return atlas->options.directions != NULL; }
+/* Within a transaction: where the run stands. BL_PHASE_DONE of a part that is not the last begins the next.
+ */
 bool bl_atlas_mark(bl_atlas *atlas, bl_phase phase, uint64_t done, bl_error *err);
 
 /* The phases. Each goes on at atlas->done, in transactions, and ends by marking the next one. The first two
@@ -66,7 +79,7 @@ bool bl_atlas_explain(bl_atlas *atlas, bl_error *err);
  * if it did. */
 bool bl_atlas_compact(bl_atlas *atlas, bl_error *err);
 
-/* v [J, n] from the table eigenpair, or null_eigenpair, on all ranks, to be freed. */
+/* v [J, n] of the part, from the table eigenpair, or null_eigenpair, on all ranks, to be freed. */
 float *bl_atlas_vectors(bl_atlas *atlas, bool null_draw, bl_error *err);
 
 /* Stories out of the table, one after the other; zero-initialise. */

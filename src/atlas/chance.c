@@ -55,6 +55,7 @@ static bool read_statistics(const bl_atlas *a, const char *sql, sqlite3_int64 dr
     size_t j = 0;
     sqlite3_stmt *s = bl_database_prepare(a->db, sql, &failure);
     if (s) sqlite3_bind_int64(s, 1, draw);
+    if (s) sqlite3_bind_int64(s, 2, bl_atlas_pair_id(a, 0));
     for (; s && j < a->J && bl_database_row(s, &failure); j++)
         out[j % width * step + first + j / width] = (float)sqlite3_column_double(s, 0);
     sqlite3_finalize(s);
@@ -70,10 +71,10 @@ static int ascending(const void *a, const void *b) {
 }
 
 static bool read_pool(const bl_atlas *a, judging *g, bl_error *err) {
-    static const char *const model = "SELECT statistic FROM eigenpair WHERE ?1 = 0 ORDER BY id",
-                             *const first = "SELECT statistic FROM null_eigenpair WHERE ?1 = 0 ORDER BY id",
-                             *const more =
-                                 "SELECT statistic FROM null_statistic WHERE draw = ?1 ORDER BY pair";
+    static const char *const
+        model = "SELECT statistic FROM eigenpair WHERE ?1 = 0 AND id >= ?2 ORDER BY id",
+        *const first = "SELECT statistic FROM null_eigenpair WHERE ?1 = 0 AND id >= ?2 ORDER BY id",
+        *const more = "SELECT statistic FROM null_statistic WHERE draw = ?1 AND pair >= ?2 ORDER BY pair";
     if (!read_statistics(a, model, 0, 1, 0, 0, g->t, err)) return false;
     for (size_t r = 0; r < g->R; r++)
         if (!read_statistics(a, r ? more : first, (sqlite3_int64)r, g->width, g->size, r * a->n_directions,
@@ -97,7 +98,7 @@ static bool write_chance(bl_atlas *a, const judging *g, bl_error *err) {
     bool ok = s != NULL;
     for (size_t j = 0; ok && j < g->J; j++) {
         double mean = g->mean[j % g->width];
-        sqlite3_bind_int64(s, 1, (sqlite3_int64)j);
+        sqlite3_bind_int64(s, 1, bl_atlas_pair_id(a, j));
         if (mean != 0) sqlite3_bind_double(s, 2, (double)g->t[j] / mean);
         else sqlite3_bind_null(s, 2);
         sqlite3_bind_double(s, 3, g->p[j]);
@@ -114,12 +115,15 @@ static bool calibrate(const bl_atlas *a, judging *g, size_t i, size_t *judged, d
     bl_error failure = {0};
     size_t n = 0;
     sqlite3_stmt *s = bl_database_prepare(
-        a->db, "SELECT statistic FROM null_statistic WHERE draw = ?1 AND pair % ?2 = ?3 ORDER BY pair",
+        a->db,
+        "SELECT statistic FROM null_statistic WHERE draw = ?1 AND pair >= ?4 AND pair % ?2 = ?3 ORDER BY "
+        "pair",
         &failure);
     if (s) {
         sqlite3_bind_int64(s, 1, (sqlite3_int64)g->R);
         sqlite3_bind_int64(s, 2, (sqlite3_int64)g->width);
         sqlite3_bind_int64(s, 3, (sqlite3_int64)i);
+        sqlite3_bind_int64(s, 4, bl_atlas_pair_id(a, 0));
     }
     while (s && n < a->n_directions && bl_database_row(s, &failure))
         g->drawn[n++] = p_of(g, i, sqlite3_column_double(s, 0));
@@ -131,17 +135,18 @@ static bool calibrate(const bl_atlas *a, judging *g, size_t i, size_t *judged, d
 }
 
 static bool write_calibration(bl_atlas *a, judging *g, bl_error *err) {
-    sqlite3_stmt *s = bl_database_prepare(a->db, "INSERT INTO calibration VALUES (?, ?, ?, ?)", err);
+    sqlite3_stmt *s = bl_database_prepare(a->db, "INSERT INTO calibration VALUES (?, ?, ?, ?, ?)", err);
     bool ok = s != NULL;
     for (size_t i = 0; ok && i < g->width; i++) {
         size_t judged = 0;
         double distance = 0;
         ok = calibrate(a, g, i, &judged, &distance, err);
         if (!ok) break;
-        sqlite3_bind_int64(s, 1, i < a->K ? -(sqlite3_int64)i - 1 : (sqlite3_int64)(i - a->K));
-        sqlite3_bind_int64(s, 2, (sqlite3_int64)g->size);
-        sqlite3_bind_int64(s, 3, (sqlite3_int64)judged);
-        sqlite3_bind_double(s, 4, distance);
+        sqlite3_bind_int64(s, 1, (sqlite3_int64)a->layer);
+        sqlite3_bind_int64(s, 2, i < a->K ? -(sqlite3_int64)i - 1 : (sqlite3_int64)(i - a->K));
+        sqlite3_bind_int64(s, 3, (sqlite3_int64)g->size);
+        sqlite3_bind_int64(s, 4, (sqlite3_int64)judged);
+        sqlite3_bind_double(s, 5, distance);
         ok = bl_database_step(s, err);
     }
     sqlite3_finalize(s);

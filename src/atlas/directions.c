@@ -6,6 +6,7 @@
  * it is written while the others are at the next round. Batches are cut alike in every run, however many
  * ranks there are: so are the bits. */
 #include "atlas/atlas_private.h"
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -26,9 +27,8 @@ static int ascending(const void *a, const void *b) {
 
 static bool choose_named(bl_atlas *a, bl_error *err) {
     const bl_atlas_options *o = &a->options;
-    bl_basis basis = bl_model_basis_out(a->model);
     for (size_t i = 0; i < o->n_tokens; i++) {
-        long id = bl_basis_find(&basis, o->tokens[i], err);
+        long id = bl_basis_find(&a->out, o->tokens[i], err);
         if (id < 0) return false;
         a->directions[i] = (int32_t)id;
     }
@@ -51,18 +51,30 @@ static bool choose_frequent(bl_atlas *a, bl_error *err) {
     return failure.code == BL_OK || bl_fail(err, failure.code, "%s", failure.message);
 }
 
+/* Vectors that are all 0 are no directions. */
+static void choose_own(bl_atlas *a) {
+    bl_view rows = a->out.vectors;
+    for (size_t i = 0; i < rows.rows; i++) {
+        const float *row = rows.data + i * rows.stride;
+        size_t e = 0;
+        while (e < rows.cols && row[e] == 0) e++;
+        if (e < rows.cols) a->directions[a->n_directions++] = (int32_t)i;
+    }
+}
+
 bool bl_atlas_choose(bl_atlas *a, bl_error *err) {
     const bl_atlas_options *o = &a->options;
-    a->directions = bl_alloc(o->tokens ? o->n_tokens : a->V, sizeof *a->directions, err);
+    a->directions = bl_alloc(o->tokens ? o->n_tokens : a->space, sizeof *a->directions, err);
     if (!a->directions) return false;
-    if (o->tokens) {
+    if (o->directions) {
+        choose_own(a);
+    } else if (o->tokens) {
         if (!choose_named(a, err)) return false;
     } else if (o->frequent) {
         if (!choose_frequent(a, err)) return false;
     } else {
-        bl_basis basis = bl_model_basis_out(a->model);
-        for (size_t i = 0; i < a->V; i++)
-            if (bl_basis_used(&basis, i)) a->directions[a->n_directions++] = (int32_t)i;
+        for (size_t i = 0; i < a->space; i++)
+            if (bl_basis_used(&a->out, i)) a->directions[a->n_directions++] = (int32_t)i;
     }
     a->K = o->pairs < a->n / 2 ? o->pairs : a->n / 2;
     bl_basis read = bl_model_basis_in(a->model);
@@ -73,6 +85,16 @@ bool bl_atlas_choose(bl_atlas *a, bl_error *err) {
     return a->K > 0 ||
            bl_fail(err, BL_ERR_UNSUPPORTED, "%s: interaction matrices of one row have no two ends",
                    bl_model_name(a->model));
+}
+
+bool bl_atlas_direction(const bl_atlas *a, size_t i, const float *mean, float *u, bl_error *err) {
+    size_t row = (size_t)a->directions[i];
+    bl_basis basis = a->out;
+    basis.mean = mean;
+    if (!bl_atlas_is_own(a))
+        return bl_direction_of_row(&basis, row, !a->options.raw, a->options.centre_unembedding, u, err);
+    memcpy(u, basis.vectors.data + row * basis.vectors.stride, a->d * sizeof *u);
+    return true;
 }
 
 enum { SUMMARY = 5, FIGURES = SUMMARY + 3 };
@@ -96,8 +118,7 @@ typedef struct work {
     const bl_decomposer *decomposer;
     const bl_readout_many *readout;
     size_t most;       /* directions of a batch */
-    bl_basis basis;    /* of the directions, with its mean */
-    float *mean, *u;   /* [d], [most, d] */
+    float *mean, *u;   /* [d] of the directions' basis, [most, d] */
     bl_eigen **eigens; /* [most] */
     char *block;       /* of a batch of `most` */
     size_t N;
@@ -170,32 +191,51 @@ static void extremes_of(const bl_atlas *a, const batch *b, size_t vector, double
 }
 
 /* The direction's canonical text. */
-static char *direction_text(const bl_atlas *a, int32_t token, bl_error *err) {
+static char *direction_text(const bl_atlas *a, size_t row, bl_error *err) {
     char space[BL_LABEL_SPACE];
-    bl_basis basis = bl_model_basis_out(a->model);
-    bl_direction direction = {.token = bl_basis_label(&basis, (size_t)token, space),
-                              .minus_all = !a->options.raw,
+    bl_direction direction = {.minus_all = !a->options.raw,
                               .centre_unembedding = a->options.centre_unembedding};
-    return bl_direction_text(&direction, &basis, err);
+    if (!bl_atlas_is_own(a)) {
+        direction.token = bl_basis_label(&a->out, row, space);
+        return bl_direction_text(&direction, &a->out, err);
+    }
+    bl_buffer source = {0};
+    bl_buffer_print(&source, "%s:%zu", a->options.source ? a->options.source : "directions", row);
+    char *name = bl_buffer_take(&source, err);
+    char *text = name ? bl_direction_text(&(bl_direction){.source = name}, &a->out, err) : NULL;
+    free(name);
+    return text;
 }
 
 static bool write_direction(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size_t i, bool null_model,
                             bl_error *err) {
-    sqlite3_bind_int(s, 1, a->directions[b->first + i]);
+    char space[BL_LABEL_SPACE];
+    int32_t row = a->directions[b->first + i];
+    sqlite3_bind_int64(s, 1, bl_atlas_direction_id(a, b->first + i));
     for (int c = 0; c < FIGURES; c++) sqlite3_bind_double(s, 2 + c, b->summaries[i * FIGURES + (size_t)c]);
     if (null_model) return bl_database_step(s, err);
-    char *text = direction_text(a, a->directions[b->first + i], err);
+    char *text = direction_text(a, (size_t)row, err);
     if (!text) return false;
-    sqlite3_bind_text(s, 2 + FIGURES, text, -1, bl_free);
+    sqlite3_bind_int64(s, 2 + FIGURES, (sqlite3_int64)a->layer);
+    sqlite3_bind_int(s, 3 + FIGURES, row);
+    if (bl_atlas_is_own(a)) sqlite3_bind_null(s, 4 + FIGURES);
+    else sqlite3_bind_int(s, 4 + FIGURES, row);
+    sqlite3_bind_text(s, 5 + FIGURES, bl_basis_label(&a->out, (size_t)row, space), -1, SQLITE_TRANSIENT);
+    sqlite3_bind_text(s, 6 + FIGURES, text, -1, bl_free);
     return bl_database_step(s, err);
+}
+
+/* Number of the batch's vector among the part's. */
+static size_t number_of(const bl_atlas *a, const batch *b, size_t vector) {
+    return b->first * 2 * a->K + vector;
 }
 
 static bool write_pair(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size_t vector, bl_error *err) {
     size_t i = vector / (2 * a->K), n = a->n;
     double extremes[4];
     extremes_of(a, b, vector, extremes);
-    sqlite3_bind_int64(s, 1, (sqlite3_int64)b->first * 2 * (sqlite3_int64)a->K + (sqlite3_int64)vector);
-    sqlite3_bind_int(s, 2, a->directions[b->first + i]);
+    sqlite3_bind_int64(s, 1, bl_atlas_pair_id(a, number_of(a, b, vector)));
+    sqlite3_bind_int64(s, 2, bl_atlas_direction_id(a, b->first + i));
     sqlite3_bind_int64(s, 3, index_of(a, vector % (2 * a->K)));
     sqlite3_bind_double(s, 4, (double)b->values[vector]);
     sqlite3_bind_double(s, 5, (double)b->statistics[vector]);
@@ -211,8 +251,7 @@ static bool write_words(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size
                          *bottom = top + b->N;
         for (size_t r = 0; ok && r < 2 * b->N; r++) { /* ranks -N … -1, 0 … N-1: the table's own order */
             const bl_reading *word = r < b->N ? &bottom[b->N - 1 - r] : &top[r - b->N];
-            sqlite3_bind_int64(s, 1,
-                               (sqlite3_int64)b->first * 2 * (sqlite3_int64)a->K + (sqlite3_int64)vector);
+            sqlite3_bind_int64(s, 1, bl_atlas_pair_id(a, number_of(a, b, vector)));
             sqlite3_bind_int64(s, 2, (sqlite3_int64)source);
             sqlite3_bind_int64(s, 3, (sqlite3_int64)r - (sqlite3_int64)b->N);
             sqlite3_bind_int(s, 4, word->index);
@@ -225,7 +264,8 @@ static bool write_words(const bl_atlas *a, sqlite3_stmt *s, const batch *b, size
 
 /* Directions, eigenpairs and, of the model, virtual tokens. */
 static bool write_vectors(bl_atlas *a, const batch *b, bool null_model, bl_error *err) {
-    static const char *const sql[2][3] = {{"INSERT INTO direction VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    static const char *const sql[2][3] = {{"INSERT INTO direction VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                                           "?, ?, ?, ?)",
                                            "INSERT INTO eigenpair VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                                            "INSERT INTO virtual_token VALUES (?, ?, ?, ?, ?)"},
                                           {"INSERT INTO null_direction VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -250,7 +290,7 @@ static bool write_statistics(bl_atlas *a, const work *w, const batch *b, bl_erro
     for (size_t j = 0; ok && j < b->count * width; j++) {
         size_t pair = direction_at(w, b->first + j / width) * width + j % width;
         sqlite3_bind_int64(s, 1, w->draw);
-        sqlite3_bind_int64(s, 2, (sqlite3_int64)pair);
+        sqlite3_bind_int64(s, 2, bl_atlas_pair_id(a, pair));
         sqlite3_bind_double(s, 3, (double)b->statistics[j]);
         ok = bl_database_step(s, err);
     }
@@ -279,8 +319,7 @@ static bool write_batch(bl_atlas *a, const work *w, const batch *b, bl_error *er
 static bool run_batch(const bl_atlas *a, work *w, batch *b, bl_error *err) {
     size_t width = 2 * a->K;
     for (size_t i = 0; i < b->count; i++)
-        if (!bl_direction_of_row(&w->basis, (size_t)a->directions[direction_at(w, b->first + i)],
-                                 !a->options.raw, a->options.centre_unembedding, w->u + i * a->d, err))
+        if (!bl_atlas_direction(a, direction_at(w, b->first + i), w->mean, w->u + i * a->d, err))
             return false;
     if (!bl_decomposer_run(w->decomposer, w->u, b->count, keeps_vectors(w) ? a->K : 1, w->eigens, err))
         return false;
@@ -352,14 +391,12 @@ static bool work_init(const bl_atlas *a, work *w, bl_error *err) {
     w->eigens = bl_alloc(w->most, sizeof(bl_eigen *), err);
     w->block = bl_alloc(fits ? lay_out(a, w, w->most, NULL, NULL) : SIZE_MAX, fits ? 1 : 64, err);
     if (!w->mean || !w->u || !w->eigens || !w->block) return false;
-    w->basis = bl_model_basis_out(a->model);
-    w->basis.mean = w->mean;
-    return bl_basis_mean(&w->basis, w->mean, err);
+    return bl_basis_mean(&a->out, w->mean, err);
 }
 
 static bl_readout_many *make_readout(const bl_atlas *a, bl_error *err) {
     bl_basis tokens = bl_model_basis_in(a->model);
-    bl_path *paths = bl_model_paths(a->model, a->options.layer, err);
+    bl_path *paths = bl_model_paths(a->model, a->layer, err);
     bl_readout_many *readout =
         paths ? bl_readout_many_new(&tokens, paths, bl_model_n_paths(a->model), err) : NULL;
     free(paths);

@@ -24,6 +24,7 @@ static bool read_lambda(const bl_atlas *a, const char *sql, double *lambda, bl_e
     bl_error failure = {0};
     size_t j = 0;
     sqlite3_stmt *s = bl_database_prepare(a->db, sql, &failure);
+    if (s) sqlite3_bind_int64(s, 1, bl_atlas_pair_id(a, 0));
     for (; s && j < a->J && bl_database_row(s, &failure); j++) lambda[j] = sqlite3_column_double(s, 0);
     sqlite3_finalize(s);
     if (failure.code) return bl_fail(err, failure.code, "%s", failure.message);
@@ -33,9 +34,10 @@ static bool read_lambda(const bl_atlas *a, const char *sql, double *lambda, bl_e
 
 static bool take_lambda(bl_atlas_effects *x, bl_error *err) {
     static const char *const sql[2] = {
-        "SELECT e.eigenvalue - d.shift FROM eigenpair e JOIN direction d ON d.token = e.token ORDER BY e.id",
-        "SELECT e.eigenvalue - d.shift FROM null_eigenpair e JOIN null_direction d ON d.token = e.token "
-        "ORDER BY e.id"};
+        "SELECT e.eigenvalue - d.shift FROM eigenpair e JOIN direction d ON d.id = e.direction WHERE e.id >= "
+        "? ORDER BY e.id",
+        "SELECT e.eigenvalue - d.shift FROM null_eigenpair e JOIN null_direction d ON d.id = e.direction "
+        "WHERE e.id >= ? ORDER BY e.id"};
     bl_atlas *a = x->atlas;
     bool ok = true;
     for (size_t k = 0; ok && a->ranks.rank == 0 && k < 2; k++)
@@ -54,13 +56,10 @@ static void centre(float *u, size_t d) {
 /* Directions as the atlas takes them. */
 static bool take_directions(bl_atlas_effects *x, bl_error *err) {
     const bl_atlas *a = x->atlas;
-    bl_basis basis = bl_model_basis_out(a->model);
     float *mean = bl_alloc(a->d, sizeof *mean, err);
-    bool ok = mean && bl_basis_mean(&basis, mean, err);
-    basis.mean = mean;
+    bool ok = mean && bl_basis_mean(&a->out, mean, err);
     for (size_t i = 0; ok && i < a->n_directions; i++) {
-        ok = bl_direction_of_row(&basis, (size_t)a->directions[i], !a->options.raw,
-                                 a->options.centre_unembedding, x->u + i * a->d, err);
+        ok = bl_atlas_direction(a, i, mean, x->u + i * a->d, err);
         if (ok && x->u && a->model->plan.layer_norm) centre(x->u + i * a->d, a->d);
     }
     free(mean);
@@ -129,7 +128,7 @@ static bool make_engine(bl_atlas_effects *x, const float *v, bl_error *err) {
     bl_effect_pairs pairs = {.model = a->model,
                              .n_directions = a->n_directions,
                              .per = 2 * a->K,
-                             .tokens = a->directions,
+                             .tokens = bl_atlas_is_own(a) ? NULL : a->directions,
                              .u = x->u,
                              .v = v,
                              .lambda = x->lambda,
@@ -148,7 +147,7 @@ static bool make_engine(bl_atlas_effects *x, const float *v, bl_error *err) {
 bool bl_atlas_effects_open(bl_atlas *a, const float *v, bl_atlas_effects **out, bl_error *err) {
     *out = NULL;
     /* A norm behind the MLP changes all of what it adds. */
-    if (a->options.layer + 1 != bl_model_config(a->model)->n_layer || a->model->plan.post_norms) return true;
+    if (a->layer + 1 != bl_model_config(a->model)->n_layer || a->model->plan.post_norms) return true;
     size_t count;
     bl_atlas_effects *x = bl_alloc_zero(1, sizeof *x, err);
     bool ok = x != NULL;
@@ -212,10 +211,12 @@ static bool write_effects(const bl_atlas_effects *x, bool null_draw, bl_error *e
     bool ok = s != NULL;
     for (size_t j = 0; ok && j < x->atlas->J; j++) {
         bl_effect e = bl_effects_result(x->effects, x->totals, j, null_draw);
-        if (e.own + e.others == 0) continue; /* no story has two tokens */
-        sqlite3_bind_int64(s, 1, (sqlite3_int64)j);
+        if (e.own + e.others == 0) continue;  /* no story has two tokens */
+        bool own = bl_atlas_is_own(x->atlas); /* no token: no own positions, and none that are others */
+        sqlite3_bind_int64(s, 1, bl_atlas_pair_id(x->atlas, j));
         sqlite3_bind_int64(s, 2, (sqlite3_int64)e.own);
         sqlite3_bind_int64(s, 3, (sqlite3_int64)e.others);
+        for (int c = 2; own && c < 4; c++) sqlite3_bind_null(s, c);
         bind(s, 4, e.own_mean);
         bind(s, 5, e.own_error);
         bind(s, 6, e.others_mean);

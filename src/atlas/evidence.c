@@ -37,8 +37,13 @@ static void put_effect(bl_builder *b, bl_tree *at, const char *key, sqlite3 *db,
     }
     bl_tree *effect = bl_put_object(b, at, key);
     bl_put_text(b, effect, "with", "mean");
-    put_numbers(b, bl_put_object(b, effect, "own"), s, of_own, 0);
-    put_numbers(b, bl_put_object(b, effect, "others"), s, of_others, 3);
+    if (sqlite3_column_type(s, 0) == SQLITE_NULL) { /* a direction that is no token */
+        bl_put_null(b, effect, "own");
+        bl_put_null(b, effect, "others");
+    } else {
+        put_numbers(b, bl_put_object(b, effect, "own"), s, of_own, 0);
+        put_numbers(b, bl_put_object(b, effect, "others"), s, of_others, 3);
+    }
     put_numbers(b, effect, s, rest, 5);
     sqlite3_finalize(s);
 }
@@ -57,13 +62,15 @@ void bl_atlas_put_evidence(bl_builder *b, bl_tree *at, sqlite3 *db, int64_t pair
     put_effect(b, at, "null_effect", db, "SELECT " EFFECT " FROM null_effect WHERE pair = ?", pair);
 }
 
-void bl_atlas_put_calibration(bl_builder *b, bl_tree *at, sqlite3 *db) {
-    static const char *const keys[] = {"index", "pool", "judged", "distance", NULL};
+void bl_atlas_put_calibration(bl_builder *b, bl_tree *at, sqlite3 *db, int64_t layer) {
+    static const char *const keys[] = {"layer", "index", "pool", "judged", "distance", NULL};
     bl_error failure = {0};
     sqlite3_stmt *s =
         bl_database_prepare(db,
-                            "SELECT idx, pool, judged, distance FROM calibration ORDER BY idx >= 0, abs(idx)",
+                            "SELECT layer, idx, pool, judged, distance FROM calibration WHERE ?1 < 0 OR "
+                            "layer = ?1 ORDER BY layer, idx >= 0, abs(idx)",
                             &failure);
+    if (s) sqlite3_bind_int64(s, 1, layer);
     bl_tree *list = bl_put_array(b, at, "calibration");
     while (s && bl_database_row(s, &failure)) put_numbers(b, bl_put_object(b, list, NULL), s, keys, 0);
     sqlite3_finalize(s);

@@ -8,6 +8,7 @@
  * (null in an atlas of another layer than the last) of a row of eigenpair (docs/specification.md, 12 and
  * 13). */
 void bl_atlas_put_evidence(bl_builder *b, bl_tree *at, sqlite3 *db, int64_t pair);
-/* "calibration": [{"index", "pool", "judged", "distance"}], by place. */
-void bl_atlas_put_calibration(bl_builder *b, bl_tree *at, sqlite3 *db);
+/* "calibration": [{"layer", "index", "pool", "judged", "distance"}], by place; of one layer, or -1: of all.
+ */
+void bl_atlas_put_calibration(bl_builder *b, bl_tree *at, sqlite3 *db, int64_t layer);
 #endif

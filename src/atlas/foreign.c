@@ -158,15 +158,53 @@ static bool has_hash(sqlite3 *db, const char *key, uint64_t hash, bool *same, bl
     return failure.code == BL_OK || bl_fail(err, failure.code, "%s", failure.message);
 }
 
+bool bl_foreign_layers(sqlite3 *db, size_t *layers, size_t *n, bl_error *err) {
+    bl_error failure = {0};
+    char *text = bl_meta_get(db, "layers", &failure), *at = text;
+    bool ok = text != NULL;
+    *n = 0;
+    while (ok) {
+        char *end;
+        unsigned long layer = strtoul(at, &end, 10);
+        ok = *at >= '0' && *at <= '9' && layer < 100000 && *n < BL_ATLAS_LAYERS &&
+             (*n == 0 || layer > layers[*n - 1]) && (*end == '\0' || *end == ',');
+        if (ok) layers[(*n)++] = layer;
+        if (*end == '\0') break;
+        at = end + 1;
+    }
+    free(text);
+    if (failure.code) return bl_fail(err, failure.code, "%s", failure.message);
+    return ok || bl_fail(err, BL_ERR_INPUT, "the atlas is damaged: it does not say its layers");
+}
+
+bool bl_foreign_part(sqlite3 *db, const char *path, size_t layer, size_t *part, bl_error *err) {
+    size_t layers[BL_ATLAS_LAYERS], n;
+    if (!bl_foreign_layers(db, layers, &n, err)) return false;
+    for (*part = 0; *part < n; ++*part)
+        if (layers[*part] == layer) return true;
+    char *list = bl_meta_get(db, "layers", err);
+    if (list) bl_fail(err, BL_ERR_USAGE, "%s: layer %zu is not in this atlas: it has %s", path, layer, list);
+    free(list);
+    return false;
+}
+
 /* Bounds that hold for any atlas, so that no reader has to think of them. */
 static bool check_facts(sqlite3 *db, const char *path, bl_error *err) {
     static const struct {
         const char *key;
         uint64_t least, most;
-    } numbers[] = {{"layer", 0, 100000},           {"pairs", 1, 1000000},       {"top", 1, 1000000},
-                   {"virtual_tokens", 1, 1000000}, {"heads", 0, 100000},        {"size", 1, 1 << 24},
-                   {"d_model", 1, 1 << 24},        {"phase", 0, BL_PHASE_DONE}, {"done", 0, UINT64_MAX / 4},
-                   {"null_draws", 1, 1000000}};
+    } numbers[] = {{"part", 0, BL_ATLAS_LAYERS},
+                   {"pairs", 1, 1000000},
+                   {"top", 1, 1000000},
+                   {"virtual_tokens", 1, 1000000},
+                   {"heads", 0, 100000},
+                   {"size", 1, 1 << 24},
+                   {"d_model", 1, 1 << 24},
+                   {"phase", 0, BL_PHASE_DONE},
+                   {"done", 0, UINT64_MAX / 4},
+                   {"null_draws", 1, 1000000},
+                   {"own", 0, 1},
+                   {"space", 1, INT32_MAX}};
     uint64_t value, hash, d = 0, size = 0;
     bool same;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
@@ -181,6 +219,8 @@ static bool check_facts(sqlite3 *db, const char *path, bl_error *err) {
         return bl_fail(err, BL_ERR_INPUT,
                        "%s: the atlas is damaged: its forms have size %" PRIu64 ", d_model is %" PRIu64, path,
                        size, d);
+    size_t layers[BL_ATLAS_LAYERS], n;
+    if (!bl_foreign_layers(db, layers, &n, err)) return bl_error_prefix(err, path);
     if (!hash_facts(db, &hash, err) || !has_hash(db, "seal", hash, &same, err)) return false;
     return same ||
            bl_fail(

@@ -2,6 +2,7 @@
 #ifndef BL_ATLAS_FOREIGN_H
 #define BL_ATLAS_FOREIGN_H
 #include "atlas/database.h"
+#include <bilens/atlas.h>
 
 /* An atlas that is open to be read. */
 typedef struct bl_foreign_atlas {
@@ -17,6 +18,11 @@ bool bl_foreign_open(bl_foreign_atlas *atlas, const char *path, bl_error *err);
 void bl_foreign_close(bl_foreign_atlas *atlas);
 /* False with BL_ERR_IO when the file is another one than it was when it was opened. */
 bool bl_foreign_unchanged(const bl_foreign_atlas *atlas, const char *path, bl_error *err);
+
+/* The layers that an atlas is of, ascending: layers [BL_ATLAS_LAYERS], *n of them. */
+bool bl_foreign_layers(sqlite3 *db, size_t *layers, size_t *n, bl_error *err);
+/* Which of its parts `layer` is; BL_ERR_USAGE, naming those that there are, when it is none. */
+bool bl_foreign_part(sqlite3 *db, const char *path, size_t layer, size_t *part, bl_error *err);
 
 /* Whether an open database's schema is this format's. */
 bool bl_foreign_check_schema(sqlite3 *db, const char *path, bl_error *err);

@@ -26,10 +26,12 @@
 static bool read_vectors(const bl_atlas *a, bool null_draw, float *v, bl_error *err) {
     size_t row = a->n * sizeof(float), j = 0;
     bl_error failure = {0};
-    sqlite3_stmt *s = bl_database_prepare(a->db,
-                                          null_draw ? "SELECT vector FROM null_eigenpair ORDER BY id"
-                                                    : "SELECT vector FROM eigenpair ORDER BY id",
-                                          &failure);
+    sqlite3_stmt *s =
+        bl_database_prepare(a->db,
+                            null_draw ? "SELECT vector FROM null_eigenpair WHERE id >= ? ORDER BY id"
+                                      : "SELECT vector FROM eigenpair WHERE id >= ? ORDER BY id",
+                            &failure);
+    if (s) sqlite3_bind_int64(s, 1, bl_atlas_pair_id(a, 0));
     while (s && j < a->J && bl_database_row(s, &failure)) {
         const void *blob = sqlite3_column_blob(s, 0);
         if (!blob || (size_t)sqlite3_column_bytes(s, 0) != row) break;
@@ -144,7 +146,7 @@ static bool open_search(bl_atlas *a, const float *v, bl_hits *hits, bl_best_inpu
                         bl_atlas_effects **effects, bl_chunks *chunks, bl_error *err) {
     if (!bl_atlas_effects_open(a, v, effects, err)) return false;
     if (!bl_hits_init(hits, a->J, a->options.top, err)) return false;
-    if (!*effects && !(*search = bl_best_inputs_new(a->model, a->options.layer, v, a->J, err))) return false;
+    if (!*effects && !(*search = bl_best_inputs_new(a->model, a->layer, v, a->J, err))) return false;
     if (a->ranks.rank == 0 && a->done > 0) { /* what was found before is rank 0's */
         if (!restore(a, hits, err)) return false;
         if (*effects && !bl_atlas_effects_restore(*effects, err)) return false;
@@ -258,8 +260,8 @@ static bool explain_story(const stretch *s, const bl_atlas *a, const int32_t *id
                                    .position = w->position,
                                    .c = s->c + w->begin};
         }
-        ok = ok && bl_contributions(a->model, s->workspaces[omp_get_thread_num()], a->options.layer, ids, T,
-                                    causes, count, err);
+        ok = ok && bl_contributions(a->model, s->workspaces[omp_get_thread_num()], a->layer, ids, T, causes,
+                                    count, err);
     }
     free(causes);
     return ok;
@@ -348,13 +350,13 @@ static bool write_match(const stretch *s, const bl_atlas *a, sqlite3_stmt *state
     size_t slot = (j - s->first) * s->hits->top + rank;
     const bl_hit *hit = &s->hits->list[j * s->hits->top + rank];
     const float *c = s->c + s->place[slot], sign = hit->similarity < 0 ? -1.0F : 1.0F;
-    float most = 0, bias = sign * bl_constant_of(a->model, a->options.layer, s->v + j * a->n) + 0.0F;
+    float most = 0, bias = sign * bl_constant_of(a->model, a->layer, s->v + j * a->n) + 0.0F;
     for (size_t p = 0; p <= hit->position; p++) most = fmaxf(most, fabsf(c[p]));
     float scale = most / 32767;
     for (size_t p = 0; p <= hit->position; p++)
         space[p] = (int16_t)(scale > 0 ? lrintf(sign * c[p] / scale) : 0);
     double similarity = (double)hit->similarity;
-    sqlite3_bind_int64(statement, 1, (sqlite3_int64)j);
+    sqlite3_bind_int64(statement, 1, bl_atlas_pair_id(a, j));
     sqlite3_bind_int64(statement, 2, (sqlite3_int64)rank);
     sqlite3_bind_int64(statement, 3, hit->story);
     sqlite3_bind_int64(statement, 4, hit->position);
@@ -381,7 +383,7 @@ static bool write_stretch(const stretch *s, bl_atlas *a, bl_error *err) {
         if (insert)
             values = bl_database_prepare(a->db, "SELECT eigenvalue FROM eigenpair WHERE id >= ? ORDER BY id",
                                          &failure);
-        if (values) sqlite3_bind_int64(values, 1, (sqlite3_int64)s->first);
+        if (values) sqlite3_bind_int64(values, 1, bl_atlas_pair_id(a, s->first));
         for (size_t j = s->first;
              values && failure.code == BL_OK && j < s->first + s->count && bl_database_row(values, &failure);
              j++) {

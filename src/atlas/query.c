@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMNS                                                                                   \
-    "token, id, count, largest, highest, lowest, effective_rank, share, constant, null_largest, " \
-    "null_highest, null_lowest, null_effective_rank, null_share, excess, effect, q"
-#define PAIR_COLUMNS                                                                               \
-    "token, index, eigenvalue, statistic, ratio, p, q, own, effect, effect_error, effect_others, " \
+#define COLUMNS                                                                                          \
+    "token, id, layer, count, largest, highest, lowest, effective_rank, share, constant, null_largest, " \
+    "null_highest, null_lowest, null_effective_rank, null_share, excess, effect, q, direction"
+#define PAIR_COLUMNS                                                                                      \
+    "token, layer, index, eigenvalue, statistic, ratio, p, q, own, effect, effect_error, effect_others, " \
     "effect_total, share, ends, null_eigenvalue, null_statistic, null_effect, null_effect_error, pair"
 
 static const char *column_text(sqlite3_stmt *s, int column) {
@@ -52,20 +52,27 @@ typedef struct reader {
     bl_foreign_atlas file;
     sqlite3 *db; /* the file's */
     const char *path;
-    char *model;
-    uint64_t layer, phase, stories, positions, null_draws;
+    char *model, *source; /* source: of one's own directions, or NULL */
+    size_t layers[BL_ATLAS_LAYERS], n_layers;
+    uint64_t phase, stories, positions, null_draws;
+    int64_t layer;      /* that is asked for; -1: all */
     sqlite3_stmt *word; /* text of a token */
 } reader;
 
-static bool reader_open(reader *r, const char *path, bl_error *err) {
-    *r = (reader){.path = path};
+static bool reader_open(reader *r, const char *path, const long *layer, bl_error *err) {
+    size_t part;
+    *r = (reader){.path = path, .layer = -1};
     if (!bl_foreign_open(&r->file, path, err)) return false;
     r->db = r->file.db;
     r->model = bl_meta_get(r->db, "model", err);
-    if (!r->model || !bl_meta_get_number(r->db, "layer", &r->layer, err) ||
+    if (!r->model || !bl_foreign_layers(r->db, r->layers, &r->n_layers, err) ||
         !bl_meta_get_number(r->db, "phase", &r->phase, err) ||
         !bl_meta_get_number(r->db, "null_draws", &r->null_draws, err))
         return false;
+    if (layer && !bl_foreign_part(r->db, path, (size_t)*layer, &part, err)) return false;
+    if (layer) r->layer = *layer;
+    r->source = bl_meta_get(r->db, "source", err);
+    if (err->code != BL_OK) return false;
     if (r->phase > 0 && (!bl_meta_get_number(r->db, "stories", &r->stories, err) ||
                          !bl_meta_get_number(r->db, "positions", &r->positions, err)))
         return false;
@@ -77,6 +84,7 @@ static void reader_close(reader *r) {
     sqlite3_finalize(r->word);
     bl_foreign_close(&r->file);
     free(r->model);
+    free(r->source);
 }
 
 static const char *word(reader *r, int32_t id, bl_error *failure) {
@@ -101,7 +109,10 @@ static sqlite3_stmt *prepare(bl_builder *b, reader *r, const char *sql, int64_t 
 static void put_head(bl_builder *b, bl_tree *root, const reader *r) {
     bl_put_text(b, root, "atlas", r->path);
     bl_put_text(b, root, "model", r->model);
-    bl_put_count(b, root, "layer", r->layer);
+    bl_put_count(b, root, "layer", r->layer < 0 ? r->layers[0] : (size_t)r->layer);
+    bl_tree *layers = bl_put_array(b, root, "layers");
+    for (size_t i = 0; i < r->n_layers; i++) bl_put_count(b, layers, NULL, r->layers[i]);
+    bl_put_text(b, root, "source", r->source);
     bl_put_flag(b, root, "complete", r->phase == BL_PHASE_DONE);
     bl_put_count(b, root, "stories", r->stories);
     bl_put_count(b, root, "positions", r->positions);
@@ -116,7 +127,7 @@ typedef struct listing {
 static const listing directions_list = {"directions", COLUMNS, COLUMNS, "largest"},
                      eigenpairs_list = {
                          "eigenpairs", PAIR_COLUMNS,
-                         "token, idx AS \"index\", eigenvalue, statistic, ratio, p, q, own, effect, "
+                         "token, layer, idx AS \"index\", eigenvalue, statistic, ratio, p, q, own, effect, "
                          "effect_error, effect_others, effect_total, share, ends, null_eigenvalue, "
                          "null_statistic, null_effect, null_effect_error, pair",
                          "effect"};
@@ -124,16 +135,19 @@ static const listing directions_list = {"directions", COLUMNS, COLUMNS, "largest
 static void put_list(bl_builder *b, bl_tree *root, reader *r, const bl_atlas_query *query) {
     const listing *l = query->eigenpairs ? &eigenpairs_list : &directions_list;
     const char *sort = query->sort ? query->sort : l->sort;
-    char sql[640];
+    char sql[800];
     bl_error failure = {0};
     if (!sort_is_known(l->columns, sort)) {
         bl_builder_fail(b, BL_ERR_USAGE, "cannot sort %s by '%.40s': there are %s", l->name, sort,
                         l->columns);
         return;
     }
-    snprintf(sql, sizeof sql, "SELECT %s FROM %s ORDER BY \"%s\" %s NULLS LAST, %s LIMIT ?", l->selected,
-             l->name, sort, query->ascending ? "ASC" : "DESC", query->eigenpairs ? "pair" : "id");
+    snprintf(sql, sizeof sql,
+             "SELECT %s FROM %s WHERE ?2 < 0 OR layer = ?2 ORDER BY \"%s\" %s NULLS LAST, %s LIMIT ?1",
+             l->selected, l->name, sort, query->ascending ? "ASC" : "DESC",
+             query->eigenpairs ? "pair" : "layer, id");
     sqlite3_stmt *s = prepare(b, r, sql, (int64_t)(query->limit ? query->limit : 20));
+    if (s) sqlite3_bind_int64(s, 2, r->layer);
     bl_tree *list = bl_put_array(b, root, l->name);
     while (s && bl_database_row(s, &failure)) put_columns(b, bl_put_object(b, list, NULL), s);
     sqlite3_finalize(s);
@@ -222,11 +236,11 @@ static const char *const pair_sql = "SELECT pair, idx AS 'index', eigenvalue, "
                                     "direct_max, direct_min, "
                                     "head_max, head_min, null_eigenvalue, null_direct_max, null_direct_min,"
                                     " null_head_max, null_head_min FROM eigenpairs WHERE pair IN (SELECT id "
-                                    "FROM eigenpair WHERE token = ?) ORDER BY pair";
+                                    "FROM eigenpair WHERE direction = ?) ORDER BY pair";
 
-static void put_vectors(bl_builder *b, bl_tree *root, reader *r, int64_t token) {
+static void put_vectors(bl_builder *b, bl_tree *root, reader *r, int64_t direction) {
     bl_error failure = {0};
-    sqlite3_stmt *s = prepare(b, r, pair_sql, token);
+    sqlite3_stmt *s = prepare(b, r, pair_sql, direction);
     bl_tree *list = bl_put_array(b, root, "vectors");
     while (s && !b->failed && bl_database_row(s, &failure)) {
         bl_tree *vector = bl_put_object(b, list, NULL);
@@ -239,15 +253,6 @@ static void put_vectors(bl_builder *b, bl_tree *root, reader *r, int64_t token) 
     take_failure(b, &failure);
 }
 
-/* "direction": its canonical text. */
-static void put_direction(bl_builder *b, bl_tree *root, reader *r, int64_t id) {
-    bl_error failure = {0};
-    sqlite3_stmt *s = prepare(b, r, "SELECT text FROM direction WHERE token = ?", id);
-    if (s && bl_database_row(s, &failure)) bl_put_text(b, root, "direction", column_text(s, 0));
-    sqlite3_finalize(s);
-    take_failure(b, &failure);
-}
-
 /* The number of "#1234"; -1. */
 static int64_t id_of(const char *token) {
     char *end = NULL;
@@ -255,24 +260,39 @@ static int64_t id_of(const char *token) {
     return end && *end ? -1 : id;
 }
 
+/* The direction's id in the file: by its number, label or text, in the layer that is asked for, else the
+ * first.
+ */
+static const char *const find_sql =
+    "SELECT id FROM direction WHERE layer = ?3 AND (number = ?1 OR label = ?2 OR text = ?2) "
+    "ORDER BY number = ?1 DESC, text = ?2 DESC, id LIMIT 1";
+
 static void put_token(bl_builder *b, bl_tree *root, reader *r, const char *token) {
-    int64_t id = id_of(token);
+    int64_t layer = r->layer < 0 ? (int64_t)r->layers[0] : r->layer, direction = -1;
     bl_error failure = {0};
-    sqlite3_stmt *s = prepare(b, r,
-                              "SELECT " COLUMNS " FROM directions WHERE id = ?1 OR token = ?2 "
-                              "OR id = (SELECT token FROM direction WHERE text = ?2)",
-                              id);
+    sqlite3_stmt *s = prepare(b, r, find_sql, id_of(token));
     if (s) sqlite3_bind_text(s, 2, token, -1, SQLITE_STATIC);
+    if (s) sqlite3_bind_int64(s, 3, layer);
+    if (s && bl_database_row(s, &failure)) direction = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    if (direction < 0 && !b->failed && failure.code == BL_OK)
+        bl_builder_fail(
+            b, BL_ERR_USAGE,
+            "%.200s: no direction '%.60s' in this atlas: a token is the vocabulary's own string, "
+            "its id as #1234, or the whole direction as eigen writes it; a direction of one's own "
+            "is its name, or its row as #7",
+            r->path, token);
+    take_failure(b, &failure);
+    s = direction < 0
+          ? NULL
+          : prepare(b, r,
+                    "SELECT " COLUMNS " FROM directions WHERE (layer, id) = (SELECT layer, number "
+                    "FROM direction WHERE direction.id = ?1)",
+                    direction);
     if (s && bl_database_row(s, &failure)) {
         put_columns(b, root, s);
         bl_put_array(b, root, "minus");
-        put_direction(b, root, r, sqlite3_column_int64(s, 1));
-        put_vectors(b, root, r, sqlite3_column_int64(s, 1));
-    } else if (s && failure.code == BL_OK) {
-        bl_builder_fail(b, BL_ERR_USAGE,
-                        "%.200s: no direction '%.60s' in this atlas: a token is the vocabulary's own string, "
-                        "its id as #1234, or the whole direction as eigen writes it",
-                        r->path, token);
+        put_vectors(b, root, r, direction);
     }
     sqlite3_finalize(s);
     take_failure(b, &failure);
@@ -299,7 +319,8 @@ static void put_reads(bl_builder *b, bl_tree *root, reader *r, const bl_atlas_qu
             "%.200s: no token '%.60s' in this atlas: a token is the vocabulary's own string, or its "
             "id as #1234",
             r->path, query->reads);
-    if (token >= 0) bl_atlas_put_who_reads(b, root, r->db, token, source, query->limit ? query->limit : 20);
+    if (token >= 0)
+        bl_atlas_put_who_reads(b, root, r->db, token, source, r->layer, query->limit ? query->limit : 20);
 }
 
 bl_tree *bl_atlas_tree(const char *path, const bl_atlas_query *query, bl_error *err) {
@@ -307,10 +328,10 @@ bl_tree *bl_atlas_tree(const char *path, const bl_atlas_query *query, bl_error *
     reader r;
     bl_builder b = {err, false};
     bl_tree *root = NULL;
-    if (reader_open(&r, path, err)) {
+    if (reader_open(&r, path, query->layer, err)) {
         root = bl_put_object(&b, NULL, NULL);
         put_head(&b, root, &r);
-        bl_atlas_put_calibration(&b, root, r.db);
+        bl_atlas_put_calibration(&b, root, r.db, r.layer);
         if (query->reads) put_reads(&b, root, &r, query);
         else if (query->token) put_token(&b, root, &r, query->token);
         else put_list(&b, root, &r, query);

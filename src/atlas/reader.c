@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include <inttypes.h>
+#include <bilens/direction.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,13 +15,24 @@ static bool read_facts(bl_atlas_reader *reader, bl_error *err) {
     const struct {
         const char *key;
         uint64_t *value;
-    } numbers[] = {{"layer", &reader->facts.layer},
-                   {"pairs", &reader->facts.pairs},
+    } numbers[] = {{"pairs", &reader->facts.pairs},
                    {"top", &reader->facts.top},
                    {"seed", &reader->facts.seed},
                    {"virtual_tokens", &reader->facts.virtual_tokens}};
-    uint64_t phase = 0;
+    uint64_t phase = 0, part = 0, own = 0, space = 0;
     bl_error failure = {0};
+    if (!bl_foreign_layers(reader->db, reader->facts.layers, &reader->facts.n_layers, err) ||
+        !bl_meta_get_number(reader->db, "part", &part, err) ||
+        !bl_meta_get_number(reader->db, "own", &own, err) ||
+        !bl_meta_get_number(reader->db, "space", &space, err))
+        return false;
+    if (reader->part >= reader->facts.n_layers)
+        return bl_fail(err, BL_ERR_USAGE, "%s: has %zu layers only", reader->path, reader->facts.n_layers);
+    reader->facts.layer = reader->facts.layers[reader->part];
+    reader->space = (size_t)space;
+    if (own && !(reader->facts.source = reader->source = bl_meta_get(reader->db, "source", err)))
+        return bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: it does not say its source",
+                       reader->path);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (!bl_meta_get_number(reader->db, numbers[i].key, numbers[i].value, err)) return false;
     if (!bl_meta_get_number(reader->db, "phase", &phase, err)) return false;
@@ -31,7 +43,7 @@ static bool read_facts(bl_atlas_reader *reader, bl_error *err) {
     reader->facts.raw = strncmp(contrast, "none", 4) == 0;
     reader->facts.centred = strstr(contrast, "centred") != NULL;
     free(contrast);
-    reader->facts.complete = phase == BL_PHASE_DONE;
+    reader->facts.complete = phase == BL_PHASE_DONE || part > reader->part;
     if (phase == BL_PHASE_READ) return true; /* nothing is counted yet */
     return bl_meta_get_number(reader->db, "stories", &reader->facts.stories, &failure) &&
                    bl_meta_get_number(reader->db, "positions", &reader->facts.positions, &failure)
@@ -62,27 +74,29 @@ static bool damaged(const bl_atlas_reader *reader, const char *what, bl_error *e
     return bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: %s", reader->path, what);
 }
 
-static bool read_directions(bl_atlas_reader *reader, bl_error *err) {
+/* Tokens with their counts; of one's own directions their numbers only. */
+static const char *const token_rows = "SELECT id, count FROM token WHERE ?1 = ?1",
+                         *const figure_rows =
+                             "SELECT id, 0, largest, highest, lowest, effective_rank, share, constant, "
+                             "null_largest, null_highest, null_lowest, null_effective_rank, null_share, "
+                             "excess, effect, q FROM directions WHERE layer = ?1";
+
+static bool read_rows(bl_atlas_reader *reader, const char *sql, bool figures, bl_error *err) {
     bl_error failure = {0};
-    sqlite3_stmt *s = bl_database_prepare(
-        reader->db,
-        "SELECT t.id, t.count, d.id, d.largest, d.highest, d.lowest, d.effective_rank, "
-        "d.share, d.constant, d.null_largest, d.null_highest, d.null_lowest, "
-        "d.null_effective_rank, d.null_share, d.excess, d.effect, d.q FROM token t LEFT JOIN "
-        "directions d ON d.id = t.id",
-        err);
+    sqlite3_stmt *s = bl_database_prepare(reader->db, sql, err);
     if (!s) return false;
+    sqlite3_bind_int64(s, 1, (sqlite3_int64)reader->facts.layer);
     while (bl_database_row(s, &failure)) {
         int64_t id = sqlite3_column_int64(s, 0);
-        if (id < 0 || (size_t)id >= reader->V) {
-            damaged(reader, "a token is not the model's", &failure);
+        if (id < 0 || (size_t)id >= reader->space) {
+            damaged(reader, "a direction is not the model's", &failure);
             break;
         }
         bl_atlas_reader_direction *row = &reader->directions[id];
-        row->count = (uint64_t)sqlite3_column_int64(s, 1);
-        row->there = sqlite3_column_type(s, 2) != SQLITE_NULL;
-        for (int i = 0; i < BL_ATLAS_READER_FIGURES; i++) row->figures[i] = real(s, 3 + i);
-        reader->facts.directions += row->there;
+        if (!figures) row->count = (uint64_t)sqlite3_column_int64(s, 1);
+        for (int i = 0; figures && i < BL_ATLAS_READER_FIGURES; i++) row->figures[i] = real(s, 2 + i);
+        row->there = row->there || figures;
+        reader->facts.directions += figures;
     }
     sqlite3_finalize(s);
     return failure.code == BL_OK || bl_fail(err, failure.code, "%s", failure.message);
@@ -96,41 +110,107 @@ static size_t place_of(const bl_atlas_reader *reader, long index) {
     return index >= -K ? (size_t)(2 * K + index) : 2 * reader->K;
 }
 
-/* values [V, 2K] of a table, NaN where there are none. */
+/* values [space, 2K] of a table, NaN where there are none. */
 static bool read_values(bl_atlas_reader *reader, const char *sql, float *values, bl_error *err) {
     bl_error failure = {0};
     sqlite3_stmt *s = bl_database_prepare(reader->db, sql, err);
     if (!s) return false;
-    for (size_t i = 0; i < reader->V * 2 * reader->K; i++) values[i] = NAN;
+    sqlite3_bind_int64(s, 1, bl_atlas_reader_id(reader, 0));
+    sqlite3_bind_int64(s, 2, bl_atlas_reader_id(reader, reader->space));
+    for (size_t i = 0; i < reader->space * 2 * reader->K; i++) values[i] = NAN;
     while (bl_database_row(s, &failure)) {
-        int64_t token = sqlite3_column_int64(s, 0);
+        int64_t direction = sqlite3_column_int64(s, 0) - bl_atlas_reader_id(reader, 0);
         size_t place = place_of(reader, (long)sqlite3_column_int64(s, 1));
-        if (token < 0 || (size_t)token >= reader->V || place == 2 * reader->K) {
+        if (direction < 0 || (size_t)direction >= reader->space || place == 2 * reader->K) {
             damaged(reader, "an eigenpair is not the model's", &failure);
             break;
         }
-        values[(size_t)token * 2 * reader->K + place] = (float)sqlite3_column_double(s, 2);
+        values[(size_t)direction * 2 * reader->K + place] = (float)sqlite3_column_double(s, 2);
     }
     sqlite3_finalize(s);
     return failure.code == BL_OK || bl_fail(err, failure.code, "%s", failure.message);
 }
 
+#define OF_PART " WHERE direction >= ?1 AND direction < ?2"
+
+/* One's own directions and their names. */
+static bool read_own(bl_atlas_reader *reader, bl_error *err) {
+    size_t d = bl_model_config(reader->model)->d_model, count, n = 0;
+    bl_error failure = {0};
+    if (!bl_mul_size(reader->space, d, &count)) count = SIZE_MAX;
+    reader->own = bl_alloc(count, sizeof *reader->own, err);
+    reader->labels = bl_alloc_zero(reader->space, sizeof *reader->labels, err);
+    sqlite3_stmt *s =
+        reader->own && reader->labels
+            ? bl_database_prepare(reader->db, "SELECT number, label, vector FROM vector ORDER BY number", err)
+            : NULL;
+    if (!s) return false;
+    while (failure.code == BL_OK && bl_database_row(s, &failure)) {
+        const char *label = (const char *)sqlite3_column_text(s, 1);
+        const void *blob = sqlite3_column_blob(s, 2);
+        char number[BL_LABEL_SPACE];
+        if (n >= reader->space || sqlite3_column_int64(s, 0) != (int64_t)n || !blob ||
+            (size_t)sqlite3_column_bytes(s, 2) != d * sizeof *reader->own) {
+            damaged(reader, "a direction is not the model's", &failure);
+            break;
+        }
+        snprintf(number, sizeof number, "#%zu", n);
+        reader->labels[n] = bl_strdup(label ? label : number, &failure);
+        memcpy(reader->own + n++ * d, blob, d * sizeof *reader->own);
+    }
+    sqlite3_finalize(s);
+    if (failure.code) return bl_fail(err, failure.code, "%s", failure.message);
+    return n == reader->space || damaged(reader, "a direction is missing", err);
+}
+
+bl_basis bl_atlas_reader_basis(const bl_atlas_reader *reader) {
+    size_t d = bl_model_config(reader->model)->d_model;
+    if (!reader->source) return bl_model_basis_out(reader->model);
+    return (bl_basis){.name = "direction",
+                      .vectors = {reader->own, reader->space, d, d},
+                      .labels = (const char *const *)reader->labels};
+}
+
+bool bl_atlas_reader_vector(const bl_atlas_reader *reader, const bl_basis *basis, size_t direction, float *u,
+                            bl_error *err) {
+    if (!reader->source)
+        return bl_direction_of_row(basis, direction, !reader->facts.raw, reader->facts.centred, u, err);
+    memcpy(u, basis->vectors.data + direction * basis->vectors.stride, basis->vectors.cols * sizeof *u);
+    return true;
+}
+
 static bool read_all(bl_atlas_reader *reader, bl_error *err) {
     size_t count;
-    if (!bl_mul_size(reader->V, 4 * reader->K, &count)) count = SIZE_MAX;
-    reader->directions = bl_alloc_zero(reader->V, sizeof *reader->directions, err);
+    if (!bl_mul_size(reader->space, 4 * reader->K, &count)) count = SIZE_MAX;
+    reader->directions = bl_alloc_zero(reader->space, sizeof *reader->directions, err);
     reader->values = bl_alloc(count, sizeof *reader->values, err);
     if (!reader->directions || !reader->values) return false;
-    float *null_values = reader->values + reader->V * 2 * reader->K;
-    if (!read_directions(reader, err) ||
-        !read_values(reader, "SELECT token, idx, eigenvalue FROM eigenpair", reader->values, err) ||
-        !read_values(reader, "SELECT token, idx, eigenvalue FROM null_eigenpair", null_values, err))
+    for (size_t i = 0; i < reader->space; i++)
+        for (int f = 0; f < BL_ATLAS_READER_FIGURES; f++) reader->directions[i].figures[f] = NAN;
+    float *null_values = reader->values + reader->space * 2 * reader->K;
+    if (!(reader->source ? read_own(reader, err) : read_rows(reader, token_rows, false, err)) ||
+        !read_rows(reader, figure_rows, true, err) ||
+        !read_values(reader, "SELECT direction, idx, eigenvalue FROM eigenpair" OF_PART, reader->values,
+                     err) ||
+        !read_values(reader, "SELECT direction, idx, eigenvalue FROM null_eigenpair" OF_PART, null_values,
+                     err))
         return false;
-    for (size_t id = 0; id < reader->V; id++) {
+    for (size_t id = 0; id < reader->space; id++) {
         reader->directions[id].values = reader->values + id * 2 * reader->K;
         reader->directions[id].null_values = null_values + id * 2 * reader->K;
     }
     return true;
+}
+
+/* As many of one's own directions as the facts say: before memory is taken for them. */
+static bool has_own(bl_atlas_reader *reader, bl_error *err) {
+    bl_error failure = {0};
+    int64_t n = -1;
+    sqlite3_stmt *s = bl_database_prepare(reader->db, "SELECT count(*) FROM vector", &failure);
+    if (s && bl_database_row(s, &failure)) n = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    if (failure.code) return bl_fail(err, failure.code, "%s", failure.message);
+    return n == (int64_t)reader->space || damaged(reader, "a direction is missing", err);
 }
 
 /* What the facts say of the model is what the model is. */
@@ -142,6 +222,9 @@ static bool fits_model(bl_atlas_reader *reader, bl_error *err) {
     } same[] = {{"d_model", c->d_model}, {"heads", c->n_head}, {"size", reader->n}};
     uint64_t there;
     if (reader->facts.layer >= c->n_layer) return damaged(reader, "the model does not have its layer", err);
+    if (reader->source && !has_own(reader, err)) return false;
+    if (!reader->source && reader->space != c->n_vocab)
+        return damaged(reader, "its sizes are not the model's", err);
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         if (!bl_meta_get_number(reader->db, same[i].key, &there, err)) return false;
         if (there != same[i].here) return damaged(reader, "its sizes are not the model's", err);
@@ -154,11 +237,12 @@ sqlite3_stmt *bl_atlas_reader_prepare(bl_atlas_reader *reader, const char *sql, 
                                                                   : NULL;
 }
 
-bl_atlas_reader *bl_atlas_reader_open(const char *path, const bl_model *model, bl_error *err) {
+bl_atlas_reader *bl_atlas_reader_open(const char *path, const bl_model *model, size_t part, bl_error *err) {
     bl_error_clear(err);
     bl_atlas_reader *reader = bl_alloc_zero(1, sizeof *reader, err);
     if (!reader) return NULL;
     reader->model = model;
+    reader->part = part;
     reader->V = bl_model_config(model)->n_vocab;
     reader->n = bl_interaction_size(model);
     pthread_mutex_init(&reader->lock, NULL);
@@ -179,6 +263,10 @@ void bl_atlas_reader_free(bl_atlas_reader *reader) {
     free(reader->values);
     free(reader->vectors);
     free(reader->pairs);
+    for (size_t i = 0; reader->labels && i < reader->space; i++) free(reader->labels[i]);
+    free(reader->labels);
+    free(reader->own);
+    free(reader->source);
     free(reader->path);
     free(reader);
 }
@@ -202,8 +290,9 @@ const bl_atlas_reader_facts *bl_atlas_reader_get_facts(const bl_atlas_reader *re
     return &reader->facts;
 }
 size_t bl_atlas_reader_n_values(const bl_atlas_reader *reader) { return 2 * reader->K; }
-const bl_atlas_reader_direction *bl_atlas_reader_get_direction(const bl_atlas_reader *reader, size_t token) {
-    return &reader->directions[token];
+const bl_atlas_reader_direction *bl_atlas_reader_get_direction(const bl_atlas_reader *reader,
+                                                               size_t direction) {
+    return &reader->directions[direction];
 }
 
 static bool read_vectors(bl_atlas_reader *reader, bl_error *err) {
@@ -215,9 +304,14 @@ static bool read_vectors(bl_atlas_reader *reader, bl_error *err) {
     sqlite3_stmt *s =
         v && pairs
             ? bl_atlas_reader_prepare(reader,
-                                      "SELECT token, idx, eigenvalue, vector FROM eigenpair ORDER BY id", err)
+                                      "SELECT direction, idx, eigenvalue, vector FROM eigenpair" OF_PART
+                                      " ORDER BY id",
+                                      err)
             : NULL;
     bool ok = s != NULL;
+    int64_t first = bl_atlas_reader_id(reader, 0);
+    if (s) sqlite3_bind_int64(s, 1, first);
+    if (s) sqlite3_bind_int64(s, 2, bl_atlas_reader_id(reader, reader->space));
     while (ok && bl_database_row(s, &failure)) {
         const void *blob = sqlite3_column_blob(s, 3);
         ok = n < most && blob && (size_t)sqlite3_column_bytes(s, 3) == reader->n * sizeof *v;
@@ -226,8 +320,8 @@ static bool read_vectors(bl_atlas_reader *reader, bl_error *err) {
             break;
         }
         memcpy(v + n * reader->n, blob, reader->n * sizeof *v);
-        pairs[n++] = (bl_atlas_reader_pair){sqlite3_column_int(s, 0), sqlite3_column_int(s, 1),
-                                            (float)sqlite3_column_double(s, 2)};
+        pairs[n++] = (bl_atlas_reader_pair){(int32_t)(sqlite3_column_int64(s, 0) - first),
+                                            sqlite3_column_int(s, 1), (float)sqlite3_column_double(s, 2)};
     }
     sqlite3_finalize(s);
     if (ok && failure.code) ok = bl_fail(err, failure.code, "%s", failure.message);

@@ -13,7 +13,7 @@
 static const char *const match_sql = "SELECT m.story, m.position, m.similarity, m.activation, m.bias, "
                                      "m.scale, m.contributions, s.tokens FROM top_input m"
                                      " JOIN story s ON s.id = m.story WHERE m.pair = (SELECT id FROM "
-                                     "eigenpair WHERE token = ? AND idx = ?) ORDER BY m.rank LIMIT ?";
+                                     "eigenpair WHERE direction = ? AND idx = ?) ORDER BY m.rank LIMIT ?";
 
 /* The row as a match; its contributions and tokens in `memory`, [n_ctx] floats and [n_ctx] ids. */
 static bool read_match(const bl_atlas_reader *reader, sqlite3_stmt *s, float *memory, bl_match *out,
@@ -49,7 +49,7 @@ static bool read_match(const bl_atlas_reader *reader, sqlite3_stmt *s, float *me
     return true;
 }
 
-bool bl_atlas_reader_get_matches(bl_atlas_reader *reader, int32_t token, long index, size_t top,
+bool bl_atlas_reader_get_matches(bl_atlas_reader *reader, int32_t direction, long index, size_t top,
                                  bl_atlas_reader_matches *out, bl_error *err) {
     size_t n_ctx = bl_model_config(reader->model)->n_ctx, count;
     bl_error failure = {0};
@@ -62,7 +62,7 @@ bool bl_atlas_reader_get_matches(bl_atlas_reader *reader, int32_t token, long in
     sqlite3_stmt *s = ok ? bl_atlas_reader_prepare(reader, match_sql, err) : NULL;
     ok = s != NULL;
     if (ok) {
-        sqlite3_bind_int(s, 1, token);
+        sqlite3_bind_int64(s, 1, bl_atlas_reader_id(reader, (size_t)direction));
         sqlite3_bind_int64(s, 2, index);
         sqlite3_bind_int64(s, 3, (sqlite3_int64)top);
     }
@@ -138,12 +138,13 @@ static bool read_bias(bl_atlas_reader *reader, int64_t pair, float *bias, bl_err
 }
 
 /* ORDER BY: ranks 0, 1, … are the highest, -1, -2, … the lowest. */
-static const char *const words_sql = "SELECT v.pair, v.source, v.rank, v.token, v.value FROM virtual_token v "
-                                     "WHERE v.pair = (SELECT id FROM eigenpair WHERE token = ? AND idx = ?)"
-                                     " ORDER BY v.source, v.rank < 0, abs(v.rank)";
+static const char *const words_sql =
+    "SELECT v.pair, v.source, v.rank, v.token, v.value FROM virtual_token v "
+    "WHERE v.pair = (SELECT id FROM eigenpair WHERE direction = ? AND idx = ?)"
+    " ORDER BY v.source, v.rank < 0, abs(v.rank)";
 
-bool bl_atlas_reader_get_words(bl_atlas_reader *reader, int32_t token, long index, bl_atlas_reader_words *out,
-                               bl_error *err) {
+bool bl_atlas_reader_get_words(bl_atlas_reader *reader, int32_t direction, long index,
+                               bl_atlas_reader_words *out, bl_error *err) {
     bl_error failure = {0};
     int64_t pair = -1;
     *out = (bl_atlas_reader_words){0};
@@ -151,7 +152,7 @@ bool bl_atlas_reader_get_words(bl_atlas_reader *reader, int32_t token, long inde
     sqlite3_stmt *s = bl_atlas_reader_prepare(reader, words_sql, err);
     bool ok = s != NULL;
     if (ok) {
-        sqlite3_bind_int(s, 1, token);
+        sqlite3_bind_int64(s, 1, bl_atlas_reader_id(reader, (size_t)direction));
         sqlite3_bind_int64(s, 2, index);
     }
     while (ok && bl_database_row(s, &failure)) {
@@ -182,14 +183,14 @@ void bl_atlas_reader_words_free(bl_atlas_reader_words *words) {
     *words = (bl_atlas_reader_words){0};
 }
 
-void bl_atlas_reader_put_evidence(bl_atlas_reader *reader, int32_t token, long index, bl_builder *b,
+void bl_atlas_reader_put_evidence(bl_atlas_reader *reader, int32_t direction, long index, bl_builder *b,
                                   bl_tree *at) {
     bl_error failure = {0};
     pthread_mutex_lock(&reader->lock);
     sqlite3_stmt *s =
-        bl_atlas_reader_prepare(reader, "SELECT id FROM eigenpair WHERE token = ? AND idx = ?", &failure);
+        bl_atlas_reader_prepare(reader, "SELECT id FROM eigenpair WHERE direction = ? AND idx = ?", &failure);
     if (s) {
-        sqlite3_bind_int(s, 1, token);
+        sqlite3_bind_int64(s, 1, bl_atlas_reader_id(reader, (size_t)direction));
         sqlite3_bind_int64(s, 2, index);
         if (bl_database_row(s, &failure))
             bl_atlas_put_evidence(b, at, reader->db, sqlite3_column_int64(s, 0));
@@ -202,6 +203,6 @@ void bl_atlas_reader_put_evidence(bl_atlas_reader *reader, int32_t token, long i
 void bl_atlas_reader_put_who_reads(bl_atlas_reader *reader, int32_t token, int64_t source, size_t limit,
                                    bl_builder *b, bl_tree *at) {
     pthread_mutex_lock(&reader->lock);
-    bl_atlas_put_who_reads(b, at, reader->db, token, source, limit);
+    bl_atlas_put_who_reads(b, at, reader->db, token, source, (int64_t)reader->facts.layer, limit);
     pthread_mutex_unlock(&reader->lock);
 }

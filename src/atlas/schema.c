@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FORMAT "bilens atlas 4"
+#define FORMAT "bilens atlas 5"
 #define SUMMARY                                                                                           \
     " largest REAL NOT NULL, highest REAL NOT NULL, lowest REAL NOT NULL, effective_rank REAL NOT NULL, " \
     "share REAL NOT NULL, constant REAL NOT NULL, shift REAL NOT NULL, norm REAL NOT NULL"
@@ -24,25 +24,27 @@
     " eigenvalue REAL NOT NULL, statistic REAL NOT NULL, direct_max REAL NOT NULL, direct_min " \
     "REAL NOT NULL, head_max REAL NOT NULL, head_min REAL NOT NULL"
 
-#define EFFECT                                                                                            \
-    " own_positions INTEGER NOT NULL, others_positions INTEGER NOT NULL, own_mean REAL, own_error REAL, " \
+#define EFFECT                                                                          \
+    " own_positions INTEGER, others_positions INTEGER, own_mean REAL, own_error REAL, " \
     "others_mean REAL, total REAL, share REAL, ends REAL"
 
 static const char tables[] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE token (id INTEGER PRIMARY KEY, text TEXT NOT NULL, count INTEGER NOT NULL);"
     "CREATE TABLE story (id INTEGER PRIMARY KEY, length INTEGER NOT NULL, tokens BLOB NOT NULL);"
-    "CREATE TABLE direction (token INTEGER PRIMARY KEY," SUMMARY ", text TEXT NOT NULL);"
-    "CREATE TABLE null_direction (token INTEGER PRIMARY KEY," SUMMARY ");"
-    "CREATE TABLE eigenpair (id INTEGER PRIMARY KEY, token INTEGER NOT NULL, idx INTEGER NOT NULL," EXTREMES
-    ", vector BLOB NOT NULL);"
-    "CREATE TABLE null_eigenpair (id INTEGER PRIMARY KEY, token INTEGER NOT NULL, "
+    "CREATE TABLE vector (number INTEGER PRIMARY KEY, label TEXT, vector BLOB NOT NULL);"
+    "CREATE TABLE direction (id INTEGER PRIMARY KEY," SUMMARY ", layer INTEGER NOT NULL, number INTEGER NOT "
+    "NULL, token INTEGER, label TEXT NOT NULL, text TEXT NOT NULL);"
+    "CREATE TABLE null_direction (id INTEGER PRIMARY KEY," SUMMARY ");"
+    "CREATE TABLE eigenpair (id INTEGER PRIMARY KEY, direction INTEGER NOT NULL, "
+    "idx INTEGER NOT NULL," EXTREMES ", vector BLOB NOT NULL);"
+    "CREATE TABLE null_eigenpair (id INTEGER PRIMARY KEY, direction INTEGER NOT NULL, "
     "idx INTEGER NOT NULL," EXTREMES ", vector BLOB);"
     "CREATE TABLE null_statistic (draw INTEGER, pair INTEGER, statistic REAL NOT NULL, PRIMARY KEY (draw, "
     "pair)) WITHOUT ROWID;"
     "CREATE TABLE chance (pair INTEGER PRIMARY KEY, ratio REAL, p REAL NOT NULL, q REAL NOT NULL);"
-    "CREATE TABLE calibration (idx INTEGER PRIMARY KEY, pool INTEGER NOT NULL, judged INTEGER NOT NULL, "
-    "distance REAL NOT NULL);"
+    "CREATE TABLE calibration (layer INTEGER, idx INTEGER, pool INTEGER NOT NULL, judged INTEGER NOT NULL, "
+    "distance REAL NOT NULL, PRIMARY KEY (layer, idx)) WITHOUT ROWID;"
     "CREATE TABLE virtual_token (pair INTEGER, source INTEGER, rank INTEGER, token INTEGER NOT NULL, value "
     "REAL NOT NULL,"
     " PRIMARY KEY (pair, source, rank)) WITHOUT ROWID;"
@@ -53,17 +55,18 @@ static const char tables[] =
     "CREATE TABLE effect (pair INTEGER PRIMARY KEY," EFFECT ");"
     "CREATE TABLE null_effect (pair INTEGER PRIMARY KEY," EFFECT ");"
     "CREATE TABLE scan_state (id INTEGER PRIMARY KEY, hits BLOB NOT NULL);"
-    "CREATE VIEW directions AS SELECT t.text AS token, t.id AS id, t.count AS count, d.largest, d.highest, "
+    "CREATE VIEW directions AS SELECT d.label AS token, d.number AS id, d.layer, t.count AS count, "
+    "d.largest, d.highest, "
     "d.lowest, d.effective_rank, d.share, d.constant,"
     " n.largest AS null_largest, n.highest AS null_highest, n.lowest AS null_lowest, n.effective_rank AS "
     "null_effective_rank, n.share AS null_share,"
     " d.largest / n.largest AS excess,"
-    " (SELECT max(f.own_mean) FROM eigenpair e JOIN effect f ON f.pair = e.id WHERE e.token = d.token) AS "
+    " (SELECT max(f.own_mean) FROM eigenpair e JOIN effect f ON f.pair = e.id WHERE e.direction = d.id) AS "
     "effect,"
-    " (SELECT min(c.q) FROM eigenpair e JOIN chance c ON c.pair = e.id WHERE e.token = d.token) AS q"
-    " FROM direction d JOIN token t ON t.id = d.token LEFT JOIN "
-    "null_direction n ON n.token = d.token;"
-    "CREATE VIEW eigenpairs AS SELECT t.text AS token, e.idx AS idx, e.id AS pair, e.eigenvalue, "
+    " (SELECT min(c.q) FROM eigenpair e JOIN chance c ON c.pair = e.id WHERE e.direction = d.id) AS q,"
+    " d.text AS direction FROM direction d LEFT JOIN token t ON t.id = d.token LEFT JOIN "
+    "null_direction n ON n.id = d.id;"
+    "CREATE VIEW eigenpairs AS SELECT d.label AS token, d.layer, e.idx AS idx, e.id AS pair, e.eigenvalue, "
     "e.statistic, c.ratio, c.p, c.q, f.own_positions AS own, f.own_mean AS effect, "
     "f.own_error AS effect_error, "
     "f.others_mean AS effect_others, f.total AS effect_total, f.share, f.ends, e.direct_max, "
@@ -71,20 +74,26 @@ static const char tables[] =
     " n.eigenvalue AS null_eigenvalue, n.statistic AS null_statistic, g.own_mean AS null_effect, "
     "g.own_error AS null_effect_error, n.direct_max AS null_direct_max, n.direct_min AS null_direct_min, "
     "n.head_max AS null_head_max, n.head_min AS null_head_min"
-    " FROM eigenpair e JOIN token t ON t.id = e.token LEFT JOIN null_eigenpair n ON n.id = e.id LEFT JOIN "
+    " FROM eigenpair e JOIN direction d ON d.id = e.direction LEFT JOIN null_eigenpair n ON n.id = e.id "
+    "LEFT JOIN "
     "chance c ON c.pair = e.id LEFT JOIN effect f ON f.pair = e.id LEFT JOIN null_effect g ON g.pair = e.id;"
-    "CREATE VIEW virtual_tokens AS SELECT t.text AS token, e.idx AS idx, CASE v.source WHEN 0 THEN 'direct' "
+    "CREATE VIEW virtual_tokens AS SELECT d.label AS token, d.layer, e.idx AS idx, CASE v.source WHEN 0 "
+    "THEN 'direct' "
     "ELSE 'head ' || (v.source - 1) END AS source,"
     " v.rank AS rank, w.text AS word, v.value AS value FROM virtual_token v JOIN eigenpair e ON e.id = "
-    "v.pair JOIN token t ON t.id = e.token JOIN token w ON w.id = v.token;"
-    "CREATE VIEW top_inputs AS SELECT t.text AS token, e.idx AS idx, m.rank AS rank, m.story AS story, "
+    "v.pair JOIN direction d ON d.id = e.direction JOIN token w ON w.id = v.token;"
+    "CREATE VIEW top_inputs AS SELECT d.label AS token, d.layer, e.idx AS idx, m.rank AS rank, m.story AS "
+    "story, "
     "m.position AS position, w.text AS word, m.similarity, m.activation"
-    " FROM top_input m JOIN eigenpair e ON e.id = m.pair JOIN token t ON t.id = e.token JOIN token w ON w.id "
+    " FROM top_input m JOIN eigenpair e ON e.id = m.pair JOIN direction d ON d.id = e.direction JOIN "
+    "token w ON w.id "
     "= m.token;"
     "CREATE INDEX virtual_token_token ON virtual_token (token);"
-    "CREATE INDEX eigenpair_value ON eigenpair (id, token, idx, eigenvalue);"
+    "CREATE INDEX eigenpair_value ON eigenpair (id, direction, idx, eigenvalue);"
     "CREATE INDEX token_text ON token (text);"
-    "CREATE INDEX eigenpair_token ON eigenpair (token, idx);";
+    "CREATE INDEX direction_label ON direction (label);"
+    "CREATE INDEX direction_text ON direction (text);"
+    "CREATE INDEX eigenpair_direction ON eigenpair (direction, idx);";
 
 const char *bl_atlas_schema(void) { return tables; }
 
@@ -157,39 +166,52 @@ uint64_t bl_atlas_hash_model(const bl_model *model) {
     return hash;
 }
 
+enum { VALUE = 512 };
+
 typedef struct identity {
     const char *key, *meaning;
-    char value[64];
+    char value[VALUE];
 } identity;
 
 enum { N_IDENTITY = 11 };
+
+/* The vectors and their labels. */
+static uint64_t hash_own(const bl_basis *own) {
+    uint64_t hash = hash_view(0, own->vectors);
+    for (size_t i = 0; own->labels && i < own->vectors.rows; i++)
+        hash =
+            bl_hash(hash, own->labels[i] ? own->labels[i] : "", own->labels[i] ? strlen(own->labels[i]) : 0);
+    return hash;
+}
 
 static void identify(const bl_atlas *a, identity out[N_IDENTITY]) {
     const bl_atlas_options *o = &a->options;
     const identity keys[N_IDENTITY] = {{"format", "the format", FORMAT},
                                        {"model_hash", "the model", ""},
-                                       {"layer", "the layer", ""},
+                                       {"layers", "--layers", ""},
                                        {"pairs", "--pairs", ""},
                                        {"top", "--top", ""},
                                        {"virtual_tokens", "--virtual", ""},
+                                       {"selection", "the selection of directions", ""},
                                        {"contrast", "--raw", ""},
-                                       {"selection", "the selection of tokens", ""},
                                        {"null_draws", "--null-draws", ""},
                                        {"seed", "--seed", ""},
                                        {"max_stories", "--stories", ""}};
     memcpy(out, keys, sizeof keys);
     snprintf(out[1].value, 64, "%016" PRIx64, bl_atlas_hash_model(a->model));
-    snprintf(out[2].value, 64, "%zu", o->layer);
+    for (size_t i = 0, at = 0; i < a->n_layers && at < VALUE; i++)
+        at += (size_t)snprintf(out[2].value + at, VALUE - at, "%s%zu", i ? "," : "", a->layers[i]);
     snprintf(out[3].value, 64, "%zu", o->pairs);
     snprintf(out[4].value, 64, "%zu", o->top);
     snprintf(out[5].value, 64, "%zu", o->virtual_tokens);
-    snprintf(out[6].value, 64, "%s%s", o->raw ? "none" : "mean unembedding",
+    snprintf(out[7].value, 64, "%s%s", o->raw || o->directions ? "none" : "mean unembedding",
              o->centre_unembedding ? ", centred" : "");
-    uint64_t hash = 0;
+    uint64_t hash = bl_atlas_is_own(a) ? hash_own(&a->out) : 0;
     for (size_t i = 0; i < o->n_tokens; i++) hash = bl_hash(hash, o->tokens[i], strlen(o->tokens[i]));
-    if (o->tokens) snprintf(out[7].value, 64, "%zu tokens %016" PRIx64, o->n_tokens, hash);
-    else if (o->frequent) snprintf(out[7].value, 64, "the %zu most frequent", o->frequent);
-    else snprintf(out[7].value, 64, "all");
+    if (bl_atlas_is_own(a)) snprintf(out[6].value, 64, "%zu vectors %016" PRIx64, a->space, hash);
+    else if (o->tokens) snprintf(out[6].value, 64, "%zu tokens %016" PRIx64, o->n_tokens, hash);
+    else if (o->frequent) snprintf(out[6].value, 64, "the %zu most frequent", o->frequent);
+    else snprintf(out[6].value, 64, "all");
     snprintf(out[8].value, 64, "%zu", o->null_draws);
     snprintf(out[9].value, 64, "%" PRIu64, o->seed);
     snprintf(out[10].value, 64, "%zu", o->max_stories);
@@ -209,12 +231,37 @@ bool bl_atlas_compare_ranks(const bl_atlas *a, bl_error *err) {
 }
 
 bool bl_atlas_mark(bl_atlas *a, bl_phase phase, uint64_t done, bl_error *err) {
-    if (a->db && (!bl_meta_set_number(a->db, "phase", (uint64_t)phase, err) ||
+    if (phase == BL_PHASE_DONE && a->part + 1 < a->n_layers) {
+        phase = BL_PHASE_DECOMPOSE;
+        a->part++;
+    }
+    if (a->db && (!bl_meta_set_number(a->db, "part", a->part, err) ||
+                  !bl_meta_set_number(a->db, "phase", (uint64_t)phase, err) ||
                   !bl_meta_set_number(a->db, "done", done, err) || !bl_seal_facts(a->db, err)))
         return false;
     a->phase = phase;
     a->done = done;
     return true;
+}
+
+/* One's own directions, so that the file can be looked at without theirs. */
+static bool store_own(bl_atlas *a, bl_error *err) {
+    if (!bl_meta_set_number(a->db, "own", bl_atlas_is_own(a), err) ||
+        !bl_meta_set_number(a->db, "space", a->space, err))
+        return false;
+    if (!bl_atlas_is_own(a)) return true;
+    sqlite3_stmt *s = bl_database_prepare(a->db, "INSERT INTO vector VALUES (?, ?, ?)", err);
+    bool ok = s && bl_meta_set(a->db, "source", a->options.source ? a->options.source : "directions", err);
+    for (size_t i = 0; ok && i < a->space; i++) {
+        sqlite3_bind_int64(s, 1, (sqlite3_int64)i);
+        if (a->out.labels && a->out.labels[i]) sqlite3_bind_text(s, 2, a->out.labels[i], -1, SQLITE_STATIC);
+        else sqlite3_bind_null(s, 2);
+        sqlite3_bind_blob64(s, 3, a->out.vectors.data + i * a->out.vectors.stride, a->d * sizeof(float),
+                            SQLITE_STATIC);
+        ok = bl_database_step(s, err);
+    }
+    sqlite3_finalize(s);
+    return ok;
 }
 
 static bool create(bl_atlas *a, const identity keys[N_IDENTITY], bl_error *err) {
@@ -224,7 +271,7 @@ static bool create(bl_atlas *a, const identity keys[N_IDENTITY], bl_error *err) 
         bl_meta_set(a->db, "blas", bl_blas_name(), err) && bl_meta_set_number(a->db, "d_model", a->d, err) &&
         bl_meta_set_number(a->db, "size", a->n, err) && bl_meta_set_number(a->db, "heads", a->H, err);
     for (size_t i = 0; ok && i < N_IDENTITY; i++) ok = bl_meta_set(a->db, keys[i].key, keys[i].value, err);
-    ok = ok && bl_atlas_mark(a, BL_PHASE_READ, 0, err);
+    ok = ok && store_own(a, err) && bl_atlas_mark(a, BL_PHASE_READ, 0, err);
     return bl_database_commit(a->db, ok, err);
 }
 
@@ -244,12 +291,14 @@ static bool compare(bl_atlas *a, const identity keys[N_IDENTITY], bl_error *err)
         free(found);
         if (!same) return false;
     }
-    uint64_t phase;
-    if (!bl_meta_get_number(a->db, "phase", &phase, err) || !bl_meta_get_number(a->db, "done", &a->done, err))
+    uint64_t phase, part;
+    if (!bl_meta_get_number(a->db, "part", &part, err) || !bl_meta_get_number(a->db, "phase", &phase, err) ||
+        !bl_meta_get_number(a->db, "done", &a->done, err))
         return false;
-    if (phase > BL_PHASE_DONE)
+    if (phase > BL_PHASE_DONE || part >= a->n_layers)
         return bl_fail(err, BL_ERR_INPUT, "%s: the atlas is damaged: phase %" PRIu64 " does not exist",
                        a->path, phase);
+    a->part = (size_t)part;
     a->phase = (bl_phase)phase;
     return true;
 }

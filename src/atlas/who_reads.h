@@ -5,11 +5,12 @@
 #include <bilens/tree.h>
 
 /* "reads": the token's text, "total", "readers": [{"token", "index", "eigenvalue", "source", "side", "rank",
- * "value", "activation", "ratio", "q", "effect"}], by falling |activation| = |eigenvalue value^2|, what the
- * token alone would add to the score if that source brought it fully; ties: the earlier pair. `source` -1:
- * any, 0: direct, 1 + h: head h. */
+ * "value", "activation", "ratio", "q", "effect", "layer", "direction"}], by falling |activation| =
+ * |eigenvalue value^2|, what
+ * the token alone would add to the score if that source brought it fully; ties: the earlier pair.
+ * `source` -1: any, 0: direct, 1 + h: head h. Of one `layer`, or -1: of all. */
 void bl_atlas_put_who_reads(bl_builder *b, bl_tree *at, sqlite3 *db, int64_t token, int64_t source,
-                            size_t limit);
+                            int64_t layer, size_t limit);
 /* "direct", "head 3" or "" as a source; false for another text. */
 bool bl_atlas_source(const char *text, int64_t *source);
 #endif

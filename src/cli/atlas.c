@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "cli/lines.h"
 #include "cli/common.h"
+#include "cli/own_directions.h"
 #include "cli/ranks.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
@@ -60,6 +61,31 @@ static char *table_of(const bl_tree *tree, const bl_terminal *terminal, bl_error
     return NULL;
 }
 
+/* --layers into the options; -1, or the exit status of bad usage. */
+static int take_layers(const verb *self, const index_list *asked, size_t layers[BL_ATLAS_LAYERS],
+                       bl_atlas_options *o) {
+    if (!asked->n) return -1;
+    if (o->layer) return fail_usage(self, "--layer and --layers: give one of them");
+    if (asked->n > BL_ATLAS_LAYERS)
+        return fail_usage(self, "--layers: an atlas has at most %d", BL_ATLAS_LAYERS);
+    for (size_t i = 0; i < asked->n; i++) {
+        if (asked->items[i] < 0) return fail_usage(self, "--layers: layers count from 0");
+        layers[i] = (size_t)asked->items[i];
+    }
+    o->layers = layers;
+    o->n_layers = asked->n;
+    return -1;
+}
+
+/* One's own directions are taken as they are; -1, or the exit status of bad usage. */
+static int check_own(const verb *self, const own_directions *own, const bl_atlas_options *o,
+                     const char *tokens_file) {
+    if (own->source && (tokens_file || o->frequent || o->raw || o->centre_unembedding))
+        return fail_usage(self, "--directions are taken as they are: --tokens, --frequent, --raw and "
+                                "--centre-unembedding do not go with them");
+    return check_own_directions(self, own);
+}
+
 /* -1 to go on, else the exit status. */
 static int check_make(const verb *self, const common *c, const bl_atlas_options *o, const site_request *site,
                       const char *from, const char *tokens_file) {
@@ -82,6 +108,9 @@ static int make(int argc, char **argv, const verb *self) {
     common c = {0};
     corpus_options corpora = {0};
     text_list tokens = {0};
+    own_directions own = {0};
+    index_list layers = {0};
+    size_t layer_numbers[BL_ATLAS_LAYERS];
     bl_atlas_options o = {.pairs = 4, .top = 8, .virtual_tokens = 5, .null_draws = 1};
     const char *tokens_file = NULL, *from = NULL;
     site_request site = {0};
@@ -90,6 +119,8 @@ static int make(int argc, char **argv, const verb *self) {
     const option table[] = {
         CORPUS_OPTIONS(corpora, CORPUS_FORMATS),
         {"layer", OPTION_COUNT, &o.layer, "N", "layer whose MLP is decomposed (default 0)"},
+        {"layers", OPTION_INDICES, &layers, "N,N…", "several layers in one atlas"},
+        OWN_DIRECTIONS_OPTIONS(own),
         {"tokens", OPTION_TEXT, &tokens_file, "FILE", "only these output tokens, one per line"},
         {"frequent", OPTION_COUNT, &o.frequent, "N", "only the N tokens that occur most often in the corpus"},
         {"pairs", OPTION_COUNT, &o.pairs, "N", "eigenpairs at each end of the spectrum (default 4)"},
@@ -122,6 +153,8 @@ static int make(int argc, char **argv, const verb *self) {
     bl_atlas_summary summary;
     bool ok = false;
     status = check_make(self, &c, &o, &site, from, tokens_file);
+    if (status < 0) status = check_own(self, &own, &o, tokens_file);
+    if (status < 0) status = take_layers(self, &layers, layer_numbers, &o);
     if (status >= 0) goto done;
     if (from) {
         model = load_model(&c, &err);
@@ -136,8 +169,10 @@ static int make(int argc, char **argv, const verb *self) {
     o.distributed = ranks_started();
     if (ok && ranks_first()) ok = (corpus = open_corpus(&corpora, &err)) != NULL;
     if (ok) model = load_model(&c, &err);
+    ok = model && (!own.source || read_own_directions(&own, bl_model_config(model)->d_model, &err));
+    if (own.source) o.directions = &own.basis, o.source = own.source;
     o.progress = progress_bar(c.quiet);
-    ok = ranks_agree(model != NULL, &err) && bl_atlas_run(model, corpus, c.output, &o, &summary, &err);
+    ok = ranks_agree(ok, &err) && bl_atlas_run(model, corpus, c.output, &o, &summary, &err);
     progress_end();
     if (ok && corpus) note_corpus(&c, corpus, model);
     if (ok && site.folder && ranks_first()) ok = write_site(&c, model, c.output, &site, &err);
@@ -149,13 +184,24 @@ done:
     bl_model_free(model);
     bl_corpus_free(corpus);
     text_list_free(&tokens);
+    own_directions_free(&own);
+    index_list_free(&layers);
     corpus_options_free(&corpora);
     common_free(&c);
     return status;
 }
 
+/* A whole number from 0; -1, or the exit status of bad usage. */
+static int parse_layer(const verb *self, const char *value, long *layer) {
+    char *end;
+    *layer = strtol(value, &end, 10);
+    if (*value < '0' || *value > '9' || *end || *layer > 100000)
+        return fail_usage(self, "query: layer=%s is not a whole number", value);
+    return -1;
+}
+
 /* One KEY=VALUE of a query; -1 to go on, else the exit status. */
-static int parse_condition(const verb *self, const char *text, bl_atlas_query *query) {
+static int parse_condition(const verb *self, const char *text, bl_atlas_query *query, long *layer) {
     const char *value = strchr(text, '=');
     char *end;
     if (!value)
@@ -170,6 +216,9 @@ static int parse_condition(const verb *self, const char *text, bl_atlas_query *q
         query->reads = value;
     } else if (length == 6 && strncmp(text, "source", 6) == 0) {
         query->source = value;
+    } else if (length == 5 && strncmp(text, "layer", 5) == 0) {
+        query->layer = layer;
+        return parse_layer(self, value, layer);
     } else if (length == 4 && strncmp(text, "list", 4) == 0) {
         query->eigenpairs = strcmp(value, "eigenpairs") == 0;
         if (!query->eigenpairs && strcmp(value, "directions") != 0)
@@ -188,8 +237,8 @@ static int parse_condition(const verb *self, const char *text, bl_atlas_query *q
     } else {
         return fail_usage(
             self,
-            "query: there is no key '%.*s'; there are token, direction, reads, source, list, sort, "
-            "limit, order",
+            "query: there is no key '%.*s'; there are token, direction, layer, reads, source, list, "
+            "sort, limit, order",
             (int)length, text);
     }
     return -1;
@@ -205,6 +254,7 @@ static bl_table *rows_of(const bl_tree *answer, bl_error *err) {
 static int query_atlas(int argc, char **argv, const verb *self) {
     common c = {0};
     bl_atlas_query query = {0};
+    long layer;
     const option table[] = {{0}};
     text_list words = {0}; /* the file, then conditions, in any order with the options */
     bl_error err = {0};
@@ -216,7 +266,8 @@ static int query_atlas(int argc, char **argv, const verb *self) {
         status =
             fail_usage(self,
                        "query: which atlas? bilens atlas query FILE.db [token=swim | sort=largest limit=20]");
-    for (size_t i = 1; i < words.n && status < 0; i++) status = parse_condition(self, words.items[i], &query);
+    for (size_t i = 1; i < words.n && status < 0; i++)
+        status = parse_condition(self, words.items[i], &query, &layer);
     static const view how = {.table = bl_atlas_table, .rows = rows_of};
     if (status < 0) status = write_tree(self, &c, bl_atlas_tree(words.items[0], &query, &err), &how, &err);
 done:
@@ -250,12 +301,20 @@ const verb verb_atlas = {
     "p how often chance makes an eigenvalue as large at this place, q its false "
     "discovery rate over the whole atlas,\n"
     "effect the rise of the loss at the token's own positions without the pair.\n\n"
+    "--directions FILE makes the atlas of vectors of your own instead: probes, differences of means, the\n"
+    "features of a dictionary. They are decomposed, compared with chance and scanned as tokens are; what\n"
+    "only a token has (its own positions, the effect there) is null. --layers 0,1 takes several layers into\n"
+    "one atlas; layer=1 asks a query for one.\n\n"
     "bilens atlas --from FILE.db --site DIR writes a finished atlas as a web site of "
     "static files, to be opened from disk or published.",
     "  bilens atlas models/ts-1-256 --corpus stories.txt -o atlas.db\n"
     "  mpirun -n 4 bilens atlas models/ts-1-256 --corpus stories.txt -o atlas.db\n"
+    "  bilens atlas --directions probes.csv --names names.txt -o probes.db\n"
+    "  bilens atlas models/two-layers --corpus stories.txt --layers 0,1 -o layers.db\n"
     "  bilens atlas models/ts-1-256 --from atlas.db --site atlas-site\n"
     "  bilens atlas query atlas.db token=swim\n"
+    "  bilens atlas query layers.db token=swim layer=1\n"
+    "  bilens atlas query probes.db direction=@probes.csv:7\n"
     "  bilens atlas query atlas.db sort=excess limit=50 --format csv\n"
     "  bilens atlas query atlas.db reads=lake source='head 7'\n"
     "  bilens atlas query atlas.db list=eigenpairs sort=effect limit=5\n"

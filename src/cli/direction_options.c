@@ -24,7 +24,7 @@ int check_direction(const verb *self, const direction_options *options, const ch
 
 /* A file that exists or a name that only a file can have. "@FILE" is the grammar's. */
 static bool names_file(const char *text) {
-    static const char *const suffixes[] = {".npy", ".safetensors"};
+    static const char *const suffixes[] = {".npy", ".csv", ".safetensors"};
     if (*text == '@') return false;
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
         const char *at = strstr(text, suffixes[i]);

@@ -295,13 +295,17 @@ static bool check_finite(const float *x, size_t count, bl_error *err) {
            bl_fail(err, BL_ERR_NUMERIC, "an activation is not finite: the weights hold NaN or infinity");
 }
 
+/* The token whose logit direction i is; -1: none. */
+static int32_t token_of(const bl_effects *e, size_t i) { return e->p.tokens ? e->p.tokens[i] : -1; }
+
 /* What row `at` needs of its logits. */
 static void keep_row(bl_effects *e, const float *row, size_t V, size_t at) {
     group *g = &e->g;
+    if (!e->p.tokens) return;
     double lse = bl_log_sum_exp(row, V);
     float half = (float)(lse - 0.69);
     g->likely[at] = -1;
-    for (size_t t = 0; t < e->p.n_directions; t++)
+    for (size_t t = 0; e->p.tokens && t < e->p.n_directions; t++)
         g->log_p[t * g->capacity + at] = (float)((double)row[e->p.tokens[t]] - lse);
     for (size_t t = 0; t < V; t++)
         if (row[t] > half) {
@@ -422,7 +426,7 @@ static void add_own(const group *g, int32_t token, const scratch *w, sums *s) {
 static void add_own_alone(const bl_effects *e, size_t i, size_t j, const pairs *k) {
     const group *g = &e->g;
     const float *log_p = g->log_p + i * g->capacity, *v = k->v + j * e->n;
-    int32_t token = e->p.tokens[i];
+    int32_t token = token_of(e, i);
     for (size_t story = 0; story < g->stories; story++) {
         double sum = 0, n = 0;
         for (size_t r = g->begin[story]; r < g->begin[story + 1]; r++) {
@@ -437,7 +441,7 @@ static void add_own_alone(const bl_effects *e, size_t i, size_t j, const pairs *
 }
 
 /* Whether a direction's token comes anywhere in the group. */
-static bool comes(const group *g, int32_t token) { return g->comes[token]; }
+static bool comes(const group *g, int32_t token) { return token >= 0 && g->comes[token]; }
 
 /* sum f and f^2 over the rows that feed a prediction. */
 static void add_outputs(const group *g, const float *f, double *sum, double *squares) {
@@ -486,11 +490,12 @@ static void add_pairs(const adding *s, size_t i, pairs *k, const float *a, scrat
     bl_effects *e = s->e;
     const group *g = &e->g;
     const float *f = g->f + i * g->capacity, *log_p = g->log_p + i * g->capacity;
-    int32_t token = e->p.tokens[i];
+    int32_t token = token_of(e, i);
     bool own = comes(g, token);
     for (size_t j = i * e->p.per; j < (i + 1) * e->p.per; j++, a += g->capacity) {
         float lambda = (float)k->lambda[j];
-        if (rises(g, a, log_p, lambda, k->mean[j], w) >= 0.4F) exact_rises(g, log_p, token, w);
+        if (token < 0) memset(w->rise, 0, g->rows * sizeof *w->rise);
+        else if (rises(g, a, log_p, lambda, k->mean[j], w) >= 0.4F) exact_rises(g, log_p, token, w);
         add_rows(g, a, f, w->rise, k->lambda[j], &k->sums[j]);
         if (own) add_own(g, token, w, &k->sums[j]);
     }
@@ -524,10 +529,10 @@ static bool add_tile(void *context, size_t tile, size_t thread, bl_error *err) {
         if (whole) multiply(e, &e->kind[k], first, end, w);
         for (size_t i = first; i < end; i++) {
             const float *log_p = g->log_p + i * g->capacity, *a = w->a + (i - first) * per * g->capacity;
-            if (k == MODEL) add_direction(g, e->p.tokens[i], g->f + i * g->capacity, &e->of[i]);
-            if (whole) take_probabilities(log_p, g->rows, w->p);
+            if (k == MODEL) add_direction(g, token_of(e, i), g->f + i * g->capacity, &e->of[i]);
+            if (whole && e->p.tokens) take_probabilities(log_p, g->rows, w->p);
             if (whole) add_pairs(s, i, &e->kind[k], a, w);
-            else if (comes(g, e->p.tokens[i]))
+            else if (comes(g, token_of(e, i)))
                 for (size_t j = i * per; j < (i + 1) * per; j++) add_own_alone(e, i, j, &e->kind[k]);
             for (size_t j = 0; k == MODEL && s->found && j < per; j++)
                 hand_on(s, i * per + j, a + j * g->capacity);
@@ -586,6 +591,7 @@ bl_effect bl_effects_result(const bl_effects *e, const double *state, size_t j, 
     out.total = N > own          ? (s->own + out.others_mean * (all - n)) / all
               : n > 0 && all > 0 ? s->own / all
                                  : NAN;
+    if (!e->p.tokens) out.others_mean = out.total = NAN;
     out.share = spread > 1e-12 * ff ? 1 - left / spread : NAN;
     out.ends = s->energy > 0 ? s->positive / s->energy : NAN;
     return out;

@@ -9,7 +9,8 @@
 typedef struct bl_effect_pairs {
     const bl_model *model; /* its last layer */
     size_t n_directions, per;
-    const int32_t *tokens; /* [n_directions] whose logit is edited */
+    const int32_t *tokens; /* [n_directions] whose logit is edited; NULL: the directions are no tokens, and
+                            * share and ends are all that there is */
     const float *u;        /* [n_directions, d] */
     const float *v;        /* [n_directions * per, n] with their signs fixed */
     const double *lambda;  /* [n_directions * per] lambda~ */

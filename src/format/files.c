@@ -1,9 +1,11 @@
-/* Whole files: one array of floats from a file of either kind (the suffix .npy decides; everything else is
- * taken for safetensors), and texts. */
+/* Whole files: one array of floats from a file of any kind (the suffixes .npy and .csv decide; everything
+ * else
+ * is taken for safetensors), and texts. */
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "format/csv_array.h"
 #include "format/safetensors.h"
 #include <float.h>
 #include <math.h>
@@ -91,10 +93,12 @@ bool bl_array_read(const char *source, bl_named_array *array, float **data, bl_e
     bl_error_clear(err);
     char *path = split_source(source, &tensor, err);
     if (!path) return false;
-    if (!ends_with(path, ".npy")) ok = read_safetensors(path, tensor, source, array, data, err);
+    bool csv = ends_with(path, ".csv");
+    if (!csv && !ends_with(path, ".npy")) ok = read_safetensors(path, tensor, source, array, data, err);
     else if (tensor)
-        ok = bl_fail(err, BL_ERR_INPUT, "%s: a .npy file holds one array without a name; '%s' is not in it",
-                     path, tensor);
+        ok = bl_fail(err, BL_ERR_INPUT, "%s: a %s file holds one array without a name; '%s' is not in it",
+                     path, csv ? ".csv" : ".npy", tensor);
+    else if (csv) ok = bl_csv_array_read(path, array, data, err);
     else ok = bl_npy_read(path, array, data, err);
     free(path);
     return ok;

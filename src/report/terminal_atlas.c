@@ -10,7 +10,10 @@ static void title(bl_page *page, const bl_tree *tree) {
     bl_page_token(page, bl_tree_string(tree, "atlas"), 0);
     bl_page_text(page, ": ");
     bl_page_token(page, bl_tree_string(tree, "model"), 0);
-    bl_page_print(page, ", layer %.0f", bl_tree_real(tree, "layer"));
+    const json_t *layers = json_object_get(tree, "layers");
+    bool listed = json_object_get(tree, "directions") || json_object_get(tree, "eigenpairs");
+    if (listed && json_array_size(layers) > 1) bl_page_print(page, ", %zu layers", json_array_size(layers));
+    else bl_page_print(page, ", layer %.0f", bl_tree_real(tree, "layer"));
     if (!json_is_true(json_object_get(tree, "complete")))
         bl_page_words(page, " (unfinished: run the command that made it again)");
     bl_page_newline(page);
@@ -20,8 +23,10 @@ static void title(bl_page *page, const bl_tree *tree) {
 typedef struct column {
     const char *key, *name;
 } column;
+enum { MOST_COLUMNS = 20 };
 
 static const column direction_columns[] = {{"token", "token"},
+                                           {"layer", "layer"},
                                            {"count", "count"},
                                            {"largest", "largest"},
                                            {"null_largest", "by chance"},
@@ -33,12 +38,19 @@ static const column direction_columns[] = {{"token", "token"},
                                            {"share", "share"},
                                            {"null_share", "by chance"},
                                            {0}};
-static const column reader_columns[] = {{"token", "token"},           {"index", "index"},
-                                        {"eigenvalue", "eigenvalue"}, {"source", "source"},
-                                        {"value", "value"},           {"activation", "activation"},
-                                        {"ratio", "ratio"},           {"q", "q"},
-                                        {"effect", "effect"},         {0}};
+static const column reader_columns[] = {{"token", "token"},
+                                        {"layer", "layer"},
+                                        {"index", "index"},
+                                        {"eigenvalue", "eigenvalue"},
+                                        {"source", "source"},
+                                        {"value", "value"},
+                                        {"activation", "activation"},
+                                        {"ratio", "ratio"},
+                                        {"q", "q"},
+                                        {"effect", "effect"},
+                                        {0}};
 static const column pair_columns[] = {{"token", "token"},
+                                      {"layer", "layer"},
                                       {"index", "index"},
                                       {"eigenvalue", "eigenvalue"},
                                       {"ratio", "ratio"},
@@ -52,6 +64,26 @@ static const column pair_columns[] = {{"token", "token"},
                                       {"share", "share"},
                                       {"ends", "ends"},
                                       {0}};
+
+/* Whether a column says anything: of an atlas of one layer the layer does not, of directions that are no
+ * tokens what only tokens have. */
+static bool says_something(const json_t *answer, const column *c) {
+    static const char *const of_tokens[] = {"count",        "own",           "effect",
+                                            "effect_error", "effect_others", "null_effect"};
+    bool own = json_is_string(json_object_get(answer, "source"));
+    if (strcmp(c->key, "layer") == 0) return json_array_size(json_object_get(answer, "layers")) > 1;
+    for (size_t i = 0; own && i < sizeof of_tokens / sizeof *of_tokens; i++)
+        if (strcmp(c->key, of_tokens[i]) == 0) return false;
+    return true;
+}
+
+/* The columns of `all` that say something, ended by one without a key. */
+static void choose_columns(const json_t *answer, const column *all, column chosen[MOST_COLUMNS]) {
+    size_t n = 0;
+    for (; all->key; all++)
+        if (n + 1 < MOST_COLUMNS && says_something(answer, all)) chosen[n++] = *all;
+    chosen[n] = (column){0};
+}
 
 static bl_table *empty_table(const column *columns, bl_error *err) {
     char names[256] = "";
@@ -86,10 +118,17 @@ static void figures(bl_page *page, const bl_tree *tree) {
     static const char *const keys[2][5] = {{"largest", "highest", "lowest", "effective_rank", "share"},
                                            {"null_largest", "null_highest", "null_lowest",
                                             "null_effective_rank", "null_share"}};
-    bl_page_text(page, "token ");
+    bool own = json_is_string(json_object_get(tree, "source"));
+    bl_page_text(page, own ? "direction " : "token ");
     bl_page_token(page, bl_tree_string(tree, "token"), 0);
-    bl_page_print(page, " (#%.0f), %.0f times in the corpus\n", bl_tree_real(tree, "id"),
-                  bl_tree_real(tree, "count"));
+    if (own) {
+        bl_page_text(page, ", ");
+        bl_page_token(page, bl_tree_string(tree, "direction"), 0);
+        bl_page_text(page, "; no token, so that it has no positions of its own\n");
+    } else {
+        bl_page_print(page, " (#%.0f), %.0f times in the corpus\n", bl_tree_real(tree, "id"),
+                      bl_tree_real(tree, "count"));
+    }
     bl_page_print(page, "  %-12s %10s %10s %10s %10s %10s\n", "", "largest", "highest", "lowest", "eff. rank",
                   "share");
     for (int chance = 0; chance < 2; chance++) {
@@ -118,6 +157,8 @@ static void words(bl_page *page, const json_t *source, const char *name, const c
 /* What the loss at the token's own positions, and elsewhere, gains without the pair. */
 static void effect(bl_page *page, const json_t *tree) {
     const json_t *own = json_object_get(tree, "own"), *others = json_object_get(tree, "others");
+    if (json_is_null(own) && json_is_real(json_object_get(tree, "share")))
+        bl_page_print(page, "  %.3g of the variance of u.MLP(x)\n", bl_tree_real(tree, "share"));
     if (!json_is_object(own) || json_is_null(json_object_get(own, "mean"))) return;
     bl_page_print(page, "  effect %+.4g", bl_tree_real(own, "mean"));
     if (!json_is_null(json_object_get(own, "error")))
@@ -181,9 +222,9 @@ char *bl_atlas_table(const bl_tree *answer, const bl_terminal *terminal, bl_erro
     bl_page page = bl_page_new(terminal);
     title(&page, answer);
     calibration(&page, answer);
-    char *rows = readers    ? list_table(readers, reader_columns, terminal, err)
-               : directions ? list_table(directions, direction_columns, terminal, err)
-                            : list_table(pairs, pair_columns, terminal, err);
+    column columns[MOST_COLUMNS];
+    choose_columns(answer, readers ? reader_columns : directions ? direction_columns : pair_columns, columns);
+    char *rows = list_table(readers ? readers : directions ? directions : pairs, columns, terminal, err);
     if (rows) bl_buffer_text(&page.text, rows);
     bl_free(rows);
     if (rows) return bl_buffer_take(&page.text, err);

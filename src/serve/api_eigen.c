@@ -15,10 +15,11 @@
 #define MOST_BY_HEAD 512
 
 /* The keys that the command line's results have not: what was asked for. NULL stays NULL. */
-static bl_tree *with_requested(bl_tree *tree, const bl_requested *t, bl_error *err) {
+static bl_tree *with_requested(bl_tree *tree, const bl_explorer *e, const bl_requested *t, bl_error *err) {
     bl_builder b = {err, false};
     if (!tree) return NULL;
     bl_put_integer(&b, tree, "id", t->id);
+    if (t->own) bl_put_text(&b, tree, "label", e->own_names.text[t->id]);
     bl_put_text(&b, tree, "contrast", bl_contrast_name(&t->direction));
     bl_put_flag(&b, tree, "null", t->null_model);
     return bl_tree_built(&b, tree);
@@ -34,7 +35,8 @@ bl_tree *bl_api_eigen(bl_call *call) {
     const bl_eigen *eigen = bl_cached_eigen(held);
     const float *values = bl_eigen_values(eigen);
     bl_question question = {call->explorer->model, &t.direction, t.layer};
-    bl_tree *tree = with_requested(bl_eigen_tree(&question, eigen, indices, n, &call->err), &t, &call->err);
+    bl_tree *tree = with_requested(bl_eigen_tree(&question, eigen, indices, n, &call->err), call->explorer,
+                                   &t, &call->err);
     bl_builder b = {&call->err, false};
     if (tree) {
         double low = fabs((double)values[0]), high = fabs((double)values[bl_eigen_size(eigen) - 1]);
@@ -71,15 +73,17 @@ static bool read_scan_request(bl_call *call, scan_request *w) {
                 w->n, w->top, MOST_MATCHES, MOST_BY_HEAD));
 }
 
-/* Whether the atlas has these matches: its direction, its eigenvectors, no more of them than it kept. */
-static bool atlas_has(const bl_explorer *e, const scan_request *w) {
-    if (!bl_requested_in_atlas(e, &w->requested) || w->stories) return false;
-    const bl_atlas_reader_facts *f = bl_atlas_reader_get_facts(e->atlas);
-    long K = (long)bl_atlas_reader_n_values(e->atlas) / 2;
-    if (w->top > f->top && f->stories > f->top) return false;
+/* The layer of the atlas that has these matches: its direction, its eigenvectors, no more of them than it
+ * kept; else NULL. */
+static bl_atlas_reader *atlas_with(const bl_explorer *e, const scan_request *w) {
+    bl_atlas_reader *atlas = bl_requested_atlas(e, &w->requested);
+    if (!atlas || w->stories) return NULL;
+    const bl_atlas_reader_facts *f = bl_atlas_reader_get_facts(atlas);
+    long K = (long)bl_atlas_reader_n_values(atlas) / 2;
+    if (w->top > f->top && f->stories > f->top) return NULL;
     for (size_t j = 0; j < w->n; j++)
-        if (w->indices[j] < -K || w->indices[j] >= K) return false;
-    return true;
+        if (w->indices[j] < -K || w->indices[j] >= K) return NULL;
+    return atlas;
 }
 
 /* The same places with contributions by head, computed afresh into *scan and found->list. */
@@ -105,13 +109,13 @@ static bool put_stored(bl_call *call, const scan_request *w, const bl_eigen *eig
                        bl_tree *vectors) {
     bl_atlas_reader_matches found;
     bl_scan *scan = NULL;
-    if (!bl_atlas_reader_get_matches(call->explorer->atlas, w->requested.id, w->indices[j], w->top, &found,
-                                     &call->err))
+    bl_atlas_reader *atlas = bl_requested_atlas(call->explorer, &w->requested);
+    if (!bl_atlas_reader_get_matches(atlas, w->requested.id, w->indices[j], w->top, &found, &call->err))
         return false;
     bool ok = !w->heads || !found.n || split_by_head(call, eigen, w->indices[j], &found, &scan);
     bl_tree *matches = bl_put_hits(b, vectors, eigen, w->indices[j]);
     if (!b->failed)
-        bl_atlas_reader_put_evidence(call->explorer->atlas, w->requested.id, w->indices[j], b,
+        bl_atlas_reader_put_evidence(atlas, w->requested.id, w->indices[j], b,
                                      json_array_get(vectors, json_array_size(vectors) - 1));
     for (size_t i = 0; ok && i < found.n; i++)
         bl_put_match(b, matches, call->explorer->model, &found.list[i]);
@@ -123,7 +127,8 @@ static bool put_stored(bl_call *call, const scan_request *w, const bl_eigen *eig
 
 static bl_tree *atlas_scan(bl_call *call, const scan_request *w, const bl_eigen *eigen,
                            const bl_question *question) {
-    const bl_atlas_reader_facts *f = bl_atlas_reader_get_facts(call->explorer->atlas);
+    const bl_atlas_reader_facts *f =
+        bl_atlas_reader_get_facts(bl_requested_atlas(call->explorer, &w->requested));
     bl_builder b = {&call->err, false};
     bl_tree *root = bl_put_object(&b, NULL, NULL);
     bl_put_subject(&b, root, question);
@@ -160,8 +165,8 @@ bl_tree *bl_api_scan(bl_call *call) {
     bl_cached *held = bl_requested_eigen(call, &w.requested, w.indices, w.n);
     if (!held) return NULL;
     bl_question question = {call->explorer->model, &w.requested.direction, w.requested.layer};
-    bool stored = atlas_has(call->explorer, &w);
+    bool stored = atlas_with(call->explorer, &w) != NULL;
     bl_tree *tree = (stored ? atlas_scan : fresh_scan)(call, &w, bl_cached_eigen(held), &question);
     bl_cache_release(held);
-    return with_requested(tree, &w.requested, &call->err);
+    return with_requested(tree, call->explorer, &w.requested, &call->err);
 }

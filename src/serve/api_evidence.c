@@ -57,7 +57,7 @@ bl_tree *bl_api_evidence(bl_call *call) {
         return NULL;
     if (!stories || !controls)
         return bl_fail_null(&call->err, BL_ERR_USAGE, "stories and controls must be at least 1");
-    char *text = text_of(call, t.id, stories, &size);
+    char *text = text_of(call, t.own ? -1 : t.id, stories, &size);
     if (text) corpus = bl_corpus_open_memory("stories.txt", text, size, &call->err);
     if (corpus) {
         bl_question question = {call->explorer->model, &t.direction, t.layer};

@@ -29,6 +29,9 @@ static void put_atlas(const bl_explorer *e, bl_builder *b, bl_tree *root) {
     bl_put_flag(b, out, "raw", f->raw);
     bl_put_flag(b, out, "centred", f->centred);
     bl_put_flag(b, out, "complete", f->complete);
+    bl_tree *layers = bl_put_array(b, out, "layers");
+    for (size_t i = 0; i < f->n_layers; i++) bl_put_count(b, layers, NULL, f->layers[i]);
+    bl_put_text(b, out, "source", f->source);
 }
 
 void bl_explorer_put_info(const bl_explorer *e, bl_builder *b, bl_tree *root) {
@@ -41,8 +44,13 @@ void bl_explorer_put_info(const bl_explorer *e, bl_builder *b, bl_tree *root) {
     bl_put_text(b, corpus, "name", e->corpus_name);
     bl_put_flag(b, corpus, "ready", ready);
     bl_put_flag(b, root, "server", !e->site);
-    bl_put_text(b, root, "contrast_default",
-                e->atlas && bl_atlas_reader_get_facts(e->atlas)->raw ? "none" : "mean");
+    const bl_atlas_reader_facts *f = e->atlas ? bl_atlas_reader_get_facts(e->atlas) : NULL;
+    bl_put_text(b, root, "contrast_default", f && f->raw && !f->source ? "none" : "mean");
+    if (e->features) {
+        bl_tree *basis = bl_put_object(b, root, "basis");
+        bl_put_text(b, basis, "dictionary", e->features->name);
+        bl_put_count(b, basis, "features", e->features->F);
+    }
     bl_tree *limits = bl_put_object(b, root, "limits");
     bl_put_count(b, limits, "text_tokens", bl_model_config(e->model)->n_ctx);
     bl_put_count(b, limits, "body_bytes", BL_SERVE_BODY);
@@ -75,6 +83,9 @@ typedef struct row {
 
 typedef struct listing {
     const bl_explorer *explorer;
+    bl_atlas_reader *atlas; /* with the directions' figures; NULL: none */
+    const bl_names *names;
+    bool own;               /* the atlas's own directions, not tokens */
     const uint64_t *counts; /* NULL: not known (yet) */
     int by;
     bool descending;
@@ -83,9 +94,7 @@ typedef struct listing {
 } listing;
 
 static uint64_t count_of(const listing *l, size_t id) {
-    return l->explorer->atlas ? bl_atlas_reader_get_direction(l->explorer->atlas, id)->count
-         : l->counts          ? l->counts[id]
-                              : 0;
+    return l->atlas ? bl_atlas_reader_get_direction(l->atlas, id)->count : l->counts ? l->counts[id] : 0;
 }
 
 static int compare(const void *a, const void *b, void *context) {
@@ -93,7 +102,7 @@ static int compare(const void *a, const void *b, void *context) {
     const listing *l = context;
     if (x->group != y->group) return x->group < y->group ? -1 : 1;
     int order = 0;
-    if (l->by == BY_TOKEN) order = strcmp(l->explorer->folded[x->id], l->explorer->folded[y->id]);
+    if (l->by == BY_TOKEN) order = strcmp(l->names->folded[x->id], l->names->folded[y->id]);
     else if (isnan(x->key) != isnan(y->key))
         return isnan(x->key) ? 1 : -1; /* what is not known comes last, either way */
     else order = (x->key > y->key) - (x->key < y->key);
@@ -126,12 +135,12 @@ static bool read_order(bl_call *call, listing *l) {
     const bl_explorer *e = call->explorer;
     const char *sort = bl_request_text(call->request, "sort");
     bool ascending = false;
-    l->counts = bl_stories_frequencies(e->stories);
+    if (!l->own) l->counts = bl_stories_frequencies(e->stories);
     if (sort && strcmp(sort, "token") == 0) l->by = BY_TOKEN;
     else if (sort && strcmp(sort, "id") == 0) l->by = BY_ID;
     else if (sort ? strcmp(sort, "count") == 0 : bl_request_text(call->request, "q") != NULL)
         l->by = BY_COUNT;
-    else if (!sort) l->by = e->atlas ? BL_ATLAS_READER_LARGEST : BY_ID;
+    else if (!sort) l->by = l->atlas ? BL_ATLAS_READER_LARGEST : BY_ID;
     else
         for (l->by = 0; l->by < BL_ATLAS_READER_FIGURES && strcmp(figures[l->by], sort) != 0;) l->by++;
     if (l->by == BL_ATLAS_READER_FIGURES)
@@ -139,7 +148,7 @@ static bool read_order(bl_call *call, listing *l) {
                        "cannot sort by '%.40s': there are token, id, count, largest, highest, lowest, "
                        "effective_rank, share, null_…, excess",
                        sort);
-    if (l->by >= 0 && !e->atlas)
+    if (l->by >= 0 && !l->atlas)
         return bl_call_refuse(call, 409, "no_atlas",
                               "sorting by what a direction's spectrum says needs an atlas: make one with "
                               "bilens atlas, and give it with --atlas"),
@@ -153,7 +162,7 @@ static bool read_order(bl_call *call, listing *l) {
 /* Whether a token can stand as a word of its own: letters only, and with the mark of a word's beginning where
  * the vocabulary has such marks. */
 static bool is_whole(const bl_explorer *e, size_t id, bool marked) {
-    const char *text = e->names[id], *word = without_mark(text);
+    const char *text = e->names.text[id], *word = without_mark(text);
     utf8proc_int32_t c;
     if (strncmp(text, "##", 2) == 0 || (marked && word == text) || !*word) return false;
     for (const char *at = word; *at;) {
@@ -169,14 +178,14 @@ static bool is_whole(const bl_explorer *e, size_t id, bool marked) {
 static bool has_marks(const bl_explorer *e) {
     size_t V = bl_model_config(e->model)->n_vocab, n = 0;
     for (size_t id = 0; id < V; id++)
-        n += strncmp(e->names[id], "##", 2) != 0 && without_mark(e->names[id]) != e->names[id];
+        n += strncmp(e->names.text[id], "##", 2) != 0 && without_mark(e->names.text[id]) != e->names.text[id];
     return n > V / 20;
 }
 
 static bool collect(bl_call *call, listing *l) {
     const bl_explorer *e = call->explorer;
     const char *q = bl_request_text(call->request, "q");
-    size_t V = bl_model_config(e->model)->n_vocab;
+    size_t n = l->names->n;
     utf8proc_uint8_t *folded = NULL;
     bool whole, marked = has_marks(e);
     size_t least;
@@ -186,12 +195,13 @@ static bool collect(bl_call *call, listing *l) {
     if (utf8proc_map((const utf8proc_uint8_t *)(q ? q : ""), 0, &folded,
                      UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_CASEFOLD) < 0)
         return bl_fail(&call->err, BL_ERR_MEMORY, "out of memory while a query was read");
-    l->rows = bl_alloc(V, sizeof *l->rows, &call->err);
-    for (size_t id = 0; l->rows && id < V; id++) {
-        int group = group_of(e->folded[id], (const char *)folded);
-        if (group < 0 || (whole && !is_whole(e, id, marked)) || count_of(l, id) < least) continue;
+    l->rows = bl_alloc(n, sizeof *l->rows, &call->err);
+    for (size_t id = 0; l->rows && id < n; id++) {
+        int group = group_of(l->names->folded[id], (const char *)folded);
+        if (group < 0 || (l->own && !bl_atlas_reader_get_direction(l->atlas, id)->there)) continue;
+        if (!l->own && ((whole && !is_whole(e, id, marked)) || count_of(l, id) < least)) continue;
         double key = l->by == BY_COUNT ? (double)count_of(l, id)
-                   : l->by >= 0        ? bl_atlas_reader_get_direction(e->atlas, id)->figures[l->by]
+                   : l->by >= 0        ? bl_atlas_reader_get_direction(l->atlas, id)->figures[l->by]
                                        : (double)id;
         l->rows[l->n++] = (row){id, group, key};
     }
@@ -208,14 +218,14 @@ static void put_values(bl_builder *b, bl_tree *at, const char *key, const float 
 
 /* "reads": the strongest virtual tokens of the direction's strongest eigenvector, and the source that has
  * them. */
-static void put_reads(const bl_explorer *e, bl_builder *b, bl_tree *at, size_t id) {
+static void put_reads(const bl_explorer *e, bl_atlas_reader *atlas, bl_builder *b, bl_tree *at, size_t id) {
     enum { SHOWN = 3 };
-    const bl_atlas_reader_direction *d = bl_atlas_reader_get_direction(e->atlas, id);
+    const bl_atlas_reader_direction *d = bl_atlas_reader_get_direction(atlas, id);
     long index = d->figures[BL_ATLAS_READER_HIGHEST] >= -d->figures[BL_ATLAS_READER_LOWEST] ? -1 : 0;
     bl_atlas_reader_words words;
     bl_error failure = {0};
     if (!d->there || b->failed) return;
-    if (!bl_atlas_reader_get_words(e->atlas, (int32_t)id, index, &words, &failure)) {
+    if (!bl_atlas_reader_get_words(atlas, (int32_t)id, index, &words, &failure)) {
         bl_builder_fail(b, failure.code, "%s", failure.message);
         return;
     }
@@ -237,26 +247,30 @@ static void put_reads(const bl_explorer *e, bl_builder *b, bl_tree *at, size_t i
     bl_atlas_reader_words_free(&words);
 }
 
-void bl_explorer_put_row(const bl_explorer *e, bl_builder *b, bl_tree *list, size_t id, bool reads,
-                         const uint64_t *counts) {
+void bl_explorer_put_row(const bl_explorer *e, bl_atlas_reader *atlas, bl_builder *b, bl_tree *list,
+                         size_t id, bool reads, const uint64_t *counts) {
+    bool own = atlas && bl_atlas_reader_get_facts(atlas)->source;
     bl_tree *out = bl_put_object(b, list, NULL);
     bl_put_count(b, out, "id", id);
-    bl_put_text(b, out, "token", e->names[id]);
-    if (!e->atlas) {
+    bl_put_text(b, out, "token", (own ? e->own_names : e->names).text[id]);
+    if (!atlas) {
         if (counts) bl_put_count(b, out, "count", counts[id]);
         return;
     }
-    const bl_atlas_reader_direction *d = bl_atlas_reader_get_direction(e->atlas, id);
-    size_t n = bl_atlas_reader_n_values(e->atlas);
-    bl_put_count(b, out, "count", d->count);
+    const bl_atlas_reader_direction *d = bl_atlas_reader_get_direction(atlas, id);
+    size_t n = bl_atlas_reader_n_values(atlas);
+    if (own) bl_explorer_put_own(e, b, out, id);
+    else bl_put_count(b, out, "count", d->count);
     for (int i = 0; i < BL_ATLAS_READER_FIGURES; i++) bl_put_real(b, out, figures[i], d->figures[i]);
     put_values(b, out, "values", d->values, n);
     put_values(b, out, "null_values", d->null_values, n);
-    if (reads) put_reads(e, b, out, id);
+    if (reads) put_reads(e, atlas, b, out, id);
 }
 
-bl_tree *bl_api_tokens(bl_call *call) {
-    listing l = {.explorer = call->explorer};
+/* Of tokens, or of the atlas's own directions. */
+static bl_tree *list_rows(bl_call *call, bl_atlas_reader *atlas, bool own) {
+    const bl_explorer *e = call->explorer;
+    listing l = {.explorer = e, .atlas = atlas, .own = own, .names = own ? &e->own_names : &e->names};
     size_t limit, offset;
     bool reads;
     bl_builder b = {&call->err, false};
@@ -268,9 +282,19 @@ bl_tree *bl_api_tokens(bl_call *call) {
         bl_put_count(&b, root, "total", l.n);
         bl_tree *rows = bl_put_array(&b, root, "tokens");
         for (size_t i = offset; i < l.n && i - offset < limit; i++)
-            bl_explorer_put_row(l.explorer, &b, rows, l.rows[i].id, reads, l.counts);
+            bl_explorer_put_row(l.explorer, l.atlas, &b, rows, l.rows[i].id, reads, l.counts);
         root = bl_tree_built(&b, root);
     }
     free(l.rows);
     return root;
+}
+
+bl_tree *bl_api_tokens(bl_call *call) {
+    return list_rows(call, call->explorer->own_names.n ? NULL : call->explorer->atlas, false);
+}
+
+bl_tree *bl_api_directions(bl_call *call) {
+    bl_atlas_reader *atlas = bl_call_layer(call);
+    if (!atlas && call->err.code != BL_OK) return NULL;
+    return list_rows(call, atlas, call->explorer->own_names.n > 0);
 }

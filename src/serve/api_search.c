@@ -24,7 +24,9 @@ bl_tree *bl_api_readers(bl_call *call) {
     if (from && !bl_atlas_source(from, &source))
         return bl_fail_null(&call->err, BL_ERR_USAGE,
                             "source: '%.40s' is neither direct nor a head, as 'head 3'", from);
-    if (!bl_request_count(call->request, "limit", 50, MOST_READERS, &limit, &call->err)) return NULL;
+    bl_atlas_reader *atlas = bl_call_layer(call);
+    if (!atlas || !bl_request_count(call->request, "limit", 50, MOST_READERS, &limit, &call->err))
+        return NULL;
     long id = bl_basis_find(&e->basis, token, &call->err);
     if (id < 0) {
         call->status = 404;
@@ -32,7 +34,7 @@ bl_tree *bl_api_readers(bl_call *call) {
         return NULL;
     }
     bl_tree *root = bl_put_object(&b, NULL, NULL);
-    bl_atlas_reader_put_who_reads(e->atlas, (int32_t)id, source, limit, &b, root);
+    bl_atlas_reader_put_who_reads(atlas, (int32_t)id, source, limit, &b, root);
     return bl_tree_built(&b, root);
 }
 

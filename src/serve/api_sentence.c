@@ -105,29 +105,31 @@ bl_tree *bl_api_sentence(bl_call *call) {
 }
 
 /* The atlas's eigenvectors that the position excites most. */
-static bool excite(const bl_explorer *e, const bl_ids *ids, size_t position, size_t limit,
-                   const bl_atlas_reader_pair **pairs, bl_excited *out, size_t *n_out, bl_error *err) {
+static bool excite(const bl_explorer *e, bl_atlas_reader *atlas, const bl_ids *ids, size_t position,
+                   size_t limit, const bl_atlas_reader_pair **pairs, bl_excited *out, size_t *n_out,
+                   bl_error *err) {
     size_t n = bl_interaction_size(e->model), n_pairs;
     const float *v;
-    if (!bl_atlas_reader_vectors(e->atlas, &v, pairs, &n_pairs, err)) return false;
+    if (!bl_atlas_reader_vectors(atlas, &v, pairs, &n_pairs, err)) return false;
     float *x = bl_alloc(n, sizeof *x, err);
-    bool ok = x && bl_mlp_input(e->model, (size_t)bl_atlas_reader_get_facts(e->atlas)->layer, ids->data,
-                                ids->n, position, x, err);
+    bool ok = x && bl_mlp_input(e->model, (size_t)bl_atlas_reader_get_facts(atlas)->layer, ids->data, ids->n,
+                                position, x, err);
     if (ok)
         *n_out = bl_excited_rows(v, &(*pairs)->eigenvalue, sizeof **pairs, n_pairs, n, x, limit, out, err);
     free(x);
     return ok && err->code == BL_OK;
 }
 
-bl_tree *bl_excited_tree(const bl_explorer *e, const bl_ids *ids, size_t position, size_t limit,
-                         bl_error *err) {
+bl_tree *bl_excited_tree(const bl_explorer *e, bl_atlas_reader *atlas, const bl_ids *ids, size_t position,
+                         size_t limit, bl_error *err) {
+    bool own = bl_atlas_reader_get_facts(atlas)->source != NULL;
     const bl_model *model = e->model;
     const bl_atlas_reader_pair *pairs;
     size_t n = 0;
     bl_excited *found = bl_alloc(limit, sizeof *found, err);
     bl_builder b = {err, false};
     bl_tree *root = NULL;
-    if (found && ids->data && excite(e, ids, position, limit, &pairs, found, &n, err)) {
+    if (found && ids->data && excite(e, atlas, ids, position, limit, &pairs, found, &n, err)) {
         root = bl_put_object(&b, NULL, NULL);
         bl_put_count(&b, root, "position", position);
         bl_put_token(&b, root, "token", model, ids->data[position]);
@@ -135,8 +137,9 @@ bl_tree *bl_excited_tree(const bl_explorer *e, const bl_ids *ids, size_t positio
         for (size_t i = 0; i < n; i++) {
             const bl_atlas_reader_pair *pair = &pairs[found[i].direction];
             bl_tree *item = bl_put_object(&b, list, NULL);
-            bl_put_token(&b, item, "token", model, pair->token);
-            bl_put_integer(&b, item, "id", pair->token);
+            bl_put_text(&b, item, "token", (own ? e->own_names : e->names).text[pair->direction]);
+            if (own) bl_explorer_put_own(e, &b, item, (size_t)pair->direction);
+            bl_put_integer(&b, item, "id", pair->direction);
             bl_put_integer(&b, item, "index", pair->index);
             bl_put_real(&b, item, "eigenvalue", (double)found[i].eigenvalue);
             bl_put_real(&b, item, "similarity", (double)found[i].similarity);
@@ -156,9 +159,10 @@ bl_tree *bl_api_excited(bl_call *call) {
         return bl_call_refuse(call, 409, "no_atlas",
                               "which directions a text excites is known with an atlas only: make one with "
                               "bilens atlas, and give it with --atlas");
-    if (read_text(call, &ids) && read_position(call, &ids, &position) &&
+    bl_atlas_reader *atlas = bl_call_layer(call);
+    if (atlas && read_text(call, &ids) && read_position(call, &ids, &position) &&
         bl_request_count(call->request, "limit", 20, MOST_DIRECTIONS, &limit, &call->err))
-        tree = limit ? bl_excited_tree(call->explorer, &ids, position, limit, &call->err)
+        tree = limit ? bl_excited_tree(call->explorer, atlas, &ids, position, limit, &call->err)
                      : bl_fail_null(&call->err, BL_ERR_USAGE, "limit must be at least 1");
     bl_ids_free(&ids);
     return tree;
@@ -223,6 +227,7 @@ bl_tree *bl_api_explain(bl_call *call) {
     bl_tree *tree = NULL;
     bl_why why = {.direction = &t.direction, .ids = &ids, .eigs = indices};
     if (!bl_requested_read(call, &t) || !bl_indices_read(call, "eigs", indices, &why.n_eigs)) return NULL;
+    if (t.own) return bl_fail_null(&call->err, BL_ERR_USAGE, "a direction that is no token has no logit");
     if (!bl_request_text(call->request, "eigs")) why.n_eigs = 0;
     if (bl_request_count(call->request, "most", 8, MOST_DIRECTIONS, &why.most, &call->err) &&
         read_text(call, &ids) && read_position(call, &ids, &why.position)) {

@@ -1,4 +1,5 @@
 /* The explorer's life: what is made once for a model. */
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/utf8.h"
@@ -24,18 +25,80 @@ static char *fold(const char *text, bl_error *err) {
     return (char *)out;
 }
 
-static bool make_names(bl_explorer *e, bl_error *err) {
-    size_t V = bl_model_config(e->model)->n_vocab;
+static bool make_names(bl_names *names, const bl_basis *basis, bl_error *err) {
     char space[BL_LABEL_SPACE];
-    e->names = bl_alloc_zero(V, sizeof *e->names, err);
-    e->folded = bl_alloc_zero(V, sizeof *e->folded, err);
-    if (!e->names || !e->folded) return false;
-    for (size_t id = 0; id < V; id++) {
-        e->names[id] = bl_utf8_repair(bl_basis_label(&e->basis, id, space), err);
-        e->folded[id] = e->names[id] ? fold(e->names[id], err) : NULL;
-        if (!e->folded[id]) return false;
+    names->n = bl_basis_size(basis);
+    names->text = bl_alloc_zero(names->n, sizeof *names->text, err);
+    names->folded = bl_alloc_zero(names->n, sizeof *names->folded, err);
+    if (!names->text || !names->folded) return false;
+    for (size_t id = 0; id < names->n; id++) {
+        names->text[id] = bl_utf8_repair(bl_basis_label(basis, id, space), err);
+        names->folded[id] = names->text[id] ? fold(names->text[id], err) : NULL;
+        if (!names->folded[id]) return false;
     }
     return true;
+}
+
+static void names_free(bl_names *names) {
+    for (size_t i = 0; names->text && i < names->n; i++) free(names->text[i]);
+    for (size_t i = 0; names->folded && i < names->n; i++) free(names->folded[i]);
+    free(names->text);
+    free(names->folded);
+}
+
+/* Every layer of the atlas, and its own directions if it has such. */
+static bool open_atlas(bl_explorer *e, const char *path, bl_error *err) {
+    e->atlas = bl_atlas_reader_open(path, e->model, 0, err);
+    if (!e->atlas) return false;
+    const bl_atlas_reader_facts *facts = bl_atlas_reader_get_facts(e->atlas);
+    e->layers = bl_alloc_zero(facts->n_layers, sizeof(bl_atlas_reader *), err);
+    if (!e->layers) return false;
+    e->n_layers = facts->n_layers;
+    e->layers[0] = e->atlas;
+    for (size_t i = 1; i < e->n_layers; i++)
+        if (!(e->layers[i] = bl_atlas_reader_open(path, e->model, i, err))) return false;
+    if (!facts->source) return true;
+    e->own = bl_atlas_reader_basis(e->atlas);
+    return make_names(&e->own_names, &e->own, err);
+}
+
+bl_atlas_reader *bl_explorer_layer(const bl_explorer *e, size_t layer) {
+    for (size_t i = 0; i < e->n_layers; i++)
+        if (bl_atlas_reader_get_facts(e->layers[i])->layer == layer) return e->layers[i];
+    return NULL;
+}
+
+bl_atlas_reader *bl_call_layer(bl_call *call) {
+    bl_explorer *e = call->explorer;
+    size_t layer = e->atlas ? (size_t)bl_atlas_reader_get_facts(e->atlas)->layer : 0;
+    if (!e->atlas || !bl_request_count(call->request, "layer", layer, 1000000, &layer, &call->err))
+        return NULL;
+    bl_atlas_reader *found = bl_explorer_layer(e, layer);
+    if (!found) bl_fail(&call->err, BL_ERR_USAGE, "layer: the atlas does not have layer %zu", layer);
+    return found;
+}
+
+long bl_explorer_find_own(const bl_explorer *e, const char *source) {
+    const char *own = e->atlas ? bl_atlas_reader_get_facts(e->atlas)->source : NULL;
+    size_t n = own ? strlen(own) : 0;
+    if (!own || strncmp(source, own, n) != 0 || source[n] != ':') return -1;
+    const char *digits = source + n + 1;
+    size_t length = strspn(digits, "0123456789");
+    if (length == 0 || length > 9 || digits[length]) return -1;
+    long row = strtol(digits, NULL, 10);
+    return (size_t)row < bl_basis_size(&e->own) ? row : -1;
+}
+
+void bl_explorer_put_own(const bl_explorer *e, bl_builder *b, bl_tree *at, size_t id) {
+    bl_buffer source = {0};
+    bl_buffer_print(&source, "%s:%zu", bl_atlas_reader_get_facts(e->atlas)->source, id);
+    char *name = b->failed ? NULL : bl_buffer_take(&source, b->err);
+    char *text = name ? bl_direction_text(&(bl_direction){.source = name}, &e->own, b->err) : NULL;
+    if (!text) b->failed = true;
+    else bl_put_text(b, at, "direction", text);
+    bl_buffer_free(&source);
+    free(name);
+    bl_free(text);
 }
 
 static bool make_basis(bl_explorer *e, bl_error *err) {
@@ -79,8 +142,8 @@ bl_explorer *bl_explorer_new(const bl_model *model, bl_corpus *corpus, const bl_
     bool fits = !e->features || e->features->d == bl_model_config(model)->d_model ||
                 bl_fail(err, BL_ERR_INPUT, "%s: its features have %zu numbers, this model's have %zu",
                         e->features->name, e->features->d, bl_model_config(model)->d_model);
-    bool ok = fits && e->answers && make_basis(e, err) && make_names(e, err);
-    if (ok && options->atlas) ok = (e->atlas = bl_atlas_reader_open(options->atlas, model, err)) != NULL;
+    bool ok = fits && e->answers && make_basis(e, err) && make_names(&e->names, &e->basis, err);
+    if (ok && options->atlas) ok = open_atlas(e, options->atlas, err);
     if (ok && make_stories(e, corpus, options, err)) return e;
     bl_explorer_free(e);
     return NULL;
@@ -109,17 +172,16 @@ void bl_explorer_stop(bl_explorer *e) {
 
 void bl_explorer_free(bl_explorer *e) {
     if (!e) return;
-    size_t V = e->model ? bl_model_config(e->model)->n_vocab : 0;
     bl_stories_free(e->stories);
-    bl_atlas_reader_free(e->atlas);
+    if (!e->n_layers) bl_atlas_reader_free(e->atlas);
+    for (size_t i = 0; i < e->n_layers; i++) bl_atlas_reader_free(e->layers[i]);
+    free(e->layers);
     bl_cache_free(e->answers);
     bl_cache_free(e->eigens);
-    for (size_t id = 0; e->names && id < V; id++) free(e->names[id]);
-    for (size_t id = 0; e->folded && id < V; id++) free(e->folded[id]);
+    names_free(&e->names);
+    names_free(&e->own_names);
     for (size_t i = 0; e->null_models && i < bl_model_config(e->model)->n_layer; i++)
         bl_bilinear_null_free(&e->null_models[i]);
-    free(e->names);
-    free(e->folded);
     free(e->null_models);
     free(e->mean);
     free(e->corpus_name);

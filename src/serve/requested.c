@@ -58,8 +58,21 @@ static bool read_text(bl_call *call, bl_requested *t, const char *text) {
                            others[i]);
     call->parsed = bl_direction_parse(text, &call->err);
     if (!call->parsed) return false;
+    long row = call->parsed->source ? bl_explorer_find_own(call->explorer, call->parsed->source) : -1;
+    if (row >= 0) { /* no file is opened: the atlas has the vector */
+        bl_view rows = call->explorer->own.vectors;
+        t->direction =
+            (bl_direction){.vector = rows.data + (size_t)row * rows.stride, .name = call->parsed->source};
+        t->own = true;
+        t->id = (int32_t)row;
+        return true;
+    }
     if (!call->parsed->token)
-        return bl_fail(&call->err, BL_ERR_USAGE, "direction: no files here, only tokens");
+        return bl_fail(&call->err, BL_ERR_USAGE,
+                       "direction: no files here, only tokens and the atlas's own directions%s%s",
+                       call->explorer->own_names.n ? ": @FILE:ROW of " : "",
+                       call->explorer->own_names.n ? bl_atlas_reader_get_facts(call->explorer->atlas)->source
+                                                   : "");
     if (call->parsed->n_minus > BL_MOST_MINUS)
         return bl_fail(&call->err, BL_ERR_USAGE, "more than %d contrast tokens", BL_MOST_MINUS);
     t->direction = *call->parsed;
@@ -91,7 +104,7 @@ bool bl_requested_read(bl_call *call, bl_requested *t) {
         !bl_request_count(r, "layer", 0, 1000000, &t->layer, err) ||
         !bl_request_flag(r, "null", &t->null_model, err))
         return false;
-    t->id = find_token(call, t->direction.token);
+    if (!t->own) t->id = find_token(call, t->direction.token);
     for (size_t i = 0; t->id >= 0 && i < t->direction.n_minus; i++)
         if (find_token(call, t->direction.minus[i]) < 0) return false;
     if (t->id < 0) return false;
@@ -101,12 +114,16 @@ bool bl_requested_read(bl_call *call, bl_requested *t) {
                    n_layer - 1);
 }
 
-bool bl_requested_in_atlas(const bl_explorer *e, const bl_requested *t) {
-    if (!e->atlas) return false;
-    const bl_atlas_reader_facts *f = bl_atlas_reader_get_facts(e->atlas);
-    return f->complete && !t->null_model && t->layer == f->layer && !t->direction.n_minus &&
-           t->direction.minus_all == !f->raw && t->direction.centre_unembedding == f->centred &&
-           bl_atlas_reader_get_direction(e->atlas, (size_t)t->id)->there;
+bl_atlas_reader *bl_requested_atlas(const bl_explorer *e, const bl_requested *t) {
+    bl_atlas_reader *atlas = bl_explorer_layer(e, t->layer);
+    if (!atlas) return NULL;
+    const bl_atlas_reader_facts *f = bl_atlas_reader_get_facts(atlas);
+    bool own = f->source != NULL, as_taken = own || (t->direction.minus_all == !f->raw &&
+                                                     t->direction.centre_unembedding == f->centred);
+    return own == t->own && f->complete && !t->null_model && !t->direction.n_minus && as_taken &&
+                   bl_atlas_reader_get_direction(atlas, (size_t)t->id)->there
+             ? atlas
+             : NULL;
 }
 
 static void default_indices(long n, long indices[BL_MOST_INDICES], size_t *count) {

@@ -11,7 +11,8 @@ enum { BL_MOST_INDICES = 64, BL_MOST_MINUS = 256 };
 typedef struct bl_requested {
     bl_direction direction;
     const char *minus[BL_MOST_MINUS];
-    int32_t id;
+    bool own;   /* one of the atlas's own directions, which is no token; */
+    int32_t id; /* its number there, otherwise the token's */
     size_t layer;
     bool null_model;
 } bl_requested;
@@ -19,8 +20,8 @@ typedef struct bl_requested {
 #define BL_REQUESTED_PARAMETERS "direction token minus* layer contrast centre null"
 
 bool bl_requested_read(bl_call *call, bl_requested *requested);
-/* Whether the direction is one that the atlas holds. */
-bool bl_requested_in_atlas(const bl_explorer *explorer, const bl_requested *requested);
+/* The layer of the atlas that holds the direction; NULL: none does. */
+bl_atlas_reader *bl_requested_atlas(const bl_explorer *explorer, const bl_requested *requested);
 /* The parameter `name`, a list of eigenvectors; the default eight when there is none. */
 bool bl_indices_read(bl_call *call, const char *name, long indices[BL_MOST_INDICES], size_t *n);
 /* The decomposition with the eigenvectors wanted, held. NULL with call->err. */

@@ -21,9 +21,10 @@ typedef struct bl_why {
 bool bl_sentence_read(const bl_model *model, const char *text, bl_ids *ids, bl_error *err);
 /* {"ids", "tokens", "predictions"} */
 bl_tree *bl_sentence_tree(const bl_explorer *explorer, const bl_ids *ids, bl_error *err);
-/* {"position", "token", "directions"}: the atlas's eigenvectors that the position excites most. */
-bl_tree *bl_excited_tree(const bl_explorer *explorer, const bl_ids *ids, size_t position, size_t limit,
-                         bl_error *err);
+/* {"position", "token", "directions"}: the eigenvectors of a layer of the atlas that the position excites
+ * most. */
+bl_tree *bl_excited_tree(const bl_explorer *explorer, bl_atlas_reader *atlas, const bl_ids *ids,
+                         size_t position, size_t limit, bl_error *err);
 /* bl_explain_tree with words, and "size", how many eigenvectors there are. */
 bl_tree *bl_why_tree(const bl_explorer *explorer, const bl_why *why, bl_error *err);
 #endif

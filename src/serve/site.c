@@ -3,7 +3,9 @@
  *   index.html, *.js, *.css   the page
  *   site.js                   BILENS_SITE: what /api/info says, and how many directions a data file has
  *   data/tokens.js            the rows of /api/tokens
- *   data/0000.js …            `shard` directions each, and the beginnings of the stories that they refer to
+ *   data/directions-0.js …    of each layer of the atlas the rows of /api/directions
+ *   data/0-0000.js …          of each layer `shard` directions each, and the beginnings of the stories that
+ *                             they refer to
  *   data/text-0.js …          a text for "Why this word?", with all that is asked about it
  *
  * A page opened from disk may load scripts, but fetch nothing: so data are scripts that hand over base64 of
@@ -33,7 +35,9 @@
 typedef struct site {
     bl_explorer *explorer;
     char *staging;
-    size_t shard, V;
+    size_t shard, n;               /* n: directions that there can be in a layer */
+    bl_atlas_reader *atlas;        /* the layer that is being written */
+    size_t part;                   /* its number */
     bl_bilinear draw;              /* the null model */
     bl_decomposer *decomposers[2]; /* of the model, of its null model; NULL without spectra */
     float *u;                      /* [shard, d] */
@@ -41,6 +45,7 @@ typedef struct site {
     bl_progress progress;
     char **texts; /* [n_texts] */
     size_t n_texts;
+    bool spectra;
 } site;
 
 static bool write_file(const site *s, const char *name, const void *data, size_t n, bl_error *err) {
@@ -138,7 +143,7 @@ static bool write_info(const site *s, bl_error *err) {
     bl_tree *root = bl_put_object(&b, NULL, NULL);
     bl_explorer_put_info(s->explorer, &b, root);
     bl_put_count(&b, root, "shard", s->shard);
-    bl_put_flag(&b, root, "spectra", s->decomposers[0] != NULL);
+    bl_put_flag(&b, root, "spectra", s->spectra);
     bl_tree *texts = bl_put_array(&b, root, "sentences");
     for (size_t i = 0; i < s->n_texts; i++) bl_put_text(&b, texts, NULL, s->texts[i]);
     root = bl_tree_built(&b, root);
@@ -158,14 +163,28 @@ static bool write_info(const site *s, bl_error *err) {
     return ok;
 }
 
-static bool write_tokens(const site *s, bl_error *err) {
+/* The layer's directions; without an atlas the tokens, by their numbers. */
+static bool write_rows(const site *s, const char *name, bl_atlas_reader *atlas, const uint64_t *counts,
+                       size_t n, bl_error *err) {
     bl_builder b = {err, false};
     bl_tree *root = bl_put_object(&b, NULL, NULL);
-    bl_put_count(&b, root, "total", s->V);
+    bl_put_count(&b, root, "total", n);
     bl_tree *rows = bl_put_array(&b, root, "tokens");
-    for (size_t id = 0; id < s->V && !b.failed; id++)
-        bl_explorer_put_row(s->explorer, &b, rows, id, true, NULL);
-    return write_data(s, "tokens", bl_tree_built(&b, root), err);
+    for (size_t id = 0; id < n && !b.failed; id++)
+        bl_explorer_put_row(s->explorer, atlas, &b, rows, id, true, counts);
+    return write_data(s, name, bl_tree_built(&b, root), err);
+}
+
+static bool write_tokens(const site *s, bl_error *err) {
+    const bl_explorer *e = s->explorer;
+    size_t V = e->names.n;
+    if (e->own_names.n) return write_rows(s, "tokens", NULL, NULL, V, err);
+    uint64_t *counts = bl_alloc(V, sizeof *counts, err);
+    for (size_t id = 0; counts && id < V; id++)
+        counts[id] = bl_atlas_reader_get_direction(e->atlas, id)->count;
+    bool ok = counts && write_rows(s, "tokens", NULL, counts, V, err);
+    free(counts);
+    return ok;
 }
 
 static bool write_texts(const site *s, bl_error *err) {
@@ -194,11 +213,11 @@ static bool choose_texts(site *s, const bl_site_options *options, bl_error *err)
 
 /* Spectra of the directions of `ids` [n], of model and null model. */
 static bool decompose(site *s, const int32_t *ids, size_t n, bl_error *err) {
-    const bl_atlas_reader_facts *f = bl_atlas_reader_get_facts(s->explorer->atlas);
-    size_t d = bl_model_config(s->explorer->model)->d_model;
+    const bl_explorer *e = s->explorer;
+    size_t d = bl_model_config(e->model)->d_model;
+    const bl_basis *basis = e->own_names.n ? &e->own : &e->basis;
     for (size_t i = 0; i < n; i++)
-        if (!bl_direction_of_row(&s->explorer->basis, (size_t)ids[i], !f->raw, f->centred, s->u + i * d, err))
-            return false;
+        if (!bl_atlas_reader_vector(s->atlas, basis, (size_t)ids[i], s->u + i * d, err)) return false;
     for (int null_model = 0; null_model < 2; null_model++)
         if (!bl_decomposer_run(s->decomposers[null_model], s->u, n, 1,
                                s->eigens + (size_t)null_model * s->shard, err))
@@ -213,17 +232,17 @@ static bool write_shard(site *s, size_t at, bl_error *err) {
     size_t n = 0, first = at * s->shard;
     int32_t *ids = bl_alloc(s->shard, sizeof *ids, err);
     if (!ids) return false;
-    for (size_t id = first; id < first + s->shard && id < s->V; id++)
-        if (bl_atlas_reader_get_direction(s->explorer->atlas, id)->there) ids[n++] = (int32_t)id;
+    for (size_t id = first; id < first + s->shard && id < s->n; id++)
+        if (bl_atlas_reader_get_direction(s->atlas, id)->there) ids[n++] = (int32_t)id;
     bool ok = !s->decomposers[0] || n == 0 || decompose(s, ids, n, err);
     bl_tree *root = bl_put_object(&b, NULL, NULL), *directions = bl_put_object(&b, root, "directions");
     for (size_t i = 0; ok && i < n; i++) {
         snprintf(name, sizeof name, "%d", (int)ids[i]);
-        ok = bl_site_direction(s->explorer, ids[i], s->eigens[i], s->eigens[s->shard + i], &stories, &b,
+        ok = bl_site_direction(s->atlas, ids[i], s->eigens[i], s->eigens[s->shard + i], &stories, &b,
                                bl_put_object(&b, directions, name), err);
     }
     bl_site_stories_put(&stories, &b, bl_put_object(&b, root, "stories"));
-    snprintf(name, sizeof name, "%04zu", at);
+    snprintf(name, sizeof name, "%zu-%04zu", s->part, at);
     if (!ok) b.failed = true;
     root = bl_tree_built(&b, root);
     ok = root != NULL;
@@ -239,7 +258,7 @@ static bool write_shard(site *s, size_t at, bl_error *err) {
 }
 
 static bool make_decomposers(site *s, bl_error *err) {
-    const bl_atlas_reader_facts *f = bl_atlas_reader_get_facts(s->explorer->atlas);
+    const bl_atlas_reader_facts *f = bl_atlas_reader_get_facts(s->atlas);
     bl_decomposer_options options = {.directions = f->directions, .progress = s->progress};
     bl_bilinear map;
     if (!bl_model_bilinear(s->explorer->model, (size_t)f->layer, &map, err)) return false;
@@ -249,18 +268,44 @@ static bool make_decomposers(site *s, bl_error *err) {
     return s->decomposers[1] != NULL;
 }
 
+static void free_decomposers(site *s) {
+    for (int i = 0; i < 2; i++) {
+        bl_decomposer_free(s->decomposers[i]);
+        s->decomposers[i] = NULL;
+    }
+    bl_bilinear_null_free(&s->draw);
+    s->draw = (bl_bilinear){0};
+}
+
+/* One layer's directions. */
+static bool write_layer(site *s, size_t part, bool spectra, bl_error *err) {
+    char name[40];
+    size_t shards = (s->n + s->shard - 1) / s->shard;
+    s->part = part;
+    s->atlas = s->explorer->layers[part];
+    snprintf(name, sizeof name, "directions-%zu", part);
+    if ((spectra && !make_decomposers(s, err)) || !write_rows(s, name, s->atlas, NULL, s->n, err))
+        return false;
+    for (size_t i = 0; i < shards; i++)
+        if (!bl_progress_step(&s->progress, "writing", part * shards + i, s->explorer->n_layers * shards,
+                              err) ||
+            !write_shard(s, i, err))
+            return false;
+    free_decomposers(s);
+    return true;
+}
+
 static bool make_all(site *s, bool spectra, bl_error *err) {
     size_t count;
     if (!bl_mul_size(s->shard, bl_model_config(s->explorer->model)->d_model, &count)) count = SIZE_MAX;
     s->u = bl_alloc(count, sizeof *s->u, err);
     s->eigens = bl_alloc_zero(2 * s->shard, sizeof(bl_eigen *), err);
-    if (!s->u || !s->eigens || (spectra && !make_decomposers(s, err))) return false;
+    if (!s->u || !s->eigens) return false;
+    s->spectra = spectra;
     if (!write_page(s, err) || !write_info(s, err) || !write_tokens(s, err) || !write_texts(s, err))
         return false;
-    size_t shards = (s->V + s->shard - 1) / s->shard;
-    for (size_t i = 0; i < shards; i++)
-        if (!bl_progress_step(&s->progress, "writing", i, shards, err) || !write_shard(s, i, err))
-            return false;
+    for (size_t part = 0; part < s->explorer->n_layers; part++)
+        if (!write_layer(s, part, spectra, err)) return false;
     return true;
 }
 
@@ -299,18 +344,17 @@ bool bl_site_write(const bl_model *model, const char *atlas, const char *directo
     bl_error_clear(err);
     if (!options) options = &defaults;
     const bl_serve_options serve = {.atlas = atlas};
-    site s = {.shard = options->shard ? options->shard : DEFAULT_SHARD,
-              .V = bl_model_config(model)->n_vocab,
-              .progress = options->progress};
+    site s = {.shard = options->shard ? options->shard : DEFAULT_SHARD, .progress = options->progress};
     bl_staging staging = {0};
     bool ok = false;
     char *path = bl_trim_slashes(directory, "the site", err);
     if (!path || !check_place(path, err)) goto done;
-    if (s.shard > s.V) s.shard = s.V;
     s.explorer = bl_explorer_new(model, NULL, &serve, err);
     if (!s.explorer) goto done;
+    s.n = s.explorer->own_names.n ? s.explorer->own_names.n : s.explorer->names.n;
+    if (s.shard > s.n) s.shard = s.n;
     s.explorer->site = true;
-    if (!bl_atlas_reader_get_facts(s.explorer->atlas)->complete) {
+    if (!bl_atlas_reader_get_facts(s.explorer->layers[s.explorer->n_layers - 1])->complete) {
         bl_fail(err, BL_ERR_INPUT,
                 "%s: the atlas is not finished: give the command that made it again, then write the site",
                 atlas);
@@ -321,9 +365,7 @@ bool bl_site_write(const bl_model *model, const char *atlas, const char *directo
     s.staging = staging.path;
     ok = make_all(&s, !options->no_spectra, err) && put_in_place(s.staging, path, err);
 done:
-    bl_decomposer_free(s.decomposers[0]);
-    bl_decomposer_free(s.decomposers[1]);
-    bl_bilinear_null_free(&s.draw);
+    free_decomposers(&s);
     bl_explorer_free(s.explorer);
     free(s.u);
     free(s.eigens);

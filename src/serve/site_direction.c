@@ -95,18 +95,18 @@ static void put_match(const bl_match *m, bl_builder *b, bl_tree *list) {
         bl_put_integer(b, shares, NULL, most > 0 ? lround((double)m->contributions[p] / most * SHARE) : 0);
 }
 
-static bool put_vector(bl_explorer *e, int32_t id, long index, double eigenvalue, bl_site_stories *stories,
-                       bl_builder *b, bl_tree *list, bl_error *err) {
+static bool put_vector(bl_atlas_reader *atlas, int32_t id, long index, double eigenvalue,
+                       bl_site_stories *stories, bl_builder *b, bl_tree *list, bl_error *err) {
     bl_atlas_reader_matches found = {0};
     bl_atlas_reader_words words = {0};
-    bool ok = bl_atlas_reader_get_words(e->atlas, id, index, &words, err) &&
-              bl_atlas_reader_get_matches(e->atlas, id, index,
-                                          (size_t)bl_atlas_reader_get_facts(e->atlas)->top, &found, err);
+    bool ok = bl_atlas_reader_get_words(atlas, id, index, &words, err) &&
+              bl_atlas_reader_get_matches(atlas, id, index, (size_t)bl_atlas_reader_get_facts(atlas)->top,
+                                          &found, err);
     bl_tree *out = bl_put_object(b, list, NULL);
     bl_put_integer(b, out, "index", index);
     bl_put_real(b, out, "eigenvalue", eigenvalue);
     bl_put_real(b, out, "bias", rounded((double)words.bias, 6));
-    bl_atlas_reader_put_evidence(e->atlas, id, index, b, out);
+    bl_atlas_reader_put_evidence(atlas, id, index, b, out);
     put_words(&words, b, out);
     bl_tree *matches = bl_put_array(b, out, "matches");
     for (size_t i = 0; ok && i < found.n; i++) {
@@ -118,17 +118,17 @@ static bool put_vector(bl_explorer *e, int32_t id, long index, double eigenvalue
     return ok;
 }
 
-bool bl_site_direction(bl_explorer *e, int32_t id, const bl_eigen *eigen, const bl_eigen *null_eigen,
+bool bl_site_direction(bl_atlas_reader *atlas, int32_t id, const bl_eigen *eigen, const bl_eigen *null_eigen,
                        bl_site_stories *stories, bl_builder *b, bl_tree *at, bl_error *err) {
-    const bl_atlas_reader_direction *d = bl_atlas_reader_get_direction(e->atlas, (size_t)id);
-    long K = (long)bl_atlas_reader_n_values(e->atlas) / 2;
+    const bl_atlas_reader_direction *d = bl_atlas_reader_get_direction(atlas, (size_t)id);
+    long K = (long)bl_atlas_reader_n_values(atlas) / 2;
     bool ok = true;
     if (eigen) put_spectrum(eigen, b, at);
     if (eigen && null_eigen) put_spectrum(null_eigen, b, bl_put_object(b, at, "null"));
     bl_tree *vectors = bl_put_array(b, at, "vectors");
     for (long i = 0; ok && i < 2 * K; i++) { /* -1 … -K, 0 … K-1, as everywhere */
         long index = i < K ? -i - 1 : i - K;
-        ok = put_vector(e, id, index, (double)d->values[index < 0 ? 2 * K + index : index], stories, b,
+        ok = put_vector(atlas, id, index, (double)d->values[index < 0 ? 2 * K + index : index], stories, b,
                         vectors, err);
     }
     return ok;

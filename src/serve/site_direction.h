@@ -17,7 +17,7 @@ typedef struct bl_site_stories {
 /* Puts the direction of token `id` into the object `at`: "spectrum", "largest", "effective_rank", "constant",
  * "groups", "null": {…}, "vectors": […]. eigen and null_eigen are NULL where spectra are left out.
  * Matches add what they need to `stories`. */
-bool bl_site_direction(bl_explorer *explorer, int32_t id, const bl_eigen *eigen, const bl_eigen *null_eigen,
+bool bl_site_direction(bl_atlas_reader *atlas, int32_t id, const bl_eigen *eigen, const bl_eigen *null_eigen,
                        bl_site_stories *stories, bl_builder *builder, bl_tree *at, bl_error *err);
 /* "17": [ids], …, ascending. */
 void bl_site_stories_put(bl_site_stories *stories, bl_builder *builder, bl_tree *at);

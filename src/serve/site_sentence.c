@@ -40,7 +40,9 @@ static bool put_why(bl_explorer *e, bl_builder *b, bl_tree *at, bl_why *why, int
     char token[24], minus[24], key[80];
     const char *const list[] = {minus};
     const bl_atlas_reader_facts *f = bl_atlas_reader_get_facts(e->atlas);
-    bl_direction direction = {.token = token, .centre_unembedding = f->centred, .minus_all = !f->raw};
+    bl_direction direction = {.token = token,
+                              .centre_unembedding = f->centred,
+                              .minus_all = !f->raw || f->source};
     snprintf(token, sizeof token, "#%d", (int)why->token);
     snprintf(minus, sizeof minus, "#%d", (int)rival);
     if (rival >= 0) {
@@ -87,7 +89,7 @@ bl_tree *bl_site_sentence(bl_explorer *e, const char *text, bl_error *err) {
         if (sentence) bl_put_tree(&b, root, "sentence", sentence);
         bl_tree *excited = bl_put_array(&b, root, "excited"), *accounts = bl_put_object(&b, root, "why");
         for (size_t i = 0; i < ids.n && !b.failed; i++) {
-            bl_tree *tree = bl_excited_tree(e, &ids, i, EXCITED, err);
+            bl_tree *tree = bl_excited_tree(e, e->atlas, &ids, i, EXCITED, err);
             b.failed = !tree;
             if (tree) bl_put_tree(&b, excited, NULL, tree);
             why.position = i;

@@ -45,7 +45,7 @@ static void check_token(const bl_model *model, sqlite3 *db, size_t layer, int to
     assert_non_null(scan);
     double scale = fmax(fabs((double)bl_eigen_values(eigen)[0]),
                         fabs((double)bl_eigen_values(eigen)[bl_eigen_size(eigen) - 1]));
-    sqlite3_stmt *pairs = ask(db, "SELECT id, eigenvalue FROM eigenpair WHERE token = ? ORDER BY id");
+    sqlite3_stmt *pairs = ask(db, "SELECT id, eigenvalue FROM eigenpair WHERE direction = ? ORDER BY id");
     sqlite3_bind_int(pairs, 1, token);
     for (size_t j = 0; j < 8; j++) {
         assert_int_equal(sqlite3_step(pairs), SQLITE_ROW);
@@ -147,16 +147,18 @@ static void test_chance(void **state) {
     sqlite3 *db = make(model, &options);
     /* all draws' statistics as (draw, pair, statistic); draw 3 is not in the pool */
     const char *const wrong[] = {
-        "WITH d AS (SELECT 0 AS draw, id AS pair, statistic FROM null_eigenpair UNION ALL SELECT * FROM null_statistic),"
+        "WITH d AS (SELECT 0 AS draw, id AS pair, statistic FROM null_eigenpair UNION ALL SELECT * FROM "
+        "null_statistic),"
         " pool AS (SELECT p.idx, d.statistic FROM d JOIN eigenpair p ON p.id = d.pair WHERE d.draw < 3),"
         " n AS (SELECT idx, count(*) AS n FROM pool GROUP BY idx)"
         " SELECT count(*) FROM eigenpair e JOIN chance c ON c.pair = e.id JOIN n ON n.idx = e.idx WHERE"
         " abs(c.p - (1 + (SELECT count(*) FROM pool WHERE pool.idx = e.idx AND"
-        " CASE WHEN e.idx < 0 THEN pool.statistic >= e.statistic ELSE pool.statistic <= e.statistic END)) / (n.n + 1.0))"
+        " CASE WHEN e.idx < 0 THEN pool.statistic >= e.statistic ELSE pool.statistic <= e.statistic END)) "
+        "/ (n.n + 1.0))"
         " > 1e-12",
         "SELECT count(*) FROM chance c WHERE abs(c.q - (SELECT min(d.p * (SELECT count(*) FROM chance) /"
         " (SELECT count(*) FROM chance e WHERE e.p <= d.p)) FROM chance d WHERE d.p >= c.p)) > 1e-12",
-        "SELECT count(*) FROM eigenpair e JOIN direction d ON d.token = e.token WHERE"
+        "SELECT count(*) FROM eigenpair e JOIN direction d ON d.id = e.direction WHERE"
         " abs(e.statistic - (e.eigenvalue - d.shift) / d.norm) > 1e-6",
         "SELECT count(*) FROM null_eigenpair WHERE vector IS NOT NULL",
         "SELECT 4 - count(*) FROM calibration WHERE pool = 3 * judged AND distance BETWEEN 0 AND 1"};
@@ -167,6 +169,99 @@ static void test_chance(void **state) {
         sqlite3_finalize(s);
     }
     sqlite3_close(db);
+    bl_model_free(model);
+}
+
+/* What a statement's first row says. */
+static double number(sqlite3 *db, const char *sql) {
+    sqlite3_stmt *s = ask(db, sql);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    double value = sqlite3_column_double(s, 0);
+    sqlite3_finalize(s);
+    return value;
+}
+
+/* Rows of the unembedding as directions of one's own: the numbers that the tokens have; no own positions. */
+static void test_own(void **state) {
+    (void)state;
+    const char *labels[] = {"first", "zero", "third"};
+    const char *const corpus_path = TEST_DATA "/models/stories.txt";
+    bl_model *model = support_model("plain");
+    const bl_basis *tokens = support_basis(model);
+    size_t d = bl_basis_width(tokens);
+    float *u = calloc(3 * d, sizeof *u);
+    memcpy(u, tokens->vectors.data + 7 * tokens->vectors.stride, d * sizeof *u);
+    memcpy(u + 2 * d, tokens->vectors.data + 9 * tokens->vectors.stride, d * sizeof *u);
+    bl_basis own = {.name = "feature", .vectors = {u, 3, d, d}, .labels = labels};
+    bl_atlas_options options = {.directions = &own, .source = "probes.npy", .top = 3};
+    bl_error err = {0};
+    sqlite3 *db = make(model, &options);
+    assert_true(number(db, "SELECT count(*) FROM directions") == 2); /* the row of zeros is none */
+    assert_true(number(db,
+                       "SELECT count(*) FROM direction WHERE token IS NULL AND text = '@probes.npy:2' AND "
+                       "label = 'third' AND number = 2") == 1);
+    assert_true(number(db, "SELECT count(*) FROM effect") == 16);
+    assert_true(number(db, "SELECT count(*) FROM effect WHERE own_positions IS NOT NULL OR others_positions "
+                           "IS NOT NULL OR own_mean IS NOT NULL OR others_mean IS NOT NULL OR total IS NOT "
+                           "NULL OR share IS NULL OR ends IS NULL") == 0);
+    assert_true(number(db, "SELECT count(*) FROM chance") == 16);
+    assert_true(number(db, "SELECT count(*) FROM directions WHERE count IS NOT NULL") == 0);
+    double largest = number(db, "SELECT largest FROM directions WHERE id = 2"),
+           share = number(db, "SELECT share FROM effect WHERE pair = 8");
+    sqlite3_close(db);
+    labels[0] = "renamed"; /* another digest: not the same atlas */
+    bl_corpus *corpus = bl_corpus_open(&corpus_path, 1, &err);
+    assert_false(bl_atlas_run(model, corpus, path, &options, NULL, &err));
+    assert_error(err, BL_ERR_INPUT, "the selection of directions differs");
+    options.raw = true;
+    assert_false(bl_atlas_run(model, corpus, path, &options, NULL, &err));
+    assert_error(err, BL_ERR_USAGE, "taken as they are");
+    bl_corpus_free(corpus);
+    options = (bl_atlas_options){.raw = true, .top = 3};
+    db = make(model, &options);
+    assert_near(number(db, "SELECT largest FROM directions WHERE id = 9"), largest, 1e-6, 1);
+    assert_near(number(db, "SELECT f.share FROM effect f JOIN eigenpair e ON e.id = f.pair WHERE e.direction "
+                           "= 9 AND e.idx = -1"),
+                share, 1e-5, 1);
+    sqlite3_close(db);
+    free(u);
+    bl_model_free(model);
+}
+
+/* Two layers in one file: what each has in a file of its own. */
+static void test_layers(void **state) {
+    (void)state;
+    static const size_t both[] = {1, 0};
+    static const char *const sums[] = {
+        "SELECT sum(largest * (1 + id)) FROM directions WHERE layer = ",
+        "SELECT sum(p * (2 + idx)) FROM eigenpairs WHERE layer = ",
+        "SELECT sum(q * (2 + idx)) FROM eigenpairs WHERE layer = ",
+        "SELECT sum(value * (9 + rank)) FROM virtual_tokens WHERE layer = ",
+        "SELECT sum(similarity * (9 + rank)) FROM top_inputs WHERE layer = ",
+        "SELECT sum(distance * (9 + idx)) FROM calibration WHERE layer = ",
+        "SELECT count(*) FROM eigenpairs e JOIN effect f ON f.pair = e.pair WHERE layer = "};
+    enum { SUMS = sizeof sums / sizeof *sums };
+    bl_model *model = support_model("later-bilinear");
+    bl_atlas_options options = {.layers = both, .n_layers = 2, .frequent = 9, .top = 3, .null_draws = 2};
+    double found[2][SUMS];
+    char sql[200];
+    sqlite3 *db = make(model, &options);
+    for (int layer = 0; layer < 2; layer++)
+        for (size_t i = 0; i < SUMS; i++) {
+            snprintf(sql, sizeof sql, "%s%d", sums[i], layer);
+            found[layer][i] = number(db, sql);
+        }
+    assert_true(number(db, "SELECT count(*) FROM eigenpair") == 2 * 9 * 8);
+    sqlite3_close(db);
+    for (int layer = 0; layer < 2; layer++) {
+        options = (bl_atlas_options){.layer = (size_t)layer, .frequent = 9, .top = 3, .null_draws = 2};
+        db = make(model, &options);
+        for (size_t i = 0; i < SUMS; i++) {
+            snprintf(sql, sizeof sql, "%s%d", sums[i], layer);
+            assert_near(number(db, sql), found[layer][i], 1e-9, fabs(found[layer][i]) + 1);
+        }
+        sqlite3_close(db);
+    }
     bl_model_free(model);
 }
 
@@ -190,6 +285,7 @@ static void test_refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_equals_single), cmocka_unit_test(test_order),
-                                       cmocka_unit_test(test_chance), cmocka_unit_test(test_refusals)};
+                                       cmocka_unit_test(test_own),           cmocka_unit_test(test_layers),
+                                       cmocka_unit_test(test_chance),        cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,7 +40,7 @@ static void refused(const bl_model *model, const char *sql, const char *part) {
     if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK) fail_msg("%s: %s", sql, sqlite3_errmsg(db));
     sqlite3_close(db);
     alarm(60);
-    bl_atlas_reader *reader = bl_atlas_reader_open(path, model, &err);
+    bl_atlas_reader *reader = bl_atlas_reader_open(path, model, 0, &err);
     if (reader) fail_msg("taken: %s", sql);
     assert_int_equal(err.code, BL_ERR_INPUT);
     if (!strstr(err.message, part)) fail_msg("%s: '%s' is not in: %s", sql, part, err.message);
@@ -60,10 +60,13 @@ static void schemas(void **state) {
         "DROP INDEX token_text",
         "DROP VIEW directions; CREATE VIEW directions AS SELECT 1 AS token",
         "ALTER TABLE token RENAME COLUMN count TO number",
-        "ALTER TABLE meta RENAME TO old; CREATE VIEW meta AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT "
+        "ALTER TABLE meta RENAME TO old; CREATE VIEW meta AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL "
+        "SELECT "
         "x + 1 FROM n) SELECT 'k' || x AS key, x AS value FROM n",
-        "ALTER TABLE story RENAME TO old; CREATE VIEW story AS SELECT a.id, a.length, a.tokens FROM old a, old b, old c",
-        "PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(sql, 'text TEXT', 'text BLOB') WHERE "
+        "ALTER TABLE story RENAME TO old; CREATE VIEW story AS SELECT a.id, a.length, a.tokens FROM old "
+        "a, old b, old c",
+        "PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(sql, 'text TEXT', 'text "
+        "BLOB') WHERE "
         "name = 'token'"};
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
         refused(model, changes[i], "no atlas of bilens");
@@ -77,7 +80,7 @@ static void facts(void **state) {
         const char *sql, *part;
     } changes[] = {{"UPDATE meta SET value = '100000000' WHERE key = 'heads'", "heads is 100000000"},
                    {"UPDATE meta SET value = '-1' WHERE key = 'heads'", "heads is '-1'"},
-                   {"UPDATE meta SET value = 'abc' WHERE key = 'layer'", "layer is 'abc'"},
+                   {"UPDATE meta SET value = 'abc' WHERE key = 'layers'", "does not say its layers"},
                    {"UPDATE meta SET value = '1.5' WHERE key = 'pairs'", "pairs is '1.5'"},
                    {"UPDATE meta SET value = '0' WHERE key = 'top'", "top is 0"},
                    {"UPDATE meta SET value = '99' WHERE key = 'phase'", "phase is 99"},
@@ -85,7 +88,10 @@ static void facts(void **state) {
                    {"UPDATE meta SET value = 7 WHERE key = 'stories'", "not those that were written"},
                    {"UPDATE meta SET value = x'ff00' WHERE key = 'model'", "not those that were written"},
                    {"UPDATE meta SET value = 3 WHERE key = 'd_model'", "size"},
-                   {"DELETE FROM meta WHERE key = 'layer'", "missing"},
+                   {"DELETE FROM meta WHERE key = 'layers'", "does not say its layers"},
+                   {"DELETE FROM meta WHERE key = 'part'", "missing"},
+                   {"UPDATE meta SET value = '1,0' WHERE key = 'layers'", "does not say its layers"},
+                   {"UPDATE meta SET value = '9999' WHERE key = 'space'", "not those that were written"},
                    {"DELETE FROM meta WHERE key = 'seal'", "not those that were written"}};
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
         refused(model, changes[i].sql, changes[i].part);
@@ -120,7 +126,7 @@ static void changed_meanwhile(void **state) {
     bl_error err = {0};
     int32_t *ids;
     size_t *begin, n;
-    bl_atlas_reader *reader = bl_atlas_reader_open(whole, model, &err);
+    bl_atlas_reader *reader = bl_atlas_reader_open(whole, model, 0, &err);
     assert_non_null(reader);
     assert_true(bl_atlas_reader_stories(reader, 4, &ids, &begin, &n, &err));
     free(ids), free(begin);

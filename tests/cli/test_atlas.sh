@@ -44,7 +44,7 @@ broken() { # NAME TEXT
     [ "$before" = "$(md5sum <"$folder/$1.db")" ] || fail "$1: a refused run changed it"
 }
 LC_ALL=C sed 's/meta/mfta/g' "$folder/whole.db" >"$folder/other.db"
-LC_ALL=C sed 's/bilens atlas 4/bilens atlas 2/g' "$folder/whole.db" >"$folder/older.db"
+LC_ALL=C sed 's/bilens atlas 5/bilens atlas 2/g' "$folder/whole.db" >"$folder/older.db"
 head -c 200000 "$folder/whole.db" >"$folder/short.db"
 head -c 50 "$folder/whole.db" >"$folder/shorter.db"
 { head -c 4096 "$folder/whole.db"; head -c 400000 /dev/zero | tr '\0' 'x'; } >"$folder/junk.db"

@@ -177,7 +177,7 @@ static void query(const char *path, const bl_atlas_query *what) {
 
 static void look_at(const char *path, int32_t first) {
     bl_error err = {0};
-    bl_atlas_reader *reader = bl_atlas_reader_open(path, model, &err);
+    bl_atlas_reader *reader = bl_atlas_reader_open(path, model, 0, &err);
     if (!reader) {
         if (err.code == BL_OK || !err.message[0]) abort();
         return;

@@ -166,8 +166,8 @@ static void test_content(void **state) {
         snprintf(folder, sizeof folder, "%s/deep/site-%s//", support_temporary(), models[i]);
         if (!bl_site_write(model, make_atlas(model, models[i]), folder, &options, &err))
             fail_msg("%s", err.message);
-        json_t *tokens = read_data(folder, "tokens"), *shard = read_data(folder, "0001"),
-               *last = read_data(folder, "0002");
+        json_t *tokens = read_data(folder, "tokens"), *shard = read_data(folder, "0-0001"),
+               *last = read_data(folder, "0-0002");
         assert_int_equal(json_array_size(json_object_get(tokens, "tokens")), 104);
         assert_int_equal(json_object_size(json_object_get(shard, "directions")), 40);
         assert_int_equal(json_object_size(json_object_get(last, "directions")), 24);
@@ -204,7 +204,7 @@ static void test_hostile_vocabulary(void **state) {
     bl_free(info);
     bl_free(data);
     json_t *tokens = read_data(folder, "tokens"), *rows = json_object_get(tokens, "tokens"),
-           *shard = read_data(folder, "0000");
+           *shard = read_data(folder, "0-0000");
     bool found = false;
     for (size_t i = 0; i < json_array_size(rows); i++)
         found =
@@ -247,7 +247,7 @@ static void test_as_a_whole(void **state) {
     options.progress.report = NULL;
     assert_true(bl_site_write(model, atlas, folder, &options, &err));
     assert_int_equal(count_entries(parent), 1);
-    snprintf(file, sizeof file, "%s/data/0010.js", folder);
+    snprintf(file, sizeof file, "%s/data/0-0010.js", folder);
     assert_int_equal(stat(file, &before), 0);
     options.progress.report = stop_at_writing;
     assert_false(bl_site_write(model, atlas, folder, &options, &err));
