@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "format/kind.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +13,10 @@
 bool bl_database_fail(sqlite3 *db, bl_error *err) {
     const char *path = db ? sqlite3_db_filename(db, NULL) : NULL,
                *text = db ? sqlite3_errmsg(db) : "out of memory";
+    int code = (db ? sqlite3_errcode(db) : SQLITE_NOMEM) & 0xff;
     if (!path) path = "the database";
-    switch ((db ? sqlite3_errcode(db) : SQLITE_NOMEM) & 0xff) {
+    if (code == SQLITE_NOTADB && !bl_kind_unknown_file(path, "an SQLite database", err)) return false;
+    switch (code) {
     case SQLITE_NOMEM: return bl_fail(err, BL_ERR_MEMORY, "%s: out of memory in SQLite", path);
     case SQLITE_FULL:
         return bl_fail(err, BL_ERR_IO,

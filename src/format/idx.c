@@ -2,6 +2,7 @@
  * memory that grows with what really comes out of it, so that a small hostile file cannot ask for much; the
  * sizes of its header must agree with that length to the byte. */
 #include "format/idx.h"
+#include "format/kind.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -14,6 +15,7 @@
 
 bool bl_idx_parse(const unsigned char *file, size_t size, const char *path, bl_idx *idx, bl_error *err) {
     *idx = (bl_idx){0};
+    if (!bl_kind_unknown(file, size, path, "an IDX file", err)) return false;
     if (size < 4 || file[0] != 0 || file[1] != 0)
         return bl_fail(err, BL_ERR_INPUT, "%s: not an IDX file (its first two bytes are not 0)", path);
     if (file[2] != 8)

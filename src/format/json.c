@@ -110,6 +110,7 @@ json_t *bl_json_parse_with(const char *text, size_t length, size_t flags, const 
     if (json) return json;
     if (json_error_code(&where) == json_error_out_of_memory)
         return bl_fail_null(err, BL_ERR_MEMORY, "%s: out of memory while it was parsed", path);
+    if (!bl_kind_unknown(text, length, path, "JSON", err)) return NULL;
     return bl_fail_null(err, BL_ERR_INPUT, "%s: not valid JSON: %s (line %d, column %d)", path, where.text,
                         where.line, where.column);
 }
@@ -122,11 +123,7 @@ json_t *bl_json_read(const char *path, size_t limit, bl_error *err) {
     size_t size;
     char *text = bl_file_read(path, limit, &size, err);
     if (!text) return NULL;
-    bl_error failure = {0};
-    json_t *json = bl_json_parse(text, size, path, &failure);
-    const bl_kind *kind = json || failure.code == BL_ERR_MEMORY ? NULL : bl_kind_of(text, size);
-    if (!json) bl_fail(err, failure.code, "%s", failure.message);
-    if (kind) bl_fail(err, BL_ERR_INPUT, "%s: this is %s, not JSON: %s", path, kind->name, kind->next);
+    json_t *json = bl_json_parse(text, size, path, err);
     free(text);
     return json;
 }

@@ -1,6 +1,8 @@
 /* The first bytes of files that are downloaded, renamed and passed on by mistake. Only marks that no UTF-8
  * story and no safetensors header begins with stand here. */
 #include "format/kind.h"
+#include "base/error.h"
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -83,4 +85,19 @@ const bl_kind *bl_kind_of(const void *first, size_t n) {
         if (other == 0) return &m->kind;
     }
     return NULL;
+}
+
+bool bl_kind_unknown(const void *first, size_t n, const char *path, const char *wanted, bl_error *err) {
+    const bl_kind *kind = bl_kind_of(first, n);
+    if (!kind) return true;
+    return bl_fail(err, BL_ERR_INPUT, "%s: this is %s%s%s: %s", path, kind->name, wanted ? ", not " : "",
+                   wanted ? wanted : "", kind->next);
+}
+
+bool bl_kind_unknown_file(const char *path, const char *wanted, bl_error *err) {
+    char first[BL_KIND_BYTES];
+    FILE *file = fopen(path, "rbe");
+    size_t n = file ? fread(first, 1, sizeof first, file) : 0;
+    if (file) fclose(file);
+    return bl_kind_unknown(first, n, path, wanted, err);
 }

@@ -170,10 +170,7 @@ bool bl_npy_parse(const unsigned char *file, size_t size, const char *path, bl_n
     *array = (bl_named_array){0};
     *data = NULL;
     bool ours = size >= 12 && memcmp(file, "\x93NUMPY", 6) == 0;
-    const bl_kind *other = ours ? NULL : bl_kind_of(file, size);
-    if (other)
-        return bl_fail(err, BL_ERR_INPUT, "%s: this is %s, not a .npy file: %s", path, other->name,
-                       other->next);
+    if (!ours && !bl_kind_unknown(file, size, path, "a .npy file", err)) return false;
     if (!ours)
         return bl_fail(err, BL_ERR_INPUT, "%s: not a .npy file (its first bytes are not \\x93NUMPY)", path);
     unsigned version = file[6];

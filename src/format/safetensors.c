@@ -150,12 +150,9 @@ bl_safetensors *bl_safetensors_parse(const unsigned char *data, size_t size, con
     bl_error failure = {0};
     if (whole)
         header = bl_json_parse_with((const char *)data + 8, (size_t)length, JSON_ALLOW_NUL, path, &failure);
-    const bl_kind *kind =
-        header ? NULL : bl_kind_of(data, size); /* a sound header may begin like something else */
-    if (kind && failure.code != BL_ERR_MEMORY) {
-        bl_fail(err, BL_ERR_INPUT, "%s: this is %s, not safetensors: %s", path, kind->name, kind->next);
+    /* A sound header may begin like something else. */
+    if (!header && failure.code != BL_ERR_MEMORY && !bl_kind_unknown(data, size, path, "safetensors", err))
         goto fail;
-    }
     if (!whole) {
         bl_fail(err, BL_ERR_INPUT,
                 "%s: not a whole safetensors file: the header needs %" PRIu64

@@ -52,6 +52,58 @@ static void *fail_unknown(const json_t *type, const char *path, bl_error *err) {
                         json_is_string(type) ? json_string_value(type) : "", known);
 }
 
+/* Whether a key's value is that of a model without what the key is about: absent, null, false, 1 for a factor
+ * or a number of experts, 0, a list of "full_attention" only. */
+static bool is_neutral(const json_t *value) {
+    size_t n = json_array_size(value), full = 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *name = json_string_value(json_array_get(value, i));
+        full += name && strcmp(name, "full_attention") == 0;
+    }
+    double number = json_number_value(value);
+    return !value || json_is_null(value) || json_is_false(value) || (json_is_array(value) && full == n) ||
+           (json_is_number(value) && number >= 0 && (number <= 0 || (number >= 1 && number <= 1)));
+}
+
+/* Keys by which one family says what it computes, in the config of another that does not read them: the
+ * checkpoint is then of a kind that its model_type does not say. */
+static bool check_foreign_keys(const json_t *json, const bl_architecture *row, const char *path,
+                               bl_error *err) {
+    static const struct {
+        const char *key;
+        const bl_architecture *honoured_by[5];
+    } keys[] = {{"attn_logit_softcapping", {&bl_gemma2, &bl_gemma3}},
+                {"final_logit_softcapping", {&bl_gemma2, &bl_gemma3}},
+                {"query_pre_attn_scalar", {&bl_gemma2, &bl_gemma3}},
+                {"layer_types", {&bl_gemma2, &bl_gemma3, &bl_qwen2, &bl_qwen3, &bl_smollm3}},
+                {"no_rope_layers", {&bl_smollm3}},
+                {"use_bidirectional_attention", {NULL}},
+                {"num_experts", {NULL}},
+                {"num_local_experts", {NULL}},
+                {"n_routed_experts", {NULL}},
+                {"embedding_multiplier", {NULL}},
+                {"residual_multiplier", {NULL}},
+                {"attention_multiplier", {NULL}},
+                {"logits_scaling", {NULL}},
+                {"logit_scale", {NULL}},
+                {"clip_qkv", {NULL}},
+                {"qk_layernorm", {NULL}},
+                {"use_qk_norm", {NULL}},
+                {"attention_chunk_size", {NULL}},
+                {"use_mrope", {NULL}},
+                {"alibi", {NULL}}};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        bool honoured = false;
+        for (size_t k = 0; k < 5; k++) honoured |= keys[i].honoured_by[k] == row;
+        if (honoured || is_neutral(json_object_get(json, keys[i].key))) continue;
+        return bl_fail(err, BL_ERR_UNSUPPORTED,
+                       "%s: the key \"%s\" says that the model computes something that bilens does not run "
+                       "for \"model_type\" %s (remove the key if it means nothing here)",
+                       path, keys[i].key, row->name);
+    }
+    return true;
+}
+
 const bl_architecture *bl_architecture_of(const json_t *json, const char *path, const bl_weights *weights,
                                           bl_error *err) {
     if (!json_is_object(json))
@@ -64,7 +116,8 @@ const bl_architecture *bl_architecture_of(const json_t *json, const char *path, 
                             "unquantised model or a GGUF file",
                             path);
     for (size_t i = 0; i < N_ROWS; i++)
-        if (rows[i]->recognise(json, weights)) return rows[i];
+        if (rows[i]->recognise(json, weights))
+            return rows[i]->generation || check_foreign_keys(json, rows[i], path, err) ? rows[i] : NULL;
     return fail_unknown(json_object_get(json, "model_type"), path, err);
 }
 

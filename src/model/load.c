@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include <bilens/blas.h>
 #include "format/json.h"
+#include "format/kind.h"
 #include "model/architecture.h"
 #include "model/architecture/gguf.h"
 #include "model/model_private.h"
@@ -67,6 +68,7 @@ bl_model *bl_model_load_weights(const char *directory, bl_error *err) {
         goto fail;
     }
     if (!bl_is_directory(directory)) {
+        if (!bl_kind_unknown_file(directory, "a GGUF file", err)) goto fail;
         bl_fail(err, BL_ERR_INPUT,
                 "%s: no such model directory (it must hold config.json, model.safetensors and "
                 "tokenizer.json), and not a GGUF file",

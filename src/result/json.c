@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "format/json.h"
+#include "format/kind.h"
 #include <bilens/tree.h>
 #include <math.h>
 #include <pthread.h>
@@ -177,6 +178,7 @@ bl_tree *bl_tree_parse(const char *text, const char *name, bl_error *err) {
     if (root) return root;
     if (json_error_code(&where) == json_error_out_of_memory)
         return bl_fail_null(err, BL_ERR_MEMORY, "%s: out of memory while it was parsed", name);
+    if (!bl_kind_unknown(text, length, name, "JSON", err)) return NULL;
     return bl_fail_null(err, BL_ERR_INPUT, "%s: line %d, column %d: %s", name, where.line, where.column,
                         where.text);
 }

@@ -1,6 +1,8 @@
 /* config.json of image models (docs/specification.md, 20 and 21): the keys of the authors' directories, and
- * ours. Directories that the authors' code wrote hold dozens of further keys, which mean nothing here. */
+ * ours. Directories that the authors' code wrote hold dozens of further keys, which mean nothing here. Any
+ * other key is refused, as it may change what the model computes. */
 #include "base/error.h"
+#include "model/architecture/bilinear.h"
 #include "subject/image_private.h"
 #include <math.h>
 #include <string.h>
@@ -109,6 +111,36 @@ static bool check_kind(const json_t *json, const char *path, bool *modular, bl_e
                    kind_of(kind), name);
 }
 
+static bool check_keys(const json_t *json, const char *path, bl_error *err) {
+    static const char *const honoured[] = {"kind",      "d_input", "d_hidden",   "d_output", "n_layer",
+                                           "bias",      "gate",    "residual",   "p",        "split",
+                                           "operation", "labels",  "input_shape"};
+    static const char *const training[] = {"batch_size", "beta1",       "beta2",
+                                           "betas",      "dataset",     "decay",
+                                           "device",     "epochs",      "eps",
+                                           "fraction",   "l2",          "lr",
+                                           "name",       "noise",       "norm_weight_decay",
+                                           "num_epochs", "optimizer",   "repo",
+                                           "scheduler",  "seed",        "size",
+                                           "steps",      "wandb",       "warmup",
+                                           "wd",         "weight_decay"};
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)json, key, value) {
+        bool known = bl_key_is_harmless(key);
+        for (size_t i = 0; i < sizeof honoured / sizeof *honoured; i++)
+            known |= strcmp(key, honoured[i]) == 0;
+        for (size_t i = 0; i < sizeof training / sizeof *training; i++)
+            known |= strcmp(key, training[i]) == 0;
+        if (known || json_is_null(value) || json_is_false(value)) continue;
+        return bl_fail(err, BL_ERR_UNSUPPORTED,
+                       "%s: the key \"%.60s\" is not one that bilens knows for an image model; it may change "
+                       "what the model computes (remove it if it does not)",
+                       path, key);
+    }
+    return true;
+}
+
 bool bl_image_config_read(const json_t *json, const char *path, bl_image_config *c, bl_error *err) {
     const struct {
         const char *key;
@@ -121,7 +153,7 @@ bool bl_image_config_read(const json_t *json, const char *path, bl_image_config 
     *c = (bl_image_config){0};
     if (!json_is_object(json))
         return bl_fail(err, BL_ERR_INPUT, "%s: a JSON object was expected, found %s", path, kind_of(json));
-    if (!check_kind(json, path, &modular, err)) return false;
+    if (!check_kind(json, path, &modular, err) || !check_keys(json, path, err)) return false;
     for (size_t i = 0; i < 4; i++)
         if (!read_size(json, path, sizes[i].key, sizes[i].to, err)) return false;
     if (!read_bool(json, path, "bias", &c->bias, err) ||

@@ -298,6 +298,55 @@ def numbers():
         fail("numbers: something was written")
 
 
+def kinds():
+    """A Git LFS pointer is named as that, under every name that something is read from."""
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 4961\n"
+    for name in "p.safetensors", "p.npy", "p.gguf", "p.db", "p.json", "p.txt", "p.gz", "p.zst", "p.idx":
+        with open(name, "w") as f:
+            f.write(pointer)
+    for model, name in ("plain", "config.json"), ("plain", "model.safetensors"), ("plain", "tokenizer.json"), ("fashion-64", "config.json"), ("fashion-64", "model.safetensors"):
+        shutil.rmtree("pointer", ignore_errors=True)
+        shutil.copytree(model, "pointer")
+        shutil.copy("p.txt", "pointer/" + name)
+        expect(run("info", "pointer"), (2,), "lfs", model, name, "a Git LFS pointer")
+    for args in (["features", "plain", "--in", "p.safetensors", "--out", "p.safetensors", "--features", "0"], ["features", "plain", "--in", "p.npy", "--out", "p.npy", "--features", "0"],
+                 ["eigen", "plain", "--direction", "@p.npy:1"], ["eigen", "gelu", *TOKEN, "--surrogate", "p.safetensors"], ["info", "p.gguf"], ["atlas", "query", "p.db", "token=swim"],
+                 ["serve", "plain", "--atlas", "p.db", "--port", "0"], ["eval", "plain", "--corpus", "p.txt"], ["eval", "plain", "--corpus", "p.json"], ["eval", "plain", "--corpus", "p.gz"],
+                 ["eval", "plain", "--corpus", "p.zst"], ["train", *CORPUS, "--tokenizer", "p.json", "--steps", "1", "-o", "none"], ["report", "--from", "p.json", "-o", "none"],
+                 ["describe", "--npy", "p.npy"], ["eval", "fashion-64", "--images", "p.idx", "--labels", "p.idx"], ["eval", "fashion-64", "--images", "p.npy", "--labels", "p.npy"]):
+        expect(run(*args), (2,), "lfs", *args)
+
+
+def keys():
+    """A key of config.json that may change what is computed is honoured or refused by its name; defaults and names of training are not."""
+    def said(model, key, value):
+        shutil.rmtree("keyed", ignore_errors=True)
+        shutil.copytree(model, "keyed")
+        with open("keyed/config.json") as f:
+            config = json.load(f)
+        config[key] = value
+        with open("keyed/config.json", "w") as f:
+            json.dump(config, f)
+        return run("info", "keyed")
+
+    refused = {"plain": {"softcap": 30, "rope_theta": 5e5, "gate": "silu", "bilinear": False},
+               "fashion-64": {"normalization": True, "activation": "relu", "mean": 0.5, "attention": 2},
+               "modular-59": {"operation": "mul", "norm": "rms"}}
+    harmless = {"plain": {"torch_dtype": "float32", "use_cache": True}, "fashion-64": {"torch_dtype": "float32", "wandb": True, "normalization": None, "norm": False}}
+    for model in "gemma", "gemma3", "gpt2", "neox", "phi3-plain", "qwen3", "smollm3":
+        shutil.copytree(f"{data}/general/{model}", model)
+        refused[model] = {"num_experts": 8, "embedding_multiplier": 12, "use_bidirectional_attention": True, "layer_types": ["linear_attention"], "quantization_config": {"quant_method": "gptq"}}
+        harmless[model] = {"use_cache": True, "num_experts": 1, "logit_scale": 1.0, "clip_qkv": None, "pretraining_tp": 1}
+    refused["phi3-plain"]["attn_logit_softcapping"] = 50.0
+    subprocess.run(["chmod", "-R", "u+w", work], check=True)
+    for model, pairs in refused.items():
+        for key, value in pairs.items():
+            expect(said(model, key, value), (2,), key, model, key, value)
+    for model, pairs in harmless.items():
+        for key, value in pairs.items():
+            expect(said(model, key, value), (0,), "", model, key, value)
+
+
 def standard_input():
     with open("nul.txt", "wb") as f:
         f.write(b"swim\0fly")
@@ -347,7 +396,7 @@ with open("tokens.txt", "w") as f:
 subprocess.run(["chmod", "-R", "u+w", work], check=True)
 run("export", "plain", "--tensors", "w_u", "-o", "wide.npy")
 try:
-    for section in names, formats, plots, inputs, standard_output, standard_input, not_finite, sizes, contexts, environments, ranks, numbers:
+    for section in names, formats, plots, inputs, kinds, keys, standard_output, standard_input, not_finite, sizes, contexts, environments, ranks, numbers:
         if wanted in section.__name__:
             section()
 finally:

@@ -6,7 +6,9 @@
 #include "memory/tiny_model.h"
 #include <bilens/bilens.h>
 #include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 static char fuzz_folder[64];
 
@@ -25,6 +27,14 @@ static inline const char *fuzz_path(const char *name) {
     }
     snprintf(path, sizeof paths[0], "%s/%s", fuzz_folder, name);
     return path;
+}
+
+/* Whether the input itself holds the folder's name, which libFuzzer learns from comparisons. */
+static inline bool fuzz_knows_folder(const uint8_t *data, size_t size) {
+    size_t n = strlen(fuzz_folder);
+    for (size_t i = 0; n && i + n <= size; i++)
+        if (memcmp(data + i, fuzz_folder, n) == 0) return true;
+    return false;
 }
 
 static inline bl_model *fuzz_model(void) {

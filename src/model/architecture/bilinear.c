@@ -88,6 +88,8 @@ bool bl_bilinear_recognise(const json_t *json, const bl_weights *weights) {
            bl_weights_any(weights, "transformer.h.0.mlp.w.");
 }
 
+bool bl_key_is_harmless(const char *key) { return listed(harmless_keys, key); }
+
 static bool read_noise(const bl_arch_reading *r) {
     double noise = 0;
     if (!bl_read_number(r, "noise", &noise)) return false;
@@ -119,7 +121,7 @@ bool bl_bilinear_read(const bl_arch_reading *r, const char *const *keys) {
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)r->json, key, value) {
-        if (listed(size_keys, key) || listed(harmless_keys, key) || listed(keys, key)) continue;
+        if (listed(size_keys, key) || bl_key_is_harmless(key) || listed(keys, key)) continue;
         return bl_fail(
             r->err, BL_ERR_UNSUPPORTED,
             "%s: the key \"%.60s\" is not one that bilens knows for a model of generation %s; it may change "

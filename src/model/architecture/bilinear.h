@@ -7,6 +7,9 @@
 bool bl_bilinear_recognise(const json_t *json, const bl_weights *weights);
 /* Sizes and noise, and that every key is known: honoured (`keys`, NULL at the end), or harmless. */
 bool bl_bilinear_read(const bl_arch_reading *r, const char *const *keys);
+/* Whether a key of config.json says nothing about what any model computes: names, training, the transformers
+ * library's defaults. */
+bool bl_key_is_harmless(const char *key);
 /* What config.json says about biases must be what the tensors say. `claim`: 1 yes, 0 no, -1 nothing. */
 bool bl_bilinear_claim(const bl_arch_reading *r, int claim, const char *key, bool present,
                        const char *tensor);

@@ -34,8 +34,7 @@ static bool read(const bl_arch_reading *r) {
     bool ok = bl_gemma2_read(&plain, 0, 0);
     json_decref(json);
     if (!ok || !read_ropes(r) || !bl_hf_layer_types(r, &types) ||
-        !bl_read_size(r, "sliding_window_pattern", false, &every) ||
-        !bl_hf_refuse(r, "use_bidirectional_attention", true))
+        !bl_read_size(r, "sliding_window_pattern", false, &every))
         return false;
     r->plan->head_norms = true;
     for (size_t i = 0; i < r->config->n_layer; i++) {

@@ -10,10 +10,9 @@ static bool recognise(const json_t *json, const bl_weights *weights) {
 bool bl_qwen_windows(const bl_arch_reading *r) {
     bool windows = false, types;
     double first = 28;
-    if (!bl_read_flag(r, "use_sliding_window", &windows)) return false;
+    if (!bl_read_flag(r, "use_sliding_window", &windows) || !bl_hf_layer_types(r, &types)) return false;
     if (!windows) return true;
-    if (!bl_hf_window(r) || !bl_hf_layer_types(r, &types) || !bl_read_number(r, "max_window_layers", &first))
-        return false;
+    if (!bl_hf_window(r) || !bl_read_number(r, "max_window_layers", &first)) return false;
     for (size_t i = 0; !types && r->plan->window && i < r->config->n_layer; i++)
         if ((double)i >= first && !bl_hf_flag(r, i, BL_LAYER_WINDOW)) return false;
     return true;

@@ -32,11 +32,11 @@ static bool read(const bl_arch_reading *r) {
     bool bias = false, mlp_bias = false, windows = false, types;
     if (!bl_hf_read(r, true, "model.embed_tokens.weight") || !bl_hf_activation(r, "hidden_act") ||
         !bl_read_flag(r, "attention_bias", &bias) || !bl_read_flag(r, "mlp_bias", &mlp_bias) ||
-        !bl_read_flag(r, "use_sliding_window", &windows) || !read_layers(r))
+        !bl_read_flag(r, "use_sliding_window", &windows) || !read_layers(r) || !bl_hf_layer_types(r, &types))
         return false;
     c->bias_qkv = c->bias_o = bias;
     c->bias_w = c->bias_p = mlp_bias;
-    return !windows || (bl_hf_window(r) && bl_hf_layer_types(r, &types));
+    return !windows || bl_hf_window(r);
 }
 
 const bl_architecture bl_smollm3 = {

@@ -127,8 +127,7 @@ static bool is_table_head(const char *text, size_t n) {
 static bool refuse_others(const bl_window *window, const char *path, bl_error *err) {
     const char *first = bl_window_ahead(window);
     size_t n = window->end - window->begin;
-    const bl_kind *kind = bl_kind_of(first, n);
-    if (kind) return bl_fail(err, BL_ERR_INPUT, "%s: this is %s: %s", path, kind->name, kind->next);
+    if (!bl_kind_unknown(first, n, path, NULL, err)) return false;
     bool table = is_named(path, ".csv") || is_named(path, ".tsv") || is_table_head(first, n);
     if (!table) return true;
     return bl_fail(err, BL_ERR_INPUT,

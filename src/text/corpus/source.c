@@ -4,6 +4,7 @@
  * as if they were one. Zero bytes after the last gzip member are padding, as gzip itself has it; anything
  * else there is an error. */
 #include "text/corpus/source.h"
+#include "format/kind.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -168,9 +169,13 @@ static bool prepare(bl_source *source, bl_error *err) {
         if (!source->zstd)
             return bl_fail(err, BL_ERR_MEMORY, "%s: out of memory while decompressing", source->name);
     }
-    if (source->read != read_gzip && has_suffix(source->name, ".gz"))
+    bool gzip = has_suffix(source->name, ".gz"), zstd = has_suffix(source->name, ".zst");
+    if (source->read == read_plain && (gzip || zstd) &&
+        !bl_kind_unknown(first, n, source->name, gzip ? "gzip data" : "zstd data", err))
+        return false;
+    if (source->read != read_gzip && gzip)
         return bl_fail(err, BL_ERR_INPUT, "%s: not gzip data, though the name ends in .gz", source->name);
-    if (source->read != read_zstd && has_suffix(source->name, ".zst"))
+    if (source->read != read_zstd && zstd)
         return bl_fail(err, BL_ERR_INPUT, "%s: not zstd data, though the name ends in .zst", source->name);
     return true;
 }
