@@ -24,7 +24,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PANEL 512 /* columns of S at a time: a panel of the paper's model is 6 MB */
+#define PANEL 512 /* columns of S at a time, and … */
+#define DEPTH 256 /* … hidden units: what is formed is multiplied while it is in the nearest caches */
 #define ROWS 64   /* directions that one product of U P takes */
 
 struct bl_decomposer {
@@ -41,21 +42,23 @@ static inline float extended(const float *row, const float *bias, size_t g, size
     return i < d ? row[i] : bias[g];
 }
 
-/* Columns first … first + width - 1 of S 2^-(l + r), of which the first is (j, i): s [h, width] */
-static void form_panel(const bl_decomposer *z, size_t j, size_t i, size_t width, float *s) {
+/* Hidden units begin … end - 1 of `width` columns of S 2^-(l + r), of which the first is (j, i):
+ * s [end - begin, width] */
+static void form_panel(const bl_decomposer *z, size_t j, size_t i, size_t width, size_t begin, size_t end,
+                       float *s) {
     const bl_bilinear *m = &z->map;
     size_t d = m->l.cols;
     float scale_l = ldexpf(1, -z->scales.l), scale_r = ldexpf(1, -z->scales.r);
     for (size_t at = 0; at < width; j++, i = 0) {
         size_t run = j + 1 - i < width - at ? j + 1 - i : width - at,
                inner = i + run > d ? d - (i < d ? i : d) : run;
-        for (size_t g = 0; g < z->h; g++) {
+        for (size_t g = begin; g < end; g++) {
             size_t gl = m->left ? m->left[g] : g, gr = m->right ? m->right[g] : g;
             const float *restrict a = m->l.data + gl * m->l.stride, *restrict b =
                                                                         m->r.data + gr * m->r.stride;
             float aj = 0.5F * (extended(a, m->l_bias, gl, d, j) * scale_l) * scale_r;
             float bj = 0.5F * (extended(b, m->r_bias, gr, d, j) * scale_r) * scale_l;
-            float *restrict out = s + g * width + at;
+            float *restrict out = s + (g - begin) * width + at;
             for (size_t t = 0; t < inner; t++) out[t] = a[i + t] * bj + b[i + t] * aj;
             if (inner < run) /* the constant coordinate */
                 out[inner] = m->l_bias[gl] * bj + m->r_bias[gr] * aj;
@@ -77,7 +80,7 @@ typedef struct expansion {
     const bl_decomposer *z;
     bl_view a; /* [m, h] */
     size_t first;
-    float alpha, *out, *scratch; /* scratch [threads][h, PANEL] */
+    float alpha, *out, *scratch; /* scratch [threads][DEPTH + m, PANEL] */
 } expansion;
 
 static bool expand_panel(void *context, size_t item, size_t thread, bl_error *err) {
@@ -85,11 +88,16 @@ static bool expand_panel(void *context, size_t item, size_t thread, bl_error *er
     const expansion *x = context;
     const bl_decomposer *z = x->z;
     size_t c = (x->first + item) * PANEL, width = z->packed - c < PANEL ? z->packed - c : PANEL, i, j;
-    float *s = x->scratch + thread * z->h * PANEL;
+    float *s = x->scratch + thread * (DEPTH + x->a.rows) * PANEL, *sum = s + DEPTH * PANEL;
     locate(c, &j, &i);
-    form_panel(z, j, i, width, s);
-    bl_gemm_nn(x->a.rows, width, z->h, x->alpha, x->a.data, x->a.stride, s, width, 0.0F, x->out + c,
-               z->packed);
+    for (size_t g = 0; g < z->h; g += DEPTH) {
+        size_t end = z->h - g < DEPTH ? z->h : g + DEPTH;
+        form_panel(z, j, i, width, g, end, s);
+        bl_gemm_nn(x->a.rows, width, end - g, x->alpha, x->a.data + g, x->a.stride, s, width, g ? 1.0F : 0.0F,
+                   sum, width);
+    }
+    for (size_t row = 0; row < x->a.rows; row++)
+        memcpy(x->out + row * z->packed + c, sum + row * width, width * sizeof *sum);
     return true;
 }
 
@@ -97,7 +105,7 @@ static bool expand_panel(void *context, size_t item, size_t thread, bl_error *er
 static bool expand(const bl_decomposer *z, bl_view a, float alpha, size_t first, size_t last, float *out,
                    bl_error *err) {
     size_t count;
-    if (!bl_mul_size((size_t)bl_threads() * PANEL, z->h, &count)) count = SIZE_MAX;
+    if (!bl_mul_size((size_t)bl_threads() * PANEL, DEPTH + a.rows, &count)) count = SIZE_MAX;
     expansion x = {z, a, first, alpha, NULL, bl_alloc(count, sizeof(float), err)};
     x.out = out;
     bool ok = x.scratch && bl_parallel(last - first, expand_panel, &x, err);

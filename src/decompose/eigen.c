@@ -104,7 +104,7 @@ static bool solve(bl_eigen *eigen, const bl_tridiagonal *t, const wanted *w, bl_
     eigen->low = eigen->high = w->k;
     if (w->largest) choose_ends(eigen, w);
     return room_for_vectors(eigen, err) &&
-           bl_tridiagonal_ends(t, eigen->low, eigen->high, eigen->vectors, err);
+           bl_tridiagonal_ends(t, eigen->values, eigen->low, eigen->high, eigen->vectors, err);
 }
 
 /* Fills values and vectors from q [n, n]. */

@@ -22,9 +22,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POSITIONS ((size_t)64) /* of a block */
-#define COLUMNS ((size_t)4096) /* eigenvectors of a group of tokens */
-#define GROUP ((size_t)64)     /* tokens of a group at most */
+#define POSITIONS ((size_t)192)         /* of a block */
+#define COLUMNS ((size_t)4096)          /* eigenvectors of a group of tokens */
+#define GROUP ((size_t)64)              /* tokens of a group at most */
+#define BATCH ((size_t)256)             /* tokens that are decomposed together, in … */
+#define BATCH_BYTES ((size_t)512 << 20) /* … so much memory for their forms at most */
 
 /* Running log sum exp: log(sum) + most. */
 typedef struct running {
@@ -51,9 +53,13 @@ typedef struct run {
     double *full;    /* [N] loss as it is */
     running *sums;   /* [N, curves] */
     float *hit;      /* [N, curves] the target's logit */
-    /* a group of tokens */
+    /* a batch of tokens, decomposed together */
+    size_t batch;
+    float *of_batch;  /* [batch, d] u */
+    bl_eigen **eigen; /* [batch] */
+    /* a group of them */
     size_t first, tokens, group;
-    float *u;        /* [group, d] */
+    float *u;        /* [tokens, d] of of_batch */
     float *vectors;  /* [orders * K * tokens, n], the tokens of one place side by side */
     float *lambda;   /* [orders, K, tokens] */
     float *constant; /* [group] u . b_p */
@@ -97,14 +103,12 @@ static bool keep_story(void *context, size_t i, size_t thread, bl_error *err) {
 
 /* ---- a group of tokens ---- */
 
-/* u_t = W_U[t] - mean of all rows. */
-static void take_directions(run *r, const float *mean) {
+/* u_t = W_U[t] - mean of all rows, of `count` tokens. */
+static void take_directions(run *r, size_t first, size_t count, const float *mean) {
     bl_view w_u = bl_model_w_u(r->model);
-    for (size_t t = 0; t < r->tokens; t++)
+    for (size_t t = 0; t < count; t++)
         for (size_t i = 0; i < r->d; i++)
-            r->u[t * r->d + i] = w_u.data[(r->first + t) * w_u.stride + i] - mean[i];
-    for (size_t t = 0; t < r->tokens; t++)
-        r->offset[t] = r->map.origin ? bl_dot(r->u + t * r->d, r->map.origin, r->d) : 0;
+            r->of_batch[t * r->d + i] = w_u.data[(first + t) * w_u.stride + i] - mean[i];
 }
 
 /* The vectors and eigenvalues of token t of the group, order by order. */
@@ -129,18 +133,25 @@ static bool take_terms(run *r, size_t t, const bl_eigen *eigen, size_t *places, 
     return true;
 }
 
-static bool decompose_group(run *r, const bl_decomposer *decomposer, const float *mean, bl_error *err) {
-    bl_eigen **eigen = bl_alloc_zero(r->group, sizeof(bl_eigen *), err);
+/* Eigenpairs of `count` tokens. */
+static bool decompose_batch(run *r, const bl_decomposer *decomposer, size_t first, size_t count,
+                            const float *mean, bl_error *err) {
+    size_t k = r->K == 0     ? 1 /* rank 0 alone: shift and constant are of the traces */
+             : r->orders > 1 ? 0
+                             : r->K;
+    take_directions(r, first, count, mean);
+    return bl_decomposer_run(decomposer, r->of_batch, count, k, r->eigen, err);
+}
+
+/* The group's part of a batch that begins at token `batch`. */
+static bool take_group(run *r, size_t batch, bl_error *err) {
     size_t *places = bl_alloc(2 * r->n, sizeof *places, err);
-    bool ok = eigen && places;
-    if (ok) take_directions(r, mean);
-    if (ok && r->K > 0)
-        ok = bl_decomposer_run(decomposer, r->u, r->tokens, r->orders > 1 ? 0 : r->K, eigen, err);
-    else if (ok) /* rank 0 alone: shift and constant are of the traces */
-        ok = bl_decomposer_run(decomposer, r->u, r->tokens, 1, eigen, err);
-    for (size_t t = 0; ok && t < r->tokens; t++) ok = take_terms(r, t, eigen[t], places, err);
-    for (size_t t = 0; eigen && t < r->tokens; t++) bl_eigen_free(eigen[t]);
-    free(eigen);
+    bool ok = places != NULL;
+    r->u = r->of_batch + (r->first - batch) * r->d;
+    for (size_t t = 0; t < r->tokens; t++)
+        r->offset[t] = r->map.origin ? bl_dot(r->u + t * r->d, r->map.origin, r->d) : 0;
+    for (size_t t = 0; ok && t < r->tokens; t++)
+        ok = take_terms(r, t, r->eigen[r->first - batch + t], places, err);
     free(places);
     return ok;
 }
@@ -226,12 +237,24 @@ static void *room_for(size_t a, size_t b, size_t size, bl_error *err) {
     return bl_alloc(count, size, err);
 }
 
+/* Whole groups, each token with its packed form and its eigenvectors. */
+static size_t batch_size(const run *r) {
+    size_t width = r->K == 0     ? 1
+                 : r->orders > 1 ? r->n
+                                 : r->K,
+           each = (r->n * (r->n + 1) / 2 + width * r->n) * sizeof(float),
+           groups = (BATCH_BYTES / each < BATCH ? BATCH_BYTES / each : BATCH) / r->group;
+    return r->group * (groups ? groups : 1);
+}
+
 static bool run_alloc(run *r, bl_error *err) {
     size_t threads = (size_t)bl_threads(), width = r->orders * r->K;
     r->group = COLUMNS / (width ? width : 1);
     r->group = r->group < 16 ? 16 : r->group > GROUP ? GROUP : r->group / 16 * 16;
     r->x = room_for(r->N, r->n, sizeof *r->x, err);
     r->written = room_for(r->map.linear.data ? r->N : 0, r->d, sizeof *r->written, err);
+    r->batch = batch_size(r);
+    r->eigen = bl_alloc_zero(r->batch, sizeof(bl_eigen *), err);
     r->offset = room_for(r->group, 1, sizeof *r->offset, err);
     r->to_mid = room_for(r->N, 1, sizeof *r->to_mid, err);
     r->size = room_for(r->N, 1, sizeof *r->size, err);
@@ -240,7 +263,7 @@ static bool run_alloc(run *r, bl_error *err) {
     r->full = room_for(r->N, 1, sizeof *r->full, err);
     r->sums = room_for(r->N, r->curves, sizeof *r->sums, err);
     r->hit = room_for(r->N, r->curves, sizeof *r->hit, err);
-    r->u = room_for(r->group, r->d, sizeof *r->u, err);
+    r->of_batch = room_for(r->batch, r->d, sizeof *r->of_batch, err);
     r->vectors = room_for(r->group * width, r->n, sizeof *r->vectors, err);
     r->lambda = room_for(r->group, width, sizeof *r->lambda, err);
     r->constant = room_for(r->group, 1, sizeof *r->constant, err);
@@ -248,9 +271,9 @@ static bool run_alloc(run *r, bl_error *err) {
     r->panels = room_for(bl_factor_size(r->n, r->group * width), 1, sizeof *r->panels, err);
     r->scratch = room_for(threads * POSITIONS, r->group * width + 2 * r->group, sizeof *r->scratch, err);
     r->logits = room_for(threads * r->curves, r->group, sizeof *r->logits, err);
-    const void *parts[] = {r->x,     r->to_mid, r->size,    r->scale,  r->target,  r->full,
-                           r->sums,  r->hit,    r->u,       r->lambda, r->vectors, r->constant,
-                           r->shift, r->panels, r->scratch, r->logits, r->offset,  r->written};
+    const void *parts[] = {r->x,      r->to_mid,   r->size,   r->scale,  r->target,  r->full,     r->sums,
+                           r->hit,    r->of_batch, r->eigen,  r->lambda, r->vectors, r->constant, r->shift,
+                           r->panels, r->scratch,  r->logits, r->offset, r->written};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (!parts[i]) return false;
     if (!r->map.linear.data) {
@@ -262,9 +285,9 @@ static bool run_alloc(run *r, bl_error *err) {
 }
 
 static void run_free(run *r) {
-    void *parts[] = {r->x,       r->to_mid, r->size,   r->scale,   r->target,   r->full,  r->sums,
-                     r->hit,     r->u,      r->lambda, r->vectors, r->constant, r->shift, r->panels,
-                     r->scratch, r->logits, r->ranks,  r->offset,  r->written};
+    void *parts[] = {r->x,      r->to_mid,   r->size,   r->scale,  r->target,  r->full,     r->sums,
+                     r->hit,    r->of_batch, r->eigen,  r->lambda, r->vectors, r->constant, r->shift,
+                     r->panels, r->scratch,  r->logits, r->ranks,  r->offset,  r->written};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     bl_layer_runs_free(r->sites);
     bl_story_ids_free(&r->stories);
@@ -320,10 +343,19 @@ static bool all_tokens(run *r, bl_error *err) {
     float *mean = bl_alloc(r->d, sizeof *mean, err);
     bl_basis basis = bl_model_basis_out(r->model);
     bool ok = decomposer && mean && bl_basis_mean(&basis, mean, err);
-    for (r->first = 0; ok && r->first < r->V; r->first += r->group) {
-        r->tokens = r->V - r->first < r->group ? r->V - r->first : r->group;
-        ok = bl_progress_step(&r->options->progress, "truncating", r->first, r->V, err) &&
-             decompose_group(r, decomposer, mean, err) && add_group(r, err);
+    for (size_t at = 0; ok && at < r->V; at += r->batch) {
+        size_t count = r->V - at < r->batch ? r->V - at : r->batch;
+        ok = bl_progress_step(&r->options->progress, "truncating", at, r->V, err) &&
+             decompose_batch(r, decomposer, at, count, mean, err);
+        for (r->first = at; ok && r->first < at + count; r->first += r->group) {
+            r->tokens = at + count - r->first < r->group ? at + count - r->first : r->group;
+            ok = bl_progress_step(&r->options->progress, "truncating", r->first, r->V, err) &&
+                 take_group(r, at, err) && add_group(r, err);
+        }
+        for (size_t t = 0; t < count; t++) {
+            bl_eigen_free(r->eigen[t]);
+            r->eigen[t] = NULL;
+        }
     }
     bl_decomposer_free(decomposer);
     free(mean);

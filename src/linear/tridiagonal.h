@@ -18,8 +18,9 @@ bool bl_tridiagonal_values(const bl_tridiagonal *t, float *values, bl_error *err
 /* The same, and its eigenvectors [n, n], one per row. */
 bool bl_tridiagonal_solve(const bl_tridiagonal *t, float *values, float *vectors, bl_error *err);
 /* Eigenvectors 0 … low - 1 and n - high … n - 1 of T into `vectors` [low + high, n], one a row
- * (ends.c). */
-bool bl_tridiagonal_ends(const bl_tridiagonal *t, size_t low, size_t high, float *vectors, bl_error *err);
+ * (ends.c). values [n]: what bl_tridiagonal_values has made of T. */
+bool bl_tridiagonal_ends(const bl_tridiagonal *t, const float *values, size_t low, size_t high,
+                         float *vectors, bl_error *err);
 /* z [columns, n], one eigenvector of T a row, becomes eigenvectors of Q. */
 bool bl_tridiagonal_back(const bl_tridiagonal *t, float *z, size_t columns, bl_error *err);
 void bl_tridiagonal_free(bl_tridiagonal *t);

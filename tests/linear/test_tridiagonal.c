@@ -71,6 +71,32 @@ static void check_back(const bl_tridiagonal *t, const float *q, size_t count, do
     free(z);
 }
 
+/* Eigenvectors of T at both ends: residual and orthonormality. */
+static void check_ends(const bl_tridiagonal *t, double norm, size_t low, size_t high) {
+    size_t n = t->n, count = low + high;
+    bl_error err = {0};
+    float *values = calloc(n, sizeof *values), *z = calloc(count * n, sizeof *z);
+    assert_true(values && z && bl_tridiagonal_values(t, values, &err) &&
+                bl_tridiagonal_ends(t, values, low, high, z, &err));
+    for (size_t a = 0; a < count; a++) {
+        const float *x = z + a * n;
+        double value = (double)values[a < low ? a : n - count + a];
+        for (size_t i = 0; i < n; i++) {
+            double sum = ((double)t->diagonal[i] - value) * (double)x[i];
+            if (i > 0) sum += (double)t->off[i - 1] * (double)x[i - 1];
+            if (i + 1 < n) sum += (double)t->off[i] * (double)x[i + 1];
+            assert_true(fabs(sum) <= 1e-6 * norm);
+        }
+        for (size_t b = 0; b <= a; b++) {
+            double sum = 0;
+            for (size_t i = 0; i < n; i++) sum += (double)x[i] * (double)z[b * n + i];
+            assert_true(fabs(sum - (a == b)) <= 2e-6);
+        }
+    }
+    free(values);
+    free(z);
+}
+
 static void test_reduction(void **state) {
     (void)state;
     const size_t sizes[] = {1, 2, 3, 4, 5, 15, 16, 17, 31, 32, 33, 64, 65, 100, 257, 300};
@@ -87,6 +113,8 @@ static void test_reduction(void **state) {
                 check_values(&t, norm);
                 check_back(&t, q, 1, norm);
                 check_back(&t, q, 20, norm); /* in blocks */
+                check_ends(&t, norm, n / 2, 0);
+                check_ends(&t, norm, n / 4, n / 3);
                 bl_tridiagonal_free(&t);
                 free(q);
             }
