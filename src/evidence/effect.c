@@ -19,6 +19,7 @@
 #include "base/threads.h"
 #include "evidence/layer_run.h"
 #include "evidence/outcome.h"
+#include "evidence/rises.h"
 #include "linear/dots.h"
 #include "linear/exp.h"
 #include "linear/gemm.h"
@@ -28,6 +29,7 @@
 
 #define RUN ((size_t)512)        /* positions whose sums are float32 */
 #define PAIRS ((size_t)512)      /* of one piece of work, about */
+#define LINE ((size_t)16)        /* floats of a cache line */
 #define PANEL ((size_t)64)       /* rows of the second moment of one piece of work */
 #define SAMPLE ((uint64_t)16384) /* positions that the null draw's pairs meet, about */
 
@@ -78,6 +80,8 @@ typedef struct scratch {
     float *p;     /* [capacity] probability of the direction's token */
     float *delta; /* [capacity] */
     float *rise;  /* [capacity] */
+    float *most;  /* [capacity / BL_RISE_ROWS + 1] the largest p of BL_RISE_ROWS positions */
+    double *lse;  /* [longest] of a story's positions */
 } scratch;
 
 enum { MODEL, NULL_DRAW, KINDS };
@@ -130,7 +134,9 @@ static bool work_init(bl_effects *e, bl_error *err) {
         w->p = room_for(e->g.capacity, 1, sizeof *w->p, err);
         w->delta = room_for(e->g.capacity, 1, sizeof *w->delta, err);
         w->rise = room_for(e->g.capacity, 1, sizeof *w->rise, err);
-        if (!w->a || !w->p || !w->delta || !w->rise) return false;
+        w->most = room_for(e->g.capacity / BL_RISE_ROWS + 1, 1, sizeof *w->most, err);
+        w->lse = room_for(e->longest, 1, sizeof *w->lse, err);
+        if (!w->a || !w->p || !w->delta || !w->rise || !w->most || !w->lse) return false;
     }
     return e->work != NULL;
 }
@@ -182,6 +188,8 @@ void bl_effects_free(bl_effects *e) {
         free(e->work[t].p);
         free(e->work[t].delta);
         free(e->work[t].rise);
+        free(e->work[t].most);
+        free(e->work[t].lse);
     }
     void *parts[] = {
         e->second, e->moment,   e->state,      e->work,     e->kind[MODEL].mean, e->kind[NULL_DRAW].mean,
@@ -298,20 +306,32 @@ static bool check_finite(const float *x, size_t count, bl_error *err) {
 /* The token whose logit direction i is; -1: none. */
 static int32_t token_of(const bl_effects *e, size_t i) { return e->p.tokens ? e->p.tokens[i] : -1; }
 
-/* What row `at` needs of its logits. */
-static void keep_row(bl_effects *e, const float *row, size_t V, size_t at) {
+/* What the row `at` needs of its logits but for the probabilities; log sum exp. */
+static double keep_row(bl_effects *e, const float *row, size_t V, size_t at) {
     group *g = &e->g;
-    if (!e->p.tokens) return;
     double lse = bl_log_sum_exp(row, V);
     float half = (float)(lse - 0.69);
-    g->likely[at] = -1;
-    for (size_t t = 0; e->p.tokens && t < e->p.n_directions; t++)
-        g->log_p[t * g->capacity + at] = (float)((double)row[e->p.tokens[t]] - lse);
-    for (size_t t = 0; t < V; t++)
-        if (row[t] > half) {
-            g->likely[at] = (int32_t)t;
-            g->log_rest[at] = bl_log_other(row, V, lse, t);
+    int32_t likely = -1;
+    for (size_t t = 0; t < V; t++) likely = row[t] > half ? (int32_t)t : likely;
+    g->likely[at] = likely;
+    if (likely >= 0) g->log_rest[at] = bl_log_other(row, V, lse, (size_t)likely);
+    return lse;
+}
+
+/* log p of the directions' tokens in a story's rows from `at` on; lse [rows]. A token's rows lie side by side,
+ * so they are written a cache line at a time. */
+static void keep_probabilities(bl_effects *e, bl_view logits, const double *lse, size_t at) {
+    group *g = &e->g;
+    for (size_t p = 0; p < logits.rows; p += LINE) {
+        size_t rows = logits.rows - p < LINE ? logits.rows - p : LINE;
+        const float *row = logits.data + p * logits.stride;
+        for (size_t t = 0; t < e->p.n_directions; t++) {
+            float *out = g->log_p + t * g->capacity + at + p;
+            const float *column = row + e->p.tokens[t];
+            for (size_t r = 0; r < rows; r++)
+                out[r] = (float)((double)column[r * logits.stride] - lse[p + r]);
         }
+    }
 }
 
 static bool keep_outputs(void *context, size_t i, size_t thread, bl_error *err) {
@@ -325,43 +345,20 @@ static bool keep_outputs(void *context, size_t i, size_t thread, bl_error *err) 
     if (!logits.data || !check_finite(run->x, n * e->n, err)) return false;
     memcpy(g->x + at * e->n, run->x, n * e->n * sizeof *run->x);
     memcpy(g->y + at * e->d, run->y, n * e->d * sizeof *run->y);
+    double *lse = e->work[thread].lse;
     for (size_t p = 0; p < n; p++, at++) {
         bool feeds = p + 1 < n;
         g->weight[at] = feeds ? 1 : 0;
         g->target[at] = feeds ? s->ids[i][p + 1] : -1;
         g->scale[at] =
             feeds ? (float)bl_final_scale_of_sum(e->p.model, run->mid + p * e->d, run->y + p * e->d) : 0;
-        keep_row(e, logits.data + p * logits.stride, logits.cols, at);
+        if (e->p.tokens) lse[p] = keep_row(e, logits.data + p * logits.stride, logits.cols, at);
     }
+    if (e->p.tokens) keep_probabilities(e, logits, lse, g->begin[i]);
     return true;
 }
 
 /* ---- second pass: pairs ---- */
-
-static void take_probabilities(const float *restrict log_p, size_t rows, float *restrict p) {
-#pragma omp simd
-    for (size_t r = 0; r < rows; r++) p[r] = bl_expf(log_p[r]);
-}
-
-/* delta and rise of every row for one pair; the largest p |e^-delta - 1|. */
-static float rises(const group *g, const float *restrict a, const float *restrict log_p, float lambda,
-                   float m, scratch *w) {
-    const float *restrict scale = g->scale, *restrict prob = w->p;
-    float most = 0, *restrict delta = w->delta, *restrict rise = w->rise;
-#pragma omp simd reduction(max : most)
-    for (size_t r = 0; r < g->rows; r++) {
-        float d = scale[r] * lambda * (a[r] * a[r] - m), z = -d, p = prob[r];
-        float series = z * (1 + z * (0.5F + z * (1.0F / 6 + z * (1.0F / 24 + z * (1.0F / 120)))));
-        float near = p * series, far = bl_expf(log_p[r] + z) - p; /* both, so that the loop has no branch */
-        float change = fabsf(z) < 0.2F ? near : far, size = fabsf(change);
-        float q = change / (2 + change), q2 = q * q;
-        delta[r] = d;
-        rise[r] = 2 * q *
-                  (1 + q2 * (1.0F / 3 + q2 * (0.2F + q2 * (1.0F / 7 + q2 * (1.0F / 9 + q2 * (1.0F / 11))))));
-        most = size > most ? size : most;
-    }
-    return most;
-}
 
 /* The rise of row r where the token's logit falls by d, in double. */
 static double exact_rise(const group *g, size_t r, double log_p, int32_t token, double d) {
@@ -492,10 +489,12 @@ static void add_pairs(const adding *s, size_t i, pairs *k, const float *a, scrat
     const float *f = g->f + i * g->capacity, *log_p = g->log_p + i * g->capacity;
     int32_t token = token_of(e, i);
     bool own = comes(g, token);
+    const bl_rise_rows of = {g->scale, log_p, w->p, w->most};
     for (size_t j = i * e->p.per; j < (i + 1) * e->p.per; j++, a += g->capacity) {
         float lambda = (float)k->lambda[j];
         if (token < 0) memset(w->rise, 0, g->rows * sizeof *w->rise);
-        else if (rises(g, a, log_p, lambda, k->mean[j], w) >= 0.4F) exact_rises(g, log_p, token, w);
+        else if (bl_rises(&of, a, lambda, k->mean[j], g->rows, w->delta, w->rise) >= 0.4F)
+            exact_rises(g, log_p, token, w);
         add_rows(g, a, f, w->rise, k->lambda[j], &k->sums[j]);
         if (own) add_own(g, token, w, &k->sums[j]);
     }
@@ -530,7 +529,7 @@ static bool add_tile(void *context, size_t tile, size_t thread, bl_error *err) {
         for (size_t i = first; i < end; i++) {
             const float *log_p = g->log_p + i * g->capacity, *a = w->a + (i - first) * per * g->capacity;
             if (k == MODEL) add_direction(g, token_of(e, i), g->f + i * g->capacity, &e->of[i]);
-            if (whole && e->p.tokens) take_probabilities(log_p, g->rows, w->p);
+            if (whole && e->p.tokens) bl_rise_probabilities(log_p, g->rows, w->p, w->most);
             if (whole) add_pairs(s, i, &e->kind[k], a, w);
             else if (comes(g, token_of(e, i)))
                 for (size_t j = i * per; j < (i + 1) * per; j++) add_own_alone(e, i, j, &e->kind[k]);
