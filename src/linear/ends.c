@@ -6,11 +6,11 @@
  *
  *   gamma_k = D+_k + D-_k - (d_k - lambda)
  *
- * is smallest, z_k = 1 and two recurrences give the rest with a residual of |gamma_k| / |z|. A pivot that is
- * too small is moved by less than float64 sees. Every eigenvalue is a lane. Vectors whose eigenvalues are near
- * each other are made orthogonal in turn. What is left of a vector then, and its residual, are verified; where
- * they do not hold, as with eigenvalues that are equal in float64, LAPACK's MRRR computes that end instead. It
- * takes five times as long. */
+ * is smallest, z_k = 1 and two recurrences give the rest with a residual of |gamma_k| / |z|. A pivot that
+ * is too small is moved by less than float64 sees. Every eigenvalue is a lane. Vectors whose eigenvalues are
+ * near each other are made orthogonal in turn. What is left of a vector then, and its residual, are verified;
+ * where they do not hold, as with eigenvalues that are equal in float64, LAPACK's MRRR computes that end
+ * instead. It takes five times as long. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
