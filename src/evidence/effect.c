@@ -318,8 +318,8 @@ static double keep_row(bl_effects *e, const float *row, size_t V, size_t at) {
     return lse;
 }
 
-/* log p of the directions' tokens in a story's rows from `at` on; lse [rows]. A token's rows lie side by side,
- * so they are written a cache line at a time. */
+/* log p of the directions' tokens in a story's rows from `at` on; lse [rows]. A token's rows lie side by
+ * side, so they are written a cache line at a time. */
 static void keep_probabilities(bl_effects *e, bl_view logits, const double *lse, size_t at) {
     group *g = &e->g;
     for (size_t p = 0; p < logits.rows; p += LINE) {
