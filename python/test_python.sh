@@ -1,7 +1,7 @@
 #!/bin/bash
 # ctest: slow
 # The Python package: a pure wheel, built here, installed into a virtual environment of the build folder, and its test suite against this build's
-# library and program. Needs python3 with venv, and pip to bring numpy, pandas, pytest and cffi; without them it skips (77) and says so.
+# library and program. Needs python3 with venv, and pip to bring numpy, pandas, pytest, matplotlib and cffi; without them it skips (77) and says so.
 set -eu
 : "${SOURCE:?}" "${BUILD:?}" "${LIBRARY:?}" "${BILENS:?}"
 skip() { echo "SKIPPED: $*; the Python package was not tested" >&2; exit 77; }
@@ -10,7 +10,7 @@ venv=$BUILD/python-venv
 command -v "$python" >/dev/null || skip "there is no $python"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 9))' || skip "$("$python" --version) is older than 3.9"
 
-packages="numpy pandas pytest setuptools>=64 wheel cffi>=1.15"
+packages="numpy pandas pytest matplotlib setuptools>=64 wheel cffi>=1.15"
 if [ "$(cat "$venv/complete" 2>/dev/null || true)" != "$packages" ]; then
     rm -rf "$venv"
     "$python" -m venv "$venv" >"$BUILD/python-venv.log" 2>&1 || skip "$python -m venv failed (apt-get install python3-venv): $(tail -1 "$BUILD/python-venv.log")"

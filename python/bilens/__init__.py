@@ -19,7 +19,8 @@ from ._version import __version__
 from .atlas import Atlas
 from .corpus import Stories
 from .dictionary import Dictionary
-from .eigen import Direction, Eigen, Figure
+from .eigen import Direction, Eigen
+from .figure import Figure
 from .errors import (BilensError, CancelledError, InputError, LibraryError, NumericError, OutOfMemoryError, UnsupportedError, UsageError,
                      WorkError)
 from .evidence import Result

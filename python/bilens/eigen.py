@@ -1,15 +1,13 @@
 """One direction's spectrum, eigenvectors and virtual tokens."""
 import json
-import os
-import struct
-import tempfile
 
 import numpy as np
 
 from ._arrays import address, floats, view
-from ._calls import Unique, c_text, call, call_text, keep, longs, owned, path_argument, strings, text_argument, text_of, tree, tree_text
+from ._calls import Unique, c_text, call, call_text, keep, longs, owned, strings, text_argument, text_of, tree, tree_text
 from ._library import ffi, lib
 from .errors import UsageError
+from .figure import Figure, draw_on, figure_options
 from .tables import token_table
 
 DEFAULT_INDICES = (-1, -2, -3, -4, 0, 1, 2, 3)
@@ -59,27 +57,6 @@ class Direction(Unique):
 
     def __repr__(self):
         return f"<bilens direction {self.text}>"
-
-
-class Figure:
-    """The spectrum as a picture: a notebook shows it; ``save("spectrum.pdf")`` writes .svg, .png or .pdf."""
-
-    def __init__(self, result, options):
-        self._tree, self._options = result, options
-
-    def save(self, path):
-        """Writes the file atomically; returns its path."""
-        call(lib.bl_spectrum_figure, self._tree, self._options, path_argument(path, "figure"))
-        return path
-
-    def _repr_png_(self):
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "spectrum.png")
-            self.save(path)
-            with open(path, "rb") as file:
-                data = file.read()
-        width, height = struct.unpack(">II", data[16:24])  # drawn at twice its size, for sharp screens
-        return data, {"width": width // 2, "height": height // 2}
 
 
 class Eigen(Unique):
@@ -181,21 +158,21 @@ class Eigen(Unique):
         """The report's coloured tables of virtual tokens, for a notebook."""
         return call_text(lib.bl_virtual_tokens_html, self._tree(self.default_indices() if indices is None else indices))
 
-    def plot(self, indices=None, *, width=None, height=None, font=None, size=None, title=None, marks=True, theme="light"):
+    def plot(self, indices=None, *, ax=None, width=None, height=None, font=None, size=None, title=None, marks=True, plain=False, theme="light"):
         """The spectrum as a Figure, with these eigenvectors marked. width and height in millimetres (of one alone the other follows in
-        proportion), size of the text in points, title "" for none, theme "light" or "dark"."""
-        if theme not in ("light", "dark"):
-            raise UsageError(f"theme: {theme!r} is not one of 'light', 'dark'")
-        fields = {"no_marks": not marks, "dark": theme == "dark"}
-        fields.update({name: c_text(text_argument(value, name)) for name, value in (("font", font), ("title", title)) if value is not None})
-        for name, value in (("width", width), ("height", height), ("size", size)):
-            if value is not None:
-                if not value > 0:
-                    raise UsageError(f"{name}: {value!r} is not a length")
-                fields[name] = value
-        options = keep(ffi.new("bl_figure_options *", fields), fields)
-        call(lib.bl_figure_check, options)
-        return Figure(self._tree(self.default_indices() if indices is None else indices), options)
+        proportion), size of the text in points, title "" for none, theme "light" or "dark"; marks=False leaves out all marks, plain=True those
+        of degenerate eigenvalues. With `ax`, a matplotlib axis, it is drawn there instead, and the axis returned: its size, fonts and theme are
+        matplotlib's."""
+        indices = self.default_indices() if indices is None else indices
+        if ax is not None:
+            if any(value is not None for value in (width, height, font, size)) or theme != "light":
+                raise UsageError("plot: width, height, font, size and theme are of bilens's own figure; an axis has matplotlib's")
+            return draw_on(ax, self, indices, title, marks, plain)
+        return Figure(self._tree(indices), figure_options(width, height, font, size, title, marks, plain, theme))
+
+    def latex(self, indices=None):
+        """What ``bilens eigen --format latex`` prints: a tabular per eigenvector, for booktabs and xcolor."""
+        return call_text(lib.bl_eigen_latex, self._tree(self.default_indices() if indices is None else indices), ffi.NULL)
 
     def table(self, indices=None):
         """What ``bilens eigen`` prints."""

@@ -69,6 +69,11 @@ class Result(Unique, Mapping):
         rows = ffi.gc(call(self._rows, self._tree), lib.bl_table_free)
         return call_text(lib.bl_table_csv, rows, 0)
 
+    def latex(self):
+        """What ``--format latex`` prints: the table for LaTeX's booktabs."""
+        rows = ffi.gc(call(self._rows, self._tree), lib.bl_table_free)
+        return call_text(lib.bl_table_latex, rows)
+
     def frame(self):
         """The table of ``--format csv``: a DataFrame where pandas is installed."""
         return table(columns(self.csv()))

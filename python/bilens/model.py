@@ -10,11 +10,12 @@ from . import _data, _hub, atlas, dictionary, evidence
 from . import text as text_module
 from ._arrays import INT32, address, floats, matrix, named, token_ids, view
 from ._arrays import whole as count  # `whole` is an option of generate
-from ._calls import LongCall, Unique, call, call_text, owned, path_argument, strings, text_argument, text_of, tree, tree_text
+from ._calls import LongCall, Unique, c_text, call, call_text, owned, path_argument, strings, text_argument, text_of, tree, tree_text
 from ._library import ffi, lib
 from .corpus import opened
 from .eigen import Direction, Eigen
 from .errors import UsageError
+from .figure import figure_options
 from .images import ImageModel
 from .scan import Scan
 from .tables import table
@@ -406,14 +407,21 @@ class Model(Unique):
         buffer, layout ("scope", "saelens"), precision ("f32", "bf16", "auto"), resume, overwrite, checkpoint_every."""
         return dictionary.train(self, output, features, k, corpus, valid, point, layer, progress, options)
 
-    def report(self, scan, directory):
-        """Writes everything about a Scan's direction into `directory`, as ``bilens report`` does: index.html, figures, tables, report.json.
-        Returns the path of the page."""
+    def report(self, scan, directory, **figures):
+        """Writes everything about a Scan's direction into `directory`, as ``bilens report`` does: index.html, figures, tables, report.json, which
+        names the files that were read with their SHA-256. `figures`: width, height, font, size, title, marks, plain and theme, as Eigen.plot
+        takes them. Returns the path of the page."""
         if not isinstance(scan, Scan) or scan.model is not self:
             raise UsageError("report: a Scan of this model is expected: m.report(m.scan(corpus, e), directory)")
         eigen, files = scan.eigen, [path_argument(name, "corpus") for name in scan.corpus_names]
+        options = figure_options(**figures)
         report = tree(lib.bl_report_tree, self._info(), eigen._tree(scan.indices), scan._tree(), strings(files), len(files))
-        call(lib.bl_report_render, report, eigen._pointer, ffi.NULL, path_argument(directory, "report"))
+        if scan.corpus_names == ["stories.txt (comes with bilens)"]:
+            files = [path_argument(_data.find("stories.txt"), "corpus")]
+        read = [(what, name) for what, names in (("model", [path_argument(self.name, "model")]), ("corpus", files)) for name in names if os.path.exists(name)]
+        texts = [(c_text(what.encode()), c_text(name)) for what, name in read]
+        call(lib.bl_report_add_origin, report, ffi.NULL, ffi.new("bl_origin_file[]", texts), len(texts))
+        call(lib.bl_report_render, report, eigen._pointer, options, path_argument(directory, "report"))
         return os.path.join(os.fspath(directory), "index.html")
 
     def _info(self):

@@ -124,6 +124,10 @@ class Scan(Unique, Sequence):
         """What ``bilens scan`` prints."""
         return call_text(lib.bl_scan_table, self._tree(), ffi.NULL)
 
+    def latex(self):
+        """What ``bilens scan --format latex`` prints: coloured words for xcolor."""
+        return call_text(lib.bl_scan_latex, self._tree(), ffi.NULL)
+
     def _repr_html_(self):
         return call_text(lib.bl_scan_html, self._tree())
 

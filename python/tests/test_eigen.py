@@ -124,6 +124,7 @@ def test_figure(swim, tmp_path):
     for bad in ({"width": 5}, {"size": 100}, {"height": -1}, {"theme": "blue"}, {"font": ""}):
         with pytest.raises(bilens.BilensError):
             swim.plot(**bad)
+    assert swim.latex([-1]).count("\\begin{tabular}") == 1 and "\\cellcolor[HTML]{" in swim.latex()
     html = swim._repr_html_()
     assert "<svg" in html and "effective rank" in html and " id=" not in html
 
@@ -168,3 +169,19 @@ assert len(e.model.scan(None, e, stories=3, progress=False).frame()["story"]) ==
 """
     out = python(code, TOP / "data" / "stories-1-256")
     assert out.returncode == 0, out.stderr
+
+
+def test_figure_on_axis(swim):
+    """On a matplotlib axis: the same eigenvalues, the marks that were asked for, and the axis back."""
+    figure = pytest.importorskip("matplotlib.figure").Figure(figsize=(3, 2))
+    left, right = figure.subplots(1, 2)
+    assert swim.plot([-1, 2], ax=left) is left
+    curve = next(line for line in left.lines if len(line.get_ydata()) == len(swim))
+    close(curve.get_ydata(), swim.values, 1e-7)
+    assert [text.get_text() for text in left.texts] == ["\u22121", "2"] and "swim" in left.get_title()
+    swim.plot(ax=right, title="", marks=False)
+    assert not right.texts and right.get_title() == "" and right.get_xlabel() == "Index" and right.get_ylabel() == "Eigenvalue"
+    figure.canvas.draw()
+    for bad in ({"width": 85}, {"theme": "dark"}, {"font": "serif"}):
+        with pytest.raises(bilens.UsageError, match="axis"):
+            swim.plot(ax=left, **bad)

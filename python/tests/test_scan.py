@@ -1,4 +1,6 @@
 """Top-activating inputs: every position looked at the slow way, the command line's answer, and long calls that are stopped."""
+import hashlib
+import json
 import signal
 import subprocess
 import sys
@@ -59,7 +61,15 @@ def test_shown(default, swim, stories, tmp_path):
     frame = scan.frame()
     assert len(frame) == 64 and list(frame["index"][:8]) == [-1] * 8 and set(frame.columns) >= {"story", "similarity"}
     assert "[" in repr(scan[0]) and "Activation" in scan.table() and scan.similarity.shape == (8, 8)
-    page = default.report(scan, tmp_path / "report")
+    assert "\\colorbox[HTML]{" in scan.latex()
+    with pytest.raises(bilens.UsageError, match="theme"):
+        default.report(scan, tmp_path / "none", theme="blue")
+    assert not (tmp_path / "none").exists()
+    page = default.report(scan, tmp_path / "report", width=85, title="Who swims", theme="dark")
+    assert "Who swims" in (tmp_path / "report" / "figures" / "spectrum.svg").read_text()
+    origin = json.loads((tmp_path / "report" / "report.json").read_text())["origin"]
+    assert [f["of"] for f in origin["files"]] == ["model"] * 3 + ["corpus"] and "command" not in origin
+    assert origin["files"][3]["sha256"] == hashlib.sha256((TOP / "data" / "stories.txt").read_bytes()).hexdigest()
     text = open(page, encoding="utf-8").read()
     assert "stories.txt (comes with bilens)" in text and (tmp_path / "report" / "eigenvectors.npy").exists()
     assert np.array_equal(np.load(tmp_path / "report" / "eigenvalues.npy"), swim.values)

@@ -1,0 +1,74 @@
+"""The spectrum as a figure: bilens's own (.svg, .png, .pdf), or drawn on a matplotlib axis."""
+import os
+import struct
+import tempfile
+
+from ._calls import c_text, call, keep, path_argument, text_argument
+from ._library import ffi, lib
+from .errors import UsageError
+
+FOR, AGAINST, CURVE, DEGENERATE = "#2166ac", "#b2182b", "#546e88", "#d97706"
+
+
+def figure_options(width=None, height=None, font=None, size=None, title=None, marks=True, plain=False, theme="light"):
+    """bl_figure_options, checked: width and height in millimetres, size of the text in points."""
+    if theme not in ("light", "dark"):
+        raise UsageError(f"theme: {theme!r} is not one of 'light', 'dark'")
+    fields = {"no_marks": not marks, "plain": bool(plain), "dark": theme == "dark"}
+    fields.update({name: c_text(text_argument(value, name)) for name, value in (("font", font), ("title", title)) if value is not None})
+    for name, value in (("width", width), ("height", height), ("size", size)):
+        if value is not None:
+            if not value > 0:
+                raise UsageError(f"{name}: {value!r} is not a length")
+            fields[name] = value
+    options = keep(ffi.new("bl_figure_options *", fields), fields)
+    call(lib.bl_figure_check, options)
+    return options
+
+
+class Figure:
+    """The spectrum as a picture: a notebook shows it; ``save("spectrum.pdf")`` writes .svg, .png or .pdf."""
+
+    def __init__(self, result, options):
+        self._tree, self._options = result, options
+
+    def save(self, path):
+        """Writes the file atomically; returns its path."""
+        call(lib.bl_spectrum_figure, self._tree, self._options, path_argument(path, "figure"))
+        return path
+
+    def _repr_png_(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "spectrum.png")
+            self.save(path)
+            with open(path, "rb") as file:
+                data = file.read()
+        width, height = struct.unpack(">II", data[16:24])  # drawn at twice its size, for sharp screens
+        return data, {"width": width // 2, "height": height // 2}
+
+
+def draw_on(ax, eigen, indices, title, marks, plain):
+    """The same figure on a matplotlib axis, in the axis's own fonts, sizes and colours of text; returns the axis."""
+    values = eigen.values
+    ax.axhline(0, color="0.55", linewidth=0.8)
+    ax.plot(range(len(values)), values, color=CURVE, linewidth=0.9, marker=".", markersize=2.5)
+    if marks:
+        for index in indices:
+            position = eigen._position(index) % len(values)
+            colour = AGAINST if values[position] < 0 else FOR
+            ax.plot([position], [values[position]], linestyle="none", marker="o", markersize=4, color=colour)
+            ax.annotate(str(index).replace("-", "\u2212"), (position, values[position]), xytext=(5 if position < len(values) / 2 else -5, 0),
+                        textcoords="offset points", ha="left" if position < len(values) / 2 else "right", va="center", color=colour)
+    if marks and not plain:
+        position = 0
+        while position < len(values):
+            first, last = eigen.group(position)
+            if last > first:
+                ax.plot([first - 0.5, last + 0.5], [0.01, 0.01], transform=ax.get_xaxis_transform(), color=DEGENERATE, linewidth=3, solid_capstyle="butt")
+            position = last + 1
+    ax.set_xlabel("Index")
+    ax.set_ylabel("Eigenvalue")
+    heading = f'Eigenvalues for "{eigen.direction.label}" interaction matrix' if title is None else title
+    if heading:
+        ax.set_title(heading)
+    return ax
