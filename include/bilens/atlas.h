@@ -34,6 +34,7 @@ typedef struct bl_atlas_options {
     bool raw;                /**< u = W_U[token]; otherwise the mean of all rows of W_U is subtracted */
     bool centre_unembedding; /**< subtract from each row of W_U its own mean over d first */
     size_t null_draws;       /**< draws of the null model that p-values are taken from; 0 = 1 */
+    bool no_effects;         /**< leave out what each eigenpair does to the loss: the sweep is faster */
     uint64_t seed;           /**< of the first null draw; the next ones follow it */
     size_t max_stories;      /**< 0 = all */
     bool distributed; /**< started by mpirun: share the work with the other ranks, which make the same call;
@@ -78,7 +79,7 @@ typedef struct bl_atlas_query {
 } bl_atlas_query;
 
 /** Looks into the finished or unfinished atlas `path` (read only). Of a list: {"atlas", "model", "layer",
- * "complete", "stories", "positions", "null_draws",
+ * "complete", "stories", "positions", "null_draws", "effects" (false: they were left out),
  * "calibration": [{"index", "pool", "judged", "distance"}],
  * "layers", "source": of one's own directions, else null,
  * "directions": [{"token", "id", "layer", "count", "largest", …, "effect", "q", "direction"}]}, or

@@ -92,11 +92,11 @@ def _own(model, directions, names):
     return {"directions": keep(ffi.new("bl_basis *", basis), (basis, rows, directions)), "source": source}
 
 
-def make(model, path, corpus, tokens, frequent, layer, layers, directions, names, pairs, top, virtual_tokens, raw, centre, null_draws, seed, stories, overwrite, progress):
+def make(model, path, corpus, tokens, frequent, layer, layers, directions, names, pairs, top, virtual_tokens, raw, centre, null_draws, effects, seed, stories, overwrite, progress):
     names = strings([text_argument(token, "tokens") for token in tokens or ()])
     options = {"layer": model._layer_index(layer), "pairs": whole(pairs, "pairs"), "top": whole(top, "top"), "virtual_tokens": whole(virtual_tokens, "virtual_tokens"),
                "frequent": whole(frequent, "frequent"), "raw": bool(raw), "centre_unembedding": bool(centre), "seed": whole(seed, "seed", high=(1 << 64) - 1),
-               "null_draws": whole(null_draws, "null_draws", 1), "max_stories": whole(stories, "stories"), "overwrite": bool(overwrite)}
+               "null_draws": whole(null_draws, "null_draws", 1), "no_effects": not effects, "max_stories": whole(stories, "stories"), "overwrite": bool(overwrite)}
     if tokens is not None:
         options.update(tokens=names, n_tokens=len(tokens))
     if layers is not None:

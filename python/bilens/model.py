@@ -321,11 +321,12 @@ class Model(Unique):
         return text_module.excite(self, text, position, directions, layer, limit)
 
     def atlas(self, path, corpus=None, tokens=None, frequent=0, layer=0, pairs=4, top=8, virtual_tokens=5, raw=False, centre=False, null_draws=1, seed=0,
-              stories=0, overwrite=False, progress=None, layers=None, directions=None, names=None):
+              stories=0, overwrite=False, progress=None, layers=None, directions=None, names=None, effects=True):
         """Makes (or resumes) the atlas file `path`: every direction beside a null model, with virtual tokens and top inputs. `tokens`: only these;
         `frequent`: only the so many most frequent ones; `null_draws`: draws of the null model for p-values; `layers`: several in one atlas;
-        `directions`: a file, a Dictionary or an array [F, d] of your own instead of tokens, with `names`. Returns an Atlas."""
-        return atlas.make(self, path, corpus, tokens, frequent, layer, layers, directions, names, pairs, top, virtual_tokens, raw, centre, null_draws, seed, stories, overwrite, progress)
+        `directions`: a file, a Dictionary or an array [F, d] of your own instead of tokens, with `names`;
+        `effects` False: leave out what each eigenpair does to the loss. Returns an Atlas."""
+        return atlas.make(self, path, corpus, tokens, frequent, layer, layers, directions, names, pairs, top, virtual_tokens, raw, centre, null_draws, effects, seed, stories, overwrite, progress)
 
     def fit_surrogate(self, path, corpus=None, valid=None, layers=None, stories=0, progress=None):
         """Fits the best quadratic form to the MLPs of a gated or plain model on `corpus`, writes it to `path`, and says what it is worth on `valid`

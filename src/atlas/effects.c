@@ -146,6 +146,7 @@ static bool make_engine(bl_atlas_effects *x, const float *v, bl_error *err) {
 
 bool bl_atlas_effects_open(bl_atlas *a, const float *v, bl_atlas_effects **out, bl_error *err) {
     *out = NULL;
+    if (a->options.no_effects) return true;
     /* A norm behind the MLP changes all of what it adds. */
     if (a->layer + 1 != bl_model_config(a->model)->n_layer || a->model->plan.post_norms) return true;
     size_t count;

@@ -204,6 +204,7 @@ static bool check_facts(sqlite3 *db, const char *path, bl_error *err) {
                    {"done", 0, UINT64_MAX / 4},
                    {"null_draws", 1, 1000000},
                    {"own", 0, 1},
+                   {"effects", 0, 1},
                    {"space", 1, INT32_MAX}};
     uint64_t value, hash, d = 0, size = 0;
     bool same;

@@ -54,7 +54,7 @@ typedef struct reader {
     const char *path;
     char *model, *source; /* source: of one's own directions, or NULL */
     size_t layers[BL_ATLAS_LAYERS], n_layers;
-    uint64_t phase, stories, positions, null_draws;
+    uint64_t phase, stories, positions, null_draws, effects;
     int64_t layer;      /* that is asked for; -1: all */
     sqlite3_stmt *word; /* text of a token */
 } reader;
@@ -67,7 +67,8 @@ static bool reader_open(reader *r, const char *path, const long *layer, bl_error
     r->model = bl_meta_get(r->db, "model", err);
     if (!r->model || !bl_foreign_layers(r->db, r->layers, &r->n_layers, err) ||
         !bl_meta_get_number(r->db, "phase", &r->phase, err) ||
-        !bl_meta_get_number(r->db, "null_draws", &r->null_draws, err))
+        !bl_meta_get_number(r->db, "null_draws", &r->null_draws, err) ||
+        !bl_meta_get_number(r->db, "effects", &r->effects, err))
         return false;
     if (layer && !bl_foreign_part(r->db, path, (size_t)*layer, &part, err)) return false;
     if (layer) r->layer = *layer;
@@ -117,6 +118,7 @@ static void put_head(bl_builder *b, bl_tree *root, const reader *r) {
     bl_put_count(b, root, "stories", r->stories);
     bl_put_count(b, root, "positions", r->positions);
     bl_put_count(b, root, "null_draws", r->null_draws);
+    bl_put_flag(b, root, "effects", r->effects != 0);
 }
 
 /* Rows of a view. */

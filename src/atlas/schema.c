@@ -173,7 +173,7 @@ typedef struct identity {
     char value[VALUE];
 } identity;
 
-enum { N_IDENTITY = 11 };
+enum { N_IDENTITY = 12 };
 
 /* The vectors and their labels. */
 static uint64_t hash_own(const bl_basis *own) {
@@ -196,7 +196,8 @@ static void identify(const bl_atlas *a, identity out[N_IDENTITY]) {
                                        {"contrast", "--raw", ""},
                                        {"null_draws", "--null-draws", ""},
                                        {"seed", "--seed", ""},
-                                       {"max_stories", "--stories", ""}};
+                                       {"max_stories", "--stories", ""},
+                                       {"effects", "--no-effects", ""}};
     memcpy(out, keys, sizeof keys);
     snprintf(out[1].value, 64, "%016" PRIx64, bl_atlas_hash_model(a->model));
     for (size_t i = 0, at = 0; i < a->n_layers && at < VALUE; i++)
@@ -215,6 +216,7 @@ static void identify(const bl_atlas *a, identity out[N_IDENTITY]) {
     snprintf(out[8].value, 64, "%zu", o->null_draws);
     snprintf(out[9].value, 64, "%" PRIu64, o->seed);
     snprintf(out[10].value, 64, "%zu", o->max_stories);
+    snprintf(out[11].value, 64, "%d", !o->no_effects);
 }
 
 bool bl_atlas_compare_ranks(const bl_atlas *a, bl_error *err) {

@@ -133,6 +133,8 @@ static int make(int argc, char **argv, const verb *self) {
          "subtract from each row of W_U its own mean first"},
         {"null-draws", OPTION_COUNT, &o.null_draws, "R",
          "draws of the null model for p-values (default 1); one more shows their calibration"},
+        {"no-effects", OPTION_FLAG, &o.no_effects, NULL,
+         "leave out what each eigenpair does to the loss: the sweep over the stories takes less time"},
         {"seed", OPTION_COUNT, &seed, "N", "random seed of the first null draw (default 0)"},
         {"stories", OPTION_COUNT, &o.max_stories, "N", "read at most N stories"},
         {"site", OPTION_OUTPUT, &site.folder, "DIR", "also write the atlas as a static web site"},

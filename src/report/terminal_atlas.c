@@ -188,11 +188,13 @@ static void vector(bl_page *page, const bl_doc_scan *scan, size_t i, const json_
     bl_page_matches(page, hits, SIZE_MAX);
 }
 
-/* The largest distance of a draw's p-values from uniform. */
+/* The largest distance of a draw's p-values from uniform; whether effects were left out. */
 static void calibration(bl_page *page, const bl_tree *tree) {
     const json_t *place;
     size_t i;
     double most = -1;
+    if (json_is_false(json_object_get(tree, "effects")))
+        bl_page_print(page, "effects on the loss were left out (--no-effects)\n");
     json_array_foreach(json_object_get(tree, "calibration"), i, place)
         most = fmax(most, bl_tree_real(place, "distance"));
     if (most < 0) return;

@@ -23,11 +23,28 @@ dump "$folder/whole.db" >"$folder/whole.txt"
 make "$folder/one.db" --threads 1 >/dev/null
 cmp "$folder/whole.db" "$folder/one.db" || fail "the number of threads changes the atlas"
 
+# Without effects: said, null, and everything else as it was.
+make "$folder/bare.db" --no-effects >/dev/null
+"$BILENS" atlas query "$folder/bare.db" token=swim >"$folder/bare.txt"
+grep -q "effects on the loss were left out" "$folder/bare.txt" || fail "left out effects are not said"
+vectors() { "$BILENS" atlas query "$1" token=swim --format json | python3 -c '
+import json, sys
+root = json.load(sys.stdin, parse_float=lambda x: float(f"{float(x):.3g}")) # products of other blocks: other last bits
+effects = [v.pop(key) for v in root["vectors"] for key in ("effect", "null_effect")]
+print(root["effects"], all(effects), any(effects), file=sys.stderr)
+print(json.dumps(root["vectors"]))'; }
+vectors "$folder/whole.db" >"$folder/with" 2>"$folder/has"
+vectors "$folder/bare.db" >"$folder/without" 2>>"$folder/has"
+[ "$(cat "$folder/has")" = "$(printf 'True True True\nFalse False False')" ] || fail "effects: $(cat "$folder/has")"
+cmp "$folder/with" "$folder/without" || fail "--no-effects changes more than the effects"
+rm "$folder/"{bare.db,bare.txt,with,without,has}
+
 # A file of something else is refused and left as it is.
 before=$(md5sum <"$folder/whole.db")
 refused 2 "the model differs" "$BILENS" atlas "$models/norm" --corpus "$folder/stories.txt" -o "$folder/whole.db"
 refused 2 "another corpus" "$BILENS" atlas "$models/plain" --corpus "$models/stories.txt" -o "$folder/whole.db"
 refused 2 "--top differs" make "$folder/whole.db" --top 3
+refused 2 "--no-effects differs" make "$folder/whole.db" --no-effects
 refused 2 "--null-draws differs" make "$folder/whole.db" --null-draws 2
 refused 2 "must be at least 1" make "$folder/whole.db" --null-draws 0
 cp "$folder/stories.txt" "$folder/other.txt"
