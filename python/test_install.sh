@@ -1,5 +1,5 @@
 #!/bin/bash
-# ctest: slow
+# ctest: slow 100
 # Both ways of installing the Python package that docs/python.md and README.md show: from a fresh clone, into a fresh virtual environment, without
 # a variable of ours in the environment. The first wants a library in build/, as `make` leaves it: it is this build's.
 # Needs git, python3 with venv, and a pip that reaches a registry; without them it skips (77) and says so.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# ctest: slow
+# ctest: slow 60
 # The Python package: a pure wheel, built here, installed into a virtual environment of the build folder, and its test suite against this build's
 # library and program. Needs python3 with venv, and pip to bring numpy, pandas, pytest, matplotlib and cffi; without them it skips (77) and says so.
 set -eu

@@ -1,4 +1,4 @@
-# ctest: slow
+# ctest: slow 75
 """bilens and a hub on this machine (server.py): names and addresses, the cache's layout, verified and resumed downloads, a network that fails in
 every way, tokens that stay at home, hostile answers, no space, kill -9. BILENS: the program; TEST_DATA: tests/data."""
 import hashlib
