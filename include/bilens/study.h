@@ -41,8 +41,8 @@ typedef struct bl_study_setting {
 
 typedef struct bl_study {
     size_t n_settings, seeds;
-    bool one_block;              /**< pixel space and the comparison of seeds exist */
-    bl_study_setting settings[]; /**< [n_settings], decay within noise */
+    bool one_block;             /**< pixel space and the comparison of seeds exist */
+    bl_study_setting *settings; /**< [n_settings], decay within noise */
 } bl_study;
 
 typedef struct bl_study_options {

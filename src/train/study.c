@@ -124,15 +124,18 @@ static bool check(const bl_study_options *o, bl_error *err) {
 }
 
 bl_study *bl_study_run(const bl_study_options *o, bl_error *err) {
-    size_t n, bytes;
+    size_t n;
     if (!check(o, err)) return NULL;
-    if (!bl_mul_size(o->n_noise, o->n_decay, &n) || !bl_mul_size(n, sizeof(bl_study_setting), &bytes) ||
-        bytes > SIZE_MAX - sizeof(bl_study)) {
+    if (!bl_mul_size(o->n_noise, o->n_decay, &n)) {
         bl_fail(err, BL_ERR_USAGE, "too many settings");
         return NULL;
     }
-    bl_study *study = bl_alloc_zero(1, sizeof *study + bytes, err);
-    if (!study) return NULL;
+    bl_study *study = bl_alloc_zero(1, sizeof *study, err);
+    if (study) study->settings = bl_alloc_zero(n, sizeof *study->settings, err);
+    if (!study || !study->settings) {
+        bl_study_free(study);
+        return NULL;
+    }
     study->n_settings = n;
     study->seeds = o->seeds;
     study->one_block = o->recipe->model.n_layer == 1;
@@ -151,4 +154,7 @@ bl_study *bl_study_run(const bl_study_options *o, bl_error *err) {
     return study;
 }
 
-void bl_study_free(bl_study *study) { free(study); }
+void bl_study_free(bl_study *study) {
+    if (study) free(study->settings);
+    free(study);
+}
