@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "base/threads.h"
 #include "cli/arrays.h"
 #include "cli/common.h"
 #include "cli/verbs.h"
@@ -26,7 +27,7 @@ static void set_free(set *s) {
 }
 
 static bool add(set *s, const bl_model *model, const char *name, size_t layer, bool numbered, bl_error *err) {
-    if (!bl_weight_array_get(model, name, layer, &s->weights[s->n], err)) return false;
+    if (!bl_go_on(err) || !bl_weight_array_get(model, name, layer, &s->weights[s->n], err)) return false;
     s->arrays[s->n] = s->weights[s->n].array;
     if (numbered) snprintf(s->names[s->n], sizeof *s->names, "%s.%zu", name, layer);
     else snprintf(s->names[s->n], sizeof *s->names, "%s", name);

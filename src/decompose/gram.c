@@ -9,6 +9,7 @@
 #include "decompose/gram.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "linear/gemm.h"
 #include <math.h>
 #include <stdlib.h>
@@ -113,6 +114,7 @@ bool bl_bilinear_gram(const bl_bilinear *a, const bl_bilinear *b, float *g, bl_e
     if (!work || !z) goto done;
     for (size_t begin = 0; begin < left.h; begin += BLOCK) {
         size_t rows = left.h - begin < BLOCK ? left.h - begin : BLOCK, first = same ? begin : 0;
+        if (!bl_go_on(err)) goto done;
         block_of_m(&left, right, begin, rows, first, work);
         if (same) halve_diagonal(work, rows, right->h - first);
         add_block(a, b, begin, rows, first, work, z, g);

@@ -2,6 +2,7 @@
  */
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "linear/gemm.h"
 #include <bilens/decompose.h>
 #include <math.h>
@@ -120,7 +121,7 @@ static bool compute_b(const bl_model *model, size_t layer, float *out, bl_error 
     bool ok = u != NULL;
     for (size_t o = 0; ok && o < d; o++) {
         u[o] = 1;
-        ok = bl_interaction_matrix(model, layer, u, out + o * n * n, err);
+        ok = bl_go_on(err) && bl_interaction_matrix(model, layer, u, out + o * n * n, err);
         u[o] = 0;
     }
     free(u);

@@ -10,6 +10,7 @@
  *   purity     l^2-weighted mean of an eigenvector's largest share in one k >= 1: what a reader sees */
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "subject/image_private.h"
 #include <bilens/eigen.h>
 #include <bilens/image_evidence.h>
@@ -127,7 +128,7 @@ static bool scores(const bl_bilinear *map, size_t p, const double *basis, double
     bool ok = q && u && work;
     for (size_t c = 0; ok && c < p; c++) {
         for (size_t k = 0; k < p; k++) u[k] = (k == c ? 1.0F : 0.0F) - 1.0F / (float)p;
-        ok = bl_bilinear_matrix(map, u, q, err);
+        ok = bl_go_on(err) && bl_bilinear_matrix(map, u, q, err);
         bl_eigen *e = ok ? bl_eigen_of_matrix(q, n, 0, 0, err) : NULL;
         ok = e != NULL;
         for (size_t i = 0; ok && i < n * n; i++) total += (double)q[i] * (double)q[i];

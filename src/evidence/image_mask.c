@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "base/threads.h"
 #include "linear/lq.h"
 #include "subject/image_private.h"
 #include <bilens/image_evidence.h>
@@ -89,7 +90,7 @@ static bool survey(work *w, double *sum, bl_error *err) {
         size_t B = count - first < SLICE ? count - first : SLICE;
         bl_images_rows(w->images, first, B, x);
         const float *in = w->o.space == BL_SPACE_PIXEL ? x : h;
-        if (in == h) ok = bl_image_inputs(w->model, x, B, 0, h, err);
+        ok = bl_go_on(err) && (in != h || bl_image_inputs(w->model, x, B, 0, h, err));
         for (size_t b = 0; ok && b < B; b++) {
             for (size_t i = 0; i < n; i++) w->mean[i] += (double)x[b * n + i] / (double)count;
             if (bl_images_label(w->images, first + b) == w->o.class_index) continue;
@@ -138,7 +139,7 @@ static bool score(work *w, const float *added, double out[2], bl_error *err) {
         size_t B = count - first < SLICE ? count - first : SLICE;
         bl_images_rows(w->images, first, B, x);
         for (size_t i = 0; i < B * n; i++) x[i] += added[i % n];
-        ok = bl_image_logits(w->model, x, B, w->logits, err);
+        ok = bl_go_on(err) && bl_image_logits(w->model, x, B, w->logits, err);
         for (size_t b = 0; ok && b < B; b++) {
             size_t best = 0, label = bl_images_label(w->images, first + b);
             for (size_t c = 1; c < C; c++)

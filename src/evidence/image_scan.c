@@ -1,6 +1,7 @@
 /* Top images of eigenvectors, and the account of an image's logits (docs/specification.md, 20). */
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "subject/image_private.h"
 #include <bilens/image_evidence.h>
 #include <math.h>
@@ -48,7 +49,7 @@ static bool search(const bl_image_model *model, const bl_image_eigen *eigen, con
     size_t count = bl_images_count(images);
     for (size_t first = 0; first < count; first += SLICE) {
         size_t B = count - first < SLICE ? count - first : SLICE;
-        if (!bl_image_similarities(model, eigen, images, first, B, sims, err)) return false;
+        if (!bl_go_on(err) || !bl_image_similarities(model, eigen, images, first, B, sims, err)) return false;
         for (size_t b = 0; b < B; b++)
             for (size_t j = 0; j < scan->n_vectors; j++)
                 offer(scan->matches + j * scan->top, &scan->counts[j], scan->top, first + b,

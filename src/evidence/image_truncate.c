@@ -4,6 +4,7 @@
  *   z_c^K(x) = direct_c(x) + sum over the K largest |l| of l (v.x')^2 */
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "subject/image_private.h"
 #include <bilens/image_evidence.h>
 #include <math.h>
@@ -62,7 +63,7 @@ static bool cut_class(work *w, size_t c, bl_space space, bool raw, bl_error *err
     if (ok) bl_image_eigen_order(e, order);
     for (size_t first = 0; ok && first < w->count; first += SLICE) {
         size_t B = w->count - first < SLICE ? w->count - first : SLICE;
-        ok = bl_image_similarities(w->model, e, w->images, first, B, sims, err);
+        ok = bl_go_on(err) && bl_image_similarities(w->model, e, w->images, first, B, sims, err);
         for (size_t b = 0; ok && b < B; b++) fill_ranks(w, e, order, sims + b * e->size, first + b, c);
     }
     bl_image_eigen_free(e);

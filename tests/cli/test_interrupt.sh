@@ -25,6 +25,17 @@ for verb in "scan --token swim -o $folder/out/scan.txt" "report --token swim -o 
     [ -z "$(ls -A "$folder/out")" ] || fail "$1 left $(ls -A "$folder/out") behind"
 done
 
+# Loops that no corpus feeds: each asks, too, whether to go on.
+images=$TEST_DATA/images
+for verb in "fourier $images/modular-59 --permutations 10000000" "null $model --token swim --draws 10000000" \
+    "mask $images/fashion-64 --class 5 --images $images/sample --per-class 2 --permutations 10000000"; do
+    status=0
+    timeout --foreground --signal=INT --kill-after=60 1.5 "$BILENS" $verb -o "$folder/out/x" >"$folder/stdout" 2>"$folder/stderr" || status=$?
+    [ "$status" = 124 ] || fail "$verb: the signal should have ended it, got $status: $(cat "$folder/stderr")"
+    grep -q "interrupted" "$folder/stderr" || fail "$verb: no word of the interruption: $(cat "$folder/stderr")"
+    [ -z "$(ls -A "$folder/out")" ] || fail "$verb left $(ls -A "$folder/out") behind"
+done
+
 # A full disk: a small file system where that is allowed, else a limit on the size of files.
 report() { "$BILENS" report "$model" --corpus "$TEST_DATA/models/stories.txt" --token swim -o "$1" >/dev/null 2>"$folder/stderr"; }
 mkdir "$folder/small"
