@@ -15,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK ((size_t)192) /* rows of M at a time */
+#define BLOCK ((size_t)768)     /* rows of M at a time: for each block the BLAS packs all of L' and R' anew */
+#define OF_ITSELF ((size_t)256) /* of a map with itself, where half of the block on the diagonal is wasted */
 
 /* [L l] and [R r] of a map as two dense matrices [h, n]; zeros where the map has no bias but n wants one. */
 typedef struct sides {
@@ -101,6 +102,7 @@ static bool check_finite(const bl_bilinear *a, const float *g, size_t count, bl_
 bool bl_bilinear_gram(const bl_bilinear *a, const bl_bilinear *b, float *g, bl_error *err) {
     size_t n_a = bl_bilinear_size(a), n_b = bl_bilinear_size(b), n = n_a > n_b ? n_a : n_b, count;
     bool same = a == b, ok = false;
+    size_t block = same ? OF_ITSELF : BLOCK;
     if (bl_bilinear_in(a) != bl_bilinear_in(b))
         return bl_fail(err, BL_ERR_USAGE, "maps that read %zu and %zu numbers cannot be compared",
                        bl_bilinear_in(a), bl_bilinear_in(b));
@@ -108,12 +110,12 @@ bool bl_bilinear_gram(const bl_bilinear *a, const bl_bilinear *b, float *g, bl_e
     const sides *right = same ? &left : &other;
     float *work = NULL, *z = NULL;
     if (!sides_init(&left, a, n, err) || (!same && !sides_init(&other, b, n, err))) goto done;
-    if (!bl_mul_size(4 * BLOCK, right->h, &count)) count = SIZE_MAX;
+    if (!bl_mul_size(4 * block, right->h, &count)) count = SIZE_MAX;
     work = bl_alloc(count, sizeof *work, err);
-    z = bl_alloc(BLOCK * bl_bilinear_out(b), sizeof *z, err);
+    z = bl_alloc(block * bl_bilinear_out(b), sizeof *z, err);
     if (!work || !z) goto done;
-    for (size_t begin = 0; begin < left.h; begin += BLOCK) {
-        size_t rows = left.h - begin < BLOCK ? left.h - begin : BLOCK, first = same ? begin : 0;
+    for (size_t begin = 0; begin < left.h; begin += block) {
+        size_t rows = left.h - begin < block ? left.h - begin : block, first = same ? begin : 0;
         if (!bl_go_on(err)) goto done;
         block_of_m(&left, right, begin, rows, first, work);
         if (same) halve_diagonal(work, rows, right->h - first);
