@@ -30,6 +30,8 @@ typedef struct bl_explain_options {
     size_t n_eigs;
     size_t most; /**< more than there are: all */
     bool words;  /**< split each term shown by word and head */
+    size_t
+        predictions; /**< so many of the most probable next tokens get an account of their own, at most 10 */
 } bl_explain_options;
 
 /** One part of the residual stream and what it adds to the logit. */
@@ -58,6 +60,7 @@ typedef struct bl_account_term {
 typedef struct bl_account_prediction {
     int32_t token;
     double probability, logit;
+    struct bl_account *account; /**< of its own logit, not a contrast; NULL if it was not asked for */
 } bl_account_prediction;
 
 typedef struct bl_account {

@@ -103,13 +103,13 @@ def _sizes(values, what):
     return ffi.new("size_t[]", [whole(v, what) for v in values])
 
 
-def explain(model, text, token, minus, position, layer, most, eigs, words):
+def explain(model, text, token, minus, position, layer, most, eigs, words, predictions):
     direction, layer = model.direction(token, minus), _layer(model, layer, True)
     ids = model.tokenizer.encode(text)[:model.config.n_ctx]
     at = whole(position, "position", -len(ids), len(ids) - 1)
     wanted = None if eigs is None else [whole(i, "eigs", -(1 << 31), 1 << 31) for i in eigs]
     options = {"u": address(direction.vector), "token": _token(model, direction), "layer": layer, "position": at % len(ids), "most": whole(most, "most"),
-               "words": bool(words)}
+               "words": bool(words), "predictions": whole(predictions, "predictions", 0, 10)}
     if wanted is not None:
         options.update(eigs=longs(wanted), n_eigs=len(wanted))
     account = ffi.gc(ffi.new("bl_account *"), lib.bl_account_free)

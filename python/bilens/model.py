@@ -336,11 +336,12 @@ class Model(Unique):
 
     # -- evidence -----------------------------------------------------------------------------------------------------------------------
 
-    def explain(self, text, token, minus=(), position=-1, layer=None, most=8, eigs=None, words=False):
+    def explain(self, text, token, minus=(), position=-1, layer=None, most=8, eigs=None, words=False, predictions=0):
         """Why this word: the logit of `token` (or of token minus others) after `text` as a sum that is exact: embedding, heads, MLPs, and the
         eigenvectors of one MLP (`layer`; default the last), the `most` largest or those of `eigs`. `position`: of the token at which the
-        prediction is made. `words`: split each term by word and head, too. A Result; its table has parts and terms."""
-        return evidence.explain(self, text, token, minus, position, layer, most, eigs, words)
+        prediction is made. `words`: split each term by word and head, too. `predictions`: so many of the most probable
+        next tokens have an account of their own. A Result; its table has parts and terms."""
+        return evidence.explain(self, text, token, minus, position, layer, most, eigs, words, predictions)
 
     def truncate(self, corpus=None, token=None, minus=(), ranks=None, controls=True, stories=0, seed=0, progress=None):
         """Loss against rank: how many eigenvectors a token needs. Without `token` all tokens at once; with it correlation, R² and the loss on

@@ -8,7 +8,7 @@
 typedef struct asked {
     evidence e; /* first */
     const char *text;
-    size_t most;
+    size_t most, predictions;
     bool words;
 } asked;
 
@@ -38,6 +38,7 @@ static bl_tree *explain(void *context, bl_error *err) {
     bl_tree *tree = NULL;
     bl_explain_options options = {.most = a->most,
                                   .words = a->words,
+                                  .predictions = a->predictions,
                                   .eigs = e->d.eigs.items,
                                   .n_eigs = e->d.eigs.n};
     if (evidence_model(e, true, err) && evidence_direction(e, err) &&
@@ -57,7 +58,10 @@ static bl_tree *explain(void *context, bl_error *err) {
 static int check(const verb *self, void *context) {
     asked *a = context;
     int status = check_direction(self, &a->e.d, "which word's logit is to be explained?");
-    return status < 0 && !a->text ? fail_usage(self, "--text is missing: which text?") : status;
+    if (status >= 0) return status;
+    if (!a->text) return fail_usage(self, "--text is missing: which text?");
+    return a->predictions > 10 ? fail_usage(self, "--predictions: at most 10 have an account of their own")
+                               : -1;
 }
 
 static int run(int argc, char **argv, const verb *self) {
@@ -71,6 +75,8 @@ static int run(int argc, char **argv, const verb *self) {
         {"most", OPTION_COUNT, &a.most, "N", "show the N terms of largest magnitude (default 8)"},
         {"eigs", OPTION_INDICES, &a.e.d.eigs, "I,I…", "show these eigenvectors' terms instead"},
         {"words", OPTION_FLAG, &a.words, NULL, "split each term shown by word and head (JSON)"},
+        {"predictions", OPTION_COUNT, &a.predictions, "K",
+         "an account of its own for each of the K most probable next tokens, at most 10 (default 0)"},
         SURROGATE_OPTION(a.e.c),
         {0}};
     static const verb_work work = {check,
@@ -88,5 +94,6 @@ const verb verb_explain = {
     "the final norm is kept as it is at the position. The logit explained is the one of the next\n"
     "token, predicted at the position.",
     "  bilens explain --text 'Tom went to the lake. He jumped into the' --token water --minus pond\n"
+    "  bilens explain --text 'He jumped into the' --token water --predictions 3\n"
     "  bilens explain models/ts-1-256 --text 'Once upon a' --token time --most 20 --format json\n"
     "  bilens explain --text 'The sun was hot. Anna' --token was --eigs -1,0 --words --format json\n"};

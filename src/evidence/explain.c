@@ -285,7 +285,7 @@ static bool fill_predictions(const float *row, size_t V, int32_t token, bl_accou
     out->n_predictions = best.n;
     for (size_t i = 0; i < best.n; i++)
         out->predictions[i] = (bl_account_prediction){(int32_t)list[i].id, exp((double)list[i].value - lse),
-                                                      (double)list[i].value};
+                                                      (double)list[i].value, NULL};
     out->probability = token >= 0 ? exp((double)row[token] - lse) : NAN;
     for (size_t t = 0; token >= 0 && t < V; t++)
         out->rank += row[t] > row[token] || (row[t] == row[token] && t <= (size_t)token);
@@ -300,6 +300,23 @@ static bool uncap(const gathering *g, bl_account *out) {
         out->predictions[i].logit = g->scale * dot(row, g->last, g->d);
     }
     return true;
+}
+
+/* An account of its own for each of the first predictions: of the token's logit as it is. */
+static bool explain_predictions(const bl_model *model, const int32_t *ids, size_t n,
+                                const bl_explain_options *o, bl_account *out, bl_error *err) {
+    bl_view w_u = bl_model_w_u(model);
+    bool ok = true;
+    for (size_t i = 0; ok && i < o->predictions && i < out->n_predictions; i++) {
+        bl_account_prediction *p = &out->predictions[i];
+        bl_explain_options own = *o;
+        own.u = w_u.data + (size_t)p->token * w_u.stride;
+        own.token = p->token;
+        own.predictions = 0;
+        p->account = bl_alloc_zero(1, sizeof *p->account, err);
+        ok = p->account && bl_account_of(model, ids, n, &own, p->account, err);
+    }
+    return ok;
 }
 
 /* ---- the whole ---- */
@@ -346,7 +363,8 @@ bool bl_account_of(const bl_model *model, const int32_t *ids, size_t n, const bl
     bl_view logits = ok ? bl_forward_logits(model, workspace, ids, n, &tap, err) : (bl_view){0};
     ok = logits.data && fill_parts(&g, out, err) && fill_terms(&g, eigen, out, err) &&
          fill_predictions(logits.data + g.p * logits.stride, logits.cols, options->token, out, err) &&
-         uncap(&g, out) && (!options->words || split_words(model, eigen, ids, n, out, err));
+         uncap(&g, out) && (!options->words || split_words(model, eigen, ids, n, out, err)) &&
+         explain_predictions(model, ids, n, options, out, err);
     gathering_free(&g);
     free(read);
     free(met);
@@ -361,6 +379,10 @@ void bl_account_free(bl_account *account) {
     if (!account) return;
     for (size_t i = 0; account->terms && i < account->n_terms; i++) free(account->terms[i].words);
     for (size_t i = 0; account->parts && i < account->n_parts; i++) free(account->parts[i].words);
+    for (size_t i = 0; account->predictions && i < account->n_predictions; i++) {
+        bl_account_free(account->predictions[i].account);
+        free(account->predictions[i].account);
+    }
     free(account->parts);
     free(account->terms);
     free(account->predictions);

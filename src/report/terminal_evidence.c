@@ -69,6 +69,39 @@ static void put_first_layers(bl_page *page, const bl_tree *layers) {
     if (n) bl_page_newline(page);
 }
 
+/* The predictions' own accounts, side by side: embedding, heads and MLP of each layer in sum, their largest
+ * terms. */
+static void put_accounts(bl_page *page, const bl_tree *tree) {
+    const json_t *item, *part, *term;
+    size_t i, j;
+    json_array_foreach(json_object_get(tree, "predictions"), i, item) {
+        const json_t *account = json_object_get(item, "account"), *mlp = json_object_get(account, "mlp");
+        double heads = 0, embedding = 0, mlps = 0, rest = 0;
+        if (!account) return;
+        json_array_foreach(json_object_get(account, "parts"), j, part) {
+            const char *name = bl_tree_string(part, "name");
+            double value = bl_tree_real(part, "value"), *sum = strcmp(name, "embedding") == 0 ? &embedding
+                                                             : strstr(name, " head ")         ? &heads
+                                                             : strstr(name, " mlp")           ? &mlps
+                                                                                              : &rest;
+            *sum += value;
+        }
+        if (i == 0) bl_page_text(page, "\naccounts of the predictions:\n");
+        bl_page_text(page, "  ");
+        bl_page_token(page, bl_tree_string(item, "token"), 16);
+        bl_page_print(page, " %8.4g = embedding %+.4g, heads %+.4g, MLPs %+.4g", bl_tree_real(item, "logit"),
+                      embedding, heads, mlps);
+        if (rest != 0) bl_page_print(page, ", biases %+.4g", rest);
+        bl_page_text(page, "; eigenvectors");
+        json_array_foreach(json_object_get(mlp, "terms"), j, term) {
+            if (j == 3) break;
+            bl_page_print(page, "%s %.0f %+.3g", j ? "," : "", bl_tree_real(term, "index"),
+                          bl_tree_real(term, "value"));
+        }
+        bl_page_newline(page);
+    }
+}
+
 char *bl_explain_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {
     bl_page page = bl_page_new(terminal);
     put_heading(&page, tree);
@@ -91,7 +124,13 @@ char *bl_explain_table(const bl_tree *tree, const bl_terminal *terminal, bl_erro
     bl_page_text(&page, parts);
     bl_free(parts);
     bl_page_newline(&page);
-    return with_table(&page, predictions_of(tree, err), terminal, err);
+    char *predicted = with_table(&page, predictions_of(tree, err), terminal, err);
+    if (!predicted) return NULL;
+    page = bl_page_new(terminal);
+    bl_page_text(&page, predicted);
+    bl_free(predicted);
+    put_accounts(&page, tree);
+    return bl_buffer_take(&page.text, err);
 }
 
 /* ---- truncate ---- */

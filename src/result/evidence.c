@@ -52,7 +52,6 @@ static void put_mlp(bl_builder *b, bl_tree *root, const bl_model *model, const i
     bl_put_real(b, mlp, "remainder", account->remainder);
 }
 
-/* bl_put_subject with the keys that explain has between "layer" and "token". */
 /* "layers": of a model of several, what each adds to the logit, and the R² of its surrogate; the parts are
  * the embedding, then heads and MLP of each layer. */
 static void put_layers(bl_builder *b, bl_tree *root, const bl_model *model, const bl_account *account) {
@@ -73,6 +72,18 @@ static void put_layers(bl_builder *b, bl_tree *root, const bl_model *model, cons
     }
 }
 
+static void put_parts(bl_builder *b, bl_tree *at, const bl_account *account) {
+    bl_tree *parts = bl_put_array(b, at, "parts");
+    for (size_t i = 0; i < account->n_parts; i++) {
+        bl_tree *part = bl_put_object(b, parts, NULL);
+        bl_put_text(b, part, "name", account->parts[i].name);
+        bl_put_real(b, part, "value", account->parts[i].value);
+        if (!account->parts[i].words) continue;
+        bl_tree *row = bl_put_array(b, part, "words");
+        for (size_t j = 0; j <= account->position; j++) bl_put_real(b, row, NULL, account->parts[i].words[j]);
+    }
+}
+
 bl_tree *bl_explain_tree(const bl_question *question, const char *text, const int32_t *ids,
                          const bl_account *account, bl_error *err) {
     bl_builder b = {err, false};
@@ -85,16 +96,7 @@ bl_tree *bl_explain_tree(const bl_question *question, const char *text, const in
     bl_put_real(&b, root, "probability", account->probability);
     if (account->rank) bl_put_count(&b, root, "rank", account->rank);
     else bl_put_null(&b, root, "rank");
-    bl_tree *parts = bl_put_array(&b, root, "parts");
-    for (size_t i = 0; i < account->n_parts; i++) {
-        bl_tree *part = bl_put_object(&b, parts, NULL);
-        bl_put_text(&b, part, "name", account->parts[i].name);
-        bl_put_real(&b, part, "value", account->parts[i].value);
-        if (!account->parts[i].words) continue;
-        bl_tree *row = bl_put_array(&b, part, "words");
-        for (size_t j = 0; j <= account->position; j++)
-            bl_put_real(&b, row, NULL, account->parts[i].words[j]);
-    }
+    put_parts(&b, root, account);
     put_layers(&b, root, question->model, account);
     put_mlp(&b, root, question->model, ids, account);
     bl_tree *predictions = bl_put_array(&b, root, "predictions");
@@ -104,6 +106,10 @@ bl_tree *bl_explain_tree(const bl_question *question, const char *text, const in
         bl_put_token(&b, out, "token", question->model, p->token);
         bl_put_real(&b, out, "probability", p->probability);
         bl_put_real(&b, out, "logit", p->logit);
+        if (!p->account) continue;
+        bl_tree *own = bl_put_object(&b, out, "account");
+        put_parts(&b, own, p->account);
+        put_mlp(&b, own, question->model, ids, p->account);
     }
     return bl_tree_built(&b, root);
 }

@@ -36,6 +36,7 @@ for model in plain norm bias later-bilinear; do
     m=$models/$model
     gives explain "$m" --text 'the the' --token '#7' --minus '#9'
     gives explain "$m" --text 'the' --token '#7' --position 0 --eigs -1,0 --words
+    gives explain "$m" --text 'the the' --token '#7' --predictions 2
     gives truncate "$m" --corpus "$corpus" --ranks 0,1,4
     gives truncate "$m" --corpus "$corpus" --token '#7'
     for mode in component input; do
@@ -101,6 +102,7 @@ refuses 'token' explain "$m" --text 'the'
 refuses 'text' explain "$m" --token '#7'
 refuses 'position' explain "$m" --text 'the' --token '#7' --position 99
 refuses 'layer' explain "$m" --text 'the' --token '#7' --layer 9
+refuses 'at most 10' explain "$m" --text 'the' --token '#7' --predictions 11
 refuses 'does not exist' explain "$m" --text 'the' --token '#7' --eigs 999
 refuses 'no-such' truncate "$m" --corpus "$dir/no-such.txt"
 refuses 'layer' truncate "$models/later-bilinear" --corpus "$corpus" --layer 0

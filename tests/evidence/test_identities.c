@@ -22,6 +22,23 @@ static void token_direction(const bl_model *model, int32_t token, float *u) {
 static size_t last_layer(const bl_model *model) { return bl_model_config(model)->n_layer - 1; }
 
 /* The account sums to the logit, and the opened layer to its part, within 1e-5 of the largest part. */
+/* The predictions' own accounts sum to their logits. */
+static void check_predictions(const bl_account *account, size_t asked) {
+    for (size_t i = 0; i < account->n_predictions; i++) {
+        const bl_account_prediction *p = &account->predictions[i];
+        double sum = 0, largest = 1;
+        assert_true((p->account != NULL) == (i < asked));
+        for (size_t j = 0; p->account && j < p->account->n_parts; j++) {
+            sum += p->account->parts[j].value;
+            largest = fmax(largest, fabs(p->account->parts[j].value));
+        }
+        if (!p->account) continue;
+        assert_near(sum, p->logit, 1e-4, largest);
+        assert_near(p->account->probability, p->probability, 1e-6, 1);
+        assert_int_equal(p->account->rank, i + 1);
+    }
+}
+
 static void account_is_exact(void **state) {
     (void)state;
     for (size_t i = 0; i < N_VARIANTS; i++) {
@@ -34,8 +51,13 @@ static void account_is_exact(void **state) {
             bl_error err = {0};
             bl_account account;
             token_direction(model, 7, u);
-            bl_explain_options options = {
-                .u = u, .token = 7, .layer = layer, .position = 9, .most = 5, .words = true};
+            bl_explain_options options = {.u = u,
+                                          .token = 7,
+                                          .layer = layer,
+                                          .position = 9,
+                                          .most = 5,
+                                          .words = true,
+                                          .predictions = 3};
             if (!bl_account_of(model, ids, 12, &options, &account, &err))
                 fail_msg("%s: %s", variants[i], err.message);
             double sum = 0, largest = 0, inside = account.constant + account.rest;
@@ -54,6 +76,7 @@ static void account_is_exact(void **state) {
             }
             assert_near(sum, account.logit, 1e-5, largest);
             assert_near(inside, account.total, 1e-5, largest);
+            check_predictions(&account, 3);
             /* the logit itself, by the model */
             const char *name = "logits";
             bl_trace *trace = bl_trace_run(model, ids, 12, &name, 1, &err);
