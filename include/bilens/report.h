@@ -87,6 +87,10 @@ BL_API bool bl_truncate_figure(const bl_tree *tree, const bl_figure_options *opt
  * Atomic. */
 BL_API bool bl_loss_figure(const char *log, const char *path, bl_error *err);
 
+/** The index page of many directions: the table of bl_rank_tree, in which a direction that has a "page" (a
+ * relative address) links to it. Free with bl_free. */
+BL_API char *bl_rank_html(const bl_tree *ranking, bl_error *err);
+
 /** Whether a report may be written to `directory`: false with BL_ERR_INPUT when it is a file, or a folder
  * whose index.html is not a report's. bl_report_render asks, too; asked before the work, nothing is computed
  * in vain. */

@@ -82,15 +82,18 @@ typedef struct bl_rank_question {
     const float *u;           /**< [F, d] */
     size_t F;                 /**< at least 1 */
     const char *const *names; /**< [F], or NULL */
-    uint64_t seed;            /**< of the null draw */
+    uint64_t seed;            /**< of the first null draw; the next ones follow it */
+    size_t null_draws;        /**< whose directions are the pools that p is taken from; 0 = 1 */
     size_t limit;             /**< rows in the result; 0 = all */
     bl_progress progress;     /**< phases "preparing", "decomposing" */
 } bl_rank_question;
 
-/** How far each direction's spectrum stands out from a null draw's (docs/specification.md, 4): {"model",
- * "layer", "source", "total", "directions": [{"row", "name", "excess", "largest", "highest", "lowest",
- * "effective_rank", "null_largest"}]}, the largest "excess" = largest / null_largest first. Free with
- * bl_tree_free. */
+/** How far each direction's spectrum stands out from null draws (docs/specification.md, 13): {"model",
+ * "layer", "source", "total", "null_draws", "directions": [{"row", "name", "excess", "largest", "highest",
+ * "lowest", "effective_rank", "null_largest", "index", "ratio", "p", "q"}]}, the largest "excess" = largest /
+ * null_largest (of the first draw) first. "index": the end of the spectrum, -1 or 0, that chance makes less
+ * often; of it the ratio to chance, p among all directions of the draws, and q among the two ends of all
+ * directions. Free with bl_tree_free. */
 BL_API bl_tree *bl_rank_tree(const bl_rank_question *question, bl_error *err);
 BL_API bl_table *bl_rank_rows(const bl_tree *tree, bl_error *err);
 

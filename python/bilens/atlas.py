@@ -12,6 +12,7 @@ from ._library import ffi, lib
 from .corpus import opened
 from .dictionary import Dictionary
 from .errors import UsageError
+from .evidence import Result
 from .tables import table
 
 
@@ -76,29 +77,42 @@ class Atlas:
         return f"<bilens atlas {self.path} of {head['model']}, layer {head['layer']}{'' if head['complete'] else ', unfinished'}>"
 
 
-def _own(model, directions, names):
-    """The options for directions of one's own: a file, a Dictionary or an array [F, d]."""
+def _rows(model, directions, names):
+    """Directions of one's own, a file, a Dictionary or an array [F, d]: (their rows, their names or NULL, what they were read from)."""
     d = model.config.d_model
     if isinstance(directions, (str, os.PathLike)):
         directions = Dictionary(directions, d)
     rows = directions.encoder if isinstance(directions, Dictionary) else floats(np.ascontiguousarray(directions, np.float32), (None, d), "directions")
     rows = np.ascontiguousarray(rows)
-    basis = {"name": c_text("direction"), "vectors": {"data": address(rows), "rows": len(rows), "cols": d, "stride": d}}
-    if names is not None:
-        if len(names) != len(rows):
-            raise UsageError(f"there are {len(names)} names for {len(rows)} directions")
-        basis["labels"] = strings([text_argument(name, "names") for name in names])
-    source = c_text(text_argument(directions.name if isinstance(directions, Dictionary) else "directions", "directions"))
-    return {"directions": keep(ffi.new("bl_basis *", basis), (basis, rows, directions)), "source": source}
+    if names is not None and len(names) != len(rows):
+        raise UsageError(f"there are {len(names)} names for {len(rows)} directions")
+    labels = ffi.NULL if names is None else strings([text_argument(name, "names") for name in names])
+    return rows, labels, c_text(text_argument(directions.name if isinstance(directions, Dictionary) else "directions", "directions"))
+
+
+def _own(model, directions, names):
+    """The options for directions of one's own."""
+    rows, labels, source = _rows(model, directions, names)
+    basis = {"name": c_text(b"direction"), "vectors": {"data": address(rows), "rows": len(rows), "cols": rows.shape[1], "stride": rows.shape[1]}, "labels": labels}
+    return {"directions": keep(ffi.new("bl_basis *", basis), (basis, rows)), "source": source}
+
+
+def rank(model, directions, names, layer, null_draws, seed, progress):
+    rows, labels, source = _rows(model, directions, names)
+    question = {"model": model._handle, "layer": model._layer_index(layer), "source": source, "u": address(rows), "F": len(rows), "names": labels,
+                "seed": whole(seed, "seed", high=(1 << 64) - 1), "null_draws": whole(null_draws, "null_draws", 1)}
+    with LongCall(progress) as work:
+        asked = keep(ffi.new("bl_rank_question *", dict(question, progress=work.progress)), (question, rows))
+        return Result("rank", tree(lib.bl_rank_tree, asked), lib.bl_rank_rows)
 
 
 def make(model, path, corpus, tokens, frequent, layer, layers, directions, names, pairs, top, virtual_tokens, raw, centre, null_draws, effects, seed, stories, overwrite, progress):
-    names = strings([text_argument(token, "tokens") for token in tokens or ()])
+    chosen = strings([text_argument(token, "tokens") for token in tokens or ()])
     options = {"layer": model._layer_index(layer), "pairs": whole(pairs, "pairs"), "top": whole(top, "top"), "virtual_tokens": whole(virtual_tokens, "virtual_tokens"),
                "frequent": whole(frequent, "frequent"), "raw": bool(raw), "centre_unembedding": bool(centre), "seed": whole(seed, "seed", high=(1 << 64) - 1),
                "null_draws": whole(null_draws, "null_draws", 1), "no_effects": not effects, "max_stories": whole(stories, "stories"), "overwrite": bool(overwrite)}
     if tokens is not None:
-        options.update(tokens=names, n_tokens=len(tokens))
+        options.update(tokens=chosen, n_tokens=len(tokens))
     if layers is not None:
         options.update(layers=ffi.new("size_t[]", [model._layer_index(i) for i in layers]), n_layers=len(layers))
     if directions is not None:

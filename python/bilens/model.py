@@ -328,6 +328,11 @@ class Model(Unique):
         `effects` False: leave out what each eigenpair does to the loss. Returns an Atlas."""
         return atlas.make(self, path, corpus, tokens, frequent, layer, layers, directions, names, pairs, top, virtual_tokens, raw, centre, null_draws, effects, seed, stories, overwrite, progress)
 
+    def rank(self, directions, names=None, layer=0, null_draws=1, seed=0, progress=None):
+        """Many directions of your own (a file, a Dictionary or an array [F, d]), those first whose spectrum stands out most from a null model's, with
+        p and q: a Result."""
+        return atlas.rank(self, directions, names, layer, null_draws, seed, progress)
+
     def fit_surrogate(self, path, corpus=None, valid=None, layers=None, stories=0, progress=None):
         """Fits the best quadratic form to the MLPs of a gated or plain model on `corpus`, writes it to `path`, and says what it is worth on `valid`
         (by default every tenth story of the corpus): a Result, whose table has a row per layer. `layers`: only these. Then

@@ -76,6 +76,9 @@ def test_atlas_of_own_directions(default, tmp_path):
     b = own["b"]
     assert b["count"] is None and b["vectors"][0]["effect"]["own"] is None and 0 < b["vectors"][0]["p"] <= 1
     assert b["highest"] == pytest.approx(float(default.eigen(rows[1]).values[-1]), rel=1e-5)
+    ranked = default.rank(rows, names=["a", "b", "c", "d"], null_draws=3)
+    assert ranked["total"] == 4 and ranked["directions"][-1]["name"] == "c" and ranked["directions"][-1]["p"] is None
+    assert len(ranked.frame()["q"]) == 4 and 0 < ranked["directions"][0]["p"] <= 1
     named = default.atlas(tmp_path / "named.db", directions=tmp_path / "rows.csv", stories=20, layers=[0], progress=False)
     assert named["#1"]["direction"].endswith("rows.csv:1") and named["#1", 0]["highest"] == pytest.approx(b["highest"], rel=1e-5)
     with pytest.raises(bilens.UsageError):

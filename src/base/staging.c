@@ -71,6 +71,17 @@ fail:
     return false;
 }
 
+bool bl_staging_place(bl_staging *s, const char *directory, bl_error *err) {
+    if (!bl_file_exists(directory))
+        return rename(s->path, directory) == 0 ||
+               bl_fail(err, BL_ERR_IO, "%s: cannot be made: %s", directory, strerror(errno));
+    if (renameat2(AT_FDCWD, s->path, AT_FDCWD, directory, RENAME_EXCHANGE) == 0) {
+        bl_remove_tree(s->path);
+        return true;
+    }
+    return bl_fail(err, BL_ERR_IO, "%s: cannot be replaced: %s", directory, strerror(errno));
+}
+
 void bl_staging_free(bl_staging *s, bool remove) {
     if (!s->path) return;
     if (remove) bl_remove_tree(s->path);

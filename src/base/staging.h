@@ -19,6 +19,8 @@ typedef struct bl_staging {
  * removed. Fails with BL_ERR_INPUT while another process writes the same folder. */
 bool bl_staging_make(bl_staging *staging, const char *directory, bool inside, const char *what,
                      bl_error *err);
+/* The folder is whole: it becomes `directory`, in the place of an older one, which goes. */
+bool bl_staging_place(bl_staging *staging, const char *directory, bl_error *err);
 /* After its files have found their place, or after a failure: with `remove`, removes what is left of it. One
  * that was never made, but zeroed, is allowed. */
 void bl_staging_free(bl_staging *staging, bool remove);

@@ -7,7 +7,7 @@
 typedef struct asked {
     common c;
     own_directions own;
-    size_t layer, seed, limit;
+    size_t layer, seed, limit, null_draws;
 } asked;
 
 static bl_tree *rank(void *context, bl_error *err) {
@@ -22,6 +22,7 @@ static bl_tree *rank(void *context, bl_error *err) {
                                      .F = a->own.given->F,
                                      .names = a->own.basis.labels,
                                      .seed = a->seed,
+                                     .null_draws = a->null_draws,
                                      .limit = a->limit,
                                      .progress = progress_bar(a->c.quiet)};
         tree = bl_rank_tree(&question, err);
@@ -48,7 +49,9 @@ static int run(int argc, char **argv, const verb *self) {
                             {"layer", OPTION_COUNT, &a.layer, "N",
                              "layer whose MLP is decomposed (default 0)"},
                             {"limit", OPTION_COUNT, &a.limit, "N", "show the first N only (default: all)"},
-                            {"seed", OPTION_COUNT, &a.seed, "N", "of the null model (default 0)"},
+                            {"seed", OPTION_COUNT, &a.seed, "N", "of the first null draw (default 0)"},
+                            {"null-draws", OPTION_COUNT, &a.null_draws, "R",
+                             "draws of the null model that p is taken from (default 1)"},
                             {0}};
     static const verb_work work = {check, rank, release, {.rows = bl_rank_rows}};
     return verb_run(argc, argv, self, &a.c, table, &a, &work);
@@ -58,7 +61,9 @@ const verb verb_rank = {
     "rank", "many directions of one's own, those first that stand out from chance", run,
     "Decomposes every row of a matrix as a direction and sorts the rows by the largest |eigenvalue|, over "
     "that of a null\n"
-    "model whose hidden units were permuted. One row by itself is a direction as any other: "
+    "model whose hidden units were permuted; p and q say how often chance makes the clearer end of its "
+    "spectrum as large.\n"
+    "One row by itself is a direction as any other: "
     "eigen --direction '@FILE.npy:7'.",
     "  bilens rank --directions features.npy --limit 20\n"
     "  bilens rank --directions probes.csv --names names.txt\n"

@@ -75,6 +75,10 @@ static bool shares_work(int argc, char **argv) {
     if (argc > 2 && strcmp(argv[1], "dictionary") == 0 && strcmp(argv[2], "train") == 0) return true;
     if (argc < 2 || !is_among(argv[1], sharing)) return false;
     if (strcmp(argv[1], "atlas") == 0 && argc > 2 && strcmp(argv[2], "query") == 0) return false;
+    bool rows = false; /* a report on many directions is one process's */
+    for (int i = 2; i < argc && strcmp(argv[1], "report") == 0; i++)
+        rows = rows || strncmp(argv[i], "--directions", 12) == 0;
+    if (rows) return false;
     bool train = strcmp(argv[1], "train") == 0; /* image models, too; their other verbs are one process's */
     for (int i = 2; i < argc; i++)
         if (!train && bl_image_is_model(argv[i])) return false;

@@ -1,6 +1,4 @@
-#include "cli/direction_options.h"
-#include "cli/figure_options.h"
-#include "cli/common.h"
+#include "cli/report_private.h"
 #include "cli/origin.h"
 #include "cli/ranks.h"
 #include "cli/terminal.h"
@@ -13,16 +11,6 @@
 #define HEAD_PAIRS ((size_t)8) /* shown at each end */
 #define REPORT_LIMIT ((size_t)256 << 20)
 #define EVIDENCE_UP_TO 30000000u /* parameters: minutes beyond, unless asked for */
-
-typedef struct report_options {
-    direction_options direction;
-    figure_options figure;
-    corpus_options corpora;
-    size_t top, stories, distance, evidence_stories;
-    const char *from, *basis;
-    bool exact, no_evidence;
-    char *command; /* for "origin" */
-} report_options;
 
 static bool add_report_origin(const common *c, const report_options *o, bl_tree *report, bl_error *err) {
     const bl_origin_file others[] = {{"direction", o->direction.file},
@@ -65,15 +53,12 @@ static bool add_evidence(const common *c, report_options *o, const bl_question *
     return ok;
 }
 
-/* Model to the report's tree, on all ranks; *eigen is kept for the .npy files. */
-static bl_tree *analyse(common *c, report_options *o, bl_eigen **eigen, bl_error *err) {
-    if (!ranks_join(c, err)) return NULL;
+bl_tree *report_of(common *c, report_options *o, const bl_model *model, bl_eigen **eigen, bl_error *err) {
     bl_corpus *corpus = open_corpus(&o->corpora, err);
-    bl_model *model = corpus ? load_model(c, err) : NULL;
     bl_scan *scan = NULL;
     bl_tree *info = NULL, *spectrum = NULL, *found = NULL, *report = NULL;
     direction_options *d = &o->direction;
-    if (model && read_direction(d, err) && choose_eigs(model, d, err))
+    if (corpus && read_direction(d, err) && choose_eigs(model, d, err))
         *eigen = decompose(model, d, true, err);
     if (!ranks_agree(*eigen != NULL, err)) goto done;
     bl_direction direction = as_direction(d);
@@ -119,8 +104,15 @@ done:
     bl_tree_free(spectrum);
     bl_tree_free(found);
     bl_scan_free(scan);
-    bl_model_free(model);
     bl_corpus_free(corpus);
+    return report;
+}
+
+static bl_tree *analyse(common *c, report_options *o, bl_eigen **eigen, bl_error *err) {
+    bl_model *model = ranks_join(c, err) ? load_model(c, err) : NULL;
+    if (!ranks_agree(model != NULL, err)) return NULL;
+    bl_tree *report = report_of(c, o, model, eigen, err);
+    bl_model_free(model);
     return report;
 }
 
@@ -153,12 +145,39 @@ static char *folder_of(const char *path) {
     return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
+/* "report-NAME" of a file; freed with free. */
+static char *folder_for(const char *source) {
+    char *folder = NULL;
+    const char *slash = strrchr(source, '/');
+    return asprintf(&folder, "report-%s", slash ? slash + 1 : source) < 0 ? NULL : folder;
+}
+
+/* What goes with --directions; -1, or the exit status of bad usage. */
+static int check_rows(const verb *self, report_options *o) {
+    const direction_options *d = &o->direction;
+    if (!o->own.source) return fail_usage(self, "--names and --rows go with --directions FILE");
+    if (d->token || d->file || d->minus.n || d->centre || o->from)
+        return fail_usage(self, "--directions are taken as they are: --token, --minus, --direction, "
+                                "--centre-unembedding and --from do not go with them");
+    for (size_t i = 0; i < o->corpora.files.n; i++)
+        if (strcmp(o->corpora.files.items[i], "-") == 0)
+            return fail_usage(self, "--corpus -: each direction reads the corpus: name a file");
+    o->no_evidence = o->no_evidence || !o->evidence_stories;
+    return check_own_directions(self, &o->own);
+}
+
 static int run(int argc, char **argv, const verb *self) {
     common c = {0};
     report_options o = {.top = 8, .distance = 1};
     bl_error err = {0};
     const option table[] = {
         EIGENVECTOR_OPTIONS(o.direction),
+        OWN_DIRECTIONS_OPTIONS(o.own),
+        {"rows", OPTION_TEXT, &o.rows, "A-B,…",
+         "with --directions: the rows that get a page, from 0 (default: the 100 that stand out most from "
+         "chance)"},
+        {"null-draws", OPTION_COUNT, &o.null_draws, "R",
+         "with --directions: draws of the null model that p is taken from (default 1)"},
         CORPUS_OPTIONS(o.corpora, CORPUS_FORMATS "; - is standard input"),
         BASIS_OPTION(o.basis),
         {"top", OPTION_COUNT, &o.top, "N", "matches per eigenvector, at most one per story (default 8)"},
@@ -170,7 +189,7 @@ static int run(int argc, char **argv, const verb *self) {
          "positions the query stands behind its key (default 1)"},
         {"evidence-stories", OPTION_COUNT, &o.evidence_stories, "N",
          "measure on the corpus's first N stories whether it matters (default 48, fewer for larger models, "
-         "none beyond 30 million parameters)"},
+         "none beyond 30 million parameters; with --directions none)"},
         {"no-evidence", OPTION_FLAG, &o.no_evidence, NULL, "do not measure whether it matters (faster)"},
         {"from", OPTION_TEXT, &o.from, "FILE", "render this report.json again: no model, no corpus needed"},
         FIGURE_OPTIONS(o.figure),
@@ -186,7 +205,8 @@ static int run(int argc, char **argv, const verb *self) {
     bl_eigen *eigen = NULL;
     bl_tree *report = NULL;
     char *folder = NULL;
-    if (!o.from) status = check_direction(self, &o.direction, "which output token is the report about?");
+    if (o.own.source || o.own.names_file || o.rows) status = check_rows(self, &o);
+    else if (!o.from) status = check_direction(self, &o.direction, "which output token is the report about?");
     else if (o.direction.token || o.direction.file || o.corpora.files.n || c.model)
         status = fail_usage(
             self,
@@ -197,6 +217,7 @@ static int run(int argc, char **argv, const verb *self) {
     if (status >= 0) goto done;
 
     if (c.output) folder = strdup(c.output);
+    else if (o.own.source) folder = folder_for(o.own.source);
     else if (o.from) folder = folder_of(o.from);
     else if (asprintf(&folder, "report-%s", o.direction.token ? o.direction.token : o.direction.file) < 0)
         folder = NULL;
@@ -204,6 +225,10 @@ static int run(int argc, char **argv, const verb *self) {
         if (*at == '/') *at = '_'; /* a token or file's name is no path */
         else if (o.direction.file && strchr(" (),*\"@", *at)) *at = '-'; /* a text of the grammar */
     o.command = o.from ? NULL : origin_command(self, argc, argv, &err);
+    if (folder && o.own.source) {
+        status = report_rows(self, &c, &o, folder);
+        goto done;
+    }
     if (folder && bl_report_check_place(folder, &err))
         report = o.from ? read_report(o.from, &err) : analyse(&c, &o, &eigen, &err);
     if (!report || !folder) status = fail_with(self, &err);
@@ -214,6 +239,7 @@ done:
     free(folder);
     bl_eigen_free(eigen);
     direction_options_free(&o.direction);
+    own_directions_free(&o.own);
     corpus_options_free(&o.corpora);
     common_free(&c);
     return status;
@@ -226,8 +252,11 @@ const verb verb_report = {
     "that excite each of them, and measures whether they matter: their size compared with chance, and\n"
     "what their removal does to the loss. Writes index.html (self-contained),\n"
     "figures/spectrum.{svg,png,pdf}, tables/*.csv, eigenvalues.npy, eigenvectors.npy and report.json,\n"
-    "from which alone the page can be rendered again. Started by mpirun, the ranks share the stories.",
+    "from which alone the page can be rendered again. Started by mpirun, the ranks share the stories.\n\n"
+    "--directions FILE makes an index of many directions instead, those first that stand out from chance,\n"
+    "with a page for each of the first 100 or of --rows; ranking.csv and ranking.json are the index's table.",
     "  bilens report models/ts-1-256 --corpus valid.txt --token swim --minus "
     "run,climb,eat,see,smell,walk,fly,sit,sleep -o report-swim\n"
     "  bilens report models/ts-1-256 --corpus valid.txt --direction probe.npy -o report-probe\n"
+    "  bilens report --directions probes.csv --names names.txt --rows 0-9 -o report-probes\n"
     "  bilens report --from report-swim/report.json\n"};

@@ -53,6 +53,8 @@ void bl_doc_plain(bl_doc *doc) {
 static bool read_name(bl_reader *reader, const json_t *json, bl_doc_subject *subject) {
     subject->vector = json_is_null(json_object_get(json, "token"));
     if (!subject->vector) return bl_reader_text(reader, json, "token", &subject->token);
+    if (json_is_string(json_object_get(json, "label")))
+        return bl_reader_text(reader, json, "label", &subject->token);
     if (!bl_reader_text(reader, json, "direction", &subject->token)) return false;
     subject->token += *subject->token == '@';
     const char *end = subject->token + strcspn(subject->token, ":");

@@ -3,24 +3,29 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "result/results.h"
+#include <bilens/chance.h>
 #include <bilens/result.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CHUNK = 64 };
+enum { CHUNK = 64, TOP = 0, BOTTOM = 1 };
 
 typedef struct figures {
     size_t row;
     double largest, highest, lowest, effective_rank, null_largest;
+    double t[2], p[2], q[2]; /* of the highest and the lowest eigenvalue; NaN where the form is 0 */
 } figures;
 
 typedef struct ranking {
     const bl_rank_question *q;
-    bl_bilinear map, draw;
-    bl_decomposer *decomposers[2]; /* of the model, of the null draw */
-    figures *rows;                 /* [F] */
+    size_t draws;
+    bl_bilinear map;
+    figures *rows;    /* [F] */
+    float *pool[2];   /* [F * draws] statistics of the null draws */
+    size_t n_pool[2]; /* rows that are 0 give none */
+    double mean[2];   /* of the pools */
 } ranking;
 
 static double excess(const figures *f) {
@@ -35,46 +40,123 @@ static int by_excess(const void *a, const void *b) {
     return ((const figures *)a)->row < ((const figures *)b)->row ? -1 : 1;
 }
 
-static bool chunk(ranking *r, size_t first, size_t n, bl_error *err) {
-    const float *u = r->q->u + first * bl_model_config(r->q->model)->d_model;
+/* t = (lambda - shift) / |Q~| at both ends; NaN of a form that is 0. */
+static void statistics(const bl_eigen *eigen, double t[2]) {
+    const float *values = bl_eigen_values(eigen);
+    size_t n = bl_eigen_size(eigen);
+    double shift = bl_eigen_shift(eigen), squares = 0;
+    for (size_t i = 0; i < n; i++) squares += ((double)values[i] - shift) * ((double)values[i] - shift);
+    double norm = sqrt(squares);
+    t[TOP] = norm > 0 ? (double)bl_chance_statistic((double)values[n - 1], shift, norm) : (double)NAN;
+    t[BOTTOM] = norm > 0 ? (double)bl_chance_statistic((double)values[0], shift, norm) : (double)NAN;
+}
+
+/* What is kept of one row in the model (draw < 0) or in null draw `draw`. */
+static void take(ranking *r, size_t row, const bl_eigen *eigen, long draw) {
+    const float *values = bl_eigen_values(eigen);
+    double low = (double)values[0], high = (double)values[bl_eigen_size(eigen) - 1], t[2];
+    figures *f = &r->rows[row];
+    statistics(eigen, t);
+    if (draw < 0) {
+        *f = (figures){.row = row,
+                       .largest = fmax(fabs(low), fabs(high)),
+                       .highest = high,
+                       .lowest = low,
+                       .effective_rank = bl_eigen_effective_rank(eigen),
+                       .t = {t[TOP], t[BOTTOM]}};
+        return;
+    }
+    if (draw == 0) f->null_largest = fmax(fabs(low), fabs(high));
+    for (int end = 0; end < 2; end++)
+        if (!isnan(t[end])) r->pool[end][r->n_pool[end]++] = (float)t[end];
+}
+
+/* All rows in the model, or in one draw. */
+static bool decompose(ranking *r, const bl_bilinear *map, long draw, bl_error *err) {
+    const bl_rank_question *q = r->q;
+    size_t F = q->F, d = bl_model_config(q->model)->d_model, passes = 1 + r->draws;
+    bl_decomposer_options options = {.directions = F, .progress = q->progress};
+    bl_decomposer *decomposer = bl_decomposer_new(map, &options, err);
     bl_eigen *eigens[CHUNK];
-    for (int null_model = 0; null_model < 2; null_model++) {
-        if (!bl_decomposer_run(r->decomposers[null_model], u, n, 1, eigens, err)) return false;
-        for (size_t i = 0; i < n; i++) {
-            const float *values = bl_eigen_values(eigens[i]);
-            double low = (double)values[0], high = (double)values[bl_eigen_size(eigens[i]) - 1];
-            figures *f = &r->rows[first + i];
-            f->row = first + i;
-            if (null_model) f->null_largest = fmax(fabs(low), fabs(high));
-            else {
-                f->lowest = low;
-                f->highest = high;
-                f->largest = fmax(fabs(low), fabs(high));
-                f->effective_rank = bl_eigen_effective_rank(eigens[i]);
-            }
+    bool ok = decomposer != NULL;
+    for (size_t first = 0; ok && first < F; first += CHUNK) {
+        size_t n = F - first < CHUNK ? F - first : CHUNK;
+        ok = bl_progress_step(&q->progress, "decomposing", (size_t)(draw + 1) * F + first, passes * F, err) &&
+             bl_decomposer_run(decomposer, q->u + first * d, n, 1, eigens, err);
+        for (size_t i = 0; ok && i < n; i++) {
+            take(r, first + i, eigens[i], draw);
             bl_eigen_free(eigens[i]);
         }
     }
-    return true;
+    bl_decomposer_free(decomposer);
+    return ok;
+}
+
+static int ascending(const void *a, const void *b) {
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* p of both ends from the pools; q among all of them. */
+static bool judge(ranking *r, bl_error *err) {
+    size_t F = r->q->F;
+    double *p = bl_alloc(2 * F, sizeof *p, err), *q = bl_alloc(2 * F, sizeof *q, err);
+    bool ok = p && q;
+    for (int end = 0; ok && end < 2; end++) {
+        float *pool = r->pool[end];
+        size_t n = r->n_pool[end];
+        for (size_t i = 0; i < n; i++) r->mean[end] += (double)pool[i] / (double)n;
+        qsort(pool, n, sizeof *pool, ascending);
+        for (size_t i = 0; i < F; i++) {
+            double t = r->rows[i].t[end];
+            p[2 * i + (size_t)end] = isnan(t) ? (double)NAN : bl_chance_p(pool, n, t, end == TOP);
+        }
+    }
+    ok = ok && bl_chance_q(p, 2 * F, q, err);
+    for (size_t i = 0; ok && i < F; i++)
+        for (size_t end = 0; end < 2; end++) {
+            r->rows[i].p[end] = p[2 * i + end];
+            r->rows[i].q[end] = q[2 * i + end];
+        }
+    free(p);
+    free(q);
+    return ok;
 }
 
 static bool compute(ranking *r, bl_error *err) {
-    bl_decomposer_options options = {.directions = r->q->F, .progress = r->q->progress};
-    r->rows = bl_alloc_zero(r->q->F, sizeof *r->rows, err);
-    if (!r->rows || !bl_model_bilinear(r->q->model, r->q->layer, &r->map, err) ||
-        !bl_bilinear_null(&r->map, r->q->seed, &r->draw, NULL, err))
+    size_t F = r->q->F, count;
+    r->draws = r->q->null_draws ? r->q->null_draws : 1;
+    if (!bl_mul_size(F, r->draws, &count)) count = SIZE_MAX;
+    r->rows = bl_alloc_zero(F, sizeof *r->rows, err);
+    for (int end = 0; end < 2; end++) r->pool[end] = bl_alloc(count, sizeof(float), err);
+    if (!r->rows || !r->pool[TOP] || !r->pool[BOTTOM] ||
+        !bl_model_bilinear(r->q->model, r->q->layer, &r->map, err) || !decompose(r, &r->map, -1, err))
         return false;
-    r->decomposers[0] = bl_decomposer_new(&r->map, &options, err);
-    r->decomposers[1] = r->decomposers[0] ? bl_decomposer_new(&r->draw, &options, err) : NULL;
-    if (!r->decomposers[1]) return false;
-    for (size_t first = 0; first < r->q->F; first += CHUNK) {
-        size_t n = r->q->F - first < CHUNK ? r->q->F - first : CHUNK;
-        if (!bl_progress_step(&r->q->progress, "decomposing", first, r->q->F, err) ||
-            !chunk(r, first, n, err))
-            return false;
+    for (size_t draw = 0; draw < r->draws; draw++) {
+        bl_bilinear map;
+        if (!bl_bilinear_null(&r->map, r->q->seed + draw, &map, NULL, err)) return false;
+        bool ok = decompose(r, &map, (long)draw, err);
+        bl_bilinear_null_free(&map);
+        if (!ok) return false;
     }
-    qsort(r->rows, r->q->F, sizeof *r->rows, by_excess);
+    if (!judge(r, err)) return false;
+    qsort(r->rows, F, sizeof *r->rows, by_excess);
     return true;
+}
+
+/* The end that chance makes less often; of equal ones that of the larger eigenvalue. */
+static int clearer_end(const figures *f) {
+    if (f->p[TOP] != f->p[BOTTOM]) return f->p[TOP] < f->p[BOTTOM] ? TOP : BOTTOM;
+    return f->highest >= -f->lowest ? TOP : BOTTOM;
+}
+
+static void put_chance(bl_builder *b, bl_tree *row, const ranking *r, const figures *f) {
+    int end = clearer_end(f);
+    if (isnan(f->t[end])) bl_put_null(b, row, "index"); /* a form that is 0 has no end */
+    else bl_put_integer(b, row, "index", end == TOP ? -1 : 0);
+    bl_put_real(b, row, "ratio", r->mean[end] != 0 ? f->t[end] / r->mean[end] : (double)NAN);
+    bl_put_real(b, row, "p", f->p[end]);
+    bl_put_real(b, row, "q", f->q[end]);
 }
 
 static bl_tree *tree_of(const ranking *r, bl_error *err) {
@@ -84,6 +166,7 @@ static bl_tree *tree_of(const ranking *r, bl_error *err) {
     bl_put_count(&b, root, "layer", r->q->layer);
     bl_put_text(&b, root, "source", r->q->source);
     bl_put_count(&b, root, "total", r->q->F);
+    bl_put_count(&b, root, "null_draws", r->draws);
     bl_tree *list = bl_put_array(&b, root, "directions");
     for (size_t i = 0; i < r->q->F && (!r->q->limit || i < r->q->limit); i++) {
         const figures *f = &r->rows[i];
@@ -96,6 +179,7 @@ static bl_tree *tree_of(const ranking *r, bl_error *err) {
         bl_put_real(&b, row, "lowest", f->lowest);
         bl_put_real(&b, row, "effective_rank", f->effective_rank);
         bl_put_real(&b, row, "null_largest", f->null_largest);
+        put_chance(&b, row, r, f);
     }
     return bl_tree_built(&b, root);
 }
@@ -104,9 +188,8 @@ bl_tree *bl_rank_tree(const bl_rank_question *question, bl_error *err) {
     ranking r = {.q = question};
     bl_error_clear(err);
     bl_tree *tree = compute(&r, err) ? tree_of(&r, err) : NULL;
-    bl_decomposer_free(r.decomposers[0]);
-    bl_decomposer_free(r.decomposers[1]);
-    bl_bilinear_null_free(&r.draw);
+    free(r.pool[TOP]);
+    free(r.pool[BOTTOM]);
     free(r.rows);
     return tree;
 }

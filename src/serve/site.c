@@ -326,18 +326,6 @@ static bool check_place(const char *path, bl_error *err) {
             bl_fail(err, BL_ERR_INPUT, "%s: a folder that is no site of bilens: it is not replaced", path));
 }
 
-/* The staging folder becomes `path`; what was there goes. */
-static bool put_in_place(char *staging, const char *path, bl_error *err) {
-    if (!bl_file_exists(path))
-        return rename(staging, path) == 0 ||
-               bl_fail(err, BL_ERR_IO, "%s: cannot be made: %s", path, strerror(errno));
-    if (renameat2(AT_FDCWD, staging, AT_FDCWD, path, RENAME_EXCHANGE) == 0) {
-        bl_remove_tree(staging);
-        return true;
-    }
-    return bl_fail(err, BL_ERR_IO, "%s: cannot be replaced: %s", path, strerror(errno));
-}
-
 bool bl_site_write(const bl_model *model, const char *atlas, const char *directory,
                    const bl_site_options *options, bl_error *err) {
     static const bl_site_options defaults = {0};
@@ -363,7 +351,7 @@ bool bl_site_write(const bl_model *model, const char *atlas, const char *directo
     if (!choose_texts(&s, options, err) || !bl_staging_make(&staging, path, false, "the site", err))
         goto done;
     s.staging = staging.path;
-    ok = make_all(&s, !options->no_spectra, err) && put_in_place(s.staging, path, err);
+    ok = make_all(&s, !options->no_spectra, err) && bl_staging_place(&staging, path, err);
 done:
     free_decomposers(&s);
     bl_explorer_free(s.explorer);

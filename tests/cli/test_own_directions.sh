@@ -88,6 +88,43 @@ cmp cut.db whole.db || fail "resuming gives another atlas"
 "$BILENS" atlas "$models/plain" --from whole.db --site site --quiet
 [ -s site/data/directions-0.js ] && [ -s site/data/0-0000.js ] && [ -s site/data/tokens.js ] || fail "the site: $(ls site/data)"
 
+# A report on all of them: an index whose links lead to a page each, as a whole or not at all.
+report() { "$BILENS" report "$models/plain" --corpus "$corpus" --quiet --directions own.csv "$@"; }
+report --names names.txt --null-draws 5 -o pages --format json >ranking.json
+cmp ranking.json pages/ranking.json || fail "the index's table is not what was told"
+python3 - <<'END' || fail "the index"
+import json, os, re
+ranking = json.load(open("pages/ranking.json"))
+rows = ranking["directions"]
+assert ranking["total"] == 5 and ranking["null_draws"] == 5 and [r["name"] for r in rows][-1] == "nothing", rows
+with_page = [r for r in rows if r["page"]]
+assert len(with_page) == 4 and all(0 < r["p"] <= r["q"] <= 1 and r["index"] in (-1, 0) and r["ratio"] > 0 for r in with_page)
+assert rows[-1]["page"] is None and rows[-1]["p"] is None and rows[-1]["index"] is None
+excess = [r["excess"] for r in with_page]
+assert excess == sorted(excess, reverse=True)
+page = open("pages/index.html").read()
+links = re.findall(r'href="(rows/[^"]*)"', page)
+assert links == [r["page"] for r in with_page], links
+for r in with_page:
+    assert f"<h1>\u201c{r['name']}\u201d</h1>" in open(os.path.join("pages", r["page"])).read()
+    assert json.load(open(f"pages/rows/{r['row']}/report.json"))["eigen"]["direction"] == f"@own.csv:{r['row']}"
+END
+report --rows 0,2-4 --stories 3 -o pages >/dev/null
+[ "$(ls pages/rows | tr '\n' ' ')" = "0 2 4 " ] || fail "--rows 0,2-4: $(ls pages/rows)"
+before=$(find pages -type f -exec md5sum {} + | sort | md5sum)
+refused "there is no row 9" report --rows 0-9 -o pages
+refused "not a list like" report --rows 3-1 -o pages
+refused "not a list like" report --rows 1,, -o pages
+refused "all 0" report --rows 3 -o pages
+refused "taken as they are" report --token swim -o pages
+refused "go with --directions" "$BILENS" report "$models/plain" --token swim --rows 1 -o pages
+refused "names a file\|name a file" report --corpus - -o pages
+refused "17 numbers" "$BILENS" report "$models/plain" --corpus "$corpus" --directions wide.csv -o pages
+mkdir theirs
+refused "is no report on many directions" report -o theirs
+[ "$before" = "$(find pages -type f -exec md5sum {} + | sort | md5sum)" ] || fail "a refused run changed the report"
+[ -z "$(find . -maxdepth 1 -name '.*tmp*')" ] || fail "a refused run left $(find . -maxdepth 1 -name '.*tmp*')"
+
 # Several layers.
 layers() { "$BILENS" atlas "$models/later-bilinear" --corpus "$corpus" --layers 1,0 --frequent 5 --quiet -o "$@"; }
 layers layers.db | grep -q "10 directions, 80 eigenpairs" || fail "two layers"
