@@ -120,7 +120,7 @@
     BILENS.source = site ? BILENS.siteSource(site) : BILENS.serverSource();
     const search = BILENS.combobox({
       label: "Find a token",
-      placeholder: "Find a token, or who reads it",
+      placeholder: BILENS.source.server ? "Find a token, or who reads it" : "Find a token",
       offers: BILENS.searches,
       choose: token => {
         main.focus({ preventScroll: true });

@@ -225,6 +225,8 @@
     update(params) {
       if (BILENS.source.server && (params.has("reads") || params.has("like"))) return this.search(params);
       this.show(null);
+      if (params.has("reads") || params.has("like"))
+        this.lede.replaceChildren("Searching by meaning takes a running explorer (bilens serve). This site lists every direction:");
       const usual = this.figures ? "excess" : "count",
         sort = shown().some(([key]) => sortable(key) && key === params.get("sort")) ? params.get("sort") : usual;
       this.state = {

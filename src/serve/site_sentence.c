@@ -3,6 +3,8 @@
 #include "base/memory.h"
 #include "serve/sentence.h"
 #include <bilens/predict.h>
+#include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +26,8 @@ bool bl_site_texts(bl_explorer *e, size_t most, char ***texts, size_t *n, bl_err
         size_t length = begin[i + 1] - begin[i];
         if (length < 2) continue;
         if (length > BEGINNING) length = BEGINNING;
-        (*texts)[*n] = bl_tokenizer_decode(bl_model_tokenizer(e->model), ids + begin[i], length, err);
+        /* As prose, which reads back to the same ids; decoded text has marks of its own. */
+        (*texts)[*n] = bl_tokenizer_prose(bl_model_tokenizer(e->model), ids + begin[i], length, false, err);
         ok = (*texts)[*n] != NULL;
         if (ok && (*texts)[*n][0]) ++*n;
         else bl_free((*texts)[*n]);
@@ -71,6 +74,20 @@ static bool put_position(bl_explorer *e, bl_builder *b, bl_tree *at, bl_why *why
     return true;
 }
 
+/* Every number of a tree with five significant digits: a page shows no more, and a third of the file is
+ * saved. */
+static void round_numbers(json_t *tree) {
+    const char *key;
+    json_t *value;
+    size_t i;
+    if (json_is_real(tree) && json_real_value(tree) != 0) {
+        double x = json_real_value(tree), scale = pow(10, 4 - (int)floor(log10(fabs(x))));
+        if (isfinite(scale) && isfinite(x * scale)) json_real_set(tree, round(x * scale) / scale);
+    }
+    json_object_foreach(tree, key, value) round_numbers(value);
+    json_array_foreach(tree, i, value) round_numbers(value);
+}
+
 bl_tree *bl_site_sentence(bl_explorer *e, const char *text, bl_error *err) {
     bl_ids ids = {0};
     bl_builder b = {err, false};
@@ -96,6 +113,7 @@ bl_tree *bl_site_sentence(bl_explorer *e, const char *text, bl_error *err) {
             b.failed = b.failed || !put_position(e, &b, accounts, &why, p);
         }
         root = bl_tree_built(&b, root);
+        if (root) round_numbers(root);
     }
     bl_predictions_free(p);
     bl_ids_free(&ids);

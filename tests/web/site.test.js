@@ -44,7 +44,7 @@ test("the list, a direction found by typing, its numbers", async () => {
     assert.ok(Math.abs(shown - exact) <= 0.0051 + 0.005 * Math.abs(exact), `${shown}, ${exact}`);
     await page.waitForFunction(n => document.querySelectorAll(".inputs li").length === n, vector.matches.length);
     const match = vector.matches[0];
-    assert.equal(await page.locator(".inputs .act a, .inputs .act span").first().textContent(), `story ${match.story}, position ${match.position}`);
+    assert.equal(await page.locator(".inputs .act .plain").first().textContent(), `story ${match.story}, position ${match.position}`);
     assert.equal(await page.locator(".inputs .at").first().textContent(), `[${match.token}]`);
     const tip = await page.locator(".inputs .at").first().getAttribute("data-tip");
     assert.ok(
