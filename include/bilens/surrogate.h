@@ -90,6 +90,9 @@ BL_API const float *bl_model_origin(const bl_model *model, size_t layer);
 /** What an eigenvector v [n] of the layer's forms has whatever the input is: its last coordinate where
  * there are biases, -v·m of a map about m, else 0. */
 BL_API float bl_constant_of(const bl_model *model, size_t layer, const float *v);
+/** How many of a story's first positions a scan of it leaves out: 1 where a surrogate was adopted,
+ * which is not fitted to them and may be far off there; else 0. */
+BL_API size_t bl_model_left_out(const bl_model *model);
 /** The surrogate that was adopted, or NULL. */
 BL_API const bl_surrogate *bl_model_surrogate(const bl_model *model);
 

@@ -119,11 +119,12 @@ void bl_hits_offer(bl_hits *hits, size_t j, const bl_hit *hit) {
 }
 
 /* One that only equals the list's last comes too late. */
-void bl_hits_offer_run(bl_hits *hits, size_t j, uint32_t story, const float *restrict s, size_t n,
-                       float bias) {
+void bl_hits_offer_run(bl_hits *hits, size_t j, uint32_t story, const float *restrict s, size_t first,
+                       size_t n, float bias) {
     float most = 0;
+    if (n <= first) return;
 #pragma omp simd reduction(max : most)
-    for (size_t p = 0; p < n; p++) {
+    for (size_t p = first; p < n; p++) {
         float square = (s[p] + bias) * (s[p] + bias);
         most = square > most ? square : most;
     }
@@ -131,7 +132,7 @@ void bl_hits_offer_run(bl_hits *hits, size_t j, uint32_t story, const float *res
         float last = hits->list[(j + 1) * hits->top - 1].similarity;
         if (most <= last * last) return;
     }
-    size_t p = 0;
+    size_t p = first;
     while (p + 1 < n && (s[p] + bias) * (s[p] + bias) < most) p++;
     bl_hits_offer(hits, j, &(bl_hit){story, (uint32_t)p, s[p] + bias});
 }
@@ -158,7 +159,7 @@ static void search_tile(const bl_best_inputs *w, const chunk *c, size_t j0, size
             for (size_t i = a; i < b; i++)
                 if (c->lengths[i])
                     bl_hits_offer_run(hits, j, c->first + (uint32_t)i, tile + r * cols + c->begin[i] - base,
-                                      c->lengths[i], bias);
+                                      bl_model_left_out(w->model), c->lengths[i], bias);
         }
     }
 }

@@ -23,9 +23,10 @@ void bl_hits_free(bl_hits *hits);
 /* Offers a hit to list j: larger squares first, of equal ones the lower story. */
 void bl_hits_offer(bl_hits *hits, size_t j, const bl_hit *hit);
 
-/* Offers the best of one run of similarities s [n] + bias, those of one story, to list j. Stories must come
- * in order. */
-void bl_hits_offer_run(bl_hits *hits, size_t j, uint32_t story, const float *s, size_t n, float bias);
+/* Offers the best of one run of similarities s [n] + bias, those of one story, to list j; the positions
+ * before `first` do not count. Stories must come in order. */
+void bl_hits_offer_run(bl_hits *hits, size_t j, uint32_t story, const float *s, size_t first, size_t n,
+                       float bias);
 
 /* Rank 0's `all`, made by bl_hits_init with the shape of `mine`, gets the best of all ranks' lists, whose
  * stories differ: what one process would have found. All ranks call these two together. */

@@ -6,6 +6,7 @@
 #include "base/threads.h"
 #include "evidence/effect.h"
 #include "model/model_private.h"
+#include <bilens/surrogate.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,15 +181,16 @@ void bl_atlas_effects_free(bl_atlas_effects *x) {
 typedef struct finding {
     bl_hits *hits;
     uint32_t first;
+    size_t left_out; /* first positions of every story */
 } finding;
 
 static void found(void *context, size_t j, size_t i, const float *similarity, size_t n) {
     const finding *f = context;
-    bl_hits_offer_run(f->hits, j, f->first + (uint32_t)i, similarity, n, 0);
+    bl_hits_offer_run(f->hits, j, f->first + (uint32_t)i, similarity, f->left_out, n, 0);
 }
 
 bool bl_atlas_effects_run(bl_atlas_effects *x, const bl_chunk *c, bl_hits *hits, bl_error *err) {
-    finding f = {hits, (uint32_t)c->first};
+    finding f = {hits, (uint32_t)c->first, bl_model_left_out(x->atlas->model)};
     return bl_effects_add(x->effects, c->first, c->stories, c->lengths, c->count, found, &f, err);
 }
 

@@ -171,6 +171,8 @@ double bl_surrogate_bias(const bl_surrogate *s, size_t layer, const float *u) {
 
 void bl_model_adopt(bl_model *model, const bl_surrogate *surrogate) { model->surrogate = surrogate; }
 
+size_t bl_model_left_out(const bl_model *model) { return model->surrogate ? 1 : 0; }
+
 const bl_surrogate *bl_model_surrogate(const bl_model *model) { return model->surrogate; }
 
 const float *bl_model_origin(const bl_model *model, size_t layer) {

@@ -20,6 +20,7 @@
 #include "scan/similarity.h"
 #include "scan/top.h"
 #include "text/corpus/batch.h"
+#include <bilens/surrogate.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -106,11 +107,11 @@ static bool work_init(work *w, const bl_model *model, size_t J, bool exact_path,
     return true;
 }
 
-/* The position of largest sim^2 for each of J columns; the first of equal ones. */
-static bool find_best(const float *sims, size_t n, size_t J, best *found) {
+/* The position of largest sim^2 for each of J columns, from `first` < n on; the first of equal ones. */
+static bool find_best(const float *sims, size_t first, size_t n, size_t J, best *found) {
     bool finite = true;
-    for (size_t j = 0; j < J; j++) found[j] = (best){sims[j], 0};
-    for (size_t p = 0; p < n; p++)
+    for (size_t j = 0; j < J; j++) found[j] = (best){sims[first * J + j], (uint32_t)first};
+    for (size_t p = first; p < n; p++)
         for (size_t j = 0; j < J; j++) {
             float sim = sims[p * J + j];
             if (!isfinite(sim)) finite = false;
@@ -135,14 +136,15 @@ static bool scan_story(void *context, size_t i, size_t thread, bl_error *err) {
         !bl_batch_encode(&w->batch, i, bl_model_tokenizer(model), bl_model_config(model)->n_ctx, err))
         return false;
     bl_ids ids = story_ids(w, i);
-    if (ids.n == 0) return true;
+    size_t first = bl_model_left_out(model);
+    if (ids.n <= first) return true;
     if (!bl_grow(&w->sims[thread], &w->rooms[thread], ids.n * J, sizeof **w->sims, err)) return false;
     bool ok = w->folded
                 ? bl_folded_similarity(w->folded, w->folded_workspaces[thread], ids.data, ids.n,
                                        w->sims[thread], err)
                 : bl_similarity(&w->probes, w->workspaces[thread], ids.data, ids.n, w->sims[thread], err);
     if (!ok) return false;
-    if (find_best(w->sims[thread], ids.n, J, w->found + i * J)) return true;
+    if (find_best(w->sims[thread], first, ids.n, J, w->found + i * J)) return true;
     return bl_fail(err, BL_ERR_NUMERIC, "a similarity is not finite: the weights hold NaN or infinity");
 }
 
@@ -156,7 +158,7 @@ static uint64_t story_number(const work *w, size_t i) {
 static bool merge_batch(bl_scan *scan, const work *w, bl_error *err) {
     for (size_t i = 0; i < w->n; i++) {
         bl_ids ids = story_ids(w, i);
-        for (size_t j = 0; j < scan->J && ids.n; j++) {
+        for (size_t j = 0; j < scan->J && ids.n > bl_model_left_out(w->probes.model); j++) {
             best b = w->found[i * scan->J + j];
             size_t n = (size_t)b.position + 1 + TOKENS_AFTER;
             if (!bl_top_offer(&scan->tops[j], story_number(w, i), b.position, b.similarity, ids.data,

@@ -101,6 +101,7 @@ def scan(model, common):
     quality(tree, what)
     for vector in tree["vectors"]:
         check(len(vector["matches"]) == 3, f"{what}: {len(vector['matches'])} matches")
+        check(all(m["position"] > 0 for m in vector["matches"]), f"{what}: a story's first position, which no surrogate is fitted to")
         for m in vector["matches"]:
             total = sum(m["contributions"]) + m["bias"]
             check(abs(abs(total) - abs(m["similarity"])) < 2e-4 * max(map(abs, m["contributions"] + [m["similarity"]])),
