@@ -18,6 +18,7 @@ void bl_html_vectors(bl_buffer *out, const bl_doc *doc);
 void bl_html_heads(bl_buffer *out, const bl_doc *doc); /* nothing where attention is a softmax */
 /* Nothing where a report has no evidence. */
 void bl_html_evidence(bl_buffer *out, const bl_doc *doc);
+void bl_html_verdict(bl_buffer *out, const bl_doc *doc, long index); /* what it says of one eigenvector */
 void bl_html_model(bl_buffer *out, const bl_doc *doc);
 
 /* Their parts, which stand alone in a notebook, too (html_fragment.c). */

@@ -9,7 +9,8 @@
 #include <string.h>
 
 enum { WIDTH = 620, LEFT = 150, RIGHT = 600, ROW = 26, CURVE = 230, CURVE_LEFT = 56, CURVE_BOTTOM = 190 };
-enum { FEW = 5 }; /* own places below which nothing is concluded */
+enum { FEW = 5 };  /* own places below which nothing is concluded */
+#define LEVEL 0.05 /* a p up to which a place is called more than chance */
 
 static void put_real(bl_buffer *out, double value, int decimals) {
     char text[BL_NUMBER_SIZE];
@@ -31,11 +32,13 @@ static void put_cell(bl_buffer *out, double value, int decimals) {
 static void put_chance(bl_buffer *out, const json_t *null) {
     const json_t *place;
     size_t i;
-    bl_buffer_print(out, "<h3>More than chance?</h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" "
-                         "aria-label=\"Beside chance\"><table class=\"judged\"><thead><tr><th scope=\"col\">"
-                         "Eigenvector</th><th scope=\"col\" class=\"v\">\xCE\xBB</th><th scope=\"col\" "
-                         "class=\"v\">times chance</th><th scope=\"col\" class=\"v\">p</th><th scope=\"col\" "
-                         "class=\"v\">p, of the largest</th></tr></thead><tbody>\n");
+    bl_buffer_print(out,
+                    "<h3>More than chance?</h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" "
+                    "aria-label=\"Beside chance\"><table class=\"judged\"><thead><tr><th scope=\"col\">"
+                    "Eigenvector</th><th scope=\"col\" class=\"v\">\xCE\xBB</th><th scope=\"col\" "
+                    "class=\"v\">times chance</th><th scope=\"col\" class=\"v\">p</th><th scope=\"col\" "
+                    "class=\"v\">p, of the largest</th><th scope=\"col\">more than chance?</th></tr></thead>"
+                    "<tbody>\n");
     json_array_foreach(json_object_get(null, "places"), i, place) {
         bl_buffer_text(out, "<tr><th scope=\"row\">");
         put_real(out, bl_tree_real(place, "index"), 0);
@@ -44,14 +47,15 @@ static void put_chance(bl_buffer *out, const json_t *null) {
         put_cell(out, bl_tree_real(place, "ratio"), 2);
         put_cell(out, bl_tree_real(place, "p"), 3);
         put_cell(out, bl_tree_real(place, "p_family"), 3);
-        bl_buffer_text(out, "</tr>\n");
+        bl_buffer_text(out, bl_tree_real(place, "p") <= LEVEL ? "<td>yes</td></tr>\n" : "<td>no</td></tr>\n");
     }
     bl_buffer_text(out, "</tbody></table></div>\n<p class=\"note\">Chance: ");
     put_real(out, bl_tree_real(null, "draws"), 0);
     bl_buffer_text(
         out, " draws of a model with the same weights, every alignment between them shuffled away. "
              "<i>p</i> is the share of draws in which this place of the spectrum is as far out; <i>p, of "
-             "the largest</i>, the share in which any place of that end is.</p>\n");
+             "the largest</i>, the share in which any place of that end is. More than chance: <i>p</i> is at "
+             "most 0.05.</p>\n");
 }
 
 /* ---- ablation ---- */
@@ -179,6 +183,42 @@ static void put_ablation(bl_buffer *out, const bl_doc *doc, const json_t *of) {
     put_real(out, most, own ? 2 : 4);
     bl_buffer_print(out, ": %s.</p>\n", verdict(&f, own, most));
     put_forest(out, &f, name);
+}
+
+/* "1.31 times as large as chance makes it (p 0.010); without it …": the evidence about one eigenvector,
+ * where it is shown. Nothing where none was measured. */
+void bl_html_verdict(bl_buffer *out, const bl_doc *doc, long index) {
+    const json_t *item, *place = NULL, *ablated = NULL;
+    size_t i;
+    json_array_foreach(json_object_get(json_object_get(doc->evidence, "null"), "places"), i, item)
+        if (bl_tree_real(item, "index") == (double)index) place = item;
+    json_array_foreach(json_object_get(doc->evidence, "ablate"), i, item)
+        if (json_array_size(json_object_get(item, "eigs")) == 1 && pair_at(item, "eigs", 0) == (double)index)
+            ablated = item;
+    if (!place) return;
+    bool more = bl_tree_real(place, "p") <= LEVEL;
+    bl_buffer_text(out, "<p class=\"verdict\"><a href=\"#evidence\">Does it matter?</a> It is ");
+    put_real(out, bl_tree_real(place, "ratio"), 2);
+    bl_buffer_print(out, " times as large as chance makes it: %s (p ",
+                    more ? "more than chance" : "no more than chance");
+    put_real(out, bl_tree_real(place, "p"), 3);
+    bl_buffer_text(out, "). ");
+    if (ablated) {
+        forest f = forest_of(ablated);
+        bool own = strcmp(f.key, "own") == 0;
+        bl_buffer_text(out, "Without it the loss ");
+        if (own) {
+            bl_buffer_text(out, "where ");
+            bl_html_token(out, doc->eigen->subject.token);
+            bl_buffer_text(out, " comes next ");
+        }
+        bl_buffer_text(out, "rises by ");
+        put_interval(out, f.measured, own ? 2 : 4);
+        bl_buffer_print(out, ": %s.", verdict(&f, own, fmax(largest_control(&f, 0), largest_control(&f, 1))));
+    } else
+        bl_buffer_text(out,
+                       "What the model loses without it was not measured: <code>bilens ablate</code> does.");
+    bl_buffer_text(out, "</p>\n");
 }
 
 /* ---- truncation ---- */

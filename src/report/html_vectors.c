@@ -219,6 +219,7 @@ static void put_vector(bl_buffer *out, const bl_doc *doc, const bl_doc_vector *v
                          fmax(fabs(doc->eigen->values[0]), fabs(doc->eigen->values[doc->eigen->size - 1])));
     bl_buffer_text(out, "</h2>\n");
     put_meaning(out, doc->eigen, vector);
+    bl_html_verdict(out, doc, vector->index);
     bool deep = doc->eigen->subject.layer >= BL_DEEP; /* inputs first */
     if (!deep) bl_html_virtual_tokens(out, vector);
     bl_html_inputs(out, bl_doc_find_hits(doc->scan, vector->index));
