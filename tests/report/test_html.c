@@ -250,6 +250,41 @@ static void test_origin(void **state) {
     json_decref(root);
 }
 
+/* At each eigenvector stands whether it is more than chance, and what the model loses without it; or that this
+ * was not measured. */
+static void test_verdict(void **state) {
+    (void)state;
+    json_t *root = support_json(REPORT_FILE);
+    json_t *evidence =
+        json_pack("{s:i,s:{s:i,s:[{s:i,s:f,s:f,s:f,s:f},{s:i,s:f,s:f,s:f,s:f}]},"
+                  "s:[{s:[i],s:i,s:{s:i,s:f,s:f,s:[f,f]},s:{s:f,s:f,s:[f,f]},s:{s:i,s:{s:[{s:f}]},"
+                  "s:{s:[{s:f}]}}}]}",
+                  "stories", 6, "null", "draws", 99, "places", "index", -1, "eigenvalue", 1.75, "ratio", 1.5,
+                  "p", 0.01, "p_family", 0.02, "index", 0, "eigenvalue", -2.5, "ratio", 0.9, "p", 0.6,
+                  "p_family", 1.0, "ablate", "eigs", -1, "predictions", 90, "own", "positions", 12, "before",
+                  1.0, "after", 2.5, "interval", 1.0, 2.0, "others", "before", 3.0, "after", 3.0, "interval",
+                  -0.1, 0.1, "controls", "draws", 1, "random", "effects", "own", 0.25, "null", "effects",
+                  "own", 0.125);
+    assert_non_null(evidence);
+    json_object_set_new(root, "evidence", evidence);
+    char *json = json_dumps(root, JSON_REAL_PRECISION(9)), *page = page_of(json), *without = fixture_page();
+    assert_well_formed(page);
+    assert_int_equal(count_of(page, "<p class=\"verdict\">"), 2);
+    assert_non_null(
+        strstr(page, "It is 1.50 times as large as chance makes it: more than chance (p 0.010). Without it"));
+    assert_non_null(
+        strstr(page, "rises by 1.50 nats (95\xC2\xA0%: 1.00 to 2.00): the model would miss it.</p>"));
+    assert_non_null(
+        strstr(page, "0.90 times as large as chance makes it: no more than chance (p 0.600). What the"));
+    assert_int_equal(count_of(page, "<td>yes</td></tr>"), 1);
+    assert_int_equal(count_of(page, "<td>no</td></tr>"), 1);
+    assert_int_equal(count_of(without, "<p class=\"verdict\">"), 0);
+    free(page);
+    free(without);
+    free(json);
+    json_decref(root);
+}
+
 /* Twelve heads: a table per source, each once; the weak ones are folded, and named where they are. */
 static void test_many_heads(void **state) {
     (void)state;
@@ -279,12 +314,10 @@ static void test_many_heads(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_markup),
-                                       cmocka_unit_test(test_hostile_strings),
-                                       cmocka_unit_test(test_every_string),
-                                       cmocka_unit_test(test_parts),
-                                       cmocka_unit_test(test_self_contained),
-                                       cmocka_unit_test(test_origin),
-                                       cmocka_unit_test(test_many_heads)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_markup),         cmocka_unit_test(test_hostile_strings),
+        cmocka_unit_test(test_every_string),   cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_self_contained), cmocka_unit_test(test_origin),
+        cmocka_unit_test(test_verdict),        cmocka_unit_test(test_many_heads)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
