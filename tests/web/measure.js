@@ -1,11 +1,12 @@
 // How long a reader waits: medians in Chromium, in milliseconds. With BILENS (the program) and playwright-core to be found
 // (tests/web/install.sh):
 //
-//   node tests/web/measure.js MODEL ATLAS [SITE]       RUNS=15
+//   node tests/web/measure.js MODEL ATLAS [SITE]       RUNS=15; OLD=1: of a program that cannot say who reads a token
 //
 // A direction counts as drawn when spectrum, virtual tokens and top inputs are on the screen and the next frame has begun. Each run asks
 // for another token, so that nothing is answered from the page's memory; with and without an atlas the server is fresh.
 "use strict";
+const fs = require("node:fs");
 const path = require("node:path");
 const { bilens, serve, open, quit } = require("./support.js");
 
@@ -72,6 +73,43 @@ async function searching(what, tokens, ...args) {
   return server;
 }
 
+/* "Who reads lake?" as the page asks it, other tokens first so that nothing is answered from memory. */
+async function readers(server, tokens) {
+  const page = await open(server.url),
+    times = [];
+  await page.show("#/find");
+  await page.waitForSelector(".list tbody tr");
+  for (const token of tokens.slice(0, RUNS))
+    times.push(
+      await page.evaluate(async token => {
+        const frame = () => new Promise(done => requestAnimationFrame(done)),
+          start = performance.now(),
+          title = `Who reads ${token}?`;
+        location.hash = "#/find?" + new URLSearchParams({ reads: token });
+        while (!(document.querySelector("h1").textContent === title && document.querySelector(".found tbody tr"))) await frame();
+        await frame();
+        return performance.now() - start;
+      }, token)
+    );
+  report("who reads a token: question to table", times);
+  await page.context().close();
+}
+
+/* MB of the page's script after five directions, and of the server's process. */
+async function memory(server, tokens) {
+  const page = await open(server.url);
+  for (const token of tokens.slice(0, 5)) {
+    await page.show("#/direction?" + new URLSearchParams({ token }));
+    await page.waitForSelector(".inputs li .words");
+  }
+  const session = await page.context().newCDPSession(page);
+  await session.send("HeapProfiler.collectGarbage");
+  const { usedSize } = await session.send("Runtime.getHeapUsage");
+  const resident = +fs.readFileSync(`/proc/${server.pid}/status`, "utf8").match(/VmRSS:\s+(\d+)/)[1];
+  console.log(`memory: ${(usedSize / 1e6).toFixed(1)} MB of the page's script, ${(resident / 1024).toFixed(0)} MB of the server`);
+  await page.context().close();
+}
+
 async function sentences(server) {
   const page = await open(server.url),
     times = [];
@@ -130,6 +168,8 @@ async function staticSite(tokens) {
   if (tokens.length <= RUNS) throw new Error(`the atlas has only ${tokens.length} words: RUNS=${tokens.length - 1} is the most`);
   const server = await searching("with an atlas", tokens, "--atlas", atlas);
   await sentences(server);
+  if (process.env.OLD !== "1") await readers(server, tokens);
+  await memory(server, tokens);
   await server.stop();
   await (await searching("without an atlas", tokens)).stop();
   if (site) await staticSite(tokens);

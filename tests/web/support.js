@@ -46,7 +46,7 @@ async function serve(...args) {
     child.kill("SIGINT");
     return ended;
   };
-  return { url, stop };
+  return { url, stop, pid: child.pid };
 }
 
 let browser = null;
