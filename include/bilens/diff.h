@@ -28,7 +28,8 @@ typedef struct bl_diff {
     double frobenius;  /**< cosine of the two tensors, -1 … 1; 0 when one is zero */
     double similarity; /**< cosine of the two functions over Gaussian inputs */
     size_t d;
-    float *gram_a, *gram_b, *gram_ab; /**< [d, d] each: <Q_o, Q_o'> within a, within b, between them */
+    float *gram_a, *gram_b, *gram_ab; /**< [d, d] each: <Q_o, Q_o'> within a, within b, between them, each
+                                         map scaled by a power of two */
 } bl_diff;
 
 /** Compares `a` and `b`. BL_ERR_USAGE when their widths differ. Free with bl_diff_free. On failure `out` is

@@ -41,13 +41,18 @@ static bool corners(const bl_bilinear *map, float *corner, bl_error *err) {
 /* What the expectation over Gaussian inputs needs of one map besides the inner products. */
 typedef struct moments {
     float *tau, *corner; /* [d] traces of B_o and their corner entries, output bias in neither */
+    int exponent;        /* both are scaled by 2^-exponent, as the inner products are (gram.h) */
 } moments;
 
 static bool moments_init(moments *m, const bl_bilinear *map, bl_error *err) {
     size_t d = bl_bilinear_out(map);
     m->tau = bl_alloc(d, sizeof *m->tau, err);
     m->corner = bl_alloc(d, sizeof *m->corner, err);
-    return m->tau && m->corner && bl_bilinear_traces(map, m->tau, err) && corners(map, m->corner, err);
+    m->exponent = bl_gram_exponent(map);
+    if (!m->tau || !m->corner || !bl_gram_traces(map, m->tau, err) || !corners(map, m->corner, err))
+        return false;
+    for (size_t o = 0; o < d; o++) m->corner[o] = ldexpf(m->corner[o], -m->exponent);
+    return true;
 }
 
 static void moments_free(moments *m) {
@@ -64,7 +69,8 @@ static double expectation(const bl_bilinear *a, const moments *ma, const bl_bili
     bool affine = a->l_bias || b->l_bias;
     double sum = 2 * entries;
     for (size_t o = 0; o < d; o++) {
-        double ca = a->constant ? (double)a->constant[o] : 0, cb = b->constant ? (double)b->constant[o] : 0;
+        double ca = a->constant ? ldexp((double)a->constant[o], -ma->exponent) : 0;
+        double cb = b->constant ? ldexp((double)b->constant[o], -mb->exponent) : 0;
         sum += ((double)ma->tau[o] + ca) * ((double)mb->tau[o] + cb);
         if (affine) sum -= 2 * (double)ma->corner[o] * (double)mb->corner[o];
     }

@@ -7,6 +7,7 @@
  * above the diagonal only: with the diagonal block halved, G = S + Sᵀ. Float32: an entry is right to about
  * 1e-6 of the largest. */
 #include "decompose/gram.h"
+#include "decompose/form.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -18,17 +19,22 @@
 #define BLOCK ((size_t)768)     /* rows of M at a time: for each block the BLAS packs all of L' and R' anew */
 #define OF_ITSELF ((size_t)256) /* of a map with itself, where half of the block on the diagonal is wasted */
 
-/* [L l] and [R r] of a map as two dense matrices [h, n]; zeros where the map has no bias but n wants one. */
+/* [L l] and [R r] of a map as two dense matrices [h, n], scaled to about 1; zeros where the map
+ * has no bias but n wants one. */
 typedef struct sides {
     size_t h, n;
     float *l, *r;
+    float p; /* what P is multiplied by */
 } sides;
 
-static void fill(float *out, size_t n, bl_view weight, const float *bias, const size_t *from, size_t h) {
+/* Times 2^-e. */
+static void fill(float *out, size_t n, bl_view weight, const float *bias, const size_t *from, size_t h,
+                 int e) {
     for (size_t g = 0; g < h; g++) {
         size_t row = from ? from[g] : g;
         memcpy(out + g * n, weight.data + row * weight.stride, weight.cols * sizeof *out);
         if (n > weight.cols) out[g * n + weight.cols] = bias ? bias[row] : 0;
+        for (size_t i = 0; e && i < n; i++) out[g * n + i] = ldexpf(out[g * n + i], -e);
     }
 }
 
@@ -39,8 +45,10 @@ static bool sides_init(sides *s, const bl_bilinear *map, size_t n, bl_error *err
     s->l = bl_alloc(count, sizeof *s->l, err);
     s->r = bl_alloc(count, sizeof *s->r, err);
     if (!s->l || !s->r) return false;
-    fill(s->l, n, map->l, map->l_bias, map->left, s->h);
-    fill(s->r, n, map->r, map->r_bias, map->right, s->h);
+    bl_scales scales = bl_scales_of(map);
+    fill(s->l, n, map->l, map->l_bias, map->left, s->h, scales.l);
+    fill(s->r, n, map->r, map->r_bias, map->right, s->h, scales.r);
+    s->p = ldexpf(1, -scales.p);
     return true;
 }
 
@@ -63,18 +71,19 @@ static void block_of_m(const sides *a, const sides *b, size_t begin, size_t rows
 }
 
 /* g [d_a, d_b] (+)= P_a[:, begin …] m z, where the product with P_bᵀ goes into z [rows, d_b]. */
-static void add_block(const bl_bilinear *a, const bl_bilinear *b, size_t begin, size_t rows, size_t first,
-                      const float *m, float *z, float *g) {
+static void add_block(const bl_bilinear *a, const bl_bilinear *b, const sides *own, const sides *other,
+                      size_t begin, size_t rows, size_t first, const float *m, float *z, float *g) {
     size_t d_a = bl_bilinear_out(a), d_b = bl_bilinear_out(b), cols = bl_bilinear_hidden(b) - first;
     const float *left = z;
-    if (b->p.data) bl_gemm_nt(rows, d_b, cols, 1.0F, m, cols, b->p.data + first, b->p.stride, 0.0F, z, d_b);
+    if (b->p.data)
+        bl_gemm_nt(rows, d_b, cols, other->p, m, cols, b->p.data + first, b->p.stride, 0.0F, z, d_b);
     else
         for (size_t r = 0; r < rows; r++) {
             memset(z + r * d_b, 0, first * sizeof *z);
             memcpy(z + r * d_b + first, m + r * cols, cols * sizeof *z);
         }
     if (a->p.data)
-        bl_gemm_nn(d_a, d_b, rows, 1.0F, a->p.data + begin, a->p.stride, left, d_b, begin ? 1.0F : 0.0F, g,
+        bl_gemm_nn(d_a, d_b, rows, own->p, a->p.data + begin, a->p.stride, left, d_b, begin ? 1.0F : 0.0F, g,
                    d_b);
     else memcpy(g + begin * d_b, z, rows * d_b * sizeof *g);
 }
@@ -99,6 +108,18 @@ static bool check_finite(const bl_bilinear *a, const float *g, size_t count, bl_
                                     a->name ? a->name : "the map", a->layer);
 }
 
+int bl_gram_exponent(const bl_bilinear *map) {
+    bl_scales scales = bl_scales_of(map);
+    return scales.l + scales.r + scales.p;
+}
+
+bool bl_gram_traces(const bl_bilinear *map, float *tau, bl_error *err) {
+    int exponent = bl_gram_exponent(map);
+    if (!bl_bilinear_traces(map, tau, err)) return false;
+    for (size_t o = 0; exponent && o < bl_bilinear_out(map); o++) tau[o] = ldexpf(tau[o], -exponent);
+    return true;
+}
+
 bool bl_bilinear_gram(const bl_bilinear *a, const bl_bilinear *b, float *g, bl_error *err) {
     size_t n_a = bl_bilinear_size(a), n_b = bl_bilinear_size(b), n = n_a > n_b ? n_a : n_b, count;
     bool same = a == b, ok = false;
@@ -119,7 +140,7 @@ bool bl_bilinear_gram(const bl_bilinear *a, const bl_bilinear *b, float *g, bl_e
         if (!bl_go_on(err)) goto done;
         block_of_m(&left, right, begin, rows, first, work);
         if (same) halve_diagonal(work, rows, right->h - first);
-        add_block(a, b, begin, rows, first, work, z, g);
+        add_block(a, b, &left, right, begin, rows, first, work, z, g);
     }
     if (same) add_transposed(g, bl_bilinear_out(a));
     ok = check_finite(a, g, bl_bilinear_out(a) * bl_bilinear_out(b), err);

@@ -6,6 +6,7 @@
  *
  * Linear: the ridge regression of a residual on centred inputs. */
 #include "evidence/surrogate_solve.h"
+#include "base/error.h"
 #include "base/memory.h"
 #include "linear/solve.h"
 #include <math.h>
@@ -97,6 +98,12 @@ static bool solve_unit(const double *sums, size_t stride, double count, bool pla
             a[i * n + j] = sum;
         }
     }
+    for (size_t i = 0; i < n * n; i++)
+        if (!isfinite(a[i]) || !isfinite(b[i % n]))
+            return bl_fail(
+                err, BL_ERR_NUMERIC,
+                "the moments of the layer's inputs hold NaN or infinity: so do its weights, or they "
+                "are too large");
     if (!bl_solve_positive(a, n, b, 1, err)) return false;
     for (size_t j = 0; j < TERMS; j++) out[j] = 0;
     for (size_t j = 0; j < n; j++)

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,6 +128,8 @@ json_t *bl_json_read(const char *path, size_t limit, bl_error *err) {
     free(text);
     return json;
 }
+
+json_t *bl_json_number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
 static int add_piece(const char *piece, size_t size, void *buffer) {
     bl_buffer_add(buffer, piece, size);

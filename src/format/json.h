@@ -14,6 +14,9 @@ json_t *bl_json_parse(const char *text, size_t length, const char *path, bl_erro
 json_t *bl_json_parse_with(const char *text, size_t length, size_t flags, const char *path, bl_error *err);
 /* The whole file; at most `limit` bytes. */
 json_t *bl_json_read(const char *path, size_t limit, bl_error *err);
+/* A number for json_pack's "o": null where it is not finite, as JSON has no such numbers. NULL without
+ * memory. */
+json_t *bl_json_number(double value);
 /* `json` as text, with jansson's JSON_… flags; free with bl_free. NULL with BL_ERR_MEMORY, for json NULL
  * too. */
 char *bl_json_text(const json_t *json, size_t flags, bl_error *err);

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "evidence/dictionary_score.h"
+#include "format/json.h"
 #include "linear/noise.h"
 #include "train/adamw.h"
 #include "train/dictionary_net.h"
@@ -239,10 +240,10 @@ static bool step(dictionary_run *r, bl_error *err) {
                                        .lr = lr,
                                        .vectors_per_second = (double)o->batch / (omp_get_wtime() - begun),
                                        .seconds = state->seconds};
-    json_t *line =
-        json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:s}", "step", (json_int_t)state->step, "loss", loss,
-                  "unexplained", event.unexplained, "gradient_norm", norm, "lr", lr, "seconds",
-                  round(state->seconds * 1e3) / 1e3, "precision", bl_precision_name(r->t.precision));
+    json_t *line = json_pack("{s:I, s:f, s:o, s:f, s:f, s:f, s:s}", "step", (json_int_t)state->step, "loss",
+                             loss, "unexplained", bl_json_number(event.unexplained), "gradient_norm", norm,
+                             "lr", lr, "seconds", round(state->seconds * 1e3) / 1e3, "precision",
+                             bl_precision_name(r->t.precision));
     tell(r, &event);
     return bl_ranks_agree(&r->t.ranks, bl_journal_line(&r->t, line, err), err);
 }
@@ -324,13 +325,15 @@ static bool finish(dictionary_run *r, bl_dictionary_train_result *result, bl_err
         return bl_fail(err, failure.code, "%s", failure.message);
     }
     const bl_dictionary_score *s = &result->score;
-    bool ok = bl_journal_line(&r->t,
-                              json_pack("{s:I, s:f, s:I, s:f, s:f, s:f, s:f, s:f, s:b}", "step",
-                                        (json_int_t)r->t.state.step, "unexplained", s->unexplained, "dead",
-                                        (json_int_t)s->dead, "loss_model", s->model, "loss_spliced",
-                                        s->spliced, "loss_mean", s->mean, "recovered", s->recovered,
-                                        "seconds", r->t.state.seconds, "final", 1),
-                              err);
+    bool ok =
+        bl_journal_line(&r->t,
+                        json_pack("{s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:f, s:b}", "step",
+                                  (json_int_t)r->t.state.step, "unexplained", bl_json_number(s->unexplained),
+                                  "dead", (json_int_t)s->dead, "loss_model", bl_json_number(s->model),
+                                  "loss_spliced", bl_json_number(s->spliced), "loss_mean",
+                                  bl_json_number(s->mean), "recovered", bl_json_number(s->recovered),
+                                  "seconds", r->t.state.seconds, "final", 1),
+                        err);
     if (ok && r->t.ranks.rank == 0 && fsync(fileno(r->t.log)) != 0) ok = bl_journal_failed(&r->t, err);
     if (ok && r->t.ranks.rank == 0) unlink(r->t.checkpoint_path);
     return bl_ranks_agree(&r->t.ranks, ok, err);

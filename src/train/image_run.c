@@ -192,10 +192,11 @@ static bool epoch(image_run *r, uint64_t e, bl_error *err) {
     event.images_per_second = (double)seen / (omp_get_wtime() - begun);
     /* a run of many short steps logs a hundred of them */
     bool logged = o->epochs <= 1000 || (e + 1) % (o->epochs / 100) == 0 || e + 1 == o->epochs;
-    json_t *line = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:s}", "step", (json_int_t)event.step,
-                             "epoch", (json_int_t)event.epoch, "loss", event.loss, "accuracy", event.accuracy,
-                             "gradient_norm", norm, "lr", lr, "seconds", event.seconds, "images_per_second",
-                             event.images_per_second, "precision", bl_precision_name(r->t.precision));
+    json_t *line =
+        json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:o, s:s}", "step", (json_int_t)event.step, "epoch",
+                  (json_int_t)event.epoch, "loss", event.loss, "accuracy", event.accuracy, "gradient_norm",
+                  norm, "lr", lr, "seconds", event.seconds, "images_per_second",
+                  bl_json_number(event.images_per_second), "precision", bl_precision_name(r->t.precision));
     if (!logged) json_decref(line);
     else if (!bl_journal_line(&r->t, line, err)) return false;
     return report(r, &event, true, err);

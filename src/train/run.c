@@ -166,10 +166,11 @@ static bool one_step(bl_trainer *t, bl_error *err) {
     t->state.seconds = t->seconds_before + now - t->started;
     if (t->ranks.rank > 0) return true;
     double mean = (double)(t->state.tokens - tokens) / (double)(t->options->batch * t->options->accumulate);
-    json_t *line = json_pack("{s:I, s:f, s:f, s:f, s:I, s:f, s:f, s:s}", "step", (json_int_t)t->state.step,
-                             "loss", loss, "gradient_norm", norm, "lr", lr, "tokens",
-                             (json_int_t)t->state.tokens, "seconds", round(t->state.seconds * 1e3) / 1e3,
-                             "tokens_per_second", round(speed), "precision", bl_precision_name(t->precision));
+    json_t *line =
+        json_pack("{s:I, s:f, s:f, s:f, s:I, s:f, s:o, s:s}", "step", (json_int_t)t->state.step, "loss", loss,
+                  "gradient_norm", norm, "lr", lr, "tokens", (json_int_t)t->state.tokens, "seconds",
+                  round(t->state.seconds * 1e3) / 1e3, "tokens_per_second", bl_json_number(round(speed)),
+                  "precision", bl_precision_name(t->precision));
     bl_train_event event = {.kind = BL_TRAIN_STEP,
                             .step = t->state.step,
                             .steps = t->steps,

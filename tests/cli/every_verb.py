@@ -233,6 +233,18 @@ def sizes():
                 fail(name, scale, r.returncode, r.stderr[-200:])
             if r.returncode == 0 and not is_json(r.stdout):
                 fail(name, scale, "no JSON", r.stdout[:80])
+        r = run("dictionary", "train", "scaled-plain", *CORPUS, "--features", "8", "-k", "2", "--batch", "16", "--epochs", "1", "-o", "scaled-dictionary", "--overwrite", "--format", "json")
+        if r.returncode not in (0, 1, 2) or "memory" in r.stderr or (r.returncode == 0 and not is_json(r.stdout)):
+            fail("dictionary train", scale, r.returncode, r.stderr[-200:])
+        if scale not in (1e-12, 1e9):
+            continue
+        plain, changed = (strict(run("hosvd", model, "--format", "json").stdout) for model in ("plain", "scaled-plain"))
+        ratio = changed["values"][0] / plain["values"][0] / scale ** 3
+        if abs(ratio - 1) > 1e-5:
+            fail("hosvd", scale, "the values are", ratio, "of what they should be")
+        alike = strict(run("diff", "plain", "scaled-plain", "--format", "json").stdout)
+        if abs(alike["frobenius"] - 1) > 1e-5:
+            fail("diff", scale, alike["frobenius"])
 
 
 def contexts():
