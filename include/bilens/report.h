@@ -34,6 +34,7 @@ BL_API char *bl_report_table(const bl_tree *tree, const bl_terminal *terminal, b
 BL_API char *bl_atlas_table(const bl_tree *answer, const bl_terminal *terminal, bl_error *err);
 /** Evidence (evidence.h): an account, a truncation curve, an ablation. */
 BL_API char *bl_explain_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
+BL_API char *bl_diff_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
 BL_API char *bl_truncate_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
 BL_API char *bl_ablate_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
 /** Any table as aligned columns: texts to the left, numbers to the right. */
@@ -81,6 +82,11 @@ BL_API bool bl_spectrum_figure(const bl_tree *tree, const bl_figure_options *opt
 
 /** Loss against rank, with its controls; `tree` is that of truncate (evidence.h). Otherwise as above. */
 BL_API bool bl_truncate_figure(const bl_tree *tree, const bl_figure_options *options, const char *path,
+                               bl_error *err);
+
+/** The cosines of a training run's snapshots with the last one; `tree` is that of diff --timeline. Otherwise
+ * as above. */
+BL_API bool bl_timeline_figure(const bl_tree *tree, const bl_figure_options *options, const char *path,
                                bl_error *err);
 
 /** The loss curve of a training run, from its log.jsonl; the suffix of `path` decides: .svg, .png or .pdf.

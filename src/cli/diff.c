@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/evidence.h"
+#include "cli/figure_options.h"
 #include "cli/verbs.h"
 #include <dirent.h>
 #include <errno.h>
@@ -13,7 +14,8 @@
 typedef struct asked {
     evidence e;
     const char *other;
-    const char *timeline;
+    const char *timeline, *plot;
+    figure_options figure;
     text_list tokens;
     size_t changed;
 } asked;
@@ -144,16 +146,32 @@ static bl_table *timeline_rows(const bl_tree *tree, bl_error *err) {
 
 static bl_tree *make(void *context, bl_error *err) {
     asked *a = context;
-    return a->timeline ? timeline_of(a, err) : diff_of(a, err);
+    bl_tree *tree = a->timeline ? timeline_of(a, err) : diff_of(a, err);
+    if (tree && a->plot && !bl_timeline_figure(tree, &a->figure.how, a->plot, err)) {
+        bl_tree_free(tree);
+        tree = NULL;
+    }
+    return tree;
 }
 
 static bl_table *rows_of(const bl_tree *tree, bl_error *err) {
     return json_object_get(tree, "timeline") ? timeline_rows(tree, err) : bl_diff_rows(tree, err);
 }
 
+static char *table_of(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {
+    if (!json_object_get(tree, "timeline")) return bl_diff_table(tree, terminal, err);
+    bl_table *rows = timeline_rows(tree, err);
+    char *text = bl_table_shown(rows, terminal, err);
+    bl_table_free(rows);
+    return text;
+}
+
 static int check(const verb *self, void *context) {
-    const asked *a = context;
+    asked *a = context;
     const evidence *e = &a->e;
+    int status = check_figure(self, &a->figure, "--plot", a->plot != NULL || a->e.c.format == FORMAT_SVG);
+    if (status >= 0) return status;
+    if (a->plot && !a->timeline) return fail_usage(self, "--plot goes with --timeline");
     if (a->timeline && (e->c.model || e->d.token))
         return fail_usage(self, "--timeline takes the models of a folder, and --tokens instead of --token");
     if (!a->timeline && !e->c.other) return fail_usage(self, "two models are needed: bilens diff A B");
@@ -174,6 +192,8 @@ static int run(int argc, char **argv, const verb *self) {
         EVIDENCE_LAYER(a.e, "layer that is compared (default 0)"),
         {"timeline", OPTION_TEXT, &a.timeline, "DIR",
          "instead of two models: every snapshot of a training run in this folder, beside the last one"},
+        {"plot", OPTION_OUTPUT, &a.plot, "FILE", "with --timeline: also draw the curves: .svg, .png or .pdf"},
+        FIGURE_OPTIONS(a.figure),
         {"tokens", OPTION_TOKENS, &a.tokens, "T,T…", "also the cosine of these tokens' forms"},
         {"changed", OPTION_COUNT, &a.changed, "N", "list the N tokens whose forms changed most (default 10)"},
         {"token", OPTION_TEXT, &a.e.d.token, "T",
@@ -182,7 +202,7 @@ static int run(int argc, char **argv, const verb *self) {
          "contrast tokens of --token: their mean is subtracted"},
         {"eigs", OPTION_INDICES, &a.e.d.eigs, "I,I…", "which eigenvectors (default -1,-2,-3,-4,0,1,2,3)"},
         {0}};
-    static const verb_work work = {check, make, release, {.rows = rows_of}};
+    static const verb_work work = {check, make, release, {.table = table_of, .rows = rows_of}};
     return verb_run(argc, argv, self, &a.e.c, table, &a, &work);
 }
 
@@ -196,5 +216,5 @@ const verb verb_diff = {
     "coordinates must mean\n"
     "the same: two checkpoints of one run, not two seeds.",
     "  bilens diff runs/first runs/last --tokens swim,she\n"
-    "  bilens diff --timeline runs/stories/snapshots --tokens swim --format csv\n"
+    "  bilens diff --timeline runs/stories/snapshots --tokens swim,she --plot timeline.svg\n"
     "  bilens diff models/ts-1-256 runs/fine-tuned --token swim --format json\n"};

@@ -133,6 +133,39 @@ char *bl_explain_table(const bl_tree *tree, const bl_terminal *terminal, bl_erro
     return bl_buffer_take(&page.text, err);
 }
 
+/* ---- diff ---- */
+
+static void put_side(bl_page *page, const char *side, const json_t *list) {
+    size_t i;
+    const json_t *item;
+    bl_page_print(page, "  %s:", side);
+    json_array_foreach(list, i, item) {
+        bl_page_text(page, i ? ", " : " ");
+        bl_page_token(page, json_string_value(json_array_get(item, 0)), 0);
+    }
+}
+
+/* The comparison, and with a token the eigenvectors of the difference of its forms. */
+char *bl_diff_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {
+    bl_page page = bl_page_new(terminal);
+    const json_t *vectors = json_object_get(json_object_get(tree, "difference"), "vectors"), *vector;
+    size_t i;
+    char *text = with_table(&page, bl_diff_rows(tree, err), terminal, err);
+    if (!text || !vectors) return text;
+    page = bl_page_new(terminal);
+    bl_page_text(&page, text);
+    bl_free(text);
+    bl_page_text(&page, "\neigenvectors of the difference of the two forms\n");
+    json_array_foreach(vectors, i, vector) {
+        bl_page_print(&page, "%4.0f  %+9.4f", bl_tree_real(vector, "index"),
+                      bl_tree_real(vector, "eigenvalue"));
+        put_side(&page, "highest", json_object_get(vector, "top"));
+        put_side(&page, "lowest", json_object_get(vector, "bottom"));
+        bl_page_newline(&page);
+    }
+    return bl_buffer_take(&page.text, err);
+}
+
 /* ---- truncate ---- */
 
 char *bl_truncate_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {

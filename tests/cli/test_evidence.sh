@@ -55,7 +55,10 @@ grep -q '<svg' "$dir/curve.svg" || fail "--plot: no figure"
 
 mkdir "$dir/snapshots"
 for step in 1 2; do cp -r "$models/plain" "$dir/snapshots/step-$step"; done
-gives diff --timeline "$dir/snapshots" --tokens '#7'
+gives diff --timeline "$dir/snapshots" --tokens '#7' --plot "$dir/timeline.svg"
+grep -q '<svg' "$dir/timeline.svg" || fail "--timeline --plot: no figure"
+"$BILENS" diff "$models/plain" "$models/later-bilinear" --token '#7' --quiet > "$dir/out" 2>&1 || fail "diff --token: $(cat "$dir/out")"
+grep -q 'eigenvectors of the difference' "$dir/out" || fail "diff --token: the table has no eigenvectors"
 
 # the same seed, the same numbers; any number of threads
 for threads in 1 2; do
@@ -118,6 +121,7 @@ refuses 'layer' hosvd "$m" --layer 5
 refuses 'one output direction' hosvd "$m" -k 0
 refuses 'two models' diff "$m"
 refuses 'snapshots are needed' diff --timeline "$models/plain"
+refuses 'goes with --timeline' diff "$m" "$m" --plot "$dir/made.svg"
 refuses 'cannot be read' diff --timeline "$dir/no-such"
 refuses 'draws' null "$m" --token '#7' --draws 0
 refuses 'quadratic' ablate "$models/gelu" --corpus "$corpus" --token '#7' --eigs 0
