@@ -188,13 +188,7 @@ static void put_ablation(bl_buffer *out, const bl_doc *doc, const json_t *of) {
 /* "1.31 times as large as chance makes it (p 0.010); without it …": the evidence about one eigenvector,
  * where it is shown. Nothing where none was measured. */
 void bl_html_verdict(bl_buffer *out, const bl_doc *doc, long index) {
-    const json_t *item, *place = NULL, *ablated = NULL;
-    size_t i;
-    json_array_foreach(json_object_get(json_object_get(doc->evidence, "null"), "places"), i, item)
-        if (bl_tree_real(item, "index") == (double)index) place = item;
-    json_array_foreach(json_object_get(doc->evidence, "ablate"), i, item)
-        if (json_array_size(json_object_get(item, "eigs")) == 1 && pair_at(item, "eigs", 0) == (double)index)
-            ablated = item;
+    const json_t *place = bl_doc_chance(doc, index), *ablated = bl_doc_ablation(doc, index);
     if (!place) return;
     bool more = bl_tree_real(place, "p") <= LEVEL;
     bl_buffer_text(out, "<p class=\"verdict\"><a href=\"#evidence\">Does it matter?</a> It is ");

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/staging.h"
 #include "base/visible.h"
+#include "result/document.h"
 #include "report/picture.h"
 #include "report/plot.h"
 #include <bilens/image_report.h>
@@ -220,7 +221,7 @@ static char *make_page(page *p) {
     bl_buffer_text(out, (const char *)bl_look_css);
     bl_buffer_text(out, (const char *)bl_image_css);
     bl_buffer_text(out, "</style></head><body><main id=\"main\"><header class=\"head\"><p class=\"kicker\">");
-    bl_visible_html(out, bl_tree_string(eigen, "model"));
+    bl_visible_html(out, bl_doc_short_name(bl_tree_string(eigen, "model")));
     bl_buffer_text(out, "</p><h1>");
     bl_visible_html(out, name);
     bl_buffer_text(out, "</h1><p class=\"lede\">A bilinear block multiplies two linear views of its input. "

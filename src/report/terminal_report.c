@@ -2,6 +2,7 @@
 #include "report/plot.h"
 #include "report/terminal.h"
 #include "base/visible.h"
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,6 +84,28 @@ static void print_sources(bl_page *page, const bl_doc_vector *vector) {
     bl_page_folded(page, vector);
 }
 
+/* "1.31 times as large as chance makes it (p 0.01); without it the loss … rises by 1.76 nats" */
+static void print_verdict(bl_page *page, const bl_doc *doc, long index) {
+    const json_t *place = bl_doc_chance(doc, index), *ablation = bl_doc_ablation(doc, index);
+    const json_t *own = json_object_get(ablation, "own");
+    char text[256];
+    if (!place) return;
+    snprintf(text, sizeof text, "%.2f times as large as chance makes it (p %.2g)",
+             bl_tree_real(place, "ratio"), bl_tree_real(place, "p"));
+    page->indent = 2;
+    bl_page_words(page, text);
+    if (bl_tree_real(own, "positions") > 0) {
+        const json_t *interval = json_object_get(own, "interval");
+        snprintf(text, sizeof text,
+                 "; without it the loss at its own %.0f places rises by %.2f nats (95 %%: %.2f to %.2f)",
+                 bl_tree_real(own, "positions"), bl_tree_real(own, "after") - bl_tree_real(own, "before"),
+                 bl_tree_number(json_array_get(interval, 0)), bl_tree_number(json_array_get(interval, 1)));
+        bl_page_words(page, text);
+    }
+    page->indent = 0;
+    bl_page_newline(page);
+}
+
 static void print_vector(bl_page *page, const bl_doc *doc, const bl_doc_vector *vector) {
     const bl_doc_hits *hits = bl_doc_find_hits(doc->scan, vector->index);
     bl_page_newline(page);
@@ -92,6 +115,7 @@ static void print_vector(bl_page *page, const bl_doc *doc, const bl_doc_vector *
                                                  : " (no evidence)");
     bl_page_newline(page);
     bl_page_group(page, vector->first, vector->last);
+    print_verdict(page, doc, vector->index);
     print_sources(page, vector);
     if (hits) bl_page_matches(page, hits, INPUTS);
 }

@@ -90,6 +90,25 @@ const bl_doc_hits *bl_doc_find_hits(const bl_doc_scan *scan, long index) {
     return NULL;
 }
 
+const bl_tree *bl_doc_chance(const bl_doc *doc, long index) {
+    const json_t *place;
+    size_t i;
+    json_array_foreach(json_object_get(json_object_get(doc->evidence, "null"), "places"), i, place)
+        if (bl_tree_real(place, "index") == (double)index) return place;
+    return NULL;
+}
+
+const bl_tree *bl_doc_ablation(const bl_doc *doc, long index) {
+    const json_t *ablation;
+    size_t i;
+    json_array_foreach(json_object_get(doc->evidence, "ablate"), i, ablation) {
+        const json_t *eigs = json_object_get(ablation, "eigs");
+        if (json_array_size(eigs) == 1 && bl_tree_number(json_array_get(eigs, 0)) == (double)index)
+            return ablation;
+    }
+    return NULL;
+}
+
 const char *bl_doc_setting_value(const bl_doc_info *info, const char *key) {
     for (size_t i = 0; i < info->n_facts; i++)
         if (strcmp(info->facts[i].key, key) == 0) return info->facts[i].value;

@@ -163,6 +163,10 @@ void bl_doc_plain(bl_doc *doc);
 const char *bl_doc_short_name(const char *path);
 /* The inputs of eigenvector `index`, NULL when there are none. */
 const bl_doc_hits *bl_doc_find_hits(const bl_doc_scan *scan, long index);
+/* What the evidence says of eigenvector `index`: its place in chance's spectrum, and what its own ablation
+ * did. NULL where that was not measured. */
+const bl_tree *bl_doc_chance(const bl_doc *doc, long index);
+const bl_tree *bl_doc_ablation(const bl_doc *doc, long index);
 /* The fact or setting of that name, NULL when there is none. */
 const char *bl_doc_setting_value(const bl_doc_info *info, const char *key);
 
