@@ -109,11 +109,17 @@ static void put_kicker(bl_buffer *out, const bl_doc *doc) {
     }
 }
 
+/* Whether the contrast is the mean of all rows. */
+static bool against_all(const bl_doc_subject *subject) {
+    return subject->n_minus == 1 && strcmp(subject->minus[0], "*") == 0;
+}
+
 static void put_minus(bl_buffer *out, const bl_doc *doc) {
     const bl_doc_subject *subject = &doc->eigen->subject;
     if (subject->n_minus == 0) return;
     bl_buffer_text(out, "<p class=\"minus\">rather than ");
-    put_names(out, subject->minus, subject->n_minus, MINUS_SHOWN, "b", false);
+    if (against_all(subject)) bl_buffer_text(out, "the average of all tokens");
+    else put_names(out, subject->minus, subject->n_minus, MINUS_SHOWN, "b", false);
     bl_buffer_text(out, "</p>");
 }
 
@@ -224,8 +230,7 @@ static void put_direction(bl_buffer *out, const bl_doc *doc) {
                     eigen->subject.vector ? "a vector of the residual stream that was given:"
                                           : "the row of the unembedding that scores");
     bl_html_token(out, eigen->subject.token);
-    if (eigen->subject.n_minus == 1 && strcmp(eigen->subject.minus[0], "*") == 0)
-        bl_buffer_text(out, ", less the average of all rows");
+    if (against_all(&eigen->subject)) bl_buffer_text(out, ", less the average of all rows");
     else if (eigen->subject.n_minus > 0)
         bl_buffer_print(out, ", less the average of the %zu row%s that it is compared with",
                         eigen->subject.n_minus, eigen->subject.n_minus > 1 ? "s" : "");
