@@ -2,6 +2,21 @@
 #include "base/error.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define LARGE ((size_t)4 << 20)
+
+/* Large pages where the system has them on request: fewer faults while a block is filled, and fewer misses of
+ * the table of pages while it is read. Where it has none, nothing happens. */
+static void ask_for_large_pages(void *pointer, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), skip = (page - (size_t)pointer % page) % page;
+    if (bytes > LARGE) (void)madvise((char *)pointer + skip, (bytes - skip) / page * page, MADV_HUGEPAGE);
+#else
+    (void)pointer, (void)bytes;
+#endif
+}
 
 void bl_free(void *pointer) { free(pointer); }
 
@@ -15,7 +30,9 @@ void *bl_alloc(size_t n, size_t size, bl_error *err) {
     padded = padded ? padded & ~(size_t)63 : 64;
     if (padded == 0) padded = 64;
     void *pointer = aligned_alloc(64, padded);
-    return pointer ? pointer : out_of_memory(err, n, size);
+    if (!pointer) return out_of_memory(err, n, size);
+    ask_for_large_pages(pointer, padded);
+    return pointer;
 }
 
 void *bl_alloc_zero(size_t n, size_t size, bl_error *err) {
