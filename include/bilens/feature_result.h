@@ -24,6 +24,9 @@ BL_API bool bl_features_write_weights(const bl_model *model, const bl_dictionary
                                       const bl_dictionary *out, const bl_features *features, const char *path,
                                       bl_error *err);
 
+/** Whether bl_features_write_weights knows the suffix of `path`: to be asked before the work. BL_ERR_USAGE. */
+BL_API bool bl_features_check_weights(const char *path, bl_error *err);
+
 /** Reads the eigenvectors of an eigen result (bl_eigen_tree; `eigen` is what it was made of) in a dictionary
  * of what the MLP reads, too: to each vector's "sources" comes "features", with the features b of largest and
  * lowest v . f_b, called "#b"; to the root "basis" {"dictionary", "features"}. BL_ERR_INPUT when the

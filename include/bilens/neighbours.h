@@ -16,6 +16,8 @@ typedef struct bl_neighbours_options {
     size_t layer;
     size_t top;           /**< at each end, at most one per story; 0 = 8 */
     size_t max_stories;   /**< 0 = all */
+    bool distributed;     /**< one rank of several, started by mpirun, that share the stories; every rank
+                             gives the whole corpus and gets the same result */
     bl_progress progress; /**< phases "reading", "comparing" */
 } bl_neighbours_options;
 

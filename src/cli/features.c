@@ -60,8 +60,9 @@ static int run(int argc, char **argv, const verb *self) {
     bl_features *features = NULL;
     bl_tree *tree = NULL;
     size_t *list = NULL;
-    bool ok = (in_path && out_path) ||
-              bl_fail(&err, BL_ERR_USAGE, "which dictionaries? Give --in DICT and --out DICT");
+    bool ok = !weights || bl_features_check_weights(weights, &err);
+    ok = ok && ((in_path && out_path) ||
+                bl_fail(&err, BL_ERR_USAGE, "which dictionaries? Give --in DICT and --out DICT"));
     for (size_t i = 0; ok && i < ranks.n; i++) {
         ok = (i < 64 && ranks.items[i] > 0) ||
              bl_fail(&err, BL_ERR_USAGE, "--ranks are at most 64 numbers above 0");

@@ -69,7 +69,7 @@ static bool is_among(const char *text, const char *const *list) {
 /* Whether the ranks share the work of this command line. */
 static bool shares_work(int argc, char **argv) {
     static const char *const sharing[] = {"atlas", "features", "report", "scan", "train", NULL},
-                             *const alone[] = {"--help", "-h", "--from", "--neighbours", NULL};
+                             *const alone[] = {"--help", "-h", "--from", NULL};
     for (int i = 2; i < argc && strcmp(argv[1], "features") == 0; i++)
         if (strcmp(argv[i], "--all") == 0) return true;
     if (argc > 2 && strcmp(argv[1], "dictionary") == 0 && strcmp(argv[2], "train") == 0) return true;

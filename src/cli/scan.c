@@ -79,9 +79,14 @@ static int run_neighbours(const verb *self, common *c, direction_options *d, con
             fail_usage(self,
                        "--basis DICT goes with --features A,B… of it, instead of --token and --direction");
     if (status >= 0) return status;
-    bl_corpus *corpus = open_corpus(corpora, &err);
+    bl_corpus *corpus = ranks_join(c, &err) ? open_corpus(corpora, &err) : NULL;
     bl_model *model = corpus ? load_model(c, &err) : NULL;
+    if (!ranks_agree(model != NULL, &err)) {
+        bl_model_free(model);
+        model = NULL;
+    }
     o.layer = d->layer;
+    o.distributed = ranks_started();
     o.progress = progress_bar(c->quiet);
     bl_tree *tree = !model           ? NULL
                   : near->dictionary ? feature_neighbours(model, near, corpus, &o, &err)

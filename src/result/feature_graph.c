@@ -245,13 +245,20 @@ static bool ends_with(const char *text, const char *suffix) {
     return n > m && strcmp(text + n - m, suffix) == 0;
 }
 
+bool bl_features_check_weights(const char *path, bl_error *err) {
+    static const char *const known[] = {".safetensors", ".graphml", ".json"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (ends_with(path, known[i])) return true;
+    return bl_fail(err, BL_ERR_USAGE,
+                   "%s: its suffix says no format: .safetensors, .graphml or .json (circuit-tracer)", path);
+}
+
 bool bl_features_write_weights(const bl_model *model, const bl_dictionary *in, const bl_dictionary *out,
                                const bl_features *features, const char *path, bl_error *err) {
     if (features->table)
         return bl_fail(err, BL_ERR_USAGE, "a table of features has no interactions: ask for their lists");
+    if (!bl_features_check_weights(path, err)) return false;
     if (ends_with(path, ".safetensors")) return write_sparse(features, path, err);
     if (ends_with(path, ".graphml")) return write_graphml(features, in->F, path, err);
-    if (ends_with(path, ".json")) return write_tracer(model, in, out, features, path, err);
-    return bl_fail(err, BL_ERR_USAGE,
-                   "%s: its suffix says no format: .safetensors, .graphml or .json (circuit-tracer)", path);
+    return write_tracer(model, in, out, features, path, err);
 }

@@ -1,10 +1,13 @@
 /* Contextual neighbours: MLP inputs by their cosine with a vector (docs/specification.md, 6). The scan asks
  * what excites an eigenvector most, and long inputs win; the cosine asks what it looks like.
  *
- * Threads over stories of the exact forward pass; what a story gives is offered in the stories' order. */
+ * Threads over stories of the exact forward pass; what a story gives is offered in the stories' order. Ranks
+ * take a group of stories each in turn, and offer all groups: so every rank ends with the same lists. */
 #include <bilens/neighbours.h>
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "base/threads.h"
 #include "linear/best.h"
 #include "linear/gemm.h"
@@ -40,6 +43,7 @@ typedef struct search {
     bl_scored *heap; /* [J, 2, top] */
     bl_best *best;   /* [J, 2] */
     place *kept;     /* [J, 2, top] by slot */
+    bl_ranks ranks;
 } search;
 
 static void search_free(search *s) {
@@ -112,15 +116,43 @@ static bool story(void *context, size_t i, size_t thread, bl_error *err) {
     return true;
 }
 
-/* What the group's stories gave, in their order. */
-static void offer(search *s, size_t n, size_t top) {
+/* What n stories from `first` on gave, places [n, J, 2], in their order. */
+static void offer(search *s, const char *places, size_t first, size_t n, size_t top) {
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < 2 * s->J; j++) {
-            const place *p = &s->places[i * 2 * s->J + j];
-            if (p->position == 0) continue;
-            size_t slot = bl_best_offer(&s->best[j], j % 2 ? -p->cosine : p->cosine, s->first + i);
-            if (slot != BL_BEST_NONE) s->kept[j * top + slot] = *p;
+            place p;
+            memcpy(&p, places + (i * 2 * s->J + j) * sizeof p, sizeof p);
+            if (p.position == 0) continue;
+            size_t slot = bl_best_offer(&s->best[j], j % 2 ? -p.cosine : p.cosine, first + i);
+            if (slot != BL_BEST_NONE) s->kept[j * top + slot] = p;
         }
+}
+
+/* How many stories the group from `first` on has. */
+static size_t group_size(const search *s, size_t first) {
+    size_t left = first < s->stories.n ? s->stories.n - first : 0;
+    return left < GROUP ? left : GROUP;
+}
+
+/* A group per rank from story `at` on. */
+static bool compare(search *s, size_t at, size_t top, bl_error *err) {
+    bl_gathered all = {0};
+    s->first = at + (size_t)s->ranks.rank * GROUP;
+    size_t count = group_size(s, s->first);
+    bool ok = bl_progress_step(&s->options->progress, "comparing", at, s->stories.n, err) &&
+              bl_parallel(count, story, s, err);
+    if (s->ranks.size == 1) {
+        if (ok) offer(s, (const char *)s->places, at, count, top);
+        return ok;
+    }
+    ok = bl_ranks_agree(&s->ranks, ok, err) &&
+         bl_ranks_gather_all(&s->ranks, s->places, count * 2 * s->J * sizeof *s->places, &all, err);
+    for (int r = 0; ok && r < s->ranks.size; r++) {
+        size_t first = at + (size_t)r * GROUP;
+        offer(s, all.data + all.begin[r], first, group_size(s, first), top);
+    }
+    bl_gathered_free(&all);
+    return ok;
 }
 
 /* ---- words ---- */
@@ -199,6 +231,29 @@ static bool collect(search *s, size_t top, bl_neighbours *out, bl_error *err) {
     return true;
 }
 
+/* Ranks that read other stories would mix them. */
+static bool same_stories(const search *s, bl_error *err) {
+    uint64_t mine[2] = {s->stories.n, 0}, first[2];
+    for (size_t i = 0; i < s->stories.n; i++) {
+        size_t n;
+        const int32_t *ids = bl_samples_get(&s->stories, i, &n);
+        mine[1] = bl_hash(mine[1], ids, n * sizeof *ids);
+    }
+    memcpy(first, mine, sizeof first);
+    bool ok = bl_ranks_share(&s->ranks, first, sizeof first, err);
+    if (ok && memcmp(first, mine, sizeof first) != 0)
+        ok = bl_fail(err, BL_ERR_INPUT, "the corpus is not the one that rank 0 reads");
+    return bl_ranks_agree(&s->ranks, ok, err);
+}
+
+static void count_positions(const bl_samples *stories, bl_neighbours *out) {
+    out->stories = stories->n;
+    for (size_t i = 0; i < stories->n; i++) {
+        size_t length = stories->begin[i + 1] - stories->begin[i];
+        out->positions += length ? length - 1 : 0;
+    }
+}
+
 bl_neighbours *bl_neighbours_find(const bl_model *model, const float *vectors, size_t n, size_t width,
                                   bl_corpus *corpus, const bl_neighbours_options *options, bl_error *err) {
     const bl_config *c = bl_model_config(model);
@@ -212,24 +267,17 @@ bl_neighbours *bl_neighbours_find(const bl_model *model, const float *vectors, s
     if (width != c->d_model && width != c->d_model + 1)
         return bl_fail_null(err, BL_ERR_USAGE, "vectors of %zu numbers: this model's MLP reads %zu", width,
                             c->d_model);
+    if (!bl_ranks_join(&s.ranks, options->distributed, err)) return NULL;
     bl_neighbours *out = bl_alloc_zero(1, sizeof *out, err);
-    if (!out) return NULL;
-    out->list = bl_alloc_zero(n, sizeof *out->list, err);
-    bool ok = out->list &&
+    if (out) out->list = bl_alloc_zero(n, sizeof *out->list, err);
+    bool ok = out && out->list &&
               bl_samples_read(&s.stories, corpus, bl_model_tokenizer(model), c->n_ctx, options->max_stories,
                               &options->progress, err) &&
               search_init(&s, top, err);
-    for (; ok && s.first < s.stories.n; s.first += GROUP) {
-        size_t count = s.stories.n - s.first < GROUP ? s.stories.n - s.first : GROUP;
-        ok = bl_progress_step(&options->progress, "comparing", s.first, s.stories.n, err) &&
-             bl_parallel(count, story, &s, err);
-        if (ok) offer(&s, count, top);
-    }
-    out->stories = s.stories.n;
-    for (size_t i = 0; i < s.stories.n; i++) {
-        size_t length = s.stories.begin[i + 1] - s.stories.begin[i];
-        out->positions += length ? length - 1 : 0;
-    }
+    ok = bl_ranks_agree(&s.ranks, ok, err) && same_stories(&s, err);
+    for (size_t at = 0; ok && at < s.stories.n; at += (size_t)s.ranks.size * GROUP)
+        ok = compare(&s, at, top, err);
+    if (ok) count_positions(&s.stories, out);
     ok = ok && collect(&s, top, out, err);
     search_free(&s);
     if (ok) return out;

@@ -55,6 +55,7 @@ fi
 for suffix in safetensors graphml json; do
     expect 0 "" features "$model" --in "$folder/wide.npy" --out "$folder/wide.npy" --features 1,4 -k 3 --weights "$folder/weights.$suffix" --format json
 done
+expect 2 "says no format" features "$model" --in "$folder/nowhere" --out "$folder/nowhere" --features 1 --weights "$folder/weights.txt" # before anything is read
 expect 2 "says no format" features "$model" --in "$folder/wide.npy" --out "$folder/wide.npy" --features 1 --weights "$folder/weights.txt"
 [ ! -e "$folder/weights.txt" ] || failures=1
 "$BILENS" features "$model" --in "$folder/wide.npy" --out "$folder/wide.npy" --features 1,4 -k 3 --format json >"$folder/two.json"

@@ -41,6 +41,14 @@ for model in plain norm later-bilinear; do
         cmp "$folder/one.json" "$folder/ranks.json" || fail "scan of $model on $r ranks: other bytes"
     done
 done
+# Contextual neighbours, too: of a corpus of more groups than ranks, and of fewer.
+near() { printf '%s\n' scan "$models/plain" --corpus "$folder/stories.txt" --token swim --eigs -1,0 --neighbours --top 5 --quiet --format json; }
+mapfile -t arguments < <(near)
+"$BILENS" "${arguments[@]}" >"$folder/one.json"
+for r in 2 3; do
+    ranked "$r" "${arguments[@]}" >"$folder/ranks.json" || fail "neighbours on $r ranks: $(cat "$folder/stderr")"
+    cmp "$folder/one.json" "$folder/ranks.json" || fail "neighbours on $r ranks: other bytes"
+done
 scan plain --stories 2 >"$folder/one.json"
 ranked 5 scan "$models/plain" --corpus "$folder/stories.txt" --token swim --top 9 --quiet --format json --stories 2 -o "$folder/ranks.json"
 cmp "$folder/one.json" "$folder/ranks.json" || fail "five ranks, two stories: other bytes"
