@@ -63,6 +63,22 @@ test("axe: a report", async () => {
   execFileSync(BILENS, ["report", MODEL, "--corpus", CORPUS, "--token", "swim", "--evidence-stories", "12", "-o", report, "--quiet"]);
   await check(`file://${report}/`, "index.html", "#evidence .forest", "report");
 });
+test("axe: directions of one's own, with features, and a report on them", async () => {
+  const vectors = path.join(folder, "own.csv"),
+    report = path.join(folder, "rows");
+  let seed = 11;
+  const number = () => ((seed = (seed * 16807) % 2147483647) / 2147483647 - 0.5).toFixed(6);
+  fs.writeFileSync(vectors, Array.from({ length: 5 }, () => Array.from({ length: 256 }, number).join(",")).join("\n"));
+  const own = await serve("--atlas", makeAtlas("own.db", "--stories", "40", "--directions", vectors), "--basis", vectors);
+  try {
+    await check(own.url, "#/find", ".list tbody tr", "own: find");
+    await check(own.url, "#/direction?" + new URLSearchParams({ direction: `@${vectors}:1` }), ".features table", "own: direction");
+  } finally {
+    await own.stop();
+  }
+  execFileSync(BILENS, ["report", MODEL, "--corpus", CORPUS, "--directions", vectors, "--rows", "1", "--stories", "20", "-o", report, "--quiet"]);
+  await check(`file://${report}/`, "index.html", "table.rank a", "index of a report");
+});
 test("axe: a static site", async () => {
   const site = path.join(folder, "site"),
     texts = path.join(folder, "texts");
