@@ -24,7 +24,8 @@ BL_API bool bl_features_write_weights(const bl_model *model, const bl_dictionary
                                       const bl_dictionary *out, const bl_features *features, const char *path,
                                       bl_error *err);
 
-/** Whether bl_features_write_weights knows the suffix of `path`: to be asked before the work. BL_ERR_USAGE. */
+/** Whether bl_features_write_weights knows the suffix of `path`: to be asked before the work; else
+ * BL_ERR_USAGE. */
 BL_API bool bl_features_check_weights(const char *path, bl_error *err);
 
 /** Reads the eigenvectors of an eigen result (bl_eigen_tree; `eigen` is what it was made of) in a dictionary
