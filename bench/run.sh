@@ -28,3 +28,4 @@ if [ ! -r "$build/bench/smollm2.gguf" ]; then
 fi
 BUILD=$build BENCH_PYTHON=$python "$python" bench/run.py "$@"
 [ $# -gt 0 ] || BUILD=$build "$python" bench/dictionary.py
+if [ $# -eq 0 ] && [ -d /usr/share/datasets/fashion-mnist ]; then BUILD=$build BENCH_PYTHON=$python "$python" bench/images.py; fi
