@@ -82,7 +82,7 @@ def _rows(model, directions, names):
     d = model.config.d_model
     if isinstance(directions, (str, os.PathLike)):
         directions = Dictionary(directions, d)
-    rows = directions.encoder if isinstance(directions, Dictionary) else floats(np.ascontiguousarray(directions, np.float32), (None, d), "directions")
+    rows = directions.encoder if isinstance(directions, Dictionary) else floats(directions, (None, d), "directions")
     rows = np.ascontiguousarray(rows)
     if names is not None and len(names) != len(rows):
         raise UsageError(f"there are {len(names)} names for {len(rows)} directions")

@@ -43,6 +43,11 @@ def test_arrays(default):
         with pytest.raises(bilens.UsageError) as caught:
             default.eigen(bad)
         assert part in str(caught.value), (part, str(caught.value))
+    for bad, part in ((np.zeros((2, d)) + 1j, "complex"), (np.ma.masked_array(np.ones((2, d)), np.eye(2, d)), "masked"), (np.full((2, d), 1e-300), "too small"), (np.full((2, d), 1e300), "too large"),
+                      (np.ones((2, d)).astype("datetime64[s]"), "datetime64"), (u, "shape"), (np.ones((2, d)) > 0, "bool")):
+        with pytest.raises(bilens.UsageError) as caught:
+            default.rank(bad)
+        assert part in str(caught.value), (part, str(caught.value))
     assert np.array_equal(default.direction(np.arange(d)).vector, np.arange(d, dtype=np.float32))
     for bad in ([1.5], [True], [2**31], [2**64], [-(2**31) - 1], ["1"], [1 + 0j], np.ma.masked_array([1, 2], [0, 1]), 5, [[1]]):
         with pytest.raises(bilens.UsageError):

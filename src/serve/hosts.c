@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -123,7 +124,7 @@ size_t bl_listen(const char *address, unsigned *port, int sockets[2], bool v6[2]
 
 static bool is_port(const char *text) {
     size_t n = strspn(text, "0123456789");
-    return n > 0 && n <= 5 && text[n] == '\0';
+    return n > 0 && n <= 5 && text[n] == '\0' && strtoul(text, NULL, 10) <= 65535;
 }
 
 /* The characters of a name or number, with a port or without: "example.org:8443", "[::1]". */
@@ -138,8 +139,7 @@ static bool is_authority(const char *text, size_t n) {
         if (at == 0) return false;
     }
     if (at >= n) return at == n;
-    size_t digits = strspn(text + at + 1, "0123456789");
-    return text[at] == ':' && digits > 0 && digits <= 5 && at + 1 + digits == n;
+    return text[at] == ':' && is_port(text + at + 1);
 }
 
 /* "example.org:443" of https is "example.org": what a browser writes. */
