@@ -43,10 +43,11 @@ typedef struct scaled {
 
 /* ---- eigenvalues ---- */
 
-static doubles next_pivot(doubles from, doubles last, double square) {
-    doubles next = from - square / last;
+/* q becomes the pivot after it. By its place: a vector that is handed over needs a wide enough register. */
+static inline void next_pivot(doubles *q, const doubles *x, double d, double square) {
+    doubles next = (d - *x) - square / *q;
     doubles_mask small = (doubles_mask)((next < SMALLEST) & (next > -SMALLEST));
-    return (doubles)(((doubles_mask)next & ~small) | ((doubles_mask)((doubles){0} - SMALLEST) & small));
+    *q = (doubles)(((doubles_mask)next & ~small) | ((doubles_mask)((doubles){0} - SMALLEST) & small));
 }
 
 /* below [AT_ONCE] = number of eigenvalues below each x */
@@ -59,7 +60,7 @@ static void count_below(const scaled *t, const doubles *x, doubles_mask *below) 
     for (size_t i = 0; i < t->n; i++) {
 #pragma GCC unroll 4
         for (size_t v = 0; v < VECTORS; v++) {
-            q[v] = next_pivot(t->d[i] - x[v], q[v], t->squares[i]);
+            next_pivot(&q[v], &x[v], t->d[i], t->squares[i]);
             below[v] -= (doubles_mask)(q[v] < 0);
         }
     }
@@ -102,14 +103,20 @@ static void sharpen(const scaled *t, size_t first, size_t count, double *values)
 /* ---- eigenvectors ---- */
 
 /* Of LANES eigenvalues: z [n, LANES], not of norm 1. down, up [n, LANES] are workspace. */
-static void twist(const scaled *t, doubles lambda, doubles *down, doubles *up, doubles *z) {
+static void twist(const scaled *t, const doubles *lambda, doubles *down, doubles *up, doubles *z) {
     size_t n = t->n, least[LANES] = {0}, first = n - 1, last = 0;
     doubles best = (doubles){0} + INFINITY, q = (doubles){0} + 1;
-    for (size_t i = 0; i < n; i++) down[i] = q = next_pivot(t->d[i] - lambda, q, t->squares[i]);
-    q = (doubles){0} + 1;
-    for (size_t i = n; i-- > 0;) up[i] = q = next_pivot(t->d[i] - lambda, q, t->e[i] * t->e[i]);
     for (size_t i = 0; i < n; i++) {
-        doubles gamma = down[i] + up[i] - (t->d[i] - lambda);
+        next_pivot(&q, lambda, t->d[i], t->squares[i]);
+        down[i] = q;
+    }
+    q = (doubles){0} + 1;
+    for (size_t i = n; i-- > 0;) {
+        next_pivot(&q, lambda, t->d[i], t->e[i] * t->e[i]);
+        up[i] = q;
+    }
+    for (size_t i = 0; i < n; i++) {
+        doubles gamma = down[i] + up[i] - (t->d[i] - *lambda);
         for (size_t l = 0; l < LANES; l++)
             if (fabs(gamma[l]) < best[l]) {
                 best[l] = fabs(gamma[l]);
@@ -189,7 +196,7 @@ static bool compute_vectors(const scaled *t, size_t first, size_t count, double 
         doubles lambda, *lanes = work + 2 * n;
         size_t some = count - k < LANES ? count - k : LANES;
         for (size_t l = 0; l < LANES; l++) lambda[l] = values[k + (l < some ? l : some - 1)];
-        twist(t, lambda, work, work + n, lanes);
+        twist(t, &lambda, work, work + n, lanes);
         for (size_t i = 0; i < n; i++)
             for (size_t l = 0; l < some; l++) z[(k + l) * n + i] = lanes[i][l];
     }
