@@ -104,92 +104,112 @@ static int check_make(const verb *self, const common *c, const bl_atlas_options 
     return -1;
 }
 
-static int make(int argc, char **argv, const verb *self) {
-    common c = {0};
-    corpus_options corpora = {0};
-    text_list tokens = {0};
-    own_directions own = {0};
-    index_list layers = {0};
-    size_t layer_numbers[BL_ATLAS_LAYERS];
-    bl_atlas_options o = {.pairs = 4, .top = 8, .virtual_tokens = 5, .null_draws = 1};
-    const char *tokens_file = NULL, *from = NULL;
-    site_request site = {0};
-    size_t seed = 0;
-    bl_error err = {0};
+/* What the command line says of an atlas to be made. */
+typedef struct making {
+    common c;
+    corpus_options corpora;
+    text_list tokens;
+    own_directions own;
+    index_list layers;
+    size_t layer_numbers[BL_ATLAS_LAYERS], seed;
+    bl_atlas_options o;
+    const char *tokens_file, *from;
+    site_request site;
+} making;
+
+/* The verb's options. -1 to go on, else the exit status. */
+static int parse_make(int argc, char **argv, const verb *self, making *a) {
     const option table[] = {
-        CORPUS_OPTIONS(corpora, CORPUS_FORMATS),
-        {"layer", OPTION_COUNT, &o.layer, "N", "layer whose MLP is decomposed (default 0)"},
-        {"layers", OPTION_INDICES, &layers, "N,N…", "several layers in one atlas"},
-        OWN_DIRECTIONS_OPTIONS(own),
-        {"tokens", OPTION_TEXT, &tokens_file, "FILE", "only these output tokens, one per line"},
-        {"frequent", OPTION_COUNT, &o.frequent, "N", "only the N tokens that occur most often in the corpus"},
-        {"pairs", OPTION_COUNT, &o.pairs, "N", "eigenpairs at each end of the spectrum (default 4)"},
-        {"top", OPTION_COUNT, &o.top, "N", "top inputs per eigenvector, at most one per story (default 8)"},
-        {"virtual", OPTION_COUNT, &o.virtual_tokens, "N",
+        CORPUS_OPTIONS(a->corpora, CORPUS_FORMATS),
+        {"layer", OPTION_COUNT, &a->o.layer, "N", "layer whose MLP is decomposed (default 0)"},
+        {"layers", OPTION_INDICES, &a->layers, "N,N…", "several layers in one atlas"},
+        OWN_DIRECTIONS_OPTIONS(a->own),
+        {"tokens", OPTION_TEXT, &a->tokens_file, "FILE", "only these output tokens, one per line"},
+        {"frequent", OPTION_COUNT, &a->o.frequent, "N",
+         "only the N tokens that occur most often in the corpus"},
+        {"pairs", OPTION_COUNT, &a->o.pairs, "N", "eigenpairs at each end of the spectrum (default 4)"},
+        {"top", OPTION_COUNT, &a->o.top, "N",
+         "top inputs per eigenvector, at most one per story (default 8)"},
+        {"virtual", OPTION_COUNT, &a->o.virtual_tokens, "N",
          "highest and lowest virtual tokens of each source (default 5)"},
-        {"raw", OPTION_FLAG, &o.raw, NULL,
+        {"raw", OPTION_FLAG, &a->o.raw, NULL,
          "directions W_U[token] as they are, without subtracting the mean unembedding"},
-        {"centre-unembedding", OPTION_FLAG, &o.centre_unembedding, NULL,
+        {"centre-unembedding", OPTION_FLAG, &a->o.centre_unembedding, NULL,
          "subtract from each row of W_U its own mean first"},
-        {"null-draws", OPTION_COUNT, &o.null_draws, "R",
+        {"null-draws", OPTION_COUNT, &a->o.null_draws, "R",
          "draws of the null model for p-values (default 1); one more shows their calibration"},
-        {"no-effects", OPTION_FLAG, &o.no_effects, NULL,
+        {"no-effects", OPTION_FLAG, &a->o.no_effects, NULL,
          "leave out what each eigenpair does to the loss: the sweep over the stories takes less time"},
-        {"seed", OPTION_COUNT, &seed, "N", "random seed of the first null draw (default 0)"},
-        {"stories", OPTION_COUNT, &o.max_stories, "N", "read at most N stories"},
-        {"site", OPTION_OUTPUT, &site.folder, "DIR", "also write the atlas as a static web site"},
-        {"from", OPTION_TEXT, &from, "FILE",
+        {"seed", OPTION_COUNT, &a->seed, "N", "random seed of the first null draw (default 0)"},
+        {"stories", OPTION_COUNT, &a->o.max_stories, "N", "read at most N stories"},
+        {"site", OPTION_OUTPUT, &a->site.folder, "DIR", "also write the atlas as a static web site"},
+        {"from", OPTION_TEXT, &a->from, "FILE",
          "with --site: of this finished atlas; nothing is computed or written but the site"},
-        {"sentences", OPTION_TEXT, &site.sentences, "FILE",
+        {"sentences", OPTION_TEXT, &a->site.sentences, "FILE",
          "with --site: the texts to be explained in it, one per line (default: beginnings of six stories)"},
-        {"no-spectra", OPTION_FLAG, &site.no_spectra, NULL,
+        {"no-spectra", OPTION_FLAG, &a->site.no_spectra, NULL,
          "with --site: only the stored eigenvalues; otherwise all are decomposed again"},
-        {"overwrite", OPTION_FLAG, &o.overwrite, NULL, "replace the atlas that is there"},
-        SURROGATE_OPTION(c),
+        {"overwrite", OPTION_FLAG, &a->o.overwrite, NULL, "replace the atlas that is there"},
+        SURROGATE_OPTION(a->c),
         {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,
-                               "the database (required)", true);
+    return options_parse(argc, argv, self, &a->c, table, FORMATS_TABLE | FORMATS_JSON,
+                         "the database (required)", true);
+}
+
+/* Everything that the atlas is made of, then the atlas; *model and *corpus are the caller's. */
+static bool make_atlas(making *a, bl_model **model, bl_corpus **corpus, bl_atlas_summary *summary,
+                       bl_error *err) {
+    common *c = &a->c;
+    bl_atlas_options *o = &a->o;
+    bool ok =
+        ranks_join(c, err) && (!a->tokens_file || read_lines("--tokens", a->tokens_file, &a->tokens, err));
+    o->tokens = a->tokens_file ? a->tokens.items : NULL;
+    o->n_tokens = a->tokens.n;
+    o->seed = a->seed;
+    o->distributed = ranks_started();
+    if (ok && ranks_first()) ok = (*corpus = open_corpus(&a->corpora, err)) != NULL;
+    if (ok) *model = load_model(c, err);
+    ok = *model && (!a->own.source || read_own_directions(&a->own, bl_model_config(*model)->d_model, err));
+    if (a->own.source) o->directions = &a->own.basis, o->source = a->own.source;
+    o->progress = progress_bar(c->quiet);
+    ok = ranks_agree(ok, err) && bl_atlas_run(*model, *corpus, c->output, o, summary, err);
+    progress_end();
+    if (ok && *corpus) note_corpus(c, *corpus, *model);
+    return ok;
+}
+
+static int make(int argc, char **argv, const verb *self) {
+    making a = {.o = {.pairs = 4, .top = 8, .virtual_tokens = 5, .null_draws = 1}};
+    common *c = &a.c;
+    bl_error err = {0};
+    int status = parse_make(argc, argv, self, &a);
     if (status >= 0) return status;
     bl_model *model = NULL;
     bl_corpus *corpus = NULL;
     bl_atlas_summary summary;
-    bool ok = false;
-    status = check_make(self, &c, &o, &site, from, tokens_file);
-    if (status < 0) status = check_own(self, &own, &o, tokens_file);
-    if (status < 0) status = take_layers(self, &layers, layer_numbers, &o);
-    if (status >= 0) goto done;
-    if (from) {
-        model = load_model(&c, &err);
-        ok = model && write_site(&c, model, from, &site, &err);
+    status = check_make(self, c, &a.o, &a.site, a.from, a.tokens_file);
+    if (status < 0) status = check_own(self, &a.own, &a.o, a.tokens_file);
+    if (status < 0) status = take_layers(self, &a.layers, a.layer_numbers, &a.o);
+    if (status < 0 && a.from) {
+        model = load_model(c, &err);
+        bool ok = model && write_site(c, model, a.from, &a.site, &err);
         status = ok ? 0 : fail_with(self, &err);
-        goto done;
+    } else if (status < 0) {
+        bool ok = make_atlas(&a, &model, &corpus, &summary, &err);
+        if (ok && a.site.folder && ranks_first()) ok = write_site(c, model, c->output, &a.site, &err);
+        if (!ok && err.code == BL_ERR_CANCELLED)
+            note(c, "bilens: atlas: %s keeps what was finished: give the same command again to go on",
+                 c->output);
+        static const view how = {.table = table_of};
+        status = tell_tree(self, c, ok ? tree_of(c, &summary, &err) : NULL, &how, &err);
     }
-    ok = ranks_join(&c, &err) && (!tokens_file || read_lines("--tokens", tokens_file, &tokens, &err));
-    o.tokens = tokens_file ? tokens.items : NULL;
-    o.n_tokens = tokens.n;
-    o.seed = seed;
-    o.distributed = ranks_started();
-    if (ok && ranks_first()) ok = (corpus = open_corpus(&corpora, &err)) != NULL;
-    if (ok) model = load_model(&c, &err);
-    ok = model && (!own.source || read_own_directions(&own, bl_model_config(model)->d_model, &err));
-    if (own.source) o.directions = &own.basis, o.source = own.source;
-    o.progress = progress_bar(c.quiet);
-    ok = ranks_agree(ok, &err) && bl_atlas_run(model, corpus, c.output, &o, &summary, &err);
-    progress_end();
-    if (ok && corpus) note_corpus(&c, corpus, model);
-    if (ok && site.folder && ranks_first()) ok = write_site(&c, model, c.output, &site, &err);
-    if (!ok && err.code == BL_ERR_CANCELLED)
-        note(&c, "bilens: atlas: %s keeps what was finished: give the same command again to go on", c.output);
-    static const view how = {.table = table_of};
-    status = tell_tree(self, &c, ok ? tree_of(&c, &summary, &err) : NULL, &how, &err);
-done:
     bl_model_free(model);
     bl_corpus_free(corpus);
-    text_list_free(&tokens);
-    own_directions_free(&own);
-    index_list_free(&layers);
-    corpus_options_free(&corpora);
-    common_free(&c);
+    text_list_free(&a.tokens);
+    own_directions_free(&a.own);
+    index_list_free(&a.layers);
+    corpus_options_free(&a.corpora);
+    common_free(c);
     return status;
 }
 
