@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "format/json.h"
 #include "format/safetensors.h"
+#include "model/weights.h"
 #include "linear/gate.h"
 #include "linear/gemm.h"
 #include <bilens/blas.h>
@@ -134,64 +135,66 @@ static bool read_labels(bl_image_model *model, const json_t *json, const char *p
     return true;
 }
 
-/* Copies one tensor of the table out of the file, after checking its shape and type. */
-static bool read_tensor(const bl_image_tensor *want, const bl_safetensors *file, bl_error *err) {
-    const bl_stored_tensor *t = bl_safetensors_find(file, want->name);
-    if (!t) return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' is missing", file->path, want->name);
+/* What is read: the tensors, and the file or folder that messages name. */
+typedef struct source {
+    bl_weights weights;
+    const char *path;
+} source;
+
+/* Copies one tensor of the table, after checking its shape and type. */
+static bool read_tensor(const bl_image_tensor *want, const source *from, char dtype[16], bl_error *err) {
+    const bl_weight *t = bl_weights_find(&from->weights, want->name);
+    if (!t) return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' is missing", from->path, want->name);
     bool same = t->n_dims == want->n_dims && t->shape[0] == want->rows &&
                 (t->n_dims < 2 || t->shape[1] == want->cols);
     if (!same)
         return bl_fail(err, BL_ERR_INPUT,
                        "%s: tensor '%s' has %zu axes, [%zu, %zu]; expected %zu, [%zu, %zu], from config.json",
-                       file->path, t->name, t->n_dims, t->n_dims ? t->shape[0] : 0,
+                       from->path, t->name, t->n_dims, t->n_dims ? t->shape[0] : 0,
                        t->n_dims > 1 ? t->shape[1] : 1, want->n_dims, want->rows, want->cols);
     if (!t->type)
         return bl_fail(err, BL_ERR_INPUT, "%s: tensor '%s' has dtype %s, expected F32, F16, BF16 or F64",
-                       file->path, t->name, t->dtype_name);
-    bl_stored_tensor_read(t, want->data);
+                       from->path, t->name, t->type_name);
+    bl_weight_read(t, want->data);
+    snprintf(dtype, 16, "%s", t->type_name);
     return true;
 }
 
-static bool read_tensors(bl_image_model *model, const bl_safetensors *file, bl_error *err) {
+static bool read_tensors(bl_image_model *model, const source *from, bl_error *err) {
     size_t n = bl_image_tensors(model, NULL);
     bl_image_tensor *list = bl_alloc(n, sizeof *list, err);
     if (!list) return false;
     bl_image_tensors(model, list);
     model->dtypes = bl_alloc_zero(n, sizeof *model->dtypes, err);
     bool ok = model->dtypes != NULL;
-    for (size_t i = 0; ok && i < n; i++) {
-        ok = read_tensor(&list[i], file, err);
-        if (ok)
-            snprintf(model->dtypes[i], sizeof *model->dtypes, "%s",
-                     bl_safetensors_find(file, list[i].name)->dtype_name);
-    }
-    for (size_t i = 0; ok && i < file->n; i++) {
+    for (size_t i = 0; ok && i < n; i++) ok = read_tensor(&list[i], from, model->dtypes[i], err);
+    for (size_t i = 0; ok && i < from->weights.n; i++) {
+        const char *name = from->weights.list[i].name;
         size_t known = 0;
-        while (known < n && strcmp(list[known].name, file->tensors[i].name) != 0) known++;
+        while (known < n && strcmp(list[known].name, name) != 0) known++;
         if (known == n)
             ok = bl_fail(err, BL_ERR_INPUT,
-                         "%s: tensor '%s' is not part of the model that config.json describes", file->path,
-                         file->tensors[i].name);
+                         "%s: tensor '%s' is not part of the model that config.json describes", from->path,
+                         name);
     }
     free(list);
     return ok;
 }
 
 /* Sizes that the file cannot hold are refused before they are allocated. */
-static bool check_size(const bl_image_config *c, const bl_safetensors *file, const char *path,
-                       bl_error *err) {
+static bool check_size(const bl_image_config *c, const source *from, const char *path, bl_error *err) {
     size_t stored = 0, block, all;
-    for (size_t i = 0; i < file->n; i++) stored += file->tensors[i].count;
+    for (size_t i = 0; i < from->weights.n; i++) stored += from->weights.list[i].count;
     bool fits = bl_mul_size(2 * c->d_hidden, width_of(c, 0), &block) && bl_mul_size(block, c->n_layer, &all);
     if (fits && all <= stored) return true;
     return bl_fail(err, BL_ERR_INPUT,
                    "%s: \"n_layer\" %zu and \"d_hidden\" %zu need more weights than %s has (%zu)", path,
-                   c->n_layer, c->d_hidden, file->path, stored);
+                   c->n_layer, c->d_hidden, from->path, stored);
 }
 
 bl_image_model *bl_image_load(const char *directory, bl_error *err) {
     bl_image_model *model = NULL;
-    bl_safetensors *file = NULL;
+    source from = {.path = directory};
     json_t *json = NULL;
     bl_image_config config;
     size_t size;
@@ -199,22 +202,22 @@ bl_image_model *bl_image_load(const char *directory, bl_error *err) {
     bl_error_clear(err);
     if (!bl_blas_check(err)) return NULL;
     char *path = bl_path_join(directory, "config.json", err);
-    char *weights_path = bl_path_join(directory, "model.safetensors", err);
-    char *text = path && weights_path ? bl_file_read(path, CONFIG_LIMIT, &size, err) : NULL;
+    char *text = path ? bl_file_read(path, CONFIG_LIMIT, &size, err) : NULL;
     if (!text || !(json = bl_json_parse(text, size, path, err))) goto done;
     if (!bl_image_config_read(json, path, &config, err)) goto done;
-    if (!(file = bl_safetensors_open(weights_path, err)) || !check_size(&config, file, path, err)) goto done;
+    if (!bl_weights_open(&from.weights, directory, directory, err)) goto done;
+    if (from.weights.n_files == 1) from.path = from.weights.files[0]->path;
+    if (!check_size(&config, &from, path, err)) goto done;
     if (!(model = bl_image_new(&config, directory, err))) goto done;
-    ok = read_labels(model, json, path, err) && read_tensors(model, file, err);
+    ok = read_labels(model, json, path, err) && read_tensors(model, &from, err);
     model->config_json = text;
     text = NULL;
 done:
     if (!ok) bl_image_free(model);
-    bl_safetensors_free(file);
+    bl_weights_free(&from.weights);
     json_decref(json);
     free(text);
     free(path);
-    free(weights_path);
     return ok ? model : NULL;
 }
 

@@ -3,6 +3,7 @@
 Called by test_images.sh with the program and the folder tests/data/images."""
 import json
 import math
+import pathlib
 import re
 import subprocess
 import sys
@@ -204,5 +205,36 @@ try:
 finally:
     server.terminate()
     server.wait()
+
+
+# the same weights in two shards; a shard that is missing is named
+def split_into_shards(folder):
+    raw = (pathlib.Path(model) / "model.safetensors").read_bytes()
+    length = int.from_bytes(raw[:8], "little")
+    head, body = json.loads(raw[8:8 + length]), raw[8 + length:]
+    head.pop("__metadata__", None)
+    names, where = sorted(head), {}
+    for i, part in enumerate((names[:1], names[1:])):
+        shard, blob = {}, b""
+        for name in part:
+            begin, end = head[name]["data_offsets"]
+            shard[name] = {**head[name], "data_offsets": [len(blob), len(blob) + end - begin]}
+            blob += body[begin:end]
+            where[name] = f"part-{i}.safetensors"
+        text = json.dumps(shard).encode()
+        (folder / f"part-{i}.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + blob)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": where}))
+    (folder / "config.json").write_text((pathlib.Path(model) / "config.json").read_text())
+
+
+with tempfile.TemporaryDirectory() as name:
+    folder = pathlib.Path(name)
+    split_into_shards(folder)
+    compare(run("eigen", str(folder), "--class", "5")["eigenvalues"], run("eigen", model, "--class", "5")["eigenvalues"], "shards", 1)
+    (folder / "part-1.safetensors").unlink()
+    done = subprocess.run([program, "info", str(folder)], capture_output=True, text=True)
+    if done.returncode != 2 or "part-1.safetensors" not in done.stderr:
+        print(f"FAIL a missing shard: exit {done.returncode}: {done.stderr}")
+        failures += 1
 print(f"{failures} failures")
 sys.exit(failures > 0)
