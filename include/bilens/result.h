@@ -54,6 +54,10 @@ typedef struct bl_origin_file {
 BL_API bool bl_report_add_origin(bl_tree *report, const char *command, const bl_origin_file *read, size_t n,
                                  bl_error *err);
 
+/** Adds what the adopted surrogate is worth in each of its layers, as "layers": [{"layer", "r2", "r2_linear",
+ * "recovered"}]; nothing where there is none, or one of a single layer. */
+BL_API bool bl_report_add_layers(bl_tree *report, const bl_model *model, bl_error *err);
+
 /** Adds bl_heads_tree's result (taken; NULL: false) to a report, as "heads". */
 BL_API bool bl_report_add_heads(bl_tree *report, bl_tree *heads, bl_error *err);
 

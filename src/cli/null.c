@@ -41,6 +41,7 @@ static int run(int argc, char **argv, const verb *self) {
          "places of the ascending spectrum, negative from the end (default -1,-2,-3,-4,0,1,2,3)"},
         {"draws", OPTION_COUNT, &a.draws, "R", "draws of the null model (default 99)"},
         EVIDENCE_SEED(a.e),
+        SURROGATE_OPTION(a.e.c),
         {0}};
     static const verb_work work = {check, null_of, evidence_free, {.rows = bl_null_rows}};
     return verb_run(argc, argv, self, &a.e.c, table, &a, &work);
@@ -56,7 +57,7 @@ const verb verb_null = {
     "chance is as large\n"
     "at this place; p_family: how often at any place of this side. A small p says that weights are "
     "aligned, not that it\n"
-    "matters: see ablate.",
+    "matters: see ablate. With --surrogate the factors of the surrogate's products are permuted likewise.",
     "  bilens null --token swim\n"
     "  bilens null models/ts-1-256 --token swim --minus run,climb,eat --draws 999 --eigs -1,0 --format "
     "json\n"};

@@ -86,6 +86,10 @@ bl_tree *report_of(common *c, report_options *o, const bl_model *model, bl_eigen
         report = bl_report_tree(info, spectrum, found, named ? o->corpora.files.items : embedded,
                                 named ? o->corpora.files.n : 1, err);
     const bl_config *config = bl_model_config(model);
+    if (report && !bl_report_add_layers(report, model, err)) {
+        bl_tree_free(report);
+        report = NULL;
+    }
     if (report && config->attention2 && d->layer == 0 &&
         !bl_report_add_heads(report, bl_heads_tree(&subject, o->distance, HEAD_PAIRS, err), err)) {
         bl_tree_free(report);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MAX_FILES 100000
+#define MAX_LAYERS 100000
 
 /* What bl_doc_free releases. While a document is open its thread writes numbers with a decimal point,
  * whatever the locale. */
@@ -177,6 +178,9 @@ static bool read_report(bl_reader *reader, const json_t *root, bl_doc *doc) {
         if (!(doc->heads = bl_doc_read_heads(reader, part))) return false;
         bl_reader_leave(reader, before);
     }
+    if (json_object_get(root, "layers") &&
+        !(doc->layers = bl_reader_array(reader, root, "layers", MAX_LAYERS, &doc->n_layers)))
+        return false;
     if (json_object_get(root, "origin") && !(doc->origin = bl_reader_object(reader, root, "origin")))
         return false;
     if (json_object_get(root, "evidence") && !(doc->evidence = bl_reader_object(reader, root, "evidence")))

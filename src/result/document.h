@@ -140,6 +140,8 @@ typedef struct bl_doc {
     const bl_doc_info *info; /* the parts of other kinds are NULL */
     const bl_doc_eigen *eigen;
     const bl_doc_scan *scan;
+    const bl_tree *layers; /* [n_layers] what a surrogate is worth in each; or NULL */
+    size_t n_layers;
     const bl_doc_heads *heads; /* NULL where attention is a softmax */
     const bl_tree *evidence;   /* the object as it is, or NULL */
     const bl_tree *origin;     /* the same of where it comes from */

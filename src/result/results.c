@@ -396,6 +396,21 @@ bl_tree *bl_report_tree(const bl_tree *info, const bl_tree *eigen, const bl_tree
     return bl_tree_built(&b, root);
 }
 
+bool bl_report_add_layers(bl_tree *report, const bl_model *model, bl_error *err) {
+    bl_builder b = {err, false};
+    const bl_surrogate *s = bl_model_surrogate(model);
+    if (!s || s->n < 2) return true;
+    bl_tree *layers = bl_put_array(&b, report, "layers");
+    for (size_t i = 0; i < s->n; i++) {
+        bl_tree *out = bl_put_object(&b, layers, NULL);
+        bl_put_count(&b, out, "layer", s->layers[i].layer);
+        bl_put_real(&b, out, "r2", s->layers[i].r2);
+        bl_put_real(&b, out, "r2_linear", s->layers[i].r2_linear);
+        bl_put_real(&b, out, "recovered", s->layers[i].recovered);
+    }
+    return !b.failed;
+}
+
 bool bl_report_add_heads(bl_tree *report, bl_tree *heads, bl_error *err) {
     bl_builder b = {err, false};
     if (!heads) return false;

@@ -51,8 +51,9 @@ static bool read_start(bl_trainer *t, bl_config *config, bl_error *err) {
         if (gate != BL_GATE_SILU || o->anneal.from != 1)
             return bl_fail(
                 err, BL_ERR_USAGE,
-                "%s: has the gate %s; annealing from a checkpoint begins with silu, which is the slope "
-                "1, not %g",
+                "%s: has the gate %s, and --gate begins with swish:%g; a checkpoint is annealed from what it "
+                "was trained with, so that it must have the gate silu, which is swish:1: give --gate "
+                "swish:1..0@P%% and a model trained with --gate silu",
                 o->start, bl_gate_name(gate), o->anneal.from);
         config->gate = o->model.gate;
     }

@@ -95,6 +95,15 @@ def explain(model, common):
         check(abs(named["logit"] - top["logit"]) < 1e-4 * largest, f"{what}: logit {named['logit']}, the model's is {top['logit']}")
 
 
+def null(model, common):
+    what = f"{model.name}: null"
+    tree = result(what, "null", *common, "--token", "#40", "--layer", last(model), "--draws", 5, "--eigs=-1,0")
+    same = result(what, "eigen", *common, "--token", "#40", "--layer", last(model))
+    quality(tree, what)
+    check(abs(tree["places"][0]["eigenvalue"] - same["eigenvalues"][-1]) < 1e-4 * abs(same["eigenvalues"][-1]), f"{what}: not eigen's")
+    check(all(0 < v["p"] <= 1 and v["ratio"] > 0 for v in tree["places"]), f"{what}: {tree['places']}")
+
+
 def scan(model, common):
     what = f"{model.name}: scan"
     tree = result(what, "scan", *common, "--token", "#40", "--layer", last(model), "--corpus", CORPUS, "--eigs=-1,0", "--top", 3)
@@ -163,6 +172,7 @@ def page():
     got = run("report", model, "--token", "#40", "--layer", last(model), "--corpus", CORPUS, "--surrogate", FOLDER / "qwen3.safetensors", "-o", out)
     check(got.returncode == 0, f"report: {got.stderr}")
     html = (out / "index.html").read_text()
+    check("Which layer?" in html and f"<b>{last(model)}, this page</b>" in html, "the page has no table of layers")
     check("surrogate" in html and "Linear part" in html and "MLP explained" in html, "the page does not speak of the surrogate")
     quality(json.loads((out / "report.json").read_text())["eigen"], "report.json")
 
@@ -185,6 +195,7 @@ for name in MODELS:
     result(f"{name}: surrogate", "surrogate", model, "--corpus", CORPUS, "-o", file)
     common = [model, "--surrogate", file]
     eigen(model, common)
+    null(model, common)
     scan(model, common)
     explain(model, common)
     evidence(model, common)
