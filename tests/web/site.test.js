@@ -34,7 +34,7 @@ test("the list, a direction found by typing, its numbers", async () => {
     await page.locator(`.picker a[aria-label="eigenvector ${vector.index}"]`).click();
     await page.waitForSelector(`.vector[data-index="${vector.index}"]`);
     assert.ok(Math.abs(number(await page.locator(".vector .lambda").textContent()) - vector.eigenvalue) < 1e-3);
-    const first = page.locator(".vt tbody tr").first().locator("td");
+    const first = page.locator(".vt", { has: page.getByText("Direct", { exact: true }) }).locator("tbody tr").first().locator("td");
     /* An eigenvector is drawn by the end its inputs are at, so its sign may be turned against the atlas's. */
     const { top, bottom } = vector.sources.direct;
     const turned = vector.matches.reduce((sum, m) => sum + m.similarity * Math.abs(m.similarity), 0) < 0;
