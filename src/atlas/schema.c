@@ -249,6 +249,7 @@ bool bl_atlas_mark(bl_atlas *a, bl_phase phase, uint64_t done, bl_error *err) {
 /* One's own directions, so that the file can be looked at without theirs. */
 static bool store_own(bl_atlas *a, bl_error *err) {
     if (!bl_meta_set_number(a->db, "own", bl_atlas_is_own(a), err) ||
+        !bl_meta_set_number(a->db, "layer", a->layers[0], err) || /* for readers that know one layer only */
         !bl_meta_set_number(a->db, "space", a->space, err))
         return false;
     if (!bl_atlas_is_own(a)) return true;
