@@ -128,10 +128,11 @@ static bl_surrogate_layer *fitted(const fit *f, size_t layer) {
 static void change_units(const fit *f, const stories *s, const bl_block_pass *pass, size_t from,
                          const bl_surrogate_layer *l, bool itself) {
     size_t h = f->h, w = f->model->config.plain ? h : 2 * h;
-    const float *c = l->coefficients;
+    const float *c = l->coefficients, *pre = pass->state->pre;
+    if (!pre) return;
 #pragma omp parallel for schedule(static)
     for (size_t p = 0; p < pass->n; p++) {
-        const float *g = pass->state->pre + p * w, *u = w > h ? g + h : NULL;
+        const float *g = pre + p * w, *u = w > h ? g + h : NULL;
         float *hidden = pass->state->hidden + p * h;
         for (size_t k = 0; !s->skip[from + p] && k < h; k++) {
             float b = u ? u[k] : 0, value = c[k] +

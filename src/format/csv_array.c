@@ -112,11 +112,15 @@ bool bl_csv_array_read(const char *path, bl_named_array *array, float **data, bl
     char *text = bl_file_read(path, LIMIT, &size, err);
     if (!text) return false;
     t.point = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
-    bool ok = t.point || bl_fail(err, BL_ERR_MEMORY, "out of memory");
-    if (ok && memchr(text, '\0', size))
+    if (!t.point) {
+        bl_free(text);
+        return bl_fail(err, BL_ERR_MEMORY, "out of memory");
+    }
+    bool ok = true;
+    if (memchr(text, '\0', size))
         ok = bl_fail(err, BL_ERR_INPUT, "%s: holds NUL: it is no text in UTF-8 (is it UTF-16?)", path);
     ok = ok && read_text(&t, text);
-    if (t.point) freelocale(t.point);
+    freelocale(t.point);
     bl_free(text);
     if (!ok) {
         free(t.data);

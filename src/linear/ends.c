@@ -270,7 +270,8 @@ bool bl_tridiagonal_ends(const bl_tridiagonal *t, const float *values, size_t lo
     scaled s = {.n = n, .d = room, .e = room + n, .squares = room + 2 * n};
     scale(t, &s);
     bool touch = low && high && (double)values[n - high] - (double)values[low - 1] < TOUCHING * s.norm;
-    ends task = {&s, low, high, values, touch, vectors};
+    ends task = {.t = &s, .low = low, .high = high, .values = values, .touch = touch};
+    task.vectors = vectors;
     bool ok = bl_parallel(2, solve_end, &task, err);
     free(room);
     return ok;

@@ -32,11 +32,12 @@ static bool loss_of_group(void *context, size_t i, size_t thread, bl_error *err)
 
 /* The batch's stories one behind the other, and their groups. */
 static bool group_stories(work *w, const bl_batch *batch, size_t threads, bl_error *err) {
-    w->stories.n = 0;
+    w->stories.n = w->groups = 0;
+    if (batch->n == 0) return true;
     for (size_t i = 0; i < batch->n; i++)
         if (!bl_samples_add(&w->stories, batch->ids[i].data, batch->ids[i].n, err)) return false;
     size_t share = (w->stories.begin[w->stories.n] + threads - 1) / threads;
-    for (size_t i = w->groups = 0; i < w->stories.n; w->groups++) {
+    for (size_t i = 0; i < w->stories.n; w->groups++) {
         w->group[w->groups] = i;
         i += bl_forward_together(w->model, w->stories.begin + i, w->stories.n - i,
                                  share < ROWS ? share : ROWS);

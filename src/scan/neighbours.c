@@ -277,6 +277,7 @@ bl_neighbours *bl_neighbours_find(const bl_model *model, const float *vectors, s
     ok = bl_ranks_agree(&s.ranks, ok, err) && same_stories(&s, err);
     for (size_t at = 0; ok && at < s.stories.n; at += (size_t)s.ranks.size * GROUP)
         ok = compare(&s, at, top, err);
+    ok = ok && out && out->list;
     if (ok) count_positions(&s.stories, out);
     ok = ok && collect(&s, top, out, err);
     search_free(&s);
