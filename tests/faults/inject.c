@@ -7,8 +7,8 @@
  * happened. So what stdio, SQLite and jansson call counts, too. * Orders on descriptor 198, one line: "KIND N
  * ERRNO FOLDER", KIND being "none", "alloc" or "call". The child works in FOLDER, with its files stdout and
  * stderr. Answers on descriptor 199: "STATUS ALLOCATIONS CALLS WHICH FOREIGN", STATUS as wait gives it, WHICH
- * the number of the system call that failed, FOREIGN 1 when the allocation was one of fontconfig's, which
- * then crashes, or of zlib's for cairo, which then writes an empty stream without a word. A child that takes
+ * the number of the system call that failed, FOREIGN 1 when the allocation was one of fontconfig's or of
+ * pixman's for cairo, which then crash, or of zlib's for cairo, which then writes an empty stream without a word. A child that takes
  * longer than INJECT_LIMIT is killed. x86-64 Linux only: elsewhere "call" is answered "-1 …". */
 #include <dlfcn.h>
 #include <errno.h>
@@ -32,8 +32,8 @@ enum { ORDERS = 198, ANSWERS = 199 };
 
 typedef struct counts {
     atomic_long allocations, nth; /* nth: the allocation that fails; 0: none */
-    atomic_long foreign;          /* 1: the allocation that failed was fontconfig's, or zlib's for cairo */
-    atomic_bool armed;            /* in a child, once its main runs */
+    atomic_long foreign; /* 1: the allocation that failed was fontconfig's, or zlib's or pixman's for cairo */
+    atomic_bool armed;   /* in a child, once its main runs */
 } counts;
 
 static counts unshared, *now = &unshared;
@@ -51,11 +51,12 @@ static void say_where(void) {
     Dl_info info;
     atomic_store(&now->armed, false);
     int n = backtrace(frames, 60);
-    bool zlib = false;
+    bool helper = false; /* below cairo */
     for (int i = 0; i < n; i++) {
         const char *name = dladdr(frames[i], &info) && info.dli_fname ? info.dli_fname : "";
-        zlib |= strstr(name, "libz.") != NULL;
-        if (strstr(name, "fontconfig") || (zlib && strstr(name, "libcairo"))) atomic_store(&now->foreign, 1);
+        helper |= strstr(name, "libz.") || strstr(name, "libpixman");
+        if (strstr(name, "fontconfig") || (helper && strstr(name, "libcairo")))
+            atomic_store(&now->foreign, 1);
     }
     if (getenv("INJECT_TRACE")) {
         int file = open("../trace", O_WRONLY | O_CREAT | O_TRUNC, 0666);
