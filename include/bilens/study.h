@@ -17,9 +17,10 @@ extern "C" {
 #endif
 
 enum {
-    BL_STUDY_RANKS = 2, /**< accuracy with 10 and with 20 eigenvectors per class */
-    BL_STUDY_TOP = 5,   /**< places at which seeds are compared */
-    BL_STUDY_SEEDS = 64 /**< most runs per setting */
+    BL_STUDY_RANKS = 2,      /**< accuracy with 10 and with 20 eigenvectors per class */
+    BL_STUDY_TOP = 5,        /**< places at which seeds are compared */
+    BL_STUDY_SEEDS = 64,     /**< most runs per setting */
+    BL_STUDY_SETTINGS = 4096 /**< most pairs of noise and decay */
 };
 
 /** What one run came to. Means over classes; [0] embedding space, [1] pixel space (of one block only). */

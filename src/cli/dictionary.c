@@ -117,76 +117,87 @@ static bool parse_layout(const char *text, bl_dictionary_layout *out, bl_error *
     return true;
 }
 
-static int train(int argc, char **argv, const verb *self) {
-    common c = {0};
-    corpus_options corpora = {0}, held = {0};
+typedef struct training {
+    common c;
+    corpus_options corpora;
     bl_dictionary_train_options o;
-    const char *layout = NULL, *precision = NULL, *valid = NULL;
-    size_t seed = 1, every = 500;
-    bl_error err = {0};
-    bl_dictionary_train_defaults(&o);
+    const char *layout, *precision, *valid;
+    size_t seed, every;
+} training;
+
+/* The verb's options. -1 to go on, else the exit status. */
+static int parse_train(int argc, char **argv, const verb *self, training *a) {
     const option table[] = {
-        CORPUS_OPTIONS(corpora, CORPUS_FORMATS),
-        {"valid", OPTION_TEXT, &valid, "FILE", "text to hold out (default: every tenth story of the corpus)"},
-        {"stories", OPTION_COUNT, &o.stories, "N", "read at most N stories of the corpus"},
-        {"valid-stories", OPTION_COUNT, &o.valid_stories, "N", "read at most N stories of --valid"},
-        {"point", OPTION_TEXT, &o.point, "NAME",
+        CORPUS_OPTIONS(a->corpora, CORPUS_FORMATS),
+        {"valid", OPTION_TEXT, &a->valid, "FILE",
+         "text to hold out (default: every tenth story of the corpus)"},
+        {"stories", OPTION_COUNT, &a->o.stories, "N", "read at most N stories of the corpus"},
+        {"valid-stories", OPTION_COUNT, &a->o.valid_stories, "N", "read at most N stories of --valid"},
+        {"point", OPTION_TEXT, &a->o.point, "NAME",
          "trace point of width d_model: mlp_in (default), mlp_out, resid_pre, attn_in, attn_out, resid_mid, "
          "resid_post"},
-        {"layer", OPTION_COUNT, &o.layer, "N", "of this layer (default 0)"},
-        {"features", OPTION_COUNT, &o.features, "N", "features of the dictionary"},
-        {"k", OPTION_COUNT, &o.k, "N", "of which at most N are active at a position"},
-        {"epochs", OPTION_COUNT, &o.epochs, "N", "passes over the vectors (default 5)"},
-        {"batch", OPTION_COUNT, &o.batch, "N", "vectors per step (default 1024)"},
-        {"lr", OPTION_REAL, &o.lr, "X", "learning rate; it falls linearly to a tenth (default 0.001)"},
-        {"seed", OPTION_COUNT, &seed, "N", "random seed of start and order (default 1)"},
-        {"buffer", OPTION_COUNT, &o.buffer, "N",
+        {"layer", OPTION_COUNT, &a->o.layer, "N", "of this layer (default 0)"},
+        {"features", OPTION_COUNT, &a->o.features, "N", "features of the dictionary"},
+        {"k", OPTION_COUNT, &a->o.k, "N", "of which at most N are active at a position"},
+        {"epochs", OPTION_COUNT, &a->o.epochs, "N", "passes over the vectors (default 5)"},
+        {"batch", OPTION_COUNT, &a->o.batch, "N", "vectors per step (default 1024)"},
+        {"lr", OPTION_REAL, &a->o.lr, "X", "learning rate; it falls linearly to a tenth (default 0.001)"},
+        {"seed", OPTION_COUNT, &a->seed, "N", "random seed of start and order (default 1)"},
+        {"buffer", OPTION_COUNT, &a->o.buffer, "N",
          "vectors in memory at most; of a larger corpus each epoch runs the model again, part by part "
          "(default: as many as 2 GB hold)"},
-        {"precision", OPTION_TEXT, &precision, "P",
+        {"precision", OPTION_TEXT, &a->precision, "P",
          "of the encoder's product: f32 (default), bf16 (where the processor has it), or auto: what is "
          "faster here"},
-        {"layout", OPTION_TEXT, &layout, "L", "files to write: scope (default) or saelens"},
-        {"checkpoint-every", OPTION_COUNT, &every, "N",
+        {"layout", OPTION_TEXT, &a->layout, "L", "files to write: scope (default) or saelens"},
+        {"checkpoint-every", OPTION_COUNT, &a->every, "N",
          "steps between checkpoints; 0: only when stopped (default 500)"},
-        {"resume", OPTION_FLAG, &o.resume, NULL,
+        {"resume", OPTION_FLAG, &a->o.resume, NULL,
          "continue from the checkpoint in -o DIR; a finished run is left as it is"},
-        {"overwrite", OPTION_FLAG, &o.overwrite, NULL, "replace the dictionary or run in -o DIR"},
+        {"overwrite", OPTION_FLAG, &a->o.overwrite, NULL, "replace the dictionary or run in -o DIR"},
         {0}};
-    int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL,
-                               "directory to make (checkpoint and log.jsonl live there too)", true);
+    return options_parse(argc, argv, self, &a->c, table, FORMATS_ALL,
+                         "directory to make (checkpoint and log.jsonl live there too)", true);
+}
+
+static bl_tree *train_on(training *a, const bl_model *model, bl_error *err) {
+    common *c = &a->c;
+    bl_dictionary_train_options *o = &a->o;
+    bl_dictionary_train_result result;
+    screen s = {.quiet = c->quiet, .terminal = isatty(STDERR_FILENO) != 0, .bar = progress_bar(c->quiet)};
+    o->output = c->output;
+    o->seed = a->seed;
+    o->checkpoint_every = a->every;
+    o->distributed = ranks_started();
+    o->report = on_event;
+    o->context = &s;
+    bool ok = bl_dictionary_train(model, o, &result, err);
+    progress_end();
+    if (s.drawn) fputc('\n', stderr);
+    if (ok && result.finished_before) note(c, "%s is finished already: nothing was trained", o->output);
+    return ok ? train_tree(model, o, &result, err) : NULL;
+}
+
+static int train(int argc, char **argv, const verb *self) {
+    training a = {.seed = 1, .every = 500};
+    bl_error err = {0};
+    bl_dictionary_train_defaults(&a.o);
+    int status = parse_train(argc, argv, self, &a);
     if (status >= 0) return status;
     bl_model *model = NULL;
-    bl_tree *tree = NULL;
-    bl_dictionary_train_result result;
-    bool ok = parse_layout(layout, &o.layout, &err) && parse_precision(precision, &o.precision, &err) &&
-              ranks_join(&c, &err) && (model = load_model(&c, &err)) &&
-              (o.corpus = open_corpus(&corpora, &err));
-    if (ok && valid) {
-        held.files = (text_list){.items = &valid, .n = 1};
-        held.text_key = corpora.text_key;
-        ok = (o.valid = open_corpus(&held, &err)) != NULL;
+    bool ok = parse_layout(a.layout, &a.o.layout, &err) &&
+              parse_precision(a.precision, &a.o.precision, &err) && ranks_join(&a.c, &err) &&
+              (model = load_model(&a.c, &err)) && (a.o.corpus = open_corpus(&a.corpora, &err));
+    if (ok && a.valid) {
+        corpus_options held = {.files = {.items = &a.valid, .n = 1}, .text_key = a.corpora.text_key};
+        ok = (a.o.valid = open_corpus(&held, &err)) != NULL;
     }
-    if (ok) {
-        screen s = {.quiet = c.quiet, .terminal = isatty(STDERR_FILENO) != 0, .bar = progress_bar(c.quiet)};
-        o.output = c.output;
-        o.seed = seed;
-        o.checkpoint_every = every;
-        o.distributed = ranks_started();
-        o.report = on_event;
-        o.context = &s;
-        ok = bl_dictionary_train(model, &o, &result, &err);
-        progress_end();
-        if (s.drawn) fputc('\n', stderr);
-        if (ok && result.finished_before) note(&c, "%s is finished already: nothing was trained", o.output);
-        if (ok) tree = train_tree(model, &o, &result, &err);
-    }
-    status = tell_tree(self, &c, tree, &score_view, &err);
-    bl_corpus_free(o.corpus);
-    bl_corpus_free(o.valid);
+    status = tell_tree(self, &a.c, ok ? train_on(&a, model, &err) : NULL, &score_view, &err);
+    bl_corpus_free(a.o.corpus);
+    bl_corpus_free(a.o.valid);
     bl_model_free(model);
-    corpus_options_free(&corpora);
-    common_free(&c);
+    corpus_options_free(&a.corpora);
+    common_free(&a.c);
     return status;
 }
 

@@ -1,4 +1,5 @@
 #include "cli/report_private.h"
+#include "base/error.h"
 #include "cli/origin.h"
 #include "cli/ranks.h"
 #include "cli/terminal.h"
@@ -149,11 +150,18 @@ static char *folder_of(const char *path) {
     return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
-/* "report-NAME" of a file; freed with free. */
-static char *folder_for(const char *source) {
+/* Where the report goes: -o, the folder of --from's file, or a name made of what is asked; freed with free. */
+static char *choose_folder(const common *c, const report_options *o) {
     char *folder = NULL;
-    const char *slash = strrchr(source, '/');
-    return asprintf(&folder, "report-%s", slash ? slash + 1 : source) < 0 ? NULL : folder;
+    const char *name = o->direction.token ? o->direction.token : o->direction.file;
+    if (c->output) return strdup(c->output);
+    if (o->own.source) name = strrchr(o->own.source, '/') ? strrchr(o->own.source, '/') + 1 : o->own.source;
+    else if (o->from) return folder_of(o->from);
+    if (asprintf(&folder, "report-%s", name) < 0) return NULL;
+    for (char *at = folder; *at; at++)
+        if (*at == '/') *at = '_'; /* a token or file's name is no path */
+        else if (o->direction.file && strchr(" (),*\"@", *at)) *at = '-'; /* a text of the grammar */
+    return folder;
 }
 
 /* What goes with --directions; -1, or the exit status of bad usage. */
@@ -170,78 +178,89 @@ static int check_rows(const verb *self, report_options *o) {
     return check_own_directions(self, &o->own);
 }
 
+/* The verb's options. -1 to go on, else the exit status. */
+static int parse(int argc, char **argv, const verb *self, common *c, report_options *o) {
+    const option table[] = {
+        EIGENVECTOR_OPTIONS(o->direction),
+        OWN_DIRECTIONS_OPTIONS(o->own),
+        {"rows", OPTION_TEXT, &o->rows, "A-B,…",
+         "with --directions: the rows that get a page, from 0 (default: the 100 that stand out most from "
+         "chance)"},
+        {"null-draws", OPTION_COUNT, &o->null_draws, "R",
+         "with --directions: draws of the null model that p is taken from (default 1)"},
+        CORPUS_OPTIONS(o->corpora, CORPUS_FORMATS "; - is standard input"),
+        BASIS_OPTION(o->basis),
+        {"top", OPTION_COUNT, &o->top, "N", "matches per eigenvector, at most one per story (default 8)"},
+        {"stories", OPTION_COUNT, &o->stories, "N", "read at most N stories"},
+        {"exact-path", OPTION_FLAG, &o->exact, NULL,
+         "compute the whole forward pass: slow, to check the folded scan with"},
+        {"distance", OPTION_COUNT, &o->distance, "D",
+         "of a model with bilinear attention, whose heads are shown, too: how many "
+         "positions the query stands behind its key (default 1)"},
+        {"evidence-stories", OPTION_COUNT, &o->evidence_stories, "N",
+         "measure on the corpus's first N stories whether it matters (default 48, fewer for larger models, "
+         "none beyond 30 million parameters; with --directions none)"},
+        {"no-evidence", OPTION_FLAG, &o->no_evidence, NULL, "do not measure whether it matters (faster)"},
+        {"from", OPTION_TEXT, &o->from, "FILE", "render this report.json again: no model, no corpus needed"},
+        FIGURE_OPTIONS(o->figure),
+        ALL_SOURCES_OPTION(*c),
+        PLAIN_OPTION(*c),
+        SURROGATE_OPTION(*c),
+        {0}};
+    return options_parse(
+        argc, argv, self, c, table, FORMATS_TABLE | FORMATS_JSON,
+        "folder to write (default: report-TOKEN or report-FILE; with --from: the file's own)", true);
+}
+
+/* -1 to go on, else the exit status of bad usage. */
+static int check(const verb *self, const common *c, report_options *o) {
+    int status = -1;
+    if (o->own.source || o->own.names_file || o->rows) status = check_rows(self, o);
+    else if (!o->from)
+        status = check_direction(self, &o->direction, "which output token is the report about?");
+    else if (o->direction.token || o->direction.file || o->corpora.files.n || c->model)
+        status = fail_usage(
+            self,
+            "--from renders a finished report: MODEL, --token, --direction and --corpus do not go with it");
+    if (status < 0) status = check_figure(self, &o->figure, "a report", true);
+    if (status < 0 && (o->top < 1 || o->top > 1000))
+        status = fail_usage(self, "--top must be from 1 to 1000");
+    return status;
+}
+
+/* Makes the report, or reads the one of --from, and renders it. */
+static int make(const verb *self, common *c, report_options *o, const char *folder) {
+    bl_error err = {0};
+    bl_eigen *eigen = NULL;
+    bl_tree *report = NULL;
+    if (bl_report_check_place(folder, &err))
+        report = o->from ? read_report(o->from, &err) : analyse(c, o, &eigen, &err);
+    int status = !report        ? fail_with(self, &err)
+               : !ranks_first() ? 0
+                                : render(self, c, report, eigen, &o->figure.how, folder);
+    bl_tree_free(report);
+    bl_eigen_free(eigen);
+    return status;
+}
+
 static int run(int argc, char **argv, const verb *self) {
     common c = {0};
     report_options o = {.top = 8, .distance = 1};
     bl_error err = {0};
-    const option table[] = {
-        EIGENVECTOR_OPTIONS(o.direction),
-        OWN_DIRECTIONS_OPTIONS(o.own),
-        {"rows", OPTION_TEXT, &o.rows, "A-B,…",
-         "with --directions: the rows that get a page, from 0 (default: the 100 that stand out most from "
-         "chance)"},
-        {"null-draws", OPTION_COUNT, &o.null_draws, "R",
-         "with --directions: draws of the null model that p is taken from (default 1)"},
-        CORPUS_OPTIONS(o.corpora, CORPUS_FORMATS "; - is standard input"),
-        BASIS_OPTION(o.basis),
-        {"top", OPTION_COUNT, &o.top, "N", "matches per eigenvector, at most one per story (default 8)"},
-        {"stories", OPTION_COUNT, &o.stories, "N", "read at most N stories"},
-        {"exact-path", OPTION_FLAG, &o.exact, NULL,
-         "compute the whole forward pass: slow, to check the folded scan with"},
-        {"distance", OPTION_COUNT, &o.distance, "D",
-         "of a model with bilinear attention, whose heads are shown, too: how many "
-         "positions the query stands behind its key (default 1)"},
-        {"evidence-stories", OPTION_COUNT, &o.evidence_stories, "N",
-         "measure on the corpus's first N stories whether it matters (default 48, fewer for larger models, "
-         "none beyond 30 million parameters; with --directions none)"},
-        {"no-evidence", OPTION_FLAG, &o.no_evidence, NULL, "do not measure whether it matters (faster)"},
-        {"from", OPTION_TEXT, &o.from, "FILE", "render this report.json again: no model, no corpus needed"},
-        FIGURE_OPTIONS(o.figure),
-        ALL_SOURCES_OPTION(c),
-        PLAIN_OPTION(c),
-        SURROGATE_OPTION(c),
-        {0}};
-    int status =
-        options_parse(argc, argv, self, &c, table, FORMATS_TABLE | FORMATS_JSON,
-                      "folder to write (default: report-TOKEN or report-FILE; with --from: the file's own)",
-                      true);
+    int status = parse(argc, argv, self, &c, &o);
     if (status >= 0) return status;
-    bl_eigen *eigen = NULL;
-    bl_tree *report = NULL;
-    char *folder = NULL;
-    if (o.own.source || o.own.names_file || o.rows) status = check_rows(self, &o);
-    else if (!o.from) status = check_direction(self, &o.direction, "which output token is the report about?");
-    else if (o.direction.token || o.direction.file || o.corpora.files.n || c.model)
-        status = fail_usage(
-            self,
-            "--from renders a finished report: MODEL, --token, --direction and --corpus do not go with it");
-    if (status < 0) status = check_figure(self, &o.figure, "a report", true);
-    o.figure.how.plain = c.plain;
-    if (status < 0 && (o.top < 1 || o.top > 1000)) status = fail_usage(self, "--top must be from 1 to 1000");
-    if (status >= 0) goto done;
-
-    if (c.output) folder = strdup(c.output);
-    else if (o.own.source) folder = folder_for(o.own.source);
-    else if (o.from) folder = folder_of(o.from);
-    else if (asprintf(&folder, "report-%s", o.direction.token ? o.direction.token : o.direction.file) < 0)
-        folder = NULL;
-    for (char *at = folder && !c.output && !o.from ? folder : NULL; at && *at; at++)
-        if (*at == '/') *at = '_'; /* a token or file's name is no path */
-        else if (o.direction.file && strchr(" (),*\"@", *at)) *at = '-'; /* a text of the grammar */
-    o.command = o.from ? NULL : origin_command(self, argc, argv, &err);
-    if (folder && o.own.source) {
-        status = report_rows(self, &c, &o, folder);
-        goto done;
+    status = check(self, &c, &o);
+    if (status < 0) {
+        char *folder = choose_folder(&c, &o);
+        o.figure.how.plain = c.plain;
+        o.command = o.from ? NULL : origin_command(self, argc, argv, &err);
+        if (!folder) {
+            bl_fail(&err, BL_ERR_MEMORY, "out of memory");
+            status = fail_with(self, &err);
+        } else status = o.own.source ? report_rows(self, &c, &o, folder) : make(self, &c, &o, folder);
+        bl_free(o.command);
+        free(folder);
     }
-    if (folder && bl_report_check_place(folder, &err))
-        report = o.from ? read_report(o.from, &err) : analyse(&c, &o, &eigen, &err);
-    if (!report || !folder) status = fail_with(self, &err);
-    else status = !ranks_first() ? 0 : render(self, &c, report, eigen, &o.figure.how, folder);
-done:
-    bl_tree_free(report);
-    bl_free(o.command);
-    free(folder);
-    bl_eigen_free(eigen);
     direction_options_free(&o.direction);
     own_directions_free(&o.own);
     corpus_options_free(&o.corpora);

@@ -98,6 +98,40 @@ static int run_neighbours(const verb *self, common *c, direction_options *d, con
     return status;
 }
 
+static int run_scan(const verb *self, common *c, direction_options *d, const corpus_options *corpora,
+                    const bl_scan_options *asked) {
+    static const view how = {bl_scan_table, bl_scan_rows, bl_scan_latex};
+    bl_error err = {0};
+    int status = check_direction(self, d, "which output token's eigenvectors?");
+    if (status >= 0) return status;
+    if (!ranks_join(c, &err)) return fail_with(self, &err);
+    bl_model *model = NULL;
+    bl_eigen *eigen = NULL;
+    bl_scan *scan = NULL;
+    bl_tree *tree = NULL;
+    bl_corpus *corpus = open_corpus(corpora, &err);
+    if (corpus) model = load_model(c, &err);
+    if (model && choose_eigs(model, d, &err)) eigen = decompose(model, d, false, &err);
+    bl_scan_options options = *asked;
+    options.progress = progress_bar(c->quiet);
+    options.distributed = ranks_started();
+    if (ranks_agree(eigen != NULL, &err))
+        scan = bl_scan_run(model, eigen, d->eigs.items, d->eigs.n, corpus, &options, &err);
+    progress_end();
+    if (scan) {
+        note_corpus(c, corpus, model);
+        bl_direction direction = as_direction(d);
+        bl_question subject = {model, &direction, d->layer};
+        tree = bl_scan_tree(&subject, eigen, scan, d->eigs.items, d->eigs.n, &err);
+    }
+    status = write_tree(self, c, tree, &how, &err);
+    bl_scan_free(scan);
+    bl_eigen_free(eigen);
+    bl_model_free(model);
+    bl_corpus_free(corpus);
+    return status;
+}
+
 static int run(int argc, char **argv, const verb *self) {
     common c = {0};
     direction_options d = {0};
@@ -105,7 +139,6 @@ static int run(int argc, char **argv, const verb *self) {
     size_t top = 8, stories = 0;
     bool exact = false;
     nearness near = {0};
-    bl_error err = {0};
     const option table[] = {EIGENVECTOR_OPTIONS(d),
                             CORPUS_OPTIONS(corpora, CORPUS_FORMATS "; - is standard input"),
                             {"top", OPTION_COUNT, &top, "N",
@@ -125,51 +158,13 @@ static int run(int argc, char **argv, const verb *self) {
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL,
                                "write to this file instead of standard output", true);
     if (status >= 0) return status;
-    bl_model *model = NULL;
-    bl_eigen *eigen = NULL;
-    bl_corpus *corpus = NULL;
-    bl_scan *scan = NULL;
-    if (top < 1 || top > 100000) {
-        status = fail_usage(self, "--top must be from 1 to 100000");
-        goto done;
-    }
-    if (!near.asked && (near.dictionary || near.features.n)) {
+    bl_scan_options scan = {.top = top, .max_stories = stories, .exact_path = exact};
+    bl_neighbours_options neighbours = {.top = top, .max_stories = stories};
+    if (top < 1 || top > 100000) status = fail_usage(self, "--top must be from 1 to 100000");
+    else if (near.asked) status = run_neighbours(self, &c, &d, &near, &corpora, &neighbours);
+    else if (near.dictionary || near.features.n)
         status = fail_usage(self, "--basis and --features go with --neighbours");
-        goto done;
-    }
-    if (near.asked) {
-        bl_neighbours_options options = {.top = top, .max_stories = stories};
-        status = run_neighbours(self, &c, &d, &near, &corpora, &options);
-        goto done;
-    }
-    status = check_direction(self, &d, "which output token's eigenvectors?");
-    if (status >= 0) goto done;
-    if (!ranks_join(&c, &err)) {
-        status = fail_with(self, &err);
-        goto done;
-    }
-    corpus = open_corpus(&corpora, &err);
-    if (corpus) model = load_model(&c, &err);
-    if (model && choose_eigs(model, &d, &err)) eigen = decompose(model, &d, false, &err);
-    bl_scan_options options = {.top = top,
-                               .max_stories = stories,
-                               .progress = progress_bar(c.quiet),
-                               .exact_path = exact,
-                               .distributed = ranks_started()};
-    if (ranks_agree(eigen != NULL, &err))
-        scan = bl_scan_run(model, eigen, d.eigs.items, d.eigs.n, corpus, &options, &err);
-    progress_end();
-    if (scan) note_corpus(&c, corpus, model);
-    bl_direction direction = as_direction(&d);
-    bl_question subject = {model, &direction, d.layer};
-    static const view how = {bl_scan_table, bl_scan_rows, bl_scan_latex};
-    bl_tree *tree = scan ? bl_scan_tree(&subject, eigen, scan, d.eigs.items, d.eigs.n, &err) : NULL;
-    status = write_tree(self, &c, tree, &how, &err);
-done:
-    bl_scan_free(scan);
-    bl_eigen_free(eigen);
-    bl_model_free(model);
-    bl_corpus_free(corpus);
+    else status = run_scan(self, &c, &d, &corpora, &scan);
     direction_options_free(&d);
     corpus_options_free(&corpora);
     index_list_free(&near.features);

@@ -51,7 +51,8 @@ static inline size_t bl_multiply_of_scratch(size_t cols) { return (BL_PRODUCT_RO
 
 /* out [n, rows], rows `ld` apart, = in [n, cols] w^T of a weight w [rows, cols] whose rows `read`
  * makes, at most BL_PANEL at a time; or that lies in memory as `w`, without gaps (`read` is then not
- * called). Each number is added up in the same order whatever n is. At most `threads` threads share the
+ * called). Each number is added up in the same order whatever n and the number of threads are (where the BLAS
+ * computes the product, only to rounding). At most `threads` threads share the
  * rows of the weight (one inside of a parallel region), so that `read` may be called by several at
  * once. `scratch`: bl_multiply_of_scratch floats for each of `threads`. */
 void bl_multiply_of(float *out, size_t ld, const float *in, size_t n, size_t rows, size_t cols,

@@ -126,8 +126,8 @@ static bool check(const bl_study_options *o, bl_error *err) {
 bl_study *bl_study_run(const bl_study_options *o, bl_error *err) {
     size_t n;
     if (!check(o, err)) return NULL;
-    if (!bl_mul_size(o->n_noise, o->n_decay, &n)) {
-        bl_fail(err, BL_ERR_USAGE, "too many settings");
+    if (!bl_mul_size(o->n_noise, o->n_decay, &n) || n > BL_STUDY_SETTINGS) {
+        bl_fail(err, BL_ERR_USAGE, "a study has at most %d settings", BL_STUDY_SETTINGS);
         return NULL;
     }
     bl_study *study = bl_alloc_zero(1, sizeof *study, err);

@@ -224,7 +224,7 @@ static void not_even_json(void **state) {
     bl_error err = {0};
     refused("", 0, BL_ERR_INPUT, ": not valid JSON");
     refused("[]", 2, BL_ERR_INPUT, ": expected an object, found an array");
-    refused("\x1F\x8B\x08", 3, BL_ERR_INPUT, ": not valid JSON");
+    refused("\x1F\x8B\x08", 3, BL_ERR_INPUT, ": this is gzip data, not JSON: unpack it first");
     const size_t depth = 100000;
     char *deep = malloc(depth + 16);
     memcpy(deep, "{\"model\":", 9);

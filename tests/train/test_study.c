@@ -81,20 +81,18 @@ static void bad_options(void **state) {
     double value = 0;
     bl_image_train_options recipe;
     bl_image_train_defaults(&recipe);
-    bl_study_options good = {"images", "output", &value, 1, &value, 1, 2, &recipe, NULL, NULL};
-    bl_study_options cases[] = {good, good, good, good, good};
+    const bl_study_options good = {"images", "output", &value, 1, &value, 1, 2, &recipe, NULL, NULL};
+    bl_study_options cases[] = {good, good, good, good, good, good};
     cases[0].images = NULL;
     cases[1].output = NULL;
     cases[2].seeds = 0;
     cases[3].seeds = BL_STUDY_SEEDS + 1;
     cases[4].n_noise = 0;
+    cases[5].n_noise = SIZE_MAX;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_null(bl_study_run(&cases[i], &err));
         assert_int_equal(err.code, BL_ERR_USAGE);
     }
-    good.n_noise = SIZE_MAX;
-    assert_null(bl_study_run(&good, &err));
-    assert_int_equal(err.code, BL_ERR_MEMORY);
     bl_study_free(NULL);
 }
 
