@@ -128,7 +128,7 @@ cmp "$folder/tuned/model.safetensors" "$folder/again/model.safetensors" || fail 
 first_step() { sed -n '1s/.*"loss":\([0-9.]*\).*/\1/p' "$folder/$1/log.jsonl"; }
 train silu --from "$folder/gated" --steps 1 --warmup 2 --lr 0.01 --quiet >/dev/null # slope 1 is silu itself
 near "$(first_step silu)" "$(first_step tuned)" 1e-6 || fail "slope 1 is not silu: $(first_step silu) $(first_step tuned)"
-refused 2 "begins with silu" train wrong --from "$folder/done" "${annealed[@]}"
+refused 2 "must have the gate silu" train wrong --from "$folder/done" "${annealed[@]}"
 refused 2 "not like swish" train wrong --steps 3 --gate "swish:1..0"
 
 # Precision: auto says what it took, in result and log; a run is not resumed in another one.
