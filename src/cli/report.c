@@ -150,7 +150,7 @@ static char *folder_of(const char *path) {
     return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
-/* Where the report goes: -o, the folder of --from's file, or a name made of what is asked; freed with free. */
+/* Where the report goes: -o, the folder of --from's file, or a name made of what is asked. Free with free. */
 static char *choose_folder(const common *c, const report_options *o) {
     char *folder = NULL;
     const char *name = o->direction.token ? o->direction.token : o->direction.file;
