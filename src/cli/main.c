@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/prctl.h>
 
 #define VERB_ADDRESS(name) &verb_##name,
@@ -61,7 +62,11 @@ static int flush(int status) {
     return 1;
 }
 
+/* No help text fills it: what fails is then the flush at the end, whose errno says why. */
+static char output_buffer[1 << 16];
+
 int main(int argc, char **argv) {
+    setvbuf(stdout, output_buffer, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, sizeof output_buffer);
     prctl(PR_SET_NAME, "bilens"); /* not "exe", after starting again */
     start_checked(argv);          /* may start the program again: before anything is said */
     interrupt_catch();

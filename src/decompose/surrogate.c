@@ -58,27 +58,35 @@ static void digest(const bl_model *model, size_t layer, char text[20]) {
     snprintf(text, 20, "%016llx", (unsigned long long)hash);
 }
 
-static void put_number(json_t *metadata, const char *key, size_t layer, double value) {
-    char name[48], text[32];
+static bool put_text(json_t *metadata, const char *key, size_t layer, const char *text) {
+    char name[48];
     snprintf(name, sizeof name, "%s.%zu", key, layer);
+    return bl_json_put(metadata, name, json_string(text), NULL);
+}
+
+static bool put_number(json_t *metadata, const char *key, size_t layer, double value) {
+    char text[32];
     snprintf(text, sizeof text, "%.9g", value);
-    json_object_set_new(metadata, name, json_string(text));
+    return put_text(metadata, key, layer, text);
+}
+
+static bool put_layer(json_t *m, const bl_surrogate *s, const bl_surrogate_layer *l, const bl_model *model) {
+    char text[20];
+    digest(model, l->layer, text);
+    return put_text(m, "digest", l->layer, text) && put_number(m, "r2", l->layer, l->r2) &&
+           put_number(m, "r2_linear", l->layer, l->r2_linear) &&
+           (isnan(l->recovered) || put_number(m, "recovered", l->layer, l->recovered)) &&
+           put_number(m, "positions", l->layer, (double)s->fit_positions);
 }
 
 static json_t *metadata_of(const bl_surrogate *s, const bl_model *model) {
     json_t *m = json_pack("{s:s, s:s, s:s, s:s}", "format", "pt", "kind", "bilens surrogate 1", "model",
                           bl_model_name(model), "skip", "1");
-    char text[20], name[32];
-    for (size_t i = 0; m && i < s->n; i++) {
-        const bl_surrogate_layer *l = &s->layers[i];
-        digest(model, l->layer, text);
-        snprintf(name, sizeof name, "digest.%zu", l->layer);
-        json_object_set_new(m, name, json_string(text));
-        put_number(m, "r2", l->layer, l->r2);
-        put_number(m, "r2_linear", l->layer, l->r2_linear);
-        if (!isnan(l->recovered)) put_number(m, "recovered", l->layer, l->recovered);
-        put_number(m, "positions", l->layer, (double)s->fit_positions);
-    }
+    for (size_t i = 0; m && i < s->n; i++)
+        if (!put_layer(m, s, &s->layers[i], model)) {
+            json_decref(m);
+            return NULL;
+        }
     return m;
 }
 

@@ -144,3 +144,15 @@ char *bl_json_text(const json_t *json, size_t flags, bl_error *err) {
     bl_buffer_free(&buffer);
     return bl_fail_null(err, BL_ERR_MEMORY, "out of memory while JSON was written");
 }
+
+static bool put_failed(bl_error *err) {
+    return bl_fail(err, BL_ERR_MEMORY, "out of memory while JSON was made");
+}
+
+bool bl_json_put(json_t *object, const char *key, json_t *value, bl_error *err) {
+    return json_object_set_new(object, key, value) == 0 || put_failed(err);
+}
+
+bool bl_json_push(json_t *array, json_t *value, bl_error *err) {
+    return json_array_append_new(array, value) == 0 || put_failed(err);
+}

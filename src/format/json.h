@@ -17,6 +17,10 @@ json_t *bl_json_read(const char *path, size_t limit, bl_error *err);
 /* A number for json_pack's "o": null where it is not finite, as JSON has no such numbers. NULL without
  * memory. */
 json_t *bl_json_number(double value);
+/* Puts `value` (taken; NULL: there was no memory for it) under `key`. False with BL_ERR_MEMORY. */
+bool bl_json_put(json_t *object, const char *key, json_t *value, bl_error *err);
+/* The same at an array's end. */
+bool bl_json_push(json_t *array, json_t *value, bl_error *err);
 /* `json` as text, with jansson's JSON_… flags; free with bl_free. NULL with BL_ERR_MEMORY, for json NULL
  * too. */
 char *bl_json_text(const json_t *json, size_t flags, bl_error *err);

@@ -128,23 +128,24 @@ static void walk(const bl_features *features, size_t F, const graph_sink *sink) 
 static const char *const levels[] = {"in", "pair", "out"};
 
 /* What has been written already: "in 12". */
-static bool is_new(json_t *seen, const char *name) {
+static bool is_new(json_t *seen, const char *name, bool *failed) {
     if (json_object_get(seen, name)) return false;
-    json_object_set_new(seen, name, json_true());
+    if (json_object_set_new(seen, name, json_true()) != 0) *failed = true;
     return true;
 }
 
 typedef struct graphml {
     bl_writer *writer;
     json_t *seen;
-    bool edges; /* nodes come first, in a walk of their own */
+    bool failed; /* there was no memory */
+    bool edges;  /* nodes come first, in a walk of their own */
 } graphml;
 
 static void graphml_node(void *context, int level, size_t number, const char *label) {
     graphml *g = context;
     char name[64];
     snprintf(name, sizeof name, "%s%zu", levels[level], number);
-    if (!g->edges && is_new(g->seen, name))
+    if (!g->edges && is_new(g->seen, name, &g->failed))
         bl_writer_print(
             g->writer, "  <node id=\"%s\"><data key=\"kind\">%s</data><data key=\"label\">%s</data></node>\n",
             name, levels[level], label);
@@ -154,7 +155,7 @@ static void graphml_edge(void *context, int from, size_t source, int to, size_t 
     graphml *g = context;
     char name[96];
     snprintf(name, sizeof name, "%s%zu>%s%zu", levels[from], source, levels[to], target);
-    if (g->edges && is_new(g->seen, name))
+    if (g->edges && is_new(g->seen, name, &g->failed))
         bl_writer_print(g->writer,
                         "  <edge source=\"%s%zu\" target=\"%s%zu\"><data key=\"weight\">%.9g</data></edge>\n",
                         levels[from], source, levels[to], target, weight);
@@ -179,15 +180,22 @@ static bool write_graphml(const bl_features *features, size_t F, const char *pat
     walk(features, F, &sink);
     bl_writer_print(g.writer, " </graph>\n</graphml>\n");
     json_decref(g.seen);
-    return bl_writer_commit(g.writer, err);
+    if (!g.failed) return bl_writer_commit(g.writer, err);
+    bl_writer_abort(g.writer);
+    return bl_fail(err, BL_ERR_MEMORY, "%s: out of memory", path);
 }
 
 typedef struct tracer {
     json_t *nodes, *links, *seen;
+    bool failed; /* there was no memory */
 } tracer;
 
 static void tracer_id(char out[64], int level, size_t number) {
     snprintf(out, 64, "%d_%zu_0", level, number);
+}
+
+static void push(tracer *t, json_t *list, json_t *value) {
+    if (json_array_append_new(list, value) != 0) t->failed = true;
 }
 
 static void tracer_node(void *context, int level, size_t number, const char *label) {
@@ -195,18 +203,17 @@ static void tracer_node(void *context, int level, size_t number, const char *lab
     char id[64], js[64];
     tracer_id(id, level, number);
     snprintf(js, sizeof js, "%d_%zu-0", level, number);
-    if (!is_new(t->seen, id)) return;
+    if (!is_new(t->seen, id, &t->failed)) return;
     json_int_t x = (json_int_t)level,
                y = (json_int_t)number; /* circuit-tracer's number of a feature: Cantor's pairing */
-    json_array_append_new(t->nodes,
-                          json_pack("{s:s, s:I, s:s, s:i, s:s, s:f, s:b, s:i, s:i, s:s, s:s}", "node_id", id,
-                                    "feature", (x + y) * (x + y + 1) / 2 + y, "layer",
-                                    level == INPUT  ? "0"
-                                    : level == PAIR ? "1"
-                                                    : "2",
-                                    "ctx_idx", 0, "feature_type", "cross layer transcoder", "token_prob", 0.0,
-                                    "is_target_logit", 0, "run_idx", 0, "reverse_ctx_idx", 0, "jsNodeId", js,
-                                    "clerp", label));
+    push(t, t->nodes,
+         json_pack("{s:s, s:I, s:s, s:i, s:s, s:f, s:b, s:i, s:i, s:s, s:s}", "node_id", id, "feature",
+                   (x + y) * (x + y + 1) / 2 + y, "layer",
+                   level == INPUT  ? "0"
+                   : level == PAIR ? "1"
+                                   : "2",
+                   "ctx_idx", 0, "feature_type", "cross layer transcoder", "token_prob", 0.0,
+                   "is_target_logit", 0, "run_idx", 0, "reverse_ctx_idx", 0, "jsNodeId", js, "clerp", label));
 }
 
 static void tracer_edge(void *context, int from, size_t source, int to, size_t target, double weight) {
@@ -215,14 +222,13 @@ static void tracer_edge(void *context, int from, size_t source, int to, size_t t
     tracer_id(a, from, source);
     tracer_id(b, to, target);
     snprintf(both, sizeof both, "%s>%s", a, b);
-    if (is_new(t->seen, both))
-        json_array_append_new(t->links,
-                              json_pack("{s:s, s:s, s:f}", "source", a, "target", b, "weight", weight));
+    if (is_new(t->seen, both, &t->failed))
+        push(t, t->links, json_pack("{s:s, s:s, s:f}", "source", a, "target", b, "weight", weight));
 }
 
 static bool write_tracer(const bl_model *model, const bl_dictionary *in, const bl_dictionary *out,
                          const bl_features *features, const char *path, bl_error *err) {
-    tracer t = {json_array(), json_array(), json_object()};
+    tracer t = {json_array(), json_array(), json_object(), false};
     const graph_sink sink = {tracer_node, tracer_edge, &t};
     walk(features, in->F, &sink);
     json_t *root =
@@ -233,7 +239,8 @@ static bool write_tracer(const bl_model *model, const bl_dictionary *in, const b
                   "supernodes", "linkType", "both", "clickedId", "", "sg_pos", "", "nodes", t.nodes, "links",
                   t.links);
     json_decref(t.seen);
-    char *text = bl_json_text(root, JSON_COMPACT | JSON_REAL_PRECISION(9), err);
+    char *text = t.failed ? NULL : bl_json_text(root, JSON_COMPACT | JSON_REAL_PRECISION(9), err);
+    if (t.failed) bl_fail(err, BL_ERR_MEMORY, "%s: out of memory", path);
     bool ok = text && bl_text_write(path, text, err);
     json_decref(root);
     free(text);

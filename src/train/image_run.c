@@ -65,7 +65,11 @@ static json_t *config_of(const image_run *r) {
     const bl_image_train_options *o = r->o;
     const bl_image_config *c = &r->model->config;
     json_t *labels = json_array();
-    for (size_t i = 0; i < c->d_output; i++) json_array_append_new(labels, json_string(r->model->labels[i]));
+    for (size_t i = 0; i < c->d_output; i++)
+        if (!bl_json_push(labels, json_string(r->model->labels[i]), NULL)) {
+            json_decref(labels);
+            return NULL;
+        }
     json_t *json = json_pack("{s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:s?, s:[I, I, I], s:o}", "kind",
                              c->p ? "modular" : "image", "d_input", (json_int_t)c->d_input, "d_hidden",
                              (json_int_t)c->d_hidden, "d_output", (json_int_t)c->d_output, "n_layer",
@@ -206,12 +210,14 @@ static bool epoch(image_run *r, uint64_t e, bl_error *err) {
 static json_t *describe(const image_run *r) {
     json_t *json = config_of(r);
     if (!json) return NULL;
-    json_object_set_new(json, "batch_size", json_integer((json_int_t)r->batch));
-    json_object_set_new(json, "images", json_integer((json_int_t)bl_images_count(r->train)));
-    json_object_set_new(json, "beta2", json_real(r->o->beta2));
-    json_object_set_new(json, "l2", json_real(r->o->l2));
-    json_object_set_new(json, "precision", json_string(bl_precision_name(r->t.precision)));
-    return json;
+    if (bl_json_put(json, "batch_size", json_integer((json_int_t)r->batch), NULL) &&
+        bl_json_put(json, "images", json_integer((json_int_t)bl_images_count(r->train)), NULL) &&
+        bl_json_put(json, "beta2", json_real(r->o->beta2), NULL) &&
+        bl_json_put(json, "l2", json_real(r->o->l2), NULL) &&
+        bl_json_put(json, "precision", json_string(bl_precision_name(r->t.precision)), NULL))
+        return json;
+    json_decref(json);
+    return NULL;
 }
 
 static bool open_images(image_run *r, bl_image_config *c, bl_error *err) {

@@ -570,7 +570,7 @@ class Hostile(Case):
 
     def test_answers_that_are_none(self):
         self.hub.add("a/b", {"x.txt": b"x"})
-        for where, raw, what in (("revision", b"<html>", "not valid JSON"), ("revision", b"[]", "names no commit"), ("revision", b'{"sha": "../../x"}', "names no commit"),
+        for where, raw, what in (("revision", b"<html>", "an HTML page, not JSON"), ("revision", b"[]", "names no commit"), ("revision", b'{"sha": "../../x"}', "names no commit"),
                                  ("revision", b"", "not valid JSON"), ("revision", b"[" * 100000, "not valid JSON"),
                                  ("tree", b'{"error": 1}', "no list of files"), ("tree", b'[{"type": "file", "path": "x.txt"}]', "has no size"),
                                  ("tree", b'[{"type": "file", "path": "x.txt", "size": -1}]', "has no size"), ("tree", b'[{"type": "file", "size": 1}]', "without a name"),

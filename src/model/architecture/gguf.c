@@ -1,3 +1,4 @@
+#include "format/json.h"
 #include "model/architecture/gguf.h"
 #include "base/error.h"
 #include <math.h>
@@ -146,7 +147,8 @@ static bool add_keys(const bl_gguf *file, const kind *k, const setting *keys, js
         if (is_number ? !bl_gguf_number(file, name, &number, err)
                       : !bl_gguf_integer(file, name, 1, MOST_SIZE, &size, err))
             return false;
-        json_object_set_new(to, keys->name, is_number ? json_real(number) : json_integer(size));
+        if (!bl_json_put(to, keys->name, is_number ? json_real(number) : json_integer(size), err))
+            return false;
     }
     return true;
 }
@@ -184,10 +186,10 @@ static bool add_heads(const bl_gguf *file, const kind *k, json_t *to, bl_error *
     if (rotated > key)
         return unsupported(file, k, "rope.dimension_count", "more than a head's width, here", (double)rotated,
                            err);
-    if (rotated < key) /* half a step more, so that the product is rounded down to the same number */
-        json_object_set_new(to, "partial_rotary_factor", json_real(((double)rotated + 0.5) / (double)key));
-    if (k->scalar_is_key_length) json_object_set_new(to, "query_pre_attn_scalar", json_integer(key));
-    return true;
+    /* Half a step more, so that the product is rounded down to the same number. */
+    double share = ((double)rotated + 0.5) / (double)key;
+    if (rotated < key && !bl_json_put(to, "partial_rotary_factor", json_real(share), err)) return false;
+    return !k->scalar_is_key_length || bl_json_put(to, "query_pre_attn_scalar", json_integer(key), err);
 }
 
 static bool add_scaling(const bl_gguf *file, const kind *k, json_t *to, bl_error *err) {
@@ -204,19 +206,19 @@ static bool add_scaling(const bl_gguf *file, const kind *k, json_t *to, bl_error
                        "linear",
                        file->path, type_key, type);
     if (!bl_gguf_number(file, factor_key, &factor, err)) return false;
-    json_object_set_new(to, "rope_scaling", json_pack("{s:s, s:f}", "rope_type", "linear", "factor", factor));
-    return true;
+    return bl_json_put(to, "rope_scaling", json_pack("{s:s, s:f}", "rope_type", "linear", "factor", factor),
+                       err);
 }
 
 /* What `info` shows and no architecture reads. */
-static void add_origin(const bl_gguf *file, json_t *to) {
+static bool add_origin(const bl_gguf *file, json_t *to, bl_error *err) {
     const char *model = NULL, *pre = NULL;
     char tokenizer[80];
-    json_object_set_new(to, "gguf_version", json_integer(file->version));
-    if (!bl_gguf_string(file, "tokenizer.ggml.model", &model, NULL)) return;
+    if (!bl_json_put(to, "gguf_version", json_integer(file->version), err)) return false;
+    if (!bl_gguf_string(file, "tokenizer.ggml.model", &model, NULL)) return true;
     bool cut = bl_gguf_string(file, "tokenizer.ggml.pre", &pre, NULL) && strcmp(model, "gpt2") == 0;
     snprintf(tokenizer, sizeof tokenizer, "%.30s%s%.30s", model, cut ? ", " : "", cut ? pre : "");
-    json_object_set_new(to, "tokenizer", json_string(tokenizer));
+    return bl_json_put(to, "tokenizer", json_string(tokenizer), err);
 }
 
 json_t *bl_gguf_config(const bl_gguf *file, bl_error *err) {
@@ -227,12 +229,11 @@ json_t *bl_gguf_config(const bl_gguf *file, bl_error *err) {
     bool tied = !bl_gguf_tensor_find(file, "output.weight"),
          bias = bl_gguf_tensor_find(file, "blk.0.attn_q.bias"),
          mlp_bias = bl_gguf_tensor_find(file, "blk.0.ffn_up.bias");
-    json_object_set_new(config, "model_type", json_string(k->model_type));
-    json_object_set_new(config, "tie_word_embeddings", json_boolean(tied));
-    json_object_set_new(config, "attention_bias", json_boolean(bias));
-    json_object_set_new(config, "mlp_bias", json_boolean(mlp_bias));
-    add_origin(file, config);
-    if (add_keys(file, k, is_gpt2(k) ? gpt2_keys : llama_keys, config, err) &&
+    if (bl_json_put(config, "model_type", json_string(k->model_type), err) &&
+        bl_json_put(config, "tie_word_embeddings", json_boolean(tied), err) &&
+        bl_json_put(config, "attention_bias", json_boolean(bias), err) &&
+        bl_json_put(config, "mlp_bias", json_boolean(mlp_bias), err) && add_origin(file, config, err) &&
+        add_keys(file, k, is_gpt2(k) ? gpt2_keys : llama_keys, config, err) &&
         add_keys(file, k, k->keys, config, err) &&
         (is_gpt2(k) || (add_heads(file, k, config, err) && add_scaling(file, k, config, err))))
         return config;
