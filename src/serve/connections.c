@@ -3,18 +3,11 @@
 #include "base/memory.h"
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
-#ifdef __linux__
-#include <linux/tcp.h> /* its tcp_info counts bytes */
-enum { TCP_ESTABLISHED = 1, TCP_CLOSE_WAIT = 8 };
-#else
-#include <netinet/tcp.h>
-#endif
 
 typedef enum state { SENDING, WAITING, TAKING } state;
 
@@ -27,8 +20,6 @@ struct bl_connection {
     void *request;      /* what the web server calls it */
     bool headers_there; /* of its present request */
     pthread_t thread;   /* the web server's */
-    uint64_t taken;     /* bytes that the web server had read when this was last looked at */
-    uint64_t idle;      /* when its last answer was taken: counts answers */
 };
 
 struct bl_connections {
@@ -37,7 +28,6 @@ struct bl_connections {
     pthread_t thread;
     bl_connection *first;
     size_t n, most;
-    uint64_t answers;
     time_t limit;
     bool stop;
 };
@@ -145,42 +135,12 @@ void bl_connection_close(bl_connection *connection) {
     free(connection);
 }
 
-/* What a socket has received (a closed sending side counts as a byte) and the web server has read, in bytes,
- * and how many milliseconds ago the last came. False where the system does not tell. */
-typedef struct traffic {
-    uint64_t received, taken;
-    unsigned age;
-    bool ended; /* by the web server */
-} traffic;
-
-static bool look_at_traffic(int socket, traffic *out) {
-#ifdef __linux__
-    struct tcp_info info = {0};
-    socklen_t n = sizeof info;
-    int waiting = 0;
-    if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &n) != 0 || ioctl(socket, FIONREAD, &waiting) != 0)
-        return false;
-    *out = (traffic){.received = info.tcpi_bytes_received, .age = info.tcpi_last_data_recv};
-    out->ended = info.tcpi_state != TCP_ESTABLISHED && info.tcpi_state != TCP_CLOSE_WAIT;
-    out->taken = out->received - (uint64_t)waiting;
-    return true;
-#else
-    (void)socket, (void)out;
-    return false;
-#endif
-}
-
 static void change(bl_connection *connection, state to) {
-    traffic now;
     if (!connection) return;
     pthread_mutex_lock(&connection->connections->lock);
     connection->state = to;
     connection->since = seconds();
-    if (to == SENDING) {
-        connection->headers_there = false;
-        connection->idle = ++connection->connections->answers;
-        if (look_at_traffic(connection->socket, &now)) connection->taken = now.taken;
-    }
+    if (to == SENDING) connection->headers_there = false;
     pthread_mutex_unlock(&connection->connections->lock);
 }
 
@@ -202,49 +162,24 @@ bool bl_connection_is_gone(const bl_connection *connection, bool browser) {
     return (n == 0 && browser) || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
-/* Under the lock, in the web server's thread: the connection of which it has just read a request that it
- * cannot take. It is the one that has been read from since the last look: when there are several, the one
- * whose bytes came last, as the web server reads in the order of arrival; none when two came in one tick of
- * the clock. When none has been read from, the request came together with the one before it, whose answer was
- * the last to be taken. */
-static bl_connection *find_refused(bl_connections *g) {
-    bl_connection *newest = NULL, *answered = NULL;
-    unsigned age = UINT32_MAX, next_age = UINT32_MAX;
-    for (bl_connection *connection = g->first; connection; connection = connection->next) {
-        traffic now;
-        if (connection->headers_there || !pthread_equal(connection->thread, pthread_self())) continue;
-        if (!look_at_traffic(connection->socket, &now)) return NULL;
-        bool read = now.taken > connection->taken + 1 ||
-                    (now.taken == now.received && now.received > connection->taken);
-        if (now.ended) continue;
-        connection->taken = now.taken;
-        if (connection->idle && (!answered || connection->idle > answered->idle)) answered = connection;
-        if (!read) continue;
-        if (now.age < age) {
-            next_age = age;
-            age = now.age;
-            newest = connection;
-        } else if (now.age < next_age) {
-            next_age = now.age;
-        }
-    }
-    if (!newest) return answered;
-    return next_age > age ? newest : NULL;
-}
-
+/* The web server does not say which connection it refuses. When several may be meant, none is taken: another's
+ * request would get the answer. */
 bool bl_connections_refuse(bl_connections *g, bool (*read)(void *request), const char *text, size_t n) {
-    bl_connection *connection;
+    bl_connection *known = NULL, *only = NULL;
+    size_t candidates = 0;
     pthread_mutex_lock(&g->lock);
-    for (connection = g->first; connection; connection = connection->next) {
+    for (bl_connection *connection = g->first; connection; connection = connection->next) {
         if (connection->headers_there || !pthread_equal(connection->thread, pthread_self())) continue;
-        if (read(connection->request)) break;
+        candidates++;
+        only = connection;
+        if (read(connection->request)) known = connection;
     }
-    if (!connection) connection = find_refused(g);
-    if (connection) {
-        connection->headers_there = true; /* not twice */
-        (void)!send(connection->socket, text, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-        (void)shutdown(connection->socket, SHUT_WR);
+    if (!known && candidates == 1) known = only;
+    if (known) {
+        known->headers_there = true; /* not twice */
+        (void)!send(known->socket, text, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)shutdown(known->socket, SHUT_WR);
     }
     pthread_mutex_unlock(&g->lock);
-    return connection != NULL;
+    return known != NULL;
 }

@@ -31,9 +31,9 @@ bool bl_connection_is_gone(const bl_connection *connection, bool browser);
 /* The headers of its present request are there, and were seen by the access handler. */
 void bl_connection_has_headers(bl_connection *connection);
 /* Answers the request that the web server is about to refuse by itself: the one of which `read` says that its
- * headers are there although the access handler has not seen them, or else the one whose bytes it has just
- * read. Sends `text` and ends its socket's sending side, so that the web server's own page is lost; false,
- * and nothing sent, when it cannot be told which one it is. */
+ * headers are there although the access handler has not seen them, or else the only one that may be meant.
+ * Sends `text` and ends its socket's sending side, so that the web server's own page is lost; false, and
+ * nothing sent, when it cannot be told which one it is. */
 bool bl_connections_refuse(bl_connections *connections, bool (*read)(void *request), const char *text,
                            size_t n);
 #endif
