@@ -162,8 +162,8 @@ bool bl_connection_is_gone(const bl_connection *connection, bool browser) {
     return (n == 0 && browser) || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
-/* The web server does not say which connection it refuses. When several may be meant, none is taken: another's
- * request would get the answer. */
+/* The web server does not say which connection it refuses. When several may be meant, none is taken: the
+ * answer would go to another's request. */
 bool bl_connections_refuse(bl_connections *g, bool (*read)(void *request), const char *text, size_t n) {
     bl_connection *known = NULL, *only = NULL;
     size_t candidates = 0;
