@@ -79,7 +79,11 @@ char *bl_file_read(const char *path, size_t limit, size_t *size, bl_error *err) 
     return NULL;
 }
 
-bool bl_file_exists(const char *path) { return access(path, F_OK) == 0; }
+/* Where the system could not look, opening it will say why. */
+bool bl_file_exists(const char *path) {
+    return access(path, F_OK) == 0 || errno == EIO || errno == EACCES || errno == EMFILE || errno == EINTR ||
+           errno == ENOSPC;
+}
 
 bool bl_is_directory(const char *path) {
     struct stat status;

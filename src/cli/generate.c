@@ -97,7 +97,7 @@ static int generate(const verb *self, common *c, const generate_options *o, cons
     double seconds = now() - begin;
     progress_end();
     if (c->output && w.out && fclose(w.out) != 0 && ok) ok = write_failed(&err);
-    if (ok && c->output) ok = bl_text_write(c->output, text, &err);
+    if (ok && c->output) ok = text ? bl_text_write(c->output, text, &err) : write_failed(&err);
     free(text);
     if (!ok && !c->output && err.code == BL_ERR_IO && errno == EPIPE) return fail_output(self);
     if (!ok) return fail_with(self, &err);
