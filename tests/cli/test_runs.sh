@@ -172,7 +172,7 @@ if command -v mpirun >/dev/null; then
         fail "a rank behind a shell did not join"
     if command -v python3 >/dev/null; then
         inner="import subprocess; print(subprocess.run(['$BILENS', 'tokenize', '$models/plain', '--text', 'tom', '--format', 'json'], capture_output=True, text=True).stdout.strip())"
-        [ "$($mpi python3 -c "$inner" | grep -c '"ids"')" = 2 ] || fail "what a rank starts should work by itself"
+        [ "$($mpi python3 -c "$inner" | grep -o '"ids"' | wc -l)" = 2 ] || fail "what a rank starts should work by itself"
     fi
 fi
 echo "runs: finished, foreign, overwritten, useless, rates, snapshots, locks, ranks: fine"
