@@ -30,6 +30,10 @@ BL_API void bl_put_tokens(bl_builder *builder, bl_tree *at, const char *key, con
 BL_API bl_tree *bl_info_tree(const bl_model *model, bl_error *err);
 BL_API bl_tree *bl_eigen_tree(const bl_question *subject, const bl_eigen *eigen, const long *indices,
                               size_t n_indices, bl_error *err);
+/** Adds to each vector of an eigen result that `scan`, the same direction's scan result, has inputs of their
+ * "orientation": what tables and pages draw is the eigenvector times it (docs/specification.md, 23). The
+ * vectors keep their signs. False when memory is short. */
+BL_API bool bl_eigen_tree_orient(bl_tree *eigen, const bl_tree *scan, bl_error *err);
 BL_API bl_tree *bl_scan_tree(const bl_question *subject, const bl_eigen *eigen, const bl_scan *scan,
                              const long *indices, size_t n_indices, bl_error *err);
 /** What `bilens surrogate` tells of a fit: {"model", "skip", "fit", "valid", "loss", "layers", "all"}. */

@@ -4,7 +4,7 @@ import json
 import numpy as np
 
 from ._arrays import address, floats, view
-from ._calls import Unique, c_text, call, call_text, keep, longs, owned, strings, text_argument, text_of, tree, tree_text
+from ._calls import Unique, c_text, call, call_text, keep, longs, owned, parsed_tree, strings, text_argument, text_of, tree, tree_text
 from ._library import ffi, lib
 from .errors import UsageError
 from .figure import Figure, draw_on, figure_options
@@ -69,6 +69,7 @@ class Eigen(Unique):
         self.model, self.direction, self.layer = model, direction, layer
         self._pointer = owned(lib.bl_eigen_new, lib.bl_eigen_free, model._handle, layer, address(direction.vector), k)
         self._complete = k == 0
+        self._orientations = {}  # position -> 1 or -1, as scans found it
 
     def __len__(self):
         return lib.bl_eigen_size(self._pointer)
@@ -146,7 +147,22 @@ class Eigen(Unique):
 
     def _tree(self, indices):
         indices = [self._position(i) for i in indices]
-        return tree(lib.bl_eigen_tree, self._question(), self._pointer, longs(indices), len(indices))
+        made = tree(lib.bl_eigen_tree, self._question(), self._pointer, longs(indices), len(indices))
+        known = [{"index": i, "orientation": self.orientation(i), "matches": [None]} for i in indices if self.orientation(i)]
+        if known:
+            call(lib.bl_eigen_tree_orient, made, parsed_tree({"vectors": known}))
+        return made
+
+    def orient(self, corpus=None, indices=None):
+        """Finds the end that each eigenvector's top inputs in a corpus are at (None: the stories that come with bilens), as ``model.scan``
+        does by the way. An eigenvector's sign is arbitrary: tables of virtual tokens then draw this end as positive, in blue; before, their
+        values are grey. The numbers keep their signs. Returns the Eigen itself."""
+        self.model.scan(corpus, self, self.default_indices() if indices is None else indices, progress=False)
+        return self
+
+    def orientation(self, index):
+        """1 or -1: the sign that tables draw the eigenvector with; None before a scan found inputs of it."""
+        return self._orientations.get(self._position(index) % len(self))
 
     def default_indices(self):
         """The four highest and the four lowest (fewer of a small spectrum): what is shown unless others are asked for."""

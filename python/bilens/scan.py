@@ -45,6 +45,11 @@ class Hits(Unique, Sequence):
     def __len__(self):
         return len(self._matches)
 
+    @property
+    def orientation(self):
+        """1 or -1: the end of the eigenvector, whose sign is arbitrary, with the larger sum of |activation|. Tables draw it as positive."""
+        return 1 if sum(abs(m.activation) * (-1 if m.similarity < 0 else 1) for m in self) >= 0 else -1
+
     def _repr_html_(self):
         return self._scan._html(self._scan.json(), [self._j])
 
@@ -70,6 +75,7 @@ class Scan(Unique, Sequence):
                                   options)
         self.stories, self.positions = lib.bl_scan_stories(self._pointer), lib.bl_scan_positions(self._pointer)
         self._hits = [Hits(self, j) for j in range(len(self.indices))]
+        eigen._orientations.update({hits.index % len(eigen): hits.orientation for hits in self._hits if len(hits)})
 
     def _match(self, j, i):
         match = lib.bl_scan_match(self._pointer, j, i)

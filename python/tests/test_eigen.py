@@ -51,6 +51,15 @@ def test_same_bits(default, run):
                 close([v for _, v in a["sources"][source][side]], [v for _, v in b["sources"][source][side]], 1e-5)
 
 
+def test_orientation(default):
+    e = default.eigen("swim")
+    assert e.orientation(-1) is None and 'class="unsigned"' in e.html([-1]) and "hence no red and blue" in e.table([-1])
+    assert e.orient() is e and e.orientation(-1) == e.orientation(255) == -1
+    assert 'class="unsigned"' not in e.html([-1]) and "  0 swim" in e.table([-1]) and e.json([255])["vectors"][0]["orientation"] == -1
+    assert default.scan(None, e, [-1]).of(-1).orientation == -1
+    assert e.virtual_tokens(-1)["Head 4"][19] == "swim"  # numbers keep their signs
+
+
 def test_virtual_tokens(default, swim):
     """The paper's einsum over the embedding and OV, and the table that shows its ends."""
     v = swim.vectors[:, -1]

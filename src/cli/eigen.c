@@ -71,15 +71,44 @@ static int run_query(const verb *self, common *c, const direction_options *d, co
     return write_tree(self, c, tree, &how, &err);
 }
 
+/* Which end of each eigenvector its top inputs are at: as `bilens scan` finds them. NULL stays NULL; `tree`
+ * is freed when it fails. */
+static bl_tree *orient(bl_tree *tree, const common *c, const bl_question *subject, const bl_eigen *eigen,
+                       const index_list *eigs, const corpus_options *corpora, bl_error *err) {
+    if (!tree) return NULL;
+    bl_corpus *corpus = open_corpus(corpora, err);
+    bl_scan_options options = {.top = 8, .progress = progress_bar(c->quiet)};
+    bl_scan *scan = NULL;
+    bl_tree *found = NULL;
+    if (corpus) scan = bl_scan_run(subject->model, eigen, eigs->items, eigs->n, corpus, &options, err);
+    progress_end();
+    if (scan) {
+        note_corpus(c, corpus, subject->model);
+        found = bl_scan_tree(subject, eigen, scan, eigs->items, eigs->n, err);
+    }
+    if (!found || !bl_eigen_tree_orient(tree, found, err)) {
+        bl_tree_free(tree);
+        tree = NULL;
+    }
+    bl_tree_free(found);
+    bl_scan_free(scan);
+    bl_corpus_free(corpus);
+    return tree;
+}
+
 static int run(int argc, char **argv, const verb *self) {
     common c = {0};
     direction_options d = {0};
     figure_options figure = {0};
     const char *plot = NULL, *basis = NULL;
     query_options q = {.head = NOT_GIVEN, .distance = NOT_GIVEN};
+    corpus_options corpora = {0};
     bl_error err = {0};
     const option table[] = {EIGENVECTOR_OPTIONS(d),
                             BASIS_OPTION(basis),
+                            CORPUS_OPTIONS(corpora, "draw as positive the end of each eigenvector that its "
+                                                    "top inputs in these stories are at: " CORPUS_FORMATS
+                                                    "; - is standard input"),
                             {"plot", OPTION_OUTPUT, &plot, "FILE",
                              "also draw the spectrum: .svg, .png or .pdf"},
                             FIGURE_OPTIONS(figure),
@@ -107,12 +136,14 @@ static int run(int argc, char **argv, const verb *self) {
     status = asks_head ? run_query(self, &c, &d, &q)
                        : check_direction(self, &d, "which output token's interaction matrix?");
     if (status >= 0) goto done;
+    bool turned = corpora.files.n || !c.model; /* of a model with a corpus of its own */
     model = load_model(&c, &err);
     if (model && choose_eigs(model, &d, &err)) eigen = decompose(model, &d, false, &err);
     bl_direction direction = as_direction(&d);
     bl_question subject = {model, &direction, d.layer};
     bl_tree *tree = eigen ? bl_eigen_tree(&subject, eigen, d.eigs.items, d.eigs.n, &err) : NULL;
     tree = add_basis(tree, model, eigen, basis, &err);
+    if (turned && !arrays_named(c.output)) tree = orient(tree, &c, &subject, eigen, &d.eigs, &corpora, &err);
     if (tree && plot && !bl_spectrum_figure(tree, &figure.how, plot, &err)) {
         bl_tree_free(tree);
         tree = NULL;
@@ -128,6 +159,7 @@ done:
     bl_eigen_free(eigen);
     bl_model_free(model);
     direction_options_free(&d);
+    corpus_options_free(&corpora);
     common_free(&c);
     return status;
 }
@@ -138,12 +170,15 @@ const verb verb_eigen = {
     "shows each eigenvector in the tokens that\n"
     "the embedding (direct) and every attention head deliver: the ten highest and the ten lowest. A positive "
     "eigenvalue is evidence for the token,\n"
-    "a negative one against it; an eigenvector's sign is arbitrary (its largest component is made "
-    "positive).\n"
+    "a negative one against it. An eigenvector's sign is arbitrary: JSON, CSV and arrays have the one whose "
+    "largest component is positive. With --corpus (or\n"
+    "without MODEL, where bilens has its own stories) tables draw as positive the end that its top inputs "
+    "are at, as reports do; otherwise they are grey.\n"
     "With --query, --head and --distance: the form that a query token makes of its key in one head of "
     "bilinear attention. It has one\n"
     "eigenvector whose keys it raises and one whose keys it lowers.",
     "  bilens eigen models/ts-1-256 --token swim --minus run,climb,eat,see,smell,walk,fly,sit,sleep\n"
+    "  bilens eigen models/ts-1-256 --token swim --eigs -1,0 --corpus valid.txt\n"
     "  bilens eigen models/ts-1-256 --token swim --eigs -1,0 --format json --plot spectrum.pdf\n"
     "  bilens eigen --token swim --plot column.pdf --width 85 --font serif --size 8 --title '' --no-marks\n"
     "  bilens eigen --token swim --eigs -1 --format latex -o swim.tex\n"

@@ -61,6 +61,12 @@ bl_rgb bl_rdbu_dark(unsigned level) {
     return (bl_rgb){out[0], out[1], out[2]};
 }
 
+bl_rgb bl_grey(bl_rgb colour) {
+    double luma = 0.2126 * colour.r + 0.7152 * colour.g + 0.0722 * colour.b;
+    unsigned char grey = (unsigned char)lround(luma);
+    return (bl_rgb){grey, grey, grey};
+}
+
 /* The notebook's linearisation: exponent 2 where sRGB has 2.4. */
 static double linear(unsigned char value) {
     double c = value / 255.0;

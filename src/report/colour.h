@@ -18,6 +18,8 @@ unsigned bl_rdbu_level(double value, double largest);
 bl_rgb bl_rdbu(unsigned level);
 /* The same scale for dark backgrounds: zero is the background, the ends are bright. */
 bl_rgb bl_rdbu_dark(unsigned level);
+/* A grey of the same luminance: of a level whose sign means nothing. */
+bl_rgb bl_grey(bl_rgb colour);
 /* CIE lightness L*, 0 … 100, as the paper's notebook computes it. */
 double bl_lightness(bl_rgb colour);
 /* True where white text has more contrast than black. */

@@ -61,18 +61,10 @@ static void put_single(bl_buffer *out, const bl_doc_source *source, double large
     bl_buffer_text(out, "</span></p>\n");
 }
 
-/* The strong sources, the weak ones folded; above them the scale, one for all. */
-void bl_html_virtual_tokens(bl_buffer *out, const bl_doc_vector *vector) {
+/* The weak sources, folded. */
+static void put_weak(bl_buffer *out, const bl_doc_vector *vector) {
     enum { NAMED = 8 };
     size_t n = vector->n_sources - vector->n_single, strong = vector->n_strong;
-    bl_buffer_text(out, "<div class=\"over\"><h3>Virtual tokens</h3><div class=\"legend\"><span>");
-    bl_html_number(out, -vector->largest, vector->largest);
-    bl_buffer_text(out, "</span><span class=\"ramp\"></span><span>");
-    bl_html_number(out, vector->largest, vector->largest);
-    bl_buffer_text(out, "</span></div></div>\n");
-    bl_html_sources(out, vector->strongest, strong, vector->largest);
-    for (size_t i = n; i < vector->n_sources; i++) put_single(out, &vector->strongest[i], vector->largest);
-    if (strong == n) return;
     bl_buffer_print(out, "<details class=\"weak\"><summary>%zu more, weaker: ", n - strong);
     for (size_t i = strong; i < n && i < strong + NAMED; i++) {
         if (i > strong) bl_buffer_text(out, ", ");
@@ -81,6 +73,24 @@ void bl_html_virtual_tokens(bl_buffer *out, const bl_doc_vector *vector) {
     bl_buffer_text(out, n > strong + NAMED ? ", \xE2\x80\xA6</summary>\n" : "</summary>\n");
     bl_html_sources(out, vector->strongest + strong, n - strong, vector->largest);
     bl_buffer_text(out, "</details>\n");
+}
+
+/* The strong sources, the weak ones folded; above them the scale, one for all. */
+void bl_html_virtual_tokens(bl_buffer *out, const bl_doc_vector *vector) {
+    size_t n = vector->n_sources - vector->n_single, strong = vector->n_strong;
+    if (!vector->oriented) bl_buffer_text(out, "<div class=\"unsigned\">");
+    bl_buffer_text(out, "<div class=\"over\"><h3>Virtual tokens</h3><div class=\"legend\"><span>");
+    bl_html_number(out, -vector->largest, vector->largest);
+    bl_buffer_text(out, "</span><span class=\"ramp\"></span><span>");
+    bl_html_number(out, vector->largest, vector->largest);
+    bl_buffer_text(out, "</span></div></div>\n");
+    bl_html_sources(out, vector->strongest, strong, vector->largest);
+    for (size_t i = n; i < vector->n_sources; i++) put_single(out, &vector->strongest[i], vector->largest);
+    if (strong < n) put_weak(out, vector);
+    if (!vector->oriented)
+        bl_buffer_text(out,
+                       "<p class=\"note\">An eigenvector\xE2\x80\x99s sign is arbitrary; without top inputs "
+                       "nothing says which end it is at, so its values are grey.</p></div>\n");
 }
 
 /* "+0.0123". */

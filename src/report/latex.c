@@ -55,12 +55,14 @@ static void put_colour(bl_buffer *out, const char *command, bl_rgb colour) {
 
 /* ---- virtual tokens ---- */
 
-static void put_entry(bl_buffer *out, const bl_doc_entry *entry, double largest) {
+static void put_entry(bl_buffer *out, const bl_doc_entry *entry, const bl_doc_vector *vector) {
+    double largest = vector->largest;
     if (!entry) {
         bl_buffer_text(out, " & & ");
         return;
     }
     bl_rgb colour = bl_rdbu(bl_rdbu_level(entry->value, largest));
+    if (!vector->oriented) colour = bl_grey(colour);
     bl_buffer_text(out, " & ");
     bl_latex_text(out, entry->token);
     bl_buffer_text(out, " & ");
@@ -77,7 +79,7 @@ static void put_rows(bl_buffer *out, const bl_doc_vector *vector, size_t first, 
             const bl_doc_source *source = &vector->strongest[i];
             size_t at = low ? n - 1 - row : row, have = low ? source->n_bottom : source->n_top;
             const bl_doc_entry *list = low ? source->bottom : source->top;
-            put_entry(out, at < have ? &list[at] : NULL, vector->largest);
+            put_entry(out, at < have ? &list[at] : NULL, vector);
         }
         bl_buffer_text(out, " \\\\\n");
     }
@@ -92,6 +94,7 @@ static void put_vector(bl_buffer *out, const bl_doc_eigen *eigen, const bl_doc_v
                         vector->strongest[i].name);
     if (vector->last > vector->first && !eigen->plain)
         bl_buffer_print(out, "; degenerate with %zu-%zu", vector->first, vector->last);
+    if (!vector->oriented) bl_buffer_text(out, "; its sign is arbitrary (grey)");
     bl_buffer_text(out, "\n\\begin{tabular}{r");
     for (size_t i = 0; i < vector->n_strong; i++) {
         bl_buffer_text(out, " lr");

@@ -85,6 +85,7 @@ void bl_page_plain(bl_page *page) {
 
 void bl_page_level(bl_page *page, unsigned level, bool bold) {
     bl_rgb colour = page->dark ? bl_rdbu_dark(level) : bl_rdbu(level);
+    if (page->grey) colour = bl_grey(colour);
     /* A bold 30 is grey on many terminals: the bold one names black and white by their places in the colour
      * cube. */
     page->styled = page->colour != BL_COLOUR_NONE;
@@ -94,8 +95,9 @@ void bl_page_level(bl_page *page, unsigned level, bool bold) {
                         colour.r, colour.g, colour.b);
     } else if (page->colour == BL_COLOUR_256) {
         if (level >= BL_RDBU_LEVELS) level = BL_RDBU_LEVELS - 1;
-        if (!page->xterm[level]) page->xterm[level] = (unsigned char)bl_xterm256(colour);
-        unsigned index = page->xterm[level];
+        unsigned char *known = &page->xterm[page->grey][level];
+        if (!*known) *known = (unsigned char)bl_xterm256(colour);
+        unsigned index = *known;
         bl_buffer_print(&page->text, "\033[%s;48;5;%um",
                         bl_wants_white_text(bl_xterm256_colour(index)) ? white : black, index);
     }

@@ -10,13 +10,15 @@
 typedef struct bl_page {
     bl_buffer text;
     bl_colour colour;
-    bool dark;                           /* the terminal's background */
-    bool fold, plain;                    /* of bl_terminal */
-    size_t width;                        /* columns; 0: unlimited */
-    size_t column;                       /* of the last line */
-    size_t indent;                       /* of lines that begin by wrapping */
-    bool styled;                         /* a style is on; a new line ends it */
-    unsigned char xterm[BL_RDBU_LEVELS]; /* the levels' places among 256 colours, 0: not looked up yet */
+    bool dark;        /* the terminal's background */
+    bool fold, plain; /* of bl_terminal */
+    bool grey;        /* levels without their hue: signs are arbitrary */
+    size_t width;     /* columns; 0: unlimited */
+    size_t column;    /* of the last line */
+    size_t indent;    /* of lines that begin by wrapping */
+    bool styled;      /* a style is on; a new line ends it */
+    unsigned char xterm[2]
+                       [BL_RDBU_LEVELS]; /* [grey] the levels' places among 256 colours, 0: not looked up */
 } bl_page;
 
 bl_page bl_page_new(const bl_terminal *terminal); /* NULL: no colour, unlimited */

@@ -149,6 +149,7 @@ static void print_vector(bl_page *page, const bl_doc_eigen *eigen, const bl_doc_
         bl_page_newline(page);
         bl_page_group(page, vector->first, vector->last);
     }
+    page->grey = !vector->oriented;
     size_t value = value_columns(vector), n = vector->n_sources - vector->n_single,
            most = page->fold ? vector->n_strong : n;
     for (size_t first = 0; first < most;) {
@@ -173,6 +174,19 @@ static void print_vector(bl_page *page, const bl_doc_eigen *eigen, const bl_doc_
                        bl_number(high, vector->largest, bl_decimals(vector->largest), "-"));
         bl_page_newline(page);
     }
+    page->grey = false;
+}
+
+/* What the signs of the tables below mean. */
+static void print_signs(bl_page *page, const bl_doc_eigen *eigen) {
+    if (!eigen->n_vectors) return;
+    bool oriented = true;
+    for (size_t i = 0; i < eigen->n_vectors; i++) oriented &= eigen->vectors[i].oriented;
+    bl_page_words(page, oriented ? "an eigenvector's sign is arbitrary: positive is drawn the end its top "
+                                   "inputs in the corpus are at"
+                                 : "an eigenvector's sign is arbitrary, hence no red and blue: --corpus FILE "
+                                   "draws as positive the end its top inputs are at");
+    bl_page_newline(page);
 }
 
 char *bl_eigen_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {
@@ -181,6 +195,7 @@ char *bl_eigen_table(const bl_tree *tree, const bl_terminal *terminal, bl_error 
     bl_page page = bl_page_new(terminal);
     if (page.plain) bl_doc_plain(doc);
     bl_page_spectrum(&page, doc->eigen);
+    print_signs(&page, doc->eigen);
     if (doc->eigen->linear) print_vector(&page, doc->eigen, doc->eigen->linear);
     for (size_t i = 0; i < doc->eigen->n_vectors; i++)
         print_vector(&page, doc->eigen, &doc->eigen->vectors[i]);

@@ -146,7 +146,9 @@ static void orient(const bl_doc_eigen *eigen, const bl_doc_scan *scan) {
     for (size_t i = 0; i < eigen->n_vectors; i++) {
         bl_doc_vector *vector = (bl_doc_vector *)(uintptr_t)&eigen->vectors[i]; /* the reader's own memory */
         const bl_doc_hits *hits = bl_doc_find_hits(scan, vector->index);
-        if (hits && hits->orientation < 0) bl_doc_turn(vector);
+        if (!hits || !hits->n_matches) continue;
+        vector->oriented = true;
+        if (hits->orientation != vector->orientation) bl_doc_turn(vector);
     }
 }
 

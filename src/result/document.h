@@ -34,6 +34,7 @@ typedef struct bl_doc_vector {
     size_t n_single;                /* ... of which there are so many; */
     size_t n_strong;                /* how many of the strongest are shown where the weak are folded */
     int orientation;                /* -1: signs are turned against the JSON's (see bl_doc_hits) */
+    bool oriented;                  /* false: the sign drawn is as arbitrary as the JSON's */
     double largest;                 /* |value| over the whole table: the end of its colour scale */
 } bl_doc_vector;
 

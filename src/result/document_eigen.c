@@ -167,9 +167,31 @@ static bool read_runs(bl_reader *reader, const json_t *json, bl_doc_eigen *eigen
     return true;
 }
 
+static void turn_entries(const bl_doc_entry *entries, size_t n) {
+    bl_doc_entry *own = (bl_doc_entry *)(uintptr_t)entries; /* the reader's own memory */
+    for (size_t i = 0; i < n; i++) own[i].value = -own[i].value;
+}
+
+void bl_doc_turn(bl_doc_vector *vector) {
+    vector->orientation = -vector->orientation;
+    for (size_t i = 0; i < vector->n_sources; i++) {
+        bl_doc_source *source = (bl_doc_source *)(uintptr_t)&vector->sources[i];
+        bl_doc_source before = *source;
+        source->top = before.bottom;
+        source->n_top = before.n_bottom;
+        source->bottom = before.top;
+        source->n_bottom = before.n_top;
+        source->value = -before.value;
+        turn_entries(source->top, source->n_top);
+        turn_entries(source->bottom, source->n_bottom);
+    }
+    bl_doc_source *sorted = (bl_doc_source *)(uintptr_t)vector->strongest;
+    for (size_t i = 0; i < vector->n_sources; i++) sorted[i] = vector->sources[sorted[i].place];
+}
+
 static bool read_vector(bl_reader *reader, const json_t *json, const bl_doc_eigen *eigen,
                         bl_doc_vector *vector) {
-    json_int_t index, n = (json_int_t)eigen->size, position;
+    json_int_t index, n = (json_int_t)eigen->size, position, sign = 1;
     if (!json_is_object(json)) return bl_reader_fail(reader, "an object is expected");
     if (!bl_reader_integer(reader, json, "index", -n, n - 1, &index) ||
         !bl_reader_number(reader, json, "eigenvalue", &vector->eigenvalue))
@@ -187,13 +209,18 @@ static bool read_vector(bl_reader *reader, const json_t *json, const bl_doc_eige
         return bl_reader_fail(reader, "eigenvalue: %g, but eigenvalues[%zu] is %g", vector->eigenvalue,
                               vector->position, expected);
     vector->orientation = 1;
+    vector->oriented = json_object_get(json, "orientation") != NULL;
+    if (vector->oriented && !bl_reader_integer(reader, json, "orientation", -1, 1, &sign)) return false;
+    if (vector->oriented && sign == 0) return bl_reader_fail(reader, "orientation: 1 or -1 is expected");
     vector->first = vector->last = vector->position;
     for (size_t i = 0; i < eigen->n_runs; i++)
         if (eigen->runs[i].first <= vector->position && vector->position <= eigen->runs[i].last) {
             vector->first = eigen->runs[i].first;
             vector->last = eigen->runs[i].last;
         }
-    return read_sources(reader, json, vector);
+    if (!read_sources(reader, json, vector)) return false;
+    if (sign < 0) bl_doc_turn(vector);
+    return true;
 }
 
 static bool read_spectrum(bl_reader *reader, const json_t *json, bl_doc_eigen *eigen) {
@@ -235,28 +262,6 @@ static bool read_extras(bl_reader *reader, const json_t *json, bl_doc_eigen *eig
     return true;
 }
 
-static void turn_entries(const bl_doc_entry *entries, size_t n) {
-    bl_doc_entry *own = (bl_doc_entry *)(uintptr_t)entries; /* the reader's own memory */
-    for (size_t i = 0; i < n; i++) own[i].value = -own[i].value;
-}
-
-void bl_doc_turn(bl_doc_vector *vector) {
-    vector->orientation = -vector->orientation;
-    for (size_t i = 0; i < vector->n_sources; i++) {
-        bl_doc_source *source = (bl_doc_source *)(uintptr_t)&vector->sources[i];
-        bl_doc_source before = *source;
-        source->top = before.bottom;
-        source->n_top = before.n_bottom;
-        source->bottom = before.top;
-        source->n_bottom = before.n_top;
-        source->value = -before.value;
-        turn_entries(source->top, source->n_top);
-        turn_entries(source->bottom, source->n_bottom);
-    }
-    bl_doc_source *sorted = (bl_doc_source *)(uintptr_t)vector->strongest;
-    for (size_t i = 0; i < vector->n_sources; i++) sorted[i] = vector->sources[sorted[i].place];
-}
-
 /* "linear": {"norm", "sources"} */
 static bool read_linear(bl_reader *reader, const json_t *json, bl_doc_eigen *eigen) {
     const json_t *object = bl_reader_object(reader, json, "linear");
@@ -264,6 +269,7 @@ static bool read_linear(bl_reader *reader, const json_t *json, bl_doc_eigen *eig
     if (!vector) return false;
     size_t before = bl_reader_enter(reader, "linear");
     vector->orientation = 1;
+    vector->oriented = true; /* its sign means something */
     if (!bl_reader_number(reader, object, "norm", &vector->eigenvalue) ||
         !read_sources(reader, object, vector))
         return false;

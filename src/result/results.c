@@ -374,6 +374,30 @@ bl_tree *bl_scan_tree(const bl_question *subject, const bl_eigen *eigen, const b
     return bl_tree_built(&b, root);
 }
 
+/* The hits of eigenvector `index` of n, which may be counted from either end; NULL when none were found. */
+static const json_t *hits_of(const bl_tree *scan, json_int_t index, json_int_t n) {
+    const json_t *hits;
+    size_t i;
+    json_array_foreach(json_object_get(scan, "vectors"), i, hits)
+        if ((json_integer_value(json_object_get(hits, "index")) - index) % n == 0)
+            return json_array_size(json_object_get(hits, "matches")) ? hits : NULL;
+    return NULL;
+}
+
+bool bl_eigen_tree_orient(bl_tree *eigen, const bl_tree *scan, bl_error *err) {
+    bl_builder b = {err, false};
+    json_int_t n = (json_int_t)json_array_size(json_object_get(eigen, "eigenvalues"));
+    json_t *vector;
+    size_t i;
+    json_array_foreach(json_object_get(eigen, "vectors"), i, vector) {
+        const json_t *hits = hits_of(scan, json_integer_value(json_object_get(vector, "index")), n);
+        if (hits)
+            bl_put_integer(&b, vector, "orientation",
+                           json_integer_value(json_object_get(hits, "orientation")));
+    }
+    return !b.failed;
+}
+
 void bl_put_made_by(bl_builder *b, bl_tree *root) {
     bl_put_text(b, root, "version", bl_version());
     bl_put_text(b, root, "blas", bl_blas_name()); /* threads and ranks change no byte of a result */
@@ -390,7 +414,10 @@ bl_tree *bl_report_tree(const bl_tree *info, const bl_tree *eigen, const bl_tree
     bl_put_text(&b, root, "format", "bilens report 1");
     bl_put_made_by(&b, root);
     for (size_t i = 0; i < 3; i++)
-        bl_put_tree(&b, root, parts[i].name, json_incref((json_t *)(uintptr_t)parts[i].tree));
+        bl_put_tree(&b, root, parts[i].name,
+                    parts[i].tree == eigen ? json_deep_copy(eigen)
+                                           : json_incref((json_t *)(uintptr_t)parts[i].tree));
+    if (!b.failed && !bl_eigen_tree_orient(json_object_get(root, "eigen"), scan, err)) b.failed = true;
     bl_tree *files = bl_put_array(&b, root, "corpus");
     for (size_t i = 0; i < n_corpus; i++) bl_put_text(&b, files, NULL, corpus[i]);
     return bl_tree_built(&b, root);

@@ -81,6 +81,21 @@ END
 "$BILENS" describe --npy w.npy -k 1 --format csv | sed -n 2p | tr -d '\r' | grep -q ',$' || fail "infinity is empty in CSV"
 "$BILENS" describe --npy w.npy -k 1 | sed -n 2p | grep -q ' inf$' || fail "infinity is inf in a table"
 
+# An eigenvector's sign: by its top inputs where there is a corpus; grey where there is none. JSON and CSV keep theirs.
+"$BILENS" eigen --token swim --eigs -1 --format json --quiet | grep -q '"orientation":-1' || fail "oriented by the stories that come with bilens"
+"$BILENS" eigen --token swim --eigs -1 --quiet | grep -q '^  0 swim  *1\.29' || fail "drawn by its top inputs"
+"$BILENS" eigen --token swim --eigs -1 --format csv --quiet | grep -q '"head 4","top",0,"elevator"' || fail "CSV keeps the sign"
+"$BILENS" eigen model --token swim --eigs -1 --format json | grep -q orientation && fail "nothing says which end"
+"$BILENS" eigen model --token swim --eigs -1 | grep -q 'hence no red and blue: --corpus FILE' || fail "an arbitrary sign is said"
+"$BILENS" eigen model --token swim --eigs -1 --corpus stories.txt --format json --quiet | grep -q '"orientation"' || fail "eigen --corpus"
+for corpus in "" "--corpus stories.txt"; do
+    # shellcheck disable=SC2086
+    "$BILENS" eigen model --token swim --eigs -1 $corpus --format svg --quiet -o sign.svg >/dev/null || fail "svg"
+    colours=$(grep -o 'fill="#[0-9a-f]*"' sign.svg | sort -u | grep -cv -E '#([0-9a-f]{2})\1\1"')
+    [ -n "$corpus" ] || grey=$colours
+done
+[ "$colours" -gt "$((grey + 5))" ] || fail "grey without a corpus ($grey hues), coloured with one ($colours)"
+
 # CSV: quoted texts; a formula only as it is asked for.
 "$BILENS" tokenize model --text "swim" --format csv | grep -q ',"swim"' || fail "a text is quoted"
 id=$("$BILENS" tokenize model --text swim --format json | sed 's/.*,\([0-9]*\)].*tokens.*/\1/')

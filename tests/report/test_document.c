@@ -266,6 +266,7 @@ static void test_orientation(void **state) {
     assert_string_equal(now->top[0].token, then->bottom[0].token);
     assert_near(now->top[0].value, -then->bottom[0].value, 0, 1);
     assert_int_equal(turned->scan->vectors[1].orientation, 1);
+    assert_true(turned->eigen->vectors[0].oriented);
     bl_table *rows = bl_rows_of_virtual_tokens(turned->eigen, NULL),
              *same = bl_rows_of_virtual_tokens(before->eigen, NULL);
     char *a = bl_table_csv(rows, 0, NULL), *b = bl_table_csv(same, 0, NULL);
