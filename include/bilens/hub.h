@@ -25,7 +25,8 @@ typedef struct bl_hub_name {
 } bl_hub_name;
 
 /** True if `text` has the form of a hub name: `owner/name`, `owner/name@revision`, an address as a browser
- * shows it (https://huggingface.co/owner/name, also with /tree/REVISION or a slash behind it), or
+ * shows it (https://huggingface.co/owner/name, also with /tree/REVISION or a slash behind it), as git
+ * clones it (also git@hf.co:owner/name) or as hf://owner/name, or
  * `tinystories:1-1024-i5n[@revision]`, which is tdooms/TinyStories-1-1024-i5n (n_layer, d_model, modifier).
  * Looks at the text only: a folder of that name may exist, too. */
 BL_API bool bl_hub_is_name(const char *text);

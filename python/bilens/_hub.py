@@ -19,10 +19,15 @@ def is_true(value):
     return (value or "").lower() in ("1", "on", "yes", "true")
 
 
+def expand(folder):
+    """~ and $VARIABLES as huggingface_hub replaces them, in its order."""
+    return os.path.expandvars(os.path.expanduser(folder))
+
+
 def place(own, rest):
     """A folder or file of the hub's home: `own` names it alone, otherwise it is HF_HOME/rest."""
-    home = variable("HF_HOME") or os.path.join(variable("XDG_CACHE_HOME") or "~/.cache", "huggingface")
-    return os.path.expanduser(own or os.path.join(home, rest))
+    home = expand(variable("HF_HOME") or os.path.join(variable("XDG_CACHE_HOME") or "~/.cache", "huggingface"))
+    return expand(own or os.path.join(home, rest))
 
 
 def token():
@@ -45,6 +50,8 @@ def load(name, progress):
     """A bl_model from the cache, or from the hub where the cache lacks it."""
     parsed = ffi.new("bl_hub_name *")
     call(lib.bl_hub_parse, os.fsencode(name), parsed)
+    if parsed.data:
+        raise UsageError(f"{name!r} is the address of a data set, not of a model")
     text = lambda value: c_text(None if value is None else os.fsencode(value))  # noqa: E731
     snapshot = ffi.NULL
     try:

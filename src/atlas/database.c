@@ -69,6 +69,8 @@ sqlite3 *bl_database_open(const char *path, bool write, bl_error *err) {
     /* To read, too, it is opened to be written where that can be: a journal that a killed writer left is
      * rolled back. */
     int flags = write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE;
+    if (bl_is_directory(path))
+        return bl_fail_null(err, BL_ERR_INPUT, "%s: is a directory; an atlas is a file", path);
     char *name = plain_name(path, err);
     if (!name) return NULL;
     int code = sqlite3_open_v2(name, &db, flags, NULL);
@@ -87,8 +89,10 @@ sqlite3 *bl_database_open(const char *path, bool write, bl_error *err) {
             ok = bl_fail(err, BL_ERR_INPUT, "%s: cannot be written", path);
         if (ok) return db;
     } else {
-        bl_fail(err, code == SQLITE_NOMEM ? BL_ERR_MEMORY : BL_ERR_INPUT, "%s: %s", path,
-                db ? sqlite3_errmsg(db) : "out of memory");
+        int reason = db && code == SQLITE_CANTOPEN ? sqlite3_system_errno(db) : 0;
+        const char *said = db ? sqlite3_errmsg(db) : "out of memory";
+        bl_fail(err, code == SQLITE_NOMEM ? BL_ERR_MEMORY : BL_ERR_INPUT,
+                reason ? "%s: cannot open: %s" : "%s: %s", path, reason ? strerror(reason) : said);
     }
     sqlite3_close(db);
     return NULL;

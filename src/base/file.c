@@ -90,6 +90,21 @@ bool bl_is_directory(const char *path) {
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+bool bl_directory_or_none(const char *path, const char *what, bl_error *err) {
+    struct stat status;
+    if (stat(path, &status) == 0)
+        return S_ISDIR(status.st_mode) ||
+               bl_fail(err, BL_ERR_INPUT, "%s: is a file; %s needs a folder", path, what);
+    return errno == ENOENT || bl_fail(err, BL_ERR_INPUT, "%s: cannot be used: %s", path, strerror(errno));
+}
+
+/* What stands where mkdir found something: 0 of a directory, ENOTDIR of a file, or why it is not known. */
+static int standing(const char *path) {
+    struct stat status;
+    if (stat(path, &status) != 0) return errno;
+    return S_ISDIR(status.st_mode) ? 0 : ENOTDIR;
+}
+
 bool bl_make_directories(const char *path, bl_error *err) {
     char *copy = bl_strdup(path, err);
     if (!copy) return false;
@@ -98,9 +113,9 @@ bool bl_make_directories(const char *path, bl_error *err) {
         if (*end != '/' && *end != '\0') continue;
         char kept = *end;
         *end = '\0';
-        int failed = mkdir(copy, 0777) == 0 ? 0 : errno;
-        if (failed && !bl_is_directory(copy)) { /* a file in its place: what follows it is what cannot be */
-            if (failed == EEXIST) failed = ENOTDIR;
+        int failed = mkdir(copy, 0777) == 0 ? 0 : errno, found = failed ? standing(copy) : 0;
+        if (found) {
+            if (failed == EEXIST) failed = found;
             ok = bl_fail(err, BL_ERR_INPUT, "%s: cannot create directory: %s", copy, strerror(failed));
         }
         *end = kept;

@@ -64,14 +64,11 @@ static void add_expanded(bl_buffer *out, const char *text) {
     }
 }
 
-/* "folder/rest" as huggingface_hub understands it: first its variables, then ~ or ~user at its beginning. */
+/* "folder/rest" as huggingface_hub understands it: first ~ or ~user at its beginning, then its variables. */
 static char *expand(const char *folder, const char *rest, bl_error *err) {
-    bl_buffer text = {0}, path = {0};
-    add_expanded(&text, folder);
-    char *named = bl_buffer_take(&text, err);
-    if (!named) return NULL;
-    size_t n = named[0] == '~' ? strcspn(named, "/") : 0;
-    char *user = n > 1 ? strndup(named + 1, n - 1) : NULL, *home = n ? home_of(user) : NULL;
+    bl_buffer path = {0};
+    size_t n = folder[0] == '~' ? strcspn(folder, "/") : 0;
+    char *user = n > 1 ? strndup(folder + 1, n - 1) : NULL, *home = n ? home_of(user) : NULL;
     if (n > 1 && !user) {
         bl_fail(err, BL_ERR_MEMORY, "out of memory");
     } else if (n == 1 && !home) {
@@ -81,12 +78,11 @@ static char *expand(const char *folder, const char *rest, bl_error *err) {
                 (long)getuid());
     } else {
         bl_buffer_text(&path, home ? home : "");
-        bl_buffer_text(&path, named + (home ? n : 0)); /* ~stranger stays as it is */
+        add_expanded(&path, folder + (home ? n : 0)); /* ~stranger stays as it is */
         bl_buffer_text(&path, rest);
     }
     free(user);
     free(home);
-    free(named);
     return n >= 1 && path.n == 0 ? NULL : bl_buffer_take(&path, err);
 }
 
@@ -95,9 +91,11 @@ static char *place(const char *own, const char *rest, bl_error *err) {
     const char *home = variable("HF_HOME", NULL, NULL), *cache = variable("XDG_CACHE_HOME", NULL, NULL);
     char inner[64];
     if (own) return expand(own, "", err);
-    if (home) return expand(home, rest, err);
     snprintf(inner, sizeof inner, "/huggingface%s", rest);
-    return expand(cache ? cache : "~/.cache", inner, err);
+    char *once = home ? expand(home, rest, err) : expand(cache ? cache : "~/.cache", inner, err);
+    char *twice = once ? expand(once, "", err) : NULL; /* what HF_HOME gives is expanded once more there */
+    free(once);
+    return twice;
 }
 
 /* The token without white space around it; NULL when there is none. A file that is there but cannot be read
@@ -151,7 +149,7 @@ void hub_settings_free(hub_settings *s) {
     *s = (hub_settings){0};
 }
 
-bool is_hub_model(const char *text) { return !bl_is_directory(text) && bl_hub_is_name(text); }
+bool is_hub_model(const char *text) { return access(text, F_OK) != 0 && bl_hub_is_name(text); }
 
 /* The error as it concerns a MODEL: the user may have meant a folder. */
 static void explain(const char *model, bl_error *err) {

@@ -195,7 +195,10 @@ static int check_output(const verb *self, const common *c, const option *table, 
                         const char *path) {
     struct stat target;
     if (!*path) return fail_usage(self, "%s: the name is empty (a variable that is not set?)", name);
-    if (stat(path, &target) != 0) return errno == ENOENT ? check_folder(self, name, path) : -1;
+    if (stat(path, &target) != 0)
+        return errno == ENOENT
+                 ? check_folder(self, name, path)
+                 : fail_usage(self, "%s %s: cannot be written: %s", name, path, strerror(errno));
     if (S_ISREG(target.st_mode)) {
         const char *input = input_of(c, table, &target);
         if (input)

@@ -108,7 +108,7 @@ bool bl_head_pairs(const bl_head *h, const float *u, size_t k, bl_token_pairs *o
     size_t V = bl_model_w_e(h->model).rows, width = bl_model_config(h->model)->head_dim, count;
     if (!bl_mul_size(V, KINDS * width + 1, &count)) count = SIZE_MAX;
     float *y = token_inputs(h->model, err), *part = y ? bl_alloc(count, sizeof *part, err) : NULL;
-    bool ok = part != NULL;
+    bool *words = part ? bl_model_words(h->model, err) : NULL, ok = words != NULL;
     for (int kind = 0; ok && kind < KINDS; kind++) over_tokens(h, y, kind, part + (size_t)kind * V * width);
     float *weight = ok ? part + KINDS * V * width : NULL;
     if (ok && u) ok = values(h, y, u, weight, err);
@@ -120,12 +120,14 @@ bool bl_head_pairs(const bl_head *h, const float *u, size_t k, bl_token_pairs *o
                             .left2 = factors[Q2],
                             .right2 = factors[K2],
                             .weight = u ? weight : NULL,
+                            .words = words,
                             .k = k ? k : 20};
         if (s.k > V * V) s.k = V * V;
         ok = bl_pair_search_run(&s, out, err);
     }
     free(y);
     free(part);
+    free(words);
     if (!ok) bl_token_pairs_free(out);
     return ok;
 }

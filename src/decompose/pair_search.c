@@ -29,8 +29,11 @@ static void offer_row(const work *w, bl_best *best, const float *row, size_t a, 
     size_t V = w->s->right.rows, skip = w->s->symmetric && a > first ? a - first : 0;
     if (skip >= cols) return;
     uint64_t id = (uint64_t)a * V + first + skip;
-    bl_best_offer_row(&best[0], 1.0F, row + skip, cols - skip, id);
-    bl_best_offer_row(&best[1], -1.0F, row + skip, cols - skip, id);
+    const bool *words = w->s->words;
+    if (words && !words[a]) return;
+    if (words) words += first + skip;
+    bl_best_offer_some(&best[0], 1.0F, row + skip, cols - skip, id, words);
+    bl_best_offer_some(&best[1], -1.0F, row + skip, cols - skip, id, words);
 }
 
 /* A block's entries: one product, or two times the weights of its columns. */

@@ -10,6 +10,7 @@ typedef struct bl_pair_search {
     bl_view left, right;   /* [V, r] both */
     bl_view left2, right2; /* [V, r'] both, or data NULL: one factor */
     const float *weight;   /* [V] of the second token; NULL: 1 */
+    const bool *words;     /* [V] only pairs of these tokens; NULL: all */
     bool symmetric;        /* only a <= b */
     size_t k;              /* entries kept at each end */
 } bl_pair_search;

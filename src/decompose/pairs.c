@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "decompose/pair_search.h"
 #include "linear/gemm.h"
+#include "model/model_private.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,12 +110,14 @@ bool bl_token_pairs_of(const bl_model *model, size_t layer, const float *u,
               side_init(&right, model, layer, options->right, err);
     if (ok) q = traceless_form(&map, u, err);
     if (q) c = middle(&left, &right, q, bl_bilinear_size(&map), bl_bilinear_in(&map), err);
-    bl_pair_search s = {.symmetric = options->left == options->right, .k = k};
-    ok = c && search_factors(&left, &right, c, &s, out, err);
+    bool *words = c ? bl_model_words(model, err) : NULL;
+    bl_pair_search s = {.symmetric = options->left == options->right, .k = k, .words = words};
+    ok = words && search_factors(&left, &right, c, &s, out, err);
     free(left.owned);
     free(right.owned);
     free(q);
     free(c);
+    free(words);
     if (!ok) bl_token_pairs_free(out);
     return ok;
 }

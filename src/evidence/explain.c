@@ -273,14 +273,16 @@ static bool split_words(const bl_model *model, const bl_eigen *eigen, const int3
 
 /* ---- predictions ---- */
 
-static bool fill_predictions(const float *row, size_t V, int32_t token, bl_account *out, bl_error *err) {
+/* Of one position's logits, row [V]; words [V]: ids that a token names. */
+static bool fill_predictions(const float *row, size_t V, const bool *words, int32_t token, bl_account *out,
+                             bl_error *err) {
     size_t most = V < 10 ? V : 10;
     bl_scored list[10];
     bl_best best = bl_best_begin(list, most);
     double lse = bl_log_sum_exp(row, V);
     out->predictions = bl_alloc(most, sizeof *out->predictions, err);
     if (!out->predictions) return false;
-    bl_best_offer_row(&best, 1.0F, row, V, 0);
+    bl_best_offer_some(&best, 1.0F, row, V, 0, words);
     bl_best_sort(&best);
     out->n_predictions = best.n;
     for (size_t i = 0; i < best.n; i++)
@@ -288,7 +290,7 @@ static bool fill_predictions(const float *row, size_t V, int32_t token, bl_accou
                                                       (double)list[i].value, NULL};
     out->probability = token >= 0 ? exp((double)row[token] - lse) : NAN;
     for (size_t t = 0; token >= 0 && t < V; t++)
-        out->rank += row[t] > row[token] || (row[t] == row[token] && t <= (size_t)token);
+        out->rank += words[t] && (row[t] > row[token] || (row[t] == row[token] && t <= (size_t)token));
     return true;
 }
 
@@ -350,9 +352,10 @@ bool bl_account_of(const bl_model *model, const int32_t *ids, size_t n, const bl
     gathering g = {.o = options, .p = options->position};
     float *read = NULL;
     bl_workspace *workspace = bl_workspace_new(model, err);
+    bool *words = bl_model_words(model, err);
     float *met = bl_direction_met(model, options->u, err),
           *linear = bl_alloc(bl_bilinear_in(&map), sizeof *linear, err);
-    bl_eigen *eigen = workspace && met && linear ? bl_eigen_of(&map, met, 0, err) : NULL;
+    bl_eigen *eigen = workspace && words && met && linear ? bl_eigen_of(&map, met, 0, err) : NULL;
     g.u = met;
     g.origin = map.origin;
     if (eigen) bl_bilinear_linear(&map, met, linear);
@@ -362,13 +365,14 @@ bool bl_account_of(const bl_model *model, const int32_t *ids, size_t n, const bl
     bl_tap tap = {.take = take, .context = &g};
     bl_view logits = ok ? bl_forward_logits(model, workspace, ids, n, &tap, err) : (bl_view){0};
     ok = logits.data && fill_parts(&g, out, err) && fill_terms(&g, eigen, out, err) &&
-         fill_predictions(logits.data + g.p * logits.stride, logits.cols, options->token, out, err) &&
+         fill_predictions(logits.data + g.p * logits.stride, logits.cols, words, options->token, out, err) &&
          uncap(&g, out) && (!options->words || split_words(model, eigen, ids, n, out, err)) &&
          explain_predictions(model, ids, n, options, out, err);
     gathering_free(&g);
     free(read);
     free(met);
     free(linear);
+    free(words);
     bl_workspace_free(workspace);
     bl_eigen_free(eigen);
     if (!ok) bl_account_free(out);

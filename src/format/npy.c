@@ -44,8 +44,11 @@ bool bl_npy_write(const char *path, const bl_named_array *array, bl_error *err) 
 /* The value of 'key' in the dict: points just after "'key':" and blanks, or NULL. */
 static const char *find_key(const char *header, const char *key) {
     char quoted[32];
-    snprintf(quoted, sizeof quoted, "'%s'", key);
-    const char *at = strstr(header, quoted);
+    const char *at = NULL;
+    for (const char *quote = "'\""; *quote && !at; quote++) {
+        snprintf(quoted, sizeof quoted, "%c%s%c", *quote, key, *quote);
+        at = strstr(header, quoted);
+    }
     if (!at) return NULL;
     at += strlen(quoted);
     while (*at == ' ') at++;
@@ -65,6 +68,7 @@ static bool read_shape(const char *at, bl_named_array *array, size_t *count) {
         for (; *at >= '0' && *at <= '9'; at++)
             if (!bl_mul_size(value, 10, &value) || !bl_add_size(value, (size_t)(*at - '0'), &value))
                 return false;
+        if (*at == 'L') at++; /* a long integer of Python 2 */
         array->shape[array->n_dims++] = value;
         if (!bl_mul_size(*count, value, count)) return false;
     }
@@ -86,27 +90,31 @@ static bool read_type(const char *descr, const char *path, number_type *type, bl
                      {'O', "Python objects"},  {'S', "byte strings"}, {'U', "text"},
                      {'V', "raw bytes"},       {'a', "byte strings"}};
     if (!descr) return bl_fail(err, BL_ERR_INPUT, "%s: 'descr' is missing", path);
+    if (*descr == 'u' && descr[1]) descr++; /* a text of Python 2 */
+    char quote = *descr;
+    int shown = (int)(1 + strcspn(descr + (quote != '\0'), "'\"") + 1);
+    if (shown > 24) shown = 24;
     if (*descr == '[')
         return bl_fail(err, BL_ERR_INPUT, "%s: holds records (a structured array); save one field of it",
                        path);
-    if (*descr != '\'' || !strchr("<>|=", descr[1]) || descr[1] == '\0')
-        return bl_fail(err, BL_ERR_INPUT, "%s: 'descr' %.12s is not known", path, descr);
+    if (!strchr("'\"", quote) || quote == '\0' || !strchr("<>|=", descr[1]) || descr[1] == '\0')
+        return bl_fail(err, BL_ERR_INPUT, "%s: 'descr' %.*s is not known", path, shown, descr);
     *type = (number_type){descr[2], 0, descr[1] == '>'};
     for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++)
         if (type->kind == strangers[i].kind)
-            return bl_fail(err, BL_ERR_INPUT, "%s: holds %s ('descr' %.12s); real numbers are expected", path,
-                           strangers[i].name, descr);
+            return bl_fail(err, BL_ERR_INPUT, "%s: holds %s ('descr' %.*s); real numbers are expected", path,
+                           strangers[i].name, shown, descr);
     size_t digits = 0;
     while (type->kind && descr[3 + digits] >= '0' && descr[3 + digits] <= '9' && digits < 3)
         type->bytes = 10 * type->bytes + (size_t)(descr[3 + digits++] - '0');
-    bool known = type->kind && descr[3 + digits] == '\'' &&
+    bool known = type->kind && descr[3 + digits] == quote &&
                  (type->bytes == 1 || type->bytes == 2 || type->bytes == 4 || type->bytes == 8);
     if (known && type->kind == 'f') known = type->bytes > 1;
     if (known && type->kind == 'b') known = type->bytes == 1;
     if (known && strchr("fiub", type->kind)) return true;
     return bl_fail(err, BL_ERR_INPUT,
-                   "%s: 'descr' is %.12s; floats of 2, 4 or 8 bytes, integers and booleans are read", path,
-                   descr);
+                   "%s: 'descr' is %.*s; floats of 2, 4 or 8 bytes, integers and booleans are read", path,
+                   shown, descr);
 }
 
 static double read_number(const unsigned char *from, const number_type *type) {
@@ -169,7 +177,8 @@ bool bl_npy_parse(const unsigned char *file, size_t size, const char *path, bl_n
                   float **data, char *kind, bl_error *err) {
     *array = (bl_named_array){0};
     *data = NULL;
-    bool ours = size >= 12 && memcmp(file, "\x93NUMPY", 6) == 0;
+    bool ours = size >= 6 && memcmp(file, "\x93NUMPY", 6) == 0;
+    if (ours && size < 12) return bl_fail(err, BL_ERR_INPUT, "%s: ends within its header", path);
     if (!ours && !bl_kind_unknown(file, size, path, "a .npy file", err)) return false;
     if (!ours)
         return bl_fail(err, BL_ERR_INPUT, "%s: not a .npy file (its first bytes are not \\x93NUMPY)", path);

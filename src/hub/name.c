@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define STORIES "tinystories:"
 #define STORIES_REPOSITORY "tdooms/TinyStories-"
@@ -81,17 +82,28 @@ static const char *stories_fault(const char *text) {
     return NULL;
 }
 
-/* What follows the hub's host in an address, or NULL when `text` is none. */
+/* What follows the scheme and the hub's host in an address, or NULL when `text` is none of the hub. */
 static const char *after_host(const char *text) {
-    static const char *const schemes[] = {"https://", "http://", ""}, *const hosts[] = {"huggingface.co/",
-                                                                                        "www.huggingface.co/",
-                                                                                        "hf.co/"};
-    for (size_t s = 0; s < 3; s++)
-        for (size_t h = 0; h < 3; h++) {
-            size_t n = strlen(schemes[s]), m = strlen(hosts[h]);
-            if (strncmp(text, schemes[s], n) == 0 && strncmp(text + n, hosts[h], m) == 0) return text + n + m;
+    static const char *const beginnings[] = {"https://", "http://", "git@", "ssh://git@", ""};
+    static const char *const hosts[] = {"huggingface.co", "www.huggingface.co", "hf.co"};
+    text += strspn(text, " \t\r\n");
+    if (strncmp(text, "hf://", 5) == 0) return text + 5;
+    for (size_t s = 0; s < sizeof beginnings / sizeof *beginnings; s++)
+        for (size_t h = 0; h < sizeof hosts / sizeof *hosts; h++) {
+            size_t n = strlen(beginnings[s]), m = strlen(hosts[h]);
+            if (strncasecmp(text, beginnings[s], n) != 0 || strncasecmp(text + n, hosts[h], m) != 0) continue;
+            const char *rest = text + n + m;
+            if (*rest == ':') rest += 1 + strspn(rest + 1, "0123456789"); /* a port, or git@host: */
+            bool git = rest[-1] == ':';
+            if (*rest == '/') return rest + 1;
+            if (git) return rest;
         }
     return NULL;
+}
+
+/* An address of another host: what to do about it is said. */
+static bool is_address(const char *text) {
+    return strncasecmp(text, "https://", 8) == 0 || strncasecmp(text, "http://", 7) == 0;
 }
 
 /* The next part of an address's path into out [size], %XX decoded; moves *at past it and its slash. */
@@ -108,19 +120,32 @@ static void next_part(const char **at, char *out, size_t size) {
     if (**at == '/') ++*at;
 }
 
+/* Whether `word` is one of the list, which NULL ends. */
+static bool one_of(const char *word, const char *const *list) {
+    while (*list && strcmp(word, *list) != 0) list++;
+    return *list;
+}
+
 /* "owner/name", "owner/name/tree/REVISION/…", "datasets/owner/name" as in the address of a page. */
 static const char *parse_address(const char *path, bl_hub_name *name) {
+    static const char *const others[] = {"spaces", "collections", "docs", "papers",
+                                         "blog",   "posts",       "api",  NULL};
+    static const char *const views[] = {"tree",    "blob", "resolve", "raw", "commit",
+                                        "commits", "edit", "blame",   NULL};
     char owner[100], model[100], view[16];
     next_part(&path, owner, sizeof owner);
+    if (one_of(owner, others)) return "it is the address of another kind of page than a model's";
     name->data = strcmp(owner, "datasets") == 0;
-    if (name->data) next_part(&path, owner, sizeof owner);
+    if (name->data || strcmp(owner, "models") == 0) next_part(&path, owner, sizeof owner);
     next_part(&path, model, sizeof model);
     next_part(&path, view, sizeof view);
+    size_t end = strlen(model); /* a space that was copied, too; the address that git clones */
+    while (end > 0 && strchr(" \t\r\n", model[end - 1])) model[--end] = '\0';
+    if (end > 4 && strcmp(model + end - 4, ".git") == 0) model[end - 4] = '\0';
     int length = snprintf(name->repository, sizeof name->repository, "%s/%s", owner, model);
     if (length < 0 || (size_t)length >= sizeof name->repository) return "more than 96 characters";
     const char *fault = repository_fault(name->repository);
-    if (fault || (strcmp(view, "tree") != 0 && strcmp(view, "blob") != 0 && strcmp(view, "resolve") != 0))
-        return fault;
+    if (fault || !one_of(view, views)) return fault;
     next_part(&path, name->revision, sizeof name->revision);
     return revision_fault(name->revision);
 }
@@ -132,6 +157,8 @@ static const char *parse(const char *text, bl_hub_name *name) {
         *name = (bl_hub_name){0};
         return parse_address(path, name);
     }
+    if (is_address(text))
+        return "it is an address at another host: set HF_ENDPOINT to that host's, and name owner/name";
     const char *at = strchr(text, '@');
     size_t length = at ? (size_t)(at - text) : strlen(text);
     bool stories = strncmp(text, STORIES, sizeof STORIES - 1) == 0;
@@ -149,7 +176,8 @@ static const char *parse(const char *text, bl_hub_name *name) {
 
 bool bl_hub_is_name(const char *text) {
     bl_hub_name name;
-    return strncmp(text, STORIES, sizeof STORIES - 1) == 0 || after_host(text) || parse(text, &name) == NULL;
+    return strncmp(text, STORIES, sizeof STORIES - 1) == 0 || after_host(text) || is_address(text) ||
+           parse(text, &name) == NULL;
 }
 
 bool bl_hub_parse(const char *text, bl_hub_name *name, bl_error *err) {

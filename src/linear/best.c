@@ -1,6 +1,7 @@
 /* A heap with the worst entry in front: an offer costs one comparison, and log k steps if it is taken. */
 #include "linear/best.h"
 #include <stdlib.h>
+#include <string.h>
 
 #define BLOCK ((size_t)64) /* numbers whose maximum is looked at before each of them */
 
@@ -58,6 +59,16 @@ void bl_best_offer_row(bl_best *best, float sign, const float *x, size_t n, uint
                 continue; /* false where the block begins with NaN: each is looked at */
         }
         for (size_t i = begin; i < end; i++) bl_best_offer(best, sign * x[i], first + i);
+    }
+}
+
+void bl_best_offer_some(bl_best *best, float sign, const float *x, size_t n, uint64_t first,
+                        const bool *some) {
+    for (size_t begin = 0; begin < n;) {
+        const bool *gap = some ? memchr(some + begin, false, n - begin) : NULL;
+        size_t end = gap ? (size_t)(gap - some) : n;
+        bl_best_offer_row(best, sign, x + begin, end - begin, first + begin);
+        begin = end + 1;
     }
 }
 

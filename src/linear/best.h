@@ -42,6 +42,9 @@ static inline bool bl_best_takes(const bl_best *best, float value, uint64_t id) 
 size_t bl_best_offer(bl_best *best, float value, uint64_t id);
 /* Offers sign * x[i] with the id first + i, for x [n]. */
 void bl_best_offer_row(bl_best *best, float sign, const float *x, size_t n, uint64_t first);
+/* The same without those i for which some[i] is false; some NULL: all are offered. */
+void bl_best_offer_some(bl_best *best, float sign, const float *x, size_t n, uint64_t first,
+                        const bool *some);
 /* Puts the list in order, best first. Nothing can be offered afterwards. */
 void bl_best_sort(bl_best *best);
 #endif

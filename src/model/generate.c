@@ -102,10 +102,8 @@ static bool make_workers(job *j, bl_error *err) {
     if (j->portion_size > j->n) j->portion_size = j->n;
     j->workers = bl_alloc_zero(threads, sizeof *j->workers, err);
     j->portion = bl_alloc_zero(j->portion_size, sizeof *j->portion, err);
-    j->allowed = bl_alloc_zero(V, sizeof *j->allowed, err);
+    j->allowed = bl_model_words(j->model, err);
     if (!j->workers || !j->portion || !j->allowed) return false;
-    for (size_t id = 0; id < V; id++)
-        j->allowed[id] = bl_tokenizer_token(j->model->tokenizer, (int32_t)id) != NULL;
     for (size_t t = 0; t < threads; t++) {
         worker *w = &j->workers[t];
         w->cached = bl_cached_new(j->model, j->slots, j->limit, err);

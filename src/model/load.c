@@ -10,8 +10,10 @@
 #include "model/architecture/gguf.h"
 #include "model/model_private.h"
 #include "text/tokenizer/gguf_tokenizer.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CONFIG_LIMIT ((size_t)1 << 20)
 
@@ -56,6 +58,22 @@ static bool read_gguf(bl_model *model, const char *path, bl_error *err) {
     return ok;
 }
 
+/* `path` is no directory and no GGUF file. */
+static bool fail_no_directory(const char *path, bl_error *err) {
+    const char *name = strrchr(path, '/');
+    name = name ? name + 1 : path;
+    bool part = strstr(name, ".safetensors") || strcmp(name, "config.json") == 0 ||
+                strcmp(name, "tokenizer.json") == 0;
+    if (access(path, R_OK) != 0 && errno != ENOENT && errno != ENOTDIR)
+        return bl_fail(err, BL_ERR_INPUT, "%s: cannot open: %s", path, strerror(errno));
+    if (part && bl_file_exists(path))
+        return bl_fail(err, BL_ERR_INPUT, "%s: is a part of a model: name the directory that holds it", path);
+    return bl_fail(err, BL_ERR_INPUT,
+                   "%s: no such model directory (it must hold config.json, model.safetensors and "
+                   "tokenizer.json), and not a GGUF file",
+                   path);
+}
+
 bl_model *bl_model_load_weights(const char *directory, bl_error *err) {
     if (!bl_blas_check(err)) return NULL;
     bl_error_clear(err);
@@ -68,11 +86,7 @@ bl_model *bl_model_load_weights(const char *directory, bl_error *err) {
         goto fail;
     }
     if (!bl_is_directory(directory)) {
-        if (!bl_kind_unknown_file(directory, "a GGUF file", err)) goto fail;
-        bl_fail(err, BL_ERR_INPUT,
-                "%s: no such model directory (it must hold config.json, model.safetensors and "
-                "tokenizer.json), and not a GGUF file",
-                directory);
+        if (bl_kind_unknown_file(directory, "a GGUF file", err)) fail_no_directory(directory, err);
         goto fail;
     }
     if (bl_weights_open(&model->weights, directory, model->name, err) && read_config(model, directory, err) &&

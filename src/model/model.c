@@ -1,4 +1,5 @@
 /* What a loaded model tells about itself. */
+#include "base/memory.h"
 #include "model/model_private.h"
 #include <string.h>
 
@@ -35,3 +36,11 @@ const char *bl_gate_name(bl_gate gate) {
 }
 
 bool bl_config_is_bilinear(const bl_config *config) { return !config->plain && config->gate == BL_GATE_NONE; }
+
+bool *bl_model_words(const bl_model *model, bl_error *err) {
+    size_t V = model->config.n_vocab;
+    bool *words = bl_alloc(V, sizeof *words, err);
+    for (size_t t = 0; words && t < V; t++)
+        words[t] = !model->tokenizer || bl_tokenizer_token(model->tokenizer, (int32_t)t) != NULL;
+    return words;
+}

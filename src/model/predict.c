@@ -1,9 +1,12 @@
-/* Next-token predictions: p(t) = exp(logit_t) / sum exp(logit) (docs/specification.md, 1). */
+/* Next-token predictions: p(t) = exp(logit_t) / sum exp(logit) (docs/specification.md, 1). The sum is over all
+ * rows of W_U, as the loss has it; rows that no token names are never among the best, nor do they count in a
+ * rank. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "linear/best.h"
 #include "linear/softmax.h"
 #include "model/forward.h"
+#include "model/model_private.h"
 #include <bilens/predict.h>
 #include <math.h>
 #include <stdlib.h>
@@ -22,12 +25,12 @@ static bool check_ids(const bl_model *model, const int32_t *ids, size_t n, bl_er
     return true;
 }
 
-/* One position: logits [V] into best [top] and next, whose id is set; `list` [top] is scratch. False when a
- * logit is not finite. */
-static bool one_position(const float *logits, size_t V, size_t top, bl_scored *list, bl_predicted *best,
-                         bl_predicted *next) {
+/* One position: logits [V] into best [top] and next, whose id is set; words [V] and `list` [top], which is
+ * scratch. False when a logit is not finite. */
+static bool one_position(const float *logits, size_t V, const bool *words, size_t top, bl_scored *list,
+                         bl_predicted *best, bl_predicted *next) {
     bl_best found = bl_best_begin(list, top);
-    bl_best_offer_row(&found, 1.0F, logits, V, 0);
+    bl_best_offer_some(&found, 1.0F, logits, V, 0, words);
     bl_best_sort(&found);
     if (found.n < top) return false;
     double whole = bl_log_sum_exp_exact(logits, V);
@@ -37,7 +40,7 @@ static bool one_position(const float *logits, size_t V, size_t top, bl_scored *l
                                  .rank = i + 1};
     if (next->id >= 0) {
         next->rank = 1;
-        for (size_t t = 0; t < V; t++) next->rank += logits[t] > logits[next->id];
+        for (size_t t = 0; t < V; t++) next->rank += words[t] && logits[t] > logits[next->id];
         next->probability = exp((double)logits[next->id] - whole);
     }
     return isfinite(whole);
@@ -47,8 +50,12 @@ bl_predictions *bl_predict(const bl_model *model, const int32_t *ids, size_t n, 
     size_t V = bl_model_config(model)->n_vocab, cells;
     bool finite = true;
     if (!check_ids(model, ids, n, err)) return NULL;
+    bool *words = bl_model_words(model, err);
+    if (!words) return NULL;
+    size_t n_words = 0;
+    for (size_t t = 0; t < V; t++) n_words += words[t];
     if (top < 1) top = 1;
-    if (top > V) top = V;
+    if (top > n_words) top = n_words;
     if (!bl_mul_size(n, top, &cells)) cells = SIZE_MAX;
     bl_workspace *workspace = bl_workspace_new(model, err);
     bl_view logits = {0};
@@ -64,7 +71,7 @@ bl_predictions *bl_predict(const bl_model *model, const int32_t *ids, size_t n, 
 #pragma omp parallel for schedule(static) reduction(&& : finite)
             for (size_t p = 0; p < n; p++) {
                 out->next[p].id = p + 1 < n ? ids[p + 1] : -1;
-                finite = one_position(logits.data + p * logits.stride, V, top, list + p * top,
+                finite = one_position(logits.data + p * logits.stride, V, words, top, list + p * top,
                                       out->best + p * top, &out->next[p]) &&
                          finite;
             }
@@ -74,6 +81,7 @@ bl_predictions *bl_predict(const bl_model *model, const int32_t *ids, size_t n, 
     }
     bool ok = list && out->best && out->next && finite;
     free(list);
+    free(words);
     bl_workspace_free(workspace);
     if (ok) return out;
     bl_predictions_free(out);

@@ -5,6 +5,9 @@
 #include "format/json.h"
 #include "format/safetensors.h"
 #include "model/architecture/gguf.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +25,17 @@ static bool add_file(bl_weights *weights, const char *directory, const char *nam
 
 static int by_text(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool add_shard(bl_weights *weights, const char *directory, const char *name, const char *index_path,
+                      bl_error *err) {
+    char *path = bl_path_join(directory, name, err);
+    if (!path) return false;
+    bool there = bl_file_exists(path);
+    free(path);
+    return there ? add_file(weights, directory, name, err)
+                 : bl_fail(err, BL_ERR_INPUT, "%s: names the shard %.200s, which is not there: fetch it, too",
+                           index_path, name);
 }
 
 /* The shards that the index names. */
@@ -51,7 +65,8 @@ static bool open_shards(bl_weights *weights, const char *directory, const char *
     weights->files = bl_alloc_zero(n, sizeof(bl_safetensors *), err);
     if (!weights->files) goto done;
     for (size_t i = 0; i < n; i++)
-        if ((i == 0 || strcmp(names[i], names[i - 1]) != 0) && !add_file(weights, directory, names[i], err))
+        if ((i == 0 || strcmp(names[i], names[i - 1]) != 0) &&
+            !add_shard(weights, directory, names[i], index_path, err))
             goto done;
     ok = true;
 done:
@@ -60,12 +75,52 @@ done:
     return ok;
 }
 
+/* What a directory holds in place of the weights that are read, and what to do. */
+static const struct {
+    const char *pattern, *next;
+} strangers[] = {
+    {"model-*-of-*.safetensors", "shards without their model.safetensors.index.json: fetch that file, too"},
+    {"adapter_model.*", "an adapter (LoRA), not a whole model: merge it into its base model first"},
+    {"pytorch_model*.bin", "PyTorch's own format: save the model with safe_serialization=True"},
+    {"*.pt", "PyTorch's own format: save the weights with safetensors.torch.save_file"},
+    {"*.pth", "PyTorch's own format: save the weights with safetensors.torch.save_file"},
+    {"*.bin", "not safetensors: save the model with safe_serialization=True"},
+    {"*.h5", "TensorFlow's format: save the model from PyTorch with safe_serialization=True"},
+    {"*.msgpack", "Flax's format: save the model from PyTorch with safe_serialization=True"},
+    {"*.gguf", "a GGUF file: name it itself as MODEL"},
+    {"*.safetensors", "weights under another name: call them model.safetensors if they are the model's"},
+};
+
+/* There is neither model.safetensors nor an index. */
+static bool fail_without(const char *directory, bl_error *err) {
+    enum { N = sizeof strangers / sizeof *strangers };
+    char *found = NULL;
+    size_t best = N;
+    DIR *folder = opendir(directory);
+    if (!folder) return bl_fail(err, BL_ERR_INPUT, "%s: cannot be read: %s", directory, strerror(errno));
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        for (size_t i = 0; i < best; i++) {
+            if (fnmatch(strangers[i].pattern, entry->d_name, FNM_PERIOD) != 0) continue;
+            free(found);
+            found = strdup(entry->d_name);
+            best = i;
+        }
+    closedir(folder);
+    bl_fail(err, BL_ERR_INPUT, "%s: there is no model.safetensors in it%s%.100s%s%s", directory,
+            found ? "; " : "", found ? found : "", found ? " is " : "", found ? strangers[best].next : "");
+    free(found);
+    return false;
+}
+
 static bool open_files(bl_weights *weights, const char *directory, bl_error *err) {
     char *index = bl_path_join(directory, "model.safetensors.index.json", err),
          *single = bl_path_join(directory, "model.safetensors", err);
     bool ok = false;
     if (index && single) {
-        if (bl_file_exists(index) && !bl_file_exists(single)) {
+        bool whole = bl_file_exists(single), shards = bl_file_exists(index);
+        if (!whole && !shards) {
+            ok = fail_without(directory, err);
+        } else if (!whole) {
             ok = open_shards(weights, directory, index, err);
         } else {
             weights->files = bl_alloc_zero(1, sizeof(bl_safetensors *), err);

@@ -298,6 +298,7 @@ bool bl_image_report_render(const bl_tree *report, const bl_image_model *model, 
     bl_staging staging = {0};
     char *html = NULL, *json = NULL;
     bool ok = false, exists = bl_file_exists(directory);
+    if (!bl_directory_or_none(directory, "a report", err)) return false;
     if (exists && !check_folder(directory, err)) return false;
     p.values = bl_alloc(n, sizeof *p.values, err);
     p.row = bl_alloc(n, sizeof *p.row, err);

@@ -173,10 +173,7 @@ static bool move_all(const char *staging, const char *directory, bl_error *err) 
 }
 
 bool bl_report_check_place(const char *directory, bl_error *err) {
-    if (!bl_file_exists(directory)) return true;
-    if (!bl_is_directory(directory))
-        return bl_fail(err, BL_ERR_INPUT, "%s: is a file; a report needs a folder", directory);
-    return check_owner(directory, err);
+    return bl_directory_or_none(directory, "a report", err) && check_owner(directory, err);
 }
 
 bool bl_report_render(const bl_tree *tree, const bl_eigen *eigen, const bl_figure_options *figures,

@@ -69,15 +69,15 @@ bl_table *bl_pairs_rows(const bl_tree *tree, bl_error *err) {
 
 /* ---- hosvd ---- */
 
-/* out [V] = (W_U - mean over tokens) u. */
-static void unembed(const bl_model *model, const float *u, float *out) {
-    bl_view w_u = bl_model_w_u(model);
-    double mean = 0;
+/* out [V] = (W_U - mean over tokens) u; rows of W_U that no token names do not count in the mean. */
+static void unembed(const bl_basis *basis, const float *u, float *out) {
+    bl_view w_u = basis->vectors;
+    double mean = 0, n = (double)bl_basis_n_used(basis);
     for (size_t t = 0; t < w_u.rows; t++) {
         double sum = 0;
         for (size_t i = 0; i < w_u.cols; i++) sum += (double)w_u.data[t * w_u.stride + i] * (double)u[i];
         out[t] = (float)sum;
-        mean += sum / (double)w_u.rows;
+        if (bl_basis_used(basis, t)) mean += sum / n;
     }
     for (size_t t = 0; t < w_u.rows; t++) out[t] -= (float)mean;
 }
@@ -95,8 +95,8 @@ static void put_component(bl_builder *b, bl_tree *list, const bl_model *model, c
     bl_put_real(b, out, "value", (double)hosvd->values[g]);
     bl_put_real(b, out, "shift", bl_eigen_shift(eigen));
     bl_put_reals(b, out, "eigenvalues", bl_eigen_values(eigen), bl_eigen_size(eigen));
-    unembed(model, pattern, tokens);
     bl_basis basis = bl_model_basis_out(model);
+    unembed(&basis, pattern, tokens);
     bl_put_extremes(b, out, &basis, tokens, SHOWN);
     bl_put_real(b, out, "effective_rank", bl_eigen_effective_rank(eigen));
     bl_eigen_free(eigen);

@@ -311,9 +311,8 @@ static bool make_all(site *s, bool spectra, bl_error *err) {
 
 /* Only an empty folder or an older site is replaced. */
 static bool check_place(const char *path, bl_error *err) {
+    if (!bl_directory_or_none(path, "a site", err)) return false;
     if (!bl_file_exists(path)) return true;
-    if (!bl_is_directory(path))
-        return bl_fail(err, BL_ERR_INPUT, "%s: is a file; a site needs a folder", path);
     char *mark = bl_path_join(path, "site.js", err);
     bool ours = mark && bl_file_exists(mark), empty = true;
     DIR *folder = mark && !ours ? opendir(path) : NULL;

@@ -8,8 +8,10 @@
 #include "format/npy.h"
 #include "linear/softmax.h"
 #include "subject/image_private.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct bl_images {
     size_t count, n, p;   /* p: pairs of residues mod p instead of stored pictures */
@@ -140,10 +142,9 @@ bl_images *bl_images_open(const bl_image_model *model, const char *path, const c
     } else if (labels) {
         ok = fill(images, c->d_output, path, labels, err);
     } else if (!bl_is_directory(path)) {
-        bl_fail(err, bl_file_exists(path) ? BL_ERR_USAGE : BL_ERR_INPUT,
-                bl_file_exists(path) ? "%s is a file of images: name its file of labels, too"
-                                     : "%s: there is no such folder or file",
-                path);
+        if (access(path, F_OK) == 0)
+            bl_fail(err, BL_ERR_USAGE, "%s is a file of images: name its file of labels, too", path);
+        else bl_fail(err, BL_ERR_INPUT, "%s: cannot open: %s", path, strerror(errno));
     } else {
         pictures = find_file(path, prefix, "images-idx3", err);
         classes = pictures ? find_file(path, prefix, "labels-idx1", err) : NULL;

@@ -129,6 +129,7 @@ bool bl_run_allowed(const bl_train_options *o, bl_run_place place, const bl_log_
 
 bool bl_directory_prepare(const char *output, bool *made, bl_error *err) {
     *made = !bl_file_exists(output);
+    if (!bl_directory_or_none(output, "a run", err)) return false;
     if (!bl_make_directories(output, err)) return false;
     if (access(output, W_OK) != 0)
         return bl_fail(err, BL_ERR_INPUT, "%s: cannot write there: %s", output, strerror(errno));

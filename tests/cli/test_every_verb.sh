@@ -4,4 +4,4 @@
 # ctest: slow 120
 command -v python3 >/dev/null || { echo "SKIPPED: no python3" >&2; exit 77; }
 case $BILENS in *valgrind) echo "SKIPPED: hundreds of programs are too many for valgrind" >&2; exit 77 ;; esac
-exec python3 "$(dirname "$0")/every_verb.py" "$BILENS" "$TEST_DATA" "$@"
+exec python3 -B "$(dirname "$0")/every_verb.py" "$BILENS" "$TEST_DATA" "$@"

@@ -63,6 +63,8 @@ static void types(void **state) {
     reads("'|u1'", "False", "(1,)", "\x01", 1, 'u', 1, one);
     reads("'>u2'", "False", "(1,)", "\x01\x02", 2, 'u', 1, large);
     reads("'|b1'", "False", "(1,)", "\x01", 1, 'b', 1, one);
+    reads("\"<f4\"", "False", "(1,)", "\x00\x00\x80\x3F", 4, 'f', 1, one);
+    reads("u'<f4'", "False", "(1L,)", "\x00\x00\x80\x3F", 4, 'f', 1, one); /* Python 2 wrote such */
 }
 
 static void orders(void **state) {

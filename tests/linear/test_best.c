@@ -78,7 +78,26 @@ static void test_lowest(void **state) {
     assert_true(list[0].value == 1.0F);
 }
 
+/* Offering some is offering a row whose others are NaN. */
+static void test_some(void **state) {
+    (void)state;
+    for (unsigned round = 0; round < 40; round++) {
+        bool some[N];
+        float all[N];
+        bl_scored list[N];
+        for (size_t i = 0; i < N; i++) {
+            some[i] = round == 0 ? i < N - 3 : draw(4) > 0;
+            all[i] = (float)draw(100) - 50;
+            values[i] = some[i] ? all[i] : NAN;
+        }
+        bl_best best = bl_best_begin(list, 20);
+        bl_best_offer_some(&best, 1.0F, all, N, 0, some);
+        check(&best, 20);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_sort), cmocka_unit_test(test_lowest)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_sort), cmocka_unit_test(test_lowest),
+                                       cmocka_unit_test(test_some)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

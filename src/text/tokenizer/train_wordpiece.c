@@ -414,6 +414,21 @@ static bool join(learner *self, bl_pair *pair, bl_error *err) {
     return ok && bl_pairs_queue(&self->pairs, err);
 }
 
+/* No pair is left to join; `rare`: only pairs that are too rare. */
+static bool fail_small(const learner *self, size_t size, bool rare, bl_error *err) {
+    char why[160] = "";
+    if (self->corpus->n_long)
+        snprintf(why, sizeof why,
+                 " (%llu of its %llu words are longer than %d characters, and become [UNK]: put blanks or "
+                 "line breaks into them)",
+                 (unsigned long long)self->corpus->n_long, (unsigned long long)self->corpus->n_words,
+                 LONGEST);
+    return bl_fail(
+        err, BL_ERR_INPUT,
+        "the corpus gives a vocabulary of %zu, not of %zu: choose at most so many%s, or add text%s",
+        self->pieces->n, size, rare ? ", or a lower minimum frequency" : "", why);
+}
+
 static bool learn(learner *self, const bl_wordpiece_options *options, const bl_progress *progress,
                   bl_wordpiece_summary *summary, bl_error *err) {
     size_t characters = self->pieces->n - SPECIAL;
@@ -427,10 +442,7 @@ static bool learn(learner *self, const bl_wordpiece_options *options, const bl_p
     while (self->pieces->n < options->size) {
         bl_pair *pair = bl_pairs_pop(&self->pairs);
         if (!pair || (uint64_t)pair->count < options->min_frequency)
-            return bl_fail(
-                err, BL_ERR_INPUT,
-                "the corpus gives a vocabulary of %zu, not of %zu: choose at most so many%s, or add text",
-                self->pieces->n, options->size, pair ? ", or a lower minimum frequency" : "");
+            return fail_small(self, options->size, pair != NULL, err);
         summary->least = (uint64_t)pair->count;
         if (!join(self, pair, err)) return false;
         if (!bl_progress_step(progress, "joining pieces", self->pieces->n, options->size, err)) return false;
