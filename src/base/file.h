@@ -19,8 +19,8 @@ void bl_content_free(bl_content *content);
 char *bl_file_read(const char *path, size_t limit, size_t *size, bl_error *err);
 bool bl_file_exists(const char *path);
 bool bl_is_directory(const char *path);
-/* True where `path` is a directory, or nothing stands there; else fails: it is a file, and `what` ("a report")
- * needs a folder, or the reason why it cannot be looked at. */
+/* True where `path` is a directory, or nothing stands there; else fails: it is a file, and `what` ("a
+ * report") needs a folder, or the reason why it cannot be looked at. */
 bool bl_directory_or_none(const char *path, const char *what, bl_error *err);
 /* mkdir -p. */
 bool bl_make_directories(const char *path, bl_error *err);

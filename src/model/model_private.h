@@ -58,8 +58,8 @@ bl_model *bl_model_load_weights(const char *directory, bl_error *err);
 
 /* Floats that belong to the model. */
 float *bl_model_own(bl_model *model, size_t count, bl_error *err);
-/* words [V]: which ids the tokenizer has a token for; all of them without a tokenizer. Rows beyond are padding,
- * which is no word to predict or to name. Free it. */
+/* words [V]: which ids the tokenizer has a token for; all of them without a tokenizer. Rows beyond are
+ * padding, which is no word to predict or to name. Free it. */
 bool *bl_model_words(const bl_model *model, bl_error *err);
 /* Number of (query, key) pairs of patterns: 2 with bilinear attention, else 1. */
 static inline size_t bl_model_patterns(const bl_config *c) { return c->attention2 ? 2 : 1; }

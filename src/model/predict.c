@@ -1,6 +1,6 @@
-/* Next-token predictions: p(t) = exp(logit_t) / sum exp(logit) (docs/specification.md, 1). The sum is over all
- * rows of W_U, as the loss has it; rows that no token names are never among the best, nor do they count in a
- * rank. */
+/* Next-token predictions: p(t) = exp(logit_t) / sum exp(logit) (docs/specification.md, 1). The sum is over
+ * all rows of W_U, as the loss has it; rows that no token names are never among the best, nor do they count
+ * in a rank. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "linear/best.h"

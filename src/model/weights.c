@@ -94,21 +94,19 @@ static const struct {
 /* There is neither model.safetensors nor an index. */
 static bool fail_without(const char *directory, bl_error *err) {
     enum { N = sizeof strangers / sizeof *strangers };
-    char *found = NULL;
+    char found[256] = ""; /* no name is longer */
     size_t best = N;
     DIR *folder = opendir(directory);
     if (!folder) return bl_fail(err, BL_ERR_INPUT, "%s: cannot be read: %s", directory, strerror(errno));
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
         for (size_t i = 0; i < best; i++) {
             if (fnmatch(strangers[i].pattern, entry->d_name, FNM_PERIOD) != 0) continue;
-            free(found);
-            found = strdup(entry->d_name);
+            snprintf(found, sizeof found, "%s", entry->d_name);
             best = i;
         }
     closedir(folder);
     bl_fail(err, BL_ERR_INPUT, "%s: there is no model.safetensors in it%s%.100s%s%s", directory,
-            found ? "; " : "", found ? found : "", found ? " is " : "", found ? strangers[best].next : "");
-    free(found);
+            *found ? "; " : "", found, *found ? " is " : "", *found ? strangers[best].next : "");
     return false;
 }
 
