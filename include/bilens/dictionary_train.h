@@ -44,12 +44,12 @@ typedef bool (*bl_dictionary_train_fn)(void *context, const bl_dictionary_train_
 
 /** All of a run. bl_dictionary_train_defaults fills in what has a default. */
 typedef struct bl_dictionary_train_options {
-    bl_corpus *corpus;    /**< what the model runs over */
-    bl_corpus *valid;     /**< what is held out; NULL: every tenth story of `corpus` */
-    size_t stories;       /**< of `corpus` at most; 0 = all */
-    size_t valid_stories; /**< of `valid` at most; 0 = all */
-    const char *point;    /**< a trace point of width d; default "mlp_in" */
-    size_t layer;
+    bl_corpus *corpus;           /**< what the model runs over */
+    bl_corpus *valid;            /**< what is held out; NULL: every tenth story of `corpus` */
+    size_t stories;              /**< of `corpus` at most; 0 = all */
+    size_t valid_stories;        /**< of `valid` at most; 0 = all */
+    const char *point;           /**< a trace point of width d; NULL: "mlp_in", of images "hidden" */
+    size_t layer;                /**< SIZE_MAX (default): the first, of images the last */
     size_t features, k;          /**< F, and how many of them are active at most */
     size_t epochs, batch;        /**< 5 passes, 1024 vectors per step */
     double lr;                   /**< of the first step; lr (1 - .9 t / steps) at step t. 1e-3 */
@@ -66,10 +66,12 @@ typedef struct bl_dictionary_train_options {
 } bl_dictionary_train_options;
 
 typedef struct bl_dictionary_train_result {
-    uint64_t positions; /**< vectors that were trained on: positions >= 1 of all stories that are not held out
-                         */
+    uint64_t
+        positions; /**< vectors that were trained on: positions >= 1 of all stories, or images, that are not
+                           held out */
     uint64_t steps;
-    bl_dictionary_score score; /**< of the dictionary as it is stored, on the stories held out */
+    size_t layer;
+    bl_dictionary_score score; /**< of the dictionary as it is stored, on the stories or images held out */
     double seconds;            /**< of training */
     bl_precision precision;    /**< of the run: never AUTO */
     bool finished_before;      /**< resume found a finished run: nothing was trained, the score is made again
@@ -77,6 +79,8 @@ typedef struct bl_dictionary_train_result {
 } bl_dictionary_train_result;
 
 BL_API void bl_dictionary_train_defaults(bl_dictionary_train_options *options);
+/** Of image models, whose vectors are fewer and of any scale: 20 passes, learning rate .01. */
+BL_API void bl_dictionary_train_image_defaults(bl_dictionary_train_options *options);
 
 /** Trains with Adam (.9, .999, 1e-8), decoder rows of norm 1 after every step, and writes a directory that
  * bl_dictionary_read reads, with log.jsonl beside it. A resumed run gives the same bits as one that was never
@@ -84,6 +88,11 @@ BL_API void bl_dictionary_train_defaults(bl_dictionary_train_options *options);
  * cannot be, BL_ERR_NUMERIC when the loss stops being finite. */
 BL_API bool bl_dictionary_train(const bl_model *model, const bl_dictionary_train_options *options,
                                 bl_dictionary_train_result *result, bl_error *err);
+/** The same of a trace point of an image model ("embed", "hidden" of a layer, "logits") over `images`, scored on
+ * `held`; NULL: every tenth image is held out. `corpus`, `valid` and their numbers of stories are not used. */
+BL_API bool bl_dictionary_train_images(const bl_image_model *model, const bl_images *images,
+                                       const bl_images *held, const bl_dictionary_train_options *options,
+                                       bl_dictionary_train_result *result, bl_error *err);
 
 #ifdef __cplusplus
 }

@@ -62,6 +62,10 @@ def dictionary_of(value, d):
 
 
 def _score(score):
+    if score.images:
+        return {"images": score.positions, "unexplained": score.unexplained, "active": score.active, "dead": score.dead,
+                "loss": {"model": score.model, "spliced": score.spliced, "mean": score.mean, "recovered": score.recovered},
+                "accuracy": {"model": score.right_model, "spliced": score.right_spliced, "mean": score.right_mean}}
     return {"stories": score.stories, "positions": score.positions, "unexplained": score.unexplained, "active": score.active, "dead": score.dead,
             "loss": {"model": score.model, "spliced": score.spliced, "mean": score.mean, "recovered": score.recovered}}
 
@@ -127,11 +131,21 @@ def _choice(value, names, what):
     return names.index(value)
 
 
-def train(model, output, n_features, k, corpus, valid, point, layer, progress, options):
+def evaluate_images(model, dictionary, images, point, layer, progress):
+    a, score = dictionary_of(dictionary, 0), ffi.new("bl_dictionary_score *")
+    name = ffi.new("char[]", point.encode())
+    with LongCall(progress) as work:
+        how = keep(ffi.new("bl_dictionary_eval_options *", {"point": name, "layer": layer, "progress": work.progress}), name)
+        call(lib.bl_dictionary_eval_images, model._handle, a._handle, images, how, score)
+    return _score(score)
+
+
+def _options(defaults, output, n_features, k, point, layer, options):
+    """bl_dictionary_train_options, and what they point to."""
     o = ffi.new("bl_dictionary_train_options *")
-    lib.bl_dictionary_train_defaults(o)
+    defaults(o)
     texts = ffi.new("char[]", path_argument(output, "output")), ffi.new("char[]", point.encode())
-    o.output, o.point, o.layer = *texts, model._layer_index(layer)
+    o.output, o.point, o.layer = *texts, layer
     o.features, o.k = whole(n_features, "features"), whole(k, "k")
     for name, value in options.items():
         if name == "lr":
@@ -146,22 +160,37 @@ def train(model, output, n_features, k, corpus, valid, point, layer, progress, o
             setattr(o, name, whole(value, name))
         else:
             raise TypeError(f"train_dictionary: there is no option {name!r}")
+    return keep(o, texts)
+
+
+def _run(o, progress, train):
+    """Calls train(o, result) with the progress; the result as a dict."""
     result, training = ffi.new("bl_dictionary_train_result *"), ffi.new("char[]", b"training")
+    with LongCall(progress) as work:
+        @ffi.callback("bl_dictionary_train_fn", error=False)
+        def report(_context, event):
+            if int(event.kind) == STEP:
+                return work.step(ffi.NULL, training, event.step, event.steps)
+            return work.step(ffi.NULL, event.text, event.done, event.total) if int(event.kind) == 0 else True
+        o.report = report
+        train(o, result)
+    return dict(_score(result.score), trained_positions=result.positions, steps=result.steps, seconds=result.seconds)
+
+
+def train_images(model, output, n_features, k, images, held, point, layer, progress, options):
+    o = _options(lib.bl_dictionary_train_image_defaults, output, n_features, k, point, layer, options)
+    return _run(o, progress, lambda o, result: call(lib.bl_dictionary_train_images, model._handle, images, held, o, result))
+
+
+def train(model, output, n_features, k, corpus, valid, point, layer, progress, options):
+    o = _options(lib.bl_dictionary_train_defaults, output, n_features, k, point, model._layer_index(layer), options)
 
     def run(handle, held):
-        with LongCall(progress) as work:
-            @ffi.callback("bl_dictionary_train_fn", error=False)
-            def report(_context, event):
-                if int(event.kind) == STEP:
-                    return work.step(ffi.NULL, training, event.step, event.steps)
-                return work.step(ffi.NULL, event.text, event.done, event.total) if int(event.kind) == 0 else True
-            o.corpus, o.valid, o.report = handle, held, report
-            call(lib.bl_dictionary_train, model._handle, o, result)
+        o.corpus, o.valid = handle, held
+        return _run(o, progress, lambda o, result: call(lib.bl_dictionary_train, model._handle, o, result))
 
     with opened(corpus) as handle:
         if valid is None:
-            run(handle, ffi.NULL)
-        else:
-            with opened(valid) as held:
-                run(handle, held)
-    return dict(_score(result.score), trained_positions=result.positions, steps=result.steps, seconds=result.seconds)
+            return run(handle, ffi.NULL)
+        with opened(valid) as held:
+            return run(handle, held)

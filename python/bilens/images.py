@@ -10,6 +10,7 @@ import os
 
 import numpy as np
 
+from . import dictionary
 from ._arrays import whole
 from ._calls import LongCall, Unique, call, keep, longs, owned, path_argument, text_argument, text_of, tree
 from ._library import ffi, lib
@@ -217,6 +218,17 @@ class ImageModel(Unique):
         found = owned(lib.bl_fourier_mark, lib.bl_fourier_free, self._handle, ffi.new("size_t[]", wanted or 1), len(wanted), whole(permutations, "permutations"),
                       whole(seed, "seed", high=WIDEST))
         return Result("fourier", tree(lib.bl_fourier_tree, self._handle, found), lib.bl_fourier_rows)
+
+    def train_dictionary(self, output, features, k, images=None, held=None, point="hidden", layer=None, progress=None, **options):
+        """Trains a TopK dictionary of a trace point ("hidden" of a layer, "embed", "logits") over `images` into the directory `output`; the figures of
+        merit on `held` (every tenth of `images` without it) as a dict. Options: epochs, batch, lr, seed, buffer, precision, layout, checkpoint_every, resume,
+        overwrite."""
+        held = ffi.NULL if held is None else self._images(held)
+        return dictionary.train_images(self, output, features, k, self._images(images), held, point, self._layer(layer), progress, options)
+
+    def eval_dictionary(self, source, images=None, point="hidden", layer=None, progress=None):
+        """How good a dictionary is at a trace point: unexplained, active, dead, and loss and accuracy with its reconstruction in the point's place."""
+        return dictionary.evaluate_images(self, source, self._images(images), point, self._layer(layer), progress)
 
     def __repr__(self):
         kind = f"addition modulo {self.p}" if self.p else f"{len(self.classes)} classes of {' x '.join(map(str, self.shape))} pictures"

@@ -102,3 +102,17 @@ def test_heads(run):
     same(model.head_query("swim", 1, 1).json(), run("eigen", where, "--query", "swim", "--head", "1", "--distance", "1"))
     with pytest.raises(bilens.UsageError):
         model.head_query("swim", 9, 1)
+
+
+def test_dictionary(tmp_path):
+    m = bilens.load(MODULAR)
+    made = m.train_dictionary(tmp_path / "sae", 32, 4, point="hidden", batch=256, epochs=10)
+    assert made["steps"] == 120 and made["images"] == 348 and made["trained_positions"] == 3481 - 348
+    assert 0 < made["unexplained"] < .5 and made["loss"]["model"] < made["loss"]["spliced"] < made["loss"]["mean"]
+    both = np.concatenate([np.eye(m.d_hidden), -np.eye(m.d_hidden)]).astype(np.float32)
+    np.save(tmp_path / "both.npy", both)                       # relu of a vector and of its negative: an exact reconstruction
+    exact = m.eval_dictionary(tmp_path / "both.npy")
+    assert exact["unexplained"] < 1e-10 and exact["loss"]["spliced"] == pytest.approx(exact["loss"]["model"], rel=1e-5)
+    assert exact["accuracy"]["spliced"] == exact["accuracy"]["model"] == 1 and exact["accuracy"]["mean"] < .1
+    with pytest.raises(bilens.UsageError, match="trace point"):
+        m.eval_dictionary(tmp_path / "both.npy", point="mlp_in")

@@ -530,7 +530,7 @@ static const verb image_verbs[] = {
      "  bilens trace fashion-64 --images /usr/share/datasets/fashion-mnist --image 3 -o "
      "trace.safetensors\n"}};
 
-extern const verb image_train_verb, image_serve_verb;
+extern const verb image_train_verb, image_serve_verb, image_dictionary_verb;
 
 /* The first argument that names an image model and is no option's value but MODEL. */
 static bool names_image_model(int argc, char **argv) {
@@ -585,6 +585,7 @@ const verb *image_verb(const char *name, int argc, char **argv, const char **ref
         if (strcmp(name, never[i]) == 0) return NULL;
     if (!names_image_model(argc, argv)) return NULL;
     if (strcmp(name, "serve") == 0) return &image_serve_verb;
+    if (strcmp(name, "dictionary") == 0) return &image_dictionary_verb;
     for (size_t i = 0; i < sizeof image_verbs / sizeof *image_verbs; i++)
         if (strcmp(name, image_verbs[i].name) == 0) return &image_verbs[i];
     *refused = reason(name);

@@ -73,6 +73,16 @@ static bool choose(image_options *o, bl_error *err) {
     return true;
 }
 
+/* --direction: a file, or what a direction's text says of one ("@FILE:3", "feature:12@DICT"). */
+static bool read_vector(image_options *o, size_t h, bl_error *err) {
+    bool text = *o->direction == '@' || strncmp(o->direction, "feature:", 8) == 0;
+    bl_direction *parsed = text ? bl_direction_parse(o->direction, err) : NULL;
+    if (text && !parsed) return false;
+    bool ok = bl_direction_read(parsed && parsed->source ? parsed->source : o->direction, h, o->vector, err);
+    bl_direction_free(parsed);
+    return ok;
+}
+
 /* The direction's vector and its eigenpairs. */
 bool image_decompose(image_options *o, bl_error *err) {
     size_t h = bl_image_config_of(o->model)->d_hidden;
@@ -85,7 +95,7 @@ bool image_decompose(image_options *o, bl_error *err) {
     if (o->direction) {
         o->vector = calloc(h, sizeof *o->vector);
         if (!o->vector) return bl_fail(err, BL_ERR_MEMORY, "out of memory");
-        if (!bl_direction_read(o->direction, h, o->vector, err)) return false;
+        if (!read_vector(o, h, err)) return false;
         o->question.vector = o->vector;
     } else {
         long found = bl_image_class(o->model, o->class_name, err);

@@ -25,7 +25,8 @@ typedef struct image_options {
         {"minus", OPTION_TOKENS, &(o).minus, "C,C…",                                              \
          "classes whose mean is subtracted; all: the mean of all classes"},                       \
         {"direction", OPTION_TEXT, &(o).direction, "FILE",                                        \
-         "instead of a class: a vector [d_hidden], FILE.npy or FILE.safetensors[:TENSOR]"},       \
+         "instead of a class: a vector [d_hidden], FILE.npy or FILE.safetensors[:TENSOR], or a "  \
+         "feature of a dictionary, feature:12@DICT"},                                             \
         {"layer", OPTION_COUNT, &(o).layer, "N", "block that is decomposed (default: the last)"}, \
         {"eigs", OPTION_INDICES, &(o).eigs, "I,I…",                                               \
          "eigenvectors, by index into the ascending spectrum, negative from the end (default "    \

@@ -43,8 +43,8 @@ static int dispatch(int argc, char **argv) {
         if (!refused) return verbs[i]->run(argc - 2, argv + 2, verbs[i]);
         return fail_usage(
             verbs[i],
-            "MODEL is an image model: %s; these verbs work: %s, serve, mask, fourier (of modular "
-            "addition)",
+            "MODEL is an image model: %s; these verbs work: %s, serve, dictionary, mask, fourier (of "
+            "modular addition)",
             refused, image_verb_names());
     }
     char name[256];

@@ -3,7 +3,7 @@
  *
  *   unexplained = sum |x - xhat|^2 / sum |x - mean|^2       recovered = (mean - spliced) / (mean - model)
  *
- * Sums are made in float64, of each story by itself, and added in the stories' order. */
+ * Sums are made in float64, of each sample by itself, and added in the samples' order. */
 #include "evidence/dictionary_score.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -13,46 +13,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What one story adds. */
+/* What one sample adds. */
 typedef struct part {
-    double error, spread, active, model, spliced, mean;
+    double error, spread, active;
+    bl_point_outcome model, spliced, mean;
 } part;
 
 typedef struct scoring {
-    const bl_site_point *site;
+    bl_point_source *source;
     const bl_dictionary *dictionary;
-    const bl_samples *stories;
     const float *mean;
-    size_t first; /* story of the rank's first item */
-    bl_workspace **workspaces;
+    size_t first;      /* sample of the rank's first item */
     float *rows, *hat; /* [threads, longest, d] */
     bool *active;      /* [threads, longest, F] */
     bool *alive;       /* [threads, F] */
     part *parts;       /* [items] */
-    double *sums;      /* [items, d] of the stories' rows, for the mean */
+    double *sums;      /* [items, d] of the samples' rows, for the mean */
 } scoring;
 
-static bool sum_story(void *context, size_t i, size_t thread, bl_error *err) {
+static bool sum_sample(void *context, size_t i, size_t thread, bl_error *err) {
     scoring *s = context;
-    size_t n, d = s->site->d;
-    const int32_t *ids = bl_samples_get(s->stories, s->first + i, &n);
-    float *rows = s->rows + thread * s->stories->longest * d;
-    if (n < 2) return true;
-    if (!bl_site_point_rows(s->site, s->workspaces[thread], ids, n, rows, err)) return false;
-    for (size_t p = 0; p + 1 < n; p++)
+    size_t d = s->source->d, n = bl_point_rows(s->source, s->first + i);
+    float *rows = s->rows + thread * s->source->longest * d;
+    if (!s->source->kind->fill(s->source->own, s->first + i, thread, rows, err)) return false;
+    for (size_t p = 0; p < n; p++)
         for (size_t c = 0; c < d; c++) s->sums[i * d + c] += (double)rows[p * d + c];
     return true;
 }
 
-/* x and xhat of the story, what is between them, and which features are active. */
-static bool reconstruct(scoring *s, const int32_t *ids, size_t n, size_t thread, float *rows, float *hat,
-                        part *out, bl_error *err) {
-    size_t d = s->site->d, F = s->dictionary->F;
-    bool *active = s->active + thread * s->stories->longest * F, *alive = s->alive + thread * F;
-    if (!bl_site_point_rows(s->site, s->workspaces[thread], ids, n, rows, err) ||
-        !bl_dictionary_reconstruct(s->dictionary, rows, n - 1, hat, active, err))
-        return false;
-    for (size_t p = 0; p + 1 < n; p++) {
+/* What is between n vectors and their reconstructions, and which features are active. */
+static bool reconstruct(scoring *s, size_t n, size_t thread, const float *rows, float *hat, part *out,
+                        bl_error *err) {
+    size_t d = s->source->d, F = s->dictionary->F;
+    bool *active = s->active + thread * s->source->longest * F, *alive = s->alive + thread * F;
+    if (!bl_dictionary_reconstruct(s->dictionary, rows, n, hat, active, err)) return false;
+    for (size_t p = 0; p < n; p++) {
         for (size_t c = 0; c < d; c++) {
             double x = (double)rows[p * d + c], error = x - (double)hat[p * d + c],
                    spread = x - (double)s->mean[c];
@@ -69,18 +64,19 @@ static bool reconstruct(scoring *s, const int32_t *ids, size_t n, size_t thread,
     return true;
 }
 
-static bool score_story(void *context, size_t i, size_t thread, bl_error *err) {
+static bool score_sample(void *context, size_t i, size_t thread, bl_error *err) {
     scoring *s = context;
-    size_t n, each = s->stories->longest * s->site->d;
-    const int32_t *ids = bl_samples_get(s->stories, s->first + i, &n);
-    bl_workspace *w = s->workspaces[thread];
+    const bl_point_kind *kind = s->source->kind;
+    void *own = s->source->own;
+    size_t at = s->first + i, n = bl_point_rows(s->source, at), each = s->source->longest * s->source->d;
     float *rows = s->rows + thread * each, *hat = s->hat + thread * each;
     part *out = &s->parts[i];
     *out = (part){0};
-    return n < 2 || (reconstruct(s, ids, n, thread, rows, hat, out, err) &&
-                     bl_site_point_loss(s->site, w, ids, n, NULL, NULL, &out->model, err) &&
-                     bl_site_point_loss(s->site, w, ids, n, hat, NULL, &out->spliced, err) &&
-                     bl_site_point_loss(s->site, w, ids, n, NULL, s->mean, &out->mean, err));
+    return n == 0 ||
+           (kind->fill(own, at, thread, rows, err) && reconstruct(s, n, thread, rows, hat, out, err) &&
+            kind->outcome(own, at, thread, NULL, NULL, &out->model, err) &&
+            kind->outcome(own, at, thread, hat, NULL, &out->spliced, err) &&
+            kind->outcome(own, at, thread, NULL, s->mean, &out->mean, err));
 }
 
 static void *room(size_t a, size_t b, size_t size, bl_error *err) {
@@ -90,20 +86,18 @@ static void *room(size_t a, size_t b, size_t size, bl_error *err) {
 }
 
 static bool scoring_init(scoring *s, size_t items, bl_error *err) {
-    size_t threads = (size_t)bl_threads(), d = s->site->d, F = s->dictionary->F,
-           longest = s->stories->longest;
-    s->workspaces = bl_workspaces_new(s->site->model, err);
+    size_t threads = (size_t)bl_threads(), d = s->source->d, F = s->dictionary->F,
+           longest = s->source->longest;
     s->rows = room(threads * longest, d, sizeof *s->rows, err);
     s->hat = room(threads * longest, d, sizeof *s->hat, err);
     s->active = room(threads * longest, F, sizeof *s->active, err);
     s->alive = room(threads, F, sizeof *s->alive, err);
     s->parts = room(items, 1, sizeof *s->parts, err);
     s->sums = s->mean ? NULL : room(items, d, sizeof *s->sums, err);
-    return s->workspaces && s->rows && s->hat && s->active && s->alive && s->parts && (s->mean || s->sums);
+    return s->rows && s->hat && s->active && s->alive && s->parts && (s->mean || s->sums);
 }
 
 static void scoring_free(scoring *s) {
-    bl_workspaces_free(s->workspaces);
     free(s->rows);
     free(s->hat);
     free(s->active);
@@ -112,19 +106,19 @@ static void scoring_free(scoring *s) {
     free(s->sums);
 }
 
-#define STORIES ((size_t)64) /* between two steps of the progress */
+#define SAMPLES ((size_t)64) /* between two steps of the progress */
 
-/* All of the rank's stories, with progress between groups of them. */
-static bool each_story(scoring *s, bl_range mine, bl_item_fn work, const char *phase,
-                       const bl_progress *progress, bl_error *err) {
+/* All of the rank's samples, with progress between groups of them. */
+static bool each_sample(scoring *s, bl_range mine, bl_item_fn work, const char *phase,
+                        const bl_progress *progress, bl_error *err) {
     part *parts = s->parts;
     double *sums = s->sums;
     bool ok = true;
-    for (size_t begin = mine.begin; ok && begin < mine.end; begin += STORIES) {
-        size_t n = mine.end - begin < STORIES ? mine.end - begin : STORIES;
+    for (size_t begin = mine.begin; ok && begin < mine.end; begin += SAMPLES) {
+        size_t n = mine.end - begin < SAMPLES ? mine.end - begin : SAMPLES;
         s->first = begin;
         s->parts = parts + (begin - mine.begin);
-        s->sums = sums ? sums + (begin - mine.begin) * s->site->d : NULL;
+        s->sums = sums ? sums + (begin - mine.begin) * s->source->d : NULL;
         ok = bl_progress_step(progress, phase, begin - mine.begin, mine.end - mine.begin, err) &&
              bl_parallel(n, work, s, err);
     }
@@ -133,22 +127,18 @@ static bool each_story(scoring *s, bl_range mine, bl_item_fn work, const char *p
     return ok;
 }
 
-static uint64_t count_positions(const bl_samples *stories) {
+static uint64_t count_positions(const bl_point_source *source) {
     uint64_t positions = 0;
-    for (size_t i = 0; i < stories->n; i++) {
-        size_t n;
-        bl_samples_get(stories, i, &n);
-        positions += n ? n - 1 : 0;
-    }
+    for (size_t i = 0; i < source->n; i++) positions += bl_point_rows(source, i);
     return positions;
 }
 
 /* The mean of the positions; NULL with the error. */
 static float *find_mean(scoring *s, bl_range mine, double positions, const bl_progress *progress,
                         bl_error *err) {
-    size_t d = s->site->d;
+    size_t d = s->source->d;
     float *mean = bl_alloc(d, sizeof *mean, err);
-    if (!mean || !each_story(s, mine, sum_story, "averaging", progress, err)) {
+    if (!mean || !each_sample(s, mine, sum_sample, "averaging", progress, err)) {
         free(mean);
         return NULL;
     }
@@ -164,17 +154,19 @@ static float *find_mean(scoring *s, bl_range mine, double positions, const bl_pr
 static bool add_up(const scoring *s, size_t items, const bl_ranks *ranks, bl_dictionary_score *score,
                    bl_error *err) {
     size_t F = s->dictionary->F, threads = (size_t)bl_threads();
-    double sums[6] = {0};
+    double sums[9] = {0};
     double *alive = bl_alloc_zero(F, sizeof *alive, err);
     bool ok = alive && s->parts && s->alive;
     for (size_t i = 0; ok && i < items; i++) {
         const part *p = &s->parts[i];
-        const double each[6] = {p->error, p->spread, p->active, p->model, p->spliced, p->mean};
-        for (size_t k = 0; k < 6; k++) sums[k] += each[k];
+        const double each[9] = {p->error,       p->spread,        p->active,
+                                p->model.loss,  p->spliced.loss,  p->mean.loss,
+                                p->model.right, p->spliced.right, p->mean.right};
+        for (size_t k = 0; k < 9; k++) sums[k] += each[k];
     }
     for (size_t t = 0; ok && t < threads; t++)
         for (size_t f = 0; f < F; f++) alive[f] += s->alive[t * F + f];
-    ok = bl_ranks_agree(ranks, ok, err) && bl_ranks_sum_double(ranks, sums, 6, err) &&
+    ok = bl_ranks_agree(ranks, ok, err) && bl_ranks_sum_double(ranks, sums, 9, err) &&
          bl_ranks_sum_double(ranks, alive, F, err);
     for (size_t f = 0; ok && alive && f < F; f++) score->dead += alive[f] == 0;
     free(alive);
@@ -185,16 +177,20 @@ static bool add_up(const scoring *s, size_t items, const bl_ranks *ranks, bl_dic
     score->spliced = sums[4] / N;
     score->mean = sums[5] / N;
     score->recovered = (score->mean - score->spliced) / (score->mean - score->model);
+    score->images = s->source->kind->images;
+    score->right_model = sums[6] / N;
+    score->right_spliced = sums[7] / N;
+    score->right_mean = sums[8] / N;
     return ok;
 }
 
-bool bl_dictionary_score_of(const bl_site_point *site, const bl_dictionary *dictionary,
-                            const bl_samples *stories, const float *mean, const bl_ranks *ranks,
-                            const bl_progress *progress, bl_dictionary_score *score, bl_error *err) {
-    bl_range mine = bl_part(stories->n, (size_t)ranks->rank, (size_t)ranks->size);
-    scoring s = {.site = site, .dictionary = dictionary, .stories = stories, .mean = mean};
+bool bl_dictionary_score_of(bl_point_source *source, const bl_dictionary *dictionary, const float *mean,
+                            const bl_ranks *ranks, const bl_progress *progress, bl_dictionary_score *score,
+                            bl_error *err) {
+    bl_range mine = bl_part(source->n, (size_t)ranks->rank, (size_t)ranks->size);
+    scoring s = {.source = source, .dictionary = dictionary, .mean = mean};
     float *own = NULL;
-    *score = (bl_dictionary_score){.stories = stories->n, .positions = count_positions(stories)};
+    *score = (bl_dictionary_score){.stories = source->units, .positions = count_positions(source)};
     score->predictions = score->positions;
     bool ok = score->positions > 0 ||
               bl_fail(err, BL_ERR_INPUT, "no story has two tokens, so that there is nothing to predict");
@@ -204,26 +200,48 @@ bool bl_dictionary_score_of(const bl_site_point *site, const bl_dictionary *dict
         s.mean = own;
         ok = own != NULL;
     }
-    ok = ok && each_story(&s, mine, score_story, "splicing", progress, err);
+    ok = ok && each_sample(&s, mine, score_sample, "splicing", progress, err);
     ok = bl_ranks_agree(ranks, ok, err) && add_up(&s, mine.end - mine.begin, ranks, score, err);
     scoring_free(&s);
     free(own);
     return ok;
 }
 
+/* The score on the source, which is freed. */
+static bool eval(bl_point_source *source, const bl_dictionary *dictionary,
+                 const bl_dictionary_eval_options *o, bl_dictionary_score *score, bl_error *err) {
+    static const bl_ranks alone = {0, 1};
+    bool ok = dictionary->d == source->d ||
+              bl_fail(err, BL_ERR_INPUT, "%s: its features have %zu numbers, this model's rows have %zu",
+                      dictionary->name, dictionary->d, source->d);
+    ok = ok && bl_dictionary_score_of(source, dictionary, o->mean, &alone, &o->progress, score, err);
+    bl_point_source_free(source);
+    return ok;
+}
+
 bool bl_dictionary_eval(const bl_model *model, const bl_dictionary *dictionary,
                         const bl_dictionary_eval_options *o, bl_dictionary_score *score, bl_error *err) {
-    static const bl_ranks alone = {0, 1};
     bl_site_point site;
     bl_samples stories = {0};
+    bl_point_source source = {0};
     bl_error_clear(err);
     if (!bl_site_point_find(model, o->point, o->layer, &site, err)) return false;
-    if (dictionary->d != site.d)
-        return bl_fail(err, BL_ERR_INPUT, "%s: its features have %zu numbers, this model's rows have %zu",
-                       dictionary->name, dictionary->d, site.d);
     bool ok = bl_samples_read(&stories, o->corpus, bl_model_tokenizer(model), bl_model_config(model)->n_ctx,
                               o->stories, &o->progress, err) &&
-              bl_dictionary_score_of(&site, dictionary, &stories, o->mean, &alone, &o->progress, score, err);
+              bl_point_source_stories(&source, &site, &stories, err) &&
+              eval(&source, dictionary, o, score, err);
     bl_samples_free(&stories);
+    bl_point_source_free(&source);
+    return ok;
+}
+
+bool bl_dictionary_eval_images(const bl_image_model *model, const bl_dictionary *dictionary,
+                               const bl_images *images, const bl_dictionary_eval_options *o,
+                               bl_dictionary_score *score, bl_error *err) {
+    bl_point_source source = {0};
+    bl_error_clear(err);
+    bool ok = bl_point_source_images(&source, model, o->point, o->layer, images, BL_IMAGES_ALL, err) &&
+              eval(&source, dictionary, o, score, err);
+    bl_point_source_free(&source);
     return ok;
 }

@@ -315,37 +315,55 @@ static void block_forward(const bl_image_model *model, size_t layer, const float
     for (size_t i = 0; c->residual && i < B * h; i++) out[i] += x[i];
 }
 
-bool bl_image_inputs(const bl_image_model *model, const float *x, size_t B, size_t layer, float *out,
-                     bl_error *err) {
+/* out [B, width of `to`] = the state before block `to` from x [B, n], or from the state [B, width] before block
+ * `from` where `pixels` is false. */
+static bool run_blocks(const bl_image_model *model, const float *x, bool pixels, size_t B, size_t from,
+                       size_t to, float *out, bl_error *err) {
     const bl_image_config *c = &model->config;
     size_t n = c->d_input, d = c->d_hidden, widest = c->p && n > d ? n : d, count;
-    if (layer > c->n_layer)
-        return bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model has %zu", layer, c->n_layer);
+    if (to > c->n_layer)
+        return bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model has %zu", to, c->n_layer);
     if (!bl_mul_size(B, 2 * d + 2 * widest, &count)) count = SIZE_MAX;
     float *work = bl_alloc(count, sizeof *work, err);
     if (!work) return false;
     float *pre = work, *state = pre + B * 2 * d, *next = state + B * widest;
-    if (c->p) memcpy(state, x, B * n * sizeof *state);
+    if (c->p || !pixels) memcpy(state, x, B * (pixels ? n : width_of(c, from)) * sizeof *state);
     else bl_gemm_nt(B, d, n, 1.0F, x, n, model->w_e, n, 0.0F, state, d);
-    for (size_t i = 0; i < layer; i++) {
+    for (size_t i = from; i < to; i++) {
         block_forward(model, i, state, B, pre, next);
         float *swap = state;
         state = next;
         next = swap;
     }
-    memcpy(out, state, B * (layer == 0 ? width_of(c, 0) : d) * sizeof *out);
+    memcpy(out, state, B * (to == 0 ? width_of(c, 0) : d) * sizeof *out);
     free(work);
     return true;
 }
 
-bool bl_image_logits(const bl_image_model *model, const float *x, size_t B, float *logits, bl_error *err) {
+bool bl_image_inputs(const bl_image_model *model, const float *x, size_t B, size_t layer, float *out,
+                     bl_error *err) {
+    return run_blocks(model, x, true, B, 0, layer, out, err);
+}
+
+/* logits [B, C] = U h; h from the pixels or from the state before block `from`. */
+static bool logits_from(const bl_image_model *model, const float *x, bool pixels, size_t B, size_t from,
+                        float *logits, bl_error *err) {
     const bl_image_config *c = &model->config;
     size_t h = c->d_hidden, count;
     if (!bl_mul_size(B, h, &count)) count = SIZE_MAX;
     float *hidden = bl_alloc(count, sizeof *hidden, err);
     if (!hidden) return false;
-    bool ok = bl_image_inputs(model, x, B, c->n_layer, hidden, err);
+    bool ok = run_blocks(model, x, pixels, B, from, c->n_layer, hidden, err);
     if (ok) bl_gemm_nt(B, c->d_output, h, 1.0F, hidden, h, model->w_u, h, 0.0F, logits, c->d_output);
     free(hidden);
     return ok;
+}
+
+bool bl_image_logits(const bl_image_model *model, const float *x, size_t B, float *logits, bl_error *err) {
+    return logits_from(model, x, true, B, 0, logits, err);
+}
+
+bool bl_image_logits_of(const bl_image_model *model, const float *state, size_t B, size_t layer,
+                        float *logits, bl_error *err) {
+    return logits_from(model, state, false, B, layer, logits, err);
 }

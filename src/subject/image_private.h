@@ -41,6 +41,12 @@ bool bl_images_sizes(const char *directory, const char *split, size_t *n, size_t
  * are the pixels themselves. E' = factor^T basis. Both are the caller's to free. */
 double *bl_image_pixel_factor(const bl_image_model *model, size_t *m, float **basis, bl_error *err);
 
+/* logits [B, C] from the inputs of block `layer` [B, width]; of `layer` = n_layer, the head's. */
+bool bl_image_logits_of(const bl_image_model *model, const float *inputs, size_t B, size_t layer,
+                        float *logits, bl_error *err);
+/* Of the pictures and labels; the same for the same content. */
+uint64_t bl_images_hash(const bl_images *images);
+
 /* Loss of one image's logits [C], and whether its class has the largest, the first of equal ones. */
 void bl_image_judge_one(const float *logits, size_t C, size_t label, double *loss, bool *right);
 /* Losses and right answers of logits [B, C] of images first … first + B - 1. */

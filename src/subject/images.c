@@ -2,6 +2,7 @@
  * labels. Bytes stay bytes and become numbers, divided by 255, when a batch is asked for. */
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "format/idx.h"
@@ -202,6 +203,14 @@ void bl_images_free(bl_images *images) {
 
 size_t bl_images_count(const bl_images *images) { return images->count; }
 size_t bl_images_label(const bl_images *images, size_t i) { return images->labels[i]; }
+
+uint64_t bl_images_hash(const bl_images *images) {
+    uint64_t hash = bl_hash(0, images->labels, images->count * sizeof *images->labels);
+    size_t cells = images->count * images->n;
+    if (images->bytes) hash = bl_hash(hash, images->bytes, cells);
+    if (images->floats) hash = bl_hash(hash, images->floats, cells * sizeof *images->floats);
+    return hash;
+}
 
 void bl_images_rows(const bl_images *images, size_t first, size_t count, float *out) {
     size_t n = images->n;

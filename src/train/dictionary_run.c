@@ -21,11 +21,14 @@
 
 typedef struct dictionary_run {
     const bl_dictionary_train_options *o;
-    const bl_model *model;
+    const bl_model *model;        /* a transformer, or else */
+    const bl_image_model *images; /* an image model, and what it learns from and is scored on */
+    const bl_images *shown, *held;
     bl_train_options directory; /* what directory.c and the journal ask for */
     bl_trainer t;               /* its log, checkpoint, state, precision and ranks */
-    bl_site_point site;
-    bl_samples train, valid;
+    const char *point;
+    size_t layer;
+    bl_point_source train, valid;
     bl_vectors vectors;
     bl_dictionary_net net;
     float *m, *v;  /* [params.total] */
@@ -39,8 +42,8 @@ static void run_free(dictionary_run *r) {
     free(r->t.log_path);
     free(r->t.checkpoint_path);
     json_decref(r->t.description);
-    bl_samples_free(&r->train);
-    bl_samples_free(&r->valid);
+    bl_point_source_free(&r->train);
+    bl_point_source_free(&r->valid);
     bl_vectors_free(&r->vectors);
     bl_dictionary_net_free(&r->net);
     free(r->m);
@@ -78,40 +81,63 @@ static bool check(const dictionary_run *r, bl_error *err) {
                  {o->batch > UINT32_MAX / (o->k ? o->k : 1), "the batch is too large"},
                  {!(o->lr > 0) || !isfinite(o->lr), "--lr must be above 0"},
                  {!o->output, "where to? Give the dictionary's directory with -o"},
-                 {!o->corpus, "which text? Give a corpus"}};
+                 {r->model && !o->corpus, "which text? Give a corpus"},
+                 {r->images && !r->shown, "which images? Give a set of them"}};
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         if (rules[i].wrong) return bl_fail(err, BL_ERR_USAGE, "%s", rules[i].what);
     return true;
 }
 
 /* Every tenth story of what was read is held out. */
-static bool split(dictionary_run *r, bl_error *err) {
-    bl_samples all = r->train;
+static bool split(bl_samples *train, bl_samples *valid, bl_error *err) {
+    bl_samples all = *train;
     bool ok = true;
-    r->train = (bl_samples){0};
+    *train = (bl_samples){0};
     for (size_t i = 0; ok && i < all.n; i++) {
         size_t n;
         const int32_t *ids = bl_samples_get(&all, i, &n);
-        ok = bl_samples_add(i % 10 == 9 ? &r->valid : &r->train, ids, n, err);
+        ok = bl_samples_add(i % 10 == 9 ? valid : train, ids, n, err);
     }
     bl_samples_free(&all);
-    return ok && (r->valid.n > 0 || bl_fail(err, BL_ERR_INPUT,
-                                            "every tenth story is held out, and there are fewer: give more, "
-                                            "or text to hold out"));
+    return ok && (valid->n > 0 || bl_fail(err, BL_ERR_INPUT,
+                                          "every tenth story is held out, and there are fewer: give more, "
+                                          "or text to hold out"));
 }
 
-static bool read_text(dictionary_run *r, bl_error *err) {
+static bool read_text(const dictionary_run *r, bl_samples *train, bl_samples *valid, bl_error *err) {
     const bl_dictionary_train_options *o = r->o;
     const bl_tokenizer *tokenizer = bl_model_tokenizer(r->model);
     size_t n_ctx = bl_model_config(r->model)->n_ctx;
-    if (!bl_samples_read(&r->train, o->corpus, tokenizer, n_ctx, o->stories, &r->progress, err)) return false;
-    if (!o->valid) return split(r, err);
-    return bl_samples_read(&r->valid, o->valid, tokenizer, n_ctx, o->valid_stories, &r->progress, err);
+    if (!bl_samples_read(train, o->corpus, tokenizer, n_ctx, o->stories, &r->progress, err)) return false;
+    if (!o->valid) return split(train, valid, err);
+    return bl_samples_read(valid, o->valid, tokenizer, n_ctx, o->valid_stories, &r->progress, err);
 }
 
-static uint64_t hash_text(const bl_samples *s) {
-    return bl_hash(bl_hash(0, s->begin, (s->n + 1) * sizeof *s->begin), s->ids,
-                   s->begin[s->n] * sizeof *s->ids);
+static bool open_text(dictionary_run *r, bl_error *err) {
+    bl_site_point site;
+    bl_samples train = {0}, valid = {0};
+    r->point = r->o->point ? r->o->point : "mlp_in";
+    r->layer = r->o->layer == SIZE_MAX ? 0 : r->o->layer;
+    bool ok = bl_site_point_find(r->model, r->point, r->layer, &site, err) &&
+              read_text(r, &train, &valid, err) && bl_point_source_stories(&r->train, &site, &train, err) &&
+              bl_point_source_stories(&r->valid, &site, &valid, err);
+    bl_samples_free(&train);
+    bl_samples_free(&valid);
+    return ok;
+}
+
+static bool open_images(dictionary_run *r, bl_error *err) {
+    const bl_images *held = r->held ? r->held : r->shown;
+    r->point = r->o->point ? r->o->point : "hidden";
+    r->layer = r->o->layer == SIZE_MAX ? bl_image_config_of(r->images)->n_layer - 1 : r->o->layer;
+    return bl_point_source_images(&r->train, r->images, r->point, r->layer, r->shown,
+                                  r->held ? BL_IMAGES_ALL : BL_IMAGES_LEARNT, err) &&
+           bl_point_source_images(&r->valid, r->images, r->point, r->layer, held,
+                                  r->held ? BL_IMAGES_ALL : BL_IMAGES_EVERY_TENTH, err);
+}
+
+static const char *model_name(const dictionary_run *r) {
+    return r->model ? bl_model_name(r->model) : bl_image_name(r->images);
 }
 
 /* Everything that decides the numbers. */
@@ -119,33 +145,31 @@ static json_t *describe(const dictionary_run *r) {
     const bl_dictionary_train_options *o = r->o;
     char corpus[20];
     snprintf(corpus, sizeof corpus, "%016llx",
-             (unsigned long long)(hash_text(&r->train) ^ hash_text(&r->valid)));
+             (unsigned long long)(r->train.kind->hash(r->train.own) ^ r->valid.kind->hash(r->valid.own)));
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:s}", "corpus", corpus,
-                     "model", bl_model_name(r->model), "point", o->point, "layer", (json_int_t)o->layer,
-                     "features", (json_int_t)o->features, "k", (json_int_t)o->k, "epochs",
-                     (json_int_t)o->epochs, "batch", (json_int_t)o->batch, "lr", o->lr, "seed",
-                     (json_int_t)o->seed, "buffer", (json_int_t)r->vectors.capacity, "precision",
-                     bl_precision_name(r->t.precision));
+                     "model", model_name(r), "point", r->point, "layer", (json_int_t)r->layer, "features",
+                     (json_int_t)o->features, "k", (json_int_t)o->k, "epochs", (json_int_t)o->epochs, "batch",
+                     (json_int_t)o->batch, "lr", o->lr, "seed", (json_int_t)o->seed, "buffer",
+                     (json_int_t)r->vectors.capacity, "precision", bl_precision_name(r->t.precision));
 }
 
 /* Everything in memory that a run needs. */
 static bool prepare(dictionary_run *r, bl_error *err) {
     const bl_dictionary_train_options *o = r->o;
-    if (!bl_site_point_find(r->model, o->point, o->layer, &r->site, err) || !read_text(r, err)) return false;
-    if (!bl_vectors_init(&r->vectors, &r->site, &r->train, &r->t.ranks, o->batch, o->epochs, o->buffer,
-                         o->seed, err))
+    if (!(r->model ? open_text(r, err) : open_images(r, err))) return false;
+    if (!bl_vectors_init(&r->vectors, &r->train, &r->t.ranks, o->batch, o->epochs, o->buffer, o->seed, err))
         return false;
     if (r->vectors.total < o->features)
         return bl_fail(err, BL_ERR_USAGE,
-                       "%zu features start from as many different vectors; there are %llu: give more text",
+                       "%zu features start from as many different vectors; there are %llu: give more of them",
                        o->features, (unsigned long long)r->vectors.total);
     bl_range mine = bl_part(o->batch, (size_t)r->t.ranks.rank, (size_t)r->t.ranks.size);
-    if (!bl_dictionary_net_init(&r->net, o->features, r->site.d, o->k, mine.end - mine.begin,
+    if (!bl_dictionary_net_init(&r->net, o->features, r->train.d, o->k, mine.end - mine.begin,
                                 r->t.precision == BL_PRECISION_BF16, err))
         return false;
     r->m = bl_alloc_zero(r->net.params.total, sizeof *r->m, err);
     r->v = bl_alloc_zero(r->net.params.total, sizeof *r->v, err);
-    r->mean = bl_alloc(r->site.d, sizeof *r->mean, err);
+    r->mean = bl_alloc(r->train.d, sizeof *r->mean, err);
     if (!r->m || !r->v || !r->mean) return false;
     r->t.steps = r->vectors.steps;
     r->t.description = describe(r);
@@ -186,7 +210,7 @@ static bool start(dictionary_run *r, bl_error *err) {
     if (!ok) return false;
     if (!(r->spread > 0))
         return bl_fail(err, BL_ERR_NUMERIC, "%s of layer %zu is the same at every position: nothing to learn",
-                       r->o->point, r->o->layer);
+                       r->point, r->layer);
     memcpy(bl_dictionary_net_centre(&r->net, r->net.weights), r->mean, d * sizeof(float));
     for (size_t f = 0; f < F; f++)
         for (size_t c = 0; c < d; c++) decoder[f * d + c] -= r->mean[c];
@@ -293,8 +317,7 @@ static bool save(dictionary_run *r, bl_error *err) {
         for (size_t c = 0; c < d; c++) sum -= (double)a.encoder[f * d + c] * (double)a.centre[c];
         a.offset[f] = (float)sum;
     }
-    ok = ok && bl_dictionary_write(&a, r->o->output, r->o->layout, bl_model_name(r->model), r->o->point,
-                                   r->o->layer, err);
+    ok = ok && bl_dictionary_write(&a, r->o->output, r->o->layout, model_name(r), r->point, r->layer, err);
     free(a.offset);
     return ok;
 }
@@ -302,16 +325,16 @@ static bool save(dictionary_run *r, bl_error *err) {
 /* The figures of merit of what is stored. */
 static bool score(dictionary_run *r, bl_dictionary_train_result *result, bl_error *err) {
     const bl_dictionary_train_options *o = r->o;
-    bl_dictionary *stored = bl_dictionary_read(o->output, r->site.d, err);
+    bl_dictionary *stored = bl_dictionary_read(o->output, r->train.d, err);
     bool same = stored && stored->F == o->features && stored->k == o->k;
     if (stored && !same)
         bl_fail(err, BL_ERR_USAGE,
                 "%s: holds a finished dictionary of %zu features, %zu active; %zu and %zu were asked for: "
                 "overwrite it, or choose another directory",
                 o->output, stored->F, stored->k, o->features, o->k);
-    bool ok = bl_ranks_agree(&r->t.ranks, same, err) &&
-              bl_dictionary_score_of(&r->site, stored, &r->valid, r->mean, &r->t.ranks, &r->progress,
-                                     &result->score, err);
+    bool ok =
+        bl_ranks_agree(&r->t.ranks, same, err) &&
+        bl_dictionary_score_of(&r->valid, stored, r->mean, &r->t.ranks, &r->progress, &result->score, err);
     bl_dictionary_free(stored);
     return ok;
 }
@@ -385,33 +408,53 @@ static bool run(dictionary_run *r, bl_dictionary_train_result *result, bl_error 
     }
     if (finished ? !score(r, result, err) : !(train(r, err) && finish(r, result, err))) return false;
     result->positions = r->vectors.total;
+    result->layer = r->layer;
     result->steps = r->t.steps;
     result->seconds = r->t.state.seconds;
     result->precision = r->t.precision;
     return true;
 }
 
-bool bl_dictionary_train(const bl_model *model, const bl_dictionary_train_options *options,
-                         bl_dictionary_train_result *result, bl_error *err) {
-    dictionary_run r = {.o = options, .model = model, .t = {.ranks = {0, 1}}};
+/* The whole of it, with the subject filled in. */
+static bool run_all(dictionary_run *r, bl_dictionary_train_result *result, bl_error *err) {
+    const bl_dictionary_train_options *o = r->o;
     bl_error_clear(err);
     *result = (bl_dictionary_train_result){0};
-    r.directory = (bl_train_options){.output = options->output,
-                                     .resume = options->resume,
-                                     .overwrite = options->overwrite,
-                                     .precision = options->precision,
-                                     .report = on_note,
-                                     .context = &r};
-    r.t.options = &r.directory;
-    r.t.state.valid_loss = (double)NAN;
-    r.progress = (bl_progress){on_progress, &r};
-    bool ok = run(&r, result, err);
-    if (!ok && r.t.made_directory && !r.t.log) rmdir(options->output);
-    run_free(&r);
+    r->directory = (bl_train_options){.output = o->output,
+                                      .resume = o->resume,
+                                      .overwrite = o->overwrite,
+                                      .precision = o->precision,
+                                      .report = on_note,
+                                      .context = r};
+    r->t = (bl_trainer){.ranks = {0, 1}, .options = &r->directory};
+    r->t.state.valid_loss = (double)NAN;
+    r->progress = (bl_progress){on_progress, r};
+    bool ok = run(r, result, err);
+    if (!ok && r->t.made_directory && !r->t.log) rmdir(o->output);
+    run_free(r);
     return ok;
+}
+
+bool bl_dictionary_train(const bl_model *model, const bl_dictionary_train_options *options,
+                         bl_dictionary_train_result *result, bl_error *err) {
+    dictionary_run r = {.o = options, .model = model};
+    return run_all(&r, result, err);
+}
+
+bool bl_dictionary_train_images(const bl_image_model *model, const bl_images *images, const bl_images *held,
+                                const bl_dictionary_train_options *options,
+                                bl_dictionary_train_result *result, bl_error *err) {
+    dictionary_run r = {.o = options, .images = model, .shown = images, .held = held};
+    return run_all(&r, result, err);
 }
 
 void bl_dictionary_train_defaults(bl_dictionary_train_options *options) {
     *options = (bl_dictionary_train_options){
-        .point = "mlp_in", .epochs = 5, .batch = 1024, .lr = 1e-3, .seed = 1, .checkpoint_every = 500};
+        .layer = SIZE_MAX, .epochs = 5, .batch = 1024, .lr = 1e-3, .seed = 1, .checkpoint_every = 500};
+}
+
+void bl_dictionary_train_image_defaults(bl_dictionary_train_options *options) {
+    bl_dictionary_train_defaults(options);
+    options->epochs = 20;
+    options->lr = 1e-2;
 }

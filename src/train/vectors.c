@@ -12,18 +12,14 @@
 #define MEMORY ((size_t)2 << 30)
 #define GROUP ((size_t)64) /* stories between two steps of the progress */
 
-static size_t story_rows(const bl_vectors *v, size_t story) {
-    size_t n;
-    bl_samples_get(v->stories, story, &n);
-    return n ? n - 1 : 0;
-}
+static size_t story_rows(const bl_vectors *v, size_t story) { return bl_point_rows(v->source, story); }
 
 /* The stories' order in `epoch`; in file order where all are in memory, or for the survey. */
 static void sort_stories(bl_vectors *v, uint64_t epoch, bool by_file) {
     uint64_t key = by_file || v->whole ? 0 : epoch + 1;
     if (v->sorted == key) return;
-    if (key) bl_random_order(bl_noise_key(v->seed, key, 2), v->story, v->stories->n);
-    for (size_t i = 0; !key && i < v->stories->n; i++) v->story[i] = (uint32_t)i;
+    if (key) bl_random_order(bl_noise_key(v->seed, key, 2), v->story, v->source->n);
+    for (size_t i = 0; !key && i < v->source->n; i++) v->story[i] = (uint32_t)i;
     v->sorted = key;
     v->at = SIZE_MAX;
 }
@@ -31,7 +27,7 @@ static void sort_stories(bl_vectors *v, uint64_t epoch, bool by_file) {
 /* The part that begins at place `first` of the epoch's order: as many stories as fit. */
 static bl_vector_part next_part(const bl_vectors *v, size_t first) {
     bl_vector_part part = {.first = first};
-    while (first + part.n < v->stories->n) {
+    while (first + part.n < v->source->n) {
         size_t rows = story_rows(v, v->story[first + part.n]);
         if (part.rows + rows > v->capacity) break;
         part.rows += rows;
@@ -44,7 +40,7 @@ static bl_vector_part next_part(const bl_vectors *v, size_t first) {
 static bool plan(bl_vectors *v, bl_error *err) {
     for (size_t epoch = 0; epoch < v->epochs; epoch++) {
         sort_stories(v, epoch, false);
-        for (size_t first = 0; first < v->stories->n;) {
+        for (size_t first = 0; first < v->source->n;) {
             bl_vector_part part = next_part(v, first);
             part.epoch = epoch;
             part.step = v->steps;
@@ -58,33 +54,30 @@ static bool plan(bl_vectors *v, bl_error *err) {
                                    v->batch, (unsigned long long)v->total);
 }
 
-bool bl_vectors_init(bl_vectors *v, const bl_site_point *site, const bl_samples *stories,
-                     const bl_ranks *ranks, size_t batch, size_t epochs, size_t buffer, uint64_t seed,
-                     bl_error *err) {
-    size_t count, n_ctx = bl_model_config(site->model)->n_ctx;
-    *v = (bl_vectors){.site = *site,
-                      .stories = stories,
+bool bl_vectors_init(bl_vectors *v, bl_point_source *source, const bl_ranks *ranks, size_t batch,
+                     size_t epochs, size_t buffer, uint64_t seed, bl_error *err) {
+    size_t count;
+    *v = (bl_vectors){.source = source,
                       .ranks = ranks,
                       .seed = seed,
                       .batch = batch,
                       .epochs = epochs,
                       .at = SIZE_MAX,
                       .sorted = UINT64_MAX};
-    for (size_t i = 0; i < stories->n; i++) v->total += story_rows(v, i);
-    size_t most = buffer ? buffer : MEMORY / (site->d * sizeof(float));
+    for (size_t i = 0; i < source->n; i++) v->total += story_rows(v, i);
+    size_t most = buffer ? buffer : MEMORY / (source->d * sizeof(float));
     if (most > UINT32_MAX) most = UINT32_MAX;
-    if (most < batch || most < n_ctx)
+    if (most < batch || most < source->longest)
         return bl_fail(err, BL_ERR_USAGE, "a buffer of %zu vectors is smaller than a batch or a story (%zu)",
-                       most, batch > n_ctx ? batch : n_ctx);
+                       most, batch > source->longest ? batch : source->longest);
     v->whole = v->total <= most;
     v->capacity = v->whole ? (size_t)v->total : most;
-    if (!bl_mul_size(v->capacity, site->d, &count)) count = SIZE_MAX;
+    if (!bl_mul_size(v->capacity, source->d, &count)) count = SIZE_MAX;
     v->rows = bl_alloc(count, sizeof *v->rows, err);
     v->order = bl_alloc(v->capacity, sizeof *v->order, err);
-    v->story = bl_alloc(stories->n, sizeof *v->story, err);
-    v->begin = bl_alloc(stories->n + 1, sizeof *v->begin, err);
-    v->workspaces = bl_workspaces_new(site->model, err);
-    return v->rows && v->order && v->story && v->begin && v->workspaces && plan(v, err);
+    v->story = bl_alloc(source->n, sizeof *v->story, err);
+    v->begin = bl_alloc(source->n + 1, sizeof *v->begin, err);
+    return v->rows && v->order && v->story && v->begin && plan(v, err);
 }
 
 void bl_vectors_free(bl_vectors *v) {
@@ -93,7 +86,6 @@ void bl_vectors_free(bl_vectors *v) {
     free(v->order);
     free(v->story);
     free(v->begin);
-    bl_workspaces_free(v->workspaces);
     *v = (bl_vectors){0};
 }
 
@@ -106,10 +98,8 @@ typedef struct filling {
 static bool fill_story(void *context, size_t i, size_t thread, bl_error *err) {
     const filling *f = context;
     bl_vectors *v = f->v;
-    size_t n;
-    const int32_t *ids = bl_samples_get(v->stories, v->story[f->place + i], &n);
-    return n < 2 || bl_site_point_rows(&v->site, v->workspaces[thread], ids, n,
-                                       v->rows + v->begin[f->begin + i] * v->site.d, err);
+    float *rows = v->rows + v->begin[f->begin + i] * v->source->d;
+    return v->source->kind->fill(v->source->own, v->story[f->place + i], thread, rows, err);
 }
 
 /* The part's vectors into v->rows: each rank computes its share of the stories and gives it to the others. */
@@ -130,8 +120,8 @@ static bool fill(bl_vectors *v, const bl_vector_part *part, const bl_progress *p
     for (size_t r = 0; ok && r < size; r++) {
         bl_range theirs = bl_part(part->n, r, size);
         size_t from = v->begin[theirs.begin], rows = v->begin[theirs.end] - from;
-        ok = bl_ranks_share_from(v->ranks, (int)r, v->rows + from * v->site.d,
-                                 rows * v->site.d * sizeof(float), err);
+        ok = bl_ranks_share_from(v->ranks, (int)r, v->rows + from * v->source->d,
+                                 rows * v->source->d * sizeof(float), err);
     }
     return ok;
 }
@@ -152,7 +142,7 @@ const uint32_t *bl_vectors_batch(bl_vectors *v, uint64_t step, const bl_progress
 
 /* What the rows in memory add to sum [d] and square [d], this thread's coordinates. */
 static void add_rows(const bl_vectors *v, size_t rows, double *sum, double *square) {
-    size_t d = v->site.d;
+    size_t d = v->source->d;
     bl_threads_ready();
 #pragma omp parallel
     {
@@ -168,12 +158,12 @@ static void add_rows(const bl_vectors *v, size_t rows, double *sum, double *squa
 
 bool bl_vectors_survey(bl_vectors *v, const uint64_t *picks, size_t n, float *out, float *mean,
                        double *spread, const bl_progress *progress, bl_error *err) {
-    size_t d = v->site.d, picked = 0;
+    size_t d = v->source->d, picked = 0;
     uint64_t before = 0;
     double *sum = bl_alloc_zero(2 * d, sizeof *sum, err), *square = sum ? sum + d : NULL;
     bool ok = sum != NULL;
     sort_stories(v, 0, true);
-    for (size_t first = 0; ok && first < v->stories->n;) {
+    for (size_t first = 0; ok && first < v->source->n;) {
         bl_vector_part part = next_part(v, first);
         ok = fill(v, &part, progress, err);
         if (!ok) break;

@@ -6,7 +6,7 @@
 #ifndef BL_TRAIN_VECTORS_H
 #define BL_TRAIN_VECTORS_H
 #include "base/ranks.h"
-#include "evidence/point_rows.h"
+#include "evidence/point_source.h"
 
 /* A part of an epoch: the stories at places first … first + n - 1 of the epoch's order. */
 typedef struct bl_vector_part {
@@ -16,8 +16,7 @@ typedef struct bl_vector_part {
 } bl_vector_part;
 
 typedef struct bl_vectors {
-    bl_site_point site;
-    const bl_samples *stories;
+    bl_point_source *source; /* its samples are called stories here, whatever they are */
     const bl_ranks *ranks;
     uint64_t total, seed; /* vectors of all stories */
     size_t batch, epochs;
@@ -32,15 +31,13 @@ typedef struct bl_vectors {
     size_t *begin;   /* [stories + 1] rows of the part's stories */
     size_t at;       /* the part that is in memory; SIZE_MAX: none */
     uint64_t sorted; /* the epoch whose order `story` is; UINT64_MAX: none */
-    bl_workspace **workspaces;
 } bl_vectors;
 
-/* `buffer` vectors are held at most (0: as many as 2 GB hold). The stories, the site's model and the ranks
- * must outlive it. BL_ERR_USAGE when there are fewer vectors than a batch, or a buffer is smaller than that.
+/* `buffer` vectors are held at most (0: as many as 2 GB hold). The source and the ranks must
+ * outlive it. BL_ERR_USAGE when there are fewer vectors than a batch, or a buffer is smaller than that.
  * bl_vectors_free is due even when it fails. */
-bool bl_vectors_init(bl_vectors *v, const bl_site_point *site, const bl_samples *stories,
-                     const bl_ranks *ranks, size_t batch, size_t epochs, size_t buffer, uint64_t seed,
-                     bl_error *err);
+bool bl_vectors_init(bl_vectors *v, bl_point_source *source, const bl_ranks *ranks, size_t batch,
+                     size_t epochs, size_t buffer, uint64_t seed, bl_error *err);
 void bl_vectors_free(bl_vectors *v);
 
 /* The batch of step `step` (from 0): rows of v->rows [batch]. All ranks call it for the same steps; when
