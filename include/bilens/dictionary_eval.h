@@ -17,8 +17,8 @@ extern "C" {
 #endif
 
 typedef struct bl_dictionary_eval_options {
-    const char *point; /**< a trace point of width d: "mlp_in", "mlp_out" …; of images "embed", "hidden" of a
-                          layer, "logits" */
+    const char *point; /**< a trace point of width d: "mlp_in", "mlp_out" …; of images "embed", "hidden",
+                          "logits" */
     size_t layer;
     bl_corpus *corpus;    /**< not used for images */
     size_t stories;       /**< at most; 0 = all */

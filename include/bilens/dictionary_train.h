@@ -88,8 +88,8 @@ BL_API void bl_dictionary_train_image_defaults(bl_dictionary_train_options *opti
  * cannot be, BL_ERR_NUMERIC when the loss stops being finite. */
 BL_API bool bl_dictionary_train(const bl_model *model, const bl_dictionary_train_options *options,
                                 bl_dictionary_train_result *result, bl_error *err);
-/** The same of a trace point of an image model ("embed", "hidden" of a layer, "logits") over `images`, scored on
- * `held`; NULL: every tenth image is held out. `corpus`, `valid` and their numbers of stories are not used. */
+/** The same of a trace point of an image model ("embed", "hidden" of a layer, "logits") over `images`, scored
+ * on `held`; NULL: every tenth image is held out. `corpus`, `valid` and their stories are not used. */
 BL_API bool bl_dictionary_train_images(const bl_image_model *model, const bl_images *images,
                                        const bl_images *held, const bl_dictionary_train_options *options,
                                        bl_dictionary_train_result *result, bl_error *err);

@@ -99,5 +99,6 @@ const verb verb_dictionary = {
     "  bilens dictionary train --point mlp_in --features 1024 -k 16 -o sae-in\n"
     "  bilens dictionary train --point mlp_out --features 1024 -k 16 --layout saelens -o sae-out\n"
     "  bilens dictionary eval --dictionary sae-in --point mlp_in --corpus valid.txt --stories 128\n"
-    "  bilens dictionary train fashion-64 --images /usr/share/datasets/fashion-mnist --features 256 -k 16 -o sae\n"
+    "  bilens dictionary train fashion-64 --images /usr/share/datasets/fashion-mnist --features 256 -k "
+    "16 -o sae\n"
     "  bilens features --in sae-in --out sae-out --features 0,7\n"};

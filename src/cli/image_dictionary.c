@@ -9,8 +9,8 @@
 #define POINT_HELP \
     "trace point: hidden, what a block gives (default; also with its layer, hidden.0), embed, or logits"
 
-/* What a run learns from and what it is scored on: the two halves of a folder, or one set, of which every tenth
- * image is held out. */
+/* What a run learns from and what it is scored on: the two halves of a folder, or one set, of which every
+ * tenth image is held out. */
 static bool open_both(image_options *o, bl_images **held, bl_error *err) {
     if (!o->images_path || o->split || !bl_is_directory(o->images_path)) return image_open_images(o, err);
     o->images = bl_images_open(o->model, o->images_path, NULL, "train", err);
@@ -83,13 +83,11 @@ static int run(int argc, char **argv, const verb *outer) {
 
 const verb image_dictionary_verb = {
     "dictionary", "train a dictionary of features (TopK SAE) of an image model, or say how good one is", run,
-    "Learns features of what a trace point holds, so that few of them add up to every image's vector. A feature "
-    "is then a\n"
-    "direction: --direction feature:12@DICT gives its form and pictures. 'dictionary eval' measures any "
-    "dictionary: the share of\n"
-    "variance that it leaves unexplained, features that are never active, and loss and accuracy when its "
-    "reconstruction stands\n"
-    "in the point's place.",
-    "  bilens dictionary train fashion-64 --images /usr/share/datasets/fashion-mnist --features 256 -k 16 -o sae\n"
+    "Learns features of what a trace point holds, so that few of them add up to every image's vector. A\n"
+    "feature is then a direction: --direction feature:12@DICT gives its form and pictures. 'dictionary\n"
+    "eval' measures any dictionary: the share of variance that it leaves unexplained, features that are\n"
+    "never active, and loss and accuracy when its reconstruction stands in the point's place.",
+    "  bilens dictionary train fashion-64 --images /usr/share/datasets/fashion-mnist --features 256 "
+    "-k 16 -o sae\n"
     "  bilens dictionary eval fashion-64 --images /usr/share/datasets/fashion-mnist --dictionary sae\n"
     "  bilens eigen fashion-64 --direction feature:12@sae\n"};

@@ -1,5 +1,5 @@
 /* The vectors of one point of a model, sample by sample, whatever kind of model it is: a sample is a story
- * (a vector for each position >= 1) or a slice of images (a vector each). A kind is one table of functions. */
+ * (a vector for each position >= 1) or a slice of images (a vector each). A kind is a table of functions. */
 #ifndef BL_EVIDENCE_POINT_SOURCE_H
 #define BL_EVIDENCE_POINT_SOURCE_H
 #include "model/forward.h"
@@ -52,8 +52,8 @@ bool bl_point_source_stories(bl_point_source *s, const bl_site_point *site, bl_s
 /* Which images of a set: all, or those that a run learns from or holds out where it has no others. */
 typedef enum bl_image_part { BL_IMAGES_ALL, BL_IMAGES_LEARNT, BL_IMAGES_EVERY_TENTH } bl_image_part;
 
-/* A point of an image model, "embed", "hidden" of a block or "logits"; a layer in the name, "hidden.0", counts
- * before `layer`. BL_ERR_USAGE for one that does not exist, BL_ERR_INPUT where the part has no image. */
+/* A point of an image model, "embed", "hidden" of a block or "logits"; a layer in the name, "hidden.0",
+ * counts before `layer`. BL_ERR_USAGE where there is none, BL_ERR_INPUT where the part has no image. */
 bool bl_point_source_images(bl_point_source *s, const bl_image_model *model, const char *point, size_t layer,
                             const bl_images *images, bl_image_part part, bl_error *err);
 

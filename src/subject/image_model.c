@@ -315,8 +315,8 @@ static void block_forward(const bl_image_model *model, size_t layer, const float
     for (size_t i = 0; c->residual && i < B * h; i++) out[i] += x[i];
 }
 
-/* out [B, width of `to`] = the state before block `to` from x [B, n], or from the state [B, width] before block
- * `from` where `pixels` is false. */
+/* out [B, width of `to`] = the state before block `to` from x [B, n], or from the state [B, width] before
+ * block `from` where `pixels` is false. */
 static bool run_blocks(const bl_image_model *model, const float *x, bool pixels, size_t B, size_t from,
                        size_t to, float *out, bl_error *err) {
     const bl_image_config *c = &model->config;
