@@ -32,13 +32,15 @@ typedef struct bl_dictionary {
 } bl_dictionary;
 
 /** Reads a folder in the authors' layout (config.json, model.safetensors) or SAELens's (cfg.json,
- * sae_weights.safetensors),
- *  or a plain matrix [F, d]: FILE.npy, FILE.safetensors[:TENSOR]. `d` = 0 takes any width. BL_ERR_INPUT for
- * a width, shape or
- *  number that is wrong, BL_ERR_UNSUPPORTED, naming the key, for what would change the meaning. Free with
- *  bl_dictionary_free. */
+ *  sae_weights.safetensors), or a plain matrix [F, d]: FILE.npy, FILE.csv, FILE.safetensors[:TENSOR]. Of a
+ *  transcoder in SAELens's layout DIR:in is what it reads (its encoder, and when a feature is active) and
+ *  DIR:out what it writes (its decoder as a plain matrix). `d` = 0 takes any width. BL_ERR_INPUT for a width,
+ *  shape or number that is wrong, BL_ERR_UNSUPPORTED, naming the key, for what would change the meaning. Free
+ *  with bl_dictionary_free. */
 BL_API bl_dictionary *bl_dictionary_read(const char *source, size_t d, bl_error *err);
 BL_API void bl_dictionary_free(bl_dictionary *dictionary);
+/** Whether `source` is a folder, or a folder with the side of a transcoder, rather than a file. */
+BL_API bool bl_dictionary_is_folder(const char *source);
 
 typedef enum bl_dictionary_layout { BL_LAYOUT_SCOPE, BL_LAYOUT_SAELENS } bl_dictionary_layout;
 /** Writes a TOPK dictionary of `model` at `point` of `layer` ("mlp_in", 0) as a folder in one of both

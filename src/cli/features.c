@@ -94,8 +94,8 @@ static int run(int argc, char **argv, const verb *self) {
     features a = {0};
     const option table[] = {
         {"in", OPTION_TEXT, &a.in_path, "DICT",
-         "dictionary of what the MLP reads: a folder (SAELens or the authors' layout) or a "
-         "matrix [F, d], FILE.npy or FILE.safetensors[:TENSOR]"},
+         "dictionary of what the MLP reads: a folder (SAELens or the authors' layout; of a transcoder "
+         "DIR:in) or a matrix [F, d], FILE.npy or FILE.safetensors[:TENSOR]"},
         {"out", OPTION_TEXT, &a.out_path, "DICT", "dictionary of what the MLP writes"},
         {"features", OPTION_INDICES, &a.asked, "A,B…", "features of --out"},
         {"all", OPTION_FLAG, &a.all, NULL,

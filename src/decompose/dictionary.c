@@ -4,6 +4,8 @@
  *   scope     pre = W_enc (x - b_dec) [+ b]        ->  e = W_enc, o = [b] - W_enc b_dec, c = b_dec
  *   SAELens   pre = (x - b_dec) W_enc + b_enc      ->  e = W_enc^T, o = b_enc - W_enc^T b_dec, c = b_dec
  *             rescale_acts_by_decoder_norm: e, o times |f|, f divided by |f|
+ *   transcoder, what it reads: pre = x W_enc + b_enc   ->  e = f = W_enc^T, o = b_enc, c = 0
+ *               what it writes: y ~ z W_dec + b_dec    ->  e = f = W_dec, o = 0, c = 0
  *   matrix    pre = e . x                          ->  o = 0, f = e, c = 0 */
 #include "base/error.h"
 #include "base/file.h"
@@ -202,14 +204,25 @@ static const char *text_of(const json_t *config, const char *key, const char *ot
     return text ? text : otherwise;
 }
 
+/* *kind is the architecture, of a transcoder that of its encoder. */
+static bool is_transcoder(const json_t *config, const char **kind) {
+    *kind = text_of(config, "architecture", "standard");
+    bool plain = strcmp(*kind, "transcoder") == 0, jumps = strcmp(*kind, "jumprelu_transcoder") == 0;
+    if (plain || jumps) *kind = jumps ? "jumprelu" : "standard";
+    return plain || jumps;
+}
+
 static bool read_saelens_kind(const json_t *config, const char *path, const bl_safetensors *file,
                               bl_dictionary *a, bl_error *err) {
-    const char *kind = text_of(config, "architecture", "standard");
+    const char *kind;
+    is_transcoder(config, &kind);
     const char *activation = text_of(config, "activation_fn_str", text_of(config, "activation_fn", "relu"));
     if (strcmp(kind, "standard") != 0 && strcmp(kind, "jumprelu") != 0 && strcmp(kind, "topk") != 0)
-        return bl_fail(err, BL_ERR_UNSUPPORTED,
-                       "%s: \"architecture\": \"%.60s\" is not supported; standard, jumprelu and topk are",
-                       path, kind);
+        return bl_fail(
+            err, BL_ERR_UNSUPPORTED,
+            "%s: \"architecture\": \"%.60s\" is not supported; standard, jumprelu, topk, transcoder and "
+            "jumprelu_transcoder are",
+            path, kind);
     if (strcmp(kind, "topk") == 0 || strcmp(activation, "topk") == 0) {
         const json_t *k = json_object_get(config, "k");
         return read_k(k ? k : json_object_get(json_object_get(config, "activation_fn_kwargs"), "k"), path, a,
@@ -244,28 +257,94 @@ static bl_dictionary *read_saelens(const char *source, const char *path, const j
     return NULL;
 }
 
-static bl_dictionary *read_folder(const char *source, size_t d, bl_error *err) {
+/* One side of a transcoder: the vectors that it reads in, or those that it writes. */
+static bl_dictionary *read_side(const char *source, const char *path, const json_t *config,
+                                const bl_safetensors *file, bool in, size_t d, bl_error *err) {
+    static const char *const changing[] = {"normalize_activations", "reshape_activations",
+                                           "rescale_acts_by_decoder_norm", NULL};
+    const char *name = in ? "W_enc" : "W_dec", *kind;
+    size_t F = 0, width = 0;
+    if (!is_transcoder(config, &kind) && strstr(kind, "transcoder"))
+        return bl_fail_null(
+            err, BL_ERR_UNSUPPORTED,
+            "%s: \"architecture\": \"%.60s\" is not supported; transcoder and jumprelu_transcoder "
+            "are",
+            path, kind);
+    if (!is_transcoder(config, &kind))
+        return bl_fail_null(err, BL_ERR_INPUT, "%s: is no transcoder, which has two sides: leave %s away",
+                            path, in ? ":in" : ":out");
+    if (!refuse(config, path, changing, err) || !sizes_of(file, name, in, &F, &width, err) ||
+        !check_width(source, width, d, err))
+        return NULL;
+    bl_dictionary *a = empty(source, F, width, err);
+    bool ok = a && read_matrix(file, name, F, width, in, a->encoder, err);
+    if (ok && in)
+        ok = read_saelens_kind(config, path, file, a, err) && read_vector(file, "b_enc", F, a->offset, err);
+    if (ok) memcpy(a->decoder, a->encoder, F * width * sizeof *a->decoder);
+    if (ok && all_finite(a, err)) return a;
+    bl_dictionary_free(a);
+    return NULL;
+}
+
+static const char *const sides[] = {":in", ":out"};
+
+/* The side that "DIR:in" or "DIR:out" names, 0 or 1; -1: no folder with a side. */
+static int side_of(const char *source) {
+    size_t n = strlen(source);
+    char folder[4096];
+    for (int i = 0; i < 2; i++) {
+        size_t k = strlen(sides[i]);
+        if (n <= k || n >= sizeof folder || strcmp(source + n - k, sides[i]) != 0) continue;
+        memcpy(folder, source, n - k);
+        folder[n - k] = '\0';
+        if (bl_is_directory(folder)) return i;
+    }
+    return -1;
+}
+
+bool bl_dictionary_is_folder(const char *source) { return bl_is_directory(source) || side_of(source) >= 0; }
+
+/* What a folder's files hold; `side` as side_of says. */
+static bl_dictionary *read_files(const char *source, const char *path, bool saelens, const json_t *config,
+                                 const bl_safetensors *file, int side, size_t d, bl_error *err) {
+    const char *kind;
+    if (!json_is_object(config))
+        return bl_fail_null(err, BL_ERR_INPUT, "%s: a JSON object is expected", path);
+    if (side >= 0) return read_side(source, path, saelens ? config : NULL, file, side == 0, d, err);
+    if (!saelens) return read_scope(source, path, config, file, d, err);
+    if (is_transcoder(config, &kind))
+        return bl_fail_null(err, BL_ERR_INPUT,
+                            "%s: is a transcoder: say %s:in for what it reads, %s:out for what it writes",
+                            path, source, source);
+    return read_saelens(source, path, config, file, d, err);
+}
+
+static bl_dictionary *read_folder(const char *source, int side, size_t d, bl_error *err) {
     static const char *const configs[] = {"cfg.json", "config.json"};
     static const char *const weights[] = {"sae_weights.safetensors", "model.safetensors"};
     bl_dictionary *a = NULL;
-    for (size_t i = 0; i < 2; i++) {
-        char *path = bl_path_join(source, configs[i], err), *data = bl_path_join(source, weights[i], err);
+    char *folder = bl_strdup(source, err);
+    if (folder && side >= 0) folder[strlen(source) - strlen(sides[side])] = '\0';
+    bool found = false;
+    for (size_t i = 0; folder && !found && i < 2; i++) {
+        char *path = bl_path_join(folder, configs[i], err), *data = bl_path_join(folder, weights[i], err);
         bool named = path && data, there = named && bl_file_exists(path);
         json_t *config = there ? bl_json_read(path, CONFIG_LIMIT, err) : NULL;
         bl_safetensors *file = config ? bl_safetensors_open(data, err) : NULL;
-        if (file && !json_is_object(config))
-            bl_fail(err, BL_ERR_INPUT, "%s: a JSON object is expected", path);
-        else if (file) a = (i == 0 ? read_saelens : read_scope)(source, path, config, file, d, err);
+        if (file) a = read_files(source, path, i == 0, config, file, side, d, err);
         bl_safetensors_free(file);
         json_decref(config);
         free(path);
         free(data);
-        if (there || !named) return a;
+        found = there || !named;
     }
-    return bl_fail_null(
-        err, BL_ERR_INPUT,
-        "%s: is no dictionary: it holds neither cfg.json (SAELens) nor config.json (the authors' layout)",
-        source);
+    if (folder && !found)
+        bl_fail(
+            err, BL_ERR_INPUT,
+            "%s: is no dictionary: it holds neither cfg.json (SAELens) nor config.json (the authors' layout)",
+            folder);
+    free(folder);
+    return a;
 }
 
 /* FILE.safetensors with exactly one matrix is that matrix, whatever else it holds. */
@@ -315,7 +394,9 @@ static bl_dictionary *read_plain(const char *source, size_t d, bl_error *err) {
 
 bl_dictionary *bl_dictionary_read(const char *source, size_t d, bl_error *err) {
     bl_error_clear(err);
-    return bl_is_directory(source) ? read_folder(source, d, err) : read_plain(source, d, err);
+    int side = bl_is_directory(source) ? -1 : side_of(source);
+    return side >= 0 || bl_is_directory(source) ? read_folder(source, side, d, err)
+                                                : read_plain(source, d, err);
 }
 
 void bl_dictionary_pre(const bl_dictionary *a, const float *x, size_t m, float *pre) {

@@ -96,7 +96,7 @@ bool bl_direction_read(const char *source, size_t d, float *u, bl_error *err) {
     bl_error failure = {0};
     char *path = bl_strdup(source, err);
     if (!path) return false;
-    if (!bl_is_directory(path) && (row = split_row(path)) >= 0 && bl_is_directory(path)) {
+    if (!bl_dictionary_is_folder(path) && (row = split_row(path)) >= 0 && bl_dictionary_is_folder(path)) {
         bool found = read_feature(path, row, d, u, err);
         free(path);
         return found;

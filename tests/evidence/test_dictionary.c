@@ -1,5 +1,6 @@
 /* Identities of dictionaries of features (docs/specification.md, 17), on every variant of MLP and norm, and what the files keep. */
 #include "support.h"
+#include "base/file.h"
 
 static const char *const variants[] = {"plain", "norm", "bias", "later-bilinear"};
 enum { N_VARIANTS = sizeof variants / sizeof *variants, F = 12, T = 10 };
@@ -178,6 +179,83 @@ static void layouts_keep_the_function(void **state) {
         }
 }
 
+/* "text" and arrays as a SAELens folder. */
+static void write_folder(const char *path, const char *config, const bl_named_array *arrays, size_t n) {
+    char name[300];
+    bl_error err = {0};
+    assert_true(bl_make_directories(path, &err));
+    snprintf(name, sizeof name, "%s/cfg.json", path);
+    assert_true(bl_text_write(name, config, &err));
+    snprintf(name, sizeof name, "%s/sae_weights.safetensors", path);
+    assert_true(bl_safetensors_write(name, arrays, n, &err));
+}
+
+/* A transcoder's sides: its encoder with what makes a feature active, its decoder as a plain matrix. */
+static void transcoders_have_two_sides(void **state) {
+    (void)state;
+    enum { IN = 5, OUT = 7 };
+    float w_enc[IN * F], w_dec[F * OUT], b_enc[F], b_dec[OUT], threshold[F];
+    uint64_t seed = 11;
+    for (size_t i = 0; i < IN * F; i++) w_enc[i] = draw(&seed);
+    for (size_t i = 0; i < F * OUT; i++) w_dec[i] = draw(&seed);
+    for (size_t i = 0; i < F; i++) b_enc[i] = draw(&seed), threshold[i] = 0.5F;
+    for (size_t i = 0; i < OUT; i++) b_dec[i] = draw(&seed);
+    const bl_named_array arrays[] = {{"W_dec", w_dec, 2, {F, OUT}},
+                                     {"W_enc", w_enc, 2, {IN, F}},
+                                     {"b_dec", b_dec, 1, {OUT}},
+                                     {"b_enc", b_enc, 1, {F}},
+                                     {"threshold", threshold, 1, {F}}};
+    char path[200], side[220];
+    bl_error err = {0};
+    snprintf(path, sizeof path, "%s/transcoder", support_temporary());
+    write_folder(path, "{\"architecture\": \"jumprelu_transcoder\", \"d_in\": 5, \"d_out\": 7}", arrays, 5);
+    assert_null(bl_dictionary_read(path, 0, &err));
+    assert_error(err, BL_ERR_INPUT, "is a transcoder: say");
+    snprintf(side, sizeof side, "%s:in", path);
+    assert_true(bl_dictionary_is_folder(side) && bl_dictionary_is_folder(path));
+    assert_null(bl_dictionary_read(side, OUT, &err));
+    assert_error(err, BL_ERR_INPUT, "have 5 numbers");
+    bl_dictionary *in = bl_dictionary_read(side, IN, &err);
+    assert_non_null(in);
+    assert_int_equal(in->activation, BL_ACTIVATION_JUMPRELU);
+    snprintf(side, sizeof side, "%s:out", path);
+    bl_dictionary *out = bl_dictionary_read(side, OUT, &err);
+    assert_non_null(out);
+    assert_int_equal(out->activation, BL_ACTIVATION_RELU);
+    for (size_t f = 0; f < F; f++) {
+        for (size_t i = 0; i < IN; i++) assert_near(in->encoder[f * IN + i], w_enc[i * F + f], 0, 1);
+        for (size_t i = 0; i < OUT; i++) assert_near(out->encoder[f * OUT + i], w_dec[f * OUT + i], 0, 1);
+        assert_near(in->offset[f], b_enc[f], 0, 1);
+        assert_near(out->offset[f], 0, 0, 1);
+    }
+    float x[IN] = {1, -1, 0.5F, 2, 0}, pre[F], u[OUT];
+    bool active[F];
+    bl_dictionary_pre(in, x, 1, pre);
+    assert_true(bl_dictionary_active(in, pre, 1, active, &err));
+    for (size_t f = 0; f < F; f++) {
+        double sum = (double)b_enc[f];
+        for (size_t i = 0; i < IN; i++) sum += (double)x[i] * (double)w_enc[i * F + f];
+        assert_near(pre[f], sum, 1e-6, 3);
+        assert_int_equal(active[f], sum > 0.5);
+    }
+    snprintf(side, sizeof side, "%s:out:3", path);
+    assert_true(bl_direction_read(side, OUT, u, &err));
+    for (size_t i = 0; i < OUT; i++) assert_near(u[i], w_dec[3 * OUT + i], 0, 1);
+    bl_dictionary_free(in);
+    bl_dictionary_free(out);
+    write_folder(path, "{\"architecture\": \"skip_transcoder\"}", arrays, 5);
+    snprintf(side, sizeof side, "%s:in", path);
+    assert_null(bl_dictionary_read(side, 0, &err));
+    assert_error(err, BL_ERR_UNSUPPORTED, "skip_transcoder");
+    write_folder(path, "{}", arrays, 5);
+    assert_null(bl_dictionary_read(side, 0, &err));
+    assert_error(err, BL_ERR_INPUT, "is no transcoder");
+    write_folder(path, "{\"architecture\": \"transcoder\", \"normalize_activations\": \"layer_norm\"}",
+                 arrays, 5);
+    assert_null(bl_dictionary_read(side, 0, &err));
+    assert_error(err, BL_ERR_UNSUPPORTED, "normalize_activations");
+}
+
 /* Nothing active: the reconstruction is the centre; all active: every feature counts. */
 static void reconstruction_has_both_ends(void **state) {
     (void)state;
@@ -253,6 +331,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(pre_is_the_form),
                                        cmocka_unit_test(interactions_add_up),
                                        cmocka_unit_test(layouts_keep_the_function),
+                                       cmocka_unit_test(transcoders_have_two_sides),
                                        cmocka_unit_test(reconstruction_has_both_ends),
                                        cmocka_unit_test(eigenvectors_read_in_features)};
     return cmocka_run_group_tests(tests, NULL, NULL);
