@@ -164,9 +164,10 @@
     async drawAccount() {
       const { turn, subject } = this,
         more = this.params.get("terms") === "more",
-        wanted = { most: TERMS[more ? 1 : 0] };
+        early = await this.early.account;
       try {
-        const account = await BILENS.source.explain(this.place, this.at, subject, wanted);
+        const fits = early && early.position === this.at && (!this.guessed || early.token === subject.token);
+        const account = fits ? { ...early } : await BILENS.source.explain(this.place, this.at, subject, this.wanted());
         if (turn !== this.turn) return;
         account.tokens = this.sentence.tokens.slice(0, this.at + 1);
         this.layers = account.parts.filter(part => part.name.endsWith(" mlp")).length;
@@ -195,6 +196,23 @@
         this.account.replaceChildren(h("h2", {}, this.question()), BILENS.failure(error));
         this.shares.replaceChildren();
       }
+    }
+    wanted() {
+      /* The words of the largest term, which is open; of all once another one was chosen. */
+      return { most: TERMS[this.params.get("terms") === "more" ? 1 : 0], words: this.index === null ? 1 : 0 };
+    }
+    /* All that needs no answer to another question is asked for at once. */
+    ask(place) {
+      const asked = this.params.get("at"),
+        at = asked === null ? null : /^\d{1,6}$/.test(asked) ? +asked : undefined,
+        none = { sentence: BILENS.source.sentence(place), account: null, excited: null };
+      if (!BILENS.source.server || at === undefined) return none;
+      const quietly = promise => promise.catch(() => null); /* asked for again, with what the sentence says */
+      return {
+        ...none,
+        account: quietly(BILENS.source.explain(place, at, this.subject, this.wanted())),
+        excited: BILENS.info.atlas ? quietly(BILENS.source.excited(place, at)) : null
+      };
     }
     /* The term that is opened. */
     async drawShares(account) {
@@ -244,7 +262,8 @@
       }
       this.excited.setAttribute("aria-busy", "true");
       try {
-        const { directions } = await BILENS.source.excited(this.place, this.at);
+        const early = await this.early.excited,
+          { directions } = early && early.position === this.at ? early : await BILENS.source.excited(this.place, this.at);
         if (turn !== this.turn) return;
         const way = ["for", "against"].includes(this.params.get("only")) ? this.params.get("only") : "all";
         const wanted = directions.filter(d => way === "all" || d.activation > 0 === (way === "for")).slice(0, MOST);
@@ -265,7 +284,8 @@
       const turn = ++this.turn;
       this.main.setAttribute("aria-busy", "true");
       try {
-        const sentence = await BILENS.source.sentence(this.place);
+        this.early = this.ask(this.place);
+        const sentence = await this.early.sentence;
         if (turn !== this.turn) return;
         this.sentence = sentence;
         this.problem.replaceChildren();
@@ -281,7 +301,8 @@
         asked = this.params.get("at");
       this.at = /^\d{1,6}$/.test(asked || "") ? Math.min(+asked, last) : last;
       /* Of what is expected most, when nothing was chosen. */
-      if (!this.subject.token) this.subject = { ...this.subject, token: this.sentence.predictions[this.at].top[0][0], minus: [] };
+      this.guessed = !this.subject.token;
+      if (this.guessed) this.subject = { ...this.subject, token: this.sentence.predictions[this.at].top[0][0], minus: [] };
       this.drawWords();
       this.drawNext();
       await Promise.all([this.drawAccount(), this.drawExcited()]);

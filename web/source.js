@@ -5,7 +5,7 @@
  *     directions(the same, and layer): tokens, or the atlas's own directions
  *     eigen(subject, { eigs, none })  scan(subject, { eigs, top })
  *     heads(subject, distance)  evidence(subject, index)  of a server only
- *     sentence(place)  excited(place, position)  explain(place, position, subject, { most, eigs })
+ *     sentence(place)  excited(place, position)  explain(place, position, subject, { most, words, eigs }): words of so many terms, 0 = of all
  *     readers(token, source, limit, layer)  similar(subject, k)  features(subject)  of a server only
  *
  * A place is { text } or, of a server, { story }. A subject is { token, minus: […], layer, contrast: "mean" | "none" | undefined }, or one of
@@ -138,12 +138,15 @@
     source.image = image => get("api/image?" + new URLSearchParams({ image }));
     source.explainImage = (image, space) => get("api/explain?" + new URLSearchParams({ image, top: 6, space }));
     source.sentence = place => post("api/sentence\n" + new URLSearchParams(place));
-    source.excited = (place, position) => post("api/sentence/excited\n" + new URLSearchParams({ ...place, position, limit: 200 }));
+    /* Without a position: of the last; without a token: of what is expected most there. So all can be asked for at once. */
+    const at = (place, position) => (position === null ? place : { ...place, position });
+    source.excited = (place, position) => post("api/sentence/excited\n" + new URLSearchParams({ ...at(place, position), limit: 200 }));
     source.features = subject => get("api/features?" + BILENS.subjectQuery(subject, source.contrast));
     source.canOppose = source.canExplain = () => true;
-    source.explain = (place, position, subject, { most, eigs }) => {
+    source.explain = (place, position, subject, { most, words, eigs }) => {
       const query = BILENS.subjectQuery(subject, source.contrast);
-      for (const [key, value] of Object.entries({ ...place, position, most })) query.set(key, value);
+      if (!subject.token && !subject.direction) query.delete("token");
+      for (const [key, value] of Object.entries({ ...at(place, position), most, words: words || 0 })) query.set(key, value);
       for (const index of eigs || []) query.append("eigs", index);
       return post("api/explain\n" + query);
     };

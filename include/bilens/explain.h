@@ -28,8 +28,9 @@ typedef struct bl_explain_options {
     size_t position;  /**< 0 … n-1: the prediction made there, of the token after it */
     const long *eigs; /**< [n_eigs] show these terms; n_eigs 0: the `most` largest */
     size_t n_eigs;
-    size_t most; /**< more than there are: all */
-    bool words;  /**< split each term shown by word and head */
+    size_t most;       /**< more than there are: all */
+    bool words;        /**< split each term shown by word and head; */
+    size_t word_terms; /**< with `words`: only so many of them, the first; 0 = all */
     size_t
         predictions; /**< so many of the most probable next tokens get an account of their own, at most 10 */
 } bl_explain_options;

@@ -242,11 +242,12 @@ static bool fill_terms(const gathering *g, const bl_eigen *eigen, bl_account *ou
     return true;
 }
 
-/* Each term's similarity by word and head. */
-static bool split_words(const bl_model *model, const bl_eigen *eigen, const int32_t *ids, size_t n,
+/* The similarity of the first `most` terms by word and head; 0: of all. */
+static bool split_words(const bl_model *model, const bl_eigen *eigen, const int32_t *ids, size_t most,
                         bl_account *out, bl_error *err) {
     size_t H = bl_model_config(model)->n_head, width = out->position + 1, rows = 1 + H, count = out->n_terms,
            floats;
+    if (most && most < count) count = most;
     if (!bl_mul_size(count * (1 + rows), width, &floats)) floats = SIZE_MAX;
     float *memory = bl_alloc(floats, sizeof *memory, err);
     bl_cause *causes = bl_alloc(count, sizeof *causes, err);
@@ -261,7 +262,7 @@ static bool split_words(const bl_model *model, const bl_eigen *eigen, const int3
         term->bias = (double)bl_constant_of(model, bl_eigen_layer(eigen), v);
         ok = term->words != NULL;
     }
-    ok = ok && bl_contributions(model, workspace, bl_eigen_layer(eigen), ids, n, causes, count, err);
+    ok = ok && bl_contributions(model, workspace, bl_eigen_layer(eigen), ids, width, causes, count, err);
     for (size_t t = 0; ok && t < count; t++)
         for (size_t i = 0; i < rows * width; i++) out->terms[t].words[i] = (double)causes[t].heads[i];
     out->n_heads = H;
@@ -361,12 +362,14 @@ bool bl_account_of(const bl_model *model, const int32_t *ids, size_t n, const bl
     if (eigen) bl_bilinear_linear(&map, met, linear);
     g.linear = linear;
     bool ok = eigen && bl_eigen_check_groups(eigen, options->eigs, options->n_eigs, err) &&
-              gathering_init(&g, model, n, &read, err);
+              gathering_init(&g, model, g.p + 1, &read, err);
     bl_tap tap = {.take = take, .context = &g};
-    bl_view logits = ok ? bl_forward_logits(model, workspace, ids, n, &tap, err) : (bl_view){0};
+    bl_view logits = {0};
+    if (ok && bl_forward_layers(model, workspace, ids, g.p + 1, &tap, err))
+        logits = bl_forward_head(model, workspace, g.p, 1, err);
     ok = logits.data && fill_parts(&g, out, err) && fill_terms(&g, eigen, out, err) &&
-         fill_predictions(logits.data + g.p * logits.stride, logits.cols, words, options->token, out, err) &&
-         uncap(&g, out) && (!options->words || split_words(model, eigen, ids, n, out, err)) &&
+         fill_predictions(logits.data, logits.cols, words, options->token, out, err) && uncap(&g, out) &&
+         (!options->words || split_words(model, eigen, ids, options->word_terms, out, err)) &&
          explain_predictions(model, ids, n, options, out, err);
     gathering_free(&g);
     free(read);

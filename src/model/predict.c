@@ -46,7 +46,9 @@ static bool one_position(const float *logits, size_t V, const bool *words, size_
     return isfinite(whole);
 }
 
-bl_predictions *bl_predict(const bl_model *model, const int32_t *ids, size_t n, size_t top, bl_error *err) {
+/* Of the positions first … first + count - 1. */
+static bl_predictions *predict(const bl_model *model, const int32_t *ids, size_t n, size_t first,
+                               size_t count, size_t top, bl_error *err) {
     size_t V = bl_model_config(model)->n_vocab, cells;
     bool finite = true;
     if (!check_ids(model, ids, n, err)) return NULL;
@@ -56,23 +58,25 @@ bl_predictions *bl_predict(const bl_model *model, const int32_t *ids, size_t n, 
     for (size_t t = 0; t < V; t++) n_words += words[t];
     if (top < 1) top = 1;
     if (top > n_words) top = n_words;
-    if (!bl_mul_size(n, top, &cells)) cells = SIZE_MAX;
+    if (!bl_mul_size(count, top, &cells)) cells = SIZE_MAX;
     bl_workspace *workspace = bl_workspace_new(model, err);
     bl_view logits = {0};
-    if (workspace) logits = bl_forward_logits(model, workspace, ids, n, NULL, err);
+    /* No position hears a later one. */
+    if (workspace && bl_forward_layers(model, workspace, ids, first + count, NULL, err))
+        logits = bl_forward_head(model, workspace, first, count, err);
     bl_predictions *out = logits.data ? bl_alloc_zero(1, sizeof *out, err) : NULL;
     bl_scored *list = out ? bl_alloc(cells, sizeof *list, err) : NULL;
     if (list) {
-        *out = (bl_predictions){.n = n,
+        *out = (bl_predictions){.n = count,
                                 .top = top,
                                 .best = bl_alloc(cells, sizeof *out->best, err),
-                                .next = bl_alloc_zero(n, sizeof *out->next, err)};
+                                .next = bl_alloc_zero(count, sizeof *out->next, err)};
         if (out->best && out->next) {
-#pragma omp parallel for schedule(static) reduction(&& : finite)
-            for (size_t p = 0; p < n; p++) {
-                out->next[p].id = p + 1 < n ? ids[p + 1] : -1;
-                finite = one_position(logits.data + p * logits.stride, V, words, top, list + p * top,
-                                      out->best + p * top, &out->next[p]) &&
+#pragma omp parallel for schedule(static) reduction(&& : finite) if (count > 1)
+            for (size_t i = 0; i < count; i++) {
+                out->next[i].id = first + i + 1 < n ? ids[first + i + 1] : -1;
+                finite = one_position(logits.data + i * logits.stride, V, words, top, list + i * top,
+                                      out->best + i * top, &out->next[i]) &&
                          finite;
             }
             if (!finite)
@@ -86,6 +90,18 @@ bl_predictions *bl_predict(const bl_model *model, const int32_t *ids, size_t n, 
     if (ok) return out;
     bl_predictions_free(out);
     return NULL;
+}
+
+bl_predictions *bl_predict(const bl_model *model, const int32_t *ids, size_t n, size_t top, bl_error *err) {
+    return predict(model, ids, n, 0, n, top, err);
+}
+
+bl_predictions *bl_predict_at(const bl_model *model, const int32_t *ids, size_t n, size_t position,
+                              size_t top, bl_error *err) {
+    if (position >= n)
+        return bl_fail_null(err, BL_ERR_USAGE, "position %zu is not in the text, whose tokens are %zu",
+                            position, n);
+    return predict(model, ids, n, position, 1, top, err);
 }
 
 void bl_predictions_free(bl_predictions *predictions) {

@@ -10,11 +10,11 @@
 
 enum { SHOWN = 10 };
 
-static void put_predictions(bl_builder *b, bl_tree *root, const bl_model *model, const bl_predictions *p,
-                            size_t position) {
+/* Of the one position that p has. */
+static void put_predictions(bl_builder *b, bl_tree *root, const bl_model *model, const bl_predictions *p) {
     bl_tree *list = bl_put_array(b, root, "predictions");
     for (size_t k = 0; k < p->top; k++) {
-        const bl_predicted *best = &p->best[position * p->top + k];
+        const bl_predicted *best = &p->best[k];
         bl_tree *item = bl_put_object(b, list, NULL);
         bl_put_token(b, item, "token", model, best->id);
         bl_put_real(b, item, "probability", best->probability);
@@ -37,10 +37,10 @@ static void put_excited(bl_builder *b, bl_tree *root, const bl_direction *direct
     }
 }
 
-/* The predictions at a position, each minus the mean of all, into directions and names [top]. */
-static void predicted(const bl_predictions *p, size_t position, bl_direction *directions, char (*names)[24]) {
+/* The predictions, each minus the mean of all, into directions and names [top]. */
+static void predicted(const bl_predictions *p, bl_direction *directions, char (*names)[24]) {
     for (size_t i = 0; i < p->top; i++) {
-        int32_t id = p->best[position * p->top + i].id;
+        int32_t id = p->best[i].id;
         snprintf(names[i], sizeof *names, "#%d", (int)id);
         directions[i] = (bl_direction){.token = names[i], .minus_all = true};
     }
@@ -53,7 +53,7 @@ bl_tree *bl_excite_tree(const bl_model *model, const bl_excite_question *q, bl_e
     bl_direction own[SHOWN];
     char names[SHOWN][24];
     bl_tree *root = NULL;
-    bl_predictions *p = bl_predict(model, q->ids, q->n, SHOWN, err);
+    bl_predictions *p = bl_predict_at(model, q->ids, q->n, q->position, SHOWN, err);
     if (!p) return NULL;
     const bl_direction *directions = q->n_directions ? q->directions : own;
     m = q->n_directions ? q->n_directions : p->top;
@@ -61,7 +61,7 @@ bl_tree *bl_excite_tree(const bl_model *model, const bl_excite_question *q, bl_e
     float *u = bl_alloc(cells, sizeof *u, err), *x = u ? bl_alloc(n, sizeof *x, err) : NULL;
     bl_excited *list = x ? bl_alloc(q->limit, sizeof *list, err) : NULL;
     bool ok = list && bl_mlp_input(model, q->layer, q->ids, q->n, q->position, x, err);
-    if (ok && !q->n_directions) predicted(p, q->position, own, names);
+    if (ok && !q->n_directions) predicted(p, own, names);
     for (size_t i = 0; ok && i < m; i++) ok = bl_direction_vector(&directions[i], &basis, u + i * d, err);
     if (ok && bl_excited_directions(model, q->layer, u, m, x, q->limit, list, &found, err)) {
         root = bl_put_object(&b, NULL, NULL);
@@ -70,7 +70,7 @@ bl_tree *bl_excite_tree(const bl_model *model, const bl_excite_question *q, bl_e
         bl_put_text(&b, root, "text", q->text);
         bl_put_count(&b, root, "position", q->position);
         bl_put_token(&b, root, "token", model, q->ids[q->position]);
-        put_predictions(&b, root, model, p, q->position);
+        put_predictions(&b, root, model, p);
         put_excited(&b, root, directions, &basis, list, found);
         root = bl_tree_built(&b, root);
     }

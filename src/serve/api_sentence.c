@@ -209,7 +209,8 @@ bl_tree *bl_why_tree(const bl_explorer *e, const bl_why *why, bl_error *err) {
                                   .most = why->most,
                                   .eigs = why->eigs,
                                   .n_eigs = why->n_eigs,
-                                  .words = true};
+                                  .words = true,
+                                  .word_terms = why->word_terms};
     if (u && bl_direction_vector(why->direction, &e->basis, u, err) &&
         bl_account_of(e->model, why->ids->data, why->ids->n, &options, &account, err))
         tree = bl_explain_tree(&question, why->text, why->ids->data, &account, err);
@@ -220,23 +221,42 @@ bl_tree *bl_why_tree(const bl_explorer *e, const bl_why *why, bl_error *err) {
     return bl_tree_built(&b, tree);
 }
 
+/* What is expected most at the position, as the vocabulary has it. */
+static const char *likeliest(bl_call *call, const bl_ids *ids, size_t position) {
+    const bl_explorer *e = call->explorer;
+    bl_predictions *p = bl_predict_at(e->model, ids->data, ids->n, position, 1, &call->err);
+    const char *text = p ? e->names.text[p->best[0].id] : NULL;
+    bl_predictions_free(p);
+    return text;
+}
+
 bl_tree *bl_api_explain(bl_call *call) {
     bl_requested t;
     bl_ids ids = {0};
     long indices[BL_MOST_INDICES];
     bl_tree *tree = NULL;
     bl_why why = {.direction = &t.direction, .ids = &ids, .eigs = indices};
-    if (!bl_requested_read(call, &t) || !bl_indices_read(call, "eigs", indices, &why.n_eigs)) return NULL;
-    if (t.own) return bl_fail_null(&call->err, BL_ERR_USAGE, "a direction that is no token has no logit");
-    if (!bl_request_text(call->request, "eigs")) why.n_eigs = 0;
-    if (bl_request_count(call->request, "most", 8, MOST_DIRECTIONS, &why.most, &call->err) &&
-        read_text(call, &ids) && read_position(call, &ids, &why.position)) {
+    const bl_request *r = call->request;
+    bool told = bl_request_text(r, "token") || bl_request_text(r, "direction");
+    const char *otherwise = NULL;
+    if (!bl_indices_read(call, "eigs", indices, &why.n_eigs) ||
+        !bl_request_count(r, "most", 8, MOST_DIRECTIONS, &why.most, &call->err) ||
+        !bl_request_count(r, "words", 0, MOST_DIRECTIONS, &why.word_terms, &call->err) ||
+        !read_text(call, &ids) || !read_position(call, &ids, &why.position))
+        goto done;
+    if (!bl_request_text(r, "eigs")) why.n_eigs = 0;
+    if (!told) otherwise = likeliest(call, &ids, why.position);
+    if ((!told && !otherwise) || !bl_requested_read_or(call, otherwise, &t)) goto done;
+    if (t.own) {
+        bl_fail(&call->err, BL_ERR_USAGE, "a direction that is no token has no logit");
+    } else {
         why.token = t.id;
         why.layer = t.layer;
         why.text = bl_request_text(call->request, "text");
         if (!why.text) why.text = "";
         tree = bl_why_tree(call->explorer, &why, &call->err);
     }
+done:
     bl_ids_free(&ids);
     return tree;
 }

@@ -80,10 +80,11 @@ static bool read_text(bl_call *call, bl_requested *t, const char *text) {
 }
 
 /* The direction from token, minus, contrast and centre. */
-static bool read_parts(bl_call *call, bl_requested *t) {
+static bool read_parts(bl_call *call, const char *otherwise, bl_requested *t) {
     const bl_request *r = call->request;
     const char *minus;
     t->direction = (bl_direction){.token = bl_request_text(r, "token"), .minus = t->minus};
+    if (!t->direction.token) t->direction.token = otherwise;
     if (!t->direction.token)
         return bl_fail(&call->err, BL_ERR_USAGE, "token is missing: which output token's direction?");
     for (size_t at = 0; (minus = bl_request_next(r, "minus", &at)) != NULL;) {
@@ -95,12 +96,14 @@ static bool read_parts(bl_call *call, bl_requested *t) {
            bl_request_flag(r, "centre", &t->direction.centre_unembedding, &call->err);
 }
 
-bool bl_requested_read(bl_call *call, bl_requested *t) {
+bool bl_requested_read(bl_call *call, bl_requested *t) { return bl_requested_read_or(call, NULL, t); }
+
+bool bl_requested_read_or(bl_call *call, const char *otherwise, bl_requested *t) {
     const bl_request *r = call->request;
     const char *text = bl_request_text(r, "direction");
     bl_error *err = &call->err;
     *t = (bl_requested){0};
-    if (!(text ? read_text(call, t, text) : read_parts(call, t)) ||
+    if (!(text ? read_text(call, t, text) : read_parts(call, otherwise, t)) ||
         !bl_request_count(r, "layer", 0, 1000000, &t->layer, err) ||
         !bl_request_flag(r, "null", &t->null_model, err))
         return false;

@@ -20,6 +20,8 @@ typedef struct bl_requested {
 #define BL_REQUESTED_PARAMETERS "direction token minus* layer contrast centre null"
 
 bool bl_requested_read(bl_call *call, bl_requested *requested);
+/* The same; without `direction` and `token` it is of the token `otherwise`, unless that is NULL. */
+bool bl_requested_read_or(bl_call *call, const char *otherwise, bl_requested *requested);
 /* The layer of the atlas that holds the direction; NULL: none does. */
 bl_atlas_reader *bl_requested_atlas(const bl_explorer *explorer, const bl_requested *requested);
 /* The parameter `name`, a list of eigenvectors; the default eight when there is none. */

@@ -2,8 +2,10 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "serve/explorer_private.h"
 #include "serve/requested.h"
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +35,7 @@ static const route routes[] = {
     {"/api/features", BL_EFFORT_LONG, true, BL_REQUESTED_PARAMETERS " k", bl_api_features},
     {"/api/readers", BL_EFFORT_QUICK, true, "token source limit layer", bl_api_readers},
     {"/api/similar", BL_EFFORT_MEDIUM, true, BL_REQUESTED_PARAMETERS " k", bl_api_similar},
-    {"/api/explain", BL_EFFORT_MEDIUM, true, BL_REQUESTED_PARAMETERS " text story position most eigs*",
+    {"/api/explain", BL_EFFORT_MEDIUM, true, BL_REQUESTED_PARAMETERS " text story position most eigs* words",
      bl_api_explain},
 };
 
@@ -151,6 +153,14 @@ static void fail(bl_answer *answer, bl_call *call) {
                call->explorer, call->lost);
 }
 
+/* How many of `threads` an answer is computed with: the page asks for all about a sentence at once. */
+static int share_of(const route *r, int threads) {
+    bl_tree *(*const together[])(bl_call *) = {bl_api_sentence, bl_api_excited, bl_api_explain};
+    for (size_t i = 0; i < 3; i++)
+        if (r->handle == together[i]) return (threads + 2) / 3;
+    return threads;
+}
+
 void bl_explorer_answer(bl_explorer *explorer, const bl_request *request, bool (*cancelled)(void *context),
                         void *context, bl_answer *answer) {
     bl_call call = {.explorer = explorer, .request = request, .cancelled = cancelled, .context = context};
@@ -168,7 +178,10 @@ void bl_explorer_answer(bl_explorer *explorer, const bl_request *request, bool (
         found = bl_cache_find(explorer->answers, key);
     }
     if (!found) {
+        int threads = bl_threads();
+        omp_set_num_threads(share_of(r, threads)); /* this thread's own number */
         bl_tree *tree = r->handle(&call);
+        omp_set_num_threads(threads);
         text = bl_tree_text(tree, &call.err);
         bl_tree_free(tree);
         if (!text) goto failed;

@@ -12,7 +12,8 @@ typedef struct bl_why {
     const char *text;
     const bl_ids *ids; /* of `text` */
     size_t position;
-    size_t most; /* terms */
+    size_t most;       /* terms, */
+    size_t word_terms; /* the first of which are split by word; 0: all */
     const long *eigs;
     size_t n_eigs; /* not 0: these terms */
 } bl_why;

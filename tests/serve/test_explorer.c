@@ -290,6 +290,21 @@ static void test_tokens(void **state) {
     end(&without);
 }
 
+/* Without a token: what is expected most, of which only as many terms as were asked for are split. */
+static void check_guess(setting *s) {
+    json_t *guess = ask(s, "/api/explain", "text=Tom+likes+to&words=1&most=3", 200, ""),
+           *sentence = ask(s, "/api/sentence", "text=Tom+likes+to", 200, ""),
+           *last = json_array_get(json_object_get(sentence, "predictions"), 3);
+    assert_string_equal(json_string_value(json_object_get(guess, "token")),
+                        json_string_value(
+                            json_array_get(json_array_get(json_object_get(last, "top"), 0), 0)));
+    const json_t *terms = json_object_get(json_object_get(guess, "mlp"), "terms");
+    assert_non_null(json_object_get(json_array_get(terms, 0), "words"));
+    assert_null(json_object_get(json_array_get(terms, 1), "words"));
+    json_decref(guess);
+    json_decref(sentence);
+}
+
 /* The parts sum to the logit, the terms to the MLP's part, a head's words to the head. */
 static void check_account(setting *s) {
     json_t *account = ask(s, "/api/explain", "text=Tom+likes+to+swim&position=2&token=swim&minus=run&most=3",
@@ -379,6 +394,7 @@ static void test_sentence(void **state) {
     json_decref(excited);
     bl_ids_free(&ids);
     check_account(&s);
+    check_guess(&s);
     char longer[600] = "text=a";
     for (size_t i = 0; i < 100; i++) strcat(longer, "+swim");
     refused(&s, "/api/sentence", longer, 400, "reads at most 32");
