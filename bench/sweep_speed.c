@@ -3,7 +3,10 @@
  *
  * Then the sweep that makes the atlas's effects too, both passes, and how many times the seconds it takes.
  *
- *     sweep_speed MODEL [VECTORS] [STORIES] [TOKENS]      default 32768 512 200
+ *     sweep_speed MODEL [VECTORS] [STORIES] [TOKENS] [POSITIONS]      default 32768 512 200
+ *
+ * POSITIONS: of the corpus of which these stories are taken to be a part (default: they are all of it); of a
+ * large one the null draw's pairs meet a sample only.
  */
 #include "atlas/best_inputs.h"
 #include "base/random.h"
@@ -34,13 +37,13 @@ static double peak(const float *x, float *out, int n) {
 }
 
 static void offer(void *context, size_t j, size_t i, const float *similarity, size_t n) {
-    bl_hits_offer_run(context, j, (uint32_t)i, similarity, n, 0);
+    bl_hits_offer_run(context, j, (uint32_t)i, similarity, 0, n, 0);
 }
 
 /* Processor seconds of the sweep that makes the effects too, both of its passes. */
 static double with_effects(const bl_model *model, const float *v, size_t J, const int32_t *const *ids,
-                           const size_t *lengths, size_t stories, size_t at_once, bl_hits *hits,
-                           bl_error *err) {
+                           const size_t *lengths, size_t stories, size_t at_once, uint64_t positions,
+                           bl_hits *hits, bl_error *err) {
     size_t d = bl_model_config(model)->d_model, V = bl_model_config(model)->n_vocab, per = J / V, count;
     int32_t *tokens = calloc(V, sizeof *tokens);
     float *u = calloc(V * d, sizeof *u);
@@ -48,7 +51,7 @@ static double with_effects(const bl_model *model, const float *v, size_t J, cons
     for (size_t t = 0; t < V; t++) tokens[t] = (int32_t)t;
     for (size_t i = 0; i < V * d; i++) u[i] = v[i];
     for (size_t j = 0; j < J; j++) lambda[j] = 0.001;
-    const bl_effect_pairs pairs = {model, V, per, tokens, u, v, lambda, v, lambda, 1000000};
+    const bl_effect_pairs pairs = {model, V, per, tokens, u, v, lambda, v, lambda, positions};
     bl_effects *e = bl_effects_new(&pairs, lengths[0], err);
     const double *second = e ? bl_effects_second(e, &count) : NULL;
     double *total = e ? calloc(count, sizeof *total) : NULL, begin = now();
@@ -75,9 +78,11 @@ int main(int argc, char **argv) {
     bl_model *model = argc > 1 ? bl_model_load(argv[1], &err) : NULL;
     size_t J = argc > 2 ? strtoul(argv[2], NULL, 10) : 32768,
            stories = argc > 3 ? strtoul(argv[3], NULL, 10) : 512,
-           T = argc > 4 ? strtoul(argv[4], NULL, 10) : 200;
+           T = argc > 4 ? strtoul(argv[4], NULL, 10) : 200,
+           corpus = argc > 5 ? strtoul(argv[5], NULL, 10) : stories * T;
     if (!model || T == 0 || T > bl_model_config(model)->n_ctx) {
-        fprintf(stderr, "usage: sweep_speed MODEL [VECTORS] [STORIES] [TOKENS]\n%s\n", err.message);
+        fprintf(stderr, "usage: sweep_speed MODEL [VECTORS] [STORIES] [TOKENS] [POSITIONS]\n%s\n",
+                err.message);
         return 2;
     }
     size_t n = bl_interaction_size(model), d = bl_model_config(model)->d_model,
@@ -109,7 +114,7 @@ int main(int argc, char **argv) {
         seconds[1] += now() - t1;
     }
     double effects = ok && J >= bl_model_config(model)->n_vocab && T > 1
-                       ? with_effects(model, v, J, lists, lengths, stories, at_once, &hits, &err)
+                       ? with_effects(model, v, J, lists, lengths, stories, at_once, corpus, &hits, &err)
                        : -1;
     double most = peak(v, out, 2048), flops = 2e-9 * (double)(stories * T) * (double)J * (double)d;
     if (ok)

@@ -2,23 +2,24 @@
  *
  *   S = V X^T,   V [J, d] eigenvectors, X [positions, d] mlp_in of a chunk of stories
  *
- * X is made once per chunk, one story per thread. Then tiles of S, VECTORS x about POSITIONS with whole
- * stories, are one sgemm each by one thread, and every (vector, story) run of a tile is reduced to its best
- * position while it is still in cache, so that all goes at the speed of sgemm. A tile of vectors belongs to
+ * X is made once per chunk, one story per thread, and packed in blocks of about POSITIONS with whole stories.
+ * Then tiles of S, VECTORS x such a block, are one product each by one thread, and every (vector, story) run
+ * of a tile is reduced to its best position while it is still in cache, so that all goes at the speed of the
+ * product. A tile of vectors belongs to
  * one thread: its lists need no lock, and stories come in order, so equal ones stay behind. */
 #include "atlas/best_inputs.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "model/forward.h"
-#include "linear/gemm.h"
+#include "linear/product.h"
 #include <bilens/surrogate.h>
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define VECTORS 512
+#define VECTORS 252 /* whole tiles of the product */
 #define POSITIONS 512
 #define CHUNK 8192
 
@@ -30,6 +31,7 @@ struct bl_best_inputs {
     bl_workspace **workspaces; /* [threads] */
     float **tiles;             /* [threads][VECTORS, POSITIONS + longest] */
     float *x;                  /* [CHUNK + longest, d] */
+    float *panels;             /* the same, packed block by block */
 };
 
 bool bl_hits_init(bl_hits *hits, size_t J, size_t top, bl_error *err) {
@@ -53,19 +55,23 @@ size_t bl_best_inputs_chunk(void) { return CHUNK; }
 
 /* Room for stories of up to `longest` tokens: by the stories that come, as a context may be far longer. */
 static bool hold(bl_best_inputs *w, size_t longest, bl_error *err) {
-    size_t rows, positions, count, tile;
+    size_t rows, positions, count, tile, packed;
     if (w->x && longest <= w->longest) return true;
     if (!bl_add_size(CHUNK, longest, &rows) || !bl_mul_size(rows, w->d, &count)) count = SIZE_MAX;
+    /* two blocks side by side have more than POSITIONS rows, and each is filled up to whole panels */
+    if (!bl_mul_size(rows + (2 * (rows / POSITIONS) + 2) * BL_PANEL, w->d, &packed)) packed = SIZE_MAX;
     if (!bl_add_size(POSITIONS, longest, &positions) || !bl_mul_size(positions, VECTORS, &tile))
         tile = SIZE_MAX;
     free(w->x);
+    free(w->panels);
     w->x = bl_alloc(count, sizeof *w->x, err);
-    for (size_t t = 0; w->x && t < w->threads; t++) {
+    w->panels = bl_alloc(packed, sizeof *w->panels, err);
+    for (size_t t = 0; w->x && w->panels && t < w->threads; t++) {
         free(w->tiles[t]);
         if (!(w->tiles[t] = bl_alloc(tile, sizeof(float), err))) return false;
     }
     w->longest = longest;
-    return w->x != NULL;
+    return w->x && w->panels;
 }
 
 bl_best_inputs *bl_best_inputs_new(const bl_model *model, size_t layer, const float *v, size_t J,
@@ -99,6 +105,7 @@ void bl_best_inputs_free(bl_best_inputs *w) {
     free(w->workspaces);
     free(w->tiles);
     free(w->x);
+    free(w->panels);
     free(w);
 }
 
@@ -137,26 +144,50 @@ void bl_hits_offer_run(bl_hits *hits, size_t j, uint32_t story, const float *res
     bl_hits_offer(hits, j, &(bl_hit){story, (uint32_t)p, s[p] + bias});
 }
 
+/* Stories `from` … `to` - 1 of a chunk, whose inputs are one factor x^T [d, positions]. */
+typedef struct block {
+    size_t from, to;
+    bl_factor x;
+} block;
+
 typedef struct chunk {
     uint32_t first;
     const size_t *lengths;
     const size_t *begin; /* [count + 1] rows of x */
     size_t count;
+    block *blocks; /* [n_blocks], at most one per story */
+    size_t n_blocks;
 } chunk;
+
+/* Divides the chunk into blocks, each at least one story, and packs them. */
+static void pack_blocks(const bl_best_inputs *w, chunk *c) {
+    size_t packed = 0;
+    for (size_t a = 0, b; a < c->count; a = b) {
+        for (b = a; b < c->count && (b == a || c->begin[b + 1] - c->begin[a] <= POSITIONS);) b++;
+        size_t rows = c->begin[b] - c->begin[a];
+        if (rows == 0) continue;
+        bl_factor x = {.w = w->x + c->begin[a] * w->d,
+                       .panels = w->panels + packed,
+                       .K = w->d,
+                       .N = rows,
+                       .transposed = true};
+        packed += bl_factor_size(w->d, rows);
+        c->blocks[c->n_blocks++] = (block){a, b, x};
+    }
+#pragma omp parallel
+    for (size_t i = 0; i < c->n_blocks; i++) bl_factor_pack(&c->blocks[i].x);
+}
 
 /* Vectors j0 … j0 + rows - 1 against the whole chunk, by one thread. */
 static void search_tile(const bl_best_inputs *w, const chunk *c, size_t j0, size_t rows, bl_hits *hits) {
     float *tile = w->tiles[omp_get_thread_num()];
-    for (size_t a = 0, b; a < c->count; a = b) {
-        for (b = a; b < c->count && (b == a || c->begin[b + 1] - c->begin[a] <= POSITIONS);) b++;
-        size_t base = c->begin[a], cols = c->begin[b] - base;
-        if (cols == 0) continue;
-        bl_gemm_nt(rows, cols, w->d, 1.0F, w->v + j0 * w->n, w->n, w->x + base * w->d, w->d, 0.0F, tile,
-                   cols);
+    for (const block *k = c->blocks; k < c->blocks + c->n_blocks; k++) {
+        size_t base = c->begin[k->from], cols = k->x.N;
+        bl_multiply(&k->x, rows, 1.0F, w->v + j0 * w->n, w->n, false, tile, cols);
         for (size_t r = 0; r < rows; r++) {
             size_t j = j0 + r;
             float bias = bl_constant_of(w->model, w->layer, w->v + j * w->n);
-            for (size_t i = a; i < b; i++)
+            for (size_t i = k->from; i < k->to; i++)
                 if (c->lengths[i])
                     bl_hits_offer_run(hits, j, c->first + (uint32_t)i, tile + r * cols + c->begin[i] - base,
                                       bl_model_left_out(w->model), c->lengths[i], bias);
@@ -191,22 +222,20 @@ bool bl_best_inputs_run(bl_best_inputs *w, uint32_t first, const int32_t *const 
     size_t longest = 0;
     for (size_t i = 0; i < count; i++) longest = lengths[i] > longest ? lengths[i] : longest;
     if (!hold(w, longest, err)) return false;
-    size_t *begin = bl_alloc(count + 1, sizeof *begin, err);
-    if (!begin) return false;
-    begin[0] = 0;
-    for (size_t i = 0; i < count; i++) begin[i + 1] = begin[i] + lengths[i];
+    size_t *begin = bl_alloc(count + 1, sizeof *begin, err), tiles = (w->J + VECTORS - 1) / VECTORS;
+    chunk c = {first, lengths, begin, count, bl_alloc(count, sizeof *c.blocks, err), 0};
+    bool ok = begin && c.blocks;
+    if (ok) begin[0] = 0;
+    for (size_t i = 0; ok && i < count; i++) begin[i + 1] = begin[i] + lengths[i];
     activations task = {w, ids, lengths, begin};
-    if (!bl_parallel(count, activate, &task, err)) {
-        free(begin);
-        return false;
-    }
-    chunk c = {first, lengths, begin, count};
-    size_t tiles = (w->J + VECTORS - 1) / VECTORS;
-#pragma omp parallel for schedule(dynamic, 1)
-    for (size_t t = 0; t < tiles; t++)
+    ok = ok && bl_parallel(count, activate, &task, err);
+    if (ok) pack_blocks(w, &c);
+#pragma omp parallel for schedule(dynamic, 1) if (ok)
+    for (size_t t = 0; t < (ok ? tiles : 0); t++)
         search_tile(w, &c, t * VECTORS, w->J - t * VECTORS < VECTORS ? w->J - t * VECTORS : VECTORS, hits);
     free(begin);
-    return true;
+    free(c.blocks);
+    return ok;
 }
 
 bool bl_hits_gather(const bl_ranks *ranks, const bl_hits *mine, bl_hits *all, bl_error *err) {

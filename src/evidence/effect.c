@@ -18,20 +18,22 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "evidence/layer_run.h"
+#include "evidence/moment.h"
 #include "evidence/outcome.h"
 #include "evidence/rises.h"
 #include "linear/dots.h"
 #include "linear/exp.h"
 #include "linear/gemm.h"
+#include "linear/product.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define RUN ((size_t)512)        /* positions whose sums are float32 */
-#define PAIRS ((size_t)512)      /* of one piece of work, about */
-#define LINE ((size_t)16)        /* floats of a cache line */
-#define PANEL ((size_t)64)       /* rows of the second moment of one piece of work */
-#define SAMPLE ((uint64_t)16384) /* positions that the null draw's pairs meet, about */
+#define RUN ((size_t)512)       /* positions whose sums are float32 */
+#define PAIRS ((size_t)252)     /* of one piece of work, about: whole tiles of the product */
+#define LINE ((size_t)16)       /* floats of a cache line */
+#define PANEL ((size_t)64)      /* rows of the second moment of one piece of work */
+#define SAMPLE ((uint64_t)8192) /* positions that the null draw's pairs meet, about */
 
 /* Sums over positions; of the null draw's pairs those before `own` are over the sample. */
 typedef struct sums {
@@ -64,6 +66,8 @@ typedef struct group {
     size_t *begin;    /* [stories + 1] rows */
     float *x;         /* [capacity, n] */
     float *y;         /* [capacity, d] */
+    bl_factor of_x;   /* x^T [n, rows] and … */
+    bl_factor of_y;   /* … y^T [d, rows], packed */
     float *scale;     /* [capacity] s; 0 where nothing is predicted */
     float *weight;    /* [capacity] 1, or 0 there */
     int32_t *target;  /* [capacity], -1 there */
@@ -91,7 +95,7 @@ struct bl_effects {
     size_t n, d, J, longest, threads, tile; /* tile: directions of one piece of work */
     bl_layer_run *runs;
     double *second; /* [n * n + 1] of the chunk: sum of x' x'^T, and how many */
-    float *moment;  /* [n, n] M */
+    float *moment;  /* [n, n] a group's part of it */
     pairs kind[KINDS];
     double *state; /* [n_state] of the chunk: both kinds' sums, the directions', and the next two */
     size_t n_state;
@@ -121,8 +125,12 @@ static bool group_init(group *g, const bl_effects *e, bl_error *err) {
     g->log_rest = room_for(rows, 1, sizeof *g->log_rest, err);
     g->comes = room_for(bl_model_config(e->p.model)->n_vocab, 1, sizeof *g->comes, err);
     g->begin = room_for(rows + 1, 1, sizeof *g->begin, err);
-    return g->x && g->y && g->scale && g->weight && g->target && g->log_p && g->f && g->likely && g->comes &&
-           g->log_rest && g->begin;
+    g->of_x = (bl_factor){.w = g->x, .K = e->n, .transposed = true};
+    g->of_y = (bl_factor){.w = g->y, .K = e->d, .transposed = true};
+    g->of_x.panels = room_for(bl_factor_size(e->n, rows), 1, sizeof *g->of_x.panels, err);
+    g->of_y.panels = room_for(bl_factor_size(e->d, rows), 1, sizeof *g->of_y.panels, err);
+    return g->of_x.panels && g->of_y.panels && g->x && g->y && g->scale && g->weight && g->target &&
+           g->log_p && g->f && g->likely && g->comes && g->log_rest && g->begin;
 }
 
 static bool work_init(bl_effects *e, bl_error *err) {
@@ -191,10 +199,25 @@ void bl_effects_free(bl_effects *e) {
         free(e->work[t].most);
         free(e->work[t].lse);
     }
-    void *parts[] = {
-        e->second, e->moment,   e->state,      e->work,     e->kind[MODEL].mean, e->kind[NULL_DRAW].mean,
-        e->g.x,    e->g.y,      e->g.scale,    e->g.weight, e->g.target,         e->g.log_p,
-        e->g.f,    e->g.likely, e->g.log_rest, e->g.comes,  e->g.begin};
+    void *parts[] = {e->second,
+                     e->moment,
+                     e->state,
+                     e->work,
+                     e->kind[MODEL].mean,
+                     e->kind[NULL_DRAW].mean,
+                     e->g.x,
+                     e->g.y,
+                     e->g.scale,
+                     e->g.weight,
+                     e->g.target,
+                     e->g.log_p,
+                     e->g.f,
+                     e->g.likely,
+                     e->g.log_rest,
+                     e->g.comes,
+                     e->g.begin,
+                     e->g.of_x.panels,
+                     e->g.of_y.panels};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     free(e);
 }
@@ -265,33 +288,32 @@ const double *bl_effects_second(const bl_effects *e, size_t *count) {
     return e->second;
 }
 
+typedef struct averaging {
+    bl_effects *e;
+    const bl_moment *moment;
+} averaging;
+
 /* m of the pairs of a tile of directions, both kinds. */
 static bool mean_of(void *context, size_t tile, size_t thread, bl_error *err) {
-    bl_effects *e = context;
+    const averaging *s = context;
+    bl_effects *e = s->e;
     size_t first = tile * e->tile * e->p.per, end = first + e->tile * e->p.per;
-    float *moved = e->work[thread].a;
     (void)err;
     if (end > e->J) end = e->J;
-    for (size_t k = 0; k < KINDS; k++) {
-        const float *v = e->kind[k].v + first * e->n;
-        bl_gemm_nn(end - first, e->n, e->n, 1.0F, v, e->n, e->moment, e->n, 0.0F, moved, e->n);
-        for (size_t j = first; j < end; j++, v += e->n) {
-            const float *row = moved + (j - first) * e->n;
-            double sum = 0;
-            for (size_t c = 0; c < e->n; c++) sum += (double)row[c] * (double)v[c];
-            e->kind[k].mean[j] = (float)sum;
-        }
-    }
+    for (size_t k = 0; k < KINDS; k++)
+        bl_moment_means(s->moment, e->kind[k].v + first * e->n, end - first, e->work[thread].a,
+                        e->kind[k].mean + first);
     return true;
 }
 
 static size_t count_tiles(const bl_effects *e) { return (e->p.n_directions + e->tile - 1) / e->tile; }
 
 bool bl_effects_means(bl_effects *e, const double *second, bl_error *err) {
-    double predictions = second[e->n * e->n];
-    for (size_t i = 0; i < e->n * e->n; i++)
-        e->moment[i] = predictions > 0 ? (float)(second[i] / predictions) : 0;
-    return bl_parallel(count_tiles(e), mean_of, e, err);
+    bl_moment *moment = bl_moment_new(second, e->n, second[e->n * e->n], err);
+    averaging s = {e, moment};
+    bool ok = moment && bl_parallel(count_tiles(e), mean_of, &s, err);
+    bl_moment_free(moment);
+    return ok;
 }
 
 /* ---- second pass: positions ---- */
@@ -502,8 +524,8 @@ static void add_pairs(const adding *s, size_t i, pairs *k, const float *a, scrat
 
 /* The group's similarities with a tile of pairs of one kind. */
 static void multiply(const bl_effects *e, const pairs *k, size_t first, size_t end, scratch *w) {
-    bl_gemm_nt((end - first) * e->p.per, e->g.rows, e->n, 1.0F, k->v + first * e->p.per * e->n, e->n, e->g.x,
-               e->n, 0.0F, w->a, e->g.capacity);
+    bl_multiply(&e->g.of_x, (end - first) * e->p.per, 1.0F, k->v + first * e->p.per * e->n, e->n, false, w->a,
+                e->g.capacity);
 }
 
 static void hand_on(const adding *s, size_t j, const float *a) {
@@ -521,8 +543,8 @@ static bool add_tile(void *context, size_t tile, size_t thread, bl_error *err) {
     size_t per = e->p.per, first = tile * e->tile, end = first + e->tile;
     (void)err;
     if (end > e->p.n_directions) end = e->p.n_directions;
-    bl_gemm_nt(end - first, g->rows, e->d, 1.0F, e->p.u + first * e->d, e->d, g->y, e->d, 0.0F,
-               g->f + first * g->capacity, g->capacity);
+    bl_multiply(&g->of_y, end - first, 1.0F, e->p.u + first * e->d, e->d, false, g->f + first * g->capacity,
+                g->capacity);
     for (size_t k = 0; k < KINDS; k++) {
         bool whole = k == MODEL || g->sampled;
         if (whole) multiply(e, &e->kind[k], first, end, w);
@@ -538,6 +560,16 @@ static bool add_tile(void *context, size_t tile, size_t thread, bl_error *err) {
         }
     }
     return true;
+}
+
+/* The group's inputs and outputs as factors of add_tile's products. */
+static void pack_group(group *g) {
+    g->of_x.N = g->of_y.N = g->rows;
+#pragma omp parallel
+    {
+        bl_factor_pack(&g->of_x);
+        bl_factor_pack(&g->of_y);
+    }
 }
 
 /* Of many positions every so many groups, chosen by their first story, are the sample. */
@@ -562,7 +594,9 @@ bool bl_effects_add(bl_effects *e, uint64_t first, const int32_t *const *ids, co
             *e->predictions += (double)g->weight[r];
             if (g->sampled) *e->sample += (double)g->weight[r];
         }
-        if (g->rows && !bl_parallel(count_tiles(e), add_tile, &task, err)) return false;
+        if (g->rows == 0) continue;
+        pack_group(g);
+        if (!bl_parallel(count_tiles(e), add_tile, &task, err)) return false;
     }
     return true;
 }

@@ -1,10 +1,12 @@
 /* A tile of C, BL_TILE_ROWS x 32, stays in vector registers while k runs: each step loads one row of a panel
  * and broadcasts one element of every row of A. Blocks: DEPTH steps of k at a time, so that a panel (DEPTH x
  * 32) stays in the first-level cache while the rows of A pass by, and those (a few hundred rows) in the
- * second. */
+ * second, with the part of C (512 columns) to which all steps of k are added before the next part's turn. The
+ * panel that comes next is fetched meanwhile. */
 #include "linear/product16.h"
 #include <string.h>
 
+#define LINE ((size_t)16) /* floats of a cache line */
 #define DEPTH BL_PRODUCT_DEPTH
 #define WIDTH BL_PRODUCT_WIDTH
 #define HEIGHT BL_PRODUCT_HEIGHT
@@ -115,10 +117,14 @@ WHOLE_VECTORS static void full_tile(const left *l, size_t i, size_t depth, const
     else tile(BL_TILE_ROWS, depth, l->a + i * l->stride, l->stride, 1, panel, alpha, add, c, ldc, WIDE);
 }
 
-/* m rows of A against one panel's `columns` columns. */
-static void against_panel(const left *l, size_t m, size_t depth, const float *panel, float alpha, bool add,
-                          float *c, size_t ldc, size_t columns) {
+/* m rows of A against one panel's `columns` columns. Meanwhile `next`, what of a panel comes after it, is
+ * fetched into the second cache, unless it is NULL. */
+static void against_panel(const left *l, size_t m, size_t depth, const float *panel, const float *next,
+                          float alpha, bool add, float *c, size_t ldc, size_t columns) {
+    size_t part = (depth * BL_PANEL * BL_TILE_ROWS + m - 1) / m;
     for (size_t i = 0; i < m; i += BL_TILE_ROWS) {
+        for (size_t at = 0; next && at < part; at += LINE) __builtin_prefetch(next + at, 0, 2);
+        next = next ? next + part : NULL;
         size_t rows = m - i < BL_TILE_ROWS ? m - i : BL_TILE_ROWS;
         for (size_t t = 0; t < TILES && t * WIDE < columns; t++) {
             size_t width = columns - t * WIDE < WIDE ? columns - t * WIDE : WIDE;
@@ -218,18 +224,31 @@ void bl_factor_pack(const bl_factor *f) {
     else pack_panels(f, bl_my_part(all_panels(f).end));
 }
 
+/* About HEIGHT rows of A against some columns: all steps of k while that part of C is in the second cache. */
+static void block_of(const bl_factor *f, bl_range columns, size_t m, float alpha, const float *a, size_t lda,
+                     bool add, float *c, size_t ldc) {
+    for (size_t k = 0; k < f->K; k += DEPTH) {
+        left l = {a + k, lda, false};
+        for (size_t n = columns.begin; n < columns.end; n += BL_PANEL)
+            against_panel(&l, m, smaller(DEPTH, f->K - k), f->panels + n * f->K + k * BL_PANEL,
+                          n + BL_PANEL < columns.end ? f->panels + (n + BL_PANEL) * f->K + k * BL_PANEL
+                                                     : NULL,
+                          alpha, add || k > 0, c + n, ldc, smaller(BL_PANEL, f->N - n));
+    }
+}
+
 void bl_multiply(const bl_factor *f, size_t m, float alpha, const float *a, size_t lda, bool add, float *c,
                  size_t ldc) {
     if (f->half) {
         bl_multiply16(f, m, alpha, a, lda, add, c, ldc);
         return;
     }
-    for (size_t k = 0; k < f->K; k += DEPTH) {
-        left l = {a + k, lda, false};
-        for (size_t n = 0; n < f->N; n += BL_PANEL)
-            against_panel(&l, m, smaller(DEPTH, f->K - k), f->panels + n * f->K + k * BL_PANEL, alpha,
-                          add || k > 0, c + n, ldc, smaller(BL_PANEL, f->N - n));
-    }
+    size_t parts = (m + HEIGHT / 2) / HEIGHT, tiles = (m + BL_TILE_ROWS - 1) / BL_TILE_ROWS,
+           height = (parts ? (tiles + parts - 1) / parts : tiles) * BL_TILE_ROWS;
+    for (size_t i = 0; i < m; i += height)
+        for (size_t n = 0; n < f->N; n += WIDTH)
+            block_of(f, (bl_range){n, smaller(f->N, n + WIDTH)}, smaller(height, m - i), alpha, a + i * lda,
+                     lda, add, c + i * ldc, ldc);
 }
 
 /* Columns of a [depth, m] in groups of BL_TILE_ROWS, zeros behind the last: read row by row, as they lie. */
@@ -254,8 +273,8 @@ static void small_tn(size_t m, size_t n, size_t depth, float alpha, const float 
         left l = {groups, depth * BL_TILE_ROWS, true};
         pack_groups(a + i, lda, depth, smaller(HEIGHT, m - i), groups);
         for (size_t j = 0; j < n; j += BL_PANEL)
-            against_panel(&l, smaller(HEIGHT, m - i), depth, scratch + j * depth, alpha, add, c + i * ldc + j,
-                          ldc, smaller(BL_PANEL, n - j));
+            against_panel(&l, smaller(HEIGHT, m - i), depth, scratch + j * depth, NULL, alpha, add,
+                          c + i * ldc + j, ldc, smaller(BL_PANEL, n - j));
     }
 }
 
