@@ -109,6 +109,18 @@ static void pair_rows(const float *b, size_t ldb, size_t s, size_t k, size_t wid
     }
 }
 
+/* The same of rows that are kept in bfloat16. */
+static void pair_kept_rows(const bl_half *b, size_t ldb, size_t s, size_t k, size_t width, uint32_t *out) {
+    const bl_half *x = b + 2 * s * ldb, *y = 2 * s + 1 < k ? x + ldb : NULL;
+    for (size_t j = 0; j < width; j += LANES) {
+        __mmask16 mask = lanes(width - j);
+        __m512i low = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, x + j)),
+                high =
+                    y ? _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, y + j)) : _mm512_setzero_si512();
+        _mm512_storeu_si512(out + j, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+    }
+}
+
 /* n numbers as bfloat16, a zero behind an odd number of them. */
 static void convert_row(const float *x, size_t n, uint32_t *out) {
     for (size_t i = 0; i < n; i += 2 * LANES) {
@@ -120,11 +132,24 @@ static void convert_row(const float *x, size_t n, uint32_t *out) {
     }
 }
 
+/* A right factor [k, n] in float32 or, where `full` is NULL, kept in bfloat16. */
+typedef struct right {
+    const float *full;
+    const bl_half *kept;
+    size_t ld;
+} right;
+
+INLINE right from(right b, size_t row, size_t column) {
+    size_t at = row * b.ld + column;
+    return b.full ? (right){b.full + at, NULL, b.ld} : (right){NULL, b.kept + at, b.ld};
+}
+
 /* One panel from `width` columns of b [k, n], zeros behind them. */
-static void pack_columns(const float *b, size_t ldb, size_t k, size_t width, uint32_t *panel) {
+static void pack_columns(right b, size_t k, size_t width, uint32_t *panel) {
     for (size_t s = 0; s < (k + 1) / 2; s++, panel += BL_PANEL) {
         if (width < BL_PANEL) memset(panel, 0, BL_PANEL * sizeof *panel);
-        pair_rows(b, ldb, s, k, width, panel);
+        if (b.full) pair_rows(b.full, b.ld, s, k, width, panel);
+        else pair_kept_rows(b.kept, b.ld, s, k, width, panel);
     }
 }
 
@@ -148,7 +173,7 @@ void bl_factor16_pack(const bl_factor *f) {
         size_t first = p * BL_PANEL, width = smaller(BL_PANEL, f->N - first);
         uint32_t *panel = panels + first * ((f->K + 1) / 2);
         if (f->transposed) pack_rows(f->w + first * f->K, f->K, f->K, width, panel);
-        else pack_columns(f->w + first, f->N, f->K, width, panel);
+        else pack_columns((right){f->w + first, NULL, f->N}, f->K, width, panel);
     }
 }
 
@@ -168,6 +193,33 @@ void bl_multiply16(const bl_factor *f, size_t m, float alpha, const float *a, si
         }
 }
 
+void bl_multiply16_kept(const bl_factor *f, size_t m, float alpha, const bl_half *a, size_t lda, bool add,
+                        float *c, size_t ldc) {
+    const uint32_t *panels = (const uint32_t *)(const void *)f->panels,
+                   *rows = (const uint32_t *)(const void *)a;
+    for (size_t k = 0; k < f->K; k += DEPTH)
+        for (size_t i = 0; i < m; i += CHUNK)
+            for (size_t n = 0; n < f->N; n += BL_PANEL)
+                for (size_t r = i; r < smaller(m, i + CHUNK); r += ROWS)
+                    tile_of(smaller(ROWS, m - r), smaller(DEPTH, f->K - k) / 2, rows + (r * lda + k) / 2,
+                            lda / 2, 1, panels + n * (f->K / 2) + k / 2 * BL_PANEL, alpha, add || k > 0,
+                            c + r * ldc + n, ldc, smaller(BL_PANEL, f->N - n));
+}
+
+void bl_halve(const float *x, size_t n, bl_half *to) {
+    for (size_t i = 0; i < n; i += LANES) {
+        __m512 some = _mm512_maskz_loadu_ps(lanes(n - i), x + i);
+        _mm256_mask_storeu_epi16(to + i, lanes(n - i), (__m256i)_mm512_cvtneps_pbh(some));
+    }
+}
+
+void bl_widen(const bl_half *x, size_t n, float *to) {
+    for (size_t i = 0; i < n; i += LANES) {
+        __m512i some = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes(n - i), x + i));
+        _mm512_mask_storeu_epi32(to + i, lanes(n - i), _mm512_slli_epi32(some, 16));
+    }
+}
+
 /* Columns of a [depth, m <= HEIGHT] as pairs, in groups of ROWS. */
 static void pack_groups(const float *a, size_t lda, size_t depth, size_t m, uint32_t *groups) {
     uint32_t line[HEIGHT + LANES];
@@ -180,12 +232,12 @@ static void pack_groups(const float *a, size_t lda, size_t depth, size_t m, uint
 }
 
 /* c [m, n] (+)= alpha a^T b for at most DEPTH steps and WIDTH columns. */
-static void small_tn(size_t m, size_t n, size_t depth, float alpha, const float *a, size_t lda,
-                     const float *b, size_t ldb, bool add, float *c, size_t ldc, uint32_t *panels) {
+static void small_tn(size_t m, size_t n, size_t depth, float alpha, const float *a, size_t lda, right b,
+                     bool add, float *c, size_t ldc, uint32_t *panels) {
     size_t pairs = (depth + 1) / 2;
     uint32_t *groups = panels + DEPTH / 2 * WIDTH;
     for (size_t j = 0; j < n; j += BL_PANEL)
-        pack_columns(b + j, ldb, depth, smaller(BL_PANEL, n - j), panels + j * pairs);
+        pack_columns(from(b, 0, j), depth, smaller(BL_PANEL, n - j), panels + j * pairs);
     for (size_t i = 0; i < m; i += HEIGHT) {
         size_t height = smaller(HEIGHT, m - i);
         pack_groups(a + i, lda, depth, height, groups);
@@ -196,12 +248,22 @@ static void small_tn(size_t m, size_t n, size_t depth, float alpha, const float 
     }
 }
 
-void bl_multiply16_tn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
-                      size_t ldb, bool add, float *c, size_t ldc, float *scratch) {
+static void multiply_tn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, right b,
+                        bool add, float *c, size_t ldc, float *scratch) {
     for (size_t begin = 0; begin < k; begin += DEPTH)
         for (size_t j = 0; j < n; j += WIDTH)
             small_tn(m, smaller(WIDTH, n - j), smaller(DEPTH, k - begin), alpha, a + begin * lda, lda,
-                     b + begin * ldb + j, ldb, add || begin > 0, c + j, ldc, (uint32_t *)(void *)scratch);
+                     from(b, begin, j), add || begin > 0, c + j, ldc, (uint32_t *)(void *)scratch);
+}
+
+void bl_multiply16_tn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
+                      size_t ldb, bool add, float *c, size_t ldc, float *scratch) {
+    multiply_tn(m, n, k, alpha, a, lda, (right){b, NULL, ldb}, add, c, ldc, scratch);
+}
+
+void bl_multiply16_tn_kept(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                           const bl_half *b, size_t ldb, bool add, float *c, size_t ldc, float *scratch) {
+    multiply_tn(m, n, k, alpha, a, lda, (right){NULL, b, ldb}, add, c, ldc, scratch);
 }
 
 const bool bl_product16_built = true;
@@ -220,6 +282,20 @@ void bl_multiply16_tn(size_t m, size_t n, size_t k, float alpha, const float *a,
     (void)m, (void)n, (void)k, (void)alpha, (void)a, (void)lda, (void)b, (void)ldb, (void)add, (void)c;
     (void)ldc, (void)scratch;
 }
+
+void bl_multiply16_kept(const bl_factor *f, size_t m, float alpha, const bl_half *a, size_t lda, bool add,
+                        float *c, size_t ldc) {
+    (void)f, (void)m, (void)alpha, (void)a, (void)lda, (void)add, (void)c, (void)ldc;
+}
+
+void bl_multiply16_tn_kept(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                           const bl_half *b, size_t ldb, bool add, float *c, size_t ldc, float *scratch) {
+    (void)m, (void)n, (void)k, (void)alpha, (void)a, (void)lda, (void)b, (void)ldb, (void)add, (void)c;
+    (void)ldc, (void)scratch;
+}
+
+void bl_halve(const float *x, size_t n, bl_half *to) { (void)x, (void)n, (void)to; }
+void bl_widen(const bl_half *x, size_t n, float *to) { (void)x, (void)n, (void)to; }
 
 const bool bl_product16_built = false;
 

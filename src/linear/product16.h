@@ -43,4 +43,21 @@ void bl_multiply16_tn(size_t m, size_t n, size_t k, float alpha, const float *a,
 typedef void bl_product_tn_fn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
                               const float *b, size_t ldb, bool add, float *c, size_t ldc, float *scratch);
 static inline bl_product_tn_fn *bl_product_tn(bool half) { return half ? bl_multiply16_tn : bl_multiply_tn; }
+
+/* ---- factors that are kept in bfloat16 ---- */
+
+typedef uint16_t bl_half; /* a bfloat16: the upper half of a float32 */
+
+/* to [n] = x, rounded as the products above round it. */
+void bl_halve(const float *x, size_t n, bl_half *to);
+/* to [n] = x. */
+void bl_widen(const bl_half *x, size_t n, float *to);
+
+/* bl_multiply16 with a left factor a [m, K] of an even K, its rows lda, an even number, apart. */
+void bl_multiply16_kept(const bl_factor *f, size_t m, float alpha, const bl_half *a, size_t lda, bool add,
+                        float *c, size_t ldc);
+
+/* bl_multiply16_tn with a right factor b [k, n]. */
+void bl_multiply16_tn_kept(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                           const bl_half *b, size_t ldb, bool add, float *c, size_t ldc, float *scratch);
 #endif

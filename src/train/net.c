@@ -21,6 +21,8 @@
 
 #define BLOCK_ROWS ((size_t)252) /* a multiple of a tile's rows */
 
+#define SHORT_ROWS ((size_t)24) /* rows that are rounded to bfloat16 while they are in cache */
+
 #define SLAB_ROWS ((size_t)2048) /* rows that a weight's gradient sums up before it asks whether to go on */
 
 bool bl_net_stopped(bl_net *net, const bl_pass *pass) {
@@ -106,6 +108,16 @@ static float *take(float *base, size_t *used, size_t count) {
     return at;
 }
 
+static bl_kept take_kept(const bl_net *net, float *base, size_t *used, size_t count) {
+    float *at = take(base, used, net->half ? (count + 1) / 2 : count);
+    return net->half ? (bl_kept){NULL, (bl_half *)(void *)at} : (bl_kept){at, NULL};
+}
+
+/* Element `at` of an activation. */
+static bl_kept kept_at(bl_kept a, size_t at) {
+    return (bl_kept){a.full ? a.full + at : NULL, a.half ? a.half + at : NULL};
+}
+
 /* Lays the workspace out; returns its size in floats. */
 static size_t lay_out(bl_net *net, float *base) {
     const bl_config *c = &net->config;
@@ -114,24 +126,25 @@ static size_t lay_out(bl_net *net, float *base) {
     for (size_t i = 0; i < c->n_layer; i++) {
         bl_layer_state *s = &net->layers[i];
         s->x = take(base, &used, N * d);
-        s->attn_in = changed ? take(base, &used, N * d) : s->x;
+        if (changed) s->attn_in = take_kept(net, base, &used, N * d);
         s->qkv = take(base, &used, N * qkv_width(c));
         s->lse = take(base, &used, N * c->n_head);
         s->z = take(base, &used, N * d);
         s->mid = take(base, &used, N * d);
-        s->mlp_in = changed ? take(base, &used, N * d) : s->mid;
+        if (changed) s->mlp_in = take_kept(net, base, &used, N * d);
         s->pre = take(base, &used, N * net->ld_pre);
     }
     net->final = take(base, &used, N * d);
     net->final_in = changed ? take(base, &used, N * d) : net->final;
-    net->hidden = take(base, &used, N * h);
+    net->hidden = take_kept(net, base, &used, N * h);
     net->logits = take(base, &used, threads * BL_HEAD_ROWS * net->ld_logits);
     net->g = take(base, &used, N * d);
     net->g_mid = take(base, &used, N * d);
     net->dz = take(base, &used, N * d);
     net->row_loss = (double *)(void *)take(base, &used, 2 * N);
     size_t most = bl_attention_scratch(net->longest, d, c->n_head, c->attention2),
-           rows = BLOCK_ROWS * (h + d) + 2 * d; /* what different stages need */
+           rows = BLOCK_ROWS * (h + d) + 2 * d +
+                  (net->half ? SHORT_ROWS * (h > d ? h : d) : 0); /* what different stages need */
     if (most < rows) most = rows;
     if (most < BL_PRODUCT_SCRATCH) most = BL_PRODUCT_SCRATCH;
     net->scratch_size = (most + d + 79) / 16 * 16; /* and, at the end, a norm weight's gradient */
@@ -139,9 +152,14 @@ static size_t lay_out(bl_net *net, float *base) {
     return used;
 }
 
-bool bl_net_reserve(bl_net *net, size_t rows, size_t longest, bl_error *err) {
+/* Room for so many rows; of a backward pass in bfloat16 or not. */
+static bool reserve(bl_net *net, size_t rows, size_t longest, const bl_pass *pass, bl_error *err) {
     int threads = omp_get_max_threads();
-    if (net->block && rows <= net->rows && longest <= net->longest && threads == net->threads) return true;
+    bool half = pass->backward ? pass->half && net->config.d_model % 2 == 0 : net->half;
+    if (net->block && rows <= net->rows && longest <= net->longest && threads == net->threads &&
+        half == net->half)
+        return true;
+    net->half = half;
     if (rows > net->rows) net->rows = rows;
     if (longest > net->longest) net->longest = longest;
     net->threads = threads;
@@ -224,12 +242,26 @@ static bl_norm norm_at(const bl_net *net, const bl_pass *pass, bl_param_kind kin
                      .key = bl_noise_key(pass->seed, pass->step, site)};
 }
 
-/* out [n, d] = N(x), or x itself. */
-static const float *normed(const bl_norm *norm, const float *x, const uint64_t *row, size_t n, size_t d,
-                           float *out) {
-    if (bl_norm_is_identity(norm)) return x;
-    bl_norm_forward(norm, x, row, n, d, out);
-    return out;
+/* out [n, ld] = N(x) W; N(x) is kept for the backward pass, if there is one. `scratch` [n d]. */
+static void multiply_normed(const bl_norm *norm, const bl_pass *pass, const float *x, const uint64_t *row,
+                            size_t n, size_t d, bl_kept kept, const bl_factor *w, float *out, size_t ld,
+                            float *scratch) {
+    if (bl_norm_is_identity(norm)) {
+        bl_multiply(w, n, 1, x, d, false, out, ld);
+        return;
+    }
+    if (!pass->backward || kept.full) {
+        float *y = pass->backward ? kept.full : scratch;
+        bl_norm_forward(norm, x, row, n, d, y);
+        bl_multiply(w, n, 1, y, d, false, out, ld);
+        return;
+    }
+    for (size_t r = 0; r < n; r += SHORT_ROWS) {
+        size_t some = n - r < SHORT_ROWS ? n - r : SHORT_ROWS;
+        bl_norm_forward(norm, x + r * d, row + r, some, d, scratch);
+        bl_halve(scratch, some * d, kept.half + r * d);
+    }
+    bl_multiply16_kept(w, n, 1, kept.half, d, false, out, ld);
 }
 
 static void add_bias(float *y, size_t ld, const float *bias, size_t n, size_t width) {
@@ -290,14 +322,14 @@ static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, 
                 *b_p = bl_net_weight(net, BL_PARAM_P_BIAS, layer);
 #pragma omp parallel
     {
+        float *scratch = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size;
         bl_range mine = bl_my_part(N);
         for (size_t b = 0; b < bl_blocks(mine, BLOCK_ROWS); b++) {
             if (bl_net_stopped(net, pass)) break;
             bl_range r = bl_block(mine, BLOCK_ROWS, b);
             size_t n = r.end - r.begin;
-            const float *in =
-                normed(&n1, s->x + r.begin * d, batch->row + r.begin, n, d, s->attn_in + r.begin * d);
-            bl_multiply(&s->qkv_t, n, 1, in, d, false, s->qkv + r.begin * q, q);
+            multiply_normed(&n1, pass, s->x + r.begin * d, batch->row + r.begin, n, d,
+                            kept_at(s->attn_in, r.begin * d), &s->qkv_t, s->qkv + r.begin * q, q, scratch);
             add_bias(s->qkv + r.begin * q, q, b_qkv, n, q);
             bl_attention_rotate(&stories, batch->position, r.begin, r.end, false, s->qkv);
         }
@@ -315,8 +347,8 @@ static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, 
             float *mid = s->mid + r.begin * d, *pre = s->pre + r.begin * ld, *out = next + r.begin * d;
             memcpy(mid, s->x + r.begin * d, n * d * sizeof *mid);
             bl_multiply(&s->o_t, n, net->attention_scale, s->z + r.begin * d, d, true, mid, d);
-            const float *in = normed(&n2, mid, batch->row + r.begin, n, d, s->mlp_in + r.begin * d);
-            bl_multiply(&s->w_t, n, 1, in, d, false, pre, ld);
+            multiply_normed(&n2, pass, mid, batch->row + r.begin, n, d, kept_at(s->mlp_in, r.begin * d),
+                            &s->w_t, pre, ld, hidden);
             add_bias(pre, ld, b_w, n, w);
             scale_sides(net, pre, ld, n);
             bl_gate_forward(net->gate, c->plain, pre, ld, n, h, hidden);
@@ -327,15 +359,35 @@ static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, 
     }
 }
 
-/* dx [n, d] += N'(dy W), y = N(x), dy [n, width], W [width, d]. `scratch` [n d + 2 d]. */
+/* dx [n, d] += N'(dy W), y = N(x), dy [n, width], W [width, d]. `scratch` [n d + 2 d + SHORT_ROWS d]. */
 static void through_norm(const bl_norm *norm, const float *dy, size_t ld, const bl_factor *w, const float *x,
-                         const float *y, size_t n, size_t d, float *dx, float *dweight, float *scratch) {
+                         bl_kept y, size_t n, size_t d, float *dx, float *dweight, float *scratch) {
     if (bl_norm_is_identity(norm)) {
         bl_multiply(w, n, 1, dy, ld, true, dx, d);
         return;
     }
+    float *more = scratch + n * d, *wide = more + 2 * d;
     bl_multiply(w, n, 1, dy, ld, false, scratch, d);
-    bl_norm_backward(norm, x, y, scratch, n, d, dx, dweight, scratch + n * d);
+    if (y.full) bl_norm_backward(norm, x, y.full, scratch, n, d, dx, dweight, more);
+    for (size_t r = 0; y.half && r < n; r += SHORT_ROWS) {
+        size_t some = n - r < SHORT_ROWS ? n - r : SHORT_ROWS;
+        bl_widen(y.half + r * d, some * d, wide);
+        bl_norm_backward(norm, x + r * d, wide, scratch + r * d, some, d, dx + r * d, dweight, more);
+    }
+}
+
+/* The gate's backward pass over n rows: pre becomes its gradient; hidden is kept for P's. `scratch`
+ * [SHORT_ROWS, h]. */
+static void backward_gate(const bl_net *net, float *pre, size_t n, const float *dhidden, bl_kept hidden,
+                          float *scratch) {
+    size_t h = net->config.d_hidden, ld = net->ld_pre;
+    bool plain = net->config.plain;
+    if (hidden.full) bl_gate_backward(net->gate, plain, pre, ld, n, h, dhidden, hidden.full);
+    for (size_t r = 0; hidden.half && r < n; r += SHORT_ROWS) {
+        size_t some = n - r < SHORT_ROWS ? n - r : SHORT_ROWS;
+        bl_gate_backward(net->gate, plain, pre + r * ld, ld, some, h, dhidden + r * h, scratch);
+        bl_halve(scratch, some * h, hidden.half + r * h);
+    }
 }
 
 void bl_add_in_order(float *total, const float *part, size_t d) {
@@ -373,11 +425,11 @@ static void backward_mlp_rows(bl_net *net, size_t layer, const bl_minibatch *bat
             size_t n = r.end - r.begin;
             float *g = net->g + r.begin * d, *g_mid = net->g_mid + r.begin * d, *pre = s->pre + r.begin * ld;
             bl_multiply(&s->p_n, n, 1, g, d, false, dhidden, h);
-            bl_gate_backward(net->gate, c->plain, pre, ld, n, h, dhidden, net->hidden + r.begin * h);
+            backward_gate(net, pre, n, dhidden, kept_at(net->hidden, r.begin * h), rest);
             scale_sides(net, pre, ld, n);
             memcpy(g_mid, g, n * d * sizeof *g);
-            through_norm(n2, pre, ld, &s->w_n, s->mid + r.begin * d, s->mlp_in + r.begin * d, n, d, g_mid,
-                         dweight, rest);
+            through_norm(n2, pre, ld, &s->w_n, s->mid + r.begin * d, kept_at(s->mlp_in, r.begin * d), n, d,
+                         g_mid, dweight, rest);
             bl_multiply(&s->o_n, n, net->attention_scale, g_mid, d, false, net->dz + r.begin * d, d);
         }
         bl_add_in_order(dn2, dweight, d);
@@ -386,12 +438,22 @@ static void backward_mlp_rows(bl_net *net, size_t layer, const bl_minibatch *bat
 
 /* dw [m, n] (+)= alpha a^T b over all N rows, a [N, m], b [N, n]: the calling thread's slab of a weight. */
 static void weight_gradient(bl_net *net, const bl_pass *pass, size_t m, size_t n, size_t N, float alpha,
-                            const float *a, size_t lda, const float *b, size_t ldb, float *dw, size_t ld) {
+                            const float *a, size_t lda, bl_kept b, size_t ldb, float *dw, size_t ld) {
     float *scratch = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size;
     bl_product_tn_fn *multiply_tn = bl_product_tn(pass->half);
-    for (size_t r = 0; r < N && !bl_net_stopped(net, pass); r += SLAB_ROWS)
-        multiply_tn(m, n, N - r < SLAB_ROWS ? N - r : SLAB_ROWS, alpha, a + r * lda, lda, b + r * ldb, ldb,
-                    pass->accumulate || r > 0, dw, ld, scratch);
+    for (size_t r = 0; r < N && !bl_net_stopped(net, pass); r += SLAB_ROWS) {
+        size_t rows = N - r < SLAB_ROWS ? N - r : SLAB_ROWS;
+        bool add = pass->accumulate || r > 0;
+        if (b.half)
+            bl_multiply16_tn_kept(m, n, rows, alpha, a + r * lda, lda, b.half + r * ldb, ldb, add, dw, ld,
+                                  scratch);
+        else multiply_tn(m, n, rows, alpha, a + r * lda, lda, b.full + r * ldb, ldb, add, dw, ld, scratch);
+    }
+}
+
+/* What stood behind a norm. */
+static bl_kept input_of(const bl_norm *norm, float *x, bl_kept y) {
+    return bl_norm_is_identity(norm) ? (bl_kept){x, NULL} : y;
 }
 
 /* Gradients of P, W, O and the biases. */
@@ -405,12 +467,12 @@ static void backward_mlp_weights(bl_net *net, size_t layer, size_t N, const bl_n
 #pragma omp parallel
     {
         bl_range of_h = bl_my_part(h), of_w = bl_my_part(w), of_d = bl_my_part(d);
-        weight_gradient(net, pass, d, of_h.end - of_h.begin, N, 1, net->g, d, net->hidden + of_h.begin, h,
-                        dp + of_h.begin, h);
+        weight_gradient(net, pass, d, of_h.end - of_h.begin, N, 1, net->g, d,
+                        kept_at(net->hidden, of_h.begin), h, dp + of_h.begin, h);
         weight_gradient(net, pass, of_w.end - of_w.begin, d, N, 1, s->pre + of_w.begin, net->ld_pre,
-                        bl_norm_is_identity(n2) ? s->mid : s->mlp_in, d, dw + of_w.begin * d, d);
+                        input_of(n2, s->mid, s->mlp_in), d, dw + of_w.begin * d, d);
         weight_gradient(net, pass, of_d.end - of_d.begin, d, N, net->attention_scale, net->g_mid + of_d.begin,
-                        d, s->z, d, d_o + of_d.begin * d, d);
+                        d, (bl_kept){s->z, NULL}, d, d_o + of_d.begin * d, d);
         sum_columns(s->pre, N, net->ld_pre, of_w, bl_net_gradient(net, BL_PARAM_W_BIAS, layer));
         sum_columns(net->g, N, d, of_d, bl_net_gradient(net, BL_PARAM_P_BIAS, layer));
     }
@@ -433,12 +495,13 @@ static void backward_qkv(bl_net *net, size_t layer, const bl_minibatch *batch, c
             if (bl_net_stopped(net, pass)) break;
             bl_range r = bl_block(mine, BLOCK_ROWS, b);
             bl_attention_rotate(&stories, batch->position, r.begin, r.end, true, s->qkv);
-            through_norm(n1, s->qkv + r.begin * q, q, &s->qkv_n, s->x + r.begin * d, s->attn_in + r.begin * d,
-                         r.end - r.begin, d, net->g_mid + r.begin * d, dweight, scratch);
+            through_norm(n1, s->qkv + r.begin * q, q, &s->qkv_n, s->x + r.begin * d,
+                         kept_at(s->attn_in, r.begin * d), r.end - r.begin, d, net->g_mid + r.begin * d,
+                         dweight, scratch);
         }
 #pragma omp barrier
         weight_gradient(net, pass, slab.end - slab.begin, d, N, 1, s->qkv + slab.begin, q,
-                        bl_norm_is_identity(n1) ? s->x : s->attn_in, d, dw + slab.begin * d, d);
+                        input_of(n1, s->x, s->attn_in), d, dw + slab.begin * d, d);
         sum_columns(s->qkv, N, q, slab, bl_net_gradient(net, BL_PARAM_QKV_BIAS, layer));
         bl_add_in_order(dn1, dweight, d);
     }
@@ -495,8 +558,7 @@ bool bl_net_run(bl_net *net, const bl_minibatch *batch, const bl_pass *pass, dou
     size_t layers = net->config.n_layer;
     *loss = 0;
     net->stopped = 0;
-    if (!bl_net_reserve(net, batch->n_rows, batch->longest, err) || !bl_net_pack(net, pass, err))
-        return false;
+    if (!reserve(net, batch->n_rows, batch->longest, pass, err) || !bl_net_pack(net, pass, err)) return false;
     if (pass->backward && !pass->accumulate) clear_sums(net);
     embed(net, batch, net->layers[0].x);
     for (size_t i = 0; i < layers && !bl_net_stopped(net, pass); i++) forward_layer(net, i, batch, pass);
@@ -514,7 +576,7 @@ bool bl_net_next(bl_net *net, const int32_t *ids, size_t n, float *logits, bl_er
     uint32_t *position = bl_alloc(n, sizeof *position, err);
     size_t start[2] = {0, n}, d = net->config.d_model;
     bl_pass pass = {0};
-    bool ok = position && bl_net_reserve(net, n, n, err);
+    bool ok = position && reserve(net, n, n, &pass, err);
     if (ok) {
         for (size_t i = 0; i < n; i++) position[i] = (uint32_t)i;
         bl_minibatch batch = {
@@ -522,8 +584,8 @@ bool bl_net_next(bl_net *net, const int32_t *ids, size_t n, float *logits, bl_er
         embed(net, &batch, net->layers[0].x);
         for (size_t i = 0; i < net->config.n_layer; i++) forward_layer(net, i, &batch, &pass);
         bl_norm nf = norm_at(net, &pass, BL_PARAM_NF, 0);
-        const float *y = normed(&nf, net->final + (n - 1) * d, NULL, 1, d, net->final_in);
-        bl_multiply(&net->head_t, 1, 1, y, d, false, logits, net->config.n_vocab);
+        multiply_normed(&nf, &pass, net->final + (n - 1) * d, NULL, 1, d, (bl_kept){0}, &net->head_t, logits,
+                        net->config.n_vocab, net->scratch);
     }
     free(position);
     return ok;

@@ -18,16 +18,25 @@ typedef struct bl_minibatch {
     size_t n_stories, n_rows, longest;
 } bl_minibatch;
 
+/* An activation that feeds nothing but products of the backward pass: in float32, or, in a net that trains in
+ * bfloat16, in that; the other pointer is NULL. */
+typedef struct bl_kept {
+    float *full;
+    bl_half *half;
+} bl_kept;
+
 /* One layer's activations; pointers into the net's workspace. Where a pass has N(x) = x, attn_in and mlp_in
  * are not written: x and mid stand for them. */
 typedef struct bl_layer_state {
-    float *x, *attn_in; /* [N, d] */
+    float *x;        /* [N, d] */
+    bl_kept attn_in; /* [N, d] */
     float *qkv; /* [N, 3d] (bilinear attention: [N, 5d]), q and k rotated; the backward pass turns it into its
                 gradient */
     float *lse; /* [H, N] */
     float *z;   /* [N, d] heads' outputs */
-    float *mid, *mlp_in; /* [N, d] */
-    float *pre; /* [N, 2h] (plain: [N, h]), rows net->ld_pre apart; the backward pass turns it into its
+    float *mid; /* [N, d] */
+    bl_kept mlp_in; /* [N, d] */
+    float *pre;     /* [N, 2h] (plain: [N, h]), rows net->ld_pre apart; the backward pass turns it into its
                    gradient */
     bl_factor qkv_t, o_t, w_t, p_t; /* the weights as right-hand factors, transposed: forward */
     bl_factor qkv_n, o_n, w_n, p_n; /* as they are: backward */
@@ -44,9 +53,10 @@ typedef struct bl_net {
     /* Workspace, made for at most `rows` rows with stories of at most `longest`, by `threads` threads. */
     size_t rows, longest;
     int threads;
+    bool half;               /* what is kept for the backward pass is kept in bfloat16 */
     bl_layer_state *layers;  /* [n_layer] */
     float *final, *final_in; /* x_L and N_f(x_L) [N, d] */
-    float *hidden;           /* [N, h] of the layer at hand */
+    bl_kept hidden;          /* [N, h] of the layer at hand */
     float *logits;           /* [threads * BL_HEAD_ROWS, V], rows ld_logits apart */
     size_t ld_pre,
         ld_logits; /* off the powers of two, which would put all rows of a tile into one set of the cache */
@@ -124,6 +134,4 @@ void bl_add_in_order(float *total, const float *part, size_t d);
 
 /* Whether the pass at hand is to be given up; the calling thread's first thread asks pass->stop. */
 bool bl_net_stopped(bl_net *net, const bl_pass *pass);
-
-bool bl_net_reserve(bl_net *net, size_t rows, size_t longest, bl_error *err);
 #endif

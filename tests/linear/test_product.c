@@ -66,6 +66,48 @@ static void check_tn(size_t m, size_t n, size_t depth, bool add, bool half) {
     free(a), free(b), free(old), free(c);
 }
 
+/* Factors that are kept in bfloat16 give what float32 ones do, to the bit. */
+static void check_kept(size_t m, size_t n, size_t depth) {
+    bl_error err = {0};
+    float *a = numbers(m * depth, 1), *w = numbers(n * depth, 2), *b = numbers(m * n, 3),
+          *c = malloc(m * n * sizeof *c), *kept = malloc(m * n * sizeof *c),
+          *wide = malloc(m * n * sizeof *c), *scratch = bl_alloc(BL_PRODUCT_SCRATCH, sizeof *scratch, &err);
+    bl_half *half = malloc(m * (n > depth ? n : depth) * sizeof *half);
+    bl_factor f = {w, bl_alloc(bl_factor_size(depth, n), sizeof(float), &err), depth, n, true, true};
+    bl_factor_pack(&f);
+    memcpy(c, b, m * n * sizeof *c);
+    memcpy(kept, b, m * n * sizeof *c);
+    bl_multiply16(&f, m, 0.7F, a, depth, true, c, n);
+    bl_halve(a, m * depth, half);
+    bl_multiply16_kept(&f, m, 0.7F, half, depth, true, kept, n);
+    assert_memory_equal(c, kept, m * n * sizeof *c);
+
+    float *d = numbers(depth * n, 6), *same = malloc(depth * n * sizeof *same);
+    memcpy(same, d, depth * n * sizeof *same);
+    bl_multiply16_tn(depth, n, m, 1.3F, a, depth, b, n, true, d, n, scratch);
+    bl_halve(b, m * n, half);
+    bl_multiply16_tn_kept(depth, n, m, 1.3F, a, depth, half, n, true, same, n, scratch);
+    assert_memory_equal(d, same, depth * n * sizeof *d);
+
+    bl_widen(half, m * n, wide);
+    round16(b, m * n);
+    assert_memory_equal(wide, b, m * n * sizeof *b);
+    free(f.panels), free(scratch), free(half), free(wide);
+    free(a), free(w), free(b), free(c), free(kept), free(d), free(same);
+}
+
+static void test_kept(void **state) {
+    (void)state;
+    if (!bl_product16_possible()) {
+        print_message("SKIPPED: this processor multiplies no bfloat16\n");
+        skip();
+    }
+    static const size_t m[] = {1, 12, 13, 130}, n[] = {1, 17, 32, 70}, depth[] = {2, 34, 300, 514};
+    for (size_t i = 0; i < sizeof m / sizeof *m; i++)
+        for (size_t j = 0; j < sizeof n / sizeof *n; j++)
+            for (size_t k = 0; k < sizeof depth / sizeof *depth; k++) check_kept(m[i], n[j], depth[k]);
+}
+
 static void read_rows(void *context, size_t begin, size_t n, float *out) {
     const bl_view *w = context;
     memcpy(out, w->data + begin * w->stride, n * w->stride * sizeof *out);
@@ -149,8 +191,11 @@ static void test_nothing(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes), cmocka_unit_test(test_beyond_blocks),
-                                       cmocka_unit_test(test_sixteen_bits), cmocka_unit_test(test_nothing),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes),
+                                       cmocka_unit_test(test_beyond_blocks),
+                                       cmocka_unit_test(test_sixteen_bits),
+                                       cmocka_unit_test(test_kept),
+                                       cmocka_unit_test(test_nothing),
                                        cmocka_unit_test(test_multiply_of)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
