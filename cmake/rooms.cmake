@@ -13,7 +13,7 @@ set(BILENS_HOUSE
   "decompose surrogate bilinear basis direction eigen decompose hosvd diff pairs head dictionary"
   "subject image subject"
   "scan scan excite neighbours"
-  "evidence image_evidence ablate explain truncate chance features dictionary_eval"
+  "evidence image_evidence ablate explain layers truncate chance features dictionary_eval"
   "train train image_train study dictionary_train"
   "result tree image_result result evidence feature_result neighbour_result"
   "atlas atlas"

@@ -21,6 +21,7 @@
  *  decompose.h          a model's layer, virtual tokens   scan.h       top inputs
  *  neighbours.h         what a vector looks like in context
  *  predict.h, excite.h  a text's predictions, and which eigenvectors a place excites
+ *  layers.h             which layer to look at first
  *  explain.h, truncate.h, ablate.h, chance.h, pairs.h, hosvd.h, diff.h    evidence; evidence.h: as results
  *  head.h               one head of bilinear attention by itself
  *  tree.h, result.h     results as JSON and tables        report.h     tables, figures, pages
@@ -49,6 +50,7 @@
 #include <bilens/evidence.h>
 #include <bilens/excite.h>
 #include <bilens/explain.h>
+#include <bilens/layers.h>
 #include <bilens/feature_result.h>
 #include <bilens/features.h>
 #include <bilens/format.h>

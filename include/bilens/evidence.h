@@ -12,6 +12,7 @@
 #include <bilens/explain.h>
 #include <bilens/head.h>
 #include <bilens/hosvd.h>
+#include <bilens/layers.h>
 #include <bilens/pairs.h>
 #include <bilens/result.h>
 #include <bilens/truncate.h>
@@ -27,6 +28,13 @@ BL_API bl_tree *bl_explain_tree(const bl_question *question, const char *text, c
                                 const bl_account *account, bl_error *err);
 /** A row per part of the account, and per word where it has words. */
 BL_API bl_table *bl_explain_rows(const bl_tree *tree, bl_error *err);
+
+/** {"model", "token", "minus", "direction", "stories", "positions", "own", "layers": [{"layer", with a surrogate "r2",
+ * "r2_linear", "recovered", "mlp_own", "mlp_spread", "heads_own", "heads_spread", "head", "head_own",
+ * "head_spread"}]}; the question's layer is not read. */
+BL_API bl_tree *bl_layers_tree(const bl_question *question, const bl_layer_shares *shares, bl_error *err);
+/** A row per layer. */
+BL_API bl_table *bl_layers_rows(const bl_tree *tree, bl_error *err);
 
 /** Loss against rank over all tokens, with the controls; of one direction on its own positions, with
  * correlation and R^2. */

@@ -37,6 +37,10 @@ BL_API char *bl_explain_table(const bl_tree *tree, const bl_terminal *terminal, 
 BL_API char *bl_diff_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
 BL_API char *bl_truncate_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
 BL_API char *bl_ablate_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
+/** A bl_layers_tree. */
+BL_API char *bl_layers_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
+/** One line on what the surrogate behind a result is worth; empty for a result without one. */
+BL_API char *bl_quality_line(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
 /** Any table as aligned columns: texts to the left, numbers to the right. */
 BL_API char *bl_table_shown(const bl_table *table, const bl_terminal *terminal, bl_error *err);
 /** For LaTeX: any table as a tabular with booktabs; virtual tokens as one per eigenvector, values on their

@@ -2,6 +2,7 @@
 #ifndef BILENS_RESULT_H
 #define BILENS_RESULT_H
 
+#include <bilens/layers.h>
 #include <bilens/surrogate.h>
 #include <bilens/scan.h>
 #include <bilens/tree.h>
@@ -59,8 +60,10 @@ BL_API bool bl_report_add_origin(bl_tree *report, const char *command, const bl_
                                  bl_error *err);
 
 /** Adds what the adopted surrogate is worth in each of its layers, as "layers": [{"layer", "r2", "r2_linear",
- * "recovered"}]; nothing where there is none, or one of a single layer. */
-BL_API bool bl_report_add_layers(bl_tree *report, const bl_model *model, bl_error *err);
+ * "recovered"}], and of `shares` (NULL: not measured) the keys of bl_layers_tree's layers, with "layers_over":
+ * {"stories", "positions", "own"}. Nothing for a model of one layer, and where neither is there. */
+BL_API bool bl_report_add_layers(bl_tree *report, const bl_model *model, const bl_layer_shares *shares,
+                                 bl_error *err);
 
 /** Adds bl_heads_tree's result (taken; NULL: false) to a report, as "heads". */
 BL_API bool bl_report_add_heads(bl_tree *report, bl_tree *heads, bl_error *err);

@@ -77,10 +77,12 @@ static char *table_of(const bl_tree *tree, const bl_terminal *terminal, bl_error
     bl_table *rows = predictions ? rows_of(tree, err) : NULL;
     char *first = bl_table_shown(predictions, terminal, err), *text = NULL;
     char *second = first ? bl_table_shown(rows, terminal, err) : NULL;
-    if (second && asprintf(&text,
-                           "Predictions after position %.0f\n%s\nExcited eigenvectors of layer %.0f: "
-                           "activation = eigenvalue * similarity^2, their part in the direction's logit\n%s",
-                           bl_tree_real(tree, "position"), first, bl_tree_real(tree, "layer"), second) < 0) {
+    char *quality = second ? bl_quality_line(tree, terminal, err) : NULL;
+    if (quality &&
+        asprintf(&text,
+                 "%sPredictions after position %.0f\n%s\nExcited eigenvectors of layer %.0f: "
+                 "activation = eigenvalue * similarity^2, their part in the direction's logit\n%s",
+                 quality, bl_tree_real(tree, "position"), first, bl_tree_real(tree, "layer"), second) < 0) {
         text = NULL;
         bl_fail(err, BL_ERR_MEMORY, "out of memory");
     }
@@ -88,6 +90,7 @@ static char *table_of(const bl_tree *tree, const bl_terminal *terminal, bl_error
     bl_table_free(rows);
     bl_free(first);
     bl_free(second);
+    bl_free(quality);
     return text;
 }
 

@@ -1,4 +1,5 @@
 #include "cli/output.h"
+#include "base/error.h"
 #include "base/visible.h"
 #include "cli/common.h"
 #include "cli/ranks.h"
@@ -46,6 +47,18 @@ char *show_rows(const common *c, bl_table *rows, bl_error *err) {
     return text;
 }
 
+/* The table (taken) with a line on the surrogate before it, where the result has one. */
+static char *with_quality(const bl_tree *tree, char *table, const bl_terminal *terminal, bl_error *err) {
+    char *line = table ? bl_quality_line(tree, terminal, err) : NULL, *text = NULL;
+    if (line && asprintf(&text, "%s%s", line, table) < 0) {
+        text = NULL;
+        bl_fail(err, BL_ERR_MEMORY, "out of memory");
+    }
+    bl_free(line);
+    bl_free(table);
+    return text;
+}
+
 char *show_tree(const common *c, bl_tree *tree, const view *how, bl_error *err) {
     bl_terminal terminal = terminal_of(c);
     char *text = NULL;
@@ -54,7 +67,12 @@ char *show_tree(const common *c, bl_tree *tree, const view *how, bl_error *err) 
     if (c->format == FORMAT_JSON) text = bl_tree_text(tree, err);
     else if (shown && how->table) text = drawn(c, how->table(tree, &terminal, err), err);
     else if (c->format == FORMAT_LATEX && how->latex) text = how->latex(tree, &terminal, err);
-    else text = show_rows(c, how->rows(tree, err), err);
+    else if (!shown) text = show_rows(c, how->rows(tree, err), err);
+    else {
+        bl_table *rows = how->rows(tree, err);
+        text = drawn(c, with_quality(tree, bl_table_shown(rows, &terminal, err), &terminal, err), err);
+        bl_table_free(rows);
+    }
     bl_tree_free(tree);
     return text;
 }

@@ -11,13 +11,24 @@
 
 #define HEAD_PAIRS ((size_t)8) /* shown at each end */
 #define REPORT_LIMIT ((size_t)256 << 20)
-#define EVIDENCE_UP_TO 30000000u /* parameters: minutes beyond, unless asked for */
+#define LAYER_STORIES ((size_t)16) /* over which each layer's part is measured */
+#define EVIDENCE_UP_TO 30000000u   /* parameters: minutes beyond, unless asked for */
 
 static bool add_report_origin(const common *c, const report_options *o, bl_tree *report, bl_error *err) {
     const bl_origin_file others[] = {{"direction", o->direction.file},
                                      {"dictionary", o->basis},
                                      {"surrogate", c->surrogate}};
     return add_origin(c, &o->corpora, o->command, others, sizeof others / sizeof *others, report, err);
+}
+
+/* False, with a note, for standard input: it cannot be read twice. */
+static bool rereadable(const common *c, const report_options *o, const char *lost) {
+    for (size_t i = 0; i < o->corpora.files.n; i++) {
+        if (strcmp(o->corpora.files.items[i], "-") != 0) continue;
+        note(c, "bilens: report: standard input cannot be read twice: the page has no %s", lost);
+        return false;
+    }
+    return true;
 }
 
 /* What the report says under "Does it matter?": of the shown eigenvectors beside chance, and of the two ends
@@ -39,11 +50,7 @@ static bool add_evidence(const common *c, report_options *o, const bl_question *
                                  .ablated = ends,
                                  .stories = o->evidence_stories,
                                  .progress = progress_bar(c->quiet)};
-    for (size_t i = 0; i < o->corpora.files.n; i++) {
-        if (strcmp(o->corpora.files.items[i], "-") != 0) continue;
-        note(c, "bilens: report: standard input cannot be read twice: the page has no section on evidence");
-        return true;
-    }
+    if (!rereadable(c, o, "section on evidence")) return true;
     for (size_t i = 0; i < eigs->n && options.n_ablated < 2; i++)
         if (eigs->items[i] == -1 || eigs->items[i] == 0) ends[options.n_ablated++] = eigs->items[i];
     if (!options.n_ablated && eigs->n) ends[options.n_ablated++] = eigs->items[0];
@@ -51,6 +58,33 @@ static bool add_evidence(const common *c, report_options *o, const bl_question *
     bool ok = corpus && bl_report_add_evidence(report, bl_matter_tree(subject, corpus, &options, err), err);
     progress_end();
     bl_corpus_free(corpus);
+    return ok;
+}
+
+/* Which layer: what each adds to the direction, and what its surrogate is worth. */
+static bool add_layers(const common *c, const report_options *o, const bl_question *subject, bl_tree *report,
+                       bl_error *err) {
+    const bl_model *model = subject->model;
+    size_t n_layer = bl_model_config(model)->n_layer, d = bl_model_config(model)->d_model;
+    if (n_layer < 2) return true;
+    if (!rereadable(c, o, "measure of what each layer adds"))
+        return bl_report_add_layers(report, model, NULL, err);
+    bl_basis basis = bl_model_basis_out(model);
+    bl_layer_shares shares = {0};
+    float *u = calloc(d, sizeof *u);
+    bl_corpus *corpus = u ? open_corpus(&o->corpora, err) : NULL;
+    if (!u) bl_fail(err, BL_ERR_MEMORY, "out of memory");
+    size_t stories = o->stories && o->stories < LAYER_STORIES ? o->stories : LAYER_STORIES;
+    bool ok = corpus && bl_direction_vector(subject->direction, &basis, u, err);
+    long token = ok && subject->direction->token ? bl_basis_find(&basis, subject->direction->token, err) : -1;
+    ok = ok &&
+         bl_layer_shares_of_corpus(model, u, (int32_t)token, corpus, stories, progress_bar(c->quiet), &shares,
+                                   err) &&
+         bl_report_add_layers(report, model, &shares, err);
+    progress_end();
+    bl_layer_shares_free(&shares);
+    bl_corpus_free(corpus);
+    free(u);
     return ok;
 }
 
@@ -87,7 +121,7 @@ bl_tree *report_of(common *c, report_options *o, const bl_model *model, bl_eigen
         report = bl_report_tree(info, spectrum, found, named ? o->corpora.files.items : embedded,
                                 named ? o->corpora.files.n : 1, err);
     const bl_config *config = bl_model_config(model);
-    if (report && !bl_report_add_layers(report, model, err)) {
+    if (report && ranks_first() && !add_layers(c, o, &subject, report, err)) {
         bl_tree_free(report);
         report = NULL;
     }

@@ -22,6 +22,7 @@
     X(serve) \
     X(fetch) \
     X(excite) \
+    X(layers) \
     X(explain) \
     X(truncate) \
     X(ablate) \

@@ -5,8 +5,6 @@
 #include "evidence/outcome.h"
 #include "evidence/layer_run.h"
 #include "linear/best.h"
-#include "linear/gemm.h"
-#include "linear/norm.h"
 #include "scan/contributions.h"
 #include <bilens/explain.h>
 #include <bilens/surrogate.h>
@@ -61,17 +59,11 @@ static double dot_weighted(const float *a, const float *b, const float *weight, 
     return sum;
 }
 
-/* What a norm behind attention or the MLP multiplies row with at p; 1 without one. */
-static double post_scale(const gathering *g, const float *row) {
-    const bl_plan *plan = &g->model->plan;
-    return plan->post_norms ? (double)bl_inverse_rms(row, g->d, plan->epsilon) : 1;
-}
-
 /* The heads' parts get the scale of the norm behind them; row is attention's whole output, its bias
  * included. */
 static void take_attention(gathering *g, size_t layer, const float *row) {
     const bl_block_weights *b = &g->model->blocks[layer];
-    double post = post_scale(g, row), s = post * (double)bl_model_attention_scale(g->model);
+    double post = bl_post_scale(g->model, row), s = post * (double)bl_model_attention_scale(g->model);
     for (size_t h = 0; h < g->H; h++) {
         size_t head = layer * g->H + h;
         g->heads[head] *= post;
@@ -96,7 +88,7 @@ static void take(void *context, bl_point point, size_t layer, size_t head, bl_vi
     if (point == BL_POINT_PATTERN) take_head(g, layer, head, row);
     if (point == BL_POINT_ATTN_OUT) take_attention(g, layer, row);
     if (point == BL_POINT_MLP_OUT) {
-        g->post = post_scale(g, row);
+        g->post = bl_post_scale(g->model, row);
         g->mlps[layer] = g->post * dot_weighted(row, g->u, g->model->blocks[layer].n2_post.weight, g->d);
         if (layer == g->o->layer) g->opened_post = g->post;
     }
@@ -114,8 +106,8 @@ static bool gathering_init(gathering *g, const bl_model *model, size_t n, float 
     g->H = c->n_head;
     g->k = c->head_dim;
     g->n_layer = c->n_layer;
-    size_t width = g->H * g->k, d = g->d;
-    *read = bl_alloc(c->n_layer * width + d, sizeof **read, err);
+    size_t width = g->H * g->k;
+    *read = bl_alloc(c->n_layer * width, sizeof **read, err);
     g->v = bl_alloc(n * g->k, sizeof *g->v, err);
     g->heads = bl_alloc_zero(c->n_layer * g->H, sizeof *g->heads, err);
     g->mlps = bl_alloc_zero(c->n_layer, sizeof *g->mlps, err);
@@ -127,15 +119,8 @@ static bool gathering_init(gathering *g, const bl_model *model, size_t n, float 
     }
     g->x[g->d] = 1;
     g->last = g->x + g->d + 1;
-    for (size_t i = 0; i < c->n_layer; i++) {
-        const float *weight = model->blocks[i].n1_post.weight;
-        float *met = *read + c->n_layer * width;
-        if (!bl_model_unfold(model, i, err)) return false;
-        bl_view o = bl_model_layer(model, i)->w_o;
-        for (size_t j = 0; j < d; j++) met[j] = g->u[j] * (weight ? weight[j] : 1.0F);
-        bl_gemv_t(o.rows, o.cols, bl_model_attention_scale(model), o.data, o.stride, met, 0.0F,
-                  *read + i * width);
-    }
+    for (size_t i = 0; i < c->n_layer; i++)
+        if (!bl_heads_read(model, i, g->u, *read + i * width, err)) return false;
     g->read = *read;
     return true;
 }

@@ -154,6 +154,25 @@ double bl_final_scale(const bl_model *model, const float *row) {
     return bl_final_scale_of_sum(model, row, NULL);
 }
 
+bool bl_heads_read(const bl_model *model, size_t layer, const float *u, float *out, bl_error *err) {
+    const bl_block_weights *b = &model->blocks[layer];
+    size_t width = b->o.cols;
+    float s = bl_model_attention_scale(model), *row = bl_alloc(width, sizeof *row, err);
+    if (!row) return false;
+    memset(out, 0, width * sizeof *out);
+    for (size_t i = 0; i < b->o.rows; i++) {
+        bl_matrix_read(&b->o, i, 1, row);
+        bl_axpy(width, s * u[i] * (b->n1_post.weight ? b->n1_post.weight[i] : 1.0F), row, out);
+    }
+    free(row);
+    return true;
+}
+
+double bl_post_scale(const bl_model *model, const float *row) {
+    if (!model->plan.post_norms) return 1;
+    return (double)bl_inverse_rms(row, bl_model_config(model)->d_model, model->plan.epsilon);
+}
+
 float *bl_direction_met(const bl_model *model, const float *u, bl_error *err) {
     size_t d = bl_model_config(model)->d_model;
     float *out = bl_alloc(d, sizeof *out, err);

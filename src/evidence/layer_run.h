@@ -54,6 +54,11 @@ void bl_layer_run_apply(const bl_bilinear *map, const float *x, size_t rows, flo
 double bl_final_scale(const bl_model *model, const float *row);
 /* The same of the sum of two rows. */
 double bl_final_scale_of_sum(const bl_model *model, const float *a, const float *b);
+/* out [H k] = s_i O_iᵀ u of a layer, u weighted by a norm behind attention: u . s_i O_i z_i = out . z, but for that
+ * norm's scale. From the stored weights. */
+bool bl_heads_read(const bl_model *model, size_t layer, const float *u, float *out, bl_error *err);
+/* What a norm behind attention or the MLP multiplies its output's row [d] with; 1 without one. */
+double bl_post_scale(const bl_model *model, const float *row);
 /* A copy of u [d] as the final norm lets it read the stream: centred over d where that is a LayerNorm. */
 float *bl_direction_met(const bl_model *model, const float *u, bl_error *err);
 /* False with BL_ERR_UNSUPPORTED where a norm behind the MLP makes what it adds no multiple of what it

@@ -190,6 +190,7 @@ void bl_pass_attention(const bl_block_pass *pass, size_t layer) {
         }
     }
     pass->attend(pass, layer);
+    tap_rows(pass, BL_POINT_Z, layer, s->z, c->n_head * c->head_dim);
     product(pass, &b->o, 1, b->b_o, s->z, n, s->out);
     tap_rows(pass, BL_POINT_ATTN_OUT, layer, s->out, d);
     post_norm(pass, &b->n1_post);

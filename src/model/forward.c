@@ -42,10 +42,10 @@ struct bl_workspace {
 };
 
 const char *bl_point_name(const bl_config *config, bl_point point) {
-    static const char *const names[] = {"resid_pre", "attn_in",    "q",      "k",  NULL,
-                                        NULL,        "v",          "scores", NULL, "pattern",
-                                        "attn_out",  "resid_mid",  "mlp_in", NULL, "mlp_hidden",
-                                        "mlp_out",   "resid_post", "logits"};
+    static const char *const names[] = {"resid_pre",  "attn_in",  "q",          "k",      NULL,
+                                        NULL,         "v",        "scores",     NULL,     "pattern",
+                                        NULL,         "attn_out", "resid_mid",  "mlp_in", NULL,
+                                        "mlp_hidden", "mlp_out",  "resid_post", "logits"};
     if (config->attention2) switch (point) {
         case BL_POINT_Q: return "q1";
         case BL_POINT_K: return "k1";

@@ -14,6 +14,7 @@ typedef enum bl_point {
     BL_POINT_SCORES,
     BL_POINT_SCORES2,
     BL_POINT_PATTERN,
+    BL_POINT_Z, /* [n, H k] the heads' outputs side by side; has no name, is not traced */
     BL_POINT_ATTN_OUT,
     BL_POINT_RESID_MID,
     BL_POINT_MLP_IN,

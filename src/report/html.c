@@ -223,38 +223,6 @@ static void put_surrogate(bl_buffer *out, const bl_doc_eigen *eigen) {
             "the model does.</p>");
 }
 
-static void put_share(bl_buffer *out, const json_t *layer, const char *key) {
-    double value = bl_tree_real(layer, key);
-    if (isfinite(value)) bl_buffer_print(out, "<td class=\"v\">%.3f</td>", value);
-    else bl_buffer_text(out, "<td class=\"v\">\xE2\x80\x93</td>");
-}
-
-/* What the surrogate is worth in every layer, the page's own marked. */
-static void put_layers(bl_buffer *out, const bl_doc *doc) {
-    if (!doc->layers) return;
-    bl_buffer_text(
-        out,
-        "<details><summary>Which layer? What the surrogate is worth in each</summary>\n<p class=\"note\">"
-        "Look first at layers that it describes well and that matter: <i>R\xC2\xB2</i> is the share of the "
-        "MLP\xE2\x80\x99s output that it explains, beside that of the best linear map; "
-        "<i>recovered</i>, the share of the loss that the mean output would cost (\xE2\x80\x93: that hardly "
-        "costs anything, so that this MLP alone does little). Which MLPs and heads add most to one "
-        "prediction, <code>bilens explain</code> says.</p>\n<table class=\"tensors\"><thead><tr>"
-        "<th scope=\"col\">Layer</th><th scope=\"col\">R\xC2\xB2</th><th scope=\"col\">linear</th>"
-        "<th scope=\"col\">recovered</th></tr></thead><tbody>\n");
-    for (size_t i = 0; i < doc->n_layers; i++) {
-        const json_t *layer = json_array_get(doc->layers, i);
-        double number = bl_tree_real(layer, "layer");
-        bool own = number == (double)doc->eigen->subject.layer;
-        bl_buffer_print(out, own ? "<tr><td><b>%.0f, this page</b></td>" : "<tr><td>%.0f</td>", number);
-        put_share(out, layer, "r2");
-        put_share(out, layer, "r2_linear");
-        put_share(out, layer, "recovered");
-        bl_buffer_text(out, "</tr>\n");
-    }
-    bl_buffer_text(out, "</tbody></table></details>\n");
-}
-
 static void put_direction(bl_buffer *out, const bl_doc *doc) {
     const bl_doc_eigen *eigen = doc->eigen;
     const char *norm = bl_doc_setting_value(doc->info, "normalization");
@@ -269,7 +237,7 @@ static void put_direction(bl_buffer *out, const bl_doc *doc) {
     if (eigen->subject.surrogate) {
         put_surrogate(out, eigen);
         put_depth(out, doc);
-        put_layers(out, doc);
+        bl_html_layers(out, doc);
         return;
     }
     bl_buffer_print(
@@ -282,6 +250,7 @@ static void put_direction(bl_buffer *out, const bl_doc *doc) {
         eigen->subject.layer);
     put_formula(out, eigen);
     put_depth(out, doc);
+    bl_html_layers(out, doc);
     if (eigen->size > eigen->d_model) {
         bl_buffer_text(out, "<p class=\"note\">The MLP has biases: <i>x</i>\xE2\x80\xB2 is <i>x</i> with a "
                             "constant 1 appended, "

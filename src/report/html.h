@@ -15,7 +15,8 @@ char *bl_html_page(const bl_doc *doc, bl_error *err);
 /* The larger parts. */
 void bl_html_spectrum(bl_buffer *out, const bl_doc *doc);
 void bl_html_vectors(bl_buffer *out, const bl_doc *doc);
-void bl_html_heads(bl_buffer *out, const bl_doc *doc); /* nothing where attention is a softmax */
+void bl_html_layers(bl_buffer *out, const bl_doc *doc); /* nothing for a model of one layer */
+void bl_html_heads(bl_buffer *out, const bl_doc *doc);  /* nothing where attention is a softmax */
 /* Nothing where a report has no evidence. */
 void bl_html_evidence(bl_buffer *out, const bl_doc *doc);
 void bl_html_verdict(bl_buffer *out, const bl_doc *doc, long index); /* what it says of one eigenvector */

@@ -63,4 +63,9 @@ void bl_page_folded(bl_page *page, const bl_doc_vector *vector);
 /* At most `most` inputs: those of the end that is drawn positive, then the other end's. */
 void bl_page_matches(bl_page *page, const bl_doc_hits *hits, size_t most);
 void bl_page_match_legend(bl_page *page);
+/* "layers" of a report or of bl_layers_tree as a table, with a sentence before it where `over` ("stories",
+ * "positions", "own") is not NULL. */
+char *bl_layers_text(const bl_tree *layers, const bl_tree *over, const bl_terminal *terminal, bl_error *err);
+/* shown [most]: places in `layers` of those whose MLPs add most, strongest first; returns how many. */
+size_t bl_first_layers(const bl_tree *layers, size_t *shown, size_t most);
 #endif

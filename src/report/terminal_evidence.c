@@ -8,14 +8,18 @@
 #include <math.h>
 #include <string.h>
 
+static void put_quality(bl_page *page, const bl_tree *tree) {
+    const bl_tree *quality = json_object_get(tree, "surrogate");
+    bl_page_quality(page, quality != NULL, bl_tree_real(quality, "r2"), bl_tree_real(quality, "r2_linear"),
+                    bl_tree_real(quality, "recovered"));
+}
+
 static void put_heading(bl_page *page, const bl_tree *tree) {
     bl_page_token(page, bl_tree_string(tree, "model"), 0);
     bl_page_print(page, ", layer %.0f: ", bl_tree_real(tree, "layer"));
     bl_page_token(page, bl_tree_string(tree, "direction"), 0);
     bl_page_newline(page);
-    const bl_tree *quality = json_object_get(tree, "surrogate");
-    bl_page_quality(page, quality != NULL, bl_tree_real(quality, "r2"), bl_tree_real(quality, "r2_linear"),
-                    bl_tree_real(quality, "recovered"));
+    put_quality(page, tree);
 }
 
 /* The page's text, then a table (taken). */
@@ -182,6 +186,7 @@ char *bl_truncate_table(const bl_tree *tree, const bl_terminal *terminal, bl_err
     bl_page_token(&page, bl_tree_string(tree, "model"), 0);
     bl_page_print(&page, ", layer %.0f, all tokens, %.0f predictions\n", bl_tree_real(tree, "layer"),
                   bl_tree_real(tree, "predictions"));
+    put_quality(&page, tree);
     bl_page_print(&page, "loss of the model %.4f nats per token; without this MLP %.4f\n\n",
                   bl_tree_real(tree, "full"), bl_tree_real(tree, "without_mlp"));
     const json_t *ranks = json_object_get(tree, "ranks"), *controls = json_object_get(tree, "controls"),

@@ -120,6 +120,18 @@ static void print_vector(bl_page *page, const bl_doc *doc, const bl_doc_vector *
     if (hits) bl_page_matches(page, hits, INPUTS);
 }
 
+/* Which layer: the table, as wide as the terminal is. */
+static void print_layers(bl_page *page, const bl_doc *doc, const bl_terminal *terminal) {
+    bl_error err = {0};
+    if (!doc->layers) return;
+    char *text = bl_layers_text(doc->layers, doc->layers_over, terminal, &err);
+    bl_page_newline(page);
+    bl_page_text(page, text ? text : "");
+    page->text.failed = page->text.failed || !text;
+    bl_page_newline(page);
+    bl_free(text);
+}
+
 char *bl_report_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {
     bl_doc *doc = bl_doc_read(tree, BL_DOC_REPORT, err);
     if (!doc) return NULL;
@@ -141,6 +153,7 @@ char *bl_report_table(const bl_tree *tree, const bl_terminal *terminal, bl_error
     bl_page_newline(&page);
     bl_page_newline(&page);
     bl_page_spectrum(&page, doc->eigen);
+    print_layers(&page, doc, terminal);
     bl_page_match_legend(&page);
     if (doc->eigen->linear) {
         bl_page_newline(&page);

@@ -183,6 +183,9 @@ static bool read_report(bl_reader *reader, const json_t *root, bl_doc *doc) {
     if (json_object_get(root, "layers") &&
         !(doc->layers = bl_reader_array(reader, root, "layers", MAX_LAYERS, &doc->n_layers)))
         return false;
+    if (json_object_get(root, "layers_over") &&
+        !(doc->layers_over = bl_reader_object(reader, root, "layers_over")))
+        return false;
     if (json_object_get(root, "origin") && !(doc->origin = bl_reader_object(reader, root, "origin")))
         return false;
     if (json_object_get(root, "evidence") && !(doc->evidence = bl_reader_object(reader, root, "evidence")))

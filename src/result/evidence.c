@@ -173,6 +173,7 @@ bl_tree *bl_truncate_tree(const bl_model *model, const bl_truncation *curve, bl_
     bl_tree *root = bl_put_object(&b, NULL, NULL);
     bl_put_text(&b, root, "model", bl_model_name(model));
     bl_put_count(&b, root, "layer", curve->layer);
+    bl_put_quality(&b, root, model, curve->layer);
     bl_put_count(&b, root, "predictions", curve->predictions);
     bl_put_real(&b, root, "full", curve->full);
     bl_put_real(&b, root, "without_mlp", curve->without);

@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include <bilens/excite.h>
 #include <bilens/predict.h>
-#include <bilens/result.h>
+#include "result/results.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -72,6 +72,7 @@ bl_tree *bl_excite_tree(const bl_model *model, const bl_excite_question *q, bl_e
         bl_put_token(&b, root, "token", model, q->ids[q->position]);
         put_predictions(&b, root, model, p);
         put_excited(&b, root, directions, &basis, list, found);
+        bl_put_quality(&b, root, model, q->layer);
         root = bl_tree_built(&b, root);
     }
     free(u);

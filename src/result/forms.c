@@ -111,6 +111,7 @@ bl_tree *bl_hosvd_tree(const bl_model *model, size_t layer, const bl_hosvd *hosv
         root = bl_put_object(&b, NULL, NULL);
         bl_put_text(&b, root, "model", bl_model_name(model));
         bl_put_count(&b, root, "layer", layer);
+        bl_put_quality(&b, root, model, layer);
         bl_put_reals(&b, root, "values", hosvd->values, hosvd->d);
         bl_put_real(&b, root, "energy", hosvd->energy);
         bl_tree *list = bl_put_array(&b, root, "components");

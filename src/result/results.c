@@ -89,9 +89,9 @@ bl_tree *bl_info_tree(const bl_model *model, bl_error *err) {
 }
 
 /* "surrogate": what stands for the layer's MLP is worth that much. */
-static void put_quality(bl_builder *b, bl_tree *root, const bl_question *question) {
-    const bl_surrogate *s = bl_model_surrogate(question->model);
-    const bl_surrogate_layer *l = s ? bl_surrogate_of(s, question->layer, NULL) : NULL;
+void bl_put_quality(bl_builder *b, bl_tree *root, const bl_model *model, size_t layer) {
+    const bl_surrogate *s = bl_model_surrogate(model);
+    const bl_surrogate_layer *l = s ? bl_surrogate_of(s, layer, NULL) : NULL;
     if (!l) return;
     bl_tree *out = bl_put_object(b, root, "surrogate");
     bl_put_real(b, out, "r2", l->r2);
@@ -100,11 +100,9 @@ static void put_quality(bl_builder *b, bl_tree *root, const bl_question *questio
     bl_put_count(b, out, "positions", s->fit_positions);
 }
 
-void bl_put_subject(bl_builder *b, bl_tree *root, const bl_question *question) {
+void bl_put_asked(bl_builder *b, bl_tree *root, const bl_question *question) {
     const bl_direction *direction = question->direction;
     bl_basis basis = bl_model_basis_out(question->model);
-    bl_put_text(b, root, "model", bl_model_name(question->model));
-    bl_put_count(b, root, "layer", question->layer);
     bl_put_text(b, root, "token", direction->token);
     bl_tree *minus = bl_put_array(b, root, "minus");
     for (size_t i = 0; i < direction->n_minus; i++) bl_put_text(b, minus, NULL, direction->minus[i]);
@@ -113,7 +111,13 @@ void bl_put_subject(bl_builder *b, bl_tree *root, const bl_question *question) {
     if (!canonical) b->failed = true;
     bl_put_text(b, root, "direction", canonical);
     bl_free(canonical);
-    put_quality(b, root, question);
+}
+
+void bl_put_subject(bl_builder *b, bl_tree *root, const bl_question *question) {
+    bl_put_text(b, root, "model", bl_model_name(question->model));
+    bl_put_count(b, root, "layer", question->layer);
+    bl_put_asked(b, root, question);
+    bl_put_quality(b, root, question->model, question->layer);
 }
 
 static void put_run(bl_builder *b, bl_tree *at, const char *key, size_t first, size_t last) {
@@ -421,21 +425,6 @@ bl_tree *bl_report_tree(const bl_tree *info, const bl_tree *eigen, const bl_tree
     bl_tree *files = bl_put_array(&b, root, "corpus");
     for (size_t i = 0; i < n_corpus; i++) bl_put_text(&b, files, NULL, corpus[i]);
     return bl_tree_built(&b, root);
-}
-
-bool bl_report_add_layers(bl_tree *report, const bl_model *model, bl_error *err) {
-    bl_builder b = {err, false};
-    const bl_surrogate *s = bl_model_surrogate(model);
-    if (!s || s->n < 2) return true;
-    bl_tree *layers = bl_put_array(&b, report, "layers");
-    for (size_t i = 0; i < s->n; i++) {
-        bl_tree *out = bl_put_object(&b, layers, NULL);
-        bl_put_count(&b, out, "layer", s->layers[i].layer);
-        bl_put_real(&b, out, "r2", s->layers[i].r2);
-        bl_put_real(&b, out, "r2_linear", s->layers[i].r2_linear);
-        bl_put_real(&b, out, "recovered", s->layers[i].recovered);
-    }
-    return !b.failed;
 }
 
 bool bl_report_add_heads(bl_tree *report, bl_tree *heads, bl_error *err) {

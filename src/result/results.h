@@ -2,10 +2,17 @@
 #ifndef BL_RESULT_RESULTS_H
 #define BL_RESULT_RESULTS_H
 #include <bilens/chance.h>
+#include <bilens/layers.h>
 #include <bilens/pairs.h>
 #include <bilens/result.h>
 
-/* "model", "layer", "token" (null of a vector), "minus", "direction". */
+/* "surrogate": what stands for the layer's MLP is worth that much; nothing where none was adopted. */
+void bl_put_quality(bl_builder *builder, bl_tree *at, const bl_model *model, size_t layer);
+/* "token" (null of a vector), "minus", "direction". */
+void bl_put_asked(bl_builder *builder, bl_tree *at, const bl_question *question);
+/* "layers": one object per layer that a surrogate or `shares` (either may be absent) say something of. */
+void bl_put_layers(bl_builder *builder, bl_tree *at, const bl_model *model, const bl_layer_shares *shares);
+/* "model", "layer", the direction as of bl_put_asked, and "surrogate". */
 void bl_put_subject(bl_builder *builder, bl_tree *at, const bl_question *subject);
 /* "top" and "bottom" of values, one per vector of the basis: the k highest [[label, value], …], best
  * first, and the k lowest, lowest first. Returns how many each; NaN is left out. */

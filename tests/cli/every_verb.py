@@ -20,6 +20,7 @@ def verbs(model="plain", gelu="gelu", image="fashion-64", modular="modular-59"):
         "eval": ["eval", model, *CORPUS],
         "generate": ["generate", model, "--max-tokens", "3"],
         "excite": ["excite", model, "--text", "swim"],
+        "layers": ["layers", model, *TOKEN, *CORPUS],
         "explain": ["explain", model, "--text", "swim", "--token", "fly"],
         "truncate": ["truncate", model, *CORPUS, "--ranks", "1,2"],
         "truncate token": ["truncate", model, *CORPUS, "--ranks", "1,2", *TOKEN],

@@ -95,6 +95,33 @@ def explain(model, common):
         check(abs(named["logit"] - top["logit"]) < 1e-4 * largest, f"{what}: logit {named['logit']}, the model's is {top['logit']}")
 
 
+def layers(model, common):
+    """own and spread are those of explain's parts at each position."""
+    what, story = f"{model.name}: layers", FOLDER / "one.txt"
+    story.write_text(TEXT)
+    ids = result(what, "tokenize", model, "--text", TEXT)["ids"]
+    token = ids[len(ids) // 2]
+    tree = result(what, "layers", *common, "--token", f"#{token}", "--corpus", story)
+    places = range(1, len(ids) - 1)
+    accounts = [result(what, "explain", *common, "--text", TEXT, "--position", p, "--token", f"#{token}") for p in places]
+    own = [p for p in places if ids[p + 1] == token]
+    check(tree["positions"] == len(places) and tree["own"] == len(own), f"{what}: {tree['positions']} positions, {tree['own']} own")
+    largest = max(abs(part["value"]) for a in accounts for part in a["parts"])
+    for i, layer in enumerate(tree["layers"]):
+        names = {"mlp": [f"layer {i} mlp"], "heads": [p["name"] for p in accounts[0]["parts"] if p["name"].startswith(f"layer {i} head")],
+                 "head": [f"layer {i} head {layer['head']}"]}
+        for part, of in names.items():
+            values = [sum(p["value"] for p in a["parts"] if p["name"] in of) for a in accounts]
+            mean = sum(values) / len(values)
+            spread = math.sqrt(sum((v - mean) ** 2 for v in values) / len(values))
+            more = sum(values[p - 1] for p in own) / len(own) - mean
+            check(abs(layer[part + "_own"] - more) < 1e-5 * largest and abs(layer[part + "_spread"] - spread) < 1e-5 * largest,
+                  f"{what}: {part} of layer {i} has {layer[part + '_own']}, {layer[part + '_spread']}, not {more}, {spread}")
+        check("r2" in layer and "recovered" in layer, f"{what}: quality of layer {i}")
+    text = run("layers", *common, "--token", f"#{token}", "--corpus", story).stdout
+    check("MLPs that add most: layers" in text, f"{what}: {text}")
+
+
 def null(model, common):
     what = f"{model.name}: null"
     tree = result(what, "null", *common, "--token", "#40", "--layer", last(model), "--draws", 5, "--eigs=-1,0")
@@ -198,6 +225,7 @@ for name in MODELS:
     null(model, common)
     scan(model, common)
     explain(model, common)
+    layers(model, common)
     evidence(model, common)
 refusals()
 page()
