@@ -4,7 +4,8 @@
  * Behind the last layer an edit has a closed form and costs no forward pass: with c taken from u . y at a
  * position, logit_t' = s'/s (logit_t - s c W_U[t] . u / (u . u)), s' the final norm's scale of the edited
  * stream (component); or the own logit alone falls by s c (logit). Everywhere else the model runs again from
- * the edit. */
+ * the edit; so it does behind a norm on the MLP's output, whose weight then belongs to u (component: y loses
+ * c u / (u . u), and that norm is taken again; logit: its scale is kept, as s is). */
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -167,9 +168,10 @@ static bool make_edits(plan *p, const bl_eigen *eigen, bl_error *err) {
 typedef struct ablating {
     const plan *p;
     const bl_edits *e;
+    const float *u;    /* [d] as the MLP's own output meets it */
     float *g;          /* [V] W_U u / (u . u), of the closed form along u */
     double inverse;    /* 1 / (u . u) */
-    bool last;         /* the edit is behind the last layer */
+    bool rerun;        /* there is no closed form: the model runs again for every edit */
     bl_tally *tallies; /* [stories, count] */
     struct scratch {
         float *similarity, *logits, *row, *x, *work, *base_x, *base_y;
@@ -185,12 +187,15 @@ typedef struct change {
 } change;
 
 /* y = the map of x (by 0), or y += by times it: what a surrogate says of an edit is added to what the model
- * writes. */
+ * writes. The map has the weight of a norm behind the MLP folded in, y has not. */
 static void replace(const change *c, bl_rows y, const float *x, float by) {
+    const bl_model *model = c->a->e->model;
+    const float *weight = model->plan.post_norms ? model->blocks[c->a->e->map->layer].n2_post.weight : NULL;
     bl_layer_run_apply(c->a->e->map, x, y.rows, c->s->work, c->s->base_y);
     for (size_t p = 0; p < y.rows; p++) {
         float *to = y.data + p * y.stride;
-        const float *from = c->s->base_y + p * y.cols;
+        float *from = c->s->base_y + p * y.cols;
+        for (size_t i = 0; weight && i < y.cols; i++) from[i] = weight[i] != 0 ? from[i] / weight[i] : 0;
         if (by == 0) memcpy(to, from, y.cols * sizeof *to);
         else bl_axpy(y.cols, by, from, to);
     }
@@ -207,7 +212,7 @@ static void change_y(void *context, const bl_layer_run *site, bl_rows y) {
         return;
     }
     for (size_t p = 0; p < y.rows; p++)
-        bl_axpy(y.cols, (float)(-c->s->taken[p * e->count + c->edit] * c->a->inverse), e->u,
+        bl_axpy(y.cols, (float)(-c->s->taken[p * e->count + c->edit] * c->a->inverse), c->a->u,
                 y.data + p * y.stride);
 }
 
@@ -231,13 +236,14 @@ static void closed_position(const ablating *a, const bl_layer_run *site, struct 
                             size_t p, int32_t target, bl_tally *tallies) {
     const bl_edits *e = a->e;
     bool own = target == e->token;
-    double scale = bl_final_scale_of_sum(site->model, site->mid + p * site->d, site->y + p * site->d);
+    bool logit = a->p->options->mode == BL_ABLATE_LOGIT;
+    double scale = bl_layer_run_reach(site, p);
     bl_before before = bl_before_of(logits.data + p * logits.stride, logits.cols, target, a->g);
     for (size_t i = 0; i < e->count; i++) {
         double c = s->taken[p * e->count + i];
-        bl_outcome o = a->p->options->mode == BL_ABLATE_LOGIT
-                         ? bl_outcome_own(&before, (size_t)e->token, scale * c)
-                         : bl_outcome_along(&before, rescale(a, site, p, c, scale), scale * c, a->g, s->row);
+        bl_outcome o =
+            logit ? bl_outcome_own(&before, (size_t)e->token, bl_layer_run_fall(site, p, (size_t)e->token, c))
+                  : bl_outcome_along(&before, rescale(a, site, p, c, scale), scale * c, a->g, s->row);
         o.own = own;
         bl_tally_add(&tallies[i], &o);
     }
@@ -280,7 +286,7 @@ static bool ablate_story(void *context, size_t i, size_t thread, bl_error *err) 
         for (size_t j = 0; j < e->count; j++)
             s->taken[p * e->count + j] = bl_edit_taken(e, j, s->similarity + p * e->J, outside);
     }
-    if (!a->last || a->p->options->mode == BL_ABLATE_INPUT) {
+    if (a->rerun) {
         for (size_t p = 0; p < n; p++)
             memcpy(s->logits + p * logits.cols, logits.data + p * logits.stride,
                    logits.cols * sizeof *s->logits);
@@ -303,7 +309,6 @@ static void scratch_free(struct scratch *s, size_t threads) {
 static struct scratch *scratch_new(const ablating *a, size_t threads, bl_error *err) {
     const bl_edits *e = a->e;
     size_t T = a->p->stories->longest, V = bl_model_config(e->model)->n_vocab, h = bl_bilinear_hidden(e->map);
-    bool rerun = !a->last || a->p->options->mode == BL_ABLATE_INPUT;
     struct scratch *s = bl_alloc_zero(threads, sizeof *s, err);
     for (size_t t = 0; s && t < threads; t++) {
         float **parts[] = {&s[t].similarity, &s[t].row,    &s[t].logits, &s[t].x,
@@ -311,7 +316,7 @@ static struct scratch *scratch_new(const ablating *a, size_t threads, bl_error *
         const size_t widths[] = {e->J, V, V, e->n, 2 * h, e->n, e->n};
         bool ok = true;
         for (size_t i = 0; ok && i < sizeof parts / sizeof *parts; i++) {
-            size_t count, rows = i == 1 ? 1 : i > 1 && !rerun ? 0 : T;
+            size_t count, rows = i == 1 ? 1 : i > 1 && !a->rerun ? 0 : T;
             if (!bl_mul_size(rows, widths[i], &count)) count = SIZE_MAX;
             *parts[i] = bl_alloc(count, sizeof(float), err);
             ok = *parts[i] != NULL;
@@ -328,7 +333,7 @@ static struct scratch *scratch_new(const ablating *a, size_t threads, bl_error *
 static bool make_g(ablating *a, bl_error *err) {
     bl_view w_u = bl_model_w_u(a->e->model);
     double square = 0;
-    for (size_t i = 0; i < w_u.cols; i++) square += (double)a->e->u[i] * (double)a->e->u[i];
+    for (size_t i = 0; i < w_u.cols; i++) square += (double)a->u[i] * (double)a->u[i];
     if (!(square > 0)) return bl_fail(err, BL_ERR_USAGE, "the direction is zero: there is nothing along it");
     a->inverse = 1 / square;
     a->g = bl_alloc(w_u.rows, sizeof *a->g, err);
@@ -366,10 +371,15 @@ static bool measure(const plan *p, bl_ablation *out, bl_error *err) {
     enum { STEP = 64 };
     size_t threads = (size_t)bl_threads(), count;
     ablating a = {.p = p, .e = &p->edits};
-    a.last = p->sites->layer + 1 == bl_model_config(p->edits.model)->n_layer;
+    const bl_model *model = p->edits.model;
+    bl_ablate_mode mode = p->options->mode;
+    float *written = bl_direction_written(model, p->sites->layer, p->edits.u, err);
+    a.u = written;
+    a.rerun = p->sites->layer + 1 != bl_model_config(model)->n_layer || mode == BL_ABLATE_INPUT ||
+              (mode == BL_ABLATE_COMPONENT && model->plan.post_norms);
     if (!bl_mul_size(p->stories->n, p->edits.count, &count)) count = SIZE_MAX;
     a.tallies = bl_alloc_zero(count, sizeof *a.tallies, err);
-    bool ok = a.tallies && make_g(&a, err) && (a.scratch = scratch_new(&a, threads, err)) != NULL;
+    bool ok = a.tallies && written && make_g(&a, err) && (a.scratch = scratch_new(&a, threads, err)) != NULL;
     bl_tally *all = a.tallies;
     ok = ok && bl_parallel(p->stories->n, ablate_story, &a, err);
     a.tallies = all;
@@ -377,6 +387,7 @@ static bool measure(const plan *p, bl_ablation *out, bl_error *err) {
     scratch_free(a.scratch, threads);
     free(a.tallies);
     free(a.g);
+    free(written);
     return ok;
 }
 
@@ -408,8 +419,8 @@ bool bl_ablate(const bl_model *model, size_t layer, const float *u, int32_t toke
     *out = (bl_ablation){0};
     if (!options) options = &defaults;
     bl_bilinear map;
-    if (!bl_check_no_post_norm(model, "ablation", err) || !bl_model_bilinear(model, layer, &map, err) ||
-        !check(model, layer, token, n_eigs, options, err))
+    if ((options->worst && !bl_check_no_post_norm(model, "the worst subset", err)) ||
+        !bl_model_bilinear(model, layer, &map, err) || !check(model, layer, token, n_eigs, options, err))
         return false;
     float *met = bl_direction_met(model, u, err);
     if (!met) return false;

@@ -54,6 +54,7 @@ static bool site_init(bl_layer_run *s, const bl_model *model, size_t layer, size
     s->x = bl_alloc(count, sizeof *s->x, err);
     s->mid = bl_alloc(count, sizeof *s->mid, err);
     s->y = bl_alloc(count, sizeof *s->y, err);
+    if (model->plan.post_norms && !(s->end = bl_alloc(count, sizeof *s->end, err))) return false;
     return s->workspace && s->x && s->mid && s->y;
 }
 
@@ -74,6 +75,7 @@ void bl_layer_runs_free(bl_layer_run *sites) {
         free(s->x);
         free(s->mid);
         free(s->y);
+        free(s->end);
     }
     free(sites);
 }
@@ -94,6 +96,8 @@ static void take(void *context, bl_point point, size_t layer, size_t head, bl_vi
     const listening *l = context;
     bl_layer_run *s = l->site;
     (void)head;
+    if (s->end && point == BL_POINT_RESID_POST && layer + 1 == bl_model_config(s->model)->n_layer)
+        keep_rows(s->end, s->d, value);
     if (layer != s->layer || point == BL_POINT_LOGITS) return;
     if (point == BL_POINT_RESID_MID) keep_rows(s->mid, s->d, value);
     if (point == BL_POINT_MLP_OUT) keep_rows(s->y, s->d, value);
@@ -173,6 +177,29 @@ double bl_post_scale(const bl_model *model, const float *row) {
     return (double)bl_inverse_rms(row, bl_model_config(model)->d_model, model->plan.epsilon);
 }
 
+double bl_layer_run_reach(const bl_layer_run *site, size_t p) {
+    const float *y = site->y + p * site->d;
+    if (!site->end) return bl_final_scale_of_sum(site->model, site->mid + p * site->d, y);
+    return bl_final_scale(site->model, site->end + p * site->d) * bl_post_scale(site->model, y);
+}
+
+double bl_layer_run_fall(const bl_layer_run *site, size_t p, size_t token, double fall) {
+    double cap = (double)site->model->plan.logit_cap, by = bl_layer_run_reach(site, p) * fall, logit = 0;
+    if (!(cap > 0) || !site->end) return by;
+    const float *row = bl_model_w_u(site->model).data + token * bl_model_w_u(site->model).stride;
+    for (size_t i = 0; i < site->d; i++) logit += (double)row[i] * (double)site->end[p * site->d + i];
+    logit *= bl_final_scale(site->model, site->end + p * site->d);
+    return cap * (tanh(logit / cap) - tanh((logit - by) / cap));
+}
+
+float *bl_direction_written(const bl_model *model, size_t layer, const float *met, bl_error *err) {
+    size_t d = bl_model_config(model)->d_model;
+    const float *weight = model->plan.post_norms ? model->blocks[layer].n2_post.weight : NULL;
+    float *out = bl_alloc(d, sizeof *out, err);
+    for (size_t i = 0; out && i < d; i++) out[i] = met[i] * (weight ? weight[i] : 1.0F);
+    return out;
+}
+
 float *bl_direction_met(const bl_model *model, const float *u, bl_error *err) {
     size_t d = bl_model_config(model)->d_model;
     float *out = bl_alloc(d, sizeof *out, err);
@@ -187,9 +214,8 @@ bool bl_check_no_post_norm(const bl_model *model, const char *what, bl_error *er
            bl_fail(
                err, BL_ERR_UNSUPPORTED,
                "%s: %s is not possible: behind the MLP stands a norm, so that what is taken from its "
-               "output changes "
-               "all of it, by a scale that depends on the position. explain freezes that norm and gives each "
-               "eigenvector's part of a logit; eigen, scan and report need no such scale",
+               "output changes all of it, by a scale that depends on the position. Ablation in mode component, "
+               "input and logit, truncation and explain are possible",
                bl_model_name(model), what);
 }
 

@@ -31,7 +31,9 @@ typedef struct bl_layer_run {
     /* [T, n] x' (about the map's origin), the MLP's input, with its constant 1 where there are biases */
     float *x;
     float *mid; /* [T, d] the stream before the MLP's output is added */
-    float *y;   /* [T, d] the MLP's output, b_p included; by bl_layer_run_logits only */
+    float
+        *y; /* [T, d] the MLP's output, b_p included, before a norm behind it; by bl_layer_run_logits only */
+    float *end; /* [T, d] the stream behind the last layer; NULL but where a norm stands behind the MLP */
 } bl_layer_run;
 
 /* A site for each of bl_threads() threads, for stories of up to T tokens. Free with bl_layer_runs_free. */
@@ -59,10 +61,17 @@ double bl_final_scale_of_sum(const bl_model *model, const float *a, const float 
 bool bl_heads_read(const bl_model *model, size_t layer, const float *u, float *out, bl_error *err);
 /* What a norm behind attention or the MLP multiplies its output's row [d] with; 1 without one. */
 double bl_post_scale(const bl_model *model, const float *row);
+/* What a change of u . y at position p comes to behind the last layer, all norms kept as they are there: s times the
+ * scale of a norm behind the MLP. The run's layer is the last. */
+double bl_layer_run_reach(const bl_layer_run *site, size_t p);
+/* How much the logit of `token` falls when u . y of its own row falls by `fall`; through the cap on logits. */
+double bl_layer_run_fall(const bl_layer_run *site, size_t p, size_t token, double fall);
+/* u [d] as the MLP's own output meets it: times the weight of a norm behind it. To be freed with free. */
+float *bl_direction_written(const bl_model *model, size_t layer, const float *met, bl_error *err);
 /* A copy of u [d] as the final norm lets it read the stream: centred over d where that is a LayerNorm. */
 float *bl_direction_met(const bl_model *model, const float *u, bl_error *err);
 /* False with BL_ERR_UNSUPPORTED where a norm behind the MLP makes what it adds no multiple of what it
- * writes. */
+ * writes, for `what` that has no way around it. */
 bool bl_check_no_post_norm(const bl_model *model, const char *what, bl_error *err);
 /* False with BL_ERR_USAGE unless `layer` is the model's last, for a verb or mode that `what` names. */
 bool bl_check_last_layer(const bl_model *model, size_t layer, const char *what, bl_error *err);

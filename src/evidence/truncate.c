@@ -15,6 +15,7 @@
 #include "evidence/layer_run.h"
 #include "linear/dots.h"
 #include "linear/exp.h"
+#include "linear/gate.h"
 #include "linear/gemm.h"
 #include "linear/product.h"
 #include <bilens/truncate.h>
@@ -49,6 +50,9 @@ typedef struct run {
     float *to_mid;   /* [N] x_mid = to_mid x */
     float *size;     /* [N] |x'|^2 */
     float *scale;    /* [N] s */
+    float *post;     /* [N] the scale of a norm behind the MLP, or 1 */
+    float *common;   /* [N, 2] behind a cap: what all logits have in common, without the MLP and with it */
+    float *mean;     /* [d] of W_U's rows */
     int32_t *target; /* [N] */
     double *full;    /* [N] loss as it is */
     running *sums;   /* [N, curves] */
@@ -94,7 +98,13 @@ static bool keep_story(void *context, size_t i, size_t thread, bl_error *err) {
         r->to_mid[at] =
             bl_model_config(r->model)->normalization ? (float)(1 / bl_final_scale(r->model, mid)) : 1;
         r->size[at] = (float)size;
-        r->scale[at] = (float)bl_final_scale_of_sum(r->model, mid, site->y + p * r->d);
+        const float *end = site->end ? site->end + p * r->d : NULL;
+        r->scale[at] = (float)(end ? bl_final_scale(r->model, end) : bl_layer_run_reach(site, p));
+        r->post[at] = (float)bl_post_scale(r->model, site->y + p * r->d);
+        if (r->common) {
+            r->common[2 * at] = r->scale[at] * bl_dot(r->mean, mid, r->d);
+            r->common[2 * at + 1] = r->scale[at] * bl_dot(r->mean, end, r->d);
+        }
         r->target[at] = ids[p + 1];
         r->full[at] = bl_log_sum_exp(row, logits.cols) - (double)row[ids[p + 1]];
     }
@@ -104,11 +114,11 @@ static bool keep_story(void *context, size_t i, size_t thread, bl_error *err) {
 /* ---- a group of tokens ---- */
 
 /* u_t = W_U[t] - mean of all rows, of `count` tokens. */
-static void take_directions(run *r, size_t first, size_t count, const float *mean) {
+static void take_directions(run *r, size_t first, size_t count) {
     bl_view w_u = bl_model_w_u(r->model);
     for (size_t t = 0; t < count; t++)
         for (size_t i = 0; i < r->d; i++)
-            r->of_batch[t * r->d + i] = w_u.data[(first + t) * w_u.stride + i] - mean[i];
+            r->of_batch[t * r->d + i] = w_u.data[(first + t) * w_u.stride + i] - r->mean[i];
 }
 
 /* The vectors and eigenvalues of token t of the group, order by order. */
@@ -135,11 +145,11 @@ static bool take_terms(run *r, size_t t, const bl_eigen *eigen, size_t *places, 
 
 /* Eigenpairs of `count` tokens. */
 static bool decompose_batch(run *r, const bl_decomposer *decomposer, size_t first, size_t count,
-                            const float *mean, bl_error *err) {
+                            bl_error *err) {
     size_t k = r->K == 0     ? 1 /* rank 0 alone: shift and constant are of the traces */
              : r->orders > 1 ? 0
                              : r->K;
-    take_directions(r, first, count, mean);
+    take_directions(r, first, count);
     return bl_decomposer_run(decomposer, r->of_batch, count, k, r->eigen, err);
 }
 
@@ -174,12 +184,11 @@ static void take_in(running *sum, const float *row, size_t tokens) {
 static void logits_of_position(const run *r, size_t at, const float *a, const float *base,
                                const float *linear, float *logits) {
     size_t K = r->K, T = r->tokens;
-    float s = r->scale[at], to_mid = r->to_mid[at], size = r->size[at], sum[GROUP];
+    float s = r->scale[at], to_mid = r->to_mid[at], size = r->size[at], post = s * r->post[at], sum[GROUP];
     for (size_t t = 0; t < T; t++) logits[t] = s * to_mid * (base[t] + r->offset[t]);
     for (size_t o = 0; o < r->orders; o++) {
         size_t k = 0;
-        for (size_t t = 0; t < T; t++)
-            sum[t] = to_mid * (base[t] + r->offset[t]) + r->constant[t] + r->shift[t] * size;
+        for (size_t t = 0; t < T; t++) sum[t] = r->constant[t] + r->shift[t] * size;
         for (size_t t = 0; linear && t < T; t++) sum[t] += linear[t];
         for (size_t c = 0; c < r->n_ranks; c++) { /* ranks ascend */
             for (; k < r->ranks[c]; k++) {
@@ -187,8 +196,13 @@ static void logits_of_position(const run *r, size_t at, const float *a, const fl
                 for (size_t t = 0; t < T; t++) sum[t] += lambda[t] * similarity[t] * similarity[t];
             }
             float *out = logits + (1 + o * r->n_ranks + c) * T;
-            for (size_t t = 0; t < T; t++) out[t] = s * sum[t];
+            for (size_t t = 0; t < T; t++) out[t] = logits[t] + post * sum[t];
         }
+    }
+    for (size_t c = 0; r->common && c < r->curves; c++) {
+        float common = r->common[2 * at + (c > 0)];
+        for (size_t t = 0; t < T; t++) logits[c * T + t] += common;
+        bl_cap(r->model->plan.logit_cap, logits + c * T, T);
     }
 }
 
@@ -259,6 +273,10 @@ static bool run_alloc(run *r, bl_error *err) {
     r->to_mid = room_for(r->N, 1, sizeof *r->to_mid, err);
     r->size = room_for(r->N, 1, sizeof *r->size, err);
     r->scale = room_for(r->N, 1, sizeof *r->scale, err);
+    r->post = room_for(r->N, 1, sizeof *r->post, err);
+    r->mean = room_for(r->d, 1, sizeof *r->mean, err);
+    bool capped = r->model->plan.logit_cap > 0 && r->model->plan.post_norms;
+    if (capped && !(r->common = room_for(r->N, 2, sizeof *r->common, err))) return false;
     r->target = room_for(r->N, 1, sizeof *r->target, err);
     r->full = room_for(r->N, 1, sizeof *r->full, err);
     r->sums = room_for(r->N, r->curves, sizeof *r->sums, err);
@@ -273,9 +291,11 @@ static bool run_alloc(run *r, bl_error *err) {
     r->logits = room_for(threads * r->curves, r->group, sizeof *r->logits, err);
     const void *parts[] = {r->x,      r->to_mid,   r->size,   r->scale,  r->target,  r->full,     r->sums,
                            r->hit,    r->of_batch, r->eigen,  r->lambda, r->vectors, r->constant, r->shift,
-                           r->panels, r->scratch,  r->logits, r->offset, r->written};
+                           r->panels, r->scratch,  r->logits, r->offset, r->written, r->post,     r->mean};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (!parts[i]) return false;
+    bl_basis basis = bl_model_basis_out(r->model);
+    if (!bl_basis_mean(&basis, r->mean, err)) return false;
     if (!r->map.linear.data) {
         free(r->written);
         r->written = NULL;
@@ -285,9 +305,10 @@ static bool run_alloc(run *r, bl_error *err) {
 }
 
 static void run_free(run *r) {
-    void *parts[] = {r->x,      r->to_mid,   r->size,   r->scale,  r->target,  r->full,     r->sums,
-                     r->hit,    r->of_batch, r->eigen,  r->lambda, r->vectors, r->constant, r->shift,
-                     r->panels, r->scratch,  r->logits, r->ranks,  r->offset,  r->written};
+    void *parts[] = {r->x,        r->to_mid,  r->size,     r->scale,   r->target, r->full,
+                     r->sums,     r->hit,     r->of_batch, r->eigen,   r->lambda, r->vectors,
+                     r->constant, r->shift,   r->panels,   r->scratch, r->logits, r->ranks,
+                     r->offset,   r->written, r->post,     r->common,  r->mean};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     bl_layer_runs_free(r->sites);
     bl_story_ids_free(&r->stories);
@@ -340,13 +361,11 @@ static bool all_tokens(run *r, bl_error *err) {
                                      .memory = (size_t)1 << 29,
                                      .progress = r->options->progress};
     bl_decomposer *decomposer = bl_decomposer_new(&r->map, &options, err);
-    float *mean = bl_alloc(r->d, sizeof *mean, err);
-    bl_basis basis = bl_model_basis_out(r->model);
-    bool ok = decomposer && mean && bl_basis_mean(&basis, mean, err);
+    bool ok = decomposer != NULL;
     for (size_t at = 0; ok && at < r->V; at += r->batch) {
         size_t count = r->V - at < r->batch ? r->V - at : r->batch;
         ok = bl_progress_step(&r->options->progress, "truncating", at, r->V, err) &&
-             decompose_batch(r, decomposer, at, count, mean, err);
+             decompose_batch(r, decomposer, at, count, err);
         for (r->first = at; ok && r->first < at + count; r->first += r->group) {
             r->tokens = at + count - r->first < r->group ? at + count - r->first : r->group;
             ok = bl_progress_step(&r->options->progress, "truncating", r->first, r->V, err) &&
@@ -358,7 +377,6 @@ static bool all_tokens(run *r, bl_error *err) {
         }
     }
     bl_decomposer_free(decomposer);
-    free(mean);
     return ok;
 }
 
@@ -374,9 +392,7 @@ bool bl_truncate(const bl_model *model, bl_corpus *corpus, const bl_truncate_opt
             err, BL_ERR_UNSUPPORTED,
             "%s: truncation over all tokens is not possible behind a final LayerNorm; with --token it is",
             bl_model_name(model));
-    if (!bl_check_no_post_norm(model, "truncation", err) ||
-        !bl_model_bilinear(model, c->n_layer - 1, &r.map, err))
-        return false;
+    if (!bl_model_bilinear(model, c->n_layer - 1, &r.map, err)) return false;
     r.n = bl_bilinear_size(&r.map);
     r.orders = r.options->no_controls ? 1 : BL_N_ORDERS;
     r.ranks = bl_rank_list(r.options->ranks, r.options->n_ranks, r.n, &r.n_ranks, err);

@@ -2,6 +2,8 @@
  *
  *   f_K = u . b_p + shift |x'|^2 + sum_{n in first K} lambda~_n (v_n . x')^2
  *
+ * (behind a norm u is weighted by it; its scale is kept, as s is)
+ *
  * over every position that feeds a prediction, and the loss of the token's own predictions when s f_K takes
  * the place of s f in its logit. Moments are taken about the first position's values, so that a large
  * constant part costs no digits. */
@@ -27,7 +29,7 @@ typedef struct run {
     bl_story_ids stories;
     bl_layer_run *sites;
     const bl_eigen *eigen;
-    const float *u;
+    const float *u; /* [d] as the MLP's own output meets it */
     int32_t token;
     size_t n, *ranks, n_ranks, width; /* width: BL_N_ORDERS * n_ranks */
     size_t *orders;                   /* [BL_N_ORDERS, n] places in each order */
@@ -72,10 +74,10 @@ static void add_position(const run *r, double f, const double *form, moments *su
 static void add_own(const run *r, const bl_layer_run *site, size_t p, bl_view logits, double f,
                     const double *form, moments *sums, double *full) {
     const float *row = logits.data + p * logits.stride;
-    double s = bl_final_scale_of_sum(site->model, site->mid + p * site->d, site->y + p * site->d);
     bl_before before = bl_before_of(row, logits.cols, r->token, NULL);
     for (size_t i = 0; i < r->width; i++) {
-        bl_outcome o = bl_outcome_own(&before, (size_t)r->token, s * (f - form[i]));
+        double fall = bl_layer_run_fall(site, p, (size_t)r->token, f - form[i]);
+        bl_outcome o = bl_outcome_own(&before, (size_t)r->token, fall);
         sums[i].own_loss += o.after;
         *full += i == 0 ? o.before : 0;
     }
@@ -206,11 +208,14 @@ bool bl_truncate_token(const bl_model *model, const float *u, int32_t token, bl_
     if (!options) options = &defaults;
     bl_bilinear map;
     size_t layer = bl_model_config(model)->n_layer - 1;
-    if (!bl_check_no_post_norm(model, "truncation", err) || !bl_model_bilinear(model, layer, &map, err))
+    if (!bl_model_bilinear(model, layer, &map, err)) return false;
+    float *met = bl_direction_met(model, u, err),
+          *written = met ? bl_direction_written(model, layer, met, err) : NULL;
+    if (!written) {
+        free(met);
         return false;
-    float *met = bl_direction_met(model, u, err);
-    if (!met) return false;
-    run r = {.model = model, .u = met, .token = token, .n = bl_bilinear_size(&map)};
+    }
+    run r = {.model = model, .u = written, .token = token, .n = bl_bilinear_size(&map)};
     r.ranks = bl_rank_list(options->ranks, options->n_ranks, r.n, &r.n_ranks, err);
     r.width = BL_N_ORDERS * r.n_ranks;
     bl_eigen *eigen = r.ranks ? bl_eigen_of(&map, met, 0, err) : NULL;
@@ -227,6 +232,7 @@ bool bl_truncate_token(const bl_model *model, const float *u, int32_t token, bl_
     run_free(&r);
     bl_eigen_free(eigen);
     free(met);
+    free(written);
     if (!ok) bl_token_truncation_free(out);
     return ok;
 }

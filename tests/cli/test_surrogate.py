@@ -163,9 +163,8 @@ def evidence(model, common):
                    "json", *more)
                for layer, more in ((last(model), []), (0, []), (last(model), ["--mode", "input"]), (last(model), ["--keep"]))]
     if name in POST_NORMS:
-        for got in [truncated, everything, *ablated]:
-            check(got.returncode == 2 and "behind the MLP stands a norm" in got.stderr, f"{name}: a norm behind the MLP is not refused: {got.stderr}")
-        return
+        got = run("ablate", *common, "--token", "#40", "--layer", last(model), "--eigs=-1", "--corpus", CORPUS, "--stories", 2, "--mode", "logit", "--worst", 1)
+        check(got.returncode == 2 and "behind the MLP stands a norm" in got.stderr, f"{name}: the worst subset is not refused: {got.stderr}")
     for got in [truncated, *ablated]:
         check(got.returncode == 0, f"{name}: {got.stderr}")
         if got.returncode == 0:
@@ -177,6 +176,35 @@ def evidence(model, common):
     tree = json.loads(everything.stdout)
     first, whole = (r["loss"] for r in tree["ranks"])
     check(abs(whole - tree["full"]) < 0.5 * abs(first - tree["full"]) + 0.2, f"{name}: all terms give {whole}, the model {tree['full']}, none {first}")
+
+
+def post_norm():
+    """Behind a norm on the MLP's output, and a cap on the logits: tests/data/general/make_post_norm.py."""
+    model, text, file = DATA / "general/gemma3", DATA / "general/corpus.txt", FOLDER / "post.safetensors"
+    golden = json.loads((DATA / "general/gemma3.post_norm.json").read_text())
+    result("post norm", "surrogate", model, "--corpus", text, "--valid", text, "-o", file)
+    common = [model, "--surrogate", file, "--corpus", text]
+    token = ["--token", f"#{golden['token']}"]
+
+    def near(found, wanted, what):
+        check(abs(found - wanted) < 3e-4, f"post norm: {what}: {found}, the reference has {wanted}")
+
+    for layer in golden["ablate"]:
+        for mode in ("component", "input", "logit"):
+            if mode in layer:
+                got = result("post norm", "ablate", *common, *token, "--layer", layer["layer"], "--eigs", ",".join(map(str, golden["eigs"])), "--controls", 0,
+                             "--mode", mode)
+                near(got["loss"]["before"], layer["full"], "full")
+                near(got["loss"]["after"], layer[mode], f"{mode} of layer {layer['layer']}")
+                check(abs(layer[mode] - layer["full"]) > 6e-4, f"post norm: {mode} hardly changes the loss: the test could not fail")
+    ranks = ",".join(str(r["rank"]) for r in golden["truncate"]["ranks"])
+    got = result("post norm", "truncate", *common, "--ranks", ranks)
+    near(got["without_mlp"], golden["truncate"]["without_mlp"], "without the MLP")
+    for found, wanted in zip(got["ranks"], golden["truncate"]["ranks"]):
+        near(found["loss"], wanted["loss"], f"rank {wanted['rank']}")
+    for found, wanted in zip(result("post norm", "truncate", *common, *token, "--ranks", ranks)["ranks"], golden["truncate_token"]):
+        near(found["loss"], wanted["loss"], f"the token's loss at rank {wanted['rank']}")
+        near(found["r2"], wanted["r2"], f"the token's r2 at rank {wanted['rank']}")
 
 
 def refusals():
@@ -227,6 +255,7 @@ for name in MODELS:
     explain(model, common)
     layers(model, common)
     evidence(model, common)
+post_norm()
 refusals()
 page()
 atlas()
