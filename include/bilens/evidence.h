@@ -29,9 +29,9 @@ BL_API bl_tree *bl_explain_tree(const bl_question *question, const char *text, c
 /** A row per part of the account, and per word where it has words. */
 BL_API bl_table *bl_explain_rows(const bl_tree *tree, bl_error *err);
 
-/** {"model", "token", "minus", "direction", "stories", "positions", "own", "layers": [{"layer", with a surrogate "r2",
- * "r2_linear", "recovered", "mlp_own", "mlp_spread", "heads_own", "heads_spread", "head", "head_own",
- * "head_spread"}]}; the question's layer is not read. */
+/** {"model", "token", "minus", "direction", "stories", "positions", "own", "layers": [{"layer", with a
+ * surrogate "r2", "r2_linear", "recovered", "mlp_own", "mlp_spread", "heads_own", "heads_spread", "head",
+ * "head_own", "head_spread"}]}; the question's layer is not read. */
 BL_API bl_tree *bl_layers_tree(const bl_question *question, const bl_layer_shares *shares, bl_error *err);
 /** A row per layer. */
 BL_API bl_table *bl_layers_rows(const bl_tree *tree, bl_error *err);

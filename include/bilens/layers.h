@@ -1,13 +1,13 @@
-/** @file layers.h  Which layer to look at first: what each layer's MLP and heads add to a direction, directly, over a
- * text (docs/specification.md, 9).
+/** @file layers.h  Which layer to look at first: what each layer's MLP and heads add to a direction,
+ * directly, over a text (docs/specification.md, 9).
  *
  *      mlp_p  = s_p u . y_p            heads_p = sum over heads s_p u . (s_i O_i z_i)       at position p
  *      own    = mean over the positions where the token comes next - mean over all positions
  *      spread = standard deviation over all positions
  *
- * s_p is the final norm's scale, frozen; so is that of a norm behind attention or the MLP. What later layers make of
- * a layer's output is not in these numbers. Position 0 of every story is left out: in many models it is an attention
- * sink whose activations are far from all others.
+ * s_p is the final norm's scale, frozen; so is that of a norm behind attention or the MLP. What later
+ * layers make of a layer's output is not in these numbers. Position 0 of every story is left out: in many
+ * models it is an attention sink whose activations are far from all others.
  *
  *      bl_layer_shares shares;
  *      if (!bl_layer_shares_of(model, u, token, &stories, 16, progress, &shares, &err)) …
@@ -40,9 +40,9 @@ typedef struct bl_layer_shares {
     uint64_t stories, positions, own; /**< own: positions where the token comes next */
 } bl_layer_shares;
 
-/** Over at most `most` of the stories (0: all), those first in which the token is predicted. u [d]; `token`: -1 for
- * none. BL_ERR_INPUT when there is no position. Takes any transformer, gated or not. The result does not depend on
- * the number of threads. Phase "running". Free with bl_layer_shares_free. */
+/** Over at most `most` of the stories (0: all), those first in which the token is predicted. u [d];
+ * `token`: -1 for none. BL_ERR_INPUT when there is no position. Takes any transformer, gated or not. The
+ * result does not depend on the number of threads. Phase "running". Free with bl_layer_shares_free. */
 BL_API bool bl_layer_shares_of(const bl_model *model, const float *u, int32_t token,
                                const bl_token_stories *stories, size_t most, bl_progress progress,
                                bl_layer_shares *out, bl_error *err);

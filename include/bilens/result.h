@@ -59,9 +59,10 @@ typedef struct bl_origin_file {
 BL_API bool bl_report_add_origin(bl_tree *report, const char *command, const bl_origin_file *read, size_t n,
                                  bl_error *err);
 
-/** Adds what the adopted surrogate is worth in each of its layers, as "layers": [{"layer", "r2", "r2_linear",
- * "recovered"}], and of `shares` (NULL: not measured) the keys of bl_layers_tree's layers, with "layers_over":
- * {"stories", "positions", "own"}. Nothing for a model of one layer, and where neither is there. */
+/** Adds what the adopted surrogate is worth in each of its layers, as "layers": [{"layer", "r2",
+ * "r2_linear", "recovered"}], and of `shares` (NULL: not measured) the keys of bl_layers_tree's layers,
+ * with "layers_over": {"stories", "positions", "own"}. Nothing for a model of one layer, and where neither
+ * is there. */
 BL_API bool bl_report_add_layers(bl_tree *report, const bl_model *model, const bl_layer_shares *shares,
                                  bl_error *err);
 

@@ -4,8 +4,8 @@
 
 static const char model_text[] =
     "MODEL is a directory with config.json, model.safetensors and tokenizer.json, a GGUF file, or a name on\n"
-    "the Hugging Face hub: owner/name[@revision], or tinystories:1-1024-i5n for tdooms/TinyStories-1-1024-i5n. Without it the model that comes with bilens "
-    "is used.";
+    "the Hugging Face hub: owner/name[@revision], or tinystories:1-1024-i5n for\n"
+    "tdooms/TinyStories-1-1024-i5n. Without it the model that comes with bilens is used.";
 static const char exit_text[] = "0 done, 1 failed while working, 2 bad usage or bad input.";
 static const char program_example[] = "  bilens report models/ts-1-256 --corpus stories.txt --token swim "
                                       "--minus run,climb,eat -o report-swim\n";

@@ -42,10 +42,12 @@ static int run(int argc, char **argv, const verb *self) {
 
 const verb verb_layers = {
     "layers", "which layer to look at first: what each adds to a logit", run,
-    "Measures what the MLP and the heads of each layer add to a token's logit by themselves: own, how much more\n"
-    "where the token comes next than elsewhere; spread, the standard deviation over all positions. The final\n"
-    "norm's scale is kept as it is at each position; what later layers make of a layer's output is not in these\n"
-    "numbers. With --surrogate the R2 of each layer's surrogate stands beside them. A layer is worth a look where\n"
-    "its MLP adds much and its surrogate describes it well. Position 0 of every story is left out.",
-    "  bilens layers models/llama --corpus stories.txt --token ' Paris' --surrogate llama.surrogate.safetensors\n"
+    "Measures what the MLP and the heads of each layer add to a token's logit by themselves: own, how\n"
+    "much more where the token comes next than elsewhere; spread, the standard deviation over all\n"
+    "positions. The final norm's scale is kept as it is at each position; what later layers make of a\n"
+    "layer's output is not in these numbers. With --surrogate the R2 of each layer's surrogate stands\n"
+    "beside them. A layer is worth a look where its MLP adds much and its surrogate describes it well.\n"
+    "Position 0 of every story is left out.",
+    "  bilens layers models/llama --corpus stories.txt --token ' Paris' --surrogate "
+    "llama.surrogate.safetensors\n"
     "  bilens layers --token swim --minus run,climb --stories 16 --format json\n"};

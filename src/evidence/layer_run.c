@@ -211,12 +211,11 @@ float *bl_direction_met(const bl_model *model, const float *u, bl_error *err) {
 
 bool bl_check_no_post_norm(const bl_model *model, const char *what, bl_error *err) {
     return !model->plan.post_norms ||
-           bl_fail(
-               err, BL_ERR_UNSUPPORTED,
-               "%s: %s is not possible: behind the MLP stands a norm, so that what is taken from its "
-               "output changes all of it, by a scale that depends on the position. Ablation in mode component, "
-               "input and logit, truncation and explain are possible",
-               bl_model_name(model), what);
+           bl_fail(err, BL_ERR_UNSUPPORTED,
+                   "%s: %s is not possible: behind the MLP stands a norm, so that what is taken from its "
+                   "output changes all of it, by a scale that depends on the position. Ablation in mode "
+                   "component, input and logit, truncation and explain are possible",
+                   bl_model_name(model), what);
 }
 
 bool bl_check_last_layer(const bl_model *model, size_t layer, const char *what, bl_error *err) {

@@ -56,15 +56,16 @@ void bl_layer_run_apply(const bl_bilinear *map, const float *x, size_t rows, flo
 double bl_final_scale(const bl_model *model, const float *row);
 /* The same of the sum of two rows. */
 double bl_final_scale_of_sum(const bl_model *model, const float *a, const float *b);
-/* out [H k] = s_i O_iᵀ u of a layer, u weighted by a norm behind attention: u . s_i O_i z_i = out . z, but for that
- * norm's scale. From the stored weights. */
+/* out [H k] = s_i O_iᵀ u of a layer, u weighted by a norm behind attention: u . s_i O_i z_i = out . z, but
+ * for that norm's scale. From the stored weights. */
 bool bl_heads_read(const bl_model *model, size_t layer, const float *u, float *out, bl_error *err);
 /* What a norm behind attention or the MLP multiplies its output's row [d] with; 1 without one. */
 double bl_post_scale(const bl_model *model, const float *row);
-/* What a change of u . y at position p comes to behind the last layer, all norms kept as they are there: s times the
- * scale of a norm behind the MLP. The run's layer is the last. */
+/* What a change of u . y at position p comes to behind the last layer, all norms kept as they are there: s
+ * times the scale of a norm behind the MLP. The run's layer is the last. */
 double bl_layer_run_reach(const bl_layer_run *site, size_t p);
-/* How much the logit of `token` falls when u . y of its own row falls by `fall`; through the cap on logits. */
+/* How much the logit of `token` falls when u . y of its own row falls by `fall`; through the cap on
+ * logits. */
 double bl_layer_run_fall(const bl_layer_run *site, size_t p, size_t token, double fall);
 /* u [d] as the MLP's own output meets it: times the weight of a norm behind it. To be freed with free. */
 float *bl_direction_written(const bl_model *model, size_t layer, const float *met, bl_error *err);

@@ -1,5 +1,5 @@
-/* What each layer's MLP and heads add to a direction, over many positions (docs/specification.md, 9). One forward
- * pass per story with a tap; sums in float64, story by story, so that threads change nothing. */
+/* What each layer's MLP and heads add to a direction, over many positions (docs/specification.md, 9). One
+ * forward pass per story with a tap; sums in float64, story by story, so that threads change nothing. */
 #include <bilens/layers.h>
 #include "base/error.h"
 #include "base/memory.h"

@@ -79,10 +79,10 @@ static void put_note(bl_buffer *out, const bl_doc *doc) {
     if (has(doc, "r2"))
         bl_buffer_text(
             out,
-            "<i>R\xC2\xB2</i>: the share of the MLP\xE2\x80\x99s output that the surrogate explains, beside that of "
-            "the best linear map; <i>recovered</i>: the share of the loss that the mean output would cost "
-            "(\xE2\x80\x93: that costs hardly anything). A layer is worth a look where the MLP adds much and the "
-            "surrogate describes it well.");
+            "<i>R\xC2\xB2</i>: the share of the MLP\xE2\x80\x99s output that the surrogate explains, beside "
+            "that of the best linear map; <i>recovered</i>: the share of the loss that the mean output "
+            "would cost (\xE2\x80\x93: that costs hardly anything). A layer is worth a look where the MLP "
+            "adds much and the surrogate describes it well.");
     bl_buffer_text(out, "</p>\n");
 }
 

@@ -1,5 +1,5 @@
-/* Which layer to look at first (docs/specification.md, 9 and 19): what each adds to a direction, beside what its
- * surrogate is worth. */
+/* Which layer to look at first (docs/specification.md, 9 and 19): what each adds to a direction, beside what
+ * its surrogate is worth. */
 #include <bilens/evidence.h>
 #include "result/results.h"
 #include <jansson.h>
