@@ -144,9 +144,9 @@ typedef struct bl_doc {
     const bl_tree *layers; /* [n_layers] what a surrogate is worth in each; or NULL */
     size_t n_layers;
     const bl_tree *layers_over; /* over what they were measured; NULL: only a surrogate's worth is known */
-    const bl_doc_heads *heads; /* NULL where attention is a softmax */
-    const bl_tree *evidence;   /* the object as it is, or NULL */
-    const bl_tree *origin;     /* the same of where it comes from */
+    const bl_doc_heads *heads;  /* NULL where attention is a softmax */
+    const bl_tree *evidence;    /* the object as it is, or NULL */
+    const bl_tree *origin;      /* the same of where it comes from */
     size_t n_corpus;
     const char *const *corpus;
     void *private;
