@@ -5,7 +5,11 @@
 
 /* Makes OpenMP's settings of the calling thread such that a parallel region has as many threads as
  * omp_get_max_threads() says, whatever OMP_DYNAMIC, OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS and the system's
- * limits are. To be called before a product or a parallel region; costs nothing the second time. */
+ * limits are. To be called before a product or a parallel region; costs nothing the second time.
+ *
+ * A region with few threads says num_threads(share ? n : 1), never num_threads(n) if (share): clang's OpenMP
+ * gives the n of a region that is not shared to the next region inside it, which is OpenBLAS's, and OpenBLAS
+ * then waits for ever for the threads that it did not get. */
 void bl_threads_ready(void);
 
 /* The number of threads that a parallel region will have. */

@@ -70,7 +70,7 @@ void bl_dots_of(float *out, size_t ld, const float *in, size_t n, size_t rows, s
                 size_t threads, float *scratch) {
     bool share = threads > 1 && worth_sharing(rows, cols);
     size_t blocks = (rows + BL_DOTS_ROWS - 1) / BL_DOTS_ROWS;
-#pragma omp parallel for schedule(static) num_threads((int)threads) if (share)
+#pragma omp parallel for schedule(static) num_threads(share ? (int)threads : 1)
     for (size_t b = 0; b < blocks; b++) {
         size_t begin = b * BL_DOTS_ROWS, count = rows - begin < BL_DOTS_ROWS ? rows - begin : BL_DOTS_ROWS;
         size_t thread = share ? (size_t)omp_get_thread_num() : 0;

@@ -337,7 +337,7 @@ void bl_multiply_of(float *out, size_t ld, const float *in, size_t n, size_t row
     size_t panels = (rows + BL_PANEL - 1) / BL_PANEL,
            part = share ? (panels + threads - 1) / threads : panels,
            group = smaller(part * BL_PANEL, BL_PRODUCT_ROWS);
-#pragma omp parallel for schedule(static) num_threads((int)threads) if (share)
+#pragma omp parallel for schedule(static) num_threads(share ? (int)threads : 1)
     for (size_t first = 0; first < rows; first += group) {
         float *mine = scratch + (share ? (size_t)omp_get_thread_num() : 0) * bl_multiply_of_scratch(cols);
         bl_factor f = {.panels = mine, .K = cols, .N = smaller(group, rows - first), .transposed = true};

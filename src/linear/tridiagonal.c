@@ -286,7 +286,7 @@ static void run_panel(reduction *r, size_t first, size_t last, size_t threads) {
     bool together = !r->alone && threads > 1 && r->n - first >= ALONE;
     atomic_store(&r->column, 0);
     for (size_t piece = 0; piece < PIECES; piece++) atomic_store(&r->done[piece], 0);
-#pragma omp parallel num_threads((int)threads) if (threads > 1)
+#pragma omp parallel num_threads((int)threads)
     {
         size_t thread = (size_t)omp_get_thread_num(), team = together ? (size_t)omp_get_num_threads() : 1;
         if (thread == 0) panel(r, first, last, team);

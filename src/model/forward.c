@@ -146,7 +146,7 @@ static void attend(const bl_block_pass *pass, size_t layer) {
     const bl_workspace *w = pass->context;
     size_t H = pass->model->config.n_head, tasks = (pass->begin ? pass->stories : 1) * H;
     bool share = !pass->tap && w->threads > 1 && !omp_in_parallel() && pass->n > BL_ATTENTION_QUERIES;
-#pragma omp parallel for schedule(dynamic) num_threads((int)w->threads) if (share)
+#pragma omp parallel for schedule(dynamic) num_threads(share ? (int)w->threads : 1)
     for (size_t i = 0; i < tasks; i++) {
         bl_range story = {0, pass->n};
         if (pass->begin)
@@ -296,7 +296,7 @@ bool bl_pass_losses(const bl_block_pass *pass, const int32_t *ids, double *losse
     for (size_t first = 0; first < V; first += VOCABULARY) {
         size_t count = V - first < VOCABULARY ? V - first : VOCABULARY;
         bl_pass_some_logits(pass, n, first, count, l->logits);
-#pragma omp parallel for schedule(static) num_threads((int)w->threads) if (!omp_in_parallel())
+#pragma omp parallel for schedule(static) num_threads(omp_in_parallel() ? 1 : (int)w->threads)
         for (size_t p = 0; p < n; p++) join(l, p, first, count, p + 1 < n ? (size_t)ids[p + 1] : V);
     }
     for (size_t s = 0; s < (pass->begin ? pass->stories : 1); s++) {

@@ -45,7 +45,8 @@ static void own_rows(const task *t, bl_range rows, float *logits, float *dweight
     const float *x = net->final + rows.begin * d, *y = t->y + rows.begin * d;
     float factor[BL_HEAD_ROWS] = {0}, *g = net->g + rows.begin * d;
     if (!bl_norm_is_identity(t->norm))
-        bl_norm_forward(t->norm, x, t->batch->row + rows.begin, n, d, net->final_in + rows.begin * d);
+        bl_norm_forward(t->norm, x, bl_minibatch_names(t->batch, rows.begin), n, d,
+                        net->final_in + rows.begin * d);
     for (size_t b = 0; b < bl_blocks(rows, SOFTMAX_ROWS); b++) {
         bl_range block = bl_block((bl_range){0, n}, SOFTMAX_ROWS, b);
         bl_multiply(&net->head_t, block.end - block.begin, 1, y + block.begin * d, d, false,

@@ -328,7 +328,7 @@ static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, 
             if (bl_net_stopped(net, pass)) break;
             bl_range r = bl_block(mine, BLOCK_ROWS, b);
             size_t n = r.end - r.begin;
-            multiply_normed(&n1, pass, s->x + r.begin * d, batch->row + r.begin, n, d,
+            multiply_normed(&n1, pass, s->x + r.begin * d, bl_minibatch_names(batch, r.begin), n, d,
                             kept_at(s->attn_in, r.begin * d), &s->qkv_t, s->qkv + r.begin * q, q, scratch);
             add_bias(s->qkv + r.begin * q, q, b_qkv, n, q);
             bl_attention_rotate(&stories, batch->position, r.begin, r.end, false, s->qkv);
@@ -347,8 +347,8 @@ static void forward_layer(bl_net *net, size_t layer, const bl_minibatch *batch, 
             float *mid = s->mid + r.begin * d, *pre = s->pre + r.begin * ld, *out = next + r.begin * d;
             memcpy(mid, s->x + r.begin * d, n * d * sizeof *mid);
             bl_multiply(&s->o_t, n, net->attention_scale, s->z + r.begin * d, d, true, mid, d);
-            multiply_normed(&n2, pass, mid, batch->row + r.begin, n, d, kept_at(s->mlp_in, r.begin * d),
-                            &s->w_t, pre, ld, hidden);
+            multiply_normed(&n2, pass, mid, bl_minibatch_names(batch, r.begin), n, d,
+                            kept_at(s->mlp_in, r.begin * d), &s->w_t, pre, ld, hidden);
             add_bias(pre, ld, b_w, n, w);
             scale_sides(net, pre, ld, n);
             bl_gate_forward(net->gate, c->plain, pre, ld, n, h, hidden);

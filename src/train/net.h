@@ -18,6 +18,11 @@ typedef struct bl_minibatch {
     size_t n_stories, n_rows, longest;
 } bl_minibatch;
 
+/* The names of the rows from `first` on; NULL where rows have no names (nothing is noisy). */
+static inline const uint64_t *bl_minibatch_names(const bl_minibatch *batch, size_t first) {
+    return batch->row ? batch->row + first : NULL;
+}
+
 /* An activation that feeds nothing but products of the backward pass: in float32, or, in a net that trains in
  * bfloat16, in that; the other pointer is NULL. */
 typedef struct bl_kept {
