@@ -51,7 +51,7 @@ bench: build ## measure speed and memory (bench/run.sh)
 
 asan: ## the whole test suite under the address and undefined-behaviour sanitizers
 	@tools/deps.sh --check check || tools/deps.sh check
-	@JOBS=$(JOBS) tools/asan.sh
+	@BUILD=$(BUILD) JOBS=$(JOBS) tools/check.sh asan
 
 valgrind: ## the tests, without the slow ones, under valgrind's memcheck (a quarter of an hour)
 	@tools/deps.sh --check valgrind || tools/deps.sh valgrind
@@ -85,4 +85,4 @@ deb: ## Debian packages in build-deb/, checked by lintian
 	@JOBS=$(JOBS) tools/deb.sh
 
 clean: ## remove the build folders and the demo's report
-	rm -rf $(BUILD) build-clang build-asan build-valgrind build-fuzz build-deb build-wheel report-swim demo-images
+	rm -rf $(BUILD) build-asan build-valgrind build-fuzz build-deb build-wheel report-swim demo-images

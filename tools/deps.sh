@@ -12,7 +12,7 @@ set -u
 
 build='gcc libc6-dev cmake ninja-build pkg-config libopenblas-openmp-dev liblapacke-dev libjansson-dev libutf8proc-dev
 libcairo2-dev zlib1g-dev libzstd-dev libpcre2-dev libsqlite3-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev libopenmpi-dev'
-check='libcmocka-dev clang clang-format clang-tidy libomp-dev zstd gzip sqlite3 python3 openssl chromium nodejs npm'
+check='libcmocka-dev clang clang-format clang-tidy libclang-rt-dev libomp-dev zstd gzip sqlite3 python3 openssl chromium nodejs npm'
 wheel='python3 python3-venv'
 fuzz='clang libomp-dev libclang-rt-dev'
 valgrind='libcmocka-dev valgrind zstd gzip python3 openssl'
