@@ -21,6 +21,10 @@ BL_API bool bl_blas_check(bl_error *err);
 BL_API const char *bl_blas_name(void);
 /** The kernel alone, e.g. "SkylakeX", as OPENBLAS_CORETYPE has it. Never NULL. */
 BL_API const char *bl_blas_kernel(void);
+/** The kernel that OpenBLAS is going to choose, for a program that wants to ask for another one before the
+ * libraries start (in .preinit_array, where no constructor has run yet); NULL with another BLAS. Not for a
+ * process that computes already. */
+BL_API const char *bl_blas_kernel_foreseen(void);
 
 #ifdef __cplusplus
 }

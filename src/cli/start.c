@@ -1,12 +1,19 @@
 /* What has to be settled before the libraries start: libgomp and OpenBLAS read their settings from the
- * environment, and reserve memory, before main. So this runs before their constructors do (.preinit_array),
- * and where the environment must be another one, the program starts itself again in it.
+ * environment, and reserve memory, before main. So this runs before their constructors do (.preinit_array).
  *
  * OMP_WAIT_POLICY: idle OpenMP threads spin by default. Beside any other busy process that costs up to a
  * hundredfold (seen: an eigendecomposition of 0.1 s took 15 s); waiting asleep costs nothing measurable.
+ * OPENBLAS_CORETYPE: an OpenBLAS that is older than the processor falls back to kernels of 2004 (Prescott),
+ * several times slower than what the processor can do: then the newest kernels that its instructions allow
+ * are asked for.
  * OMP_DYNAMIC, OMP_MAX_ACTIVE_LEVELS=0: fewer threads than OpenBLAS counts with, for which it would wait for
  * ever. OMP_NUM_THREADS: no more than a limit on the address space has room for; OpenBLAS tries for ever to
- * get more. */
+ * get more.
+ *
+ * The array of the environment has no room for new entries, and the C library takes it as it is when main's
+ * time comes. What is only to be added stands meanwhile in the place of an entry that no library reads
+ * (lend), which is put back in main (give_back); otherwise the program starts itself again in the changed
+ * environment, which costs as much as its start. */
 #include "base/processors.h"
 #include "cli/start.h"
 #include <bilens/blas.h>
@@ -18,6 +25,9 @@
 #include <strings.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#define CORETYPE "OPENBLAS_CORETYPE"
+#define MAX_ADDED 3
 
 void start_again(char **argv, char **environment) {
     char self[PATH_MAX];
@@ -47,13 +57,53 @@ static long threads_with_room(void) {
     _exit(1);
 }
 
+/* The kernels to ask for in place of `chosen`, as NAME=VALUE, or NULL where that is as good as it can be. */
+static const char *newer_kernels(const char *chosen) {
+#ifdef __x86_64__
+    if (!chosen || strcasecmp(chosen, "Prescott") != 0) return NULL;
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return NULL;
+    bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+    return avx512 ? CORETYPE "=SkylakeX" : CORETYPE "=Haswell";
+#else
+    (void)chosen;
+    return NULL;
+#endif
+}
+
+/* Entries of the environment that stood where others stand until main. */
+static char *lent[MAX_ADDED];
+static size_t n_lent;
+
+/* Puts all of `added` in the places of entries that only shells read; false where there are too few. */
+static bool lend(char **environment, char *const *added, size_t n) {
+    static const char *const readers_are_shells[] = {"_", "OLDPWD", "SHLVL", "PWD", "LS_COLORS", "PS1"};
+    char **places[MAX_ADDED];
+    size_t found = 0;
+    for (char **entry = environment; *entry && found < n; entry++)
+        for (size_t i = 0; i < sizeof readers_are_shells / sizeof *readers_are_shells; i++)
+            if (found < n && value_of(*entry, readers_are_shells[i])) places[found++] = entry;
+    if (found < n) return false;
+    for (size_t i = 0; i < n; i++) {
+        lent[n_lent++] = *places[i];
+        *places[i] = added[i];
+    }
+    return true;
+}
+
+static void give_back(void) {
+    while (n_lent) putenv(lent[--n_lent]); /* as it was, on the stack of the process */
+}
+
 static void before_libraries(int argc, char **argv, char **environment) {
     (void)argc;
-    size_t n = 0, kept = 0;
+    size_t n = 0, kept = 0, n_added = 0;
     while (environment[n]) n++;
-    char *changed[n + 3], threads[48];
+    char *changed[n + MAX_ADDED + 1], *added[MAX_ADDED];
+    static char threads[48];
     long room = threads_with_room(), asked = LONG_MAX;
-    bool again = false, waits = false;
+    bool drops = false, waits = false, kernels = false;
     for (size_t i = 0; i < n; i++) {
         const char *dynamic = value_of(environment[i], "OMP_DYNAMIC"),
                    *levels = value_of(environment[i], "OMP_MAX_ACTIVE_LEVELS"),
@@ -65,17 +115,21 @@ static void before_libraries(int argc, char **argv, char **environment) {
             drop = asked > room;
         }
         waits |= value_of(environment[i], "OMP_WAIT_POLICY") || value_of(environment[i], "GOMP_SPINCOUNT");
-        again |= drop;
+        kernels |= value_of(environment[i], CORETYPE) != NULL;
+        drops |= drop;
         if (!drop) changed[kept++] = environment[i];
     }
-    if (!waits) changed[kept++] = (char *)(uintptr_t) "OMP_WAIT_POLICY=passive";
+    const char *newer = kernels ? NULL : newer_kernels(bl_blas_kernel_foreseen());
+    if (!waits) added[n_added++] = (char *)(uintptr_t) "OMP_WAIT_POLICY=passive";
+    if (newer) added[n_added++] = (char *)(uintptr_t)newer;
     if (room < asked) {
         snprintf(threads, sizeof threads, "OMP_NUM_THREADS=%ld", room);
-        changed[kept++] = threads;
+        added[n_added++] = threads;
     }
-    changed[kept] = NULL;
-    if (again || !waits || room < asked)
-        start_again(argv, changed); /* where it fails, things are only slower */
+    if (!drops && lend(environment, added, n_added)) return;
+    memcpy(changed + kept, added, n_added * sizeof *added);
+    changed[kept + n_added] = NULL;
+    start_again(argv, changed); /* where it fails, things are only slower */
 }
 
 __attribute__((section(".preinit_array"), used)) static void (*const first)(int, char **,
@@ -113,24 +167,10 @@ static void on_instruction(int number) {
 }
 /* NOLINTEND(bugprone-signal-handler) */
 
-/* An OpenBLAS that is older than the processor falls back to kernels of 2004 (Prescott), several times
- * slower than what the processor can do: then the newest kernels that its instructions allow are asked for.
- * */
-static void with_newer_kernels(void) {
-#ifdef __x86_64__
-    if (getenv("OPENBLAS_CORETYPE") || strcasecmp(bl_blas_kernel(), "Prescott") != 0) return;
-    bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return;
-    setenv("OPENBLAS_CORETYPE", avx512 ? "SkylakeX" : "Haswell", 1);
-    start_again(arguments, environ);
-#endif
-}
-
 void start_checked(char **argv) {
     bl_error err = {0};
     arguments = argv;
-    with_newer_kernels();
+    give_back();
     signal(SIGILL, on_instruction);
     bool right = bl_blas_check(&err);
     signal(SIGILL, SIG_DFL);

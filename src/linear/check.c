@@ -129,6 +129,20 @@ const char *bl_blas_kernel(void) {
     return name ? name : "unknown";
 }
 
+/* Not in cblas.h, but in every OpenBLAS that has several kernels (its driver/others/dynamic.c): choose the
+ * kernels by the processor, unless that has been done; undo the choice. Its constructor calls the first.
+ * Weak: another BLAS has neither. */
+extern void gotoblas_dynamic_init(void) __attribute__((weak));
+extern void gotoblas_dynamic_quit(void) __attribute__((weak));
+
+const char *bl_blas_kernel_foreseen(void) {
+    if (!gotoblas_dynamic_init || !gotoblas_dynamic_quit) return NULL;
+    gotoblas_dynamic_init();
+    const char *name = bl_blas_kernel();
+    gotoblas_dynamic_quit();
+    return name;
+}
+
 static char blas_name[128];
 
 /* "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH …" begins with what a reader wants. */
