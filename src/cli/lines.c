@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "cli/ranks.h"
 #include "cli/terminal.h"
+#include <bilens/format.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,8 +44,7 @@ char *read_stdin(size_t *size, bl_error *err) {
     }
     text[n] = '\0';
     if (size) *size = n;
-    if (size || !memchr(text, '\0', n)) return text;
-    bl_fail(err, BL_ERR_INPUT, "standard input holds NUL: it is no text in UTF-8 (is it UTF-16?)");
+    if (size || bl_text_check(text, n, "standard input", err)) return text;
     free(text);
     return NULL;
 }
@@ -54,9 +54,10 @@ static bool cut_lines(const char *name, const char *path, text_list *list, size_
     static const char mark[] = "\xEF\xBB\xBF"; /* of UTF-8, as editors on Windows write it */
     char *text = list->storage, *line;
     size_t lines = 1;
-    if (memchr(text, '\0', n))
-        return bl_fail(err, BL_ERR_INPUT, "%s %s: holds NUL: it is no text in UTF-8 (is it UTF-16?)", name,
-                       path);
+    if (!bl_text_check(text, n, path, err)) {
+        bl_error_prefix(err, name);
+        return false;
+    }
     if (strncmp(text, mark, 3) == 0) text += 3;
     for (const char *c = text; *c; c++) lines += *c == '\n';
     list->items = calloc(lines, sizeof *list->items);

@@ -116,10 +116,7 @@ bool bl_csv_array_read(const char *path, bl_named_array *array, float **data, bl
         bl_free(text);
         return bl_fail(err, BL_ERR_MEMORY, "out of memory");
     }
-    bool ok = true;
-    if (memchr(text, '\0', size))
-        ok = bl_fail(err, BL_ERR_INPUT, "%s: holds NUL: it is no text in UTF-8 (is it UTF-16?)", path);
-    ok = ok && read_text(&t, text);
+    bool ok = bl_text_check(text, size, path, err) && read_text(&t, text);
     freelocale(t.point);
     bl_free(text);
     if (!ok) {

@@ -2,6 +2,7 @@
  * story and no safetensors header begins with stand here. */
 #include "format/kind.h"
 #include "base/error.h"
+#include <bilens/format.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -20,6 +21,8 @@ static const char download[] = "the download brought a page instead of the file:
 static const char records[] =
     "write its texts as .jsonl, one object like {\"text\": \"Once ...\"} on each line";
 static const char weights[] = "save the weights as .safetensors (safetensors.torch.save_file)";
+
+static const char pictures[] = "image models read IDX files, and arrays in .npy";
 
 static const mark marks[] = {
     {MARK(0, "version https://git-lfs"),
@@ -47,7 +50,7 @@ static const mark marks[] = {
              "c"),
      {"a Python pickle (PyTorch's old format is one)", weights}},
     {MARK(0, "\xFD"
-             "7zXZ\0"),
+             "7zXZ"),
      {"xz data", "unpack it first: xz -d"}},
     {MARK(4, "1AY&SY"), {"bzip2 data", "unpack it first: bzip2 -d"}},
     {MARK(0, "7z\xBC\xAF\x27\x1C"), {"a 7z archive", "unpack it first: 7z x"}},
@@ -61,8 +64,14 @@ static const mark marks[] = {
     {MARK(6, "\0\0\x10\0\0\0"), {"an arrow stream", records}},
     {MARK(0, "Obj\1"), {"an Avro file", records}},
     {MARK(0, "SQLite format 3"), {"an SQLite database", records}},
+    {WORD("<?xml"), {"an XML document", download}},
+    {MARK(0, "\x89PNG\r\n"), {"a PNG image", pictures}},
+    {MARK(0, "\xFF\xD8\xFF"), {"a JPEG image", pictures}},
+    {MARK(0, "GIF8"), {"a GIF image", pictures}},
+    {MARK(0, "MATLAB 5.0"), {"a MATLAB file", "save the array as .npy or .csv"}},
     {MARK(0, "%PDF-"), {"a PDF document", "save its text: pdftotext"}},
     {MARK(0, "\x93NUMPY"), {"a NumPy array (.npy)", "give it where an array is expected"}},
+    {MARK(5, "\0\0\0{\""), {"safetensors", "give it where weights or an array are expected"}},
     {MARK(0, "GGUF"), {"a GGUF file", "give it as MODEL, under a name that ends in .gguf"}},
     {MARK(0, "\x1F\x8B"), {"gzip data", "unpack it first: gzip -d"}},
     {MARK(0, "\x28\xB5\x2F\xFD"), {"zstd data", "unpack it first: zstd -d"}},
@@ -89,9 +98,15 @@ const bl_kind *bl_kind_of(const void *first, size_t n) {
 
 bool bl_kind_unknown(const void *first, size_t n, const char *path, const char *wanted, bl_error *err) {
     const bl_kind *kind = bl_kind_of(first, n);
-    if (!kind) return true;
+    if (!kind || (wanted && strcmp(kind->name, wanted) == 0)) return true; /* it is that, but damaged */
     return bl_fail(err, BL_ERR_INPUT, "%s: this is %s%s%s: %s", path, kind->name, wanted ? ", not " : "",
                    wanted ? wanted : "", kind->next);
+}
+
+bool bl_text_check(const void *data, size_t n, const char *path, bl_error *err) {
+    if (!bl_kind_unknown(data, n, path, "text", err)) return false;
+    return n == 0 || !memchr(data, '\0', n) ||
+           bl_fail(err, BL_ERR_INPUT, "%s: holds NUL: it is no text in UTF-8 (is it UTF-16?)", path);
 }
 
 bool bl_kind_unknown_file(const char *path, const char *wanted, bl_error *err) {

@@ -4,7 +4,7 @@
     every_kind.py BILENS TEST_DATA [SECTION]
 
 Exit status 0 when all is right. Standard library only."""
-import json, os, random, shutil, struct
+import gzip, json, os, pickle, random, shutil, struct
 
 from checks import CORPUS, TOKEN, TRAIN, bytes_of, expect, fail, main, run, strict, work
 
@@ -240,4 +240,23 @@ def long_words():
                 fail("long words", name, "characters are missing")
 
 
-main(which_weights, reasons, hub, vocabulary, long_words)
+def other_files():
+    """A file that is something else is named as what it is, wherever one is read."""
+    run("atlas", "plain", *CORPUS, "--frequent", "2", "-o", "whole.db", "--overwrite")
+    contents = {"lfs": POINTER, "html": "<!DOCTYPE html>\n<html></html>\n", "zip": b"PK\3\4" + bytes(300), "pickle": pickle.dumps({"a": [1] * 50}, 2), "hdf5": b"\x89HDF\r\n\x1a\n" + bytes(300), "png": b"\x89PNG\r\n\x1a\n" + bytes(60),
+                "gzip": gzip.compress(b"swim\n" * 9), "parquet": b"PAR1" + bytes(60), "xml": "<?xml version='1.0'?><Error/>", "utf-16": "swim\n".encode("utf-16")}
+    readers = {"--tokens .txt": ["atlas", "plain", *CORPUS, "-o", "r.db", "--overwrite", "--tokens"], "--names .txt": ["rank", "plain", "--directions", "wide.npy", "--names"], "--directions .npy": ["rank", "plain", "--directions"],
+               "--directions .csv": ["rank", "plain", "--directions"], "--direction .npy": ["eigen", "plain", "--direction"], "--surrogate .safetensors": ["eigen", "gelu", *TOKEN, "--surrogate"], "--in .npy": ["features", "plain", "--features", "0", "--out", "wide.npy", "--in"],
+               "--dictionary .safetensors": ["dictionary", "eval", "plain", *CORPUS, "--dictionary"], "--tokenizer .json": ["tokenize", "--text", "a", "--tokenizer"], "query .db": ["atlas", "query"], "--from .json": ["report", "-o", "none", "--from"],
+               "--sentences .txt": ["atlas", "plain", "--from", "whole.db", "--site", "none", "--sentences"], "--npy .npy": ["describe", "--npy"], "--corpus .txt": ["eval", "plain", "--corpus"], "--valid .txt": [*TRAIN, "-o", "none", "--overwrite", "--valid"],
+               "--labels .npy": ["eval", "fashion-64", "--images", "sample/images.npy", "--labels"], "MODEL .gguf": ["info"]}
+    for what, args in readers.items():
+        option, suffix = what.split()
+        for word, content in contents.items():
+            if word == "gzip" and option in ("--corpus", "--valid"):
+                continue
+            path = write("other" + suffix, content)
+            expect(run(*args, "@" + path if option == "--direction" else path), (2,), word, what, "is", word)
+
+
+main(which_weights, reasons, hub, vocabulary, long_words, other_files)
