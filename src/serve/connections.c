@@ -17,9 +17,6 @@ struct bl_connection {
     int socket;
     state state;
     time_t since;
-    void *request;      /* what the web server calls it */
-    bool headers_there; /* of its present request */
-    pthread_t thread;   /* the web server's */
 };
 
 struct bl_connections {
@@ -108,11 +105,10 @@ static void close_slowest(bl_connections *g) {
     slowest->state = TAKING; /* not twice */
 }
 
-bl_connection *bl_connection_open(bl_connections *g, int socket, void *request) {
+bl_connection *bl_connection_open(bl_connections *g, int socket) {
     bl_connection *connection = bl_alloc_zero(1, sizeof *connection, NULL);
     if (!connection) return NULL;
-    *connection = (bl_connection){
-        .connections = g, .socket = socket, .since = seconds(), .request = request, .thread = pthread_self()};
+    *connection = (bl_connection){.connections = g, .socket = socket, .since = seconds()};
     watch_silence(socket);
     pthread_mutex_lock(&g->lock);
     if (++g->n > g->most) close_slowest(g);
@@ -140,20 +136,12 @@ static void change(bl_connection *connection, state to) {
     pthread_mutex_lock(&connection->connections->lock);
     connection->state = to;
     connection->since = seconds();
-    if (to == SENDING) connection->headers_there = false;
     pthread_mutex_unlock(&connection->connections->lock);
 }
 
 void bl_connection_working(bl_connection *connection) { change(connection, WAITING); }
 void bl_connection_sending(bl_connection *connection) { change(connection, TAKING); }
 void bl_connection_idle(bl_connection *connection) { change(connection, SENDING); }
-
-void bl_connection_has_headers(bl_connection *connection) {
-    if (!connection) return;
-    pthread_mutex_lock(&connection->connections->lock);
-    connection->headers_there = true;
-    pthread_mutex_unlock(&connection->connections->lock);
-}
 
 bool bl_connection_is_gone(const bl_connection *connection, bool browser) {
     char byte;
@@ -162,24 +150,12 @@ bool bl_connection_is_gone(const bl_connection *connection, bool browser) {
     return (n == 0 && browser) || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
-/* The web server does not say which connection it refuses. When several may be meant, none is taken: the
- * answer would go to another's request. */
-bool bl_connections_refuse(bl_connections *g, bool (*read)(void *request), const char *text, size_t n) {
-    bl_connection *known = NULL, *only = NULL;
-    size_t candidates = 0;
+void bl_connections_refuse(bl_connections *g, int socket, const char *text, size_t n) {
     pthread_mutex_lock(&g->lock);
     for (bl_connection *connection = g->first; connection; connection = connection->next) {
-        if (connection->headers_there || !pthread_equal(connection->thread, pthread_self())) continue;
-        candidates++;
-        only = connection;
-        if (read(connection->request)) known = connection;
-    }
-    if (!known && candidates == 1) known = only;
-    if (known) {
-        known->headers_there = true; /* not twice */
-        (void)!send(known->socket, text, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-        (void)shutdown(known->socket, SHUT_WR);
+        if (connection->socket != socket || connection->state == TAKING) continue;
+        (void)!send(socket, text, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)shutdown(socket, SHUT_WR);
     }
     pthread_mutex_unlock(&g->lock);
-    return known != NULL;
 }

@@ -13,9 +13,8 @@ typedef struct bl_connection bl_connection;
 bl_connections *bl_connections_new(unsigned seconds, size_t most, bl_error *err);
 /* All connections must be closed. */
 void bl_connections_free(bl_connections *connections);
-/* To be called in the web server's thread; `request` is what the web server calls the connection. NULL when
- * there is no memory: then its speed is not limited. */
-bl_connection *bl_connection_open(bl_connections *connections, int socket, void *request);
+/* NULL when there is no memory: then its speed is not limited. */
+bl_connection *bl_connection_open(bl_connections *connections, int socket);
 /* Before the socket is closed. NULL is allowed, here and below. */
 void bl_connection_close(bl_connection *connection);
 /* The request is there and is being worked on, as long as that takes. */
@@ -28,12 +27,8 @@ void bl_connection_idle(bl_connection *connection);
  * answer; a browser never does (`browser`). */
 bool bl_connection_is_gone(const bl_connection *connection, bool browser);
 
-/* The headers of its present request are there, and were seen by the access handler. */
-void bl_connection_has_headers(bl_connection *connection);
-/* Answers the request that the web server is about to refuse by itself: the one of which `read` says that its
- * headers are there although the access handler has not seen them, or else the only one that may be meant.
- * Sends `text` and ends its socket's sending side, so that the web server's own page is lost; false, and
- * nothing sent, when it cannot be told which one it is. */
-bool bl_connections_refuse(bl_connections *connections, bool (*read)(void *request), const char *text,
-                           size_t n);
+/* Answers the request on `socket`, which the web server is about to refuse by itself: sends `text` [n] and ends
+ * the socket's sending side, so that the web server's own page is lost. Nothing where an answer is on its way
+ * already. */
+void bl_connections_refuse(bl_connections *connections, int socket, const char *text, size_t n);
 #endif

@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "serve/loop.h"
 #include "serve/page.h"
 #include <ctype.h>
 #include <errno.h>
@@ -20,6 +21,7 @@ typedef struct exchange {
     bl_service *service;
     struct MHD_Connection *mhd;
     bl_connection *connection;
+    bl_loop *loop;
     char *uri, *body;
     size_t body_n, body_capacity;
     bl_request request;
@@ -36,6 +38,7 @@ void *bl_handler_begin(void *service, const char *uri, struct MHD_Connection *co
     if (!x) return NULL;
     x->service = service;
     x->mhd = connection;
+    x->loop = bl_loop_current();
     x->connection = info ? info->socket_context : NULL;
     x->uri = bl_strdup(bl_hosts_path(&x->service->hosts, uri), NULL);
     return x;
@@ -182,7 +185,6 @@ static bool is_browser(exchange *x) {
 /* Headers are there. MHD_YES with x->answered false to go on reading. */
 static enum MHD_Result look_at(exchange *x, const char *method) {
     x->seen = true;
-    bl_connection_has_headers(x->connection);
     if (!x->uri) return refuse(x, 503, "out of memory");
     bool api = strncmp(x->uri, "/api/", 5) == 0, post = strcmp(method, "POST") == 0;
     bool read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
@@ -260,13 +262,20 @@ static bool nobody_waits(void *context) {
     return atomic_load(&x->service->stop) || bl_connection_is_gone(x->connection, x->browser);
 }
 
+/* The answer is there. x may be gone afterwards. */
+static void resume(exchange *x) {
+    bl_loop *loop = x->loop;
+    x->answered = true;
+    MHD_resume_connection(x->mhd);
+    bl_loop_wake(loop);
+}
+
 /* In one of the jobs' threads. */
 static void run(bl_job *job) {
     exchange *x = (exchange *)job;
     if (nobody_waits(x)) bl_answer_error(&x->answer, 503, "the request was given up");
     else bl_explorer_answer(x->service->explorer, &x->request, nobody_waits, x, &x->answer);
-    x->answered = true;
-    MHD_resume_connection(x->mhd);
+    resume(x);
 }
 
 static enum MHD_Result dispatch(exchange *x) {
@@ -288,8 +297,7 @@ static enum MHD_Result dispatch(exchange *x) {
     MHD_suspend_connection(x->mhd);
     if (bl_jobs_add(x->service->jobs, effort, &x->job)) return MHD_YES;
     bl_answer_error(&x->answer, 503, "the server is busy: try again");
-    x->answered = true;
-    MHD_resume_connection(x->mhd);
+    resume(x);
     return MHD_YES;
 }
 
@@ -303,10 +311,6 @@ enum MHD_Result bl_handler_handle(void *service, struct MHD_Connection *connecti
     if (!x->seen) return look_at(x, method);
     if (*upload_size) return take_body(x, upload, upload_size);
     return dispatch(x);
-}
-
-static bool headers_are_there(void *request) {
-    return MHD_get_connection_info(request, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE) != NULL;
 }
 
 void bl_handler_refuse(bl_service *service, unsigned status) {
@@ -329,8 +333,7 @@ void bl_handler_refuse(bl_service *service, unsigned status) {
         for (size_t k = 0; k < N_COMMON; k++)
             bl_buffer_print(&out, "%s: %s\r\n", common_headers[k][0], common_headers[k][1]);
         bl_buffer_print(&out, "\r\n%s", answer.text);
-        if (!out.failed)
-            (void)bl_connections_refuse(service->connections, headers_are_there, out.data, out.n);
+        if (!out.failed) bl_connections_refuse(service->connections, bl_loop_socket(), out.data, out.n);
     }
     bl_buffer_free(&out);
     bl_answer_release(&answer);

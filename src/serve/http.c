@@ -1,6 +1,6 @@
 /* The web server: libmicrohttpd around the explorer.
  *
- * One thread a listening socket does all input and output (epoll). A request is looked at when its headers
+ * One thread per listening socket does all input and output (loop.h). A request is looked at when its headers
  * are there (method, host, origin, sizes) and refused at once or read to its end; the page's files are
  * answered directly, the API's requests suspended, worked on by the threads of jobs.h, and resumed with their
  * answer. */
@@ -9,6 +9,7 @@
 #include "serve/handler.h"
 #include "serve/connections.h"
 #include "serve/hosts.h"
+#include "serve/loop.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@
 struct bl_server {
     bl_service service;
     struct MHD_Daemon *daemons[2];
+    bl_loop *loops[2];
     size_t n_daemons;
     unsigned port;
     char url[300];
@@ -35,7 +37,7 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **conn
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-        *connection = info ? bl_connection_open(service->connections, info->connect_fd, mhd) : NULL;
+        *connection = info ? bl_connection_open(service->connections, info->connect_fd) : NULL;
     } else {
         bl_connection_close(*connection);
         *connection = NULL;
@@ -50,8 +52,7 @@ static void on_log(void *context, const char *format, va_list arguments) {
 }
 
 static struct MHD_Daemon *start(bl_server *server, int socket, bool v6, bl_error *err) {
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
-                     (v6 ? MHD_USE_IPv6 : 0U);
+    unsigned flags = BL_LOOP_FLAGS | MHD_USE_ERROR_LOG | (v6 ? MHD_USE_IPv6 : 0U);
     struct MHD_Daemon *daemon =
         MHD_start_daemon(flags, 0, NULL, NULL, bl_handler_handle, &server->service,
                          MHD_OPTION_EXTERNAL_LOGGER, on_log, &server->service, MHD_OPTION_LISTEN_SOCKET,
@@ -95,15 +96,17 @@ static bl_server *serve(const subject *s, const bl_serve_options *options, bl_er
     size_t n = service->connections
                  ? bl_listen(options->address, &server->port, sockets, v6, &service->hosts, err)
                  : 0;
+    bool ok = n > 0;
     for (size_t i = 0; i < n; i++) {
         server->daemons[i] = server->n_daemons == i ? start(server, sockets[i], v6[i], err) : NULL;
-        if (server->daemons[i]) server->n_daemons++;
+        if (server->daemons[i]) server->loops[server->n_daemons++] = bl_loop_new(server->daemons[i], err);
         else close(sockets[i]);
+        ok = ok && server->loops[i];
     }
     const char *shown = !options->address || service->hosts.any_number ? "127.0.0.1" : options->address;
     snprintf(server->url, sizeof server->url,
              strchr(shown, ':') ? "http://[%.250s]:%u/" : "http://%.250s:%u/", shown, server->port);
-    if (n > 0 && server->n_daemons == n) return server;
+    if (ok) return server;
     bl_server_free(server);
     return NULL;
 }
@@ -129,7 +132,10 @@ void bl_server_free(bl_server *server) {
     atomic_store(&service->stop, true);
     if (service->explorer) bl_explorer_stop(service->explorer);
     if (service->jobs) bl_jobs_stop(service->jobs);
-    for (size_t i = 0; i < server->n_daemons; i++) MHD_stop_daemon(server->daemons[i]);
+    for (size_t i = 0; i < server->n_daemons; i++) {
+        bl_loop_free(server->loops[i]);
+        MHD_stop_daemon(server->daemons[i]);
+    }
     bl_connections_free(service->connections);
     bl_jobs_free(service->jobs);
     bl_explorer_free(service->explorer);
