@@ -23,8 +23,8 @@ void *bl_handler_begin(void *service, const char *uri, struct MHD_Connection *co
 enum MHD_Result bl_handler_handle(void *service, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_size, void **exchange);
-/* The web server is about to refuse the request on bl_loop_socket by itself, with a page of its own: sends the
- * documented JSON in its place. */
+/* The web server is about to refuse the request on bl_loop_socket by itself, with a page of its own: sends
+ * the documented JSON in its place. */
 void bl_handler_refuse(bl_service *service, unsigned status);
 /* MHD_OPTION_NOTIFY_COMPLETED. */
 void bl_handler_end(void *service, struct MHD_Connection *connection, void **exchange,

@@ -1,5 +1,5 @@
-/* The thread that runs the web server, one socket at a time, so that it is known which connection a word of the
- * web server's log is about. */
+/* The thread that runs the web server, one socket at a time, so that it is known which connection a word of
+ * the web server's log is about. */
 #ifndef BL_SERVE_LOOP_H
 #define BL_SERVE_LOOP_H
 #include <bilens/base.h>
