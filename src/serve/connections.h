@@ -27,8 +27,8 @@ void bl_connection_idle(bl_connection *connection);
  * answer; a browser never does (`browser`). */
 bool bl_connection_is_gone(const bl_connection *connection, bool browser);
 
-/* Answers the request on `socket`, which the web server is about to refuse by itself: sends `text` [n] and ends
- * the socket's sending side, so that the web server's own page is lost. Nothing where an answer is on its way
- * already. */
+/* Answers the request on `socket`, which the web server is about to refuse by itself: sends `text` [n] and
+ * ends the socket's sending side, so that the web server's own page is lost. Nothing where an answer is on
+ * its way already. */
 void bl_connections_refuse(bl_connections *connections, int socket, const char *text, size_t n);
 #endif
