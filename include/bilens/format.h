@@ -41,7 +41,8 @@ BL_API bool bl_text_write(const char *path, const char *text, bl_error *err);
 BL_API char *bl_text_read(const char *path, size_t limit, bl_error *err);
 
 /** True when `data` [n], read from `path`, may be text. BL_ERR_INPUT where its first bytes show something
- * else (a Git LFS pointer, an HTML page, an archive, an array …), with what to do, and where it holds NUL. */
+ * else (a Git LFS pointer, an HTML page, an archive, an array …), with what to do, and where it holds
+ * NUL. */
 BL_API bool bl_text_check(const void *data, size_t n, const char *path, bl_error *err);
 
 /** Writes arrays as one safetensors file (F32), atomically. */
