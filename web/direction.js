@@ -24,6 +24,7 @@
         pick: index => this.select(index),
         href: index => this.href(index),
         tools: this.compare,
+        marks: eigen => this.marks(eigen),
         height: 310
       });
       main.replaceChildren(
@@ -62,8 +63,24 @@
       this.heading.replaceChildren("“", this.name(), "”");
       this.line.replaceChildren(BILENS.subjectLine(this.subject, change));
     }
+    /* What marks degenerate eigenvalues, and the switch that leaves it out (--plain of the command line). */
+    marks(eigen) {
+      if (!eigen.groups || !eigen.groups.length) return null;
+      const plain = this.plain,
+        title = "Eigenvalues so close that only the span of their eigenvectors means anything";
+      return h(
+        "span",
+        { class: "key", title },
+        h("i", { class: "swatch degenerate" }),
+        "degenerate",
+        BILENS.button(plain ? "show" : "hide", () => BILENS.goTo(this.href(this.index, { plain: plain ? "0" : "1" }), true), {
+          class: "button small",
+          "aria-label": (plain ? "Show" : "Hide") + " the marks of degenerate eigenvalues"
+        })
+      );
+    }
     drawSpectrum() {
-      this.spectrum.draw(this.eigen, this.none);
+      this.spectrum.draw(this.eigen, this.none, undefined, this.plain);
       this.facts.replaceChildren(BILENS.facts(this.eigen, this.none));
     }
     /* False when it failed or came too late. */
@@ -121,11 +138,12 @@
       /* Drawn again with the other sign when the inputs turn out to be at the other end. */
       this.drawTable = orientation =>
         this.vector.replaceChildren(
-          ...BILENS.vectorHead(eigen, vector, total),
+          ...BILENS.vectorHead(eigen, this.plain ? { ...vector, group: null } : vector, total),
           ...BILENS.virtualTokens(BILENS.turnVector(vector, orientation), way, tools),
           this.matter,
           this.inputs
         );
+      this.vector.classList.toggle("unsigned", !this.signs.has(shown)); /* grey until its inputs say which end it is */
       this.drawTable(this.signs.get(shown) || 1);
       await this.drawInputs(vector.index, shown);
     }
@@ -143,7 +161,8 @@
         const hits = scan.vectors[0],
           drawn = BILENS.oriented(hits);
         if ((this.signs.get(shown) || 1) !== drawn.orientation) this.drawTable(drawn.orientation);
-        this.signs.set(shown, drawn.orientation);
+        if (hits.matches.length) this.signs.set(shown, drawn.orientation);
+        this.vector.classList.toggle("unsigned", !hits.matches.length);
         BILENS.drawMatter(this.matter, this.subject, hits, shown, this.eigen.token);
         this.inputs.replaceChildren(
           ...BILENS.inputs(
@@ -178,8 +197,12 @@
         const first = await BILENS.firstDirection();
         return first === null ? null : BILENS.goTo(BILENS.directionLink(first), true);
       }
-      const key = BILENS.subjectQuery(this.subject, BILENS.source.contrast).toString();
+      const key = BILENS.subjectQuery(this.subject, BILENS.source.contrast).toString(),
+        plain = params.get("plain") === "1",
+        turned = plain !== this.plain;
+      this.plain = plain;
       if (key !== this.key && !(await this.drawDirection(key))) return null;
+      else if (turned && this.eigen) this.drawSpectrum();
       await this.drawVector();
       if (BILENS.info.basis && BILENS.source.server) await BILENS.drawFeatures(this.features, this.subject, this.key);
       if (BILENS.hasHeads(this.subject)) await BILENS.drawHeads(this.heads, this.subject, this.key);

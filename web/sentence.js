@@ -161,6 +161,10 @@
         this.go({ at: this.at, token: this.subject.token, contrast: keys.find(key => names[key] === name), eig: null, part: null })
       );
     }
+    /* Whose MLP is opened into eigenvectors. */
+    openLayer(layer) {
+      this.go({ layer, at: this.at, token: this.subject.token, eig: null, part: null });
+    }
     async drawAccount() {
       const { turn, subject } = this,
         more = this.params.get("terms") === "more",
@@ -174,7 +178,7 @@
         if (!this.part) this.index ??= BILENS.indexOf(account.mlp.terms[0].index, account.size); /* the largest is open */
         const chosen = step => (step.eig !== undefined && step.eig === this.index) || Boolean(step.part && step.part === this.part);
         this.account.replaceChildren(
-          h("div", { class: "over" }, h("h2", {}, this.question()), this.contrast()),
+          h("div", { class: "over" }, h("h2", {}, this.question()), BILENS.layerChoice(subject, to => this.openLayer(to.layer)), this.contrast()),
           h("p", { class: "note" }, this.sumOf(account)),
           BILENS.waterfall(account, {
             layers: this.layers,
@@ -211,7 +215,7 @@
       return {
         ...none,
         account: quietly(BILENS.source.explain(place, at, this.subject, this.wanted())),
-        excited: BILENS.info.atlas ? quietly(BILENS.source.excited(place, at)) : null
+        excited: BILENS.info.atlas ? quietly(BILENS.source.excited(place, at, this.subject.layer)) : null
       };
     }
     /* The term that is opened. */
@@ -260,10 +264,15 @@
         this.excited.replaceChildren(title, h("p", { class: "note" }, how));
         return;
       }
+      const { layer } = this.subject;
+      if (layer !== undefined && !BILENS.info.atlas.layers.includes(layer)) {
+        this.excited.replaceChildren(title, h("p", { class: "note" }, `The atlas does not hold layer ${layer}.`));
+        return;
+      }
       this.excited.setAttribute("aria-busy", "true");
       try {
         const early = await this.early.excited,
-          { directions } = early && early.position === this.at ? early : await BILENS.source.excited(this.place, this.at);
+          { directions } = early && early.position === this.at ? early : await BILENS.source.excited(this.place, this.at, this.subject.layer);
         if (turn !== this.turn) return;
         const way = ["for", "against"].includes(this.params.get("only")) ? this.params.get("only") : "all";
         const wanted = directions.filter(d => way === "all" || d.activation > 0 === (way === "for")).slice(0, MOST);

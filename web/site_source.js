@@ -135,14 +135,14 @@
     };
 
     source.sentences = site.sentences || [];
-    const textOf = async text => {
+    const textOf = async (text, layer) => {
       const i = source.sentences.indexOf(text);
       refuse(i < 0, "a text of your own");
-      return load("text-" + i);
+      return load(`text-${partOf(layer)}-${i}`);
     };
     const idOf = async token => (await tokens()).find(r => r.token === token || "#" + r.id === token)?.id;
     source.sentence = async ({ text }) => (await textOf(text)).sentence;
-    source.excited = async ({ text }, position) => (await textOf(text)).excited[position];
+    source.excited = async ({ text }, position, layer) => (await textOf(text, layer)).excited[position];
     /* Only the likeliest prediction and another one stand against each other. */
     source.canOppose = (tops, token, other) => {
       const kept = tops.slice(0, LIKELIEST).map(([name]) => name);
@@ -150,12 +150,12 @@
     };
     source.canExplain = (tops, token) => tops.slice(0, LIKELIEST).some(([name]) => name === token);
     source.explain = async ({ text }, position, subject) => {
-      const why = (await textOf(text)).why,
+      const { why, sentence } = await textOf(text, subject.layer),
         ids = await Promise.all([subject.token, ...subject.minus].map(idOf));
       const found = why[[position, ...ids].join(" ")],
         opposite = ids.length === 2 ? why[[position, ids[1], ids[0]].join(" ")] : undefined;
       refuse(!found && !opposite, "the account of this word");
-      return found ? { ...found } : turned(opposite, (await textOf(text)).sentence.predictions[position].top, subject.token);
+      return found ? { ...found } : turned(opposite, sentence.predictions[position].top, subject.token);
     };
     return source;
   };

@@ -5,7 +5,7 @@
  *     directions(the same, and layer): tokens, or the atlas's own directions
  *     eigen(subject, { eigs, none })  scan(subject, { eigs, top })
  *     heads(subject, distance)  evidence(subject, index)  of a server only
- *     sentence(place)  excited(place, position)  explain(place, position, subject, { most, words, eigs }): words of so many terms, 0 = of all
+ *     sentence(place)  excited(place, position, layer)  explain(place, position, subject, { most, words, eigs }): words of so many terms, 0 = of all
  *     readers(token, source, limit, layer)  similar(subject, k)  features(subject)  of a server only
  *
  * A place is { text } or, of a server, { story }. A subject is { token, minus: […], layer, contrast: "mean" | "none" | undefined }, or one of
@@ -140,7 +140,8 @@
     source.sentence = place => post("api/sentence\n" + new URLSearchParams(place));
     /* Without a position: of the last; without a token: of what is expected most there. So all can be asked for at once. */
     const at = (place, position) => (position === null ? place : { ...place, position });
-    source.excited = (place, position) => post("api/sentence/excited\n" + new URLSearchParams({ ...at(place, position), limit: 200 }));
+    source.excited = (place, position, layer) =>
+      post("api/sentence/excited\n" + new URLSearchParams({ ...at(place, position), limit: 200, ...(layer === undefined ? {} : { layer }) }));
     source.features = subject => get("api/features?" + BILENS.subjectQuery(subject, source.contrast));
     source.canOppose = source.canExplain = () => true;
     source.explain = (place, position, subject, { most, words, eigs }) => {

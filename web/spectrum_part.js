@@ -8,18 +8,19 @@
   BILENS.indexOf = (position, n) => (position >= Math.floor(n / 2) ? position - n : position);
   BILENS.positionOf = (index, n) => (index < 0 ? index + n : index);
 
-  /* Options: `pick(index)`, `href(index)`, `height`, `nameless` (it is the null model's own), `tools`. The element has draw(eigen, none,
-   * range) and choose(position); the null model's eigenvalues, when they are there, are drawn behind. */
+  /* Options: `pick(index)`, `href(index)`, `height`, `nameless` (it is the null model's own), `tools`, `marks(eigen)` (what explains and removes
+   * the marks of degenerate eigenvalues). The element has draw(eigen, none,
+   * range, plain) and choose(position); the null model's eigenvalues, when they are there, are drawn behind. */
   BILENS.spectrumPart = options => {
     const part = h("div", { class: "spectrum-part" });
     let box = null,
       chosen = null;
-    part.draw = (eigen, none, range) => {
+    part.draw = (eigen, none, range, plain) => {
       const focused = box && box.contains(document.activeElement),
         behind = none ? none.eigenvalues : null;
       const token = BILENS.visible(eigen.token),
         n = eigen.eigenvalues.length;
-      box = BILENS.spectrum(eigen, {
+      box = BILENS.spectrum(plain ? { ...eigen, groups: [] } : eigen, {
         none: behind,
         range,
         height: options.height,
@@ -34,6 +35,7 @@
           { class: "tools" },
           h("span", { class: "key" }, h("i", { class: "swatch model" }), options.nameless ? "null model" : token),
           none ? h("span", { class: "key" }, h("i", { class: "swatch null" }), "null model") : null,
+          options.marks ? options.marks(eigen) : null,
           h("span", { class: "grow" }),
           BILENS.copyButton("the spectrum", () => BILENS.csvSpectrum(eigen, behind)),
           BILENS.figureButtons(`spectrum of ${token}`, () => box.querySelector("svg")),

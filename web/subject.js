@@ -79,11 +79,16 @@
     return select;
   }
 
-  /* `change(subject)` is called with the new one. A static site holds one contrast and the atlas's layers. */
-  BILENS.subjectLine = (subject, change) => {
+  /* Which layer, where there are several: of a server all, of a static site the atlas's. Otherwise null. */
+  BILENS.layerChoice = (subject, change) => {
     const known = BILENS.source.server && BILENS.info.model.architecture ? BILENS.info.model.architecture.n_layer : 0,
       list = known ? Array.from({ length: known }, (_, i) => i) : BILENS.info.atlas?.layers || [];
-    const choice = list.length > 1 ? layers(subject, change, list) : null;
+    return list.length > 1 ? layers(subject, change, list) : null;
+  };
+
+  /* `change(subject)` is called with the new one. A static site holds one contrast and the atlas's layers. */
+  BILENS.subjectLine = (subject, change) => {
+    const choice = BILENS.layerChoice(subject, change);
     if (subject.direction)
       return h("div", { class: "subject" }, h("span", { class: "fixed" }, "a vector of your own, ", h("code", {}, BILENS.visible(subject.direction))), choice);
     const line = h("div", { class: "subject" }, h("span", { class: "label" }, "rather than"));

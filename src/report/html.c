@@ -269,10 +269,6 @@ static void put_direction(bl_buffer *out, const bl_doc *doc) {
                  "final norm\xE2\x80\x99s scale, positive and the same for every token, is left out.</p>");
 }
 
-static void put_to_evidence(bl_buffer *out, const bl_doc *doc) {
-    if (doc->evidence) bl_buffer_text(out, "<a href=\"#evidence\">Does it matter?</a>");
-}
-
 /* The command that made the report, and what it has read. */
 static void put_origin(bl_buffer *out, const bl_tree *origin) {
     const char *command = bl_tree_string(origin, "command");
@@ -348,7 +344,6 @@ static const struct {
               {"vectors", bl_html_vectors},
               {"heads", bl_html_heads},
               {"evidence", bl_html_evidence},
-              {"to-evidence", put_to_evidence},
               {"model", bl_html_model},
               {"footer", put_footer},
               {"what", put_what},

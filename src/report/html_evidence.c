@@ -3,6 +3,7 @@
  * missing in it is drawn as a dash. web/evidence.js draws the same. */
 #include "report/html.h"
 #include "report/plot.h"
+#include "base/visible.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -273,10 +274,36 @@ static void put_truncation(bl_buffer *out, const json_t *curve) {
     bl_buffer_text(out, "</svg>\n");
 }
 
+/* That nothing was measured, and the command that does: the report's own, and what it is to measure on. */
+static void put_unmeasured(bl_buffer *out, const bl_doc *doc) {
+    static const char without[] = " --no-evidence";
+    const char *command = doc->origin ? bl_tree_string(doc->origin, "command") : "",
+               *cut = strstr(command, without), *rest = cut ? cut + strlen(without) : "";
+    bl_buffer_text(
+        out, "<section id=\"evidence\">\n<h2>Does it matter?</h2>\n<p class=\"note\">Not measured in this "
+             "report: nothing on this page says whether these eigenvectors are more than chance, or "
+             "whether the model would do without them.");
+    if (*command) {
+        bl_buffer before = {0};
+        bl_buffer_add(&before, command, cut ? (size_t)(cut - command) : strlen(command));
+        bl_buffer_add(&before, "", 1);
+        bl_buffer_text(out, " This command measures it: <code>");
+        if (!before.failed) bl_visible_html(out, before.data);
+        out->failed |= before.failed;
+        bl_visible_html(out, rest);
+        bl_buffer_text(out, " --evidence-stories 48</code> (fewer stories take less time).");
+        bl_buffer_free(&before);
+    }
+    bl_buffer_text(out, "</p>\n</section>\n");
+}
+
 void bl_html_evidence(bl_buffer *out, const bl_doc *doc) {
     const json_t *evidence = doc->evidence, *item;
     size_t i;
-    if (!evidence) return;
+    if (!evidence) {
+        put_unmeasured(out, doc);
+        return;
+    }
     bl_buffer_text(out,
                    "<section id=\"evidence\">\n<h2>Does it matter?</h2>\n<p class=\"read\"><b>How to read "
                    "it.</b> A large eigenvalue may be chance, and one that is not may still be of no use to "

@@ -82,6 +82,8 @@ static void choose_columns(const json_t *answer, const column *all, column chose
     size_t n = 0;
     for (; all->key; all++)
         if (n + 1 < MOST_COLUMNS && says_something(answer, all)) chosen[n++] = *all;
+    /* A vector of one's own is no token. */
+    if (json_is_string(json_object_get(answer, "source"))) chosen[0].name = "direction";
     chosen[n] = (column){0};
 }
 

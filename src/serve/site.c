@@ -6,7 +6,7 @@
  *   data/directions-0.js …    of each layer of the atlas the rows of /api/directions
  *   data/0-0000.js …          of each layer `shard` directions each, and the beginnings of the stories that
  *                             they refer to
- *   data/text-0.js …          a text for "Why this word?", with all that is asked about it
+ *   data/text-0-0.js …        of the first layer a text for "Why this word?", with all that is asked about it
  *
  * A page opened from disk may load scripts, but fetch nothing: so data are scripts that hand over base64 of
  * gzipped JSON. The folder is made under a hidden name and appears as a whole, in the place of an older site
@@ -188,11 +188,13 @@ static bool write_tokens(const site *s, bl_error *err) {
 }
 
 static bool write_texts(const site *s, bl_error *err) {
-    for (size_t i = 0; i < s->n_texts; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "text-%zu", i);
-        if (!bl_progress_step(&s->progress, "reading texts", i, s->n_texts, err)) return false;
-        bl_tree *tree = bl_site_sentence(s->explorer, s->texts[i], err);
+    const bl_explorer *e = s->explorer;
+    for (size_t i = 0; i < s->n_texts * e->n_layers; i++) {
+        char name[64];
+        size_t text = i / e->n_layers, part = i % e->n_layers;
+        snprintf(name, sizeof name, "text-%zu-%zu", part, text);
+        if (!bl_progress_step(&s->progress, "reading texts", i, s->n_texts * e->n_layers, err)) return false;
+        bl_tree *tree = bl_site_sentence(e, e->layers[part], s->texts[text], err);
         if (!tree || !write_data(s, name, tree, err)) return false;
     }
     return true;

@@ -39,7 +39,7 @@ bool bl_site_texts(bl_explorer *e, size_t most, char ***texts, size_t *n, bl_err
 }
 
 /* One account, under "position token" or "position token rival". */
-static bool put_why(bl_explorer *e, bl_builder *b, bl_tree *at, bl_why *why, int32_t rival) {
+static bool put_why(const bl_explorer *e, bl_builder *b, bl_tree *at, bl_why *why, int32_t rival) {
     char token[24], minus[24], key[80];
     const char *const list[] = {minus};
     const bl_atlas_reader_facts *f = bl_atlas_reader_get_facts(e->atlas);
@@ -62,7 +62,8 @@ static bool put_why(bl_explorer *e, bl_builder *b, bl_tree *at, bl_why *why, int
     return !b->failed;
 }
 
-static bool put_position(bl_explorer *e, bl_builder *b, bl_tree *at, bl_why *why, const bl_predictions *p) {
+static bool put_position(const bl_explorer *e, bl_builder *b, bl_tree *at, bl_why *why,
+                         const bl_predictions *p) {
     const bl_predicted *best = &p->best[why->position * p->top];
     size_t n = p->top < LIKELIEST ? p->top : LIKELIEST;
     for (size_t k = 0; k < n; k++) {
@@ -88,7 +89,7 @@ static void round_numbers(json_t *tree) {
     json_array_foreach(tree, i, value) round_numbers(value);
 }
 
-bl_tree *bl_site_sentence(bl_explorer *e, const char *text, bl_error *err) {
+bl_tree *bl_site_sentence(const bl_explorer *e, bl_atlas_reader *layer, const char *text, bl_error *err) {
     bl_ids ids = {0};
     bl_builder b = {err, false};
     bl_tree *root = NULL;
@@ -96,7 +97,7 @@ bl_tree *bl_site_sentence(bl_explorer *e, const char *text, bl_error *err) {
     bl_why why = {.text = text,
                   .ids = &ids,
                   .most = TERMS,
-                  .layer = (size_t)bl_atlas_reader_get_facts(e->atlas)->layer};
+                  .layer = (size_t)bl_atlas_reader_get_facts(layer)->layer};
     if (bl_sentence_read(e->model, text, &ids, err))
         p = bl_predict(e->model, ids.data, ids.n, LIKELIEST, err);
     if (p) {
@@ -106,7 +107,7 @@ bl_tree *bl_site_sentence(bl_explorer *e, const char *text, bl_error *err) {
         if (sentence) bl_put_tree(&b, root, "sentence", sentence);
         bl_tree *excited = bl_put_array(&b, root, "excited"), *accounts = bl_put_object(&b, root, "why");
         for (size_t i = 0; i < ids.n && !b.failed; i++) {
-            bl_tree *tree = bl_excited_tree(e, e->atlas, &ids, i, EXCITED, err);
+            bl_tree *tree = bl_excited_tree(e, layer, &ids, i, EXCITED, err);
             b.failed = !tree;
             if (tree) bl_put_tree(&b, excited, NULL, tree);
             why.position = i;

@@ -9,6 +9,7 @@ bool bl_site_texts(bl_explorer *explorer, size_t most, char ***texts, size_t *n,
 void bl_site_texts_free(char **texts, size_t n);
 /* {"sentence": as /api/sentence, "excited": [as /api/sentence/excited, per position], "why": {"position
  * token": as /api/explain, "position token rival": …}} of the likeliest tokens at each position, and of the
- * likeliest rather than each other one. */
-bl_tree *bl_site_sentence(bl_explorer *explorer, const char *text, bl_error *err);
+ * likeliest rather than each other one. `layer` is one of the explorer's. */
+bl_tree *bl_site_sentence(const bl_explorer *explorer, bl_atlas_reader *layer, const char *text,
+                          bl_error *err);
 #endif

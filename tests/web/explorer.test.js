@@ -387,3 +387,21 @@ test("what is wrong is said", async () => {
   );
   await page.context().close();
 });
+
+test("the marks of degenerate eigenvalues are explained, and can be left out", async () => {
+  const page = await open(server.url);
+  await page.route("**/api/eigen?*", async route => {
+    const answer = await route.fetch(),
+      json = await answer.json();
+    await route.fulfill({ response: answer, json: { ...json, groups: [[10, 14]] } });
+  });
+  await page.show("#/direction?token=swim");
+  await page.waitForSelector(".inputs li .words");
+  assert.equal(await page.locator(".spectrum .band").count(), 1);
+  await page.getByRole("button", { name: "Hide the marks of degenerate eigenvalues" }).click();
+  await page.waitForFunction(() => !document.querySelector(".spectrum .band"));
+  assert.match(page.url(), /plain=1/);
+  await page.getByRole("button", { name: "Show the marks of degenerate eigenvalues" }).click();
+  await page.waitForSelector(".spectrum .band");
+  await leave(page);
+});

@@ -84,6 +84,24 @@ test("the layer is in the address, and goes along", async () => {
   await leave(page);
 });
 
+test("why this word, layer by layer: of a server and of a static site", async () => {
+  const place = path.join(folder, "two-site");
+  execFileSync(BILENS, ["atlas", TWO, "--from", path.join(folder, "two.db"), "--site", place, "--quiet"], { stdio: "ignore" });
+  for (const home of [layers.url, `file://${place}/`]) {
+    const page = await open(home);
+    await page.show(home.startsWith("file") ? "index.html#/sentence" : "#/sentence?story=0");
+    await page.waitForSelector(".waterfall");
+    const sum = () => page.locator(".account").textContent();
+    const before = await sum();
+    await page.selectOption(".account select[aria-label=Layer]", "1");
+    await page.waitForFunction(was => document.querySelector(".waterfall") && document.querySelector(".account").textContent !== was, before);
+    assert.match(page.url(), /layer=1/);
+    await page.waitForSelector(".shares .heads");
+    assert.equal(await page.locator(".failure").count(), 0);
+    await leave(page);
+  }
+});
+
 test("the static site of one's own directions", async () => {
   const home = `file://${site}/`,
     page = await open(home);
