@@ -56,6 +56,11 @@
       h("td", { class: "t" }, named(token, name)),
       h("td", { class: "v c" + BILENS.level(value, scale.largest) }, scale.text(value))
     );
+  /* Of few vectors the lowest are among the highest: they stand once. */
+  const lowest = source => {
+    const shown = new Set(source.top.map(([token]) => token));
+    return [...source.bottom].reverse().filter(([token]) => !shown.has(token));
+  };
   const table = (name, source, scale) =>
     h(
       "table",
@@ -65,7 +70,7 @@
         "tbody",
         {},
         source.top.map(entry => row(entry, scale, false, name)),
-        [...source.bottom].reverse().map((entry, i) => row(entry, scale, i === 0, name))
+        lowest(source).map((entry, i) => row(entry, scale, i === 0, name))
       )
     );
   const tables = (several, scale) =>
@@ -127,7 +132,7 @@
           h(
             "ol",
             { class: "low" },
-            [...source.bottom].reverse().map(entry => bar(entry, scale, name))
+            lowest(source).map(entry => bar(entry, scale, name))
           )
         )
       )

@@ -54,7 +54,7 @@ static bool choose(const report_options *o, const bl_tree *ranking, bool *wanted
 /* Its parts go by the direction's name. */
 static void set_label(bl_tree *report, const char *label) {
     static const char *const parts[] = {"eigen", "scan"};
-    for (size_t i = 0; label && i < 2; i++) {
+    for (size_t i = 0; i < 2; i++) {
         json_t *text = json_string(label);
         if (text) json_object_set_new(json_object_get(report, parts[i]), "label", text);
     }
@@ -94,7 +94,8 @@ static bool make_page(common *c, report_options *o, const bl_model *model, const
         o->direction.parsed = NULL;
         o->direction.file = NULL;
     }
-    if (report) set_label(report, bl_tree_string(row, "name"));
+    const char *label = bl_tree_string(row, "name");
+    if (report) set_label(report, *label ? label : text);
     bool ok = report && bl_report_render(report, eigen, &o->figure.how, folder, err);
     if (ok) json_object_set_new(row, "page", json_string(page));
     bl_tree_free(report);

@@ -36,6 +36,17 @@ static void put_rows(bl_buffer *out, const bl_doc_entry *entries, size_t n, bool
     }
 }
 
+/* How many of the lowest are not among the highest as well, as they are of few vectors. */
+static size_t own_bottom(const bl_doc_source *source) {
+    size_t n = source->n_bottom;
+    for (size_t i = 0; n > 0 && i < source->n_top;)
+        if (strcmp(source->top[i].token, source->bottom[n - 1].token) == 0) {
+            n--;
+            i = 0;
+        } else i++;
+    return n;
+}
+
 /* A small table per source, the highest above the lowest; as many stand side by side as the page is wide. */
 void bl_html_sources(bl_buffer *out, const bl_doc_source *sources, size_t n, double largest) {
     bl_buffer_text(out, "<div class=\"vts\">");
@@ -46,7 +57,7 @@ void bl_html_sources(bl_buffer *out, const bl_doc_source *sources, size_t n, dou
         put_heading(out, sources[i].name, true);
         bl_buffer_text(out, "</th></tr></thead><tbody>\n");
         put_rows(out, sources[i].top, sources[i].n_top, false, largest);
-        put_rows(out, sources[i].bottom, sources[i].n_bottom, true, largest);
+        put_rows(out, sources[i].bottom, own_bottom(&sources[i]), true, largest);
         bl_buffer_text(out, "</tbody></table>\n");
     }
     bl_buffer_text(out, "</div>\n");

@@ -6,7 +6,7 @@
  *   data/directions-0.js …    of each layer of the atlas the rows of /api/directions
  *   data/0-0000.js …          of each layer `shard` directions each, and the beginnings of the stories that
  *                             they refer to
- *   data/text-0-0.js …        of the first layer a text for "Why this word?", with all that is asked about it
+ *   data/text-0-0.js …        of the first layer a text for "Why this word?" and all that is asked about it
  *
  * A page opened from disk may load scripts, but fetch nothing: so data are scripts that hand over base64 of
  * gzipped JSON. The folder is made under a hidden name and appears as a whole, in the place of an older site
