@@ -58,8 +58,8 @@
     );
   /* Of few vectors the lowest are among the highest: they stand once. */
   const lowest = source => {
-    const shown = new Set(source.top.map(([token]) => token));
-    return [...source.bottom].reverse().filter(([token]) => !shown.has(token));
+    const shown = new Set(source.top.map(entry => entry.join(" ")));
+    return [...source.bottom].reverse().filter(entry => !shown.has(entry.join(" ")));
   };
   const table = (name, source, scale) =>
     h(

@@ -38,12 +38,12 @@ static void put_rows(bl_buffer *out, const bl_doc_entry *entries, size_t n, bool
 
 /* How many of the lowest are not among the highest as well, as they are of few vectors. */
 static size_t own_bottom(const bl_doc_source *source) {
-    size_t n = source->n_bottom;
-    for (size_t i = 0; n > 0 && i < source->n_top;)
-        if (strcmp(source->top[i].token, source->bottom[n - 1].token) == 0) {
-            n--;
-            i = 0;
-        } else i++;
+    size_t n = source->n_bottom, i = 0;
+    while (n > 0 && i < source->n_top) {
+        const bl_doc_entry *high = &source->top[i++], *low = &source->bottom[n - 1];
+        if (high->value != low->value || strcmp(high->token, low->token) != 0) continue;
+        n--;
+    }
     return n;
 }
 
