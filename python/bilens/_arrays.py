@@ -2,6 +2,7 @@
 
 A view is read-only and keeps its owner alive: array.base leads to an object that holds a reference to it.
 """
+import numbers
 import operator
 
 import numpy as np
@@ -91,6 +92,13 @@ def whole(value, what, low=0, high=INT64):
     if not low <= number <= high:
         raise UsageError(f"{what}: {number}, " + (f"{low} or more" if high >= INT64 and number < low else f"a number from {low} to {high}") + " is expected")
     return number
+
+
+def real(value, what):
+    """A number: no complex one, whose imaginary part would be lost, no bool, no array."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise UsageError(f"{what}: {value!r}, a number is expected")
+    return float(value)
 
 
 def address(array):

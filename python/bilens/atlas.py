@@ -115,6 +115,8 @@ def make(model, path, corpus, tokens, frequent, layer, layers, directions, names
         options.update(tokens=chosen, n_tokens=len(tokens))
     if layers is not None:
         options.update(layers=ffi.new("size_t[]", [model._layer_index(i) for i in layers]), n_layers=len(layers))
+    if names is not None and directions is None:
+        raise UsageError("names: they are of directions, which are not given")
     if directions is not None:
         options.update(_own(model, directions, names))
     with opened(corpus) as handle, LongCall(progress) as work:

@@ -9,10 +9,11 @@ import os
 
 import numpy as np
 
-from ._arrays import address, floats, view, whole
-from ._calls import LongCall, Unique, call, keep, longs, owned, path_argument, text_of, tree
+from ._arrays import address, floats, real, view, whole
+from ._calls import LongCall, Unique, c_text, call, keep, longs, owned, path_argument, text_argument, text_of, tree
 from ._library import ffi, lib
 from .corpus import opened
+from .eigen import Eigen
 from .errors import UsageError
 from .evidence import Result
 
@@ -102,6 +103,8 @@ def neighbours(model, what, indices, corpus, layer, top, stories, progress):
         if not chosen:
             raise UsageError("neighbours: of a dictionary say which features: indices=[0, 7]")
         vectors, options["layer"] = np.ascontiguousarray(into.decoder[chosen]), model._layer_index(layer)
+    elif not isinstance(what, Eigen):
+        raise UsageError(f"neighbours: {what!r}: an Eigen, or a dictionary and indices are expected")
     else:
         into, chosen = None, list(what.default_indices() if indices is None else indices)
         vectors, options["layer"] = np.ascontiguousarray([what.vector(i) for i in chosen]), what.layer
@@ -117,7 +120,7 @@ def neighbours(model, what, indices, corpus, layer, top, stories, progress):
 
 def evaluate(model, dictionary, corpus, point, layer, stories, progress):
     a, score = dictionary_of(dictionary, model.config.d_model), ffi.new("bl_dictionary_score *")
-    name = ffi.new("char[]", point.encode())
+    name = c_text(text_argument(point, "point"))
     with opened(corpus) as handle, LongCall(progress) as work:
         how = keep(ffi.new("bl_dictionary_eval_options *", {"point": name, "layer": model._layer_index(layer), "corpus": handle, "stories": whole(stories, "stories"),
                                                             "progress": work.progress}), name)
@@ -133,7 +136,7 @@ def _choice(value, names, what):
 
 def evaluate_images(model, dictionary, images, point, layer, progress):
     a, score = dictionary_of(dictionary, 0), ffi.new("bl_dictionary_score *")
-    name = ffi.new("char[]", point.encode())
+    name = c_text(text_argument(point, "point"))
     with LongCall(progress) as work:
         how = keep(ffi.new("bl_dictionary_eval_options *", {"point": name, "layer": layer, "progress": work.progress}), name)
         call(lib.bl_dictionary_eval_images, model._handle, a._handle, images, how, score)
@@ -144,12 +147,12 @@ def _options(defaults, output, n_features, k, point, layer, options):
     """bl_dictionary_train_options, and what they point to."""
     o = ffi.new("bl_dictionary_train_options *")
     defaults(o)
-    texts = ffi.new("char[]", path_argument(output, "output")), ffi.new("char[]", point.encode())
+    texts = ffi.new("char[]", path_argument(output, "output")), c_text(text_argument(point, "point"))
     o.output, o.point, o.layer = *texts, layer
     o.features, o.k = whole(n_features, "features"), whole(k, "k")
     for name, value in options.items():
         if name == "lr":
-            o.lr = float(value)
+            o.lr = real(value, "lr")
         elif name in ("resume", "overwrite"):
             setattr(o, name, bool(value))
         elif name == "layout":

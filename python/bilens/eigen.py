@@ -20,6 +20,8 @@ class Direction(Unique):
 
     def __init__(self, model, token, minus, centre, name, source):
         given = None
+        if name is not None:
+            text_argument(name, "name")
         if isinstance(token, str) and not minus and not centre and lib.bl_tokenizer_id(model.tokenizer._handle, text_argument(token, "token")) < 0:
             self._c = owned(lib.bl_direction_parse, lib.bl_direction_free, text_argument(token, "direction"))
         else:

@@ -3,6 +3,7 @@ import os
 import struct
 import tempfile
 
+from ._arrays import real
 from ._calls import c_text, call, keep, path_argument, text_argument
 from ._library import ffi, lib
 from .errors import UsageError
@@ -18,9 +19,9 @@ def figure_options(width=None, height=None, font=None, size=None, title=None, ma
     fields.update({name: c_text(text_argument(value, name)) for name, value in (("font", font), ("title", title)) if value is not None})
     for name, value in (("width", width), ("height", height), ("size", size)):
         if value is not None:
-            if not value > 0:
+            fields[name] = real(value, name)
+            if not fields[name] > 0:
                 raise UsageError(f"{name}: {value!r} is not a length")
-            fields[name] = value
     options = keep(ffi.new("bl_figure_options *", fields), fields)
     call(lib.bl_figure_check, options)
     return options

@@ -11,7 +11,7 @@ import os
 import numpy as np
 
 from . import dictionary
-from ._arrays import whole
+from ._arrays import real, whole
 from ._calls import LongCall, Unique, call, keep, longs, owned, path_argument, text_argument, text_of, tree
 from ._library import ffi, lib
 from .errors import UsageError
@@ -200,7 +200,7 @@ class ImageModel(Unique):
         """An adversarial mask from one eigenvector, beside the same mask permuted. A Result; ``["mask"]`` is the picture."""
         options = ffi.new("bl_mask_options *", {
             "class_index": self._class(name), "index": whole(index, "index", -(1 << 31), 1 << 31), "per_class": whole(per_class, "per_class", 1),
-            "strength": float(strength), "space": self._space(space), "rare": float(rare), "permutations": whole(permutations, "permutations"),
+            "strength": real(strength, "strength"), "space": self._space(space), "rare": real(rare, "rare"), "permutations": whole(permutations, "permutations"),
             "seed": whole(seed, "seed", high=WIDEST)})
         made = owned(lib.bl_mask_make, lib.bl_mask_free, self._handle, self._images(images), options)
         return Result("mask", tree(lib.bl_mask_tree, self._handle, made, options), lib.bl_mask_rows)

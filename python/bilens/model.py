@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _data, _hub, atlas, dictionary, evidence
 from . import text as text_module
-from ._arrays import INT32, address, floats, matrix, named, token_ids, view
+from ._arrays import INT32, address, floats, matrix, named, real, token_ids, view
 from ._arrays import whole as count  # `whole` is an option of generate
 from ._calls import LongCall, Unique, c_text, call, call_text, owned, path_argument, strings, text_argument, text_of, tree, tree_text
 from ._library import ffi, lib
@@ -296,7 +296,7 @@ class Model(Unique):
     def generate(self, prompt="", n=None, temperature=0.8, top_k=0, top_p=0.0, seed=0, max_tokens=0, capitals=False, whole=False, progress=None):
         """A text that continues `prompt`: a Story, which is a str with ids; with `n` a list of so many, each with a seed of its own."""
         options = ffi.new("bl_generate_options *", {
-            "temperature": temperature, "top_k": count(top_k, "top_k"), "top_p": top_p, "seed": count(seed, "seed", high=(1 << 64) - 1),
+            "temperature": real(temperature, "temperature"), "top_k": count(top_k, "top_k"), "top_p": real(top_p, "top_p"), "seed": count(seed, "seed", high=(1 << 64) - 1),
             "max_tokens": count(max_tokens, "max_tokens"), "capitals": bool(capitals), "whole": bool(whole)})
         stories = []
 
@@ -456,7 +456,7 @@ def load(model=None, progress=None, surrogate=None):
     `surrogate`: a file of ``Model.fit_surrogate`` or ``bilens surrogate``, which then stands for the MLPs of a gated or plain model wherever they
     are decomposed.
 
-    float32 weights are mapped, not read: loading takes milliseconds, and processes share the memory."""
+    The files are read whole: what happens to them afterwards does not matter."""
     if model is not None and os.path.isdir(model) and lib.bl_image_is_model(path_argument(model, "model")):
         return ImageModel(model)
     return Model(_data.find("stories-1-256") if model is None else model, progress, surrogate)

@@ -13,6 +13,22 @@ import pytest
 from conftest import DATA, TOP, python
 
 
+def test_numbers(default, swim, tmp_path):
+    """A number that is complex, an array or no number is refused by its name, before anything is taken of it."""
+    calls = {"temperature": lambda x: default.generate("Tom", max_tokens=1, temperature=x), "top_p": lambda x: default.generate("Tom", max_tokens=1, top_p=x),
+             "size": lambda x: swim.figure(size=x) if hasattr(swim, "figure") else bilens.figure.figure_options(size=x),
+             "lr": lambda x: default.train_dictionary(tmp_path / "d", features=8, k=2, corpus=["Tom"], lr=x)}
+    for name, ask in calls.items():
+        for bad in 1 + 0j, np.complex64(1), np.ma.masked_array([1.0], [1]), "1", None if name == "temperature" else True:
+            with pytest.raises((TypeError, bilens.UsageError)) as info:
+                ask(bad)
+            assert name in str(info.value)
+    for ask in (lambda: default.train_dictionary(tmp_path / "d", features=8, k=2, corpus=["Tom"], point=5), lambda: default.neighbours(5), lambda: default.atlas(tmp_path / "a.db", names=["a"]),
+                lambda: default.direction("swim", name=5)):
+        with pytest.raises((TypeError, bilens.UsageError), match="point|neighbours|names|name"):
+            ask()
+
+
 def test_whole_numbers(default, swim):
     """Nothing is wrapped or cut."""
     huge = 2**64 + 3
