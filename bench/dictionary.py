@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 
+import kernels  # noqa: F401, I001  (before anything that loads a BLAS)
 import numpy as np
 import torch
 

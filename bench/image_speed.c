@@ -1,16 +1,20 @@
 /* bilens' side of the benchmark of image training: whole steps of the recipe (forward, backward, AdamW, noise).
  *
- *     image_speed IMAGES WIDTH NOISE BATCH STEPS
+ *     image_speed IMAGES WIDTH NOISE BATCH STEPS [bf16]
+ *     image_speed peak                                     FLOP/s of one thread's products in both precisions
  *
  * IMAGES: folder with the four MNIST files. OMP_NUM_THREADS threads. Prints one JSON line: images per second of
- * the best step, by the wall clock and by processor time (of all threads; for a busy machine). */
+ * the best step, by the wall clock and by processor time (of all threads; for a busy machine); 0
+ * where the processor multiplies no bfloat16. */
 #include "base/random.h"
 #include "linear/noise.h"
+#include "linear/peak.h"
 #include "train/adamw.h"
 #include "train/image_net.h"
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -20,10 +24,25 @@ static double processor_seconds(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+static void print_peaks(void) {
+    double full, half;
+    bl_product16_faster(&full, &half);
+    printf("{\"float32\": %.6g, \"bfloat16\": %.6g}\n", full, half);
+}
+
 int main(int argc, char **argv) {
-    if (argc != 6) {
-        fprintf(stderr, "usage: image_speed IMAGES WIDTH NOISE BATCH STEPS\n");
+    bool half = argc == 7 && strcmp(argv[6], "bf16") == 0;
+    if (argc == 2 && strcmp(argv[1], "peak") == 0) {
+        print_peaks();
+        return 0;
+    }
+    if (argc != 6 && !half) {
+        fprintf(stderr, "usage: image_speed IMAGES WIDTH NOISE BATCH STEPS [bf16]\n");
         return 2;
+    }
+    if (half && !bl_product16_possible()) {
+        printf("{\"images_per_second\": 0}\n");
+        return 0;
     }
     bl_error err = {0};
     size_t B = strtoul(argv[4], NULL, 10), steps = strtoul(argv[5], NULL, 10), right;
@@ -39,6 +58,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "image_speed: %s\n", err.message);
         return 1;
     }
+    net.half = half;
     bl_image_net_randomize(&net, 42);
     size_t n = bl_images_count(images), total = net.params.total;
     float *m = calloc(total, sizeof *m), *v = calloc(total, sizeof *v);
