@@ -15,6 +15,9 @@ typedef struct bl_excited {
     float eigenvalue; /**< lambda */
     float similarity; /**< v . x */
     float activation; /**< lambda (v . x)^2 */
+    size_t group_first,
+        group_last; /**< the degenerate group that it is one of (bl_eigen_group), from 0: only the
+                                       sum of its activations means something; equal: alone, or not known */
 } bl_excited;
 
 /** The MLP's input x [n] (with a surrogate x - m), n = bl_interaction_size, at `position` of ids [n_ids] in

@@ -1,6 +1,7 @@
 /* What an atlas knows of an eigenpair beyond what the weights say: chance and effects, as a tree. */
 #include "atlas/evidence.h"
 #include <sqlite3.h>
+#include <stdlib.h>
 
 /* The columns of a statement's row, under the names given; NULL values are null. */
 static void put_numbers(bl_builder *b, bl_tree *at, sqlite3_stmt *s, const char *const *keys, int first) {
@@ -50,6 +51,27 @@ static void put_effect(bl_builder *b, bl_tree *at, const char *key, sqlite3 *db,
 
 #define EFFECT "own_positions, own_mean, own_error, others_positions, others_mean, total, share, ends"
 
+/* "group": the indices of the direction's eigenpairs whose eigenvalues are closer than 1e-5 of the largest to
+ * this one's, where it is not alone. */
+static bool put_group(bl_builder *b, bl_tree *at, sqlite3 *db, int64_t pair) {
+    sqlite3_stmt *s = row_of(
+        b, db,
+        "SELECT count(*), group_concat(n.idx) FROM eigenpair e JOIN "
+        "direction d ON d.id = e.direction JOIN eigenpair n ON n.direction = e.direction AND "
+        "abs(n.eigenvalue - e.eigenvalue) <= 1e-5 * max(abs(d.highest + d.shift), abs(d.lowest + d.shift)) "
+        "WHERE e.id = ?",
+        pair);
+    bool many = s && sqlite3_column_int64(s, 0) > 1;
+    if (many) {
+        bl_tree *group = bl_put_array(b, at, "group");
+        const char *list = (const char *)sqlite3_column_text(s, 1);
+        for (char *end; list && *list; list = *end ? end + 1 : end)
+            bl_put_integer(b, group, NULL, strtol(list, &end, 10));
+    }
+    sqlite3_finalize(s);
+    return many;
+}
+
 void bl_atlas_put_evidence(bl_builder *b, bl_tree *at, sqlite3 *db, int64_t pair) {
     static const char *const keys[] = {"statistic", "ratio", "p", "q", NULL};
     sqlite3_stmt *s = row_of(b, db,
@@ -58,7 +80,8 @@ void bl_atlas_put_evidence(bl_builder *b, bl_tree *at, sqlite3 *db, int64_t pair
                              pair);
     if (s) put_numbers(b, at, s, keys, 0);
     sqlite3_finalize(s);
-    put_effect(b, at, "effect", db, "SELECT " EFFECT " FROM effect WHERE pair = ?", pair);
+    if (put_group(b, at, db, pair)) bl_put_null(b, at, "effect"); /* of one vector of a group alone */
+    else put_effect(b, at, "effect", db, "SELECT " EFFECT " FROM effect WHERE pair = ?", pair);
     put_effect(b, at, "null_effect", db, "SELECT " EFFECT " FROM null_effect WHERE pair = ?", pair);
 }
 

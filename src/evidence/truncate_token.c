@@ -117,6 +117,18 @@ static bool run_story(void *context, size_t i, size_t thread, bl_error *err) {
 
 /* ---- results ---- */
 
+/* Whether the first K of an order are a part of a group whose other members are not among them. */
+static bool cuts_group(const run *r, size_t order, size_t K) {
+    const size_t *chosen = r->orders + order * r->n;
+    for (size_t i = 0; i < K; i++) {
+        size_t first, last, there = 0;
+        bl_eigen_group(r->eigen, chosen[i], &first, &last);
+        for (size_t k = 0; first < last && k < K; k++) there += chosen[k] >= first && chosen[k] <= last;
+        if (first < last && there <= last - first) return true;
+    }
+    return false;
+}
+
 static bl_truncated_token result_of(const run *r, size_t column, double N, double own) {
     moments m = {0};
     for (size_t i = 0; i < r->stories.n; i++) {
@@ -134,7 +146,9 @@ static bl_truncated_token result_of(const run *r, size_t column, double N, doubl
     return (bl_truncated_token){.rank = r->ranks[column % r->n_ranks],
                                 .correlation = varies && form_varies ? both / sqrt(of_f * of_g) : NAN,
                                 .r2 = varies ? 1 - m.error / of_f : NAN,
-                                .own_loss = own > 0 ? m.own_loss / own : NAN};
+                                .own_loss = own > 0 ? m.own_loss / own : NAN,
+                                .cuts_group =
+                                    cuts_group(r, column / r->n_ranks, r->ranks[column % r->n_ranks])};
 }
 
 static bool finish(const run *r, size_t layer, bl_token_truncation *out, bl_error *err) {

@@ -196,6 +196,7 @@ static void put_token_curve(bl_builder *b, bl_tree *at, const char *key, const b
         bl_put_real(b, out, "correlation", curve[i].correlation);
         bl_put_real(b, out, "r2", curve[i].r2);
         bl_put_real(b, out, "loss", curve[i].own_loss);
+        if (curve[i].cuts_group) bl_put_flag(b, out, "cuts_group", true);
     }
 }
 

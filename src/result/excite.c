@@ -33,6 +33,11 @@ static void put_excited(bl_builder *b, bl_tree *root, const bl_direction *direct
         bl_put_real(b, item, "eigenvalue", (double)found[i].eigenvalue);
         bl_put_real(b, item, "similarity", (double)found[i].similarity);
         bl_put_real(b, item, "activation", (double)found[i].activation);
+        if (found[i].group_last > found[i].group_first) {
+            bl_tree *group = bl_put_array(b, item, "group");
+            bl_put_count(b, group, NULL, found[i].group_first);
+            bl_put_count(b, group, NULL, found[i].group_last);
+        }
         bl_free(text);
     }
 }

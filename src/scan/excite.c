@@ -71,6 +71,7 @@ static bool one_direction(const bl_model *model, size_t layer, const float *u, s
                                limit, found, &failure);
     for (size_t i = 0; i < *n_found; i++) {
         size_t row = found[i].direction;
+        bl_eigen_group(eigen, row, &found[i].group_first, &found[i].group_last);
         found[i].index = row < n / 2 ? (long)row : (long)row - (long)n;
         found[i].direction = which;
     }

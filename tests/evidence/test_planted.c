@@ -16,8 +16,8 @@ static const char corpus_text[] =
     "<|endoftext|>a bird likes the sky.<|endoftext|>tom and mia likes to swim and swim.<|endoftext|>the big fish eat the "
     "cake in the pool.<|endoftext|>mia likes to swim up.<|endoftext|>the bird went to swim in the big water.";
 
-/* The model's folder: weights as above, everything else small and random. */
-static const char *plant(void) {
+/* A model's folder: weights as above with unit 1's eigenvalue `idle`, everything else small and random. */
+static const char *plant(const char *name, float idle) {
     static char path[256];
     static float e[V * D], u[V * D], qkv[3 * D * D], o[D * D], w[2 * HIDDEN * D], p[D * HIDDEN];
     bl_error err = {0};
@@ -39,7 +39,7 @@ static const char *plant(void) {
     w[0] = w[HIDDEN * D] = 1;               /* unit 0 reads e0 twice */
     w[D + 1] = w[(HIDDEN + 1) * D + 1] = 1; /* unit 1 reads e1 twice */
     p[14 * HIDDEN] = CIRCUIT;
-    p[14 * HIDDEN + 1] = IDLE;
+    p[14 * HIDDEN + 1] = idle;
     for (size_t g = 2; g < HIDDEN; g++) /* the others say a little about other words */
         for (size_t i = 2; i < 14; i++) {
             w[g * D + i] = w[(HIDDEN + g) * D + i] = 0.3F * ((float)rand() / (float)RAND_MAX - 0.5F);
@@ -52,7 +52,7 @@ static const char *plant(void) {
                                      {"transformer.h.0.mlp.o.weight", p, 2, {D, HIDDEN}},
                                      {"lm_head.weight", u, 2, {V, D}}};
     char command[1600];
-    snprintf(path, sizeof path, "%s/planted", support_temporary());
+    snprintf(path, sizeof path, "%s/%s", support_temporary(), name);
     snprintf(command, sizeof command, "mkdir -p %s && cp " TEST_DATA "/models/plain/*.json %s", path, path);
     assert_int_equal(system(command), 0);
     snprintf(command, sizeof command, "%s/model.safetensors", path);
@@ -68,15 +68,17 @@ typedef struct planted {
     float u[D];
 } planted;
 
-static planted planted_open(void) {
+static planted open_with(const char *name, float idle) {
     bl_error err = {0};
-    planted p = {.model = bl_model_load(plant(), &err)};
+    planted p = {.model = bl_model_load(plant(name, idle), &err)};
     if (!p.model) fail_msg("%s", err.message);
     p.swim = bl_tokenizer_id(bl_model_tokenizer(p.model), "swim");
     bl_view w_u = bl_model_w_u(p.model);
     memcpy(p.u, w_u.data + (size_t)p.swim * w_u.stride, sizeof p.u);
     return p;
 }
+
+static planted planted_open(void) { return open_with("planted", IDLE); }
 
 static bl_corpus *corpus(void) {
     bl_error err = {0};
@@ -264,12 +266,64 @@ static void one_of_a_group_is_refused(void **state) {
     bl_model_free(p.model);
 }
 
+/* Units 0 and 1 with one eigenvalue: which vectors of their plane the eigenvectors are is arbitrary, so no verb makes a claim
+ * about one of them. */
+static void equal_eigenvalues_are_marked(void **state) {
+    (void)state;
+    planted p = open_with("equal", CIRCUIT);
+    bl_error err = {0};
+    const size_t ranks[] = {1, 2};
+    const bl_truncate_options how = {.ranks = ranks, .n_ranks = 2};
+    bl_token_truncation curve;
+    bl_corpus *c = corpus();
+    if (!bl_truncate_token(p.model, p.u, p.swim, c, &how, &curve, &err)) fail_msg("%s", err.message);
+    assert_true(curve.by_size[0].cuts_group);
+    assert_false(curve.by_size[1].cuts_group);
+    bl_token_truncation_free(&curve);
+    bl_corpus_free(c);
+
+    bl_excited found[2];
+    size_t n;
+    float x[D] = {1, 2};
+    assert_true(bl_excited_directions(p.model, 0, p.u, 1, x, 2, found, &n, &err));
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(found[i].group_first, D - 2);
+        assert_int_equal(found[i].group_last, D - 1);
+    }
+    assert_int_equal(n, 2);
+    assert_near(found[0].activation + found[1].activation, 15, 1e-4,
+                15); /* 3 (1 + 4), however they are rotated */
+
+    char path[300];
+    snprintf(path, sizeof path, "%s/equal.atlas", support_temporary());
+    const bl_atlas_options options = {.pairs = 2};
+    const bl_atlas_query query = {.token = "swim"};
+    c = corpus();
+    if (!bl_atlas_run(p.model, c, path, &options, NULL, &err)) fail_msg("%s", err.message);
+    bl_tree *answer = bl_atlas_tree(path, &query, &err);
+    if (!answer) fail_msg("%s", err.message);
+    json_t *vector;
+    size_t i, marked = 0;
+    json_array_foreach(json_object_get(answer, "vectors"), i, vector) {
+        if (bl_tree_real(vector, "eigenvalue") < 1) continue;
+        assert_int_equal(json_array_size(json_object_get(vector, "group")), 2);
+        assert_true(json_is_null(json_object_get(vector, "effect")));
+        assert_false(json_is_null(json_object_get(vector, "p")));
+        marked++;
+    }
+    assert_int_equal(marked, 2);
+    bl_tree_free(answer);
+    bl_corpus_free(c);
+    bl_model_free(p.model);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(spectrum_prefers_the_idle_one),
                                        cmocka_unit_test(ablation_finds_the_circuit),
                                        cmocka_unit_test(account_names_the_circuit),
                                        cmocka_unit_test(atlas_tells_them_apart),
                                        cmocka_unit_test(effects_are_exact),
-                                       cmocka_unit_test(one_of_a_group_is_refused)};
+                                       cmocka_unit_test(one_of_a_group_is_refused),
+                                       cmocka_unit_test(equal_eigenvalues_are_marked)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
