@@ -59,9 +59,7 @@ typedef struct bl_truncated_token {
     double r2;          /**< 1 - sum (u . y - form)^2 / sum (u . y - mean)^2 */
     double
         own_loss; /**< on the predictions whose target is the token, its own logit made of the rank-K form */
-    bool
-        cuts_group; /**< the form has a part of a degenerate group (bl_eigen_group): another rotation of it would
-                        give other numbers */
+    bool cuts_group; /**< it has a part of a degenerate group (bl_eigen_group): arbitrary */
 } bl_truncated_token;
 
 typedef struct bl_token_truncation {

@@ -13,6 +13,7 @@
  * The null draw's pairs would double the work. They meet every position of their own token, few of which
  * there are; for the others a sample of the groups is enough, and the result says of how many positions. */
 #include "evidence/effect.h"
+#include "evidence/effect_sums.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/memory.h"
@@ -35,20 +36,8 @@
 #define PANEL ((size_t)64)      /* rows of the second moment of one piece of work */
 #define SAMPLE ((uint64_t)8192) /* positions that the null draw's pairs meet, about */
 
-/* Sums over positions; of the null draw's pairs those before `own` are over the sample. */
-typedef struct sums {
-    double rise, own_rise;               /* sum a; of own positions */
-    double term, square, with_f;         /* sum term, term^2, term f */
-    double energy, positive;             /* sum (v.x)^2, and of those with v.x > 0 */
-    double own, own_squares, own_counts; /* over own positions; over stories: a_j^2, a_j n_j */
-} sums;
-
-typedef struct direction_sums {
-    double n, n_squares;                /* sum n_j, n_j^2 over stories */
-    double stories;                     /* that have any own position */
-    double f, ff;                       /* sum u.y, (u.y)^2 */
-    double sample, f_sample, ff_sample; /* n, f and ff over the sample */
-} direction_sums;
+typedef bl_effect_sums sums;
+typedef bl_direction_sums direction_sums;
 
 /* Eigenpairs of the model or of a null draw. */
 typedef struct pairs {
@@ -94,8 +83,9 @@ struct bl_effects {
     bl_effect_pairs p;
     size_t n, d, J, longest, threads, tile; /* tile: directions of one piece of work */
     bl_layer_run *runs;
-    double *second; /* [n * n + 1] of the chunk: sum of x' x'^T, and how many */
-    float *moment;  /* [n, n] a group's part of it */
+    double *second;   /* [n * n + 1] of the chunk: sum of x' x'^T, and how many */
+    float *moment;    /* [n, n] a group's part of it */
+    bl_moment *means; /* the whole, while m is made */
     pairs kind[KINDS];
     double *state; /* [n_state] of the chunk: both kinds' sums, the directions', and the next two */
     size_t n_state;
@@ -192,12 +182,9 @@ void bl_effects_free(bl_effects *e) {
     if (!e) return;
     bl_layer_runs_free(e->runs);
     for (size_t t = 0; e->work && t < e->threads; t++) {
-        free(e->work[t].a);
-        free(e->work[t].p);
-        free(e->work[t].delta);
-        free(e->work[t].rise);
-        free(e->work[t].most);
-        free(e->work[t].lse);
+        scratch *w = &e->work[t];
+        void *parts[] = {w->a, w->p, w->delta, w->rise, w->most, w->lse};
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     }
     void *parts[] = {e->second,
                      e->moment,
@@ -288,20 +275,14 @@ const double *bl_effects_second(const bl_effects *e, size_t *count) {
     return e->second;
 }
 
-typedef struct averaging {
-    bl_effects *e;
-    const bl_moment *moment;
-} averaging;
-
 /* m of the pairs of a tile of directions, both kinds. */
 static bool mean_of(void *context, size_t tile, size_t thread, bl_error *err) {
-    const averaging *s = context;
-    bl_effects *e = s->e;
+    bl_effects *e = context;
     size_t first = tile * e->tile * e->p.per, end = first + e->tile * e->p.per;
     (void)err;
     if (end > e->J) end = e->J;
     for (size_t k = 0; k < KINDS; k++)
-        bl_moment_means(s->moment, e->kind[k].v + first * e->n, end - first, e->work[thread].a,
+        bl_moment_means(e->means, e->kind[k].v + first * e->n, end - first, e->work[thread].a,
                         e->kind[k].mean + first);
     return true;
 }
@@ -309,10 +290,10 @@ static bool mean_of(void *context, size_t tile, size_t thread, bl_error *err) {
 static size_t count_tiles(const bl_effects *e) { return (e->p.n_directions + e->tile - 1) / e->tile; }
 
 bool bl_effects_means(bl_effects *e, const double *second, bl_error *err) {
-    bl_moment *moment = bl_moment_new(second, e->n, second[e->n * e->n], err);
-    averaging s = {e, moment};
-    bool ok = moment && bl_parallel(count_tiles(e), mean_of, &s, err);
-    bl_moment_free(moment);
+    e->means = bl_moment_new(second, e->n, second[e->n * e->n], err);
+    bool ok = e->means && bl_parallel(count_tiles(e), mean_of, e, err);
+    bl_moment_free(e->means);
+    e->means = NULL;
     return ok;
 }
 
@@ -612,20 +593,7 @@ bl_effect bl_effects_result(const bl_effects *e, const double *state, size_t j, 
     size_t of_pairs = e->J * (sizeof(sums) / sizeof(double));
     const sums *s = (const sums *)(const void *)(state + (null_draw ? of_pairs : 0)) + j;
     const direction_sums *d = (const direction_sums *)(const void *)(state + KINDS * of_pairs) + j / e->p.per;
-    double all = state[e->n_state - 2], N = null_draw ? state[e->n_state - 1] : all, n = d->n, J = d->stories,
-           own = null_draw ? d->sample : n, f = null_draw ? d->f_sample : d->f,
-           ff = null_draw ? d->ff_sample : d->ff, mean = n > 0 ? s->own / n : NAN;
-    double spread = ff - f * f / N,
-           left = spread - 2 * (s->with_f - s->term * f / N) + s->square - s->term * s->term / N;
-    double squares = s->own_squares - 2 * mean * s->own_counts + mean * mean * d->n_squares;
-    bl_effect out = {.own = (uint64_t)n, .others = (uint64_t)(N - own), .own_mean = mean};
-    out.own_error = J > 1 ? sqrt(J / (J - 1) * fmax(squares, 0)) / n : NAN;
-    out.others_mean = N > own ? (s->rise - s->own_rise) / (N - own) : NAN;
-    out.total = N > own          ? (s->own + out.others_mean * (all - n)) / all
-              : n > 0 && all > 0 ? s->own / all
-                                 : NAN;
+    bl_effect out = bl_effect_of_sums(s, d, state[e->n_state - 2], state[e->n_state - 1], null_draw);
     if (!e->p.tokens) out.others_mean = out.total = NAN;
-    out.share = spread > 1e-12 * ff ? 1 - left / spread : NAN;
-    out.ends = s->energy > 0 ? s->positive / s->energy : NAN;
     return out;
 }
