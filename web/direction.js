@@ -13,7 +13,7 @@
 
     constructor(main) {
       this.main = main;
-      for (const part of ["heading:h1", "kicker:p", "line:div", "facts:div", "problem:div", "picker:div", "vector:section", "inputs:div", "matter:div", "features:section", "heads:section"]) {
+      for (const part of ["heading:h1", "kicker:p", "line:div", "facts:div", "notes:div", "layers:div", "linear:section", "problem:div", "picker:div", "vector:section", "inputs:div", "matter:div", "features:section", "heads:section"]) {
         const [name, tag] = part.split(":");
         this[name] = h(tag, {
           class: ["heading", "line", "facts", "problem"].includes(name) ? null : name === "inputs" ? "inputs-part" : name
@@ -30,7 +30,7 @@
       main.replaceChildren(
         h("header", { class: "head" }, this.kicker, this.heading, this.line),
         this.problem,
-        h("div", { class: "drawn" }, this.facts, this.spectrum, BILENS.guide(), this.picker, this.vector, this.features, this.heads)
+        h("div", { class: "drawn" }, this.facts, this.notes, this.layers, this.spectrum, BILENS.guide(), this.linear, this.picker, this.vector, this.features, this.heads)
       );
     }
     name() {
@@ -83,6 +83,13 @@
       this.spectrum.draw(this.eigen, this.none, undefined, this.plain);
       this.facts.replaceChildren(BILENS.facts(this.eigen, this.none));
     }
+    /* What stands for a gated MLP, how deep the layer is, which layer to look at; the linear part. */
+    drawLayer() {
+      const { eigen, subject } = this;
+      this.notes.replaceChildren(...BILENS.qualityNote(eigen), ...BILENS.depthNote(eigen));
+      this.linear.replaceChildren(...BILENS.linearPart(eigen, BILENS.tokensWay(this.params.get("show"))));
+      BILENS.drawLayers(this.layers, subject, this.key, eigen.layer, layer => this.href(this.index, { layer }));
+    }
     /* False when it failed or came too late. */
     async drawDirection(key) {
       const turn = this.turn;
@@ -96,6 +103,7 @@
         this.problem.replaceChildren();
         if (this.subject.direction) this.drawHead(); /* its name comes with it */
         this.drawSpectrum();
+        this.drawLayer();
       } catch (error) {
         if (turn !== this.turn) return false;
         this.key = this.eigen = null;
@@ -136,13 +144,14 @@
       Object.assign(this.vector.dataset, { index, shown });
       const tools = [this.toggle(way), BILENS.copyButton("the virtual tokens", () => BILENS.csvVector(vector))];
       /* Drawn again with the other sign when the inputs turn out to be at the other end. */
-      this.drawTable = orientation =>
+      this.drawTable = orientation => {
+        const tokens = BILENS.virtualTokens(BILENS.turnVector(vector, orientation), way, tools),
+          found = [this.matter, this.inputs];
         this.vector.replaceChildren(
           ...BILENS.vectorHead(eigen, this.plain ? { ...vector, group: null } : vector, total),
-          ...BILENS.virtualTokens(BILENS.turnVector(vector, orientation), way, tools),
-          this.matter,
-          this.inputs
+          ...(BILENS.isDeep(eigen) ? [...found.reverse(), ...tokens] : [...tokens, ...found])
         );
+      };
       this.vector.classList.toggle("unsigned", !this.signs.has(shown)); /* grey until its inputs say which end it is */
       this.drawTable(this.signs.get(shown) || 1);
       await this.drawInputs(vector.index, shown);

@@ -56,11 +56,31 @@
   BILENS.short = value =>
     value === null || value === undefined ? "–" : BILENS.number(value, Math.abs(value) >= 100 ? 1 : Math.abs(value) >= 10 ? 2 : 3);
 
+  /* The byte that a character of a byte-level vocabulary stands for; -1: none. */
+  const byteOf = code => {
+    if ((code >= 0x21 && code <= 0x7e) || (code >= 0xa1 && code <= 0xff && code !== 0xad)) return code;
+    if (code >= 0x100 && code <= 0x120) return code - 0x100;
+    if (code >= 0x121 && code <= 0x142) return code - 0x121 + 0x7f;
+    return code === 0x143 ? 0xad : -1;
+  };
+  /* A token of a byte-level vocabulary as the text it stands for, blanks as dots; SentencePiece's sign of a blank as a dot (base/spelling.c). */
+  BILENS.spelled = text => {
+    if (text.includes("\u2581")) return text.replaceAll("\u2581", "·");
+    if (!/[\u0100-\u0143]/.test(text)) return text;
+    const bytes = Array.from(text, c => byteOf(c.codePointAt(0)));
+    if (bytes.some(byte => byte < 0 || byte === 0x7f || (byte < 0x20 && byte !== 9 && byte !== 10 && byte !== 13))) return text;
+    try {
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(new Uint8Array(bytes)).replaceAll(" ", "·");
+    } catch (e) {
+      return text; /* a piece of a character */
+    }
+  };
   /* A token made fit to be seen: what has no picture becomes one. */
   BILENS.visible = text => {
     let out = "",
       first = true;
-    for (const c of String(text).toWellFormed ? String(text).toWellFormed() : String(text)) {
+    const spelled = BILENS.spelled(String(text).toWellFormed ? String(text).toWellFormed() : String(text));
+    for (const c of spelled) {
       const code = c.codePointAt(0);
       if (code < 0x20) out += String.fromCodePoint(0x2400 + code);
       else if (code === 0x7f) out += "\u2421";

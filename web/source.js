@@ -4,7 +4,7 @@
  *     info()  tokens({ q, sort, ascending, limit, offset, least, whole, reads })
  *     directions(the same, and layer): tokens, or the atlas's own directions
  *     eigen(subject, { eigs, none })  scan(subject, { eigs, top })
- *     heads(subject, distance)  evidence(subject, index)  of a server only
+ *     heads(subject, distance)  evidence(subject, index)  layers(subject)  of a server only
  *     sentence(place)  excited(place, position, layer)  explain(place, position, subject, { most, words, eigs }): words of so many terms, 0 = of all
  *     readers(token, source, limit, layer)  similar(subject, k)  features(subject)  of a server only
  *
@@ -34,7 +34,7 @@
     const query = new URLSearchParams(subject.direction ? { direction: subject.direction } : { token: subject.token });
     for (const token of subject.minus) query.append("minus", token);
     /* Unless it is said: the layer that the atlas is of. */
-    const layer = subject.layer ?? BILENS.info.atlas?.layer;
+    const layer = subject.layer ?? BILENS.firstLayer();
     if (layer !== undefined) query.set("layer", layer);
     if (!subject.direction && !subject.minus.length && (subject.contrast || fallback) === "mean") query.set("contrast", "mean");
     return query;
@@ -116,6 +116,7 @@
       query.set("eigs", index);
       return get("api/evidence?" + query);
     };
+    source.layers = subject => get("api/layers?" + BILENS.subjectQuery(subject, source.contrast));
     source.heads = (subject, distance) => {
       const query = BILENS.subjectQuery(subject, source.contrast);
       query.set("distance", distance);

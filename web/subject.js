@@ -74,7 +74,7 @@
       { "aria-label": "Layer" },
       list.map(i => h("option", { value: i }, "layer " + i))
     );
-    select.value = subject.layer === undefined ? String(BILENS.info.atlas ? BILENS.info.atlas.layer : 0) : String(subject.layer);
+    select.value = subject.layer === undefined ? String(BILENS.firstLayer() ?? 0) : String(subject.layer);
     select.addEventListener("change", () => change({ ...subject, layer: +select.value }));
     return select;
   }
@@ -82,7 +82,8 @@
   /* Which layer, where there are several: of a server all, of a static site the atlas's. Otherwise null. */
   BILENS.layerChoice = (subject, change) => {
     const known = BILENS.source.server && BILENS.info.model.architecture ? BILENS.info.model.architecture.n_layer : 0,
-      list = known ? Array.from({ length: known }, (_, i) => i) : BILENS.info.atlas?.layers || [];
+      fitted = BILENS.info.surrogate?.layers.map(layer => layer.layer),
+      list = known ? fitted || Array.from({ length: known }, (_, i) => i) : BILENS.info.atlas?.layers || [];
     return list.length > 1 ? layers(subject, change, list) : null;
   };
 
@@ -117,7 +118,8 @@
       n = values.length,
       largest = Math.max(Math.abs(values[0]), Math.abs(values[n - 1]));
     const item = (name, value, beside) => h("div", {}, h("dt", {}, name), h("dd", {}, value, beside ? h("small", {}, beside) : null));
-    const nulls = none ? none.eigenvalues : null,
+    const quality = BILENS.qualityOf(eigen),
+      nulls = none ? none.eigenvalues : null,
       chance = nulls ? Math.max(Math.abs(nulls[0]), Math.abs(nulls[nulls.length - 1])) : 0;
     const rank = values => {
       const sum = values.reduce((a, b) => a + Math.abs(b), 0);
@@ -129,6 +131,7 @@
       item("Eigenvalues", BILENS.grouped(n)),
       item("Highest", BILENS.among(values[n - 1], largest), nulls ? "null " + BILENS.among(nulls[nulls.length - 1], largest) : null),
       item("Lowest", BILENS.among(values[0], largest), nulls ? "null " + BILENS.among(nulls[0], largest) : null),
+      quality ? item("MLP explained", BILENS.number(100 * quality.r2, 1) + "\u00a0%", "of its output, by the surrogate") : null,
       item("Effective rank", BILENS.number(rank(values), 1), nulls ? "null " + BILENS.number(rank(nulls), 1) : null),
       item("Largest |λ| beside chance", nulls ? BILENS.number(largest / (chance || 1), 2) + "×" : "…", nulls ? "of the null model’s" : null)
     );

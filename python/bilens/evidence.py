@@ -117,6 +117,15 @@ def explain(model, text, token, minus, position, layer, most, eigs, words, predi
     return Result("explain", tree(lib.bl_explain_tree, _question(model, direction, layer), text_argument(text, "text"), address(ids), account), lib.bl_explain_rows)
 
 
+def layers(model, token, minus, corpus, stories, progress):
+    direction = model.direction(token, minus)
+    shares = ffi.gc(ffi.new("bl_layer_shares *"), lib.bl_layer_shares_free)
+    with opened(corpus) as handle, LongCall(progress) as work:
+        call(lib.bl_layer_shares_of_corpus, model._handle, address(direction.vector), _token(model, direction), handle, whole(stories, "stories"),
+             work.progress, shares)
+    return Result("layers", tree(lib.bl_layers_tree, _question(model, direction, 0), shares), lib.bl_layers_rows)
+
+
 def fit_surrogate(model, path, corpus, valid, layers, stories, progress):
     wanted = None if layers is None else [model._layer_index(layer) for layer in layers]
     chosen = ffi.NULL if wanted is None else ffi.new("size_t[]", wanted)

@@ -348,6 +348,11 @@ class Model(Unique):
         next tokens have an account of their own. A Result; its table has parts and terms."""
         return evidence.explain(self, text, token, minus, position, layer, most, eigs, words, predictions)
 
+    def layers(self, token, minus=(), corpus=None, stories=48, progress=None):
+        """Which layer to look at first: what the MLP and the heads of each add to the token's logit by themselves, over some stories, those with the token
+        first; with a surrogate its R² beside them."""
+        return evidence.layers(self, token, minus, corpus, stories, progress)
+
     def truncate(self, corpus=None, token=None, minus=(), ranks=None, controls=True, stories=0, seed=0, progress=None):
         """Loss against rank: how many eigenvectors a token needs. Without `token` all tokens at once; with it correlation, R² and the loss on
         its own positions. `controls`: also K eigenvectors at random, and the K smallest. A Result; its table has one row per order and rank."""

@@ -29,5 +29,9 @@ def test_fit_and_use(tmp_path):
     whole = mlp["constant"] + mlp["linear"] + sum(t["value"] for t in mlp["terms"]) + mlp["rest"] + mlp["remainder"]
     assert whole == pytest.approx(mlp["total"], abs=1e-4)
     assert account["surrogate"]["r2"] == pytest.approx(fitted["layers"][1]["r2"])
+    layers = again.layers("#40", corpus=stories)
+    assert [row["layer"] for row in layers["layers"]] == [0, 1] and layers["positions"] > 0
+    assert all(row["mlp_spread"] > 0 and row["r2"] == pytest.approx(fit["r2"]) for row, fit in zip(layers["layers"], fitted["layers"]))
+    assert list(layers.frame()["layer"]) == [0, 1]
     copy = pickle.loads(pickle.dumps(again))
     assert np.allclose(copy.eigen("#40", layer=1).values, eigen.values)

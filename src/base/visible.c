@@ -1,5 +1,6 @@
 #include "base/visible.h"
 #include "base/error.h"
+#include "base/spelling.h"
 #include <stdio.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -58,7 +59,9 @@ static picture picture_of(utf8proc_int32_t character, bool first) {
 }
 
 size_t bl_visible_width(const char *text) {
+    char room[BL_SPELLED];
     size_t columns = 0;
+    text = bl_spelled(text, room);
     for (const char *at = text; *at;) {
         utf8proc_int32_t character;
         bool first = at == text;
@@ -71,6 +74,8 @@ size_t bl_visible_width(const char *text) {
 /* Gives `put` one picture after the other; returns the columns. */
 static size_t each_picture(const char *text, size_t width, void (*put)(void *context, const char *picture),
                            void *context) {
+    char room[BL_SPELLED];
+    text = bl_spelled(text, room);
     bool cut = width > 0 && bl_visible_width(text) > width;
     size_t columns = 0;
     for (const char *at = text; *at;) {

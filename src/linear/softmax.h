@@ -49,11 +49,17 @@ static inline void bl_softmax(float *x, size_t n) {
     bl_scale_row(x, n, inverse);
 }
 
-/* sum exp(x - max) of x [n], in float64. */
+/* sum exp(x - max) of x [n], in float32 over 256 values, beyond in float64: a loop of both kinds does not
+ * vectorise. */
 static inline double bl_sum_exp(const float *x, size_t n, float max) {
     double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (size_t i = 0; i < n; i++) sum += (double)bl_expf(x[i] - max);
+    for (size_t begin = 0; begin < n; begin += 256) {
+        size_t end = n - begin < 256 ? n : begin + 256;
+        float part = 0;
+#pragma omp simd reduction(+ : part)
+        for (size_t i = begin; i < end; i++) part += bl_expf(x[i] - max);
+        sum += (double)part;
+    }
     return sum;
 }
 

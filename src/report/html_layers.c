@@ -21,8 +21,11 @@ static const column columns[] = {
     {"<i>R\xC2\xB2</i>", "r2", false}, {"linear <i>R\xC2\xB2</i>", "r2_linear", false},
     {"recovered", "recovered", false}};
 
+/* Whether any layer has a number under the key. */
 static bool has(const bl_doc *doc, const char *key) {
-    return json_object_get(json_array_get(doc->layers, 0), key) != NULL;
+    for (size_t i = 0; i < doc->n_layers; i++)
+        if (json_is_number(json_object_get(json_array_get(doc->layers, i), key))) return true;
+    return false;
 }
 
 static double largest_own(const bl_doc *doc) {
@@ -45,7 +48,8 @@ static void put_cell(bl_buffer *out, const bl_tree *layer, const column *c, doub
         bl_buffer_text(out, "<td class=\"v");
         if (c->coloured) bl_buffer_print(out, " c%u", bl_rdbu_level(value, largest));
         bl_buffer_text(out, "\">");
-        bl_html_number(out, value, c->coloured ? largest : 1);
+        if (c->coloured) bl_html_number(out, value, largest);
+        else bl_buffer_print(out, "%.3f", value);
         bl_buffer_text(out, "</td>");
     }
 }

@@ -250,6 +250,7 @@ static void put_vector(bl_buffer *out, const bl_doc *doc, const bl_doc_vector *v
 
 /* A surrogate's linear part as one more direction. */
 static void put_linear(bl_buffer *out, const bl_doc_eigen *eigen) {
+    bool deep = eigen->subject.layer >= BL_DEEP; /* little to be read there: folded */
     bl_buffer_text(out, "<section class=\"vector\" id=\"linear\">\n<h2>Linear part "
                         "<span class=\"lambda for\">|\xE2\x84\x93| = ");
     bl_html_number(out, eigen->linear->eigenvalue, eigen->linear->eigenvalue);
@@ -257,8 +258,9 @@ static void put_linear(bl_buffer *out, const bl_doc_eigen *eigen) {
                         "\xE2\x84\x93 \xC2\xB7 <i>z</i>, beside the constant <i>k</i> = ");
     bl_html_number(out, eigen->constant, fabs(eigen->constant));
     bl_buffer_text(out, " at the mean input. Blue tokens raise the score, red ones lower it.</p>\n");
+    if (deep) bl_buffer_text(out, "<details><summary>Virtual tokens of the linear part</summary>\n");
     bl_html_virtual_tokens(out, eigen->linear);
-    bl_buffer_text(out, "</section>\n\n");
+    bl_buffer_text(out, deep ? "</details></section>\n\n" : "</section>\n\n");
 }
 
 void bl_html_vectors(bl_buffer *out, const bl_doc *doc) {

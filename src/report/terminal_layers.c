@@ -35,6 +35,16 @@ size_t bl_first_layers(const bl_tree *layers, size_t *shown, size_t most) {
     return found;
 }
 
+/* Whether any layer has a number under the key. */
+static bool has(const bl_tree *layers, const char *key) {
+    size_t i;
+    const json_t *layer;
+    json_array_foreach(layers, i, layer) {
+        if (json_is_number(json_object_get(layer, key))) return true;
+    }
+    return false;
+}
+
 /* The columns that are there, under short names. */
 static bl_table *rows_of(const bl_tree *layers, bl_error *err) {
     static const char *const keys[] = {"layer", "mlp_own",  "mlp_spread", "heads_own", "heads_spread",
@@ -43,12 +53,11 @@ static bl_table *rows_of(const bl_tree *layers, bl_error *err) {
                                         "heads own", "heads spread", "of them head",
                                         "its own",   "R\xC2\xB2",    "linear R\xC2\xB2",
                                         "recovered"};
-    const bl_tree *first = json_array_get(layers, 0);
     bl_buffer columns = {0};
     size_t i;
     const json_t *layer;
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
-        if (json_object_get(first, keys[k]))
+        if (has(layers, keys[k]))
             bl_buffer_print(&columns, "%s%s", columns.n ? "," : "", names[k]);
     char *head = bl_buffer_take(&columns, err);
     bl_table *table = head ? bl_table_new(head, err) : NULL;
@@ -56,7 +65,7 @@ static bl_table *rows_of(const bl_tree *layers, bl_error *err) {
     json_array_foreach(layers, i, layer) {
         for (size_t k = 0; table && k < sizeof keys / sizeof *keys; k++) {
             const json_t *value = json_object_get(layer, keys[k]);
-            if (!json_object_get(first, keys[k])) continue;
+            if (!has(layers, keys[k])) continue;
             if (json_is_integer(value)) bl_table_integer(table, json_integer_value(value));
             else if (json_is_real(value)) bl_table_real(table, json_real_value(value));
             else bl_table_empty(table);

@@ -51,6 +51,7 @@ void bl_explorer_put_info(const bl_explorer *e, bl_builder *b, bl_tree *root) {
         bl_put_text(b, basis, "dictionary", e->features->name);
         bl_put_count(b, basis, "features", e->features->F);
     }
+    if (bl_model_surrogate(e->model)) bl_put_layers(b, bl_put_object(b, root, "surrogate"), e->model, NULL);
     bl_tree *limits = bl_put_object(b, root, "limits");
     bl_put_count(b, limits, "text_tokens", bl_model_config(e->model)->n_ctx);
     bl_put_count(b, limits, "body_bytes", BL_SERVE_BODY);

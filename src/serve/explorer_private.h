@@ -74,6 +74,7 @@ bl_tree *bl_api_image_explain(bl_call *call);
 bl_tree *bl_api_readers(bl_call *call);
 bl_tree *bl_api_similar(bl_call *call);
 bl_tree *bl_api_evidence(bl_call *call);
+bl_tree *bl_api_layers(bl_call *call);
 
 /* What /api/info says, without a root's end: the static site adds to it. */
 void bl_explorer_put_info(const bl_explorer *explorer, bl_builder *builder, bl_tree *root);

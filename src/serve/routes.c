@@ -32,6 +32,7 @@ static const route routes[] = {
      bl_api_contributions},
     {"/api/evidence", BL_EFFORT_LONG, true, BL_REQUESTED_PARAMETERS " eigs* stories controls",
      bl_api_evidence},
+    {"/api/layers", BL_EFFORT_LONG, true, BL_REQUESTED_PARAMETERS " stories", bl_api_layers},
     {"/api/features", BL_EFFORT_LONG, true, BL_REQUESTED_PARAMETERS " k", bl_api_features},
     {"/api/readers", BL_EFFORT_QUICK, true, "token source limit layer", bl_api_readers},
     {"/api/similar", BL_EFFORT_MEDIUM, true, BL_REQUESTED_PARAMETERS " k", bl_api_similar},

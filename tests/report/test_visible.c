@@ -30,6 +30,13 @@ static void test_pictures(void **state) {
     check("\xFF\xC3(", "\xEF\xBF\xBD\xEF\xBF\xBD(", 3);               /* no UTF-8 */
     check("\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", 3); /* a surrogate */
     check("", "", 0);
+    check("\xC4\xA0the", "\xC2\xB7the", 4);                         /* byte-level: Ġ is a blank */
+    check("\xC4\x8A\xC4\x8A", "\xE2\x90\x8A\xE2\x90\x8A", 2);       /* Ċ */
+    check("\xC3\xA2\xC4\xA2\xC4\xBF", "\xE2\x80\x9D", 1);           /* âĢĿ is a quotation mark */
+    check("\xC4\xA2", "\xC4\xA2", 1);                               /* a piece of a character stays */
+    check("or\xC4\xA1o", "or\xC4\xA1o", 4);                         /* ġ would be a control character */
+    check("\xC4\xA0 the", "\xC4\xA0 the", 5);                       /* a blank: no such token */
+    check("\xE2\x96\x81the\xE2\x96\x81", "\xC2\xB7the\xC2\xB7", 5); /* SentencePiece */
 }
 
 static void test_cut(void **state) {
