@@ -70,7 +70,7 @@
     const bytes = Array.from(text, c => byteOf(c.codePointAt(0)));
     if (bytes.some(byte => byte < 0 || byte === 0x7f || (byte < 0x20 && byte !== 9 && byte !== 10 && byte !== 13))) return text;
     try {
-      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(new Uint8Array(bytes)).replaceAll(" ", "·");
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(new Uint8Array(bytes)).replaceAll(" ", "·").replaceAll("\n", "↵");
     } catch (e) {
       return text; /* a piece of a character */
     }

@@ -131,7 +131,7 @@
       item("Eigenvalues", BILENS.grouped(n)),
       item("Highest", BILENS.among(values[n - 1], largest), nulls ? "null " + BILENS.among(nulls[nulls.length - 1], largest) : null),
       item("Lowest", BILENS.among(values[0], largest), nulls ? "null " + BILENS.among(nulls[0], largest) : null),
-      quality ? item("MLP explained", BILENS.number(100 * quality.r2, 1) + "\u00a0%", "of its output, by the surrogate") : null,
+      quality ? item("MLP explained", BILENS.number(100 * quality.r2, 1) + "\u00a0%", "by the surrogate") : null,
       item("Effective rank", BILENS.number(rank(values), 1), nulls ? "null " + BILENS.number(rank(nulls), 1) : null),
       item("Largest |λ| beside chance", nulls ? BILENS.number(largest / (chance || 1), 2) + "×" : "…", nulls ? "of the null model’s" : null)
     );

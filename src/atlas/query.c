@@ -107,6 +107,26 @@ static sqlite3_stmt *prepare(bl_builder *b, reader *r, const char *sql, int64_t 
     return s;
 }
 
+/* "surrogates": [{"layer", "surrogate"}] of an atlas made with one, and "surrogate" of the layer at hand. */
+static void put_quality(bl_builder *b, bl_tree *root, const reader *r) {
+    bl_error failure = {0};
+    char *text = b->failed ? NULL : bl_meta_get(r->db, "surrogate", &failure);
+    bl_tree *list = text ? bl_tree_parse(text, r->path, &failure) : NULL;
+    json_int_t layer = r->layer < 0 ? (json_int_t)r->layers[0] : r->layer;
+    bool one = r->layer >= 0 || r->n_layers == 1;
+    size_t i;
+    json_t *item;
+    take_failure(b, &failure);
+    free(text);
+    if (!list) return;
+    json_array_foreach((json_t *)(uintptr_t)list, i, item) {
+        json_t *quality = json_object_get(item, "surrogate");
+        if (one && quality && json_integer_value(json_object_get(item, "layer")) == layer)
+            bl_put_tree(b, root, "surrogate", json_incref(quality));
+    }
+    bl_put_tree(b, root, "surrogates", list);
+}
+
 static void put_head(bl_builder *b, bl_tree *root, const reader *r) {
     bl_put_text(b, root, "atlas", r->path);
     bl_put_text(b, root, "model", r->model);
@@ -119,6 +139,7 @@ static void put_head(bl_builder *b, bl_tree *root, const reader *r) {
     bl_put_count(b, root, "positions", r->positions);
     bl_put_count(b, root, "null_draws", r->null_draws);
     bl_put_flag(b, root, "effects", r->effects != 0);
+    put_quality(b, root, r);
 }
 
 /* Rows of a view. */

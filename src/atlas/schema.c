@@ -5,6 +5,7 @@
 #include "atlas/atlas_private.h"
 #include "atlas/foreign.h"
 #include "model/model_private.h"
+#include "result/results.h"
 #include <bilens/surrogate.h>
 #include "base/error.h"
 #include "base/file.h"
@@ -267,6 +268,24 @@ static bool store_own(bl_atlas *a, bl_error *err) {
     return ok;
 }
 
+/* What the surrogate behind each layer is worth, as JSON: [{"layer", "surrogate": {…}}]. */
+static bool store_quality(bl_atlas *a, bl_error *err) {
+    if (!bl_model_surrogate(a->model)) return true;
+    bl_builder b = {err, false};
+    bl_tree *list = bl_put_array(&b, NULL, NULL);
+    for (size_t i = 0; i < a->n_layers; i++) {
+        bl_tree *one = bl_put_object(&b, list, NULL);
+        bl_put_count(&b, one, "layer", a->layers[i]);
+        bl_put_quality(&b, one, a->model, a->layers[i]);
+    }
+    list = bl_tree_built(&b, list);
+    char *text = list ? bl_tree_text(list, err) : NULL;
+    bool ok = text && bl_meta_set(a->db, "surrogate", text, err);
+    bl_free(text);
+    bl_tree_free(list);
+    return ok;
+}
+
 static bool create(bl_atlas *a, const identity keys[N_IDENTITY], bl_error *err) {
     if (!bl_database_begin(a->db, err)) return false;
     bool ok =
@@ -274,7 +293,7 @@ static bool create(bl_atlas *a, const identity keys[N_IDENTITY], bl_error *err) 
         bl_meta_set(a->db, "blas", bl_blas_name(), err) && bl_meta_set_number(a->db, "d_model", a->d, err) &&
         bl_meta_set_number(a->db, "size", a->n, err) && bl_meta_set_number(a->db, "heads", a->H, err);
     for (size_t i = 0; ok && i < N_IDENTITY; i++) ok = bl_meta_set(a->db, keys[i].key, keys[i].value, err);
-    ok = ok && store_own(a, err) && bl_atlas_mark(a, BL_PHASE_READ, 0, err);
+    ok = ok && store_own(a, err) && store_quality(a, err) && bl_atlas_mark(a, BL_PHASE_READ, 0, err);
     return bl_database_commit(a->db, ok, err);
 }
 

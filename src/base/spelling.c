@@ -7,6 +7,7 @@
 #include <utf8proc.h>
 
 #define DOT "\xC2\xB7"
+#define RETURN "\xE2\x86\xB5"
 
 /* The byte that a character stands for; -1: none. */
 static int byte_of(int32_t c) {
@@ -44,14 +45,15 @@ static bool is_utf8(const unsigned char *bytes, size_t n) {
     return true;
 }
 
-/* `sign` becomes a dot wherever it stands. False where there is no room. */
+/* `sign` becomes a dot wherever it stands, the end of a line an arrow. False where there is no room. */
 static bool dotted(const char *text, size_t n, const char *sign, char room[BL_SPELLED]) {
     size_t out = 0, width = strlen(sign);
     for (size_t at = 0; at < n;) {
         bool is = n - at >= width && memcmp(text + at, sign, width) == 0;
-        size_t used = is ? width : 1, made = is ? strlen(DOT) : 1;
+        const char *by = is ? DOT : text[at] == '\n' ? RETURN : NULL;
+        size_t used = is ? width : 1, made = by ? strlen(by) : 1;
         if (out + made >= BL_SPELLED) return false;
-        memcpy(room + out, is ? DOT : text + at, made);
+        memcpy(room + out, by ? by : text + at, made);
         out += made;
         at += used;
     }

@@ -17,6 +17,9 @@ static void title(bl_page *page, const bl_tree *tree) {
     if (!json_is_true(json_object_get(tree, "complete")))
         bl_page_words(page, " (unfinished: run the command that made it again)");
     bl_page_newline(page);
+    const bl_tree *quality = json_object_get(tree, "surrogate");
+    bl_page_quality(page, quality != NULL, bl_tree_real(quality, "r2"), bl_tree_real(quality, "r2_linear"),
+                    bl_tree_real(quality, "recovered"));
 }
 
 /* A list's columns: a key of the tree, and its name in the table. */

@@ -57,8 +57,7 @@ static bl_table *rows_of(const bl_tree *layers, bl_error *err) {
     size_t i;
     const json_t *layer;
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
-        if (has(layers, keys[k]))
-            bl_buffer_print(&columns, "%s%s", columns.n ? "," : "", names[k]);
+        if (has(layers, keys[k])) bl_buffer_print(&columns, "%s%s", columns.n ? "," : "", names[k]);
     char *head = bl_buffer_take(&columns, err);
     bl_table *table = head ? bl_table_new(head, err) : NULL;
     bl_free(head);
