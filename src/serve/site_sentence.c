@@ -1,6 +1,7 @@
 #include "serve/site_sentence.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "serve/sentence.h"
 #include <bilens/predict.h>
 #include <jansson.h>
@@ -38,41 +39,75 @@ bool bl_site_texts(bl_explorer *e, size_t most, char ***texts, size_t *n, bl_err
     return ok;
 }
 
-/* One account, under "position token" or "position token rival". */
-static bool put_why(const bl_explorer *e, bl_builder *b, bl_tree *at, bl_why *why, int32_t rival) {
-    char token[24], minus[24], key[80];
-    const char *const list[] = {minus};
-    const bl_atlas_reader_facts *f = bl_atlas_reader_get_facts(e->atlas);
-    bl_direction direction = {.token = token,
-                              .centre_unembedding = f->centred,
-                              .minus_all = !f->raw || f->source};
-    snprintf(token, sizeof token, "#%d", (int)why->token);
-    snprintf(minus, sizeof minus, "#%d", (int)rival);
-    if (rival >= 0) {
-        direction.minus = list;
-        direction.n_minus = 1;
-        direction.minus_all = false;
-        snprintf(key, sizeof key, "%zu %d %d", why->position, (int)why->token, (int)rival);
-    } else snprintf(key, sizeof key, "%zu %d", why->position, (int)why->token);
-    why->direction = &direction;
-    bl_tree *tree = bl_why_tree(e, why, b->err);
-    why->direction = NULL;
-    if (tree) bl_put_tree(b, at, key, tree);
-    else b->failed = true;
-    return !b->failed;
+/* The accounts of a text: of the likeliest tokens at each position, and of the likeliest rather than each
+ * other one. They are made side by side, each by one thread. */
+typedef struct accounts {
+    const bl_explorer *e;
+    const char *text;
+    const bl_ids *ids;
+    const bl_predictions *p;
+    size_t layer, each; /* how many per position */
+    bl_tree **trees;    /* [positions each] */
+} accounts;
+
+/* Account i of a position is of token i / 2 by itself, or of the likeliest rather than that one. */
+typedef struct asked {
+    size_t position;
+    int32_t token, rival; /* rival -1: none */
+} asked;
+
+static asked asked_of(const accounts *a, size_t i) {
+    const bl_predicted *best = &a->p->best[i / a->each * a->p->top];
+    size_t k = (i % a->each + 1) / 2;
+    bool against = k && i % a->each % 2 == 0;
+    return (asked){i / a->each, best[against ? 0 : k].id, against ? best[k].id : -1};
 }
 
-static bool put_position(const bl_explorer *e, bl_builder *b, bl_tree *at, bl_why *why,
-                         const bl_predictions *p) {
-    const bl_predicted *best = &p->best[why->position * p->top];
-    size_t n = p->top < LIKELIEST ? p->top : LIKELIEST;
-    for (size_t k = 0; k < n; k++) {
-        why->token = best[k].id;
-        if (!put_why(e, b, at, why, -1)) return false;
-        why->token = best[0].id;
-        if (k && !put_why(e, b, at, why, best[k].id)) return false;
+static bool account(void *context, size_t i, size_t thread, bl_error *err) {
+    (void)thread;
+    const accounts *a = context;
+    const bl_atlas_reader_facts *f = bl_atlas_reader_get_facts(a->e->atlas);
+    asked of = asked_of(a, i);
+    char token[24], minus[24];
+    const char *const list[] = {minus};
+    snprintf(token, sizeof token, "#%d", (int)of.token);
+    snprintf(minus, sizeof minus, "#%d", (int)of.rival);
+    bl_direction direction = {.token = token,
+                              .centre_unembedding = f->centred,
+                              .minus = list,
+                              .n_minus = of.rival >= 0,
+                              .minus_all = of.rival < 0 && (!f->raw || f->source)};
+    bl_why why = {.direction = &direction,
+                  .token = of.token,
+                  .layer = a->layer,
+                  .text = a->text,
+                  .ids = a->ids,
+                  .position = of.position,
+                  .most = TERMS};
+    a->trees[i] = bl_why_tree(a->e, &why, err);
+    return a->trees[i] != NULL;
+}
+
+/* "position token": account, "position token rival": account, … */
+static bool put_accounts(accounts *a, bl_builder *b, bl_tree *at) {
+    a->each = 2 * (a->p->top < LIKELIEST ? a->p->top : LIKELIEST) - 1;
+    size_t n = a->ids->n * a->each;
+    a->trees = bl_alloc_zero(n, sizeof *a->trees, b->err);
+    bool ok = a->trees && bl_parallel(n, account, a, b->err);
+    for (size_t i = 0; a->trees && i < n; i++) {
+        asked of = asked_of(a, i);
+        char key[80];
+        if (!ok) {
+            bl_tree_free(a->trees[i]);
+            continue;
+        }
+        if (of.rival < 0) snprintf(key, sizeof key, "%zu %d", of.position, (int)of.token);
+        else snprintf(key, sizeof key, "%zu %d %d", of.position, (int)of.token, (int)of.rival);
+        bl_put_tree(b, at, key, a->trees[i]);
     }
-    return true;
+    free(a->trees);
+    b->failed |= !ok;
+    return ok;
 }
 
 /* Every number of a tree with five significant digits: a page shows no more, and a third of the file is
@@ -94,10 +129,10 @@ bl_tree *bl_site_sentence(const bl_explorer *e, bl_atlas_reader *layer, const ch
     bl_builder b = {err, false};
     bl_tree *root = NULL;
     bl_predictions *p = NULL;
-    bl_why why = {.text = text,
-                  .ids = &ids,
-                  .most = TERMS,
-                  .layer = (size_t)bl_atlas_reader_get_facts(layer)->layer};
+    accounts all = {.e = e,
+                    .text = text,
+                    .ids = &ids,
+                    .layer = (size_t)bl_atlas_reader_get_facts(layer)->layer};
     if (bl_sentence_read(e->model, text, &ids, err))
         p = bl_predict(e->model, ids.data, ids.n, LIKELIEST, err);
     if (p) {
@@ -105,14 +140,14 @@ bl_tree *bl_site_sentence(const bl_explorer *e, bl_atlas_reader *layer, const ch
         root = bl_put_object(&b, NULL, NULL);
         b.failed = b.failed || !sentence;
         if (sentence) bl_put_tree(&b, root, "sentence", sentence);
-        bl_tree *excited = bl_put_array(&b, root, "excited"), *accounts = bl_put_object(&b, root, "why");
+        bl_tree *excited = bl_put_array(&b, root, "excited"), *why = bl_put_object(&b, root, "why");
         for (size_t i = 0; i < ids.n && !b.failed; i++) {
             bl_tree *tree = bl_excited_tree(e, layer, &ids, i, EXCITED, err);
             b.failed = !tree;
             if (tree) bl_put_tree(&b, excited, NULL, tree);
-            why.position = i;
-            b.failed = b.failed || !put_position(e, &b, accounts, &why, p);
         }
+        all.p = p;
+        if (!b.failed) put_accounts(&all, &b, why);
         root = bl_tree_built(&b, root);
         if (root) round_numbers(root);
     }
