@@ -9,6 +9,10 @@
 /* Indices to sizes; all F of them with --all. Free the result. */
 static size_t *choose(const index_list *asked, bool all, size_t F, size_t *n, bl_error *err) {
     *n = all ? F : asked->n;
+    if (all && asked->n) {
+        bl_fail(err, BL_ERR_USAGE, "--features and --all: give one of them");
+        return NULL;
+    }
     if (*n == 0) bl_fail(err, BL_ERR_USAGE, "which features? Give --features A,B… or --all");
     size_t *out = *n ? calloc(*n, sizeof *out) : NULL;
     if (*n && !out) bl_fail(err, BL_ERR_MEMORY, "out of memory");

@@ -292,7 +292,7 @@ static int run_diff(int argc, char **argv, const verb *self) {
     /* the second model stands behind the first */
     const char *second = NULL;
     for (int i = 1; !second && i < argc; i++)
-        if (argv[i][0] != '-' && bl_image_is_model(argv[i]) && argv[0][0] != '-') {
+        if (argv[i][0] != '-' && argv[0][0] != '-' && (i == 1 || bl_image_is_model(argv[i]))) {
             second = argv[i];
             memmove(argv + i, argv + i + 1, (size_t)(argc - i) * sizeof *argv);
             argc--;

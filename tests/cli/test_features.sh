@@ -19,6 +19,7 @@ expect() {
 expect 0 "" features "$model" --in "$folder/wide.npy" --out "$folder/wide.npy" --features 0 --format json
 expect 2 "which dictionaries" features "$model" --features 0
 expect 2 "which features" features "$model" --in "$folder/wide.npy" --out "$folder/wide.npy"
+expect 2 "give one of them" features "$model" --in "$folder/wide.npy" --out "$folder/wide.npy" --all --features 0
 expect 2 "feature 99999 does not exist" features "$model" --in "$folder/wide.npy" --out "$folder/wide.npy" --features 99999
 expect 2 "layer 9" features "$model" --in "$folder/wide.npy" --out "$folder/wide.npy" --features 0 --layer 9
 mkdir "$folder/empty"

@@ -116,6 +116,7 @@ expect 2 "give one of" train --modular 5 --images "$sample" -o "$folder/both"
 expect 2 "which images" study -o "$folder/study"
 expect 2 "numbers from 0" study --images "$sample" --noise 0,x -o "$folder/study"
 expect 2 "two image models" diff "$model"
+expect 2 "nowhere/config.json" diff "$model" "$folder/nowhere"
 expect 2 "784" diff "$model" "$TEST_DATA/images/modular-59"
 broken "pass"; python3 - "$folder/m/model.safetensors" <<'END'
 import struct, sys
