@@ -29,7 +29,7 @@ expect 2 "does not exist" eigen "$model" --class 5 --eigs 64
 expect 2 "layer 3 does not exist" eigen "$model" --class 5 --layer 3
 expect 2 "space" eigen "$model" --class 5 --space text
 expect 2 "which images" eval "$model"
-expect 2 "no such folder" eval "$model" --images "$folder/nowhere"
+expect 2 "nowhere: cannot open: No such file" eval "$model" --images "$folder/nowhere"
 expect 2 "image model" generate "$model"
 expect 2 "an image has one prediction" ablate "$model" --class 5
 expect 2 "truncate" ablate "$model" --eigs 0
@@ -37,7 +37,7 @@ expect 2 "two tokens" pairs "$model" --class 5
 expect 2 "hosvd and diff" similar "$model" --class 5
 expect 2 "explain --image" excite "$model" --text x
 expect 2 "not a valid port" serve "$model" --port 70000
-expect 2 "no such folder" serve "$model" --images "$folder/nowhere"
+expect 2 "nowhere: cannot open: No such file" serve "$model" --images "$folder/nowhere"
 expect 2 "at least one draw" null "$model" --class 5 --draws 0
 expect 2 "image model" tokenize "$model" --text x
 expect 2 "modular" fourier "$model"
