@@ -28,6 +28,7 @@ static int run(int argc, char **argv, const verb *self) {
     asked a = {.k = 8};
     const option table[] = {EVIDENCE_LAYER(a.e, "layer whose MLP is decomposed (default 0)"),
                             {"k", OPTION_COUNT, &a.k, "N", "output directions shown (default 8)"},
+                            SURROGATE_OPTION(a.e.c),
                             {0}};
     static const verb_work work = {check, hosvd_of, evidence_free, {.rows = bl_hosvd_rows}};
     return verb_run(argc, argv, self, &a.e.c, table, &a, &work);

@@ -90,6 +90,7 @@ static int run(int argc, char **argv, const verb *self) {
                             {"distance", OPTION_COUNT, &a.distance, "D",
                              "with --head: how many positions the query stands behind its key (from 1)"},
                             {"k", OPTION_COUNT, &a.k, "N", "pairs shown at each end (default 20)"},
+                            SURROGATE_OPTION(a.e.c),
                             {0}};
     static const verb_work work = {check, pairs_of, evidence_free, {.rows = bl_pairs_rows}};
     return verb_run(argc, argv, self, &a.e.c, table, &a, &work);

@@ -52,6 +52,7 @@ static int run(int argc, char **argv, const verb *self) {
                             {"seed", OPTION_COUNT, &a.seed, "N", "of the first null draw (default 0)"},
                             {"null-draws", OPTION_COUNT, &a.null_draws, "R",
                              "draws of the null model that p is taken from (default 1)"},
+                            SURROGATE_OPTION(a.c),
                             {0}};
     static const verb_work work = {check, rank, release, {.rows = bl_rank_rows}};
     return verb_run(argc, argv, self, &a.c, table, &a, &work);

@@ -27,6 +27,7 @@ static int run(int argc, char **argv, const verb *self) {
     const option table[] = {EVIDENCE_DIRECTION(a.e),
                             EVIDENCE_LAYER(a.e, "layer whose MLP is decomposed (default 0)"),
                             {"k", OPTION_COUNT, &a.k, "N", "tokens shown at each end (default 20)"},
+                            SURROGATE_OPTION(a.e.c),
                             {0}};
     static const verb_work work = {check, similar_of, evidence_free, {.rows = bl_similar_rows}};
     return verb_run(argc, argv, self, &a.e.c, table, &a, &work);

@@ -164,6 +164,7 @@ static bl_tree *tree_of(const ranking *r, bl_error *err) {
     bl_tree *root = bl_put_object(&b, NULL, NULL);
     bl_put_text(&b, root, "model", bl_model_name(r->q->model));
     bl_put_count(&b, root, "layer", r->q->layer);
+    bl_put_quality(&b, root, r->q->model, r->q->layer);
     bl_put_text(&b, root, "source", r->q->source);
     bl_put_count(&b, root, "total", r->q->F);
     bl_put_count(&b, root, "null_draws", r->draws);

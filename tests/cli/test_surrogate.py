@@ -6,6 +6,7 @@ import pathlib
 import random
 import subprocess
 import sys
+import urllib.request
 
 BILENS, DATA, FOLDER = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
 OWN = {"later": "silu", "gelu": "gelu", "june-relu": "relu", "mlp": "plain"}  # bilens's own gated and plain checkpoints
@@ -232,6 +233,34 @@ def page():
     quality(json.loads((out / "report.json").read_text())["eigen"], "report.json")
 
 
+def others():
+    """Verbs of the form alone, and the explorer's API."""
+    model, stand = DATA / "general/qwen3", ["--surrogate", FOLDER / "qwen3.safetensors", "--layer", 1]
+    for words in (["hosvd", model, "-k", 2], ["similar", model, "--token", "#40", "-k", 2], ["pairs", model, "--token", "#40", "-k", 2],
+                  ["excite", model, "--text", TEXT, "--token", "#40"]):
+        quality(result(words[0], *words, *stand), words[0])
+        check("of the quadratic that stands for this MLP" in run(*words, *stand).stdout, f"{words[0]}: the terminal does not say it")
+    server = subprocess.Popen([BILENS, "serve", str(model), *map(str, stand[:2]), "--corpus", str(CORPUS), "--port", "0", "--quiet"], stdout=subprocess.PIPE,
+                              text=True)
+    try:
+        address = server.stdout.readline().strip()
+
+        def get(path):
+            with urllib.request.urlopen(address + path, timeout=300) as answer:
+                return json.load(answer)
+
+        listed = get("api/info")["surrogate"]["layers"]
+        check([layer["layer"] for layer in listed] == [0, 1] and all(layer["r2"] > layer["r2_linear"] for layer in listed), f"api/info: {listed}")
+        eigen = get("api/eigen?token=%2340&layer=1&eigs=-1")
+        quality(eigen, "api/eigen")
+        check(eigen["linear"]["norm"] > 0, "api/eigen has no linear part")
+        found = get("api/layers?token=%2340&layer=1&stories=3")
+        check(found["stories"] == 3 and all(layer["mlp_spread"] > 0 and layer["heads_spread"] > 0 for layer in found["layers"]), f"api/layers: {found}")
+    finally:
+        server.terminate()
+        server.wait()
+
+
 def atlas():
     model, file = DATA / "general/qwen3", FOLDER / "a.atlas"
     stand = ["--surrogate", FOLDER / "qwen3.safetensors"]
@@ -242,6 +271,9 @@ def atlas():
         tree = result("atlas query", "atlas", "query", file, "token=#40")
         same = result("eigen", "eigen", model, *stand, "--token", "#40", "--minus", "*", "--layer", last(model), "--eigs=-1")
         found = {v["index"]: v["eigenvalue"] for v in tree["vectors"]}
+        quality(tree, "atlas query")
+        check([one["layer"] for one in tree["surrogates"]] == [last(model)], f"atlas query: {tree['surrogates']}")
+        check("of the quadratic that stands for this MLP" in run("atlas", "query", file, "token=#40").stdout, "atlas query: the terminal does not say it")
         check(abs(found[-1] - same["eigenvalues"][-1]) < 1e-4 * abs(found[-1]), f"atlas: {found[-1]} is not {same['eigenvalues'][-1]}")
 
 
@@ -258,6 +290,7 @@ for name in MODELS:
 post_norm()
 refusals()
 page()
+others()
 atlas()
 print(f"{ran - failures} passed, {failures} failed")
 sys.exit(1 if failures else 0)
