@@ -565,7 +565,9 @@ static const char *reason(const char *name) {
          "every class, explain shows what each adds to a logit"},
         {"pairs", "pairs are of two tokens of a vocabulary; 'eigen --space pixel' gives the form in pixels"},
         {"similar", "there are as few directions as classes; hosvd and diff compare their forms"},
-        {"features", "dictionaries of features are those of a language model's stream"},
+        {"features",
+         "it compares a form with what a feature does along a text; 'dictionary train' learns "
+         "features of an image model, and 'eigen --direction feature:12@DICT' shows the form of one"},
         {"surrogate", "its blocks are bilinear, or (with a gate) only eval works"},
         {"excite", "it reads no text; 'explain --image' shows which eigenvectors an image excites"},
         {"tokenize", "it reads no text"},
