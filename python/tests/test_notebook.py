@@ -26,6 +26,8 @@ def test_notebook(tmp_path):
     table = names["eig"].virtual_tokens(-1)
     numbers = [float(n.replace("\u2212", "-")) for n in re.findall(r'<td class="v c\d+">([^<]*)</td>', next(h for h in html if 'class="vt"' in h))]
     columns = np.array([table[f"Value{s}"] for s in ["", *(f" {h}" for h in range(8))]])
+    assert names["eig"].orientation(-1) == -1
+    columns = -columns[:, ::-1]  # drawn by the end its inputs are at
     values = columns[np.argsort(-np.abs(columns).max(1), kind="stable")].ravel()  # a table per source, the strongest first
     assert np.abs(np.array(numbers) - values).max() < 6e-5
     # The page of it all.

@@ -9,7 +9,7 @@
 static void title(bl_page *page, const bl_tree *tree) {
     bl_page_token(page, bl_tree_string(tree, "atlas"), 0);
     bl_page_text(page, ": ");
-    bl_page_token(page, bl_tree_string(tree, "model"), 0);
+    bl_page_token(page, bl_doc_short_name(bl_tree_string(tree, "model")), 0);
     const json_t *layers = json_object_get(tree, "layers");
     bool listed = json_object_get(tree, "directions") || json_object_get(tree, "eigenpairs");
     if (listed && json_array_size(layers) > 1) bl_page_print(page, ", %zu layers", json_array_size(layers));

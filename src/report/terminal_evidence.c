@@ -15,7 +15,7 @@ static void put_quality(bl_page *page, const bl_tree *tree) {
 }
 
 static void put_heading(bl_page *page, const bl_tree *tree) {
-    bl_page_token(page, bl_tree_string(tree, "model"), 0);
+    bl_page_token(page, bl_doc_short_name(bl_tree_string(tree, "model")), 0);
     bl_page_print(page, ", layer %.0f: ", bl_tree_real(tree, "layer"));
     bl_page_token(page, bl_tree_string(tree, "direction"), 0);
     bl_page_newline(page);
@@ -183,7 +183,7 @@ char *bl_truncate_table(const bl_tree *tree, const bl_terminal *terminal, bl_err
                       bl_tree_real(own, "full"));
         return with_table(&page, bl_truncate_rows(tree, err), terminal, err);
     }
-    bl_page_token(&page, bl_tree_string(tree, "model"), 0);
+    bl_page_token(&page, bl_doc_short_name(bl_tree_string(tree, "model")), 0);
     bl_page_print(&page, ", layer %.0f, all tokens, %.0f predictions\n", bl_tree_real(tree, "layer"),
                   bl_tree_real(tree, "predictions"));
     put_quality(&page, tree);
