@@ -198,7 +198,8 @@ void bl_html_inputs(bl_buffer *out, const bl_doc_hits *hits) {
     put_list(out, hits, true);
 }
 
-static void put_meaning(bl_buffer *out, const bl_doc_eigen *eigen, const bl_doc_vector *vector) {
+static void put_meaning(bl_buffer *out, const bl_doc_eigen *eigen, const bl_doc_vector *vector,
+                        const bl_doc_hits *hits) {
     const char *verb = vector->eigenvalue > 0 ? "raises" : vector->eigenvalue < 0 ? "lowers" : "leaves alone";
     bl_buffer_print(out, "<p class=\"note\">Whatever excites this eigenvector, in either sense, %s the %s ",
                     verb, eigen->subject.vector ? "MLP\xE2\x80\x99s output along" : "score of");
@@ -208,6 +209,12 @@ static void put_meaning(bl_buffer *out, const bl_doc_eigen *eigen, const bl_doc_
     if (eigen->total > 0)
         bl_buffer_print(out, "; %.1f\xC2\xA0%% of \xCE\xA3|\xCE\xBB|",
                         100 * fabs(vector->eigenvalue) / eigen->total);
+    if (hits && hits->n_matches)
+        bl_buffer_print(
+            out,
+            ". In the corpus it is the <b>blue</b> end that is excited: %.0f\xC2\xA0%% of the top "
+            "inputs\xE2\x80\x99 activation",
+            100 * hits->share);
     bl_buffer_text(out, ".</p>\n");
     if (vector->last > vector->first)
         bl_buffer_print(
@@ -239,7 +246,7 @@ static void put_vector(bl_buffer *out, const bl_doc *doc, const bl_doc_vector *v
     bl_html_vector_title(out, &doc->eigen->subject, vector->index, vector->eigenvalue,
                          fmax(fabs(doc->eigen->values[0]), fabs(doc->eigen->values[doc->eigen->size - 1])));
     bl_buffer_text(out, "</h2>\n");
-    put_meaning(out, doc->eigen, vector);
+    put_meaning(out, doc->eigen, vector, bl_doc_find_hits(doc->scan, vector->index));
     bl_html_verdict(out, doc, vector->index);
     bool deep = doc->eigen->subject.layer >= BL_DEEP; /* inputs first */
     if (!deep) bl_html_virtual_tokens(out, vector);
