@@ -49,7 +49,7 @@ hit=0
 for i in 1 2 3; do
     "$BILENS" "${small[@]}" -o "$folder/killed" --valid "$models/stories.txt" --checkpoint-every 17 --resume --quiet >/dev/null 2>&1 &
     pid=$!
-    for t in $(seq 500); do
+    for t in $(seq 12000); do
         kill -0 $pid 2>/dev/null || break
         [ "$(wc -l 2>/dev/null <"$folder/killed/log.jsonl" || echo 0)" -lt $((i * 350)) ] || break
         sleep .01
@@ -71,7 +71,7 @@ train parts --buffer 300 --epochs 20 2>"$folder/stderr" >/dev/null
 grep -q "do not fit into a buffer of 300" "$folder/stderr" || fail "no word about the buffer: $(cat "$folder/stderr")"
 "$BILENS" "${small[@]}" -o "$folder/cut" --buffer 300 --epochs 20 --checkpoint-every 5 --quiet >/dev/null 2>&1 &
 pid=$!
-for t in $(seq 500); do
+for t in $(seq 12000); do
     kill -0 $pid 2>/dev/null || break
     [ "$(wc -l 2>/dev/null <"$folder/cut/log.jsonl" || echo 0)" -lt 400 ] || break
     sleep .01
@@ -93,7 +93,7 @@ done
 "$BILENS" features "$models/norm" --in "$folder/one" --out "$folder/point-mlp_out" --features 0 --format json >/dev/null || fail "features of trained dictionaries"
 "$BILENS" "${small[@]}" -o "$folder/other" --checkpoint-every 3 --quiet >/dev/null 2>&1 &
 pid=$!
-for t in $(seq 500); do
+for t in $(seq 12000); do
     kill -0 $pid 2>/dev/null || break
     [ ! -e "$folder/other/checkpoint" ] || break
     sleep .01

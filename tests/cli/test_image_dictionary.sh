@@ -28,7 +28,7 @@ hit=0
 for i in 1 2 3; do
     "$BILENS" "${small[@]}" -o "$folder/killed" --checkpoint-every 17 --resume --quiet >/dev/null 2>&1 &
     pid=$!
-    for t in $(seq 500); do
+    for t in $(seq 12000); do
         kill -0 $pid 2>/dev/null || break
         [ "$(wc -l 2>/dev/null <"$folder/killed/log.jsonl" || echo 0)" -lt $((i * 400)) ] || break
         sleep .01

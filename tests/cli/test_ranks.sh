@@ -91,7 +91,8 @@ stop_when_begun() { # SIGNAL to one rank (KILL) or to mpirun (INT) once work has
     local signal=$1 status=0 ranks
     "${mpi[@]}" -n 2 "$BILENS" "${atlas[@]}" -o "$folder/stopped.db" >/dev/null 2>"$folder/stderr" &
     local starter=$!
-    for _ in $(seq 400); do
+    for _ in $(seq 3000); do
+        kill -0 "$starter" 2>/dev/null || break
         [ -s "$folder/stopped.db" ] && break
         sleep 0.02
     done
@@ -101,7 +102,7 @@ stop_when_begun() { # SIGNAL to one rank (KILL) or to mpirun (INT) once work has
     wait "$starter" || status=$?
     [ "$status" != 0 ] || echo "too quick to be stopped by $signal" >&2
     for p in $ranks; do # the last one may outlive mpirun by a moment
-        for _ in $(seq 100); do kill -0 "$p" 2>/dev/null && sleep 0.1 || break; done
+        for _ in $(seq 600); do kill -0 "$p" 2>/dev/null && sleep 0.1 || break; done
         ! kill -0 "$p" 2>/dev/null || fail "after $signal rank $p is still there"
     done
     # mpirun waits a second for the ranks, then kills them, whether they have noticed or not

@@ -94,13 +94,13 @@ near "$said" "$(value loss <"$folder/first.json")" 1e-6 || fail "no step left: l
 mkdir "$folder/threads"
 start threads --steps 100000 --warmup 2 --checkpoint-every 1 --quiet >/dev/null 2>&1 &
 child=$!
-for _ in $(seq 500); do [ ! -f "$folder/threads/checkpoint" ] || break; sleep 0.02; done
+for _ in $(seq 6000); do [ ! -f "$folder/threads/checkpoint" ] || break; sleep 0.02; done
 refused 2 "another process is training into this directory: process $child" train threads --steps 100000 --resume
 kill -INT "$child"
 wait "$child" || true
 start threads --steps 100000 --warmup 2 --checkpoint-every 1 --threads 2 --resume >/dev/null 2>"$folder/stderr" &
 child=$!
-for _ in $(seq 500); do grep -q "goes on with 2" "$folder/stderr" && break; sleep 0.02; done
+for _ in $(seq 6000); do kill -0 "$child" 2>/dev/null || break; grep -q "goes on with 2" "$folder/stderr" && break; sleep 0.02; done
 kill -KILL "$child"
 wait "$child" 2>/dev/null || true
 grep -q "written with 1 threads on 1 ranks, the run goes on with 2 on 1" "$folder/stderr" || fail "threads: $(cat "$folder/stderr")"
@@ -109,7 +109,7 @@ grep -q "written with 1 threads on 1 ranks, the run goes on with 2 on 1" "$folde
 start slow --steps 2 --warmup 0 --d-model 512 --d-hidden 1536 --layers 8 --batch 64 --quiet >/dev/null 2>"$folder/stderr" &
 child=$!
 for _ in $(seq 3000); do [ ! -f "$folder/slow/log.jsonl" ] || break; sleep 0.02; done
-sleep 0.5
+sleep 0.1
 kill -INT "$child"
 wait "$child" && fail "an interrupted run ended well"
 grep -q "stopped after step 0; a checkpoint was written" "$folder/stderr" || fail "Ctrl-C in a step: $(cat "$folder/stderr")"

