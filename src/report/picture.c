@@ -101,7 +101,7 @@ bool bl_picture_html(bl_buffer *out, const bl_picture *picture, const char *alt,
               !png.failed;
     cairo_surface_destroy(surface);
     if (ok) {
-        bl_buffer_text(out, "<img class=\"picture\" alt=\"");
+        bl_buffer_print(out, "<img class=\"picture%s\" alt=\"", picture->grey ? "" : " ink");
         bl_visible_html(out, alt);
         bl_buffer_text(out, "\" src=\"data:image/png;base64,");
         base64(out, (const unsigned char *)png.data, png.n);
