@@ -13,7 +13,9 @@
 
 #define LARGEST ((size_t)4 << 30) /* bytes of an inflated file */
 
-bool bl_idx_parse(const unsigned char *file, size_t size, const char *path, bl_idx *idx, bl_error *err) {
+/* n_dims, shape and count, and how long the header is. */
+static bool parse_header(const unsigned char *file, size_t size, const char *path, bl_idx *idx,
+                         size_t *length, bl_error *err) {
     *idx = (bl_idx){0};
     if (!bl_kind_unknown(file, size, path, "an IDX file", err)) return false;
     if (size < 4 || file[0] != 0 || file[1] != 0)
@@ -35,6 +37,13 @@ bool bl_idx_parse(const unsigned char *file, size_t size, const char *path, bl_i
             return bl_fail(err, BL_ERR_INPUT, "%s: its sizes are too large", path);
     }
     idx->n_dims = rank;
+    *length = header;
+    return true;
+}
+
+bool bl_idx_parse(const unsigned char *file, size_t size, const char *path, bl_idx *idx, bl_error *err) {
+    size_t header = 0;
+    if (!parse_header(file, size, path, idx, &header, err)) return false;
     if (idx->count != size - header)
         return bl_fail(err, BL_ERR_INPUT, "%s: its sizes need %zu bytes of data, the file has %zu", path,
                        idx->count, size - header);
@@ -99,6 +108,22 @@ bool bl_idx_read(const char *path, bl_idx *idx, bl_error *err) {
     }
     bl_content_free(&map);
     return ok;
+}
+
+bool bl_idx_read_shape(const char *path, bl_idx *idx, bl_error *err) {
+    unsigned char begin[4 + 4 * BL_MAX_DIMS];
+    size_t header = 0;
+    gzFile file = gzopen(path, "rbe"); /* reads what is not gzip as it is */
+    int n = file ? gzread(file, begin, sizeof begin) : 0;
+    if (file) gzclose(file);
+    if (n > 0 && !parse_header(begin, (size_t)n, path, idx, &header, err)) return false;
+    if (n > 0 && idx->count > LARGEST)
+        return bl_fail(err, BL_ERR_INPUT, "%s: its sizes need %zu bytes of data, at most %zu are read", path,
+                       idx->count, LARGEST);
+    if (n > 0) return true;
+    bool ok = bl_idx_read(path, idx, err); /* which says why it cannot be read */
+    bl_idx_free(idx);
+    return ok && bl_fail(err, BL_ERR_INPUT, "%s: cannot be read", path);
 }
 
 void bl_idx_free(bl_idx *idx) {

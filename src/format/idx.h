@@ -15,5 +15,7 @@ typedef struct bl_idx {
 bool bl_idx_read(const char *path, bl_idx *idx, bl_error *err);
 /* The same from memory; `path` is for messages. */
 bool bl_idx_parse(const unsigned char *file, size_t size, const char *path, bl_idx *idx, bl_error *err);
+/* Its shape and count from its header alone; data stays NULL, and the rest of the file is not looked at. */
+bool bl_idx_read_shape(const char *path, bl_idx *idx, bl_error *err);
 void bl_idx_free(bl_idx *idx);
 #endif

@@ -163,7 +163,7 @@ bool bl_images_sizes(const char *directory, const char *split, size_t *n, size_t
     char *pictures = find_file(directory, prefix, "images-idx3", err);
     char *labels = pictures ? find_file(directory, prefix, "labels-idx1", err) : NULL;
     bl_idx a = {0}, b = {0};
-    bool ok = labels && bl_idx_read(pictures, &a, err) && bl_idx_read(labels, &b, err);
+    bool ok = labels && bl_idx_read_shape(pictures, &a, err) && bl_idx_read(labels, &b, err);
     if (ok && (a.n_dims < 2 || b.n_dims != 1 || a.shape[0] == 0 || b.count == 0))
         ok = bl_fail(err, BL_ERR_INPUT, "%s: holds no images with labels", directory);
     *n = 1;
