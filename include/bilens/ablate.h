@@ -60,6 +60,7 @@ typedef struct bl_ablated {
 
 typedef struct bl_ablation {
     size_t stories, controls;
+    double shift;      /**< of the direction's form (bl_eigen_shift): what is ablated is lambda - shift */
     bl_ablated result; /**< of the components asked for */
     bl_ablated
         *random; /**< [controls] the same places, with random unit vectors in the span of the MLP's inputs

@@ -34,6 +34,7 @@ typedef struct bl_token_pair {
 
 typedef struct bl_token_pairs {
     size_t n_top, n_bottom;
+    double shift;          /**< tr(Q)/n behind a norm, else 0: T is of Q less that (8) */
     bl_token_pair *top;    /**< [n_top] descending; ties: lower a, then lower b */
     bl_token_pair *bottom; /**< [n_bottom] lowest first; ties likewise */
 } bl_token_pairs;

@@ -66,6 +66,7 @@ typedef struct bl_token_truncation {
     size_t layer, n_ranks, stories;
     uint64_t predictions, own;                     /**< all predictions; those whose target is the token */
     double full;                                   /**< loss of the own ones as they are */
+    double shift;                                  /**< of the direction's form (bl_eigen_shift) */
     bl_truncated_token *by_size, *random, *lowest; /**< [n_ranks] */
 } bl_token_truncation;
 

@@ -60,8 +60,8 @@ static float *middle(const side *left, const side *right, const float *q, size_t
     return NULL;
 }
 
-/* Q~_u [n, n]. */
-static float *traceless_form(const bl_bilinear *map, const float *u, bl_error *err) {
+/* Q~_u [n, n], and what was taken from its diagonal. */
+static float *traceless_form(const bl_bilinear *map, const float *u, double *shift, bl_error *err) {
     size_t n = bl_bilinear_size(map);
     float *q = bl_alloc(n * n, sizeof *q, err);
     double trace = 0;
@@ -70,7 +70,8 @@ static float *traceless_form(const bl_bilinear *map, const float *u, bl_error *e
         return NULL;
     }
     for (size_t i = 0; i < n; i++) trace += (double)q[i * n + i];
-    for (size_t i = 0; map->normed && i < n; i++) q[i * n + i] -= (float)(trace / (double)n);
+    *shift = map->normed ? trace / (double)n : 0;
+    for (size_t i = 0; i < n; i++) q[i * n + i] -= (float)*shift;
     return q;
 }
 
@@ -106,13 +107,15 @@ bool bl_token_pairs_of(const bl_model *model, size_t layer, const float *u,
     if (k > V * V) k = V * V;
     side left = {0}, right = {0};
     float *q = NULL, *c = NULL;
+    double shift = 0;
     bool ok = side_init(&left, model, layer, options->left, err) &&
               side_init(&right, model, layer, options->right, err);
-    if (ok) q = traceless_form(&map, u, err);
+    if (ok) q = traceless_form(&map, u, &shift, err);
     if (q) c = middle(&left, &right, q, bl_bilinear_size(&map), bl_bilinear_in(&map), err);
     bool *words = c ? bl_model_words(model, err) : NULL;
     bl_pair_search s = {.symmetric = options->left == options->right, .k = k, .words = words};
     ok = words && search_factors(&left, &right, c, &s, out, err);
+    out->shift = shift;
     free(left.owned);
     free(right.owned);
     free(q);

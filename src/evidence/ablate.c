@@ -447,6 +447,7 @@ bool bl_ablate(const bl_model *model, size_t layer, const float *u, int32_t toke
              run(&p, eigen, out, err);
     }
     ok = ok && p.sites;
+    if (ok) out->shift = bl_eigen_shift(eigen);
     bl_edits_free(&p.edits);
     bl_worst_free(&p.worst);
     bl_layer_runs_free(p.sites);

@@ -159,6 +159,7 @@ static bool finish(const run *r, size_t layer, bl_token_truncation *out, bl_erro
         full += r->full[i];
     }
     out->layer = layer;
+    out->shift = bl_eigen_shift(r->eigen);
     out->n_ranks = r->n_ranks;
     out->stories = r->stories.n;
     out->predictions = r->stories.first[r->stories.n];

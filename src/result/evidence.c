@@ -205,6 +205,7 @@ bl_tree *bl_truncate_token_tree(const bl_question *question, const bl_token_trun
     bl_builder b = {err, false};
     bl_tree *root = bl_put_object(&b, NULL, NULL);
     bl_put_subject(&b, root, question);
+    bl_put_real(&b, root, "shift", curve->shift);
     bl_put_count(&b, root, "predictions", curve->predictions);
     bl_put_count(&b, root, "stories", curve->stories);
     bl_tree *own = bl_put_object(&b, root, "own");
@@ -296,6 +297,7 @@ bl_tree *bl_ablate_tree(const bl_question *question, const long *eigs, size_t n_
     bl_builder b = {err, false};
     bl_tree *root = bl_put_object(&b, NULL, NULL);
     bl_put_subject(&b, root, question);
+    bl_put_real(&b, root, "shift", result->shift);
     bl_tree *list = bl_put_array(&b, root, "eigs");
     for (size_t i = 0; i < n_eigs; i++) bl_put_integer(&b, list, NULL, eigs[i]);
     bl_put_text(&b, root, "mode", mode_name(options->mode));

@@ -53,6 +53,7 @@ bl_tree *bl_pairs_tree(const bl_question *question, const bl_token_pairs_options
     bl_builder b = {err, false};
     bl_tree *root = bl_put_object(&b, NULL, NULL);
     bl_put_subject(&b, root, question);
+    bl_put_real(&b, root, "shift", pairs->shift);
     put_path(&b, root, "left", options->left);
     put_path(&b, root, "right", options->right);
     bl_put_pairs(&b, root, question->model, pairs);

@@ -364,6 +364,7 @@ bl_tree *bl_scan_tree(const bl_question *subject, const bl_eigen *eigen, const b
     bl_builder b = {err, false};
     bl_tree *root = bl_put_object(&b, NULL, NULL);
     bl_put_subject(&b, root, subject);
+    number(&b, root, "shift", bl_eigen_shift(eigen));
     bl_put_count(&b, root, "stories", bl_scan_stories(scan));
     bl_put_count(&b, root, "positions", bl_scan_positions(scan));
     bl_tree *vectors = bl_put_array(&b, root, "vectors");
