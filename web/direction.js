@@ -172,6 +172,7 @@
         if ((this.signs.get(shown) || 1) !== drawn.orientation) this.drawTable(drawn.orientation);
         if (hits.matches.length) this.signs.set(shown, drawn.orientation);
         this.vector.classList.toggle("unsigned", !hits.matches.length);
+        if (hits.matches.length) this.vector.querySelector(".note").append(...BILENS.excitedEnd(drawn));
         BILENS.drawMatter(this.matter, this.subject, hits, shown, this.eigen.token);
         this.inputs.replaceChildren(
           ...BILENS.inputs(

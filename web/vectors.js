@@ -41,6 +41,12 @@
       share = sum > 0 ? Math.max(...ends) / sum : 1;
     return { ...hits, orientation, share, matches: hits.matches.map(match => turnMatch(match, orientation)) };
   };
+  /* Which end its inputs are at, for those who ask which one speaks. */
+  BILENS.excitedEnd = drawn => [
+    " In the corpus it is the ",
+    h("b", {}, "blue"),
+    ` end that is excited: ${BILENS.number(100 * drawn.share, 0)}\u00a0% of the top inputs’ activation.`
+  ];
   BILENS.turnVector = (vector, orientation) =>
     orientation > 0
       ? vector
