@@ -61,7 +61,7 @@ fuzz: ## every fuzz target for FUZZ_SECONDS, two at a time (clang)
 	@tools/deps.sh --check fuzz || tools/deps.sh fuzz
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) JOBS=$(JOBS) tools/fuzz.sh
 
-lint: ## layers, formatting, clang-tidy: without building
+lint: ## layers, formatting, clang-tidy with its analyzer: without building
 	@tools/deps.sh --check check || tools/deps.sh check
 	@tools/check.sh lint
 

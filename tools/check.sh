@@ -4,7 +4,7 @@
 # that fails.
 #
 #   tools/check.sh          all of it        (BUILD: the gcc build folder, JOBS: at once)
-#   tools/check.sh lint     house rules, formatting and clang-tidy only
+#   tools/check.sh lint     house rules, formatting and clang-tidy with its analyzer only
 #   tools/check.sh asan     the whole test suite under the address, leak and undefined-behaviour sanitizers
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -33,8 +33,8 @@ tidy() {
     find src -name '*.c' | xargs ls -S | xargs -P "$jobs" -n 1 clang-tidy --quiet "$@" -p build-asan 2>&1 | grep -v ' warnings\? generated\.$'
     return "${PIPESTATUS[2]}" # clang-tidy's, by way of xargs
 }
-# Per function of a file so many steps of the analyzer, a fifth of its default, which takes four times as long; `lint` has no such limit.
-bounded_tidy() { tidy --extra-arg={-Xclang,-analyzer-config,-Xclang,max-nodes=50000}; }
+# Without the analyzer that follows paths, which takes nine tenths of the time: `lint` has it.
+quick_tidy() { tidy "--checks=-clang-analyzer-*"; }
 tests() { ctest --test-dir "$1" --output-on-failure --no-tests=error -j "$jobs" "${@:2}"; }
 
 if [ "$what" = asan ]; then
@@ -50,6 +50,6 @@ if [ "$what" = lint ]; then
 fi
 stage "gcc, warnings are errors" compile "$build" -DBILENS_TESTS=ON ${CMAKE_FLAGS-}
 stage "clang with sanitizers, warnings are errors" compile "${sanitized[@]}"
-stage "clang-tidy" bounded_tidy
+stage "clang-tidy, without the analyzer" quick_tidy
 stage "sanitized tests (all but the slow ones)" tests build-asan -LE slow
 stage "tests" tests "$build"
