@@ -81,6 +81,7 @@ typedef struct bl_ablation {
 BL_API bool bl_ablate(const bl_model *model, size_t layer, const float *u, int32_t token, const long *eigs,
                       size_t n_eigs, bl_corpus *corpus, const bl_ablate_options *options, bl_ablation *out,
                       bl_error *err);
+/** Frees what `ablation` holds, not the struct itself. NULL is allowed. */
 BL_API void bl_ablation_free(bl_ablation *ablation);
 
 #ifdef __cplusplus

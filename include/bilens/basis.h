@@ -62,8 +62,10 @@ typedef struct bl_reading {
 
 /** A basis and its paths made ready for many vectors. Immutable; keeps the views. */
 typedef struct bl_readout_many bl_readout_many;
+/** Makes ready the `n_paths` paths over `basis`, whose vectors must live as long. NULL with BL_ERR_MEMORY. */
 BL_API bl_readout_many *bl_readout_many_new(const bl_basis *basis, const bl_path *paths, size_t n_paths,
                                             bl_error *err);
+/** Frees `readout` and all that it holds. NULL is allowed. */
 BL_API void bl_readout_many_free(bl_readout_many *readout);
 /** For the `count` vectors v, `stride` >= d_in apart, out [count, n_paths, 2, k]: of each path the k highest,
  * best first, and the k lowest, lowest first; of equal ones the lower index first; k <= bl_basis_n_used, and

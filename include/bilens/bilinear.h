@@ -76,6 +76,7 @@ BL_API bool bl_bilinear_in_basis(const bl_bilinear *map, const float *u, bl_view
  * bl_bilinear_null_free; the matrices are still those of `map`. The same seed gives the same draw. */
 BL_API bool bl_bilinear_null(const bl_bilinear *map, uint64_t seed, bl_bilinear *draw, size_t *dead,
                              bl_error *err);
+/** Frees what `draw` holds, not the struct itself. NULL is allowed. */
 BL_API void bl_bilinear_null_free(bl_bilinear *draw);
 
 #ifdef __cplusplus

@@ -49,6 +49,7 @@ typedef struct bl_chance {
  * same seed gives the same numbers. */
 BL_API bool bl_chance_of(const bl_bilinear *map, const float *u, size_t draws, uint64_t seed,
                          bl_progress progress, bl_chance *out, bl_error *err);
+/** Frees what `chance` holds, not the struct itself. NULL is allowed. */
 BL_API void bl_chance_free(bl_chance *chance);
 /** bl_eigen_check_groups of the places `eigs` [n_eigs] of its spectrum. */
 BL_API bool bl_chance_check_groups(const bl_chance *chance, const long *eigs, size_t n_eigs, bl_error *err);

@@ -18,15 +18,19 @@ BL_API bool bl_model_bilinear(const bl_model *model, size_t layer, bl_bilinear *
 
 /** bl_bilinear_size, bl_bilinear_matrix and bl_eigen_of of that map. */
 BL_API size_t bl_interaction_size(const bl_model *model);
+/** q [n, n] of direction u [d], n = bl_interaction_size. */
 BL_API bool bl_interaction_matrix(const bl_model *model, size_t layer, const float *u, float *q,
                                   bl_error *err);
+/** Free with bl_eigen_free; NULL on failure. */
 BL_API bl_eigen *bl_eigen_new(const bl_model *model, size_t layer, const float *u, size_t k, bl_error *err);
 
 /** W_E [V, d], in which a layer's inputs are read, and W_U [V, d], which gives output directions. */
 BL_API bl_basis bl_model_basis_in(const bl_model *model);
+/** W_U [V, d], views of the model; behind a padded vocabulary rows without a token stand for nothing. */
 BL_API bl_basis bl_model_basis_out(const bl_model *model);
 /** How a token reaches the MLP of `layer`: path 0 is "direct", path 1 + h is "head h" (s O_h V_h). */
 BL_API size_t bl_model_n_paths(const bl_model *model);
+/** Path i < bl_model_n_paths of `layer`; its views are the model's. */
 BL_API bl_path bl_model_path(const bl_model *model, size_t layer, size_t i);
 /** All of them; free with bl_free. BL_ERR_USAGE for a layer that does not exist. */
 BL_API bl_path *bl_model_paths(const bl_model *model, size_t layer, bl_error *err);
@@ -49,7 +53,9 @@ typedef struct bl_weight_array {
  * allocate; `bl_weight_array_bytes` says how much before. */
 BL_API bool bl_weight_array_get(const bl_model *model, const char *name, size_t layer, bl_weight_array *out,
                                 bl_error *err);
+/** Bytes that bl_weight_array_get would allocate; 0 for a view into the model or an unknown name. */
 BL_API uint64_t bl_weight_array_bytes(const bl_model *model, const char *name);
+/** Frees what `array` holds, not the struct itself. NULL is allowed. */
 BL_API void bl_weight_array_free(bl_weight_array *array);
 /** Names that bl_weight_array_get knows, NULL-terminated. */
 BL_API const char *const *bl_weight_array_names(void);

@@ -38,6 +38,7 @@ typedef struct bl_dictionary {
  *  shape or number that is wrong, BL_ERR_UNSUPPORTED, naming the key, for what would change the meaning. Free
  *  with bl_dictionary_free. */
 BL_API bl_dictionary *bl_dictionary_read(const char *source, size_t d, bl_error *err);
+/** Frees `dictionary` and all that it holds. NULL is allowed. */
 BL_API void bl_dictionary_free(bl_dictionary *dictionary);
 /** Whether `source` is a folder, or a folder with the side of a transcoder, rather than a file. */
 BL_API bool bl_dictionary_is_folder(const char *source);

@@ -78,6 +78,7 @@ typedef struct bl_dictionary_train_result {
                                 */
 } bl_dictionary_train_result;
 
+/** Fills in what `bilens dictionary train` takes where nothing is said. */
 BL_API void bl_dictionary_train_defaults(bl_dictionary_train_options *options);
 /** Of image models, whose vectors are fewer and of any scale: 20 passes, learning rate .01. */
 BL_API void bl_dictionary_train_image_defaults(bl_dictionary_train_options *options);

@@ -35,6 +35,7 @@ typedef struct bl_diff {
 /** Compares `a` and `b`. BL_ERR_USAGE when their widths differ. Free with bl_diff_free. On failure `out` is
  * empty. Threads inside; the maps are only read. */
 BL_API bool bl_diff_of(const bl_bilinear *a, const bl_bilinear *b, bl_diff *out, bl_error *err);
+/** Frees what `diff` holds, not the struct itself. NULL is allowed. */
 BL_API void bl_diff_free(bl_diff *diff);
 
 /** out [m]: cosines of the forms of the directions u_a [m, d] in a and u_b [m, d] in b; 0 where a form is 0.

@@ -43,6 +43,7 @@ typedef struct bl_direction {
 /** The direction that `text` says. Nothing is looked up yet. One block of memory, free with
  * bl_direction_free. BL_ERR_USAGE with the place in the text when it is not well formed. */
 BL_API bl_direction *bl_direction_parse(const char *text, bl_error *err);
+/** Frees `direction` and all that it holds. NULL is allowed. */
 BL_API void bl_direction_free(bl_direction *direction);
 
 /** The canonical text; free with bl_free. BL_ERR_USAGE when a label is not in the basis. */

@@ -21,6 +21,7 @@ BL_API bl_eigen *bl_eigen_of(const bl_bilinear *map, const float *u, size_t k, b
 /** The same of a symmetric q [n, n], of which the lower triangle is read. `shift` is what bl_eigen_shift
  * says: 0 unless q is known up to a multiple of the identity only. */
 BL_API bl_eigen *bl_eigen_of_matrix(const float *q, size_t n, size_t k, double shift, bl_error *err);
+/** Frees `eigen` and all that it holds. NULL is allowed. */
 BL_API void bl_eigen_free(bl_eigen *eigen);
 
 BL_API size_t bl_eigen_size(const bl_eigen *eigen);         /**< n, the number of eigenvalues */
@@ -61,6 +62,7 @@ typedef struct bl_decomposer_options {
  * NULL options = defaults. */
 BL_API bl_decomposer *bl_decomposer_new(const bl_bilinear *map, const bl_decomposer_options *options,
                                         bl_error *err);
+/** Frees `decomposer` and all that it holds. NULL is allowed. */
 BL_API void bl_decomposer_free(bl_decomposer *decomposer);
 /** Bytes of B held, 0 if it is not. */
 BL_API size_t bl_decomposer_held(const bl_decomposer *decomposer);

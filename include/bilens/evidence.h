@@ -39,6 +39,7 @@ BL_API bl_table *bl_layers_rows(const bl_tree *tree, bl_error *err);
 /** Loss against rank over all tokens, with the controls; of one direction on its own positions, with
  * correlation and R^2. */
 BL_API bl_tree *bl_truncate_tree(const bl_model *model, const bl_truncation *curve, bl_error *err);
+/** Of one direction on its own positions. Free with bl_tree_free. */
 BL_API bl_tree *bl_truncate_token_tree(const bl_question *question, const bl_token_truncation *curve,
                                        bl_error *err);
 /** Of either of the two. */
@@ -71,6 +72,7 @@ BL_API bl_tree *bl_head_pairs_tree(const bl_head *head, const bl_direction *dire
  * high], "vectors": [{"index": -1 | 0, "eigenvalue", "top": [[token, v·y]…], "bottom"}]}. */
 BL_API bl_tree *bl_head_query_tree(const bl_head *head, size_t query, const bl_head_query *result,
                                    bl_error *err);
+/** A row per token of both eigenvectors. Free with bl_table_free. */
 BL_API bl_table *bl_head_query_rows(const bl_tree *tree, bl_error *err);
 /** Every head of layer 0 at one distance, for the direction of a question: {"distance", "heads": [{"head",
  * "pattern": {"top", "bottom"}, "direction": {"top", "bottom"}, "query": as above or null}]}, k pairs at each
@@ -97,6 +99,7 @@ typedef struct bl_diff_question {
 } bl_diff_question;
 /** BL_ERR_INPUT where the models differ in d_model, BL_ERR_USAGE for a token that one of them lacks. */
 BL_API bl_tree *bl_diff_tree(const bl_diff_question *question, bl_error *err);
+/** A row per number of the result. Free with bl_table_free. */
 BL_API bl_table *bl_diff_rows(const bl_tree *tree, bl_error *err);
 
 /** The k tokens whose forms are most like the direction's u [d] by the Frobenius cosine, and the k most

@@ -85,6 +85,7 @@ typedef struct bl_account {
  * */
 BL_API bool bl_account_of(const bl_model *model, const int32_t *ids, size_t n,
                           const bl_explain_options *options, bl_account *out, bl_error *err);
+/** Frees what `account` holds, not the struct itself. NULL is allowed. */
 BL_API void bl_account_free(bl_account *account);
 
 /** What the model says at an input of an eigenvector. */

@@ -72,6 +72,7 @@ typedef struct bl_features {
  *  bilinear. Free with bl_features_free. */
 BL_API bl_features *bl_features_of(const bl_model *model, const bl_dictionary *in, const bl_dictionary *out,
                                    const bl_feature_options *options, bl_error *err);
+/** Frees `features` and all that it holds. NULL is allowed. */
 BL_API void bl_features_free(bl_features *features);
 
 #ifdef __cplusplus

@@ -60,6 +60,7 @@ BL_API bool bl_generate_stories(const bl_model *model, const char *prompt, const
                                 size_t n, bl_story_fn take, void *context, bl_progress progress,
                                 bl_error *err);
 
+/** Frees what `story` holds, not the struct itself. NULL is allowed. */
 BL_API void bl_generated_free(bl_generated *story);
 
 #ifdef __cplusplus

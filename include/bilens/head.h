@@ -42,6 +42,7 @@ typedef struct bl_head_query {
 /** The two eigenpairs of query token `query`. Errors as bl_head_pairs; BL_ERR_USAGE for a token that does not
  * exist. Free with bl_head_query_free, also after a failure. */
 BL_API bool bl_head_query_of(const bl_head *head, size_t query, bl_head_query *out, bl_error *err);
+/** Frees what `query` holds, not the struct itself. NULL is allowed. */
 BL_API void bl_head_query_free(bl_head_query *query);
 
 #ifdef __cplusplus

@@ -86,12 +86,14 @@ typedef struct bl_hub_snapshot bl_hub_snapshot;
  * one cache. Free with bl_hub_snapshot_free. */
 BL_API bl_hub_snapshot *bl_hub_fetch(const bl_hub_request *request, const bl_hub_options *options,
                                      bl_error *err);
+/** Frees `snapshot` and all that it holds. NULL is allowed. */
 BL_API void bl_hub_snapshot_free(bl_hub_snapshot *snapshot);
 
 /** The folder with the files, to be given to bl_model_load. NULL after list_only. */
 BL_API const char *bl_hub_snapshot_directory(const bl_hub_snapshot *snapshot);
 /** The commit that the revision means: 40 hexadecimal digits. */
 BL_API const char *bl_hub_snapshot_commit(const bl_hub_snapshot *snapshot);
+/** Files of the model that the snapshot lists. */
 BL_API size_t bl_hub_snapshot_n_files(const bl_hub_snapshot *snapshot);
 /** File i, i < n_files; in the order of their names. */
 BL_API bl_hub_file bl_hub_snapshot_file(const bl_hub_snapshot *snapshot, size_t i);

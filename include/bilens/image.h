@@ -41,11 +41,13 @@ BL_API bool bl_image_is_model(const char *directory);
 /** Loads config.json and model.safetensors. Everything is copied: the files may change afterwards.
  *  BL_ERR_INPUT names the key or tensor. Free with bl_image_free. */
 BL_API bl_image_model *bl_image_load(const char *directory, bl_error *err);
+/** Frees `model` and all that it holds. NULL is allowed. */
 BL_API void bl_image_free(bl_image_model *model);
 /** One line per tensor that holds NaN or infinity, with their number; "" when none does. Free with bl_free.
  *  NULL with BL_ERR_MEMORY. */
 BL_API char *bl_image_warnings(const bl_image_model *model, bl_error *err);
 
+/** Sizes and settings; they live as long as the model. */
 BL_API const bl_image_config *bl_image_config_of(const bl_image_model *model);
 /** The directory's name as it was given. */
 BL_API const char *bl_image_name(const bl_image_model *model);
@@ -89,7 +91,9 @@ BL_API bl_images *bl_images_open(const bl_image_model *model, const char *path, 
                                  const char *split, bl_error *err);
 /** All p^2 pairs of a model of modular addition, row a p + b: ones at a and at p + b; label (a + b) mod p. */
 BL_API bl_images *bl_images_pairs(size_t p, bl_error *err);
+/** Frees `images` and all that it holds. NULL is allowed. */
 BL_API void bl_images_free(bl_images *images);
+/** Number of images, at least 1. */
 BL_API size_t bl_images_count(const bl_images *images);
 /** Class of image i. */
 BL_API size_t bl_images_label(const bl_images *images, size_t i);
@@ -144,6 +148,7 @@ typedef struct bl_image_eigen {
 /** Decomposes direction u [h] of block `layer`. BL_ERR_USAGE for pixel space above layer 0. */
 BL_API bl_image_eigen *bl_image_eigen_new(const bl_image_model *model, const float *u, size_t layer,
                                           bl_space space, bl_error *err);
+/** Frees `eigen` and all that it holds. NULL is allowed. */
 BL_API void bl_image_eigen_free(bl_image_eigen *eigen);
 /** Position of `index` (negative from the end) in the ascending spectrum, or -1 with BL_ERR_USAGE. */
 BL_API long bl_image_eigen_at(const bl_image_eigen *eigen, long index, bl_error *err);

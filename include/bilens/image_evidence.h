@@ -39,6 +39,7 @@ typedef struct bl_image_scan {
 BL_API bl_image_scan *bl_image_scan_run(const bl_image_model *model, const bl_image_eigen *eigen,
                                         const long *indices, size_t n_indices, const bl_images *images,
                                         size_t top, bl_error *err);
+/** Frees `scan` and all that it holds. NULL is allowed. */
 BL_API void bl_image_scan_free(bl_image_scan *scan);
 
 /** One term l s^2 of a logit. */
@@ -65,6 +66,7 @@ typedef struct bl_image_explanation {
 BL_API bl_image_explanation *bl_image_explain(const bl_image_model *model, const bl_images *images,
                                               size_t image, bl_space space, size_t classes, size_t top,
                                               bl_error *err);
+/** Frees `explanation` and all that it holds. NULL is allowed. */
 BL_API void bl_image_explanation_free(bl_image_explanation *explanation);
 
 typedef struct bl_image_rank {
@@ -84,6 +86,7 @@ typedef struct bl_image_truncation {
 BL_API bl_image_truncation *bl_image_truncate(const bl_image_model *model, const bl_images *images,
                                               const size_t *ranks, size_t n_ranks, bl_space space, bool raw,
                                               bl_error *err);
+/** Frees `truncation` and all that it holds. NULL is allowed. */
 BL_API void bl_image_truncation_free(bl_image_truncation *truncation);
 
 typedef struct bl_mask_options {
@@ -106,8 +109,10 @@ typedef struct bl_mask {
     float *mask; /**< [n] */
 } bl_mask;
 
+/** The mask of options->class_index's eigenvector, and what it does to `images`. Free with bl_mask_free. */
 BL_API bl_mask *bl_mask_make(const bl_image_model *model, const bl_images *images,
                              const bl_mask_options *options, bl_error *err);
+/** Frees `mask` and all that it holds. NULL is allowed. */
 BL_API void bl_mask_free(bl_mask *mask);
 
 /** How alike two forms are, in pixels. */
@@ -128,6 +133,7 @@ typedef struct bl_image_diff {
 /** Compares two models of equal n and C class by class, on their `top` eigenvectors of largest |l|. */
 BL_API bl_image_diff *bl_image_diff_make(const bl_image_model *a, const bl_image_model *b, size_t top,
                                          bl_error *err);
+/** Frees `diff` and all that it holds. NULL is allowed. */
 BL_API void bl_image_diff_free(bl_image_diff *diff);
 
 /** One eigenvector of a class in Fourier modes. */
@@ -159,8 +165,11 @@ typedef struct bl_fourier {
  * sin of the one frequency k >= 1 that has most of it, mode [2p]. Returns k; *share: |mode|^2 / |v|^2. */
 BL_API size_t bl_fourier_mode(size_t p, const float *v, float *mode, double *share);
 
+/** Marks a model of modular addition (docs/specification.md, 21), showing the classes `residues`
+ * [n_residues]. Free with bl_fourier_free; NULL on failure. */
 BL_API bl_fourier *bl_fourier_mark(const bl_image_model *model, const size_t *residues, size_t n_residues,
                                    size_t permutations, uint64_t seed, bl_error *err);
+/** Frees `fourier` and all that it holds. NULL is allowed. */
 BL_API void bl_fourier_free(bl_fourier *fourier);
 
 #ifdef __cplusplus

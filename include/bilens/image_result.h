@@ -79,7 +79,9 @@ typedef struct bl_image_trace {
 /** `image` is an index into `images`: BL_ERR_USAGE beyond it. Free with bl_image_trace_free. */
 BL_API bl_image_trace *bl_image_trace_run(const bl_image_model *model, const bl_images *images, size_t image,
                                           bl_error *err);
+/** Frees `trace` and all that it holds. NULL is allowed. */
 BL_API void bl_image_trace_free(bl_image_trace *trace);
+/** {"model", "image", "points": [{"name", "shape"}]}. Free with bl_tree_free. */
 BL_API bl_tree *bl_image_trace_tree(const bl_image_model *model, const bl_image_trace *trace, size_t image,
                                     bl_error *err);
 
@@ -89,17 +91,29 @@ BL_API bl_tree *bl_study_tree(const bl_study *study, bl_error *err);
 
 /** Results as tables, each of the tree of its name: a row per list entry. Free with bl_table_free. */
 BL_API bl_table *bl_image_info_rows(const bl_tree *info, bl_error *err);
+/** One row: loss, accuracy, number of predictions. */
 BL_API bl_table *bl_image_eval_rows(const bl_tree *eval, bl_error *err);
+/** A row per eigenvector. */
 BL_API bl_table *bl_image_eigen_rows(const bl_tree *eigen, bl_error *err);
+/** A row per image found. */
 BL_API bl_table *bl_image_scan_rows(const bl_tree *scan, bl_error *err);
+/** A row per rank. */
 BL_API bl_table *bl_image_truncate_rows(const bl_tree *truncation, bl_error *err);
+/** A row per class. */
 BL_API bl_table *bl_image_atlas_rows(const bl_tree *atlas, bl_error *err);
+/** A row per term of each class. */
 BL_API bl_table *bl_image_explain_rows(const bl_tree *explanation, bl_error *err);
+/** A row per pattern over classes. */
 BL_API bl_table *bl_image_hosvd_rows(const bl_tree *hosvd, bl_error *err);
+/** A row per class and place of its spectrum. */
 BL_API bl_table *bl_image_diff_rows(const bl_tree *diff, bl_error *err);
+/** A row per entry. */
 BL_API bl_table *bl_image_describe_rows(const bl_tree *description, bl_error *err);
+/** A row per value of each point. */
 BL_API bl_table *bl_image_trace_rows(const bl_tree *trace, bl_error *err);
+/** A row per measure of accuracy. */
 BL_API bl_table *bl_mask_rows(const bl_tree *mask, bl_error *err);
+/** A row per measure, beside its null. */
 BL_API bl_table *bl_fourier_rows(const bl_tree *fourier, bl_error *err);
 /** noise,decay,runs,measure,mean,sd,interval: one row per setting and measure. */
 BL_API bl_table *bl_study_rows(const bl_tree *study, bl_error *err);

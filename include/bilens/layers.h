@@ -49,6 +49,7 @@ BL_API bool bl_layer_shares_of(const bl_model *model, const float *u, int32_t to
 /** The same of the first 20,000 stories of a corpus. Phases "reading", "running". */
 BL_API bool bl_layer_shares_of_corpus(const bl_model *model, const float *u, int32_t token, bl_corpus *corpus,
                                       size_t most, bl_progress progress, bl_layer_shares *out, bl_error *err);
+/** Frees what `shares` holds, not the struct itself. NULL is allowed. */
 BL_API void bl_layer_shares_free(bl_layer_shares *shares);
 
 #ifdef __cplusplus

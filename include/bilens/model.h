@@ -87,8 +87,10 @@ BL_API bl_model *bl_model_load(const char *directory, bl_error *err);
 /** The same, under another name in messages and results: "tdooms/TinyStories-1-1024-i5n" for a folder of the
  * hub's cache. */
 BL_API bl_model *bl_model_load_as(const char *directory, const char *name, bl_error *err);
+/** Frees `model` and all that it holds. NULL is allowed. */
 BL_API void bl_model_free(bl_model *model);
 
+/** Sizes and settings; they live as long as the model. */
 BL_API const bl_config *bl_model_config(const bl_model *model);
 /** NULL where the directory has no tokenizer.json: its weights can be studied all the same, tokens are then
  * called by their numbers, "#12". */
@@ -101,6 +103,7 @@ BL_API const char *bl_model_config_json(const bl_model *model);
 /** What is odd about a model that could be loaded, one sentence per entry: weights that are NaN or
  * infinite. */
 BL_API size_t bl_model_n_warnings(const bl_model *model);
+/** Sentence i < bl_model_n_warnings; the model's. */
 BL_API const char *bl_model_warning(const bl_model *model, size_t i);
 
 /** Makes the float32 views of one layer (SIZE_MAX: of none), of W_E and of W_U. A bilinear checkpoint has
@@ -122,6 +125,7 @@ BL_API float bl_model_attention_scale(const bl_model *model);
 BL_API uint64_t bl_model_parameters(const bl_model *model);
 /** The stored tensors, in file order. */
 BL_API size_t bl_model_n_tensors(const bl_model *model);
+/** Tensor i < bl_model_n_tensors; its name is the model's. */
 BL_API bl_tensor_info bl_model_tensor_info(const bl_model *model, size_t i);
 
 /** Mean loss (docs/specification.md, 7) and the number of predictions it is the mean of. */
@@ -147,7 +151,9 @@ typedef struct bl_trace bl_trace;
  * all points. */
 BL_API bl_trace *bl_trace_run(const bl_model *model, const int32_t *ids, size_t n, const char *const *names,
                               size_t n_names, bl_error *err);
+/** Frees `trace` and all that it holds. NULL is allowed. */
 BL_API void bl_trace_free(bl_trace *trace);
+/** Number of arrays. */
 BL_API size_t bl_trace_n(const bl_trace *trace);
 /** The i-th array, named "mlp_in.0" or "logits"; owned by the trace. */
 BL_API bl_named_array bl_trace_array(const bl_trace *trace, size_t i);

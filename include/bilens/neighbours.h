@@ -50,6 +50,7 @@ typedef struct bl_neighbours {
 BL_API bl_neighbours *bl_neighbours_find(const bl_model *model, const float *vectors, size_t n, size_t width,
                                          bl_corpus *corpus, const bl_neighbours_options *options,
                                          bl_error *err);
+/** Frees `neighbours` and all that it holds. NULL is allowed. */
 BL_API void bl_neighbours_free(bl_neighbours *neighbours);
 
 #ifdef __cplusplus

@@ -45,6 +45,7 @@ typedef struct bl_token_pairs {
  * not with V^2. Free with bl_token_pairs_free. */
 BL_API bool bl_token_pairs_of(const bl_model *model, size_t layer, const float *u,
                               const bl_token_pairs_options *options, bl_token_pairs *out, bl_error *err);
+/** Frees what `pairs` holds, not the struct itself. NULL is allowed. */
 BL_API void bl_token_pairs_free(bl_token_pairs *pairs);
 
 #ifdef __cplusplus

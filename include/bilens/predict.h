@@ -29,6 +29,7 @@ BL_API bl_predictions *bl_predict(const bl_model *model, const int32_t *ids, siz
 /** The same of one position only, position < n: n is 1 in the result. */
 BL_API bl_predictions *bl_predict_at(const bl_model *model, const int32_t *ids, size_t n, size_t position,
                                      size_t top, bl_error *err);
+/** Frees `predictions` and all that it holds. NULL is allowed. */
 BL_API void bl_predictions_free(bl_predictions *predictions);
 
 #ifdef __cplusplus

@@ -25,7 +25,9 @@ typedef struct bl_terminal {
  * checked, and BL_ERR_INPUT names the key that is wrong. Control characters and escape sequences in tokens
  * are made visible. `terminal` NULL: no colour, unlimited width. Free with bl_free. */
 BL_API char *bl_info_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
+/** Of an eigen result: virtual tokens per eigenvector and source. */
 BL_API char *bl_eigen_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
+/** Of a scan result: the top inputs, words on the colours of their contributions. */
 BL_API char *bl_scan_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
 /** The essence of a report: model, direction, spectrum in words, each eigenvector's strongest virtual tokens
  * and inputs. */
@@ -34,8 +36,11 @@ BL_API char *bl_report_table(const bl_tree *tree, const bl_terminal *terminal, b
 BL_API char *bl_atlas_table(const bl_tree *answer, const bl_terminal *terminal, bl_error *err);
 /** Evidence (evidence.h): an account, a truncation curve, an ablation. */
 BL_API char *bl_explain_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
+/** Of a diff result. */
 BL_API char *bl_diff_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
+/** Of a truncation curve, with its controls. */
 BL_API char *bl_truncate_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
+/** Of an ablation beside its controls. */
 BL_API char *bl_ablate_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
 /** A bl_layers_tree. */
 BL_API char *bl_layers_table(const bl_tree *tree, const bl_terminal *terminal, bl_error *err);
@@ -47,7 +52,9 @@ BL_API char *bl_table_shown(const bl_table *table, const bl_terminal *terminal, 
  * colours (xcolor), weak sources left out; top inputs as running text, words on their colours. `how` NULL or
  * its `plain`. Free with bl_free. */
 BL_API char *bl_table_latex(const bl_table *table, bl_error *err);
+/** Of an eigen result. */
 BL_API char *bl_eigen_latex(const bl_tree *tree, const bl_terminal *how, bl_error *err);
+/** Of a scan result. */
 BL_API char *bl_scan_latex(const bl_tree *tree, const bl_terminal *how, bl_error *err);
 /** What a function above wrote for a terminal (24-bit or 256 colours) as an SVG drawing of the same
  * characters and colours, on white or, with `dark`, on a dark page. `text` NULL gives NULL. Free with
@@ -57,8 +64,11 @@ BL_API char *bl_terminal_svg(const char *text, bool dark, bl_error *err);
  * touches nothing else, without script. The config and tensors of an info result; an eigen result's spectrum;
  * its tables of virtual tokens; a scan's matches. Free with bl_free. */
 BL_API char *bl_info_html(const bl_tree *tree, bl_error *err);
+/** An eigen result's spectrum as a drawing. */
 BL_API char *bl_spectrum_html(const bl_tree *tree, bl_error *err);
+/** An eigen result's tables of virtual tokens. */
 BL_API char *bl_virtual_tokens_html(const bl_tree *tree, bl_error *err);
+/** A scan result's matches. */
 BL_API char *bl_scan_html(const bl_tree *tree, bl_error *err);
 
 /** How a figure looks, wherever one is drawn; all zero is the figure's own way, and so is NULL for the whole

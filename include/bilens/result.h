@@ -29,12 +29,14 @@ BL_API void bl_put_tokens(bl_builder *builder, bl_tree *at, const char *key, con
  * finite, BL_ERR_USAGE when an index is not of the spectrum or its eigenvector was not computed. `indices`
  * [n_indices] as they were asked for (negative from the end), the same for eigen and scan. */
 BL_API bl_tree *bl_info_tree(const bl_model *model, bl_error *err);
+/** Spectrum and virtual tokens of a direction: the contract's eigen result. */
 BL_API bl_tree *bl_eigen_tree(const bl_question *subject, const bl_eigen *eigen, const long *indices,
                               size_t n_indices, bl_error *err);
 /** Adds to each vector of an eigen result that `scan`, the same direction's scan result, has inputs of their
  * "orientation": what tables and pages draw is the eigenvector times it (docs/specification.md, 23). The
  * vectors keep their signs. False when memory is short. */
 BL_API bool bl_eigen_tree_orient(bl_tree *eigen, const bl_tree *scan, bl_error *err);
+/** Top inputs of the same eigenvectors: the contract's scan result. */
 BL_API bl_tree *bl_scan_tree(const bl_question *subject, const bl_eigen *eigen, const bl_scan *scan,
                              const long *indices, size_t n_indices, bl_error *err);
 /** What `bilens surrogate` tells of a fit: {"model", "skip", "fit", "valid", "loss", "layers", "all"}. */
@@ -107,13 +109,16 @@ typedef struct bl_rank_question {
  * often; of it the ratio to chance, p among all directions of the draws, and q among the two ends of all
  * directions. Free with bl_tree_free. */
 BL_API bl_tree *bl_rank_tree(const bl_rank_question *question, bl_error *err);
+/** A row per direction. Free with bl_table_free. */
 BL_API bl_table *bl_rank_rows(const bl_tree *tree, bl_error *err);
 
 /** Results as tables, for CSV: a model's tensors; every virtual token of an eigen result (vector, eigenvalue,
  * source, side, rank, token, value, group); every contribution of a scan's matches. The tree is checked
  * first: BL_ERR_INPUT names the key that is wrong. Free with bl_table_free. */
 BL_API bl_table *bl_info_rows(const bl_tree *info, bl_error *err);
+/** A row per virtual token. */
 BL_API bl_table *bl_eigen_rows(const bl_tree *eigen, bl_error *err);
+/** A row per word of each match. */
 BL_API bl_table *bl_scan_rows(const bl_tree *scan, bl_error *err);
 
 #ifdef __cplusplus

@@ -71,11 +71,13 @@ typedef struct bl_place {
 BL_API bl_scan *bl_scan_places(const bl_model *model, const bl_eigen *eigen, const long *indices,
                                size_t n_indices, const bl_place *places, size_t n_places,
                                const bl_scan_options *options, bl_error *err);
+/** Frees `scan` and all that it holds. NULL is allowed. */
 BL_API void bl_scan_free(bl_scan *scan);
 BL_API uint64_t bl_scan_stories(const bl_scan *scan);   /**< stories read */
 BL_API uint64_t bl_scan_positions(const bl_scan *scan); /**< positions scanned */
 /** Matches of the j-th index asked for, best first. */
 BL_API size_t bl_scan_n_matches(const bl_scan *scan, size_t j);
+/** Match i < bl_scan_n_matches of the j-th index; its arrays are the scan's. */
 BL_API bl_match bl_scan_match(const bl_scan *scan, size_t j, size_t i);
 
 #ifdef __cplusplus

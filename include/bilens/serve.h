@@ -44,6 +44,7 @@ BL_API bl_server *bl_server_new_images(const bl_image_model *model, const bl_ima
 BL_API void bl_server_free(bl_server *server);
 /** "http://127.0.0.1:8470/", owned by the server. */
 BL_API const char *bl_server_url(const bl_server *server);
+/** The port in use, also where any free one was asked for. */
 BL_API unsigned bl_server_port(const bl_server *server);
 
 typedef struct bl_site_options {

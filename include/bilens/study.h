@@ -62,6 +62,7 @@ typedef struct bl_study_options {
  * trained again, one that was stopped goes on. Free with bl_study_free; NULL with BL_ERR_USAGE for missing or
  * bad options, and with what training said. */
 BL_API bl_study *bl_study_run(const bl_study_options *options, bl_error *err);
+/** Frees `study` and all that it holds. NULL is allowed. */
 BL_API void bl_study_free(bl_study *study);
 
 #ifdef __cplusplus

@@ -28,7 +28,9 @@ typedef struct bl_subject bl_subject;
 BL_API bl_subject *bl_subject_load(const char *directory, bl_error *err);
 /** The same of a model that is loaded already and stays the caller's. */
 BL_API bl_subject *bl_subject_of_model(const bl_model *model, bl_error *err);
+/** The same of an image model, which stays the caller's. */
 BL_API bl_subject *bl_subject_of_images(const bl_image_model *model, bl_error *err);
+/** Frees `subject` and all that it holds. NULL is allowed. */
 BL_API void bl_subject_free(bl_subject *subject);
 
 BL_API const char *bl_subject_kind_of(const bl_subject *subject); /**< "transformer" or "image" */
@@ -36,6 +38,7 @@ BL_API const char *bl_subject_name(const bl_subject *subject);    /**< the direc
 BL_API size_t bl_subject_n_layers(const bl_subject *subject);
 /** The loaded model where the subject is of that kind, else NULL. */
 BL_API const bl_model *bl_subject_model(const bl_subject *subject);
+/** The loaded image model, or NULL for another kind. */
 BL_API const bl_image_model *bl_subject_image_model(const bl_subject *subject);
 
 /** The bilinear map of `layer`. BL_ERR_UNSUPPORTED where it is gated or plain, BL_ERR_USAGE where there is no
@@ -59,7 +62,9 @@ typedef struct bl_sample {
 
 /** Runs samples, one after the other. One for each thread. */
 typedef struct bl_runner bl_runner;
+/** A runner for the inputs of `layer`'s map; `subject` must live as long. NULL on failure. */
 BL_API bl_runner *bl_runner_new(const bl_subject *subject, size_t layer, bl_error *err);
+/** Frees `runner` and all that it holds. NULL is allowed. */
 BL_API void bl_runner_free(bl_runner *runner);
 /** The inputs x [positions, d_in] that the sample gives to the map of the runner's layer: a row per token, or
  * one row. data NULL on failure; valid until the next call. */

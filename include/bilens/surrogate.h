@@ -55,6 +55,7 @@ BL_API bl_surrogate *bl_surrogate_fit(const bl_model *model, const size_t *layer
 BL_API bl_surrogate *bl_surrogate_fit_corpus(const bl_model *model, const size_t *layers, size_t n_layers,
                                              bl_corpus *fit, bl_corpus *valid, size_t stories,
                                              bl_progress progress, bl_error *err);
+/** Frees `surrogate` and all that it holds. NULL is allowed. */
 BL_API void bl_surrogate_free(bl_surrogate *surrogate);
 
 /** Writes it beside the model: coefficients.N, linear.N, origin.N, mean.N, and in the metadata what they

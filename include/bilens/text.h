@@ -18,10 +18,12 @@ typedef struct bl_ids {
     size_t n, capacity;
 } bl_ids;
 
+/** Frees what `ids` holds, not the struct itself. NULL is allowed. */
 BL_API void bl_ids_free(bl_ids *ids);
 
 /** Reads `path`. A component that is not supported is refused by its name (BL_ERR_UNSUPPORTED). */
 BL_API bl_tokenizer *bl_tokenizer_load(const char *path, bl_error *err);
+/** Frees `tokenizer` and all that it holds. NULL is allowed. */
 BL_API void bl_tokenizer_free(bl_tokenizer *tokenizer);
 
 /** Number of ids: one more than the largest id in the vocabulary or among the added tokens. A model without
@@ -98,6 +100,7 @@ BL_API bl_corpus *bl_corpus_open(const char *const *paths, size_t n_paths, bl_er
 /** One file's content that is in memory already, and stays there as long as the corpus; the suffix of `name`
  * says what it is. */
 BL_API bl_corpus *bl_corpus_open_memory(const char *name, const void *data, size_t size, bl_error *err);
+/** Frees `corpus` and all that it holds. NULL is allowed. */
 BL_API void bl_corpus_free(bl_corpus *corpus);
 
 /** The key of JSON objects under which their text stands, instead of "text"; NULL: "text" again. Call it

@@ -23,6 +23,7 @@ typedef struct bl_builder {
  * `at` is an object, with a key, or an array, with key NULL. `at` NULL: a root, to be given to
  * bl_tree_built. */
 BL_API bl_tree *bl_put_object(bl_builder *builder, bl_tree *at, const char *key);
+/** A new, empty array, likewise. */
 BL_API bl_tree *bl_put_array(bl_builder *builder, bl_tree *at, const char *key);
 /** A text of any bytes: what is not UTF-8 becomes U+FFFD. NULL becomes null. */
 BL_API void bl_put_text(bl_builder *builder, bl_tree *at, const char *key, const char *text);
@@ -30,13 +31,17 @@ BL_API void bl_put_text(bl_builder *builder, bl_tree *at, const char *key, const
 BL_API void bl_put_bytes(bl_builder *builder, bl_tree *at, const char *key, const char *text, size_t n);
 /** A number. One that is not finite is kept in the tree; it is null in JSON text. */
 BL_API void bl_put_real(bl_builder *builder, bl_tree *at, const char *key, double value);
+/** A whole number, exact. */
 BL_API void bl_put_integer(bl_builder *builder, bl_tree *at, const char *key, int64_t value);
 /** A size or a count. */
 BL_API void bl_put_count(bl_builder *builder, bl_tree *at, const char *key, uint64_t value);
+/** true or false. */
 BL_API void bl_put_flag(bl_builder *builder, bl_tree *at, const char *key, bool value);
+/** null. */
 BL_API void bl_put_null(bl_builder *builder, bl_tree *at, const char *key);
 /** An array of numbers: values [n]. */
 BL_API void bl_put_reals(bl_builder *builder, bl_tree *at, const char *key, const float *values, size_t n);
+/** An array of whole numbers: values [n]. */
 BL_API void bl_put_integers(bl_builder *builder, bl_tree *at, const char *key, const int32_t *values,
                             size_t n);
 /** A finished tree, which it takes. NULL: a failure, of which `builder->err` tells already. */
@@ -59,6 +64,7 @@ BL_API double bl_tree_number(const bl_tree *value);
 BL_API double bl_tree_real(const bl_tree *object, const char *key);
 /** A key's value as text: "" when it is absent or not a text. */
 BL_API const char *bl_tree_string(const bl_tree *object, const char *key);
+/** Frees `tree` and all that it holds. NULL is allowed. */
 BL_API void bl_tree_free(bl_tree *tree);
 
 /** A table: named columns, cells row by row. */
@@ -69,8 +75,11 @@ typedef struct bl_table bl_table;
 BL_API bl_table *bl_table_new(const char *columns, bl_error *err);
 /** Adds the next cell: rows are filled from left to right. `text` NULL: an empty cell. */
 BL_API void bl_table_text(bl_table *table, const char *text);
+/** A cell with a number; one that is not finite is empty in CSV. */
 BL_API void bl_table_real(bl_table *table, double value);
+/** A cell with a whole number. */
 BL_API void bl_table_integer(bl_table *table, int64_t value);
+/** A cell without a value. */
 BL_API void bl_table_empty(bl_table *table);
 /** A cell with the JSON text of `value`, as "[2, 16]". */
 BL_API void bl_table_json(bl_table *table, const bl_tree *value);
@@ -86,6 +95,7 @@ BL_API char *bl_table_csv(const bl_table *table, unsigned flags, bl_error *err);
 /** A list of objects as a table, a row per object: the columns are the first object's keys whose values are
  * neither objects nor lists. */
 BL_API bl_table *bl_table_of(const bl_tree *list, bl_error *err);
+/** Frees `table` and all that it holds. NULL is allowed. */
 BL_API void bl_table_free(bl_table *table);
 
 #ifdef __cplusplus

@@ -50,6 +50,7 @@ typedef struct bl_truncation {
  * with bl_truncation_free. The result does not depend on the number of threads. */
 BL_API bool bl_truncate(const bl_model *model, bl_corpus *corpus, const bl_truncate_options *options,
                         bl_truncation *out, bl_error *err);
+/** Frees what `truncation` holds, not the struct itself. NULL is allowed. */
 BL_API void bl_truncation_free(bl_truncation *truncation);
 
 /** One direction's rank-K form beside u . y. */
@@ -74,6 +75,7 @@ typedef struct bl_token_truncation {
  * NaN). NaN also where nothing varies. Free with bl_token_truncation_free. */
 BL_API bool bl_truncate_token(const bl_model *model, const float *u, int32_t token, bl_corpus *corpus,
                               const bl_truncate_options *options, bl_token_truncation *out, bl_error *err);
+/** Frees what `truncation` holds, not the struct itself. NULL is allowed. */
 BL_API void bl_token_truncation_free(bl_token_truncation *truncation);
 
 #ifdef __cplusplus
