@@ -18,4 +18,6 @@ void *bl_alloc_zero(size_t n, size_t size, bl_error *err);
 bool bl_grow(void *array, size_t *capacity, size_t need, size_t size, bl_error *err);
 char *bl_strdup(const char *text, bl_error *err);
 char *bl_strndup(const char *text, size_t length, bl_error *err);
+/* The part of a block that begins `at` elements on; NULL where the block could not be had. */
+#define BL_PART(block, at) ((block) ? (block) + (at) : NULL)
 #endif

@@ -134,8 +134,8 @@ bool bl_diff_cosines(const bl_diff *diff, const float *u_a, const float *u_b, si
                      bl_error *err) {
     enum { ROWS = 256 };
     size_t d = diff->d;
-    float *work = bl_alloc(3 * ROWS * d, sizeof *work, err), *aa = work, *bb = work + ROWS * d,
-          *ab = bb + ROWS * d;
+    float *work = bl_alloc(3 * ROWS * d, sizeof *work, err), *aa = work, *bb = BL_PART(work, ROWS * d),
+          *ab = BL_PART(work, 2 * ROWS * d);
     if (!work) return false;
     for (size_t begin = 0; begin < m; begin += ROWS) {
         size_t rows = m - begin < ROWS ? m - begin : ROWS;

@@ -186,7 +186,8 @@ bool bl_head_query_of(const bl_head *h, size_t query, bl_head_query *out, bl_err
     if (query >= V)
         return bl_fail(err, BL_ERR_USAGE, "token %zu does not exist: the vocabulary has %zu", query, V);
     float *y = token_inputs(h->model, err);
-    double *work = bl_alloc(3 * n, sizeof *work, err), *alpha = work, *beta = work + n, *v = work + 2 * n;
+    double *work = bl_alloc(3 * n, sizeof *work, err), *alpha = work, *beta = BL_PART(work, n),
+           *v = BL_PART(work, 2 * n);
     out->similarity = bl_alloc(2 * V, sizeof *out->similarity, err);
     bool ok = y && work && out->similarity;
     if (ok) {

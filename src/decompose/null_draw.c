@@ -24,7 +24,7 @@ static double square_of_row(bl_view weight, const float *bias, size_t r) {
 /* live [h]: the units that are not dead, ascending; their number, or SIZE_MAX without memory. */
 static size_t live_units(const bl_bilinear *map, size_t *live, bl_error *err) {
     size_t h = map->l.rows, n = 0;
-    double most = 0, *size = bl_alloc_zero(2 * h, sizeof *size, err), *columns = size + h;
+    double most = 0, *size = bl_alloc_zero(2 * h, sizeof *size, err), *columns = BL_PART(size, h);
     if (!size) return SIZE_MAX;
     for (size_t o = 0; map->p.data && o < map->p.rows; o++)
         for (size_t g = 0; g < h; g++) {
@@ -58,7 +58,8 @@ bool bl_bilinear_null(const bl_bilinear *map, uint64_t seed, bl_bilinear *draw, 
     bl_error_clear(err);
     *draw = (bl_bilinear){0};
     size_t *left = bl_alloc(h, sizeof *left, err), *right = bl_alloc(h, sizeof *right, err);
-    size_t *live = bl_alloc(3 * h, sizeof *live, err), *rows = live + h, *columns = live + 2 * h;
+    size_t *live = bl_alloc(3 * h, sizeof *live, err), *rows = BL_PART(live, h),
+           *columns = BL_PART(live, 2 * h);
     if (left && right && live) n = live_units(map, live, err);
     if (n != SIZE_MAX) {
         bl_random random;

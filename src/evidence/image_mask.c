@@ -57,7 +57,7 @@ static bool stack_class(work *w, size_t c, bl_mask *mask, bl_error *err) {
 /* Column j of the pseudo-inverse of the stacked rows. */
 static bool make_dual(work *w, size_t j, bl_error *err) {
     size_t m = w->rows;
-    double *l = bl_alloc(m * m + m, sizeof *l, err), *y = l + m * m, largest = 0;
+    double *l = bl_alloc(m * m + m, sizeof *l, err), *y = BL_PART(l, m * m), largest = 0;
     bool ok = l && bl_lq(w->stacked, m, w->width, l, err);
     for (size_t i = 0; ok && i < m; i++) largest = fmax(largest, fabs(l[i * m + i]));
     for (size_t i = 0; ok && i < m; i++) {
@@ -82,7 +82,7 @@ static bool make_dual(work *w, size_t j, bl_error *err) {
 /* sum of v.h over the images of other classes, and the mean image. */
 static bool survey(work *w, double *sum, bl_error *err) {
     size_t count = bl_images_count(w->images), n = w->n;
-    float *x = bl_alloc(SLICE * (n + w->width), sizeof *x, err), *h = x + SLICE * n;
+    float *x = bl_alloc(SLICE * (n + w->width), sizeof *x, err), *h = BL_PART(x, SLICE * n);
     bool ok = x != NULL;
     memset(w->mean, 0, n * sizeof *w->mean);
     *sum = 0;

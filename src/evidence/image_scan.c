@@ -180,7 +180,7 @@ bl_image_explanation *bl_image_explain(const bl_image_model *model, const bl_ima
     e->logits = bl_alloc(C, sizeof *e->logits, err);
     e->accounts = bl_alloc_zero(classes, sizeof *e->accounts, err);
     size_t width = bl_image_width(model, last);
-    float *x = bl_alloc(c->d_input + width, sizeof *x, err), *hidden = x + c->d_input;
+    float *x = bl_alloc(c->d_input + width, sizeof *x, err), *hidden = BL_PART(x, c->d_input);
     bool ok = e->logits && e->accounts && x;
     if (ok) bl_images_rows(images, image, 1, x);
     ok =

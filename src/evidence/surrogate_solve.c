@@ -122,7 +122,7 @@ bool bl_unit_sums_solve(const double *sums, size_t h, bool plain, float *coeffic
 
 bool bl_ridge_solve(const double *s, const double *right, size_t d, const double *x, const double *y,
                     float *out, bl_error *err) {
-    double *a = bl_alloc(2 * d * d, sizeof *a, err), *b = a + d * d, trace = 0;
+    double *a = bl_alloc(2 * d * d, sizeof *a, err), *b = BL_PART(a, d * d), trace = 0;
     if (!a) return false;
     memcpy(a, s, d * d * sizeof *a);
     memcpy(b, right, d * d * sizeof *b);

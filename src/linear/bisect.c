@@ -106,9 +106,9 @@ static void enclose(problem *p, const float *e) {
 bool bl_tridiagonal_values(const bl_tridiagonal *t, float *values, bl_error *err) {
     size_t n = t->n, cells = AT_ONCE;
     while (cells < n) cells *= 2;
-    float norm = 0, *work = bl_alloc(3 * n, sizeof *work, err), *d = work, *e = work + n,
-          *square = work + 2 * n;
-    int32_t *below = work ? bl_alloc(cells + n, sizeof *below, err) : NULL, *cell = below + cells;
+    float norm = 0, *work = bl_alloc(3 * n, sizeof *work, err), *d = work, *e = BL_PART(work, n),
+          *square = BL_PART(work, 2 * n);
+    int32_t *below = work ? bl_alloc(cells + n, sizeof *below, err) : NULL, *cell = BL_PART(below, cells);
     if (!below) {
         free(work);
         return false;

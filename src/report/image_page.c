@@ -172,7 +172,7 @@ static void put_vectors(page *p, const json_t *eigen, const json_t *scan) {
 static void put_truncation(page *p, const json_t *cut) {
     const json_t *list = json_object_get(cut, "ranks");
     size_t n = json_array_size(list);
-    double *x = bl_alloc(2 * n + 2, sizeof *x, p->err), *y = x + n + 1, most = 1;
+    double *x = bl_alloc(2 * n + 2, sizeof *x, p->err), *y = BL_PART(x, n + 1), most = 1;
     double full = bl_tree_real(json_object_get(cut, "full"), "accuracy");
     if (!x) {
         p->ok = false;

@@ -145,9 +145,9 @@ size_t bl_put_extremes(bl_builder *b, bl_tree *at, const bl_basis *basis, const 
     float *named = list ? bl_alloc(size, sizeof *named, b->err) : NULL;
     for (size_t i = 0; named && i < size; i++) named[i] = bl_basis_used(basis, i) ? values[i] : NAN;
     bl_named_array array = {.data = named, .n_dims = 1, .shape = {size}};
-    if (!named || !bl_describe(&array, k, list, list + k, &n, b->err)) b->failed = true;
+    if (!named || !bl_describe(&array, k, list, BL_PART(list, k), &n, b->err)) b->failed = true;
     entries(b, at, "top", basis, list, n);
-    entries(b, at, "bottom", basis, list + k, n);
+    entries(b, at, "bottom", basis, BL_PART(list, k), n);
     free(list);
     free(named);
     return n;

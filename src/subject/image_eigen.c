@@ -262,7 +262,7 @@ bool bl_image_similarities(const bl_image_model *model, const bl_image_eigen *ei
                            size_t first, size_t B, float *sims, bl_error *err) {
     size_t n = model->config.d_input, inner = eigen->width - eigen->constant, count;
     if (!bl_mul_size(B, n + inner, &count)) count = SIZE_MAX;
-    float *x = bl_alloc(count, sizeof *x, err), *h = x + B * n;
+    float *x = bl_alloc(count, sizeof *x, err), *h = BL_PART(x, B * n);
     if (!x) return false;
     bl_images_rows(images, first, B, x);
     bool pixels = eigen->space == BL_SPACE_PIXEL,
