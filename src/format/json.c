@@ -149,6 +149,14 @@ static bool put_failed(bl_error *err) {
     return bl_fail(err, BL_ERR_MEMORY, "out of memory while JSON was made");
 }
 
+json_t *bl_json_copy(const json_t *json, bl_error *err) {
+    watch();
+    json_t *copy = json_deep_copy(json);
+    if (copy && !memory.failed) return copy;
+    json_decref(copy);
+    return bl_fail_null(err, BL_ERR_MEMORY, "out of memory");
+}
+
 bool bl_json_put(json_t *object, const char *key, json_t *value, bl_error *err) {
     return json_object_set_new(object, key, value) == 0 || put_failed(err);
 }

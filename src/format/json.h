@@ -21,6 +21,8 @@ json_t *bl_json_number(double value);
 bool bl_json_put(json_t *object, const char *key, json_t *value, bl_error *err);
 /* The same at an array's end. */
 bool bl_json_push(json_t *array, json_t *value, bl_error *err);
+/* A copy of all of it, or NULL with BL_ERR_MEMORY; jansson's own leaves out what it has no memory for. */
+json_t *bl_json_copy(const json_t *json, bl_error *err);
 /* `json` as text, with jansson's JSON_… flags; free with bl_free. NULL with BL_ERR_MEMORY, for json NULL
  * too. */
 char *bl_json_text(const json_t *json, size_t flags, bl_error *err);

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "format/json.h"
 #include "result/results.h"
 #include <bilens/blas.h>
 #include <jansson.h>
@@ -420,7 +421,7 @@ bl_tree *bl_report_tree(const bl_tree *info, const bl_tree *eigen, const bl_tree
     bl_put_made_by(&b, root);
     for (size_t i = 0; i < 3; i++)
         bl_put_tree(&b, root, parts[i].name,
-                    parts[i].tree == eigen ? json_deep_copy(eigen)
+                    parts[i].tree == eigen ? bl_json_copy(eigen, err)
                                            : json_incref((json_t *)(uintptr_t)parts[i].tree));
     if (!b.failed && !bl_eigen_tree_orient(json_object_get(root, "eigen"), scan, err)) b.failed = true;
     bl_tree *files = bl_put_array(&b, root, "corpus");
