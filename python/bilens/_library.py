@@ -41,10 +41,48 @@ def open_library(name):
     if quiet:
         os.environ["OMP_WAIT_POLICY"] = "passive"
     try:
-        return ffi.dlopen(str(name))
+        shared = blas_files()
+        library = ffi.dlopen(str(name))
+        if not shared and has(library, "bl_blas_kernel"):
+            choose_newer_kernels(library)
+        return library
     finally:
         if quiet:
             del os.environ["OMP_WAIT_POLICY"]
+
+
+def lines_of(path):
+    """Of a file of the kernel's; nothing where there is none."""
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
+
+
+def blas_files():
+    """The OpenBLAS that this process has loaded, or nothing."""
+    return sorted({line.split(maxsplit=5)[5] for line in lines_of("/proc/self/maps") if "/libopenblas" in line})
+
+
+def choose_newer_kernels(library):
+    """An OpenBLAS that is older than the processor falls back to kernels of 2004 (Prescott), several times slower than what the processor
+    can do: then it is told to choose the newest that the processor's instructions allow. Only where nobody else in this process uses it
+    yet; the library checks its products before it computes anything."""
+    if "OPENBLAS_CORETYPE" in os.environ or ffi.string(library.bl_blas_kernel()) != b"Prescott":
+        return
+    flags = next((set(line.split()) for line in lines_of("/proc/cpuinfo") if line.startswith("flags")), set())
+    files = blas_files()
+    if not {"avx2", "fma"} <= flags or len(files) != 1:
+        return
+    blas = ctypes.CDLL(files[0])
+    if not hasattr(blas, "gotoblas_dynamic_quit") or not hasattr(blas, "gotoblas_dynamic_init"):
+        return
+    os.environ["OPENBLAS_CORETYPE"] = "SkylakeX" if {"avx512f", "avx512vl", "avx512bw", "avx512dq"} <= flags else "Haswell"
+    try:
+        blas.gotoblas_dynamic_quit()
+        blas.gotoblas_dynamic_init()
+    finally:
+        del os.environ["OPENBLAS_CORETYPE"]
 
 
 def has(library, name):

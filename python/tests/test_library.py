@@ -57,6 +57,18 @@ def test_waits_asleep():
     assert python(code).stdout == "False\n"
 
 
+def test_kernels():
+    """An OpenBLAS that does not know the processor takes the newest kernels that it can; what the user has set stays."""
+    code = ("import os; {} import bilens; from bilens._library import ffi, lib; "
+            "print(ffi.string(lib.bl_blas_kernel()).decode(), os.environ.get('OPENBLAS_CORETYPE'), bilens.load().eigen('swim').values[-1])")
+    name, left, value = python(code.format("os.environ.pop('OPENBLAS_CORETYPE', None);")).stdout.split()
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    assert left == "None" and ("avx2" not in flags or name != "Prescott")
+    if "avx2" in flags and name != "unknown":
+        asked, left, same = python(code.format(""), env={"OPENBLAS_CORETYPE": "Prescott"}).stdout.split()
+        assert (asked, left) == ("Prescott", "Prescott") and abs(float(value) - float(same)) < 1e-5 * abs(float(value))
+
+
 def test_default_data(tmp_path):
     code = "import bilens\ntry: bilens.load()\nexcept OSError as e: print(e)"
     out = python(code, env={"BILENS_DATA": str(tmp_path)})
