@@ -298,6 +298,7 @@ static void pack_made(bl_factor *f, bl_read_rows read, void *context, size_t fir
 #else
 
 /* There are no panels: the BLAS reads rows where they lie. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): as of the panels */
 static void pack_made(bl_factor *f, bl_read_rows read, void *context, size_t first, float *made) {
     (void)made;
     for (size_t r = 0; r < f->N; r += BL_PANEL)
@@ -321,7 +322,8 @@ void bl_multiply(const bl_factor *f, size_t m, float alpha, const float *a, size
 }
 
 void bl_multiply_tn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
-                    size_t ldb, bool add, float *c, size_t ldc, float *scratch) {
+                    size_t ldb, bool add, float *c, size_t ldc,
+                    float *scratch) { /* NOLINT(readability-non-const-parameter): as of the panels */
     (void)scratch;
     bl_gemm_tn(m, n, k, alpha, a, lda, b, ldb, add ? 1.0F : 0.0F, c, ldc);
 }
