@@ -180,9 +180,9 @@ def evidence(model, common):
 
 
 def post_norm():
-    """Behind a norm on the MLP's output, and a cap on the logits: tests/data/general/make_post_norm.py."""
+    """Behind a norm on the MLP's output, and a cap on the logits: tests/data/post_norm/make_post_norm.py."""
     model, text, file = DATA / "general/gemma3", DATA / "general/corpus.txt", FOLDER / "post.safetensors"
-    golden = json.loads((DATA / "general/gemma3.post_norm.json").read_text())
+    golden = json.loads((DATA / "post_norm/gemma3.json").read_text())
     result("post norm", "surrogate", model, "--corpus", text, "--valid", text, "-o", file)
     common = [model, "--surrogate", file, "--corpus", text]
     token = ["--token", f"#{golden['token']}"]

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Makes gemma3.post_norm.json: truncation and ablation behind a norm on the MLP's output (docs/specification.md, 10 and 11), by transformers and numpy
+"""Makes gemma3.json: truncation and ablation behind a norm on the MLP's output (docs/specification.md, 10 and 11), by transformers and numpy
 in float64.
 
-    make_post_norm.py bilens MODEL SURROGATE.safetensors CORPUS TOKEN_ID > MODEL.post_norm.json
+    make_post_norm.py bilens MODEL SURROGATE.safetensors CORPUS TOKEN_ID > MODEL.json
 
 bilens only tokenizes. The surrogate is the one that `bilens surrogate MODEL --corpus CORPUS --valid CORPUS` fits; TOKEN_ID comes next somewhere in CORPUS.
 Needs torch, transformers, safetensors."""
