@@ -288,7 +288,7 @@ static int run(int argc, char **argv, const verb *self) {
         char *folder = choose_folder(&c, &o);
         o.figure.how.plain = c.plain;
         o.command = o.from ? NULL : origin_command(self, argc, argv, &err);
-        if (!folder) {
+        if (!folder || (!o.from && !o.command)) {
             bl_fail(&err, BL_ERR_MEMORY, "out of memory");
             status = fail_with(self, &err);
         } else status = o.own.source ? report_rows(self, &c, &o, folder) : make(self, &c, &o, folder);

@@ -10,7 +10,7 @@
 /* out [h, m] = weight' [h, d'] factor^T [d', m], weight' with its bias as last column. */
 static void through_pixels(bl_view weight, const float *bias, const float *factor, size_t m, float *out) {
     size_t d = weight.cols, width = d + (bias ? 1 : 0);
-    bl_gemm_nt(weight.rows, m, d, 1.0F, weight.data, weight.stride, factor, width, 0.0F, out, m);
+    bl_gemm_nt_pieces(weight.rows, m, d, weight.data, weight.stride, factor, width, out, m);
     for (size_t r = 0; bias && r < weight.rows; r++)
         for (size_t i = 0; i < m; i++) out[r * m + i] += bias[r] * factor[i * width + d];
 }

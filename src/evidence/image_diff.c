@@ -129,8 +129,8 @@ static bool compare(const bl_image_eigen *a, const bl_image_eigen *b, size_t top
     out->b = bl_alloc(top, sizeof *out->b, err);
     bool ok = overlap && places && work && out->principal && out->matched && out->by_rank && out->a && out->b;
     if (ok) {
-        bl_gemm_nt(a->size, b->size, a->width, 1.0F, a->vectors, a->width, b->vectors, b->width, 0.0F,
-                   overlap, b->size);
+        bl_gemm_nt_pieces(a->size, b->size, a->width, a->vectors, a->width, b->vectors, b->width, overlap,
+                          b->size);
         whole_forms(a, b, overlap, out);
         bl_image_eigen_order(a, places);
         bl_image_eigen_order(b, places + most);

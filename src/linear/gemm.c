@@ -27,6 +27,24 @@ void bl_gemm_tn(size_t m, size_t n, size_t k, float alpha, const float *a, size_
                 (int)ldb, beta, c, (int)ldc);
 }
 
+enum { PIECE = 64 }; /* columns */
+
+void bl_gemm_nt_pieces(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, size_t ldb,
+                       float *c, size_t ldc) {
+    bl_threads_ready();
+#pragma omp parallel for schedule(static)
+    for (size_t at = 0; at < n; at += PIECE)
+        bl_gemm_nt(m, n - at < PIECE ? n - at : PIECE, k, 1, a, lda, b + at * ldb, ldb, 0, c + at, ldc);
+}
+
+void bl_gemm_nn_pieces(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, size_t ldb,
+                       float *c, size_t ldc) {
+    bl_threads_ready();
+#pragma omp parallel for schedule(static)
+    for (size_t at = 0; at < n; at += PIECE)
+        bl_gemm_nn(m, n - at < PIECE ? n - at : PIECE, k, 1, a, lda, b + at, ldb, 0, c + at, ldc);
+}
+
 void bl_gemv_n(size_t m, size_t n, float alpha, const float *a, size_t lda, const float *x, float beta,
                float *y) {
     bl_threads_ready();

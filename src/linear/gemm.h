@@ -35,6 +35,14 @@ static inline bl_range bl_block(bl_range range, size_t size, size_t i) {
     return (bl_range){range.begin + part.begin, range.begin + part.end};
 }
 
+/* c [m, n] = a [m, k] b^T, b [n, k], and c = a b, b [k, n]: in pieces of a fixed number of columns, threads
+ * over pieces, so that no bit depends on the number of threads; the BLAS's own division of a product is by
+ * it. */
+void bl_gemm_nt_pieces(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, size_t ldb,
+                       float *c, size_t ldc);
+void bl_gemm_nn_pieces(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, size_t ldb,
+                       float *c, size_t ldc);
+
 /* c [m, n] = alpha a [m, k] b^T + beta c, b [n, k]. Sizes and strides are below 2^31 here and below; without
  * beta, c need not hold numbers. */
 void bl_gemm_nt(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,

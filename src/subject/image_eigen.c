@@ -64,8 +64,8 @@ static bool congruent(const double *a, const float *q, size_t m, size_t k, float
     bool ok = wide && half;
     for (size_t i = 0; ok && i < m * k; i++) wide[i] = (float)a[i];
     if (ok) {
-        bl_gemm_nn(m, k, k, 1.0F, wide, k, q, k, 0.0F, half, k);
-        bl_gemm_nt(m, m, k, 1.0F, half, k, wide, k, 0.0F, out, m);
+        bl_gemm_nn_pieces(m, k, k, wide, k, q, k, half, k);
+        bl_gemm_nt_pieces(m, m, k, half, k, wide, k, out, m);
         for (size_t i = 0; i < m; i++) /* the last bits of both halves alike */
             for (size_t j = 0; j < i; j++)
                 out[i * m + j] = out[j * m + i] = 0.5F * (out[i * m + j] + out[j * m + i]);
@@ -96,8 +96,8 @@ static bool draw(const bl_image_model *model, bl_image_eigen *e, bl_error *err) 
     e->pictures = bl_alloc(e->size * n, sizeof *e->pictures, err);
     if (!e->pictures) return false;
     if (e->space == BL_SPACE_EMBED && model->w_e) {
-        bl_gemm_nn(e->size, n, model->config.d_hidden, 1.0F, e->vectors, e->width, model->w_e, n, 0.0F,
-                   e->pictures, n);
+        bl_gemm_nn_pieces(e->size, n, model->config.d_hidden, e->vectors, e->width, model->w_e, n,
+                          e->pictures, n);
         return true;
     }
     for (size_t i = 0; i < e->size; i++)
@@ -152,7 +152,7 @@ static bool in_pixels(const bl_image_model *model, bl_image_eigen *e, const floa
     bool ok = form && w && e->values && e->vectors && congruent(factor, q, m, d, form, err);
     pairs = ok ? bl_eigen_of_matrix(form, m, 0, 0, err) : NULL;
     ok = pairs && take_pairs(e, pairs, w);
-    if (ok && basis) bl_gemm_nn(m, n, m, 1.0F, w, m, basis, n, 0.0F, e->vectors, n);
+    if (ok && basis) bl_gemm_nn_pieces(m, n, m, w, m, basis, n, e->vectors, n);
     else if (ok) memcpy(e->vectors, w, m * n * sizeof *w);
     for (size_t i = 0; ok && i < m; i++) fix_sign(e->vectors + i * n, n);
     ok = ok && draw(model, e, err);
@@ -170,8 +170,8 @@ static bool draw_direct(const bl_image_model *model, bl_image_eigen *e, const fl
     if (!e->direct) return false;
     if (!model->w_e) memcpy(e->direct, u, e->n * sizeof *u);
     else
-        bl_gemm_nn(1, e->n, model->config.d_hidden, 1.0F, u, model->config.d_hidden, model->w_e, e->n, 0.0F,
-                   e->direct, e->n);
+        bl_gemm_nn_pieces(1, e->n, model->config.d_hidden, u, model->config.d_hidden, model->w_e, e->n,
+                          e->direct, e->n);
     return true;
 }
 
@@ -268,8 +268,8 @@ bool bl_image_similarities(const bl_image_model *model, const bl_image_eigen *ei
     bool pixels = eigen->space == BL_SPACE_PIXEL,
          ok = pixels || bl_image_inputs(model, x, B, eigen->layer, h, err);
     if (ok)
-        bl_gemm_nt(B, eigen->size, inner, 1.0F, pixels ? x : h, inner, eigen->vectors, eigen->width, 0.0F,
-                   sims, eigen->size);
+        bl_gemm_nt_pieces(B, eigen->size, inner, pixels ? x : h, inner, eigen->vectors, eigen->width, sims,
+                          eigen->size);
     for (size_t i = 0; ok && eigen->constant && i < B * eigen->size; i++)
         sims[i] += eigen->vectors[i % eigen->size * eigen->width + inner];
     free(x);

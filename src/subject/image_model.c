@@ -308,7 +308,7 @@ static void block_forward(const bl_image_model *model, size_t layer, const float
     const bl_image_config *c = &model->config;
     const bl_image_layer *l = &model->layers[layer];
     size_t h = c->d_hidden, width = width_of(c, layer);
-    bl_gemm_nt(B, 2 * h, width, 1.0F, x, width, l->w, width, 0.0F, pre, 2 * h);
+    bl_gemm_nt_pieces(B, 2 * h, width, x, width, l->w, width, pre, 2 * h);
     for (size_t b = 0; l->bias && b < B; b++)
         for (size_t i = 0; i < 2 * h; i++) pre[b * 2 * h + i] += l->bias[i];
     bl_gate_forward(c->gate, false, pre, 2 * h, B, h, out);
@@ -328,7 +328,7 @@ static bool run_blocks(const bl_image_model *model, const float *x, bool pixels,
     if (!work) return false;
     float *pre = work, *state = pre + B * 2 * d, *next = state + B * widest;
     if (c->p || !pixels) memcpy(state, x, B * (pixels ? n : width_of(c, from)) * sizeof *state);
-    else bl_gemm_nt(B, d, n, 1.0F, x, n, model->w_e, n, 0.0F, state, d);
+    else bl_gemm_nt_pieces(B, d, n, x, n, model->w_e, n, state, d);
     for (size_t i = from; i < to; i++) {
         block_forward(model, i, state, B, pre, next);
         float *swap = state;
@@ -354,7 +354,7 @@ static bool logits_from(const bl_image_model *model, const float *x, bool pixels
     float *hidden = bl_alloc(count, sizeof *hidden, err);
     if (!hidden) return false;
     bool ok = run_blocks(model, x, pixels, B, from, c->n_layer, hidden, err);
-    if (ok) bl_gemm_nt(B, c->d_output, h, 1.0F, hidden, h, model->w_u, h, 0.0F, logits, c->d_output);
+    if (ok) bl_gemm_nt_pieces(B, c->d_output, h, hidden, h, model->w_u, h, logits, c->d_output);
     free(hidden);
     return ok;
 }
