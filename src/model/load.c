@@ -58,15 +58,20 @@ static bool read_gguf(bl_model *model, const char *path, bl_error *err) {
     return ok;
 }
 
-/* `path` is no directory and no GGUF file. */
-static bool fail_no_directory(const char *path, bl_error *err) {
+/* Whether `path` is one of the files of a model's directory. */
+static bool is_part(const char *path) {
     const char *name = strrchr(path, '/');
     name = name ? name + 1 : path;
     bool part = strstr(name, ".safetensors") || strcmp(name, "config.json") == 0 ||
                 strcmp(name, "tokenizer.json") == 0;
+    return part && bl_file_exists(path) && !bl_is_directory(path);
+}
+
+/* `path` is no directory and no GGUF file. */
+static bool fail_no_directory(const char *path, bl_error *err) {
     if (access(path, R_OK) != 0 && errno != ENOENT && errno != ENOTDIR)
         return bl_fail(err, BL_ERR_INPUT, "%s: cannot open: %s", path, strerror(errno));
-    if (part && bl_file_exists(path))
+    if (is_part(path))
         return bl_fail(err, BL_ERR_INPUT, "%s: is a part of a model: name the directory that holds it", path);
     return bl_fail(err, BL_ERR_INPUT,
                    "%s: no such model directory (it must hold config.json, model.safetensors and "
@@ -86,7 +91,8 @@ bl_model *bl_model_load_weights(const char *directory, bl_error *err) {
         goto fail;
     }
     if (!bl_is_directory(directory)) {
-        if (bl_kind_unknown_file(directory, "a GGUF file", err)) fail_no_directory(directory, err);
+        if (is_part(directory) || bl_kind_unknown_file(directory, "a GGUF file", err))
+            fail_no_directory(directory, err);
         goto fail;
     }
     if (bl_weights_open(&model->weights, directory, model->name, err) && read_config(model, directory, err) &&
