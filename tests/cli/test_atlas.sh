@@ -119,7 +119,7 @@ refused 2 "no direction" "$BILENS" atlas query "$folder/whole.db" token=swum
 refused 2 "cannot sort eigenpairs by" "$BILENS" atlas query "$folder/whole.db" list=eigenpairs sort=largest
 refused 2 "list is directions or eigenpairs" "$BILENS" atlas query "$folder/whole.db" list=tokens
 refused 2 "there is no key" "$BILENS" atlas query "$folder/whole.db" colour=red
-refused 2 "unable to open" "$BILENS" atlas query "$folder/nothing.db"
+refused 2 "No such file" "$BILENS" atlas query "$folder/nothing.db"
 refused 2 "no SQLite database" "$BILENS" atlas query "$folder/stories.txt"
 
 # A limit on the size of files, a full disk, then room: it resumes. A read-only folder.

@@ -62,6 +62,8 @@ python3 - "$folder" <<'EOF' || fail "the API's numbers are not the command line'
 import json, sys
 for name, keys in ("", ["eigenvalues", "effective_rank", "groups", "vectors", "token", "minus", "layer"]), ("-scan", ["stories", "positions", "vectors"]):
     api, cli = (json.load(open(f"{sys.argv[1]}/{who}{name}.json")) for who in ("api", "cli"))
+    if not name:  # the command line looks at its stories, too; the API's spectrum comes before its inputs
+        assert all(v.pop("orientation") in (1, -1) for v in cli["vectors"])
     for key in keys:
         assert api[key] == cli[key], (name, key)
 EOF
