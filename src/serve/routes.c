@@ -144,14 +144,21 @@ static void use_cached(bl_answer *answer, bl_cached *cached) {
     *answer = (bl_answer){.status = 200, .text = text, .n = strlen(text), .cached = cached};
 }
 
+/* A message that begins with the model's name, which may be a path of the server: its last part is enough. */
+static const char *without_folder(const bl_explorer *e, const char *message) {
+    const char *name = e->model ? bl_model_name(e->model) : "", *slash = strrchr(name, '/');
+    bool begins = slash && strncmp(message, name, strlen(name)) == 0;
+    return begins ? message + (slash + 1 - name) : message;
+}
+
 static void fail(bl_answer *answer, bl_call *call) {
     if (call->explorer->atlas && bl_atlas_reader_is_own(call->explorer->atlas, &call->err)) {
         call->status = 0;
         call->code = NULL;
     }
     unsigned status = call->status ? call->status : status_of(call->err.code);
-    fill_error(answer, status, call->code ? call->code : bl_code_name(call->err.code), call->err.message,
-               call->explorer, call->lost);
+    fill_error(answer, status, call->code ? call->code : bl_code_name(call->err.code),
+               without_folder(call->explorer, call->err.message), call->explorer, call->lost);
 }
 
 /* How many of `threads` an answer is computed with: the page asks for all about a sentence at once. */
