@@ -19,14 +19,25 @@
 #include "base/threads.h"
 #include "decompose/form.h"
 #include "linear/gemm.h"
+#include "linear/product.h"
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define PANEL 512 /* columns of S at a time, and … */
-#define DEPTH 256 /* … hidden units: what is formed is multiplied while it is in the nearest caches */
-#define ROWS 64   /* directions that one product of U P takes */
+#define PANEL ((size_t)512) /* columns of S at a time, and … */
+#define DEPTH \
+    ((size_t)256) /* … hidden units: what is formed is multiplied while it is in the nearest caches */
+#define ROWS ((size_t)64) /* directions that one product of U P takes */
+
+/* The forms of the last batch, for the next one: memory that is fresh has to be cleared by the system, which
+ * takes as long as a tenth of the decomposition. */
+typedef struct kept {
+    atomic_bool taken; /* by a batch; another at the same time has its own */
+    size_t count;
+    float *q; /* [count] */
+} kept;
 
 struct bl_decomposer {
     bl_bilinear map;
@@ -35,6 +46,7 @@ struct bl_decomposer {
     size_t d, h, n;
     size_t packed; /* N = n(n+1)/2 */
     float *b;      /* [d, N] 2^-(l + r + p), or NULL */
+    kept *kept;
 };
 
 /* An element of a row of [L l] or [R r]. */
@@ -42,27 +54,38 @@ static inline float extended(const float *row, const float *bias, size_t g, size
     return i < d ? row[i] : bias[g];
 }
 
-/* Hidden units begin … end - 1 of `width` columns of S 2^-(l + r), of which the first is (j, i):
- * s [end - begin, width] */
-static void form_panel(const bl_decomposer *z, size_t j, size_t i, size_t width, size_t begin, size_t end,
-                       float *s) {
-    const bl_bilinear *m = &z->map;
-    size_t d = m->l.cols;
+/* out [n] = x y + z w */
+static inline void mix(size_t n, const float *restrict x, float y, const float *restrict z, float w,
+                       float *restrict out) {
+    for (size_t t = 0; t < n; t++) out[t] = x[t] * y + z[t] * w;
+}
+
+/* A run of columns (j, i), (j, i + 1), … of hidden unit g, at column `at` of row `row` of the factor s. */
+static void form_run(const bl_bilinear *m, float scale_l, float scale_r, size_t j, size_t i, size_t run,
+                     size_t g, size_t at, size_t row, const bl_factor *s) {
+    size_t d = m->l.cols, gl = m->left ? m->left[g] : g, gr = m->right ? m->right[g] : g;
+    size_t inner = i + run > d ? d - (i < d ? i : d) : run;
+    const float *a = m->l.data + gl * m->l.stride, *b = m->r.data + gr * m->r.stride;
+    float aj = 0.5F * (extended(a, m->l_bias, gl, d, j) * scale_l) * scale_r;
+    float bj = 0.5F * (extended(b, m->r_bias, gr, d, j) * scale_r) * scale_l;
+    for (size_t t = 0, side = bl_factor_side(s); t < inner;) {
+        size_t left = side - (at + t) % side, count = inner - t < left ? inner - t : left;
+        float *out = s->panels + bl_factor_at(s, row, at + t);
+        if (count == BL_PANEL) mix(BL_PANEL, a + i + t, bj, b + i + t, aj, out); /* whole vectors */
+        else mix(count, a + i + t, bj, b + i + t, aj, out);
+        t += count;
+    }
+    if (inner < run) /* the constant coordinate */
+        s->panels[bl_factor_at(s, row, at + inner)] = m->l_bias[gl] * bj + m->r_bias[gr] * aj;
+}
+
+/* Hidden units begin … begin + s->K - 1 of s->N columns of S 2^-(l + r), the first is (j, i): where a
+ * product reads them. */
+static void form_panel(const bl_decomposer *z, size_t j, size_t i, size_t begin, const bl_factor *s) {
     float scale_l = ldexpf(1, -z->scales.l), scale_r = ldexpf(1, -z->scales.r);
-    for (size_t at = 0; at < width; j++, i = 0) {
-        size_t run = j + 1 - i < width - at ? j + 1 - i : width - at,
-               inner = i + run > d ? d - (i < d ? i : d) : run;
-        for (size_t g = begin; g < end; g++) {
-            size_t gl = m->left ? m->left[g] : g, gr = m->right ? m->right[g] : g;
-            const float *restrict a = m->l.data + gl * m->l.stride, *restrict b =
-                                                                        m->r.data + gr * m->r.stride;
-            float aj = 0.5F * (extended(a, m->l_bias, gl, d, j) * scale_l) * scale_r;
-            float bj = 0.5F * (extended(b, m->r_bias, gr, d, j) * scale_r) * scale_l;
-            float *restrict out = s + (g - begin) * width + at;
-            for (size_t t = 0; t < inner; t++) out[t] = a[i + t] * bj + b[i + t] * aj;
-            if (inner < run) /* the constant coordinate */
-                out[inner] = m->l_bias[gl] * bj + m->r_bias[gr] * aj;
-        }
+    for (size_t at = 0; at < s->N; j++, i = 0) {
+        size_t run = j + 1 - i < s->N - at ? j + 1 - i : s->N - at;
+        for (size_t g = 0; g < s->K; g++) form_run(&z->map, scale_l, scale_r, j, i, run, begin + g, at, g, s);
         at += run;
     }
 }
@@ -91,10 +114,9 @@ static bool expand_panel(void *context, size_t item, size_t thread, bl_error *er
     float *s = x->scratch + thread * (DEPTH + x->a.rows) * PANEL, *sum = s + DEPTH * PANEL;
     locate(c, &j, &i);
     for (size_t g = 0; g < z->h; g += DEPTH) {
-        size_t end = z->h - g < DEPTH ? z->h : g + DEPTH;
-        form_panel(z, j, i, width, g, end, s);
-        bl_gemm_nn(x->a.rows, width, end - g, x->alpha, x->a.data + g, x->a.stride, s, width, g ? 1.0F : 0.0F,
-                   sum, width);
+        bl_factor of_s = {.w = s, .panels = s, .K = z->h - g < DEPTH ? z->h - g : DEPTH, .N = width};
+        form_panel(z, j, i, g, &of_s);
+        bl_multiply(&of_s, x->a.rows, x->alpha, x->a.data + g, x->a.stride, g > 0, sum, width);
     }
     for (size_t row = 0; row < x->a.rows; row++)
         memcpy(x->out + row * z->packed + c, sum + row * width, width * sizeof *sum);
@@ -172,8 +194,9 @@ bl_decomposer *bl_decomposer_new(const bl_bilinear *map, const bl_decomposer_opt
                          .h = bl_bilinear_hidden(map),
                          .n = bl_bilinear_size(map)};
     z->packed = z->n * (z->n + 1) / 2;
+    z->kept = bl_alloc_zero(1, sizeof *z->kept, err);
     bool hold = worth_holding(z, options), ok; /* rank 0 decides: another way gives other last bits */
-    ok = bl_ranks_share(&ranks, &hold, sizeof hold, err);
+    ok = bl_ranks_agree(&ranks, z->kept != NULL, err) && bl_ranks_share(&ranks, &hold, sizeof hold, err);
     if (ok && hold) ok = hold_b(z, &ranks, &options->progress, err);
     if (ok) return z;
     bl_decomposer_free(z);
@@ -182,6 +205,8 @@ bl_decomposer *bl_decomposer_new(const bl_bilinear *map, const bl_decomposer_opt
 
 void bl_decomposer_free(bl_decomposer *z) {
     if (!z) return;
+    if (z->kept) free(z->kept->q);
+    free(z->kept);
     free(z->b);
     free(z);
 }
@@ -197,6 +222,7 @@ typedef struct batch {
     int *exponents; /* [m] of u */
     float *hidden;  /* [m, h] U P, without B */
     float *q;       /* [m, N] */
+    bool of_kept;   /* q is z->kept's */
     float *full;    /* [threads][n, n] */
     bl_eigen **out; /* [m] */
 } batch;
@@ -264,6 +290,25 @@ static bool decompose(void *context, size_t i, size_t thread, bl_error *err) {
     return b->out[i] != NULL;
 }
 
+/* q [count], the one that was kept if no other batch has it. */
+static bool take_q(batch *b, size_t count, bl_error *err) {
+    kept *spare = b->z->kept;
+    b->of_kept = !atomic_exchange(&spare->taken, true);
+    if (b->of_kept && spare->count < count) {
+        free(spare->q);
+        spare->count = 0;
+        spare->q = bl_alloc(count, sizeof *spare->q, err);
+        if (spare->q) spare->count = count;
+    }
+    b->q = b->of_kept ? spare->q : bl_alloc(count, sizeof *b->q, err);
+    return b->q != NULL;
+}
+
+static void give_q_back(batch *b) {
+    if (b->of_kept) atomic_store(&b->z->kept->taken, false);
+    else free(b->q);
+}
+
 static bool prepare(batch *b, bl_error *err) {
     const bl_decomposer *z = b->z;
     size_t packed, directions, full;
@@ -272,9 +317,8 @@ static bool prepare(batch *b, bl_error *err) {
     if (!bl_mul_size((size_t)bl_threads() * z->n, z->n, &full)) full = SIZE_MAX;
     b->u = bl_alloc(directions, sizeof *b->u, err);
     b->exponents = bl_alloc(b->m, sizeof *b->exponents, err);
-    b->q = bl_alloc(packed, sizeof *b->q, err);
     b->full = bl_alloc(full, sizeof *b->full, err);
-    if (!b->u || !b->exponents || !b->q || !b->full) return false;
+    if (!b->u || !b->exponents || !b->full || !take_q(b, packed, err)) return false;
     for (size_t i = 0; i < b->m; i++)
         if (!bl_scale_direction(&z->map, b->original + i * z->d, b->u + i * z->d, &b->exponents[i], err))
             return false;
@@ -290,7 +334,7 @@ bool bl_decomposer_run(const bl_decomposer *z, const float *u, size_t m, size_t 
     free(b.u);
     free(b.exponents);
     free(b.hidden);
-    free(b.q);
+    give_q_back(&b);
     free(b.full);
     for (size_t i = 0; !ok && i < m; i++) {
         bl_eigen_free(out[i]);

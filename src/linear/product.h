@@ -38,6 +38,21 @@ static inline size_t bl_factor_size(size_t K, size_t N) {
     return (N + BL_PANEL - 1) / BL_PANEL * BL_PANEL * K;
 }
 
+/* Columns that lie side by side in `panels`, and where element (k, n) is: for a factor that is made in place
+ * instead of packed, with `w` the same memory. */
+static inline size_t bl_factor_side(const bl_factor *f) {
+#ifdef BL_LANES
+    (void)f;
+    return BL_PANEL;
+#else
+    return f->N;
+#endif
+}
+static inline size_t bl_factor_at(const bl_factor *f, size_t k, size_t n) {
+    size_t side = bl_factor_side(f);
+    return (n / side * f->K + k) * side + n % side;
+}
+
 /* Packs this thread's share of the panels; a barrier has to follow. */
 void bl_factor_pack(const bl_factor *f);
 

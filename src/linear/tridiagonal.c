@@ -31,6 +31,7 @@
 #define NB 32           /* columns a panel */
 #define BLOCK 128       /* reflectors applied at once on the way back */
 #define FEW 16          /* up to so many columns the way back takes reflectors singly */
+#define NOTHING 1e-15F  /* of a vector's largest element: what float32 does not tell from 0 */
 #define PIECES 4        /* of y = A v */
 #define TILE 128        /* rows that the update of what is left takes at once */
 #define ALONE 192       /* below this many rows helpers cost more than they bring */
@@ -49,7 +50,7 @@ typedef struct reduction {
     size_t n, stride;
     float *x;       /* [n] the column at work */
     float *columns; /* [NB, stride] the panel's columns as they were before it */
-    float *v, *w;   /* [NB, stride] of the panel: reflectors, zeros before them; w */
+    float *v, *w;   /* [NB, stride] of the panel: reflectors, zeros before them; w; and behind it v again */
     size_t first;   /* the panel's first column */
     float *pieces;  /* [2 PIECES, stride] of y; the second half is the first thread's when it is alone: a late
                        helper may still write to the  first */
@@ -261,22 +262,17 @@ static void panel(reduction *r, size_t first, size_t last, size_t threads) {
         float shift = -0.5F * tau * tau * cblas_sdot(length, y, 1, v, 1);
         for (int i = 0; i < length; i++) out[i] = tau * y[i] + shift * v[i];
     }
+    for (size_t l = 0; l < NB && last < n; l++)
+        memcpy(r->w + (NB + l) * stride + last, r->v + l * stride + last, (n - last) * sizeof *r->w);
     atomic_store_explicit(&r->column, n, memory_order_release);
 }
 
-/* Rows begin … end - 1 of A -= V W^T + W V^T in the lower triangle from row and column s on. */
-static void update_rows(const reduction *r, size_t s, size_t begin, size_t end, size_t columns) {
-    int stride = (int)r->stride, k = (int)columns, rows = (int)(end - begin), before = (int)(begin - s);
-    const float *v = r->v + s, *w = r->w + s;
-    float *row = r->a + begin * r->stride;
-    if (before) {
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, rows, before, k, -1.0F, v + before, stride, w,
-                    stride, 1.0F, row + s, stride);
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, rows, before, k, -1.0F, w + before, stride, v,
-                    stride, 1.0F, row + s, stride);
-    }
-    cblas_ssyr2k(CblasRowMajor, CblasLower, CblasTrans, rows, k, -1.0F, v + before, stride, w + before,
-                 stride, 1.0F, row + begin, stride);
+/* Rows begin … end - 1 of A -= V W^T + W V^T from row and column s on, as one product of [V W] and [W V];
+ * what it writes above the diagonal is never read. */
+static void update_rows(const reduction *r, size_t s, size_t begin, size_t end) {
+    int stride = (int)r->stride;
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)(end - begin), (int)(end - s), 2 * NB, -1.0F,
+                r->v + begin, stride, r->w + s, stride, 1.0F, r->a + begin * r->stride + s, stride);
 }
 
 /* A panel with its helpers, then the update of what is left, a tile of rows a thread; BLAS runs on one thread
@@ -295,7 +291,7 @@ static void run_panel(reduction *r, size_t first, size_t last, size_t threads) {
 #pragma omp for schedule(dynamic, 1)
         for (size_t t = 0; t < tiles; t++) { /* the longest rows first */
             size_t end = r->n - t * TILE, begin = end - last < TILE ? last : end - TILE;
-            update_rows(r, last, begin, end, last - first);
+            update_rows(r, last, begin, end);
         }
     }
 }
@@ -314,9 +310,9 @@ bool bl_tridiagonal_reduce(bl_tridiagonal *t, const float *q, size_t n, bl_error
     t->off = t->diagonal + n;
     t->tau = t->off + n;
     t->a = bl_alloc(n * stride, sizeof *t->a, err);
-    float *work = t->a ? bl_alloc((1 + 3 * NB + 2 * PIECES) * stride, sizeof *work, err) : NULL;
+    float *work = t->a ? bl_alloc((1 + 4 * NB + 2 * PIECES) * stride, sizeof *work, err) : NULL;
     if (!work) return false;
-    memset(work, 0, (1 + 3 * NB + 2 * PIECES) * stride * sizeof *work);
+    memset(work, 0, (1 + 4 * NB + 2 * PIECES) * stride * sizeof *work);
     for (size_t i = 0; i < n; i++) memcpy(t->a + i * stride, q + i * n, (i + 1) * sizeof *q);
     reduction r = {.t = t,
                    .a = t->a,
@@ -325,8 +321,8 @@ bool bl_tridiagonal_reduce(bl_tridiagonal *t, const float *q, size_t n, bl_error
                    .x = work,
                    .v = work + stride,
                    .w = work + (1 + NB) * stride,
-                   .columns = work + (1 + 2 * NB) * stride,
-                   .pieces = work + (1 + 3 * NB) * stride};
+                   .columns = work + (1 + 3 * NB) * stride,
+                   .pieces = work + (1 + 4 * NB) * stride};
     size_t threads = omp_in_parallel() ? 1 : (size_t)bl_threads();
     if (threads > PIECES) threads = PIECES;
     for (size_t first = 0; first < n; first += NB) {
@@ -362,9 +358,23 @@ static void back_one_by_one(const bl_tridiagonal *t, float *z, size_t columns) {
         }
 }
 
+/* An eigenvector of T fades away from where it is large, to numbers at which a processor takes a hundred
+ * times as long. z [columns, n] by rows. */
+static void drop_faded(float *z, size_t n, size_t columns) {
+    for (size_t c = 0; c < columns; c++, z += n) {
+        float most = 0;
+#pragma omp simd reduction(max : most)
+        for (size_t i = 0; i < n; i++) most = fabsf(z[i]) > most ? fabsf(z[i]) : most;
+        float least = NOTHING * most;
+#pragma omp simd
+        for (size_t i = 0; i < n; i++) z[i] = fabsf(z[i]) < least ? 0 : z[i];
+    }
+}
+
 bool bl_tridiagonal_back(const bl_tridiagonal *t, float *z, size_t columns, bl_error *err) {
     size_t n = t->n;
     bl_threads_ready();
+    drop_faded(z, n, columns);
     if (columns <= FEW) {
         back_one_by_one(t, z, columns);
         return true;
