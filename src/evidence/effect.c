@@ -13,6 +13,7 @@
  * The null draw's pairs would double the work. They meet every position of their own token, few of which
  * there are; for the others a sample of the groups is enough, and the result says of how many positions. */
 #include "evidence/effect.h"
+#include "evidence/effect_group.h"
 #include "evidence/effect_sums.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -26,16 +27,17 @@
 #include "linear/exp.h"
 #include "linear/gemm.h"
 #include "linear/product.h"
+#include "linear/softmax.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define RUN ((size_t)512)       /* positions whose sums are float32 */
 #define PAIRS ((size_t)252)     /* of one piece of work, about: whole tiles of the product */
-#define LINE ((size_t)16)       /* floats of a cache line */
 #define PANEL ((size_t)64)      /* rows of the second moment of one piece of work */
 #define SAMPLE ((uint64_t)8192) /* positions that the null draw's pairs meet, about */
 
+typedef bl_effect_group group;
 typedef bl_effect_sums sums;
 typedef bl_direction_sums direction_sums;
 
@@ -47,26 +49,6 @@ typedef struct pairs {
     sums *sums;           /* [J] of the chunk */
 } pairs;
 
-/* A group of stories, row r a position. */
-typedef struct group {
-    size_t rows, capacity, stories;
-    size_t first;     /* its first story in the chunk */
-    bool sampled;     /* the null draw's pairs meet it whole */
-    size_t *begin;    /* [stories + 1] rows */
-    float *x;         /* [capacity, n] */
-    float *y;         /* [capacity, d] */
-    bl_factor of_x;   /* x^T [n, rows] and … */
-    bl_factor of_y;   /* … y^T [d, rows], packed */
-    float *scale;     /* [capacity] s; 0 where nothing is predicted */
-    float *weight;    /* [capacity] 1, or 0 there */
-    int32_t *target;  /* [capacity], -1 there */
-    float *log_p;     /* [n_directions, capacity] */
-    float *f;         /* [n_directions, capacity] u . y */
-    bool *comes;      /* [V] whether a token is any row's target */
-    int32_t *likely;  /* [capacity] the token with p >= 1/2, or -1 */
-    double *log_rest; /* [capacity] log(1 - p) of that token */
-} group;
-
 /* What one thread works in. */
 typedef struct scratch {
     float *a;     /* [tile * per, capacity] */
@@ -75,6 +57,7 @@ typedef struct scratch {
     float *rise;  /* [capacity] */
     float *most;  /* [capacity / BL_RISE_ROWS + 1] the largest p of BL_RISE_ROWS positions */
     double *lse;  /* [longest] of a story's positions */
+    double *own;  /* [capacity] rises at the direction's own rows */
 } scratch;
 
 enum { MODEL, NULL_DRAW, KINDS };
@@ -101,28 +84,6 @@ static void *room_for(size_t a, size_t b, size_t size, bl_error *err) {
     return bl_alloc_zero(count, size, err);
 }
 
-static bool group_init(group *g, const bl_effects *e, bl_error *err) {
-    size_t nd = e->p.n_directions, rows = 512 + e->longest;
-    g->capacity = rows;
-    g->x = room_for(rows, e->n, sizeof *g->x, err);
-    g->y = room_for(rows, e->d, sizeof *g->y, err);
-    g->scale = room_for(rows, 1, sizeof *g->scale, err);
-    g->weight = room_for(rows, 1, sizeof *g->weight, err);
-    g->target = room_for(rows, 1, sizeof *g->target, err);
-    g->log_p = room_for(nd, rows, sizeof *g->log_p, err);
-    g->f = room_for(nd, rows, sizeof *g->f, err);
-    g->likely = room_for(rows, 1, sizeof *g->likely, err);
-    g->log_rest = room_for(rows, 1, sizeof *g->log_rest, err);
-    g->comes = room_for(bl_model_config(e->p.model)->n_vocab, 1, sizeof *g->comes, err);
-    g->begin = room_for(rows + 1, 1, sizeof *g->begin, err);
-    g->of_x = (bl_factor){.w = g->x, .K = e->n, .transposed = true};
-    g->of_y = (bl_factor){.w = g->y, .K = e->d, .transposed = true};
-    g->of_x.panels = room_for(bl_factor_size(e->n, rows), 1, sizeof *g->of_x.panels, err);
-    g->of_y.panels = room_for(bl_factor_size(e->d, rows), 1, sizeof *g->of_y.panels, err);
-    return g->of_x.panels && g->of_y.panels && g->x && g->y && g->scale && g->weight && g->target &&
-           g->log_p && g->f && g->likely && g->comes && g->log_rest && g->begin;
-}
-
 static bool work_init(bl_effects *e, bl_error *err) {
     e->tile = e->p.per < PAIRS ? PAIRS / e->p.per : 1;
     e->work = room_for(e->threads, 1, sizeof *e->work, err);
@@ -134,7 +95,8 @@ static bool work_init(bl_effects *e, bl_error *err) {
         w->rise = room_for(e->g.capacity, 1, sizeof *w->rise, err);
         w->most = room_for(e->g.capacity / BL_RISE_ROWS + 1, 1, sizeof *w->most, err);
         w->lse = room_for(e->longest, 1, sizeof *w->lse, err);
-        if (!w->a || !w->p || !w->delta || !w->rise || !w->most || !w->lse) return false;
+        w->own = room_for(e->g.capacity, 1, sizeof *w->own, err);
+        if (!w->a || !w->p || !w->delta || !w->rise || !w->most || !w->lse || !w->own) return false;
     }
     return e->work != NULL;
 }
@@ -169,7 +131,10 @@ bl_effects *bl_effects_new(const bl_effect_pairs *p, size_t longest, bl_error *e
         e->d = e->runs->d;
         e->second = room_for(e->n * e->n + 1, 1, sizeof *e->second, err);
         e->moment = room_for(e->n, e->n, sizeof *e->moment, err);
-        ok = e->second && e->moment && state_init(e, err) && group_init(&e->g, e, err) && work_init(e, err);
+        ok = e->second && e->moment && state_init(e, err) &&
+             bl_effect_group_init(&e->g, longest, e->n, e->d, bl_model_config(p->model)->n_vocab,
+                                  p->n_directions, err) &&
+             work_init(e, err);
     }
     for (size_t k = 0; ok && k < KINDS; k++)
         ok = (e->kind[k].mean = room_for(e->J, 1, sizeof *e->kind[k].mean, err)) != NULL;
@@ -181,30 +146,13 @@ bl_effects *bl_effects_new(const bl_effect_pairs *p, size_t longest, bl_error *e
 void bl_effects_free(bl_effects *e) {
     if (!e) return;
     bl_layer_runs_free(e->runs);
+    bl_effect_group_free(&e->g);
     for (size_t t = 0; e->work && t < e->threads; t++) {
         scratch *w = &e->work[t];
-        void *parts[] = {w->a, w->p, w->delta, w->rise, w->most, w->lse};
+        void *parts[] = {w->a, w->p, w->delta, w->rise, w->most, w->lse, w->own};
         for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     }
-    void *parts[] = {e->second,
-                     e->moment,
-                     e->state,
-                     e->work,
-                     e->kind[MODEL].mean,
-                     e->kind[NULL_DRAW].mean,
-                     e->g.x,
-                     e->g.y,
-                     e->g.scale,
-                     e->g.weight,
-                     e->g.target,
-                     e->g.log_p,
-                     e->g.f,
-                     e->g.likely,
-                     e->g.log_rest,
-                     e->g.comes,
-                     e->g.begin,
-                     e->g.of_x.panels,
-                     e->g.of_y.panels};
+    void *parts[] = {e->second, e->moment, e->state, e->work, e->kind[MODEL].mean, e->kind[NULL_DRAW].mean};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     free(e);
 }
@@ -228,22 +176,6 @@ static bool keep_inputs(void *context, size_t i, size_t thread, bl_error *err) {
     return true;
 }
 
-/* Takes as many stories from *next on as fit into the group, each without its last `without` positions; at
- * least one. */
-static void take_group(bl_effects *e, const size_t *lengths, size_t count, size_t without, size_t *next) {
-    group *g = &e->g;
-    g->rows = g->stories = 0;
-    g->first = *next;
-    g->begin[0] = 0;
-    while (*next < count && g->stories < g->capacity) {
-        size_t rows = lengths[*next] > without ? lengths[*next] - without : 0;
-        if (g->stories && g->rows + rows > g->capacity) return;
-        g->rows += rows;
-        g->begin[++g->stories] = g->rows;
-        ++*next;
-    }
-}
-
 /* Some rows of the group's x' x'^T: one thread's, cut alike however many there are, as the bits are. */
 static bool add_panel(void *context, size_t i, size_t thread, bl_error *err) {
     bl_effects *e = context;
@@ -261,7 +193,7 @@ bool bl_effects_measure(bl_effects *e, const int32_t *const *ids, const size_t *
     memset(e->second, 0, (e->n * e->n + 1) * sizeof *e->second);
     for (size_t next = 0; ok && next < count;) {
         passing s = {e, ids + next, lengths + next};
-        take_group(e, lengths, count, 1, &next);
+        bl_effect_group_take(&e->g, lengths, count, 1, &next);
         ok = bl_parallel(e->g.stories, keep_inputs, &s, err);
         if (!ok || e->g.rows == 0) continue;
         ok = bl_parallel((e->n + PANEL - 1) / PANEL, add_panel, e, err);
@@ -309,34 +241,6 @@ static bool check_finite(const float *x, size_t count, bl_error *err) {
 /* The token whose logit direction i is; -1: none. */
 static int32_t token_of(const bl_effects *e, size_t i) { return e->p.tokens ? e->p.tokens[i] : -1; }
 
-/* What the row `at` needs of its logits but for the probabilities; log sum exp. */
-static double keep_row(bl_effects *e, const float *row, size_t V, size_t at) {
-    group *g = &e->g;
-    double lse = bl_log_sum_exp(row, V);
-    float half = (float)(lse - 0.69);
-    int32_t likely = -1;
-    for (size_t t = 0; t < V; t++) likely = row[t] > half ? (int32_t)t : likely;
-    g->likely[at] = likely;
-    if (likely >= 0) g->log_rest[at] = bl_log_other(row, V, lse, (size_t)likely);
-    return lse;
-}
-
-/* log p of the directions' tokens in a story's rows from `at` on; lse [rows]. A token's rows lie side by
- * side, so they are written a cache line at a time. */
-static void keep_probabilities(bl_effects *e, bl_view logits, const double *lse, size_t at) {
-    group *g = &e->g;
-    for (size_t p = 0; p < logits.rows; p += LINE) {
-        size_t rows = logits.rows - p < LINE ? logits.rows - p : LINE;
-        const float *row = logits.data + p * logits.stride;
-        for (size_t t = 0; t < e->p.n_directions; t++) {
-            float *out = g->log_p + t * g->capacity + at + p;
-            const float *column = row + e->p.tokens[t];
-            for (size_t r = 0; r < rows; r++)
-                out[r] = (float)((double)column[r * logits.stride] - lse[p + r]);
-        }
-    }
-}
-
 static bool keep_outputs(void *context, size_t i, size_t thread, bl_error *err) {
     passing *s = context;
     bl_effects *e = s->e;
@@ -348,16 +252,15 @@ static bool keep_outputs(void *context, size_t i, size_t thread, bl_error *err) 
     if (!logits.data || !check_finite(run->x, n * e->n, err)) return false;
     memcpy(g->x + at * e->n, run->x, n * e->n * sizeof *run->x);
     memcpy(g->y + at * e->d, run->y, n * e->d * sizeof *run->y);
-    double *lse = e->work[thread].lse;
     for (size_t p = 0; p < n; p++, at++) {
         bool feeds = p + 1 < n;
         g->weight[at] = feeds ? 1 : 0;
         g->target[at] = feeds ? s->ids[i][p + 1] : -1;
         g->scale[at] =
             feeds ? (float)bl_final_scale_of_sum(e->p.model, run->mid + p * e->d, run->y + p * e->d) : 0;
-        if (e->p.tokens) lse[p] = keep_row(e, logits.data + p * logits.stride, logits.cols, at);
     }
-    if (e->p.tokens) keep_probabilities(e, logits, lse, g->begin[i]);
+    if (e->p.tokens)
+        bl_effect_group_keep(g, logits, e->p.tokens, e->p.n_directions, g->begin[i], e->work[thread].lse);
     return true;
 }
 
@@ -369,79 +272,77 @@ static double exact_rise(const group *g, size_t r, double log_p, int32_t token, 
 }
 
 /* The rows that the series do not reach. */
-static void exact_rises(const group *g, const float *log_p, int32_t token, const scratch *w) {
-    for (size_t r = 0; r < g->rows; r++) {
+static void exact_rises(const group *g, const float *log_p, int32_t token, size_t begin, size_t end,
+                        const scratch *w) {
+    for (size_t r = begin; r < end; r++) {
         double lp = (double)log_p[r], d = (double)w->delta[r];
         if (fabs(exp(lp) * expm1(-d)) >= 0.4) w->rise[r] = (float)exact_rise(g, r, lp, token, d);
     }
 }
 
-static void add_rows(const group *g, const float *restrict a, const float *restrict f,
-                     const float *restrict rise, double lambda, sums *s) {
+/* The rows begin … end - 1, at most RUN. */
+static void add_rows(const group *g, size_t begin, size_t end, const float *restrict a,
+                     const float *restrict f, const float *restrict rise, double lambda, sums *s) {
     const float *restrict weight = g->weight;
-    for (size_t begin = 0; begin < g->rows; begin += RUN) {
-        size_t end = g->rows - begin < RUN ? g->rows : begin + RUN;
-        float total = 0, energy = 0, fourth = 0, with_f = 0, positive = 0;
+    float total = 0, energy = 0, fourth = 0, with_f = 0, positive = 0;
 #pragma omp simd reduction(+ : total, energy, fourth, with_f, positive)
-        for (size_t r = begin; r < end; r++) {
-            float square = a[r] * a[r] * weight[r];
-            total += rise[r];
-            energy += square;
-            fourth += square * square;
-            with_f += square * f[r];
-            positive += a[r] > 0 ? square : 0;
-        }
-        s->rise += (double)total;
-        s->term += lambda * (double)energy;
-        s->square += lambda * lambda * (double)fourth;
-        s->with_f += lambda * (double)with_f;
-        s->energy += (double)energy;
-        s->positive += (double)positive;
+    for (size_t r = begin; r < end; r++) {
+        float square = a[r] * a[r] * weight[r];
+        total += rise[r];
+        energy += square;
+        fourth += square * square;
+        with_f += square * f[r];
+        positive += a[r] > 0 ? square : 0;
+    }
+    s->rise += (double)total;
+    s->term += lambda * (double)energy;
+    s->square += lambda * lambda * (double)fourth;
+    s->with_f += lambda * (double)with_f;
+    s->energy += (double)energy;
+    s->positive += (double)positive;
+}
+
+/* Story by story: the rises [n] at a token's own rows [n]. */
+static void add_own_rises(const group *g, const uint32_t *rows, const double *rises, size_t n, sums *s) {
+    for (size_t i = 0, next; i < n; i = next) {
+        double sum = 0;
+        for (next = i; next < n && g->story_of[rows[next]] == g->story_of[rows[i]]; next++)
+            sum += rises[next];
+        s->own += sum;
+        s->own_squares += sum * sum;
+        s->own_counts += sum * (double)(next - i);
     }
 }
 
-/* One story's own positions: the sum of their rises, n of them. */
-static void add_own_story(sums *s, double sum, double n) {
-    s->own += sum;
-    s->own_squares += sum * sum;
-    s->own_counts += sum * n;
-}
-
-/* The token's own positions, story by story. */
+/* Of a pair that has met every row. */
 static void add_own(const group *g, int32_t token, const scratch *w, sums *s) {
-    for (size_t i = 0; i < g->stories; i++) {
-        double sum = 0, n = 0;
-        for (size_t r = g->begin[i]; r < g->begin[i + 1]; r++) {
-            if (g->target[r] != token) continue;
-            sum += (double)w->rise[r] + (double)w->delta[r];
-            s->rise += (double)w->delta[r];
-            n++;
-        }
-        s->own_rise += sum;
-        add_own_story(s, sum, n);
+    const uint32_t *rows;
+    size_t n = bl_effect_group_own(g, token, &rows);
+    for (size_t i = 0; i < n; i++) {
+        w->own[i] = (double)w->rise[rows[i]] + (double)w->delta[rows[i]];
+        s->rise += (double)w->delta[rows[i]];
+        s->own_rise += w->own[i];
     }
+    add_own_rises(g, rows, w->own, n, s);
 }
 
-/* The same without similarities of the others. */
-static void add_own_alone(const bl_effects *e, size_t i, size_t j, const pairs *k) {
+/* Of the pairs of direction i that have met none. */
+static void add_own_alone(const bl_effects *e, size_t i, const pairs *k, const scratch *w) {
     const group *g = &e->g;
-    const float *log_p = g->log_p + i * g->capacity, *v = k->v + j * e->n;
+    const float *log_p = g->log_p + i * g->capacity;
     int32_t token = token_of(e, i);
-    for (size_t story = 0; story < g->stories; story++) {
-        double sum = 0, n = 0;
-        for (size_t r = g->begin[story]; r < g->begin[story + 1]; r++) {
-            if (g->target[r] != token) continue;
-            double a = (double)bl_dot(v, g->x + r * e->n, e->n);
+    const uint32_t *rows;
+    size_t n = bl_effect_group_own(g, token, &rows);
+    for (size_t j = i * e->p.per; n && j < (i + 1) * e->p.per; j++) {
+        for (size_t o = 0; o < n; o++) {
+            size_t r = rows[o];
+            double a = (double)bl_dot(k->v + j * e->n, g->x + r * e->n, e->n);
             double delta = (double)g->scale[r] * k->lambda[j] * (a * a - (double)k->mean[j]);
-            sum += exact_rise(g, r, (double)log_p[r], token, delta) + delta;
-            n++;
+            w->own[o] = exact_rise(g, r, (double)log_p[r], token, delta) + delta;
         }
-        add_own_story(&k->sums[j], sum, n);
+        add_own_rises(g, rows, w->own, n, &k->sums[j]);
     }
 }
-
-/* Whether a direction's token comes anywhere in the group. */
-static bool comes(const group *g, int32_t token) { return token >= 0 && g->comes[token]; }
 
 /* sum f and f^2 over the rows that feed a prediction. */
 static void add_outputs(const group *g, const float *f, double *sum, double *squares) {
@@ -460,14 +361,15 @@ static void add_outputs(const group *g, const float *f, double *sum, double *squ
 }
 
 static void add_direction(const group *g, int32_t token, const float *f, direction_sums *d) {
-    double sum = 0, squares = 0, own = 0;
+    double sum = 0, squares = 0;
+    const uint32_t *rows;
+    size_t n = bl_effect_group_own(g, token, &rows);
+    double own = (double)n;
     add_outputs(g, f, &sum, &squares);
-    for (size_t i = 0; comes(g, token) && i < g->stories; i++) {
-        double n = 0;
-        for (size_t r = g->begin[i]; r < g->begin[i + 1]; r++) n += g->target[r] == token;
-        own += n;
-        d->n_squares += n * n;
-        d->stories += n > 0;
+    for (size_t i = 0, next; i < n; i = next) {
+        for (next = i; next < n && g->story_of[rows[next]] == g->story_of[rows[i]];) next++;
+        d->n_squares += (double)(next - i) * (double)(next - i);
+        d->stories++;
     }
     d->n += own;
     d->f += sum;
@@ -491,15 +393,17 @@ static void add_pairs(const adding *s, size_t i, pairs *k, const float *a, scrat
     const group *g = &e->g;
     const float *f = g->f + i * g->capacity, *log_p = g->log_p + i * g->capacity;
     int32_t token = token_of(e, i);
-    bool own = comes(g, token);
     const bl_rise_rows of = {g->scale, log_p, w->p, w->most};
+    if (token < 0) memset(w->rise, 0, g->rows * sizeof *w->rise);
     for (size_t j = i * e->p.per; j < (i + 1) * e->p.per; j++, a += g->capacity) {
         float lambda = (float)k->lambda[j];
-        if (token < 0) memset(w->rise, 0, g->rows * sizeof *w->rise);
-        else if (bl_rises(&of, a, lambda, k->mean[j], g->rows, w->delta, w->rise) >= 0.4F)
-            exact_rises(g, log_p, token, w);
-        add_rows(g, a, f, w->rise, k->lambda[j], &k->sums[j]);
-        if (own) add_own(g, token, w, &k->sums[j]);
+        for (size_t begin = 0; begin < g->rows; begin += RUN) { /* which stays in the nearest cache */
+            size_t end = g->rows - begin < RUN ? g->rows : begin + RUN;
+            if (token >= 0 && bl_rises(&of, a, lambda, k->mean[j], begin, end, w->delta, w->rise) >= 0.4F)
+                exact_rises(g, log_p, token, begin, end, w);
+            add_rows(g, begin, end, a, f, w->rise, k->lambda[j], &k->sums[j]);
+        }
+        add_own(g, token, w, &k->sums[j]);
     }
 }
 
@@ -534,23 +438,12 @@ static bool add_tile(void *context, size_t tile, size_t thread, bl_error *err) {
             if (k == MODEL) add_direction(g, token_of(e, i), g->f + i * g->capacity, &e->of[i]);
             if (whole && e->p.tokens) bl_rise_probabilities(log_p, g->rows, w->p, w->most);
             if (whole) add_pairs(s, i, &e->kind[k], a, w);
-            else if (comes(g, token_of(e, i)))
-                for (size_t j = i * per; j < (i + 1) * per; j++) add_own_alone(e, i, j, &e->kind[k]);
+            else add_own_alone(e, i, &e->kind[k], w);
             for (size_t j = 0; k == MODEL && s->found && j < per; j++)
                 hand_on(s, i * per + j, a + j * g->capacity);
         }
     }
     return true;
-}
-
-/* The group's inputs and outputs as factors of add_tile's products. */
-static void pack_group(group *g) {
-    g->of_x.N = g->of_y.N = g->rows;
-#pragma omp parallel
-    {
-        bl_factor_pack(&g->of_x);
-        bl_factor_pack(&g->of_y);
-    }
 }
 
 /* Of many positions every so many groups, chosen by their first story, are the sample. */
@@ -566,17 +459,15 @@ bool bl_effects_add(bl_effects *e, uint64_t first, const int32_t *const *ids, co
     memset(e->state, 0, e->n_state * sizeof *e->state);
     for (size_t next = 0; next < count;) {
         passing s = {e, ids + next, lengths + next};
-        take_group(e, lengths, count, 0, &next);
+        bl_effect_group_take(&e->g, lengths, count, 0, &next);
         g->sampled = is_sampled(e, first + g->first);
         if (!bl_parallel(g->stories, keep_outputs, &s, err)) return false;
-        memset(g->comes, 0, bl_model_config(e->p.model)->n_vocab * sizeof *g->comes);
+        if (g->rows == 0) continue;
+        bl_effect_group_ready(g, bl_model_config(e->p.model)->n_vocab);
         for (size_t r = 0; r < g->rows; r++) {
-            if (g->target[r] >= 0) g->comes[g->target[r]] = true;
             *e->predictions += (double)g->weight[r];
             if (g->sampled) *e->sample += (double)g->weight[r];
         }
-        if (g->rows == 0) continue;
-        pack_group(g);
         if (!bl_parallel(count_tiles(e), add_tile, &task, err)) return false;
     }
     return true;

@@ -47,6 +47,6 @@ bool bl_effects_add(bl_effects *effects, uint64_t first, const int32_t *const *i
                     size_t count, bl_effects_found found, void *context, bl_error *err);
 const double *bl_effects_sums(const bl_effects *effects, size_t *count);
 /* Of pair j, or of the null draw's pair of its place, from the sums of all chunks. The null draw's pairs meet
- * all positions of their own token, and of the others a sample of about 16,000. */
+ * all positions of their own token, and of the others a sample of about 8,000. */
 bl_effect bl_effects_result(const bl_effects *effects, const double *sums, size_t j, bool null_draw);
 #endif

@@ -78,13 +78,16 @@ static float any_rises(const float *restrict p, const float *restrict log_p, con
     return most;
 }
 
-float bl_rises(const bl_rise_rows *of, const float *a, float lambda, float m, size_t rows, float *delta,
-               float *rise) {
+/* Not below e^x - 1 by more than rounding. */
+static float above_expm1(float x) { return x < SMALL ? 1.11F * x : bl_expf(x); }
+
+float bl_rises(const bl_rise_rows *of, const float *a, float lambda, float m, size_t first, size_t last,
+               float *delta, float *rise) {
     float most = 0;
-    for (size_t begin = 0; begin < rows; begin += BL_RISE_ROWS) {
-        size_t end = rows - begin < BL_RISE_ROWS ? rows : begin + BL_RISE_ROWS;
+    for (size_t begin = first; begin < last; begin += BL_RISE_ROWS) {
+        size_t end = last - begin < BL_RISE_ROWS ? last : begin + BL_RISE_ROWS;
         float largest = deltas(of->scale, a, lambda, m, begin, end, delta),
-              bound = of->most[begin / BL_RISE_ROWS] * expm1f(largest);
+              bound = of->most[begin / BL_RISE_ROWS] * above_expm1(largest);
         if (!(bound < TINY)) most = fmaxf(most, any_rises(of->p, of->log_p, delta, begin, end, rise));
         else if (largest < SMALL) small_rises(of->p, delta, begin, end, rise);
         else middle_rises(of->p, of->log_p, delta, begin, end, rise);

@@ -14,9 +14,9 @@ typedef struct bl_rise_rows {
 /* p [rows] = e^log_p, and `most` of it. */
 void bl_rise_probabilities(const float *log_p, size_t rows, float *p, float *most);
 
-/* delta and rise [rows] of an eigenpair with similarities a [rows] and mean square m. Returns the largest
- * p |e^-delta - 1| of those positions at which it may be above 0.02: where it is above 0.4, the series do not
- * hold. */
-float bl_rises(const bl_rise_rows *of, const float *a, float lambda, float m, size_t rows, float *delta,
-               float *rise);
+/* delta and rise of the rows first … last - 1 (first a multiple of BL_RISE_ROWS) of an eigenpair with
+ * similarities a [rows] and mean square m. Returns the largest p |e^-delta - 1| of those positions at which
+ * it may be above 0.02: where it is above 0.4, the series do not hold. */
+float bl_rises(const bl_rise_rows *of, const float *a, float lambda, float m, size_t first, size_t last,
+               float *delta, float *rise);
 #endif
