@@ -17,6 +17,8 @@
       this.spectrum = BILENS.spectrumPart({
         pick: index => BILENS.goTo(options.href(index), true),
         href: options.href,
+        width: 640,
+        height: 330,
         nameless: options.none
       });
       this.element = h(
@@ -66,16 +68,20 @@
         tools = BILENS.copyButton("the virtual tokens", () => BILENS.csvVector(vector));
       this.picker.replaceChildren(BILENS.pickers(eigen.vectors, index, href));
       this.spectrum.choose(BILENS.positionOf(index, eigen.eigenvalues.length));
-      this.vector.replaceChildren(...BILENS.vectorHead(eigen, vector, total), ...BILENS.virtualTokens(vector, BILENS.tokensWay(null), tools));
-      if (none) return;
+      const drawTable = orientation =>
+        this.vector.replaceChildren(
+          ...BILENS.vectorHead(eigen, vector, total),
+          ...BILENS.virtualTokens(BILENS.turnVector(vector, orientation), BILENS.tokensWay(null), tools)
+        );
+      this.vector.classList.add("unsigned"); /* grey until its inputs say which end it is */
+      drawTable(1);
+      if (none) return this.vector.querySelector(".note").append(" No input says which of its ends is excited, so its values are grey.");
       const scan = await BILENS.source.scan(subject, { eigs: [index], top: INPUTS });
       if (!wanted()) return;
       const hits = BILENS.oriented(scan.vectors[0]);
-      if (hits.orientation < 0)
-        this.vector.replaceChildren(
-          ...BILENS.vectorHead(eigen, vector, total),
-          ...BILENS.virtualTokens(BILENS.turnVector(vector, -1), BILENS.tokensWay(null), tools)
-        );
+      if (hits.orientation < 0) drawTable(-1);
+      this.vector.classList.toggle("unsigned", !hits.matches.length);
+      if (hits.matches.length) this.vector.querySelector(".note").append(...BILENS.excitedEnd(hits));
       this.vector.append(...BILENS.inputs(hits, null, subject));
     }
   }

@@ -70,9 +70,10 @@
     const text = (at, y, what, type) => svg("text", { x: at, y, class: type }, what);
     return svg(
       "svg",
-      { class: "forest", viewBox: `0 0 ${WIDTH} ${3 * ROW + 34}`, role: "img", "aria-label": "Rise of the loss, beside controls" },
+      { class: "forest", viewBox: `0 0 ${WIDTH} ${3 * ROW + 54}`, role: "img", "aria-label": "Rise of the loss, beside controls" },
       svg("line", { class: "axis", x1: x(0), x2: x(0), y1: 4, y2: 3 * ROW + 6 }),
       ticks.values.map(value => text(x(value), 3 * ROW + 22, BILENS.number(value, ticks.decimals), "mid")),
+      text((LEFT + RIGHT) / 2, 3 * ROW + 44, "rise of the loss (nats)", "mid"),
       text(LEFT - 14, 20, `eigenvector ${BILENS.number(one.eigs[0], 0)}`, "end"),
       svg("line", { class: "range", x1: x(measured.interval[0]), x2: x(measured.interval[1]), y1: 16, y2: 16 }),
       svg("circle", { class: "result", cx: x(rise(measured)), cy: 16, r: 5 }),
@@ -135,6 +136,7 @@
         ]),
         of.ranks.map(r => svg("text", { class: "mid", x: x(r.rank), y: CURVE_BOTTOM + 18 }, String(r.rank))),
         svg("text", { class: "mid", x: (CURVE_LEFT + end) / 2, y: CURVE_BOTTOM + 36 }, "eigenvectors kept"),
+        svg("text", { class: "mid", transform: `translate(12 ${(CURVE_BOTTOM + 14) / 2}) rotate(-90)` }, "correlation"),
         lists.map(([type, name, list], k) => [
           svg("polyline", { class: type, points: list.map(r => `${x(r.rank).toFixed(1)},${y(r.correlation).toFixed(1)}`).join(" ") }),
           svg("line", { class: type, x1: end + 18, x2: end + 40, y1: 24 + 20 * k, y2: 24 + 20 * k }),

@@ -37,7 +37,14 @@
   /* Of directions of one's own not what only tokens have. */
   const OF_TOKENS = ["effect", "count"];
   const isOwn = () => Boolean(BILENS.info.atlas?.source);
-  const shown = () => columns.filter(([key]) => (isOwn() ? !OF_TOKENS.includes(key) : BILENS.info.atlas || key === "token" || key === "count"));
+  const columnsHere = () => columns.filter(([key]) => (isOwn() ? !OF_TOKENS.includes(key) : BILENS.info.atlas || key === "token" || key === "count"));
+  /* On a narrow page what the list is sorted by stands beside the name. */
+  const NARROW = matchMedia("(max-width: 700px)");
+  function shown(sort) {
+    const all = columnsHere();
+    return NARROW.matches ? [...all].sort((a, b) => rank(a[0], sort) - rank(b[0], sort)) : all;
+  }
+  const rank = (key, sort) => (key === "token" ? 0 : key === sort ? 1 : 2);
   const sortable = key => key !== null && key !== "reads";
   const LEAST = 20;
   const UPWARDS = ["token", "lowest", "q"]; /* where the least is the most of interest */
@@ -47,11 +54,11 @@
     if (key === null) return h("td", { class: "s" }, known(row.largest) ? BILENS.spark(row, scale) : null);
     return h("td", { class: type }, known(row[key]) ? show(row) : "–");
   }
-  const line = (row, scale) =>
+  const line = (row, scale, sort) =>
     h(
       "tr",
       {},
-      shown().map(column => cell(column, row, scale))
+      shown(sort).map(column => cell(column, row, scale))
     );
   /* One scale for the whole list, or small spectra would not compare; the few largest may be cut. */
   function scaleOf(rows) {
@@ -146,7 +153,7 @@
       const { sort, asc } = this.state,
         focused = this.heads.contains(document.activeElement);
       this.heads.replaceChildren(
-        ...shown().map(([key, name, meaning, , type]) => {
+        ...shown(sort).map(([key, name, meaning, , type]) => {
           const on = key !== null && key === sort,
             ascending = on ? !asc : UPWARDS.includes(key);
           const button = h(
@@ -189,7 +196,7 @@
         const found = answer.tokens.map(row => ({ ...row, layer: this.state.layer }));
         this.rows = further ? [...this.rows, ...found] : found;
         const scale = scaleOf(this.rows);
-        this.body.replaceChildren(...this.rows.map(row => line(row, scale)));
+        this.body.replaceChildren(...this.rows.map(row => line(row, scale, sort)));
         this.status.textContent = answer.total
           ? `${BILENS.grouped(this.rows.length)} of ${BILENS.grouped(answer.total)} directions`
           : isOwn()

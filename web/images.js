@@ -172,6 +172,7 @@
       this.direction = readDirection(params);
       this.index = BILENS.readIndex(params.get("eig"));
       const eigen = (this.eigen = await BILENS.source.classEigen(this.direction));
+      if (BILENS.info.classes.includes(eigen.class)) this.direction.name = eigen.class; /* asked for by its number */
       const vector =
         eigen.vectors.find(v => BILENS.positionOf(v.index, eigen.eigenvalues.length) === BILENS.positionOf(this.index, eigen.eigenvalues.length)) ||
         (await BILENS.source.classEigen(this.direction, [this.index])).vectors[0];

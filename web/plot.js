@@ -4,7 +4,8 @@
 (function () {
   const BILENS = globalThis.BILENS;
   const { svg, h } = BILENS;
-  const WIDTH = 1000;
+  const WIDTH = 1000,
+    REACH = 52;
 
   /* Ticks first, first + step, …: at most `most`, steps of 1, 2, 2.5 or 5 times a power of ten. */
   function niceTicks(low, high, most, whole) {
@@ -27,14 +28,14 @@
   BILENS.niceTicks = niceTicks;
 
   /* Where data lie on paper. `low`, `high`: of the eigenvalues, of both spectra when two share an axis. */
-  function layout(n, low, high, height) {
-    const plot = { left: 74, top: 16, right: WIDTH - 16, bottom: height - 52, height, n };
+  function layout(n, low, high, width, height) {
+    const plot = { left: width < WIDTH ? 74 : 96, top: 16, right: width - 16, bottom: height - 52, width, height, n };
     low = Math.min(low, 0);
     high = Math.max(high, 0);
     const air = (high - low) * 0.06 || 1;
     plot.low = low - air;
     plot.high = high + air;
-    plot.xTicks = niceTicks(0, n > 1 ? n - 1 : 1, 6, true);
+    plot.xTicks = niceTicks(0, n > 1 ? n - 1 : 1, width < WIDTH / 2 ? 4 : 6, true);
     plot.yTicks = niceTicks(plot.low, plot.high, 7, false);
     plot.x = index => plot.left + (plot.right - plot.left) * (0.025 + (0.95 * index) / (n > 1 ? n - 1 : 1));
     plot.y = value => plot.bottom - ((plot.bottom - plot.top) * (value - plot.low)) / (plot.high - plot.low);
@@ -84,10 +85,23 @@
       mark.labelY = out * Math.min(out * mark.labelY, most);
       most = out * mark.labelY - gap;
     }
-    const inner = order.length ? (right ? Math.min : Math.max)(...order.map(m => m.x)) : 0;
-    for (const mark of order) mark.labelX = right ? inner - 52 : inner + 52;
+    return order;
   }
-  function place(plot, vectors) {
+  /* In one column, beside the innermost of their points, as far away as keeps them clear of the curves, which ascend. */
+  function align(plot, order, right, gap, curves) {
+    const out = right ? -1 : 1,
+      inner = order.length ? (right ? Math.min : Math.max)(...order.map(m => m.x)) : 0;
+    const clear = x => {
+      const index = Math.round((x - plot.x(0)) / (plot.x(1) - plot.x(0)));
+      if (!(index >= 0 && index < plot.n)) return false;
+      return curves.every(values => order.every(mark => out * (mark.labelY - plot.y(values[index])) >= 0.7 * gap));
+    };
+    let away = REACH;
+    while (away < 4 * REACH && !clear(inner + out * away)) away += REACH / 4;
+    if (away >= 4 * REACH) away = REACH;
+    for (const mark of order) mark.labelX = inner + out * away;
+  }
+  function place(plot, vectors, curves) {
     const gap = 19,
       near = (plot.right - plot.left) * 0.15,
       fit = Math.min(40, Math.floor((plot.bottom - plot.top) / gap / 2)),
@@ -100,8 +114,8 @@
       if (mark.middle) Object.assign(mark, { labelX: x, labelY: y + (right ? -1 : 1) * gap * 0.9 });
       return mark;
     });
-    spread(marks, false, gap, plot.bottom - gap * 0.6);
-    spread(marks, true, gap, plot.top + gap * 0.6);
+    for (const right of [false, true])
+      align(plot, spread(marks, right, gap, right ? plot.top + gap * 0.6 : plot.bottom - gap * 0.6), right, gap, curves);
     return marks;
   }
 
@@ -141,20 +155,20 @@
     return parts;
   }
 
-  /* Options: `none`, the null model's eigenvalues; `height`, when not the report's; `range` [low, high] of a shared axis; `href(index)`
+  /* Options: `none`, the null model's eigenvalues; `width` and `height`, when not the report's; `range` [low, high] of a shared axis; `href(index)`
    * where a mark leads; `pick(position)` what a click on any eigenvalue does; `name`, for those who do not see it. */
   BILENS.spectrum = (eigen, options) => {
     const values = eigen.eigenvalues,
       n = values.length,
       none = options.none && options.none.length === n ? options.none : null;
     const range = options.range || [Math.min(values[0], none ? none[0] : 0), Math.max(values[n - 1], none ? none[n - 1] : 0)];
-    const plot = layout(n, range[0], range[1], options.height || 400),
+    const plot = layout(n, range[0], range[1], options.width || WIDTH, options.height || 400),
       largest = Math.max(Math.abs(values[0]), Math.abs(values[n - 1]));
     const runs = eigen.groups || [];
     const figure = svg(
       "svg",
       {
-        viewBox: `0 0 ${WIDTH} ${plot.height}`,
+        viewBox: `0 0 ${plot.width} ${plot.height}`,
         role: "group",
         "aria-label": options.name,
         "data-x0": plot.x(0),
@@ -178,7 +192,7 @@
       none ? [svg("path", { class: "null-line", d: line(plot, none) }), svg("path", { class: "null-dots", d: dots(plot, none) })] : null,
       svg("path", { class: "line", d: line(plot, values) }),
       svg("path", { class: "dots", d: dots(plot, values) }),
-      place(plot, eigen.vectors).map(mark => drawMark(mark, largest, options.href)),
+      place(plot, eigen.vectors, none ? [values, none] : [values]).map(mark => drawMark(mark, largest, options.href)),
       svg("circle", { class: "chosen", r: 9, visibility: "hidden" }),
       svg("line", { class: "hair", y1: plot.top, y2: plot.bottom, visibility: "hidden" }),
       svg("circle", { class: "spot", r: 6, visibility: "hidden" })

@@ -41,14 +41,14 @@
         "tr",
         {},
         h("th", { scope: "row" }, h("a", { href: BILENS.directionLink(r, r.index) }, BILENS.token(r.token))),
-        cell(BILENS.number(r.index, 0)),
-        cell(BILENS.short(r.eigenvalue), r.eigenvalue < 0 ? "against-ink" : "for"),
-        h("td", {}, r.source),
-        cell(BILENS.short(r.value)),
         cell(h("span", { class: "single c" + BILENS.level(r.activation, largest) }, BILENS.activationText(r.activation))),
+        h("td", {}, r.source),
+        cell(BILENS.number(r.index, 0)),
+        cell(r.effect === null ? "–" : BILENS.signed(r.effect, 10)),
         cell(r.ratio === null ? "–" : BILENS.number(r.ratio, 2) + "×"),
         cell(r.q === null ? "–" : BILENS.number(r.q, 3)),
-        cell(r.effect === null ? "–" : BILENS.signed(r.effect, 10))
+        cell(BILENS.short(r.eigenvalue), r.eigenvalue < 0 ? "against-ink" : "for"),
+        cell(BILENS.short(r.value))
       )
     );
     return {
@@ -60,14 +60,14 @@
             "Readers",
             [
               ["Direction"],
-              ["Eigenvector", "v"],
-              ["λ", "v"],
-              ["Through"],
-              ["Value", "v", "its value as a virtual token"],
               ["λ·value²", "v"],
+              ["Through"],
+              ["Eigenvector", "v"],
+              ["Effect", "v", "how much the loss on the direction's token rises without the eigenvector, in nats"],
               ["Beside chance", "v"],
               ["q", "v"],
-              ["Effect", "v", "how much the loss on the direction's token rises without the eigenvector, in nats"]
+              ["λ", "v"],
+              ["Value", "v", "its value as a virtual token"]
             ],
             rows
           )

@@ -4,7 +4,7 @@
 (function () {
   const BILENS = globalThis.BILENS;
   const { h } = BILENS;
-  const EXAMPLE = "Once upon a time there was a little girl who loved to swim in the big pool. One day she saw a";
+  const EXAMPLE = "Tom went to the lake. He jumped into the";
   const PAUSE = 350; /* ms without a key before a text is read */
   const MOST = 40; /* lines of what a word excites */
   const TERMS = [8, 24]; /* eigenvectors in the account, and when more are asked for */
@@ -244,9 +244,8 @@
             " adds ",
             adds,
             ` = λ(v·x)² with λ = ${BILENS.short(match.term.eigenvalue)}, |v·x| = ${BILENS.short(Math.abs(match.term.similarity))}. `,
-            "Each word’s share of it: ",
-            minus.length && !BILENS.source.server ? null : h("a", { href: "#/direction?" + whole }, "the whole direction"),
-            "."
+            "Below: each word’s share of it. ",
+            minus.length && !BILENS.source.server ? null : h("a", { href: "#/direction?" + whole }, "The whole direction")
           ];
       return [
         h("div", { class: "over" }, h("h2", {}, "By word"), BILENS.legend("lowers", "raises")),

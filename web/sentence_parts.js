@@ -62,7 +62,7 @@
   /* Eigenvectors of all directions, strongest first; `chosen(direction)`, `link(token, index)`. */
   BILENS.excitedTable = (directions, chosen, link) => {
     const largest = Math.max(...directions.map(d => Math.abs(d.activation))),
-      headings = ["Direction", "Eigenvector", "λ", "|v·x|", "λ(v·x)²"];
+      headings = ["Direction", "λ(v·x)²", "Eigenvector", "λ", "|v·x|"];
     const cell = (text, tone) => h("td", { class: "v" + (tone ? " " + tone : "") }, text);
     return h(
       "div",
@@ -87,10 +87,10 @@
               "tr",
               { "aria-current": chosen(d) ? "true" : null },
               h("th", { scope: "row" }, h("a", { href: link(d) }, BILENS.token(d.token))),
+              cell(h("span", { class: "single c" + BILENS.level(d.activation, largest) }, BILENS.activationText(d.activation))),
               cell(BILENS.number(d.index, 0)),
               cell(BILENS.short(d.eigenvalue), d.eigenvalue < 0 ? "against-ink" : "for"),
-              cell(BILENS.short(Math.abs(d.similarity))),
-              cell(h("span", { class: "single c" + BILENS.level(d.activation, largest) }, BILENS.activationText(d.activation)))
+              cell(BILENS.short(Math.abs(d.similarity)))
             )
           )
         )

@@ -8,14 +8,19 @@
   BILENS.indexOf = (position, n) => (position >= Math.floor(n / 2) ? position - n : position);
   BILENS.positionOf = (index, n) => (index < 0 ? index + n : index);
 
-  /* Options: `pick(index)`, `href(index)`, `height`, `nameless` (it is the null model's own), `tools`, `marks(eigen)` (what explains and removes
+  const NARROW = matchMedia("(max-width: 700px)");
+
+  /* Options: `pick(index)`, `href(index)`, `width`, `height`, `nameless` (it is the null model's own), `tools`, `marks(eigen)` (what explains and removes
    * the marks of degenerate eigenvalues). The element has draw(eigen, none,
-   * range, plain) and choose(position); the null model's eigenvalues, when they are there, are drawn behind. */
+   * range, plain) and choose(position); the null model's eigenvalues, when they are there, are drawn behind. A narrow page
+   * gets a narrow drawing, not a small one. */
   BILENS.spectrumPart = options => {
     const part = h("div", { class: "spectrum-part" });
     let box = null,
-      chosen = null;
+      chosen = null,
+      drawn = null;
     part.draw = (eigen, none, range, plain) => {
+      drawn = [eigen, none, range, plain];
       const focused = box && box.contains(document.activeElement),
         behind = none ? none.eigenvalues : null;
       const token = BILENS.visible(eigen.token),
@@ -23,6 +28,7 @@
       box = BILENS.spectrum(plain ? { ...eigen, groups: [] } : eigen, {
         none: behind,
         range,
+        width: NARROW.matches ? 480 : options.width,
         height: options.height,
         href: options.href,
         pick: position => options.pick(BILENS.indexOf(position, n)),
@@ -45,6 +51,7 @@
       if (chosen !== null) box.choose(chosen);
       if (focused) box.querySelector(".probe").focus();
     };
+    NARROW.addEventListener("change", () => drawn && part.isConnected && part.draw(...drawn));
     part.choose = position => {
       chosen = position;
       if (box) box.choose(position);

@@ -114,7 +114,7 @@ static void put_forest(bl_buffer *out, const forest *f, const char *name) {
     bl_buffer_print(out,
                     "<svg class=\"forest\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"Rise of the loss, "
                     "beside controls\">",
-                    WIDTH, 3 * ROW + 34);
+                    WIDTH, 3 * ROW + 54);
     bl_buffer_print(out, "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"4\" y2=\"%d\"/>", place(f, 0),
                     place(f, 0), 3 * ROW + 6);
     for (size_t i = 0; i < x.n; i++) {
@@ -122,6 +122,8 @@ static void put_forest(bl_buffer *out, const forest *f, const char *name) {
         bl_buffer_print(out, "<text x=\"%.1f\" y=\"%d\" class=\"mid\">%s</text>", place(f, value),
                         3 * ROW + 22, bl_number(text, value, x.decimals, BL_MINUS));
     }
+    bl_buffer_print(out, "<text x=\"%d\" y=\"%d\" class=\"mid\">rise of the loss (nats)</text>",
+                    (LEFT + RIGHT) / 2, 3 * ROW + 44);
     bl_buffer_print(
         out,
         "<text x=\"%d\" y=\"20\" class=\"end\">%s</text><line class=\"range\" x1=\"%.1f\" "
@@ -261,8 +263,10 @@ static void put_truncation(bl_buffer *out, const json_t *curve) {
         bl_buffer_print(out, "<text x=\"%.1f\" y=\"%d\" class=\"mid\">%.0f</text>",
                         CURVE_LEFT + (RIGHT - 130 - CURVE_LEFT) * log2(1 + bl_tree_real(item, "rank")) / last,
                         CURVE_BOTTOM + 18, bl_tree_real(item, "rank"));
-    bl_buffer_print(out, "<text x=\"%d\" y=\"%d\" class=\"mid\">eigenvectors kept</text>",
-                    (CURVE_LEFT + RIGHT - 130) / 2, CURVE_BOTTOM + 36);
+    bl_buffer_print(out,
+                    "<text x=\"%d\" y=\"%d\" class=\"mid\">eigenvectors kept</text><text class=\"mid\" "
+                    "transform=\"translate(12 %d) rotate(-90)\">correlation</text>",
+                    (CURVE_LEFT + RIGHT - 130) / 2, CURVE_BOTTOM + 36, (CURVE_BOTTOM + 14) / 2);
     for (int k = 2; k >= 0; k--) {
         put_curve(out, lists[k], classes[k], last);
         bl_buffer_print(out,

@@ -133,7 +133,7 @@ void bl_html_spectrum_figure(bl_buffer *out, const bl_doc_eigen *eigen, bool pag
         out->failed = true;
         return;
     }
-    bl_plot plot = bl_plot_new(eigen, 74, 16, WIDTH - 16, HEIGHT - 52);
+    bl_plot plot = bl_plot_new(eigen, 96, 16, WIDTH - 16, HEIGHT - 52);
     double largest = fmax(fabs(eigen->values[0]), fabs(eigen->values[eigen->size - 1]));
     bl_plot_marks(&plot, eigen, 19, 52, marks);
     put_opening(out, eigen, &plot, page);

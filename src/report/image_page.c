@@ -153,8 +153,9 @@ static void put_vectors(page *p, const json_t *eigen, const json_t *scan) {
     for (size_t j = 0; j < json_array_size(list); j++) {
         const json_t *v = json_array_get(list, j), *picture = json_object_get(v, "picture");
         double value = bl_tree_real(v, "eigenvalue");
-        bl_buffer_print(&p->out, "<article><h3>Eigenvector %.0f <span class=\"%s\">\xCE\xBB = ",
-                        bl_tree_real(v, "index"), value < 0 ? "neg" : "pos");
+        bl_buffer_text(&p->out, "<article><h3>Eigenvector ");
+        put_number(&p->out, bl_tree_real(v, "index"), 0);
+        bl_buffer_print(&p->out, " <span class=\"%s\">\xCE\xBB = ", value < 0 ? "neg" : "pos");
         put_number(&p->out, value, 4);
         bl_buffer_print(
             &p->out,

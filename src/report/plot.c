@@ -105,13 +105,31 @@ static void spread(bl_mark *marks, size_t n, bool right, double gap, double limi
     }
 }
 
-/* Labels of points near an end of the axis stand in one column, beside the innermost of these points. */
-static void align(bl_mark *marks, size_t n, bool right, double reach) {
-    double inner = right ? INFINITY : -INFINITY;
-    for (size_t i = 0; i < n; i++)
+/* Whether labels that end (right) or begin at `x` are clear of the curve, which ascends: the right column's
+ * stand above it, the left one's below. */
+static bool is_clear(const bl_plot *plot, const bl_doc_eigen *eigen, const bl_mark *marks, bool right,
+                     double gap, double x) {
+    double unit = bl_plot_x(plot, 1) - bl_plot_x(plot, 0), index = round((x - bl_plot_x(plot, 0)) / unit);
+    if (!(index >= 0 && index < (double)plot->n)) return false;
+    double curve = bl_plot_y(plot, eigen->values[(size_t)index]), outwards = right ? -1 : 1;
+    for (size_t i = 0; i < eigen->n_vectors; i++)
+        if (in_column(&marks[i], right) && outwards * (marks[i].label_y - curve) < 0.7 * gap) return false;
+    return true;
+}
+
+/* Labels of points near an end of the axis stand in one column, beside the innermost of these points, as far
+ * away as keeps them clear of the curve. */
+static void align(const bl_plot *plot, const bl_doc_eigen *eigen, bool right, double gap, double reach,
+                  bl_mark *marks) {
+    double outwards = right ? -1 : 1, inner = right ? INFINITY : -INFINITY;
+    for (size_t i = 0; i < eigen->n_vectors; i++)
         if (in_column(&marks[i], right)) inner = right ? fmin(inner, marks[i].x) : fmax(inner, marks[i].x);
-    for (size_t i = 0; i < n; i++)
-        if (in_column(&marks[i], right)) marks[i].label_x = right ? inner - reach : inner + reach;
+    double away = reach, most = 4 * reach;
+    while (away < most && !is_clear(plot, eigen, marks, right, gap, inner + outwards * away))
+        away += reach / 4;
+    if (away >= most) away = reach;
+    for (size_t i = 0; i < eigen->n_vectors; i++)
+        if (in_column(&marks[i], right)) marks[i].label_x = inner + outwards * away;
 }
 
 void bl_plot_marks(const bl_plot *plot, const bl_doc_eigen *eigen, double gap, double reach, bl_mark *marks) {
@@ -131,7 +149,7 @@ void bl_plot_marks(const bl_plot *plot, const bl_doc_eigen *eigen, double gap, d
         mark->label_y = mark->right ? mark->y - gap * 0.9 : mark->y + gap * 0.9;
     }
     for (int right = 0; right < 2; right++) {
-        align(marks, eigen->n_vectors, right, reach);
         spread(marks, eigen->n_vectors, right, gap, right ? plot->top + gap * 0.6 : plot->bottom - gap * 0.6);
+        align(plot, eigen, right, gap, reach, marks);
     }
 }

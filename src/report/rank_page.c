@@ -10,11 +10,10 @@
 
 extern const unsigned char bl_look_css[], bl_look_js[];
 
-static const char style[] =
-    "main { max-width: 70rem; } table.rank { font-size: .9rem; line-height: 1.6; width: 100%; }"
-    ".rank th, .rank td { padding: .1rem .9rem .1rem 0; text-align: right; }"
-    ".rank tr > :first-child { padding-left: .9rem; }"
-    ".rank th:nth-child(2), .rank td:nth-child(2) { text-align: left; width: 40%; }";
+static const char style[] = "table.rank { font-size: .9rem; line-height: 1.6; width: 100%; }"
+                            ".rank th, .rank td { padding: .1rem .9rem .1rem 0; text-align: right; }"
+                            ".rank tr > :first-child { padding-left: .9rem; }"
+                            ".rank th:nth-child(2), .rank td:nth-child(2) { text-align: left; width: 40%; }";
 
 static void put_head(bl_buffer *out, const bl_tree *tree) {
     const char *source = bl_doc_short_name(bl_tree_string(tree, "source"));
@@ -59,11 +58,12 @@ static void put_lede(bl_buffer *out, const bl_tree *tree, size_t pages) {
 }
 
 /* A number, or a dash. */
-static void put_number(bl_buffer *out, const json_t *row, const char *key, int digits, const char *unit) {
+static void put_number(bl_buffer *out, const json_t *row, const char *key, int decimals, const char *unit) {
     const json_t *value = json_object_get(row, key);
+    char text[BL_NUMBER_SIZE];
     bl_buffer_text(out, "<td>");
     if (json_is_number(value)) {
-        bl_buffer_real(out, json_number_value(value), digits);
+        bl_buffer_text(out, bl_number(text, json_number_value(value), decimals, BL_MINUS));
         bl_buffer_text(out, unit);
     } else bl_buffer_text(out, "\xE2\x80\x93");
     bl_buffer_text(out, "</td>");
@@ -81,13 +81,13 @@ static void put_row(bl_buffer *out, const json_t *row, size_t rank) {
     if (name) bl_visible_html(out, name);
     else bl_buffer_print(out, "row %.0f", bl_tree_real(row, "row"));
     bl_buffer_text(out, page ? "</a></th>" : "</th>");
-    put_number(out, row, "excess", 3, "\xC3\x97");
+    put_number(out, row, "excess", 2, "\xC3\x97");
     put_number(out, row, "p", 3, "");
     put_number(out, row, "q", 3, "");
-    put_number(out, row, "index", 3, "");
-    put_number(out, row, "highest", 4, "");
-    put_number(out, row, "lowest", 4, "");
-    put_number(out, row, "effective_rank", 4, "");
+    put_number(out, row, "index", 0, "");
+    put_number(out, row, "highest", 3, "");
+    put_number(out, row, "lowest", 3, "");
+    put_number(out, row, "effective_rank", 1, "");
     bl_buffer_text(out, "</tr>\n");
 }
 

@@ -104,8 +104,11 @@ void bl_page_level(bl_page *page, unsigned level, bool bold) {
 }
 
 void bl_page_sign(bl_page *page, bool positive) {
-    if (page->colour == BL_COLOUR_24BIT) style(page, positive ? "38;2;67;147;195" : "38;2;214;96;77");
-    else style(page, positive ? "38;5;74" : "38;5;167");
+    /* Where the background is not known to be dark, inks that can be read on white and on black. */
+    static const char *const full[2][2] = {{"38;2;200;80;66", "38;2;36;124;182"},
+                                           {"38;2;214;96;77", "38;2;67;147;195"}};
+    static const char *const few[2][2] = {{"38;5;160", "38;5;31"}, {"38;5;167", "38;5;74"}};
+    style(page, (page->colour == BL_COLOUR_24BIT ? full : few)[page->dark][positive]);
 }
 
 void bl_page_legend(bl_page *page, const char *low, const char *high) {

@@ -182,10 +182,10 @@ static void print_signs(bl_page *page, const bl_doc_eigen *eigen) {
     if (!eigen->n_vectors) return;
     bool oriented = true;
     for (size_t i = 0; i < eigen->n_vectors; i++) oriented &= eigen->vectors[i].oriented;
-    bl_page_words(page, oriented ? "an eigenvector's sign is arbitrary: positive is drawn the end its top "
-                                   "inputs in the corpus are at"
-                                 : "an eigenvector's sign is arbitrary, hence no red and blue: --corpus FILE "
-                                   "draws as positive the end its top inputs are at");
+    bl_page_words(page, oriented ? "an eigenvector's sign is arbitrary: the end that the corpus excites most "
+                                   "is drawn positive"
+                                 : "an eigenvector's sign is arbitrary, hence no red and blue: with --corpus "
+                                   "FILE the end that it excites most is drawn positive");
     bl_page_newline(page);
 }
 

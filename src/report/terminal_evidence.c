@@ -177,10 +177,13 @@ char *bl_truncate_table(const bl_tree *tree, const bl_terminal *terminal, bl_err
     if (json_object_get(tree, "own")) {
         put_heading(&page, tree);
         const json_t *own = json_object_get(tree, "own");
-        bl_page_print(&page,
-                      "%.0f predictions; the token comes next in %.0f of them, at a loss of %.4f nats\n\n",
-                      bl_tree_real(tree, "predictions"), bl_tree_real(own, "positions"),
-                      bl_tree_real(own, "full"));
+        bl_page_print(&page, "%.0f predictions; the token ", bl_tree_real(tree, "predictions"));
+        if (bl_tree_real(own, "positions") > 0)
+            bl_page_print(&page, "comes next in %.0f of them, at a loss of %.4f nats\n\n",
+                          bl_tree_real(own, "positions"), bl_tree_real(own, "full"));
+        else
+            bl_page_text(&page, "comes next in none of them, so that it has no loss of its own: read "
+                                "correlation and R2, or give more stories\n\n");
         return with_table(&page, bl_truncate_rows(tree, err), terminal, err);
     }
     bl_page_token(&page, bl_doc_short_name(bl_tree_string(tree, "model")), 0);

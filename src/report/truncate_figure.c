@@ -1,5 +1,6 @@
 /* Loss against rank as a figure: the model's truncation curve, its controls, and the two levels it runs
- * between. The horizontal axis is log2(1 + rank), so that rank 0 has its place. */
+ * between. A token that never comes next has no loss of its own; its curve is the correlation of the rank-K
+ * form with u.MLP(x). The horizontal axis is log2(1 + rank), so that rank 0 has its place. */
 #include <bilens/evidence.h>
 #include "base/error.h"
 #include "report/axes.h"
@@ -7,6 +8,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define WIDTH 460.0
 #define HEIGHT 330.0
@@ -15,6 +17,7 @@ typedef struct chart {
     bl_canvas page;
     bl_axes axes; /* log2(1 + rank) and loss */
     const bl_tree *tree;
+    const char *key;      /* of what is drawn: "loss" or "correlation" */
     const char *label;    /* of the vertical axis */
     double full, without; /* NaN: not drawn */
 } chart;
@@ -23,6 +26,8 @@ static const json_t *curve_of(const chart *c, int i) {
     static const char *const keys[] = {"ranks", "random", "lowest"};
     return json_object_get(i ? json_object_get(c->tree, "controls") : c->tree, keys[i]);
 }
+
+static double value_of(const chart *c, const json_t *item) { return bl_tree_real(item, c->key); }
 
 static void widen(chart *c, double loss) {
     if (!isfinite(loss)) return;
@@ -38,12 +43,16 @@ static bool find_range(chart *c, bl_error *err) {
     bl_axes *axes = &c->axes;
     *axes = (bl_axes){.page = &c->page, .y_low = INFINITY, .y_high = -INFINITY};
     json_array_foreach(curve_of(c, 0), i, item) {
-        widen(c, bl_tree_real(item, "loss"));
+        widen(c, value_of(c, item));
         axes->x_high = fmax(axes->x_high, log2(1 + bl_tree_real(item, "rank")));
     }
+    /* of a correlation the controls count too: they lie about 0 */
+    for (int k = 1; k < 3 && strcmp(c->key, "correlation") == 0; k++)
+        json_array_foreach(curve_of(c, k), i, item) widen(c, value_of(c, item));
     widen(c, c->full);
     widen(c, c->without);
-    if (!(axes->y_low <= axes->y_high)) return bl_fail(err, BL_ERR_INPUT, "the curve has no loss to draw");
+    if (!(axes->y_low <= axes->y_high))
+        return bl_fail(err, BL_ERR_INPUT, "the curve has nothing to draw: no position has a prediction");
     double air = fmax(0.05 * (axes->y_high - axes->y_low), 0.01);
     axes->y_low -= air;
     axes->y_high += 6 * air;
@@ -86,13 +95,17 @@ static void draw_curve(cairo_t *on, const chart *c, int order) {
     size_t i;
     use_ink(on, order);
     cairo_set_line_width(on, 1.4);
-    json_array_foreach(curve_of(c, order), i, item)
+    json_array_foreach(curve_of(c, order), i, item) {
+        if (!isfinite(value_of(c, item))) continue; /* rank 0 varies with nothing */
         cairo_line_to(on, bl_axes_x(&c->axes, log2(1 + bl_tree_real(item, "rank"))),
-                      bl_axes_y(&c->axes, bl_tree_real(item, "loss")));
+                      bl_axes_y(&c->axes, value_of(c, item)));
+    }
     cairo_stroke(on);
     if (c->page.how.no_marks) return;
-    json_array_foreach(curve_of(c, order), i, item)
-        bl_axes_dot(&c->axes, on, log2(1 + bl_tree_real(item, "rank")), bl_tree_real(item, "loss"), 2.2);
+    json_array_foreach(curve_of(c, order), i, item) {
+        if (isfinite(value_of(c, item)))
+            bl_axes_dot(&c->axes, on, log2(1 + bl_tree_real(item, "rank")), value_of(c, item), 2.2);
+    }
 }
 
 static bool draw(const bl_canvas *page, cairo_t *on, const void *context, bl_error *err) {
@@ -117,9 +130,14 @@ static bool draw(const bl_canvas *page, cairo_t *on, const void *context, bl_err
 bool bl_truncate_figure(const bl_tree *tree, const bl_figure_options *options, const char *path,
                         bl_error *err) {
     const json_t *own = json_object_get(tree, "own");
-    chart c = {.page = bl_canvas_new(WIDTH, HEIGHT, "Loss against rank", NULL, options),
+    bool loss = !own || bl_tree_real(own, "positions") > 0;
+    chart c = {.page = bl_canvas_new(WIDTH, HEIGHT, loss ? "Loss against rank" : "Correlation against rank",
+                                     NULL, options),
                .tree = tree,
-               .label = own ? "Loss on the token's own positions (nats)" : "Loss (nats per token)",
+               .key = loss ? "loss" : "correlation",
+               .label = !loss ? "Correlation with u\xC2\xB7MLP(x)"
+                      : own   ? "Loss on the token's own positions (nats)"
+                              : "Loss (nats per token)",
                .full = bl_tree_real(own ? own : tree, "full"),
                .without = bl_tree_real(tree, "without_mlp")};
     return find_range(&c, err) && bl_canvas_write(&c.page, path, draw, &c, err);

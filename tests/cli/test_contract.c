@@ -170,6 +170,13 @@ static void test_small_verbs(void **state) {
     assert_string_equal(json_string_value(
                             json_object_get(json_array_get(json_object_get(json, "points"), 1), "name")),
                         "pattern.0");
+    assert_null(json_object_get(json_array_get(json_object_get(json, "points"), 0), "values"));
+    json_decref(json);
+    json = run_json("trace " MODEL " --text 'Tom likes to swim.' --points pattern.0");
+    assert_null(json_object_get(json, "file"));
+    assert_int_equal(json_array_size(
+                         json_object_get(json_array_get(json_object_get(json, "points"), 0), "values")),
+                     2 * 6 * 6);
     json_decref(json);
     json = run_json("export " MODEL " -o weights.safetensors");
     has_keys(json, "file:s arrays:a");
@@ -197,6 +204,9 @@ static void test_tokenize_lines(void **state) {
     assert_non_null(strstr(text, " swim\n"));
     free(text);
     char command[1024];
+    text = run_text("trace " MODEL " --text 'Tom likes' --points mlp_in,pattern.0");
+    assert_true(strstr(text, "point") == text && strstr(text, "\npattern.0     1         2  likes"));
+    free(text);
     snprintf(command, sizeof command, "echo 'tom likes to swim' | %s tokenize " MODEL " | grep -q ' swim$'",
              getenv("BILENS"));
     assert_int_equal(system(command), 0);

@@ -51,6 +51,10 @@ done
 gives ablate "$models/plain" --corpus "$corpus" --token the --eigs -1 --mode logit --controls 2 --worst 3
 gives ablate "$models/plain" --corpus "$corpus" --token '#7' --minus '*' --eigs 0 --keep --with zero --controls 0
 "$BILENS" truncate "$models/plain" --corpus "$corpus" --ranks 0,1,2 --plot "$dir/curve.svg" --quiet > "$dir/out" || fail "--plot"
+# A token that never comes next has no loss: its correlation is drawn, and a sentence says so.
+"$BILENS" truncate "$models/plain" --corpus "$corpus" --token '#0' --ranks 0,1,2 --plot "$dir/rare.svg" --quiet > "$dir/out" || fail "--plot of a token that never comes next"
+grep -q 'comes next in none' "$dir/out" || fail "the sentence about a token that never comes next"
+grep -q '<title>Correlation against rank' "$dir/rare.svg" || fail "the figure of a token that never comes next"
 grep -q '<svg' "$dir/curve.svg" || fail "--plot: no figure"
 
 mkdir "$dir/snapshots"

@@ -86,7 +86,7 @@ END
 "$BILENS" eigen --token swim --eigs -1 --quiet | grep -q '^  0 swim  *1\.29' || fail "drawn by its top inputs"
 "$BILENS" eigen --token swim --eigs -1 --format csv --quiet | grep -q '"head 4","top",0,"elevator"' || fail "CSV keeps the sign"
 "$BILENS" eigen model --token swim --eigs -1 --format json | grep -q orientation && fail "nothing says which end"
-"$BILENS" eigen model --token swim --eigs -1 | grep -q 'hence no red and blue: --corpus FILE' || fail "an arbitrary sign is said"
+"$BILENS" eigen model --token swim --eigs -1 | grep -q 'hence no red and blue: with --corpus' || fail "an arbitrary sign is said"
 "$BILENS" eigen model --token swim --eigs -1 --corpus stories.txt --format json --quiet | grep -q '"orientation"' || fail "eigen --corpus"
 for corpus in "" "--corpus stories.txt"; do
     # shellcheck disable=SC2086

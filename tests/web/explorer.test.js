@@ -259,7 +259,7 @@ test("by meaning: who reads a word, what is like one, and from a place back to i
   const strength = (await texts(page, ".found .single")).map(t => Math.abs(parseFloat(plain(t))));
   assert.ok(strength.length > 3 && strength.every((a, i) => i === 0 || a <= strength[i - 1] + 0.011), `${strength}`);
   await page.getByRole("navigation", { name: "Through" }).getByRole("link", { name: "head 4" }).click();
-  await page.waitForFunction(() => [...document.querySelectorAll(".found tbody tr td:nth-child(4)")].every(td => td.textContent === "head 4"));
+  await page.waitForFunction(() => [...document.querySelectorAll(".found tbody tr td:nth-child(3)")].every(td => td.textContent === "head 4"));
   await page.locator("#search input").fill("swim");
   await page.getByRole("option", { name: /Tokens like swim/ }).click();
   await page.waitForFunction(() => document.querySelector("h1").textContent === "Tokens like swim");

@@ -71,8 +71,13 @@ test("virtual tokens and inputs", async () => {
 
 test("spectrum", async () => {
   /* Without the null model both have one axis: the curve, its dots, the marks, ticks and labels are the same drawing. */
-  await page.show("#/compare?token=swim&minus=run&minus=climb&token2=swim&minus2=run&minus2=climb");
-  await page.waitForSelector(".side .spectrum svg");
+  await page.show("#/direction?token=swim&minus=run&minus=climb");
+  await page.waitForSelector(".spectrum svg");
+  await page.evaluate(async () => {
+    const { BILENS } = globalThis,
+      eigen = await BILENS.source.eigen({ token: "swim", minus: ["run", "climb"] });
+    document.body.replaceChildren(BILENS.spectrum(eigen, { href: () => "#", name: "as the report has it" }));
+  });
   const drawing = p =>
     p
       .locator(".spectrum svg")
@@ -103,8 +108,13 @@ test("spectrum", async () => {
 });
 
 test("the probe says the same", async () => {
-  await page.show("#/compare?token=swim&minus=run&minus=climb&token2=swim&minus2=run&minus2=climb");
-  await page.waitForSelector(".side .spectrum svg");
+  await page.show("#/direction?token=swim&minus=run&minus=climb");
+  await page.waitForSelector(".spectrum svg");
+  await page.evaluate(async () => {
+    const { BILENS } = globalThis,
+      eigen = await BILENS.source.eigen({ token: "swim", minus: ["run", "climb"] });
+    document.body.replaceChildren(BILENS.spectrum(eigen, { href: () => "#", name: "as the report has it" }));
+  });
   for (const p of [report, page]) await p.locator(".probe").first().focus();
   for (const key of ["Home", "ArrowRight", "PageUp", "End"]) {
     const said = [];
