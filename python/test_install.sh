@@ -14,7 +14,7 @@ unset BILENS_LIBRARY BILENS_DATA BILENS BILENS_BUNDLE PYTHONPATH
 work=$(mktemp -d "$BUILD/python-install-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 git clone --quiet --no-local --depth 1 "file://$(git -C "$SOURCE" rev-parse --show-toplevel)" "$work/clone"
-"$python" -m venv "$work/try" && "$work/try/bin/pip" download --quiet --disable-pip-version-check --retries 1 --timeout 20 --no-deps -d "$work/try" cffi \
+"$python" -m venv "$work/tree" && "$work/tree/bin/pip" download --quiet --disable-pip-version-check --retries 1 --timeout 20 --no-deps -d "$work/tree" cffi \
     >"$work/log" 2>&1 || skip "pip cannot reach a registry: $(tail -1 "$work/log")"
 
 # installed NAME: what `pip install` made of it works from anywhere, with the library inside the package.
@@ -33,7 +33,6 @@ END
 cd "$work/clone"
 # make && pip install ./python
 mkdir build && cp "$LIBRARY" build/libbilens.so.0
-"$python" -m venv "$work/tree"
 "$work/tree/bin/pip" install --quiet --disable-pip-version-check ./python
 installed tree
 

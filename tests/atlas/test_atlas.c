@@ -1,4 +1,5 @@
-/* An atlas against the single decomposition and the oracle scan, on every kind of bilinear model. */
+/* An atlas against the single decomposition and the oracle scan, on every kind of bilinear model.
+ * ctest: begins early 15 */
 #include "support.h"
 #include <sqlite3.h>
 

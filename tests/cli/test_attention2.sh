@@ -1,5 +1,6 @@
 #!/bin/bash
 # Bilinear attention from the command line: every golden file of ../shared/golden/attention2.
+# ctest: slow 25
 set -u
 shared=${SHARED:-$(dirname "$0")/../../../shared}
 [ -d "$shared/golden/attention2" ] || { echo "no golden files for bilinear attention (../shared): skipped"; exit 77; }

@@ -1,5 +1,6 @@
 #!/bin/bash
 # dictionary train and eval: the same bits after kills, on any number of threads, in parts; ranks; both layouts; bad input.
+# ctest: begins early 45
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

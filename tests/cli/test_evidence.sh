@@ -1,6 +1,7 @@
 #!/bin/sh
 # The verbs of evidence as a user calls them: each gives JSON, a table and CSV; each refuses bad input with exit status 2,
 # a message that names the thing, and nothing half-written.
+# ctest: begins early 30
 set -u
 models=$TEST_DATA/models
 corpus=$TEST_DATA/models/stories.txt

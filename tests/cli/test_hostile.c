@@ -1,6 +1,7 @@
 /* Damaged models, tokenizers, corpora and arguments, through the program as a user runs it: the exit status,
  * a message on stderr that names the thing, nothing on stdout, nothing left behind. One row a case; the model
- * is a copy of data/models/plain (or the one named). */
+ * is a copy of data/models/plain (or the one named).
+ * ctest: begins early 15 */
 #include "support.h"
 #include <sys/stat.h>
 #include <sys/wait.h>

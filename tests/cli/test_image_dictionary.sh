@@ -1,5 +1,6 @@
 #!/bin/bash
 # dictionary train and eval of image models: learns, the same bits after kills and on any number of threads, bad input; a feature is a direction.
+# ctest: begins early 15
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

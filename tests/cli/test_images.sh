@@ -1,5 +1,6 @@
 #!/bin/bash
 # Image models and modular addition from the command line: every golden file, then bad input.
+# ctest: begins early 40
 set -u
 python3 "$(dirname "$0")/test_images.py" "$BILENS" "$TEST_DATA/images" || exit 1
 folder=$(mktemp -d) || exit 1

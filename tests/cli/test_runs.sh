@@ -1,5 +1,6 @@
 #!/bin/bash
 # Runs of bilens train that are resumed, overwritten, finished, cut short, useless; on one process and on ranks.
+# ctest: begins early 25
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

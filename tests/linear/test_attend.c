@@ -1,5 +1,6 @@
 /* Every kernel of the folded scan that this processor can run equals sums in double, at sizes on both sides
- * of every block and tile. */
+ * of every block and tile.
+ * ctest: begins early 15 */
 #include "support.h"
 #include "linear/attend.h"
 #include <math.h>

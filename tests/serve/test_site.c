@@ -1,5 +1,6 @@
 /* The static site: what its files hold against the atlas, text that would break out of a script, the folder
- * as a whole or not at all. */
+ * as a whole or not at all.
+ * ctest: begins early 20 */
 #include "support.h"
 #include "base/file.h"
 #include <sys/stat.h>

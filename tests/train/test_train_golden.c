@@ -1,5 +1,6 @@
 /* Ten AdamW steps against PyTorch's (golden/train): losses, gradient norms, first gradients and final
- * weights. */
+ * weights.
+ * ctest: begins early 20 */
 #include "base/memory.h"
 #include "format/json.h"
 #include "format/safetensors.h"

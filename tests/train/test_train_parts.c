@@ -1,5 +1,6 @@
 /* The trainer's parts by themselves: schedule, noise, order, packing, 16-bit storage, every architecture
- * saved and loaded again, and a run through the public face. */
+ * saved and loaded again, and a run through the public face.
+ * ctest: begins early 15 */
 #include "support.h"
 #include "model/architecture.h"
 #include "base/file.h"
