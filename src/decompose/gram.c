@@ -19,53 +19,76 @@
 #define BLOCK ((size_t)768)     /* rows of M at a time: for each block the BLAS packs all of L' and R' anew */
 #define OF_ITSELF ((size_t)256) /* of a map with itself, where half of the block on the diagonal is wasted */
 
-/* [L l] and [R r] of a map as two dense matrices [h, n], scaled to about 1; zeros where the map
- * has no bias but n wants one. */
+/* [L l] and [R r] of a map, [h, n] and scaled to about 1: where they lie, the scales being factors of every
+ * product, or, with biases, other rows or magnitudes far from 1, as dense copies with zeros where the map has
+ * no bias but n wants one. */
 typedef struct sides {
     size_t h, n;
-    float *l, *r;
-    float p; /* what P is multiplied by */
+    bl_view l, r;
+    float scale_l, scale_r; /* what l and r are still to be multiplied by */
+    float *copy_l, *copy_r; /* or NULL */
+    float p;                /* what P is multiplied by */
 } sides;
+
+#define ORDINARY 30 /* exponents of a scale that no product overflows with */
+
+static bool lie_ready(const bl_bilinear *map, size_t n, bl_scales scales) {
+    return n == map->l.cols && !map->left && !map->right && abs(scales.l) <= ORDINARY &&
+           abs(scales.r) <= ORDINARY;
+}
 
 /* Times 2^-e. */
 static void fill(float *out, size_t n, bl_view weight, const float *bias, const size_t *from, size_t h,
                  int e) {
-    for (size_t g = 0; g < h; g++) {
+    double scale = ldexp(1, -e);
+    for (size_t g = 0; g < h; g++, out += n) {
         size_t row = from ? from[g] : g;
-        memcpy(out + g * n, weight.data + row * weight.stride, weight.cols * sizeof *out);
-        if (n > weight.cols) out[g * n + weight.cols] = bias ? bias[row] : 0;
-        for (size_t i = 0; e && i < n; i++) out[g * n + i] = ldexpf(out[g * n + i], -e);
+        const float *in = weight.data + row * weight.stride;
+        for (size_t i = 0; i < weight.cols; i++) out[i] = (float)((double)in[i] * scale);
+        if (n > weight.cols) out[weight.cols] = bias ? (float)((double)bias[row] * scale) : 0;
     }
 }
 
 static bool sides_init(sides *s, const bl_bilinear *map, size_t n, bl_error *err) {
     size_t count;
-    *s = (sides){.h = bl_bilinear_hidden(map), .n = n};
-    if (!bl_mul_size(s->h, n, &count)) count = SIZE_MAX;
-    s->l = bl_alloc(count, sizeof *s->l, err);
-    s->r = bl_alloc(count, sizeof *s->r, err);
-    if (!s->l || !s->r) return false;
     bl_scales scales = bl_scales_of(map);
-    fill(s->l, n, map->l, map->l_bias, map->left, s->h, scales.l);
-    fill(s->r, n, map->r, map->r_bias, map->right, s->h, scales.r);
-    s->p = ldexpf(1, -scales.p);
+    *s = (sides){.h = bl_bilinear_hidden(map), .n = n, .p = ldexpf(1, -scales.p)};
+    if (lie_ready(map, n, scales)) {
+        s->l = map->l, s->scale_l = ldexpf(1, -scales.l);
+        s->r = map->r, s->scale_r = ldexpf(1, -scales.r);
+        return true;
+    }
+    if (!bl_mul_size(s->h, n, &count)) count = SIZE_MAX;
+    s->copy_l = bl_alloc(count, sizeof *s->copy_l, err);
+    s->copy_r = bl_alloc(count, sizeof *s->copy_r, err);
+    if (!s->copy_l || !s->copy_r) return false;
+    fill(s->copy_l, n, map->l, map->l_bias, map->left, s->h, scales.l);
+    fill(s->copy_r, n, map->r, map->r_bias, map->right, s->h, scales.r);
+    s->l = (bl_view){s->copy_l, s->h, n, n}, s->scale_l = 1;
+    s->r = (bl_view){s->copy_r, s->h, n, n}, s->scale_r = 1;
     return true;
 }
 
 static void sides_free(sides *s) {
-    free(s->l);
-    free(s->r);
+    free(s->copy_l);
+    free(s->copy_r);
+}
+
+/* out [rows, cols] = the rows of a from `begin` on times those of b from `first` on. */
+static void rows_by_rows(bl_view a, float scale_a, size_t begin, size_t rows, bl_view b, float scale_b,
+                         size_t first, size_t cols, size_t n, float *out) {
+    bl_gemm_nt(rows, cols, n, scale_a * scale_b, a.data + begin * a.stride, a.stride,
+               b.data + first * b.stride, b.stride, 0.0F, out, cols);
 }
 
 /* m [rows, cols] = M of rows begin … of a and columns first … of b; four products into `work`. */
 static void block_of_m(const sides *a, const sides *b, size_t begin, size_t rows, size_t first, float *work) {
     size_t n = a->n, cols = b->h - first, size = rows * cols;
-    const float *l = a->l + begin * n, *r = a->r + begin * n;
     float *ll = work, *rr = ll + size, *lr = rr + size, *rl = lr + size;
-    bl_gemm_nt(rows, cols, n, 1.0F, l, n, b->l + first * n, n, 0.0F, ll, cols);
-    bl_gemm_nt(rows, cols, n, 1.0F, r, n, b->r + first * n, n, 0.0F, rr, cols);
-    bl_gemm_nt(rows, cols, n, 1.0F, l, n, b->r + first * n, n, 0.0F, lr, cols);
-    bl_gemm_nt(rows, cols, n, 1.0F, r, n, b->l + first * n, n, 0.0F, rl, cols);
+    rows_by_rows(a->l, a->scale_l, begin, rows, b->l, b->scale_l, first, cols, n, ll);
+    rows_by_rows(a->r, a->scale_r, begin, rows, b->r, b->scale_r, first, cols, n, rr);
+    rows_by_rows(a->l, a->scale_l, begin, rows, b->r, b->scale_r, first, cols, n, lr);
+    rows_by_rows(a->r, a->scale_r, begin, rows, b->l, b->scale_l, first, cols, n, rl);
 #pragma omp parallel for simd schedule(static)
     for (size_t i = 0; i < size; i++) ll[i] = 0.5F * (ll[i] * rr[i] + lr[i] * rl[i]);
 }
