@@ -232,7 +232,8 @@ static int run_atlas(int argc, char **argv, const verb *self) {
                             FIGURE_OPTIONS(figure),
                             {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
-    if (status < 0) status = check_figure(self, &figure, "--gallery", gallery != NULL);
+    if (status < 0)
+        status = check_figure(self, &figure, "--gallery", gallery != NULL || c.format == FORMAT_SVG);
     if (status >= 0) return stop(&c, &o, status);
     bl_image_eigen **eigens = image_open_model(&c, &o, &err) ? decompose_all(&o, &err) : NULL;
     bl_tree *tree = eigens ? bl_image_atlas_tree(o.model, eigens, o.space, o.raw, &err) : NULL;

@@ -69,9 +69,16 @@ void bl_axes_clip(const bl_axes *axes, cairo_t *on) {
     cairo_clip(on);
 }
 
+static const double key_row = 14;
+
+double bl_axes_key_room(const bl_axes *axes, size_t rows) {
+    double share = key_row * ((double)rows + 0.6) * axes->page->unit / (axes->page->bottom - axes->page->top);
+    return fmin(share, 0.6) / (1 - fmin(share, 0.6));
+}
+
 void bl_axes_key(const bl_axes *axes, cairo_t *on, size_t row, const char *name, bool dot) {
     double unit = axes->page->unit, right = axes->page->right;
-    double y = axes->page->top + 14 * (double)(row + 1) * unit;
+    double y = axes->page->top + key_row * (double)(row + 1) * unit;
     cairo_set_line_width(on, 1.4);
     if (dot) dot_at(on, right - 84 * unit, y, 2.6);
     else bl_line(on, right - 92 * unit, y, right - 76 * unit, y);

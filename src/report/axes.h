@@ -28,4 +28,7 @@ void bl_axes_clip(const bl_axes *axes, cairo_t *on);
 /* Row `row` of the key in the frame's right upper corner: a line, or a dot, of the ink that is set, and its
  * name. */
 void bl_axes_key(const bl_axes *axes, cairo_t *on, size_t row, const char *name, bool dot);
+/* By which part of itself the vertical range must grow upwards, so that a key of so many rows stands above
+ * the data. */
+double bl_axes_key_room(const bl_axes *axes, size_t rows);
 #endif

@@ -86,12 +86,28 @@ void bl_text_at(cairo_t *on, const char *text, double x, double y, double share)
     cairo_new_path(on); /* or the next line would begin at the text's end */
 }
 
+void bl_text_within(cairo_t *on, const char *text, double x, double y, double share, double most) {
+    cairo_text_extents_t size;
+    cairo_matrix_t font;
+    cairo_save(on);
+    cairo_text_extents(on, text, &size);
+    cairo_get_font_matrix(on, &font);
+    if (size.x_advance > most) cairo_set_font_size(on, font.xx * most / size.x_advance);
+    bl_text_at(on, text, x, y, share);
+    cairo_restore(on);
+}
+
 void bl_axis_names(const bl_canvas *page, cairo_t *on, const char *below, const char *beside) {
-    bl_text_at(on, below, (page->left + page->right) / 2, page->height - 12 * page->unit, 0.5);
+    double air = 8 * page->unit;
+    bl_text_within(on, below, (page->left + page->right) / 2, page->height - 12 * page->unit, 0.5,
+                   2 * fmin((page->left + page->right) / 2, page->width - (page->left + page->right) / 2) -
+                       air);
     cairo_save(on);
     cairo_translate(on, 13 * page->unit, (page->top + page->bottom) / 2);
     cairo_rotate(on, -acos(0));
-    bl_text_at(on, beside, 0, 0, 0.5);
+    bl_text_within(on, beside, 0, 0, 0.5,
+                   2 * fmin((page->top + page->bottom) / 2, page->height - (page->top + page->bottom) / 2) -
+                       air);
     cairo_restore(on);
 }
 
@@ -105,14 +121,10 @@ void bl_canvas_fit(const bl_canvas *page, cairo_t *on) {
 
 /* Smaller where it would be wider than the page. */
 static void draw_heading(const bl_canvas *page, cairo_t *on) {
-    cairo_text_extents_t size;
-    double most = page->width - 20 * page->unit, height = page->text * 1.2;
     if (!page->heading[0]) return;
-    cairo_set_font_size(on, height);
-    cairo_text_extents(on, page->heading, &size);
-    if (size.x_advance > most) cairo_set_font_size(on, height * most / size.x_advance);
+    cairo_set_font_size(on, page->text * 1.2);
     bl_ink(on, 30, 34, 40);
-    bl_text_at(on, page->heading, page->width / 2, 17 * page->unit, 0.5);
+    bl_text_within(on, page->heading, page->width / 2, 17 * page->unit, 0.5, page->width - 20 * page->unit);
 }
 
 static cairo_status_t into_buffer(void *closure, const unsigned char *data, unsigned int length) {

@@ -36,6 +36,8 @@ void bl_line(cairo_t *on, double x0, double y0, double x1, double y1);
 /* Text with its anchor at `share` of its width (0 left, 0.5 middle, 1 right) and, vertically, in the middle
  * of its digits. */
 void bl_text_at(cairo_t *on, const char *text, double x, double y, double share);
+/* The same, in smaller letters where it would be wider than `most`. */
+void bl_text_within(cairo_t *on, const char *text, double x, double y, double share, double most);
 /* The names of the axes, below and beside the frame. */
 void bl_axis_names(const bl_canvas *page, cairo_t *on, const char *below, const char *beside);
 /* From here on the own width and height are what fits below the heading: for figures of one layout. */

@@ -141,7 +141,7 @@ static bool draw_gallery(const bl_canvas *page, cairo_t *on, const void *context
         const bl_image_eigen *e = g->eigens[k];
         double y = MARGIN + 14 + (double)k * (height + 22);
         bl_ink(on, 40, 40, 40);
-        bl_text_at(on, bl_image_label(g->model, k), MARGIN, y + height / 2, 0);
+        bl_text_within(on, bl_image_label(g->model, k), MARGIN, y + height / 2, 0, LABELS - GAP);
         for (size_t j = 0; j < 8; j++) {
             size_t at = bl_gallery_place(j, e->size);
             double x = MARGIN + LABELS + (double)j * (PICTURE + GAP) + (j > 3 ? GAP : 0);
@@ -194,17 +194,21 @@ static void draw_measure(const bl_canvas *page, cairo_t *on, const json_t *setti
         double mean = bl_tree_real(m, "mean"), spread = bl_tree_real(m, "interval"),
                x = MARGIN + 60 + 110 * (double)i;
         double at = y + 110 - 90 * (mean - low) / (high - low);
-        char text[80], number[BL_NUMBER_SIZE];
+        char text[80], number[BL_NUMBER_SIZE], around[BL_NUMBER_SIZE];
         bl_ink(on, 33, 102, 172);
         if (isfinite(spread))
             bl_line(on, x, at - 90 * spread / (high - low), x, at + 90 * spread / (high - low));
         cairo_arc(on, x, at, 3, 0, 6.2832);
         cairo_fill(on);
         bl_ink(on, 40, 40, 40);
-        if (!page->how.no_marks)
-            bl_text_at(on, bl_number(number, mean, bl_decimals(fabs(mean)), BL_MINUS), x + 8, at, 0);
+        bl_number(number, mean, bl_decimals(fabs(mean)), BL_MINUS);
+        if (isfinite(spread))
+            snprintf(text, sizeof text, "%s \xC2\xB1 %s", number,
+                     bl_number(around, spread, bl_decimals(fabs(mean)), BL_MINUS));
+        else snprintf(text, sizeof text, "%s", number);
+        if (!page->how.no_marks) bl_text_within(on, text, x + 8, at, 0, 96);
         snprintf(text, sizeof text, "noise %g, decay %g", bl_tree_real(s, "noise"), bl_tree_real(s, "decay"));
-        bl_text_at(on, text, x, y + 128, 0.5);
+        bl_text_within(on, text, x, y + 128, 0.5, 106);
     }
 }
 

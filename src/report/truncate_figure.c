@@ -55,7 +55,8 @@ static bool find_range(chart *c, bl_error *err) {
         return bl_fail(err, BL_ERR_INPUT, "the curve has nothing to draw: no position has a prediction");
     double air = fmax(0.05 * (axes->y_high - axes->y_low), 0.01);
     axes->y_low -= air;
-    axes->y_high += 6 * air;
+    axes->y_high += air;
+    axes->y_high += (axes->y_high - axes->y_low) * bl_axes_key_room(axes, curve_of(c, 1) ? 3 : 1);
     if (axes->x_high <= 0) axes->x_high = 1;
     axes->y = bl_nice_ticks(axes->y_low, axes->y_high, 7, false);
     return true;
