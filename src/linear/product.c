@@ -2,7 +2,8 @@
  * and broadcasts one element of every row of A. Blocks: DEPTH steps of k at a time, so that a panel (DEPTH x
  * 32) stays in the first-level cache while the rows of A pass by, and those (a few hundred rows) in the
  * second, with the part of C (512 columns) to which all steps of k are added before the next part's turn. The
- * panel that comes next is fetched meanwhile. */
+ * panel that comes next is fetched meanwhile, a little with each step: many lines at once would keep the tile
+ * from its own. */
 #include "linear/product16.h"
 #include <string.h>
 
@@ -27,6 +28,13 @@ static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 #ifdef BL_LANES
 
+/* How much of n to take at a time: parts as equal as multiples of `unit` can be, at most one and a half times
+ * `about`. A short last part would cost more than its share. */
+static size_t even_part(size_t n, size_t about, size_t unit) {
+    size_t parts = (n + about / 2) / about, units = (n + unit - 1) / unit;
+    return (parts > 1 ? (units + parts - 1) / parts : units) * unit;
+}
+
 typedef float vector __attribute__((vector_size(4 * BL_LANES)));
 typedef float loose
     __attribute__((vector_size(4 * BL_LANES), aligned(4), may_alias)); /* anywhere in memory */
@@ -36,21 +44,33 @@ typedef float loose
 enum { WIDE = 2 * BL_LANES };
 #define TILES (BL_PANEL / WIDE)
 
+/* What is fetched into the second cache meanwhile: `stride` floats further with each step. */
+typedef struct ahead {
+    const float *next;
+    size_t stride;
+} ahead;
+
 /* rows x WIDE of C from `depth` steps; `columns` <= WIDE of them exist. Element (row i, step k) of A is a[i *
  * row + k * step]. */
 INLINE static inline void tile(size_t rows, size_t depth, const float *a, size_t row, size_t step,
-                               const float *panel, float alpha, bool add, float *c, size_t ldc,
+                               const float *panel, ahead fetch, float alpha, bool add, float *c, size_t ldc,
                                size_t columns) {
     vector sum[BL_TILE_ROWS][2];
+    bool packed = row == 1;                      /* then there are registers for more addresses, and … */
+    const float *below = c + BL_TILE_ROWS * ldc; /* … the next tile's C is fetched as time goes by, */
     for (size_t i = 0; i < rows; i++) {
         sum[i][0] = sum[i][1] = (vector){0};
+        if (packed) continue;
         __builtin_prefetch(c + i * ldc,
-                           1); /* a store that has to wait for its line would stall the next tile */
-        __builtin_prefetch(c + i * ldc + BL_LANES, 1);
+                           1); /* or this tile's at once: a store that has to wait for its line */
+        __builtin_prefetch(c + i * ldc + BL_LANES, 1); /* would stall the next tile */
     }
     for (size_t k = 0; k < depth; k++) {
         vector b0 = *(const loose *)(panel + k * BL_PANEL),
                b1 = *(const loose *)(panel + k * BL_PANEL + BL_LANES);
+        __builtin_prefetch(fetch.next, 0, 2);
+        fetch.next += fetch.stride;
+        if (packed) __builtin_prefetch(below + (k >> 4) * ldc + (k >> 3 & 1) * BL_LANES, 1);
         UNROLL
         for (size_t i = 0; i < rows; i++) {
             float x = a[i * row + k * step];
@@ -77,10 +97,10 @@ INLINE static inline void tile(size_t rows, size_t depth, const float *a, size_t
 
 /* A tile with fewer rows or columns. Loop counts are constants here, too, so that the sums are registers. */
 WHOLE_VECTORS static void edge_tile(size_t rows, size_t depth, const float *a, size_t row, size_t step,
-                                    const float *panel, float alpha, bool add, float *c, size_t ldc,
-                                    size_t columns) {
+                                    const float *panel, ahead fetch, float alpha, bool add, float *c,
+                                    size_t ldc, size_t columns) {
 #define CASE(n) \
-    case n: tile(n, depth, a, row, step, panel, alpha, add, c, ldc, columns); break
+    case n: tile(n, depth, a, row, step, panel, fetch, alpha, add, c, ldc, columns); break
     switch (rows) {
         CASE(1);
         CASE(2);
@@ -109,34 +129,33 @@ typedef struct left {
     bool packed;
 } left;
 
-WHOLE_VECTORS static void full_tile(const left *l, size_t i, size_t depth, const float *panel, float alpha,
-                                    bool add, float *c, size_t ldc) {
+WHOLE_VECTORS static void full_tile(const left *l, size_t i, size_t depth, const float *panel, ahead fetch,
+                                    float alpha, bool add, float *c, size_t ldc) {
     if (l->packed)
-        tile(BL_TILE_ROWS, depth, l->a + i / BL_TILE_ROWS * l->stride, 1, BL_TILE_ROWS, panel, alpha, add, c,
-             ldc, WIDE);
-    else tile(BL_TILE_ROWS, depth, l->a + i * l->stride, l->stride, 1, panel, alpha, add, c, ldc, WIDE);
+        tile(BL_TILE_ROWS, depth, l->a + i / BL_TILE_ROWS * l->stride, 1, BL_TILE_ROWS, panel, fetch, alpha,
+             add, c, ldc, WIDE);
+    else
+        tile(BL_TILE_ROWS, depth, l->a + i * l->stride, l->stride, 1, panel, fetch, alpha, add, c, ldc, WIDE);
 }
 
-/* m rows of A against one panel's `columns` columns. Meanwhile `next`, what of a panel comes after it, is
- * fetched into the second cache, unless it is NULL. */
+/* m rows of A against one panel's `columns` columns. Meanwhile `next`, the panel after it, is fetched, unless
+ * it is NULL. */
 static void against_panel(const left *l, size_t m, size_t depth, const float *panel, const float *next,
                           float alpha, bool add, float *c, size_t ldc, size_t columns) {
-    size_t part = (depth * BL_PANEL * BL_TILE_ROWS + m - 1) / m;
-    for (size_t i = 0; i < m; i += BL_TILE_ROWS) {
-        for (size_t at = 0; next && at < part; at += LINE) __builtin_prefetch(next + at, 0, 2);
-        next = next ? next + part : NULL;
-        size_t rows = m - i < BL_TILE_ROWS ? m - i : BL_TILE_ROWS;
+    ahead fetch = {next ? next : panel, next ? (BL_PANEL * BL_TILE_ROWS + m - 1) / m : 0};
+    for (size_t i = 0; i < m; i += BL_TILE_ROWS, fetch.next += fetch.stride * depth) {
+        size_t rows = smaller(m - i, BL_TILE_ROWS);
         for (size_t t = 0; t < TILES && t * WIDE < columns; t++) {
-            size_t width = columns - t * WIDE < WIDE ? columns - t * WIDE : WIDE;
+            size_t width = smaller(columns - t * WIDE, WIDE);
             float *to = c + i * ldc + t * WIDE;
             if (rows == BL_TILE_ROWS && width == WIDE)
-                full_tile(l, i, depth, panel + t * WIDE, alpha, add, to, ldc);
+                full_tile(l, i, depth, panel + t * WIDE, fetch, alpha, add, to, ldc);
             else if (l->packed)
                 edge_tile(rows, depth, l->a + i / BL_TILE_ROWS * l->stride, 1, BL_TILE_ROWS, panel + t * WIDE,
-                          alpha, add, to, ldc, width);
+                          fetch, alpha, add, to, ldc, width);
             else
-                edge_tile(rows, depth, l->a + i * l->stride, l->stride, 1, panel + t * WIDE, alpha, add, to,
-                          ldc, width);
+                edge_tile(rows, depth, l->a + i * l->stride, l->stride, 1, panel + t * WIDE, fetch, alpha,
+                          add, to, ldc, width);
         }
     }
 }
@@ -227,10 +246,11 @@ void bl_factor_pack(const bl_factor *f) {
 /* About HEIGHT rows of A against some columns: all steps of k while that part of C is in the second cache. */
 static void block_of(const bl_factor *f, bl_range columns, size_t m, float alpha, const float *a, size_t lda,
                      bool add, float *c, size_t ldc) {
-    for (size_t k = 0; k < f->K; k += DEPTH) {
+    size_t steps = even_part(f->K, DEPTH, LINE);
+    for (size_t k = 0; k < f->K; k += steps) {
         left l = {a + k, lda, false};
         for (size_t n = columns.begin; n < columns.end; n += BL_PANEL)
-            against_panel(&l, m, smaller(DEPTH, f->K - k), f->panels + n * f->K + k * BL_PANEL,
+            against_panel(&l, m, smaller(steps, f->K - k), f->panels + n * f->K + k * BL_PANEL,
                           n + BL_PANEL < columns.end ? f->panels + (n + BL_PANEL) * f->K + k * BL_PANEL
                                                      : NULL,
                           alpha, add || k > 0, c + n, ldc, smaller(BL_PANEL, f->N - n));
@@ -243,8 +263,7 @@ void bl_multiply(const bl_factor *f, size_t m, float alpha, const float *a, size
         bl_multiply16(f, m, alpha, a, lda, add, c, ldc);
         return;
     }
-    size_t parts = (m + HEIGHT / 2) / HEIGHT, tiles = (m + BL_TILE_ROWS - 1) / BL_TILE_ROWS,
-           height = (parts ? (tiles + parts - 1) / parts : tiles) * BL_TILE_ROWS;
+    size_t height = even_part(m, HEIGHT, BL_TILE_ROWS);
     for (size_t i = 0; i < m; i += height)
         for (size_t n = 0; n < f->N; n += WIDTH)
             block_of(f, (bl_range){n, smaller(f->N, n + WIDTH)}, smaller(height, m - i), alpha, a + i * lda,
@@ -263,26 +282,40 @@ static void pack_groups(const float *a, size_t lda, size_t depth, size_t m, floa
     }
 }
 
-/* c [m, n] (+)= alpha a^T b for at most DEPTH steps and WIDTH columns. */
+/* All panels of b [depth, n] at `panels`, zeros behind the last column: read row by row, as they lie. */
+static void pack_all(const float *b, size_t ldb, size_t depth, size_t n, float *panels) {
+    size_t rest = n % BL_PANEL;
+    for (size_t s = 0; s < depth; s++) {
+        float *to = panels + s * BL_PANEL;
+        const float *from = b + s * ldb, *end = from + n - rest;
+        for (; from < end; from += BL_PANEL, to += depth * BL_PANEL) memcpy(to, from, BL_PANEL * sizeof *to);
+        if (rest) pack_columns(from, ldb, 1, rest, to);
+    }
+}
+
+/* c [m, n] (+)= alpha a^T b for at most DEPTH steps and 3/2 TN_WIDTH columns. */
 static void small_tn(size_t m, size_t n, size_t depth, float alpha, const float *a, size_t lda,
                      const float *b, size_t ldb, bool add, float *c, size_t ldc, float *scratch) {
-    float *groups = scratch + DEPTH * WIDTH;
-    for (size_t j = 0; j < n; j += BL_PANEL)
-        pack_columns(b + j, ldb, depth, smaller(BL_PANEL, n - j), scratch + j * depth);
-    for (size_t i = 0; i < m; i += HEIGHT) {
+    size_t height = even_part(m, HEIGHT, BL_TILE_ROWS);
+    float *groups = scratch + depth * ((n + BL_PANEL - 1) / BL_PANEL * BL_PANEL);
+    pack_all(b, ldb, depth, n, scratch);
+    for (size_t i = 0; i < m; i += height) {
         left l = {groups, depth * BL_TILE_ROWS, true};
-        pack_groups(a + i, lda, depth, smaller(HEIGHT, m - i), groups);
+        size_t rows = smaller(height, m - i);
+        pack_groups(a + i, lda, depth, rows, groups);
         for (size_t j = 0; j < n; j += BL_PANEL)
-            against_panel(&l, smaller(HEIGHT, m - i), depth, scratch + j * depth, NULL, alpha, add,
+            against_panel(&l, rows, depth, scratch + j * depth,
+                          j + BL_PANEL < n ? scratch + (j + BL_PANEL) * depth : NULL, alpha, add,
                           c + i * ldc + j, ldc, smaller(BL_PANEL, n - j));
     }
 }
 
 void bl_multiply_tn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
                     size_t ldb, bool add, float *c, size_t ldc, float *scratch) {
+    size_t width = even_part(n, BL_PRODUCT_TN_WIDTH, BL_PANEL);
     for (size_t begin = 0; begin < k; begin += DEPTH)
-        for (size_t j = 0; j < n; j += WIDTH)
-            small_tn(m, smaller(WIDTH, n - j), smaller(DEPTH, k - begin), alpha, a + begin * lda, lda,
+        for (size_t j = 0; j < n; j += width)
+            small_tn(m, smaller(width, n - j), smaller(DEPTH, k - begin), alpha, a + begin * lda, lda,
                      b + begin * ldb + j, ldb, add || begin > 0, c + j, ldc, scratch);
 }
 

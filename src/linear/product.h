@@ -19,10 +19,12 @@
 #define BL_PANEL ((size_t)32)
 #define BL_PRODUCT_DEPTH \
     ((size_t)256) /* steps of k at a time: the shorter, the less a sum in float32 is rounded */
-#define BL_PRODUCT_WIDTH ((size_t)512) /* columns of b, and … */
+#define BL_PRODUCT_WIDTH ((size_t)512)    /* columns of C that all steps of k are added to first */
+#define BL_PRODUCT_TN_WIDTH ((size_t)640) /* columns of b, and … */
 #define BL_PRODUCT_HEIGHT \
-    ((size_t)252) /* … of a that bl_multiply_tn packs at a time; a multiple of a tile's rows */
-#define BL_PRODUCT_SCRATCH (BL_PRODUCT_DEPTH * (BL_PRODUCT_WIDTH + BL_PRODUCT_HEIGHT + 16))
+    ((size_t)252) /* … of a that bl_multiply_tn packs at a time, or up to a half more; in whole tiles */
+#define BL_PRODUCT_SCRATCH \
+    (BL_PRODUCT_DEPTH * (3 * BL_PRODUCT_TN_WIDTH / 2 + 3 * BL_PRODUCT_HEIGHT / 2 + 2 * BL_PANEL))
 
 /* A right-hand factor B [K, N] that stands for the matrix `w`: w itself, [K, N], or w [N, K] transposed. */
 typedef struct bl_factor {

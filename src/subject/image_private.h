@@ -46,6 +46,8 @@ bool bl_image_logits_of(const bl_image_model *model, const float *inputs, size_t
                         float *logits, bl_error *err);
 /* Of the pictures and labels; the same for the same content. */
 uint64_t bl_images_hash(const bl_images *images);
+/* Fetches picture and label of image `i` into the cache, for a call that will need them soon. */
+void bl_images_fetch(const bl_images *images, size_t i);
 
 /* Loss of one image's logits [C], and whether its class has the largest, the first of equal ones. */
 void bl_image_judge_one(const float *logits, size_t C, size_t label, double *loss, bool *right);

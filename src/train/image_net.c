@@ -5,9 +5,10 @@
  *   dpre = gate'(pre, dh),   dW = dpre^T h_i,   db = column sums of dpre,   dh_i = dpre W [+ dh]
  *   dE = dh_0^T x; the input itself needs no gradient
  *
- * As in the language model's net, rows go block by block through everything that reads them, so that what
- * one product made is in cache for the next, and weight gradients are split by slabs, so that no thread
- * needs a copy. */
+ * Rows go block by block through everything that reads them, so that what one product made is in cache for
+ * the next: each thread takes the rows of a block forwards and backwards, and then all of them add what these
+ * rows give to the weights' gradients, split by slabs, so that no thread needs a copy. Sums over rows are
+ * added up in blocks of BL_PRODUCT_DEPTH in the rows' order whatever the number of threads. */
 #include "train/image_net.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -20,8 +21,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_ROWS \
-    ((size_t)120) /* a multiple of a tile's rows: x, pre and h of a block stay in the second cache */
+#define PART_ROWS \
+    ((size_t)132) /* a multiple of a tile's rows: pre and h of a part stay in the second cache */
+#define BLOCK_ROWS BL_PRODUCT_DEPTH /* of a thread between two gradients of the weights */
 
 /* Places in the parameter table. */
 static size_t block_at(const bl_image_net *net, size_t layer) {
@@ -137,26 +139,30 @@ static size_t lay_out(bl_image_net *net, float *base) {
     net->hidden = take(base, &used, B * c->d_hidden);
     net->first_gradient = take(base, &used, B * c->d_hidden);
     net->logits = take(base, &used, B * c->d_output);
-    net->scratch_size = BLOCK_ROWS * 2 * c->d_hidden + c->d_input + 64;
+    net->scratch_size = PART_ROWS * 2 * c->d_hidden + c->d_input + 64;
     if (net->scratch_size < BL_PRODUCT_SCRATCH) net->scratch_size = BL_PRODUCT_SCRATCH;
     net->scratch_size = (net->scratch_size + 15) / 16 * 16;
     net->scratch = take(base, &used, threads * net->scratch_size);
     return used;
 }
 
-static bool reserve(bl_image_net *net, size_t rows, bl_error *err) {
-    int threads = omp_get_max_threads();
-    if (net->block && rows <= net->rows && threads == net->threads) return true;
+/* Room for a block of all threads, and for what is known of each of `images`. */
+static bool reserve(bl_image_net *net, size_t images, bl_error *err) {
+    size_t threads = (size_t)omp_get_max_threads(), rows = threads * BLOCK_ROWS;
+    if (rows > images) rows = images;
+    if (net->block && images <= net->images && rows <= net->rows && threads == (size_t)net->threads)
+        return true;
     if (rows > net->rows) net->rows = rows;
-    net->threads = threads;
+    if (images > net->images) net->images = images;
+    net->threads = (int)threads;
     free(net->block);
     free(net->losses);
     free(net->right);
     net->block = bl_alloc(lay_out(net, NULL), sizeof *net->block, err);
-    net->losses = bl_alloc(net->rows, sizeof *net->losses, err);
-    net->right = bl_alloc(net->rows, sizeof *net->right, err);
+    net->losses = bl_alloc(net->images, sizeof *net->losses, err);
+    net->right = bl_alloc(net->images, sizeof *net->right, err);
     if (!net->block || !net->losses || !net->right) {
-        net->rows = 0;
+        net->rows = net->images = 0;
         return false;
     }
     lay_out(net, net->block);
@@ -204,14 +210,15 @@ static void pack(const bl_image_net *net, bool backward) {
 }
 
 /* x of the rows, with noise: absolute, not clipped. */
-static void fill_inputs(const bl_image_net *net, const bl_image_batch *batch, bl_range r, float *z) {
+static void fill_inputs(const bl_image_net *net, const bl_image_batch *block, bl_range r, float *z) {
     size_t n = net->config.d_input;
     for (size_t b = r.begin; b < r.end; b++) {
         float *x = net->x + b * n;
-        bl_images_rows(batch->images, batch->order[b], 1, x);
-        if (batch->noise == 0) continue;
-        bl_noise_row(batch->key, batch->first + b, n + n % 2, z);
-        for (size_t i = 0; i < n; i++) x[i] += batch->noise * z[i];
+        if (b + 3 < block->n) bl_images_fetch(block->images, block->order[b + 3]);
+        bl_images_rows(block->images, block->order[b], 1, x);
+        if (block->noise == 0) continue;
+        bl_noise_row(block->key, block->first + b, n + n % 2, z);
+        for (size_t i = 0; i < n; i++) x[i] += block->noise * z[i];
     }
 }
 
@@ -236,18 +243,33 @@ static void forward_rows(const bl_image_net *net, bl_range r) {
                 c->d_output);
 }
 
-/* logits become scale (softmax - one-hot). */
-static void logits_gradient(const bl_image_net *net, const bl_image_batch *batch, bl_range r) {
-    size_t C = net->config.d_output;
+/* Loss, and whether the largest logit, the first of equal ones, is the image's class; logits become scale
+ * (softmax - one-hot). The exponentials of all rows are one loop: those of ten classes fill no vector. */
+static void logits_gradient(const bl_image_net *net, const bl_image_batch *block, bl_range r, double *losses,
+                            bool *right) {
+    size_t C = net->config.d_output, cells = (r.end - r.begin) * C;
+    float *logits = net->logits + r.begin * C;
     for (size_t b = r.begin; b < r.end; b++) {
         float *row = net->logits + b * C;
-        bl_softmax(row, C);
-        for (size_t c = 0; c < C; c++) row[c] *= batch->scale;
-        row[bl_images_label(batch->images, batch->order[b])] -= batch->scale;
+        size_t best = 0, label = bl_images_label(block->images, block->order[b]);
+        for (size_t c = 1; c < C; c++)
+            if (row[c] > row[best]) best = c;
+        float max = row[best];
+        for (size_t c = 0; c < C; c++) row[c] -= max;
+        losses[b] = -(double)row[label];
+        right[b] = best == label;
+    }
+    for (size_t i = 0; i < cells; i++) logits[i] = bl_expf(logits[i]);
+    for (size_t b = r.begin; b < r.end; b++) {
+        float *row = net->logits + b * C, sum = 0;
+        for (size_t c = 0; c < C; c++) sum += row[c];
+        losses[b] += log((double)sum);
+        bl_scale_row(row, C, block->scale / sum);
+        row[bl_images_label(block->images, block->order[b])] -= block->scale;
     }
 }
 
-/* g, other [BLOCK_ROWS, h] are scratch. */
+/* g, hidden [PART_ROWS, h] are scratch. */
 static void backward_rows(const bl_image_net *net, bl_range r, float *g, float *hidden) {
     const bl_image_config *c = &net->config;
     size_t m = r.end - r.begin, h = c->d_hidden, ld = net->ld_pre;
@@ -263,9 +285,10 @@ static void backward_rows(const bl_image_net *net, bl_range r, float *g, float *
     }
 }
 
-/* out [rows, cols] = a^T b over all B images: this thread's columns of the wider side. */
-static void weight_gradient(const bl_image_net *net, size_t at, size_t B, const float *a, size_t lda,
-                            const float *b, size_t ldb, float *scratch) {
+/* out [rows, cols] = a^T b over the block's B images, or += with `add`: this thread's columns of the wider
+ * side. */
+static void weight_gradient(const bl_image_net *net, size_t at, size_t B, bool add, const float *a,
+                            size_t lda, const float *b, size_t ldb, float *scratch) {
     const bl_param *param = &net->params.list[at];
     float *out = net->gradient + param->offset;
     bool by_columns = param->cols > param->rows;
@@ -276,32 +299,37 @@ static void weight_gradient(const bl_image_net *net, size_t at, size_t B, const 
     mine.end = mine.end * 16 < end ? mine.end * 16 : end;
     if (mine.begin >= mine.end) return;
     if (by_columns)
-        multiply_tn(param->rows, mine.end - mine.begin, B, 1, a, lda, b + mine.begin, ldb, false,
+        multiply_tn(param->rows, mine.end - mine.begin, B, 1, a, lda, b + mine.begin, ldb, add,
                     out + mine.begin, param->cols, scratch);
     else
-        multiply_tn(mine.end - mine.begin, param->cols, B, 1, a + mine.begin, lda, b, ldb, false,
+        multiply_tn(mine.end - mine.begin, param->cols, B, 1, a + mine.begin, lda, b, ldb, add,
                     out + mine.begin * param->cols, param->cols, scratch);
 }
 
-static void bias_gradient(const bl_image_net *net, size_t layer, size_t B) {
+static void bias_gradient(const bl_image_net *net, size_t layer, size_t B, bool add) {
     const bl_param *param = &net->params.list[block_at(net, layer) + 1];
     bl_range mine = bl_my_part(param->count);
     for (size_t j = mine.begin; j < mine.end; j++) {
-        double sum = 0;
-        for (size_t b = 0; b < B; b++) sum += (double)net->blocks[layer].pre[b * net->ld_pre + j];
-        net->gradient[param->offset + j] = (float)sum;
+        float *to = &net->gradient[param->offset + j];
+        if (!add) *to = 0;
+        for (size_t begin = 0; begin < B; begin += BL_PRODUCT_DEPTH) { /* as the products do */
+            double sum = 0;
+            size_t end = B - begin < BL_PRODUCT_DEPTH ? B : begin + BL_PRODUCT_DEPTH;
+            for (size_t b = begin; b < end; b++) sum += (double)net->blocks[layer].pre[b * net->ld_pre + j];
+            *to += (float)sum;
+        }
     }
 }
 
-static void gradients(const bl_image_net *net, size_t B, float *scratch) {
+static void gradients(const bl_image_net *net, size_t B, bool add, float *scratch) {
     const bl_image_config *c = &net->config;
-    weight_gradient(net, head_at(net), B, net->logits, c->d_output, net->hidden, c->d_hidden, scratch);
+    weight_gradient(net, head_at(net), B, add, net->logits, c->d_output, net->hidden, c->d_hidden, scratch);
     for (size_t i = 0; i < c->n_layer; i++) {
         const bl_image_state *s = &net->blocks[i];
-        weight_gradient(net, block_at(net, i), B, s->pre, net->ld_pre, s->in, s->w_t.K, scratch);
-        if (c->bias) bias_gradient(net, i, B);
+        weight_gradient(net, block_at(net, i), B, add, s->pre, net->ld_pre, s->in, s->w_t.K, scratch);
+        if (c->bias) bias_gradient(net, i, B, add);
     }
-    if (!c->p) weight_gradient(net, 0, B, net->first_gradient, c->d_hidden, net->x, c->d_input, scratch);
+    if (!c->p) weight_gradient(net, 0, B, add, net->first_gradient, c->d_hidden, net->x, c->d_input, scratch);
 }
 
 /* A split model of modular addition keeps the zeros of what it does not read. */
@@ -315,9 +343,35 @@ static void keep_zeros(const bl_image_net *net) {
     }
 }
 
+/* One block: this thread's rows forwards and backwards, then its part of the weights' gradients, to which
+ * those of the blocks before are added with `add`. `losses`, `right`: of the block's images. */
+static void run_block(const bl_image_net *net, const bl_image_batch *block, bool backward, bool add,
+                      double *losses, bool *right) {
+    size_t C = net->config.d_output;
+    float *scratch = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size;
+    bl_range mine = bl_my_part(block->n);
+    for (size_t i = 0; i < bl_blocks(mine, PART_ROWS); i++) {
+        bl_range r = bl_block(mine, PART_ROWS, i);
+        fill_inputs(net, block, r, scratch);
+        forward_rows(net, r);
+        if (!backward) {
+            for (size_t b = r.begin; b < r.end; b++)
+                bl_image_judge_one(net->logits + b * C, C, bl_images_label(block->images, block->order[b]),
+                                   &losses[b], &right[b]);
+            continue;
+        }
+        logits_gradient(net, block, r, losses, right);
+        backward_rows(net, r, scratch, scratch + PART_ROWS * net->config.d_hidden);
+    }
+#pragma omp barrier
+    if (!backward) return;
+    gradients(net, block->n, add, scratch);
+#pragma omp barrier
+}
+
 bool bl_image_net_run(bl_image_net *net, const bl_image_batch *batch, bool backward, double *loss,
                       size_t *right, bl_error *err) {
-    size_t B = batch->n, C = net->config.d_output;
+    size_t B = batch->n;
     if (!reserve(net, B, err)) return false;
     if (!net->panels) {
         net->panels = bl_alloc(list_factors(net, NULL), sizeof *net->panels, err);
@@ -327,23 +381,16 @@ bool bl_image_net_run(bl_image_net *net, const bl_image_batch *batch, bool backw
     set_half(net, net->half && backward);
 #pragma omp parallel
     {
-        float *scratch = net->scratch + (size_t)omp_get_thread_num() * net->scratch_size;
-        bl_range mine = bl_my_part(B);
         pack(net, backward);
 #pragma omp barrier
-        for (size_t i = 0; i < bl_blocks(mine, BLOCK_ROWS); i++) {
-            bl_range r = bl_block(mine, BLOCK_ROWS, i);
-            fill_inputs(net, batch, r, scratch);
-            forward_rows(net, r);
-            for (size_t b = r.begin; b < r.end; b++)
-                bl_image_judge_one(net->logits + b * C, C, bl_images_label(batch->images, batch->order[b]),
-                                   &net->losses[b], &net->right[b]);
-            if (!backward) continue;
-            logits_gradient(net, batch, r);
-            backward_rows(net, r, scratch, scratch + BLOCK_ROWS * net->config.d_hidden);
+        size_t rows = (size_t)omp_get_num_threads() * BLOCK_ROWS;
+        for (size_t first = 0; first < B; first += rows) {
+            bl_image_batch block = *batch;
+            block.order += first;
+            block.first += first;
+            block.n = B - first < rows ? B - first : rows;
+            run_block(net, &block, backward, first > 0, net->losses + first, net->right + first);
         }
-#pragma omp barrier
-        if (backward) gradients(net, B, scratch);
     }
     if (backward) keep_zeros(net);
     *loss = 0;

@@ -16,10 +16,10 @@ typedef struct bl_image_batch {
     float scale;  /* of the gradient: 1 / images of the step */
 } bl_image_batch;
 
-/* One block's state for B images. */
+/* One layer's state for the R images that are at hand. */
 typedef struct bl_image_state {
-    float *in;          /* [B, width] (the first block without embedding reads x) */
-    float *pre;         /* [B, ld_pre] L x beside R x; after the backward pass their gradient */
+    float *in;          /* [R, width] (the first layer without embedding reads x) */
+    float *pre;         /* [R, ld_pre] L x beside R x; after the backward pass their gradient */
     bl_factor w_t, w_n; /* W [2h, width] both ways */
 } bl_image_state;
 
@@ -27,16 +27,17 @@ typedef struct bl_image_net {
     bl_image_config config;
     bl_params params;          /* embed.weight, blocks.i.weight, blocks.i.bias, head.weight */
     float *weights, *gradient; /* [params.total] */
-    size_t rows, ld_pre;       /* room for so many images */
+    size_t rows, ld_pre;       /* R: room for so many images at a time, */
+    size_t images;             /* … in passes over so many */
     int threads;               /* … and so many threads' scratch */
-    float *x, *hidden;         /* [B, n], [B, h] input of the head */
-    float *first_gradient;     /* [B, d] loss's gradient with respect to h_0 */
-    float *logits;             /* [B, C]; after the backward pass their gradient */
+    float *x, *hidden;         /* [R, n], [R, h] input of the head */
+    float *first_gradient;     /* [R, d] loss's gradient with respect to h_0 */
+    float *logits;             /* [R, C]; after the backward pass their gradient */
     bl_image_state *blocks;    /* [n_layer] */
     bl_factor embed_t, head_t, head_n;
     bool half;      /* the caller's: products of passes with a gradient in bfloat16 */
-    double *losses; /* [B] */
-    bool *right;    /* [B] */
+    double *losses; /* [images] */
+    bool *right;    /* [images] */
     float *block, *panels, *scratch;
     size_t scratch_size;
 } bl_image_net;
@@ -48,7 +49,8 @@ void bl_image_net_free(bl_image_net *net);
  * and zeros where a split model does not read. */
 void bl_image_net_randomize(bl_image_net *net, uint64_t seed);
 /* Sum of the losses and number of right answers; with `backward` the gradient [params.total] of scale * the
- * sum. The result depends on the number of threads in its last bits only. */
+ * sum. The result does not depend on the number of threads, but in its last bits where the BLAS multiplies
+ * (linear/product.h). */
 bool bl_image_net_run(bl_image_net *net, const bl_image_batch *batch, bool backward, double *loss,
                       size_t *right, bl_error *err);
 /* Weight or gradient of parameter `i` of the table. */

@@ -6,6 +6,7 @@
 #include "train/adamw.h"
 #include "train/image_net.h"
 #include <math.h>
+#include <omp.h>
 
 #define IMAGES TEST_DATA "/images/"
 
@@ -94,6 +95,52 @@ static void test_two(void **state) {
     ten_steps("two");
 }
 
+/* Ten times the same 64 images, which are several blocks: the gradient of one time, and the same bits for one
+ * thread, two and three. */
+static void blocks_and_threads(void **state) {
+    (void)state;
+    bl_error err;
+    bl_image_model *model = bl_image_load(IMAGES "train/two/start", &err);
+    if (!model) fail_msg("%s", err.message);
+    bl_images *images = bl_images_open(model, IMAGES "sample", NULL, "test", &err);
+    uint32_t order[640];
+    for (uint32_t i = 0; i < 640; i++) order[i] = i % 64;
+    bl_image_net nets[4];
+    double losses[4];
+    size_t right[4];
+    int threads = omp_get_max_threads();
+    for (size_t i = 0; i < 4; i++) {
+        bl_image_batch batch = {.images = images,
+                                .order = order,
+                                .n = i ? 640 : 64,
+                                .scale = i ? 1.0F / 640 : 1.0F / 64};
+        omp_set_num_threads(i ? (int)i : 1);
+        assert_true(bl_image_net_init(&nets[i], bl_image_config_of(model), &err));
+        bl_image_net_load(&nets[i], model);
+        assert_true(bl_image_net_run(&nets[i], &batch, true, &losses[i], &right[i], &err));
+    }
+    omp_set_num_threads(threads);
+    assert_true(fabs(losses[1] - 10 * losses[0]) < 1e-9 * losses[1]);
+    assert_int_equal(right[1], 10 * right[0]);
+    double difference = 0, size = 0;
+    for (size_t j = 0; j < nets[0].params.total; j++) {
+        difference = fmax(difference, fabs((double)nets[1].gradient[j] - (double)nets[0].gradient[j]));
+        size = fmax(size, fabs((double)nets[0].gradient[j]));
+    }
+    assert_true(difference < 1e-5 * size);
+    for (size_t i = 2; i < 4; i++) {
+        assert_true(fabs(losses[i] - losses[1]) <= 1e-9 * losses[1]);
+        assert_int_equal(right[i], right[1]);
+#ifdef BL_LANES /* elsewhere the BLAS adds up as it likes */
+        assert_memory_equal(nets[i].gradient, nets[1].gradient,
+                            nets[1].params.total * sizeof *nets[1].gradient);
+#endif
+    }
+    for (size_t i = 0; i < 4; i++) bl_image_net_free(&nets[i]);
+    bl_images_free(images);
+    bl_image_free(model);
+}
+
 /* In bfloat16 the gradient is near float32's but not it, and a loss without a gradient is float32's. */
 static void half_is_near(void **state) {
     (void)state;
@@ -133,6 +180,6 @@ static void half_is_near(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_plain), cmocka_unit_test(test_two),
-                                       cmocka_unit_test(half_is_near)};
+                                       cmocka_unit_test(blocks_and_threads), cmocka_unit_test(half_is_near)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
