@@ -31,8 +31,9 @@ BL_API const char *bl_basis_label(const bl_basis *basis, size_t i, char *space);
 /** False where vector i stands for nothing, as the rows that pad a vocabulary. */
 BL_API bool bl_basis_used(const bl_basis *basis, size_t i);
 BL_API size_t bl_basis_n_used(const bl_basis *basis); /**< how many stand for something */
-/** The number of the vector that `text` names: a label, or "#12"; either also behind the basis's name, as in
- * "class:5". -1 with BL_ERR_USAGE, whose message suggests others, when there is none. */
+/** The number of the vector that `text` names: a label (with other capitals or "-" for a blank, too, where
+ * that is only one), or "#12"; either also behind the basis's name, as in "class:5". -1 with BL_ERR_USAGE,
+ * whose message suggests others, when there is none. */
 BL_API long bl_basis_find(const bl_basis *basis, const char *text, bl_error *err);
 /** mean [d] of all vectors that stand for something. */
 BL_API bool bl_basis_mean(const bl_basis *basis, float *mean, bl_error *err);

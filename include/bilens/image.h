@@ -13,6 +13,7 @@
 #define BILENS_IMAGE_H
 
 #include <bilens/bilinear.h>
+#include <bilens/direction.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -55,8 +56,9 @@ BL_API const char *bl_image_name(const bl_image_model *model);
 BL_API const char *bl_image_config_json(const bl_image_model *model);
 /** A class's label; "0" … "C-1" where config.json has none. */
 BL_API const char *bl_image_label(const bl_image_model *model, size_t class_index);
-/** The class that `text` names: a label, else a number, "5" or "#5". -1 with BL_ERR_USAGE when there is
- * none. */
+/** The rows of U as a basis: the classes, with their labels. Its views belong to the model. */
+BL_API bl_basis bl_image_basis_out(const bl_image_model *model);
+/** The class that `text` names: bl_basis_find in that basis. */
 BL_API long bl_image_class(const bl_image_model *model, const char *text, bl_error *err);
 
 /** E [d, n]; data NULL for modular addition, whose E is the identity. */
@@ -116,19 +118,9 @@ BL_API bool bl_image_eval(const bl_image_model *model, const bl_images *images, 
  * spectrum. */
 typedef enum bl_space { BL_SPACE_EMBED, BL_SPACE_PIXEL } bl_space;
 
-/** An output direction u [h] of a block. Zero-initialise; class 0 raw. */
-typedef struct bl_image_direction {
-    size_t class_index;
-    const size_t *minus; /**< [n_minus] classes whose mean is subtracted */
-    size_t n_minus;
-    bool minus_all;      /**< the mean of all classes is subtracted: a softmax does not see it */
-    const float *vector; /**< u [h] itself, instead of all of the above */
-} bl_image_direction;
-
-/** u [h]. BL_ERR_USAGE for a class direction at a layer from which no direct path leads to the head,
- * BL_ERR_NUMERIC when
- *  it is not finite. */
-BL_API bool bl_image_direction_vector(const bl_image_model *model, const bl_image_direction *direction,
+/** u [h] of a direction in the basis of classes. BL_ERR_USAGE also for a class at a layer from which no
+ * direct path leads to the head. */
+BL_API bool bl_image_direction_vector(const bl_image_model *model, const bl_direction *direction,
                                       size_t layer, float *u, bl_error *err);
 
 /** All eigenpairs of a direction. Free with bl_image_eigen_free. */
@@ -148,6 +140,9 @@ typedef struct bl_image_eigen {
 /** Decomposes direction u [h] of block `layer`. BL_ERR_USAGE for pixel space above layer 0. */
 BL_API bl_image_eigen *bl_image_eigen_new(const bl_image_model *model, const float *u, size_t layer,
                                           bl_space space, bl_error *err);
+/** The same of a class, minus the mean of all with `minus_all`. */
+BL_API bl_image_eigen *bl_image_eigen_of_class(const bl_image_model *model, size_t class_index,
+                                               bool minus_all, size_t layer, bl_space space, bl_error *err);
 /** Frees `eigen` and all that it holds. NULL is allowed. */
 BL_API void bl_image_eigen_free(bl_image_eigen *eigen);
 /** Position of `index` (negative from the end) in the ascending spectrum, or -1 with BL_ERR_USAGE. */

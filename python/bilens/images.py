@@ -12,7 +12,7 @@ import numpy as np
 
 from . import dictionary
 from ._arrays import real, whole
-from ._calls import LongCall, Unique, call, keep, longs, owned, path_argument, text_argument, text_of, tree
+from ._calls import LongCall, Unique, c_text, call, keep, longs, owned, path_argument, strings, text_argument, text_of, tree
 from ._library import ffi, lib
 from .errors import UsageError
 from .evidence import Result
@@ -105,21 +105,23 @@ class ImageModel(Unique):
             raise UsageError(f"space: {space!r} is neither 'embed' nor 'pixel'")
         return SPACES.index(space)
 
+    @staticmethod
+    def _label(name):
+        return text_argument(f"#{name}" if isinstance(name, int) else name, "class")
+
     def _class(self, name):
-        if isinstance(name, int):
-            name = f"#{name}"
         err = ffi.new("bl_error *")
-        found = lib.bl_image_class(self._handle, text_argument(name, "class"), err)
+        found = lib.bl_image_class(self._handle, self._label(name), err)
         if found < 0:
             raise UsageError(text_of(err.message))
         return found
 
     def _direction(self, name, minus, layer):
-        """(bl_image_direction, u)."""
-        every = isinstance(minus, str) and minus == "all"
-        others = ffi.new("size_t[]", [] if every else [self._class(c) for c in ([minus] if isinstance(minus, (str, int)) else minus)] or 1)
-        parts = {"class_index": self._class(name), "minus": others, "minus_all": every, "n_minus": 0 if every else len([minus] if isinstance(minus, (str, int)) else minus)}
-        direction = keep(ffi.new("bl_image_direction *", parts), others)
+        """(bl_direction, u)."""
+        every = isinstance(minus, str) and minus in ("all", "*")
+        labels = [] if every else [self._label(c) for c in ([minus] if isinstance(minus, (str, int)) else minus)]
+        token, others = c_text(self._label(name)), strings(labels)
+        direction = keep(ffi.new("bl_direction *", {"token": token, "minus": others, "minus_all": every, "n_minus": len(labels)}), token, others)
         u = ffi.new("float[]", self.d_hidden)
         call(lib.bl_image_direction_vector, self._handle, direction, layer, u)
         return direction, u

@@ -38,7 +38,7 @@ static bool get_interaction(const bl_model *model, direction_options *d, subject
 
 static bool get_virtual_tokens(const bl_model *model, direction_options *d, subject *s, bl_error *err) {
     const bl_config *config = bl_model_config(model);
-    if (!d->eigs.n && !choose_eigs(model, d, err)) return false;
+    if (!d->eigs.n && !choose_eigs(bl_interaction_size(model), d, err)) return false;
     bl_eigen *eigen = decompose(model, d, false, err);
     if (!eigen) return false;
     s->data = calloc((1 + config->n_head) * config->n_vocab, sizeof *s->data);

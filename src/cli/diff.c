@@ -28,7 +28,8 @@ static bl_tree *diff_of(asked *a, bl_error *err) {
     if (other && e->d.layer >= bl_model_config(other)->n_layer)
         bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist in %s, whose layers are 0 to %zu", e->d.layer,
                 e->c.other, bl_model_config(other)->n_layer - 1);
-    else if (other && (!e->d.token || (choose_eigs(e->model, &e->d, err) && evidence_direction(e, err)))) {
+    else if (other && (!e->d.token || (choose_eigs(bl_interaction_size(e->model), &e->d, err) &&
+                                       evidence_direction(e, err)))) {
         bl_diff_question q = {.a = e->model,
                               .b = other,
                               .layer = e->d.layer,

@@ -1,5 +1,6 @@
 #include "cli/direction_options.h"
 #include "base/error.h"
+#include "base/file.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,6 +23,17 @@ int check_direction(const verb *self, const direction_options *options, const ch
     return -1;
 }
 
+/* FOLDER:12, a row of a dictionary. */
+static bool names_row(const char *text) {
+    const char *colon = strrchr(text, ':');
+    size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+    if (!digits || colon[1 + digits]) return false;
+    char *folder = strndup(text, (size_t)(colon - text));
+    bool is = folder && bl_is_directory(folder);
+    free(folder);
+    return is;
+}
+
 /* A file that exists or a name that only a file can have. "@FILE" is the grammar's. */
 static bool names_file(const char *text) {
     static const char *const suffixes[] = {".npy", ".csv", ".safetensors"};
@@ -31,7 +43,7 @@ static bool names_file(const char *text) {
         char next = at ? at[strlen(suffixes[i])] : ' ';
         if (next == '\0' || next == ':') return true;
     }
-    return access(text, F_OK) == 0;
+    return access(text, F_OK) == 0 || names_row(text);
 }
 
 bool read_direction(direction_options *options, bl_error *err) {
@@ -51,9 +63,9 @@ bl_direction as_direction(const direction_options *options) {
                           .source = options->file};
 }
 
-bool choose_eigs(const bl_model *model, direction_options *options, bl_error *err) {
+bool choose_eigs(size_t size, direction_options *options, bl_error *err) {
     static const long eight[] = {-1, -2, -3, -4, 0, 1, 2, 3};
-    long n = (long)bl_interaction_size(model);
+    long n = (long)size;
     if (!options->eigs.n) {
         options->eigs.items = calloc(8, sizeof *options->eigs.items);
         if (!options->eigs.items) {

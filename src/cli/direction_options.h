@@ -45,7 +45,7 @@ int check_direction(const verb *self, const direction_options *options, const ch
 bool read_direction(direction_options *options, bl_error *err);
 /* The eigenvectors asked for, or the default eight (fewer in a smaller model); checked against the spectrum's
  * size. */
-bool choose_eigs(const bl_model *model, direction_options *options, bl_error *err);
+bool choose_eigs(size_t size, direction_options *options, bl_error *err);
 /* Reads and decomposes the direction; only as many extreme eigenpairs as `options->eigs` needs unless `all`.
  */
 bl_eigen *decompose(const bl_model *model, direction_options *options, bool all, bl_error *err);

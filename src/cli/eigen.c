@@ -138,7 +138,7 @@ static int run(int argc, char **argv, const verb *self) {
     if (status >= 0) goto done;
     bool turned = corpora.files.n || !c.model; /* of a model with a corpus of its own */
     model = load_model(&c, &err);
-    if (model && choose_eigs(model, &d, &err)) eigen = decompose(model, &d, false, &err);
+    if (model && choose_eigs(bl_interaction_size(model), &d, &err)) eigen = decompose(model, &d, false, &err);
     bl_direction direction = as_direction(&d);
     bl_question subject = {model, &direction, d.layer};
     bl_tree *tree = eigen ? bl_eigen_tree(&subject, eigen, d.eigs.items, d.eigs.n, &err) : NULL;

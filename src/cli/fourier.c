@@ -4,7 +4,7 @@
 
 static int run_fourier(int argc, char **argv, const verb *self) {
     common c = {0};
-    image_options o = {.layer = SIZE_MAX};
+    image_options o = {.d.layer = SIZE_MAX};
     index_list residues = {0};
     size_t permutations = 20, seed = 0, chosen[64] = {0, 1}, n = 2;
     bl_error err = {0};

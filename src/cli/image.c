@@ -12,7 +12,7 @@
 
 static int run_info(int argc, char **argv, const verb *self) {
     common c = {0};
-    image_options o = {.layer = SIZE_MAX};
+    image_options o = {.d.layer = SIZE_MAX};
     bl_error err = {0};
     const option table[] = {{0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
@@ -24,7 +24,7 @@ static int run_info(int argc, char **argv, const verb *self) {
 
 static int run_eval(int argc, char **argv, const verb *self) {
     common c = {0};
-    image_options o = {.layer = SIZE_MAX};
+    image_options o = {.d.layer = SIZE_MAX};
     bool with_logits = false;
     bl_error err = {0};
     const option table[] = {IMAGES_OPTIONS(o),
@@ -51,12 +51,12 @@ static int run_eval(int argc, char **argv, const verb *self) {
  * eigenvectors where there are none. */
 static int write_image_arrays(const verb *self, common *c, image_options *o, bl_error *err) {
     const bl_image_eigen *e = o->eigen;
-    size_t J = o->eigs.n;
+    size_t J = o->d.eigs.n;
     float *vectors = calloc(J * e->width, sizeof *vectors), *pictures = calloc(J * e->n, sizeof *pictures);
     bool ok = vectors && pictures;
     if (!ok) bl_fail(err, BL_ERR_MEMORY, "out of memory");
     for (size_t j = 0; ok && j < J; j++) {
-        size_t at = (size_t)bl_image_eigen_at(e, o->eigs.items[j], err);
+        size_t at = (size_t)bl_image_eigen_at(e, o->d.eigs.items[j], err);
         memcpy(vectors + j * e->width, e->vectors + at * e->width, e->width * sizeof *vectors);
         if (e->pictures) memcpy(pictures + j * e->n, e->pictures + at * e->n, e->n * sizeof *pictures);
     }
@@ -82,7 +82,7 @@ static int stop(common *c, image_options *o, int status) {
 
 static int run_eigen(int argc, char **argv, const verb *self) {
     common c = {0};
-    image_options o = {.layer = SIZE_MAX};
+    image_options o = {.d.layer = SIZE_MAX};
     const char *plot = NULL;
     figure_options figure = {0};
     bl_error err = {0};
@@ -118,7 +118,7 @@ static int run_eigen(int argc, char **argv, const verb *self) {
 
 static int run_null(int argc, char **argv, const verb *self) {
     common c = {0};
-    image_options o = {.layer = SIZE_MAX};
+    image_options o = {.d.layer = SIZE_MAX};
     size_t draws = 99, seed = 0;
     bl_error err = {0};
     const option table[] = {CLASS_OPTIONS(o),
@@ -130,7 +130,8 @@ static int run_null(int argc, char **argv, const verb *self) {
     bl_tree *tree = NULL;
     bl_chance chance = {0};
     if (image_open_model(&c, &o, &err) && image_decompose(&o, &err) &&
-        bl_image_chance(o.model, o.u, o.layer, o.space, draws, seed, progress_bar(c.quiet), &chance, &err)) {
+        bl_image_chance(o.model, o.u, o.d.layer, o.space, draws, seed, progress_bar(c.quiet), &chance,
+                        &err)) {
         bl_image_question q = image_question_of(&o);
         tree = bl_image_null_tree(&q, &chance, &err);
     }
@@ -141,7 +142,7 @@ static int run_null(int argc, char **argv, const verb *self) {
 
 static int run_scan(int argc, char **argv, const verb *self) {
     common c = {0};
-    image_options o = {.layer = SIZE_MAX};
+    image_options o = {.d.layer = SIZE_MAX};
     size_t top = 8;
     bl_error err = {0};
     const option table[] = {CLASS_OPTIONS(o),
@@ -153,7 +154,7 @@ static int run_scan(int argc, char **argv, const verb *self) {
     bl_tree *tree = NULL;
     bl_image_scan *scan = NULL;
     if (image_open_model(&c, &o, &err) && image_decompose(&o, &err) && image_open_images(&o, &err))
-        scan = bl_image_scan_run(o.model, o.eigen, o.eigs.items, o.eigs.n, o.images, top, &err);
+        scan = bl_image_scan_run(o.model, o.eigen, o.d.eigs.items, o.d.eigs.n, o.images, top, &err);
     if (scan) {
         bl_image_question q = image_question_of(&o);
         tree = bl_image_scan_tree(&q, scan, bl_images_count(o.images), &err);
@@ -166,7 +167,7 @@ static int run_scan(int argc, char **argv, const verb *self) {
 static int run_truncate(int argc, char **argv, const verb *self) {
     static const long standard[] = {0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 64};
     common c = {0};
-    image_options o = {.layer = SIZE_MAX};
+    image_options o = {.d.layer = SIZE_MAX};
     index_list asked = {0};
     bl_error err = {0};
     const option table[] = {
@@ -199,18 +200,14 @@ static int run_truncate(int argc, char **argv, const verb *self) {
 
 /* All classes of one layer. */
 static bl_image_eigen **decompose_all(const image_options *o, bl_error *err) {
-    size_t C = bl_image_config_of(o->model)->d_output, h = bl_image_config_of(o->model)->d_hidden;
+    size_t C = bl_image_config_of(o->model)->d_output;
     bl_image_eigen **eigens = calloc(C + 1, sizeof *eigens);
-    float *u = calloc(h, sizeof *u);
-    bool ok = eigens && u;
+    bool ok = eigens != NULL;
     if (!ok) bl_fail(err, BL_ERR_MEMORY, "out of memory");
     for (size_t k = 0; ok && k < C; k++) {
-        bl_image_direction d = {.class_index = k, .minus_all = !o->raw};
-        ok = bl_image_direction_vector(o->model, &d, o->layer, u, err);
-        if (ok) eigens[k] = bl_image_eigen_new(o->model, u, o->layer, o->space, err);
-        ok = ok && eigens[k];
+        eigens[k] = bl_image_eigen_of_class(o->model, k, !o->raw, o->d.layer, o->space, err);
+        ok = eigens[k] != NULL;
     }
-    free(u);
     if (ok) return eigens;
     for (size_t k = 0; eigens && k < C; k++) bl_image_eigen_free(eigens[k]);
     free(eigens);
@@ -219,13 +216,13 @@ static bl_image_eigen **decompose_all(const image_options *o, bl_error *err) {
 
 static int run_atlas(int argc, char **argv, const verb *self) {
     common c = {0};
-    image_options o = {.layer = SIZE_MAX};
+    image_options o = {.d.layer = SIZE_MAX};
     bl_error err = {0};
     const char *gallery = NULL;
     figure_options figure = {0};
     const option table[] = {SPACE_OPTION(o),
                             RAW_OPTION(o),
-                            {"layer", OPTION_COUNT, &o.layer, "N",
+                            {"layer", OPTION_COUNT, &o.d.layer, "N",
                              "block that is decomposed (default: the last)"},
                             {"gallery", OPTION_OUTPUT, &gallery, "FILE",
                              "also draw eight eigenvectors of every class: .svg, .png or .pdf"},
@@ -249,7 +246,7 @@ static int run_atlas(int argc, char **argv, const verb *self) {
 
 static int run_explain(int argc, char **argv, const verb *self) {
     common c = {0};
-    image_options o = {.layer = SIZE_MAX};
+    image_options o = {.d.layer = SIZE_MAX};
     size_t image = 0, classes = 3, top = 8;
     bl_error err = {0};
     const option table[] = {IMAGES_OPTIONS(o),
@@ -271,7 +268,7 @@ static int run_explain(int argc, char **argv, const verb *self) {
 
 static int run_hosvd(int argc, char **argv, const verb *self) {
     common c = {0};
-    image_options o = {.layer = SIZE_MAX};
+    image_options o = {.d.layer = SIZE_MAX};
     size_t k = 8;
     bl_error err = {0};
     const option table[] = {{"k", OPTION_COUNT, &k, "N", "components (default 8)"}, {0}};
@@ -284,7 +281,7 @@ static int run_hosvd(int argc, char **argv, const verb *self) {
 
 static int run_diff(int argc, char **argv, const verb *self) {
     common c = {0};
-    image_options o = {.layer = SIZE_MAX};
+    image_options o = {.d.layer = SIZE_MAX};
     size_t top = 10;
     bl_error err = {0};
     const option table[] = {{"top", OPTION_COUNT, &top, "K",
@@ -316,7 +313,7 @@ static int run_diff(int argc, char **argv, const verb *self) {
 static int run_report(int argc, char **argv, const verb *self) {
     static const size_t ranks[] = {0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 64};
     common c = {0};
-    image_options o = {.layer = SIZE_MAX};
+    image_options o = {.d.layer = SIZE_MAX};
     figure_options figure = {0};
     size_t top = 8;
     bl_error err = {0};
@@ -334,14 +331,14 @@ static int run_report(int argc, char **argv, const verb *self) {
     bl_image_eigen **eigens = NULL;
     bl_tree *tree = NULL;
     if (image_open_model(&c, &o, &err) && image_decompose(&o, &err) && image_open_images(&o, &err) &&
-        (scan = bl_image_scan_run(o.model, o.eigen, o.eigs.items, o.eigs.n, o.images, top, &err)) &&
+        (scan = bl_image_scan_run(o.model, o.eigen, o.d.eigs.items, o.d.eigs.n, o.images, top, &err)) &&
         (cut = bl_image_truncate(o.model, o.images, ranks, sizeof ranks / sizeof *ranks, o.space, false,
                                  &err)) &&
         (eigens = decompose_all(&o, &err))) {
         bl_image_question q = image_question_of(&o);
         tree = bl_image_report_tree(&q, scan, cut, o.images, &err);
         char folder[300];
-        snprintf(folder, sizeof folder, "report-%.250s", o.class_name ? o.class_name : "direction");
+        snprintf(folder, sizeof folder, "report-%.250s", o.d.token ? o.d.token : "direction");
         for (char *at = folder; *at; at++)
             if (*at == '/' || *at == ' ') *at = '-';
         if (tree && !bl_image_report_render(tree, o.model, eigens, o.images, &figure.how,
@@ -365,7 +362,7 @@ static size_t weight_arrays(const image_options *o, bl_named_array out[6], bl_er
     bl_view e = bl_image_w_e(o->model), u = bl_image_w_u(o->model);
     bl_bilinear block;
     size_t n = 0;
-    if (!bl_image_block(o->model, o->layer, &block, err)) return 0;
+    if (!bl_image_block(o->model, o->d.layer, &block, err)) return 0;
     if (e.data) out[n++] = (bl_named_array){"w_e", e.data, 2, {e.rows, e.cols}};
     out[n++] = (bl_named_array){"w_u", u.data, 2, {u.rows, u.cols}};
     out[n++] = (bl_named_array){"w_l", block.l.data, 2, {block.l.rows, block.l.cols}};
@@ -396,13 +393,13 @@ static size_t pick(bl_named_array *arrays, size_t n, const text_list *names, bl_
 
 static int run_export(int argc, char **argv, const verb *self) {
     common c = {0};
-    image_options o = {.layer = SIZE_MAX};
+    image_options o = {.d.layer = SIZE_MAX};
     text_list names = {0};
     bl_error err = {0};
     bl_named_array arrays[6];
     const option table[] = {{"tensors", OPTION_TOKENS, &names, "NAME,…",
                              "w_e, w_u, w_l, w_r, b_l, b_r (default: all)"},
-                            {"layer", OPTION_COUNT, &o.layer, "N", "block (default: the last)"},
+                            {"layer", OPTION_COUNT, &o.d.layer, "N", "block (default: the last)"},
                             {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_NONE,
                                "FILE.safetensors, or FILE.npy for one tensor", true);
@@ -426,13 +423,13 @@ static int run_export(int argc, char **argv, const verb *self) {
 
 static int run_describe(int argc, char **argv, const verb *self) {
     common c = {0};
-    image_options o = {.layer = SIZE_MAX};
+    image_options o = {.d.layer = SIZE_MAX};
     text_list names = {0};
     size_t k = 10;
     bl_error err = {0};
     bl_named_array arrays[6];
     const option table[] = {{"tensor", OPTION_TOKENS, &names, "NAME", "w_e, w_u, w_l, w_r, b_l or b_r"},
-                            {"layer", OPTION_COUNT, &o.layer, "N", "block (default: the last)"},
+                            {"layer", OPTION_COUNT, &o.d.layer, "N", "block (default: the last)"},
                             {"k", OPTION_COUNT, &k, "N", "entries at each end (default 10)"},
                             {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
@@ -443,7 +440,7 @@ static int run_describe(int argc, char **argv, const verb *self) {
         bl_fail(&err, BL_ERR_USAGE, "which tensor? Give --tensor w_e, w_u, w_l, w_r, b_l or b_r");
     else if (image_open_model(&c, &o, &err)) n = weight_arrays(&o, arrays, &err);
     if (n) n = pick(arrays, n, &names, &err);
-    if (n) tree = bl_image_describe_tree(o.model, o.layer, &arrays[0], k, &err);
+    if (n) tree = bl_image_describe_tree(o.model, o.d.layer, &arrays[0], k, &err);
     text_list_free(&names);
     static const view how = {.rows = bl_image_describe_rows};
     return image_end(self, &c, &o, tree, &how, &err);
@@ -451,7 +448,7 @@ static int run_describe(int argc, char **argv, const verb *self) {
 
 static int run_trace(int argc, char **argv, const verb *self) {
     common c = {0};
-    image_options o = {.layer = SIZE_MAX};
+    image_options o = {.d.layer = SIZE_MAX};
     size_t image = 0;
     bl_error err = {0};
     const option table[] = {IMAGES_OPTIONS(o),

@@ -51,12 +51,12 @@ static int train(int argc, char **argv, const verb *self) {
 
 static int eval(int argc, char **argv, const verb *self) {
     common c = {0};
-    image_options o = {.layer = SIZE_MAX};
+    image_options o = {.d.layer = SIZE_MAX};
     const char *path = NULL, *point = "hidden";
     bl_error err = {0};
     const option table[] = {DICTIONARY_OPTION(path),
                             {"point", OPTION_TEXT, &point, "NAME", POINT_HELP},
-                            {"layer", OPTION_COUNT, &o.layer, "N", "of this layer (default: the last)"},
+                            {"layer", OPTION_COUNT, &o.d.layer, "N", "of this layer (default: the last)"},
                             IMAGES_OPTIONS(o),
                             {0}};
     int status = options_parse(argc, argv, self, &c, table, FORMATS_ALL, image_to_file, true);
@@ -68,11 +68,12 @@ static int eval(int argc, char **argv, const verb *self) {
               image_open_images(&o, &err);
     if (ok) {
         bl_dictionary_eval_options how = {.point = point,
-                                          .layer = o.layer,
+                                          .layer = o.d.layer,
                                           .progress = progress_bar(c.quiet)};
         ok = bl_dictionary_eval_images(o.model, a, o.images, &how, &score, &err);
     }
-    bl_tree *tree = ok ? dictionary_eval_tree(bl_image_name(o.model), a, point, o.layer, &score, &err) : NULL;
+    const char *name = ok ? bl_image_name(o.model) : NULL;
+    bl_tree *tree = ok ? dictionary_eval_tree(name, a, point, o.d.layer, &score, &err) : NULL;
     bl_dictionary_free(a);
     return image_end(self, &c, &o, tree, &dictionary_view, &err);
 }

@@ -2,35 +2,33 @@
 #ifndef BL_CLI_IMAGE_OPTIONS_H
 #define BL_CLI_IMAGE_OPTIONS_H
 #include "cli/common.h"
+#include "cli/direction_options.h"
 
 /* Options that several verbs share, and what they open. */
 typedef struct image_options {
-    const char *class_name, *direction, *space_name, *images_path, *labels_path, *split;
-    text_list minus;
-    size_t layer; /* SIZE_MAX: the last */
-    index_list eigs;
+    direction_options d; /* --class as token; layer SIZE_MAX: the last */
+    const char *space_name, *images_path, *labels_path, *split;
     bool raw;
     /* opened */
     bl_image_model *model;
     bl_images *images;
-    bl_image_direction question;
-    size_t *minus_classes;
-    float *vector, *u;
+    bl_direction direction;
+    float *u;
     bl_space space;
     bl_image_eigen *eigen;
 } image_options;
 
-#define CLASS_OPTIONS(o)                                                                          \
-    {"class", OPTION_TEXT, &(o).class_name, "C", "output class: its label, or its number"},       \
-        {"minus", OPTION_TOKENS, &(o).minus, "C,C…",                                              \
-         "classes whose mean is subtracted; all: the mean of all classes"},                       \
-        {"direction", OPTION_TEXT, &(o).direction, "FILE",                                        \
-         "instead of a class: a vector [d_hidden], FILE.npy or FILE.safetensors[:TENSOR], or a "  \
-         "feature of a dictionary, feature:12@DICT"},                                             \
-        {"layer", OPTION_COUNT, &(o).layer, "N", "block that is decomposed (default: the last)"}, \
-        {"eigs", OPTION_INDICES, &(o).eigs, "I,I…",                                               \
-         "eigenvectors, by index into the ascending spectrum, negative from the end (default "    \
-         "-1,-2,-3,-4,0,1,2,3)"},                                                                 \
+#define CLASS_OPTIONS(o)                                                                             \
+    {"class", OPTION_TEXT, &(o).d.token, "C", "output class: its label, or its number"},             \
+        {"minus", OPTION_TOKENS, &(o).d.minus, "C,C…",                                               \
+         "classes whose mean is subtracted; all or *: the mean of all classes"},                     \
+        {"direction", OPTION_TEXT, &(o).d.file, "TEXT",                                              \
+         "instead of a class: a direction as text, as 'class:5 - class:3', or a vector [d_hidden], " \
+         "FILE.npy or FILE.safetensors[:TENSOR], or a feature of a dictionary, feature:12@DICT"},    \
+        {"layer", OPTION_COUNT, &(o).d.layer, "N", "block that is decomposed (default: the last)"},  \
+        {"eigs", OPTION_INDICES, &(o).d.eigs, "I,I…",                                                \
+         "eigenvectors, by index into the ascending spectrum, negative from the end (default "       \
+         "-1,-2,-3,-4,0,1,2,3)"},                                                                    \
         SPACE_OPTION(o)
 #define SPACE_OPTION(o)                                                                 \
     {                                                                                   \

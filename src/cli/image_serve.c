@@ -5,7 +5,7 @@
 
 static int run(int argc, char **argv, const verb *self) {
     common c = {0};
-    image_options o = {.layer = SIZE_MAX};
+    image_options o = {.d.layer = SIZE_MAX};
     bl_serve_options s = {0};
     size_t port = BL_SERVE_PORT;
     bool show = false;

@@ -38,14 +38,14 @@ static bool put_curve(bl_tree *tree, const image_options *o, bl_mask_options m, 
 
 static int run_mask(int argc, char **argv, const verb *self) {
     common c = {0};
-    image_options o = {.layer = SIZE_MAX};
+    image_options o = {.d.layer = SIZE_MAX};
     bl_mask_options m = {.per_class = 10, .strength = 0.15, .permutations = 20};
     size_t seed = 0;
     text_list strengths = {0};
     bl_error err = {0};
     const option table[] = {
-        {"class", OPTION_TEXT, &o.class_name, "C", "output class: its label, or its number"},
-        {"eigs", OPTION_INDICES, &o.eigs, "I",
+        {"class", OPTION_TEXT, &o.d.token, "C", "output class: its label, or its number"},
+        {"eigs", OPTION_INDICES, &o.d.eigs, "I",
          "the eigenvector, counted from the end (default -1, the highest)"},
         IMAGES_OPTIONS(o),
         SPACE_OPTION(o),
@@ -61,13 +61,14 @@ static int run_mask(int argc, char **argv, const verb *self) {
     if (status >= 0) return status;
     bl_mask *mask = NULL;
     m.seed = seed;
-    m.index = o.eigs.n ? o.eigs.items[0] : -1;
+    m.index = o.d.eigs.n ? o.d.eigs.items[0] : -1;
     long found = -1;
     bool ok = c.model || bl_fail(&err, BL_ERR_USAGE, "which model? mask needs a directory of an image model");
     ok = ok && image_open_model(&c, &o, &err) &&
-         (o.class_name || bl_fail(&err, BL_ERR_USAGE, "which class? Give --class C"));
-    ok = ok && (o.eigs.n <= 1 || bl_fail(&err, BL_ERR_USAGE, "--eigs: a mask is made from one eigenvector"));
-    if (ok) found = bl_image_class(o.model, o.class_name, &err);
+         (o.d.token || bl_fail(&err, BL_ERR_USAGE, "which class? Give --class C"));
+    ok =
+        ok && (o.d.eigs.n <= 1 || bl_fail(&err, BL_ERR_USAGE, "--eigs: a mask is made from one eigenvector"));
+    if (ok) found = bl_image_class(o.model, o.d.token, &err);
     if (found >= 0 && read_strength(&strengths, 0, &m.strength, &err) && image_open_images(&o, &err)) {
         m.class_index = (size_t)found;
         m.space = o.space;

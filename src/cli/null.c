@@ -14,7 +14,8 @@ static bl_tree *null_of(void *context, bl_error *err) {
     bl_chance chance = {0};
     bl_tree *tree = NULL;
     size_t asked_for = e->d.eigs.n; /* of those that stand there by default none is refused */
-    if (evidence_model(e, false, err) && evidence_direction(e, err) && choose_eigs(e->model, &e->d, err) &&
+    if (evidence_model(e, false, err) && evidence_direction(e, err) &&
+        choose_eigs(bl_interaction_size(e->model), &e->d, err) &&
         bl_model_bilinear(e->model, e->d.layer, &map, err) &&
         bl_chance_of(&map, e->u, a->draws, e->seed, progress_bar(e->c.quiet), &chance, err) &&
         bl_chance_check_groups(&chance, e->d.eigs.items, asked_for, err)) {

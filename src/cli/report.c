@@ -93,7 +93,7 @@ bl_tree *report_of(common *c, report_options *o, const bl_model *model, bl_eigen
     bl_scan *scan = NULL;
     bl_tree *info = NULL, *spectrum = NULL, *found = NULL, *report = NULL;
     direction_options *d = &o->direction;
-    if (corpus && read_direction(d, err) && choose_eigs(model, d, err))
+    if (corpus && read_direction(d, err) && choose_eigs(bl_interaction_size(model), d, err))
         *eigen = decompose(model, d, true, err);
     if (!ranks_agree(*eigen != NULL, err)) goto done;
     bl_direction direction = as_direction(d);

@@ -16,7 +16,8 @@ typedef struct nearness {
 
 static bl_tree *eigen_neighbours(const bl_model *model, direction_options *d, bl_corpus *corpus,
                                  const bl_neighbours_options *o, bl_error *err) {
-    bl_eigen *eigen = choose_eigs(model, d, err) ? decompose(model, d, false, err) : NULL;
+    bl_eigen *eigen =
+        choose_eigs(bl_interaction_size(model), d, err) ? decompose(model, d, false, err) : NULL;
     size_t n = eigen ? bl_eigen_size(eigen) : 0;
     float *vectors = eigen ? calloc(d->eigs.n * n, sizeof *vectors) : NULL;
     bl_neighbours *found = NULL;
@@ -111,7 +112,7 @@ static int run_scan(const verb *self, common *c, direction_options *d, const cor
     bl_tree *tree = NULL;
     bl_corpus *corpus = open_corpus(corpora, &err);
     if (corpus) model = load_model(c, &err);
-    if (model && choose_eigs(model, d, &err)) eigen = decompose(model, d, false, &err);
+    if (model && choose_eigs(bl_interaction_size(model), d, &err)) eigen = decompose(model, d, false, &err);
     bl_scan_options options = *asked;
     options.progress = progress_bar(c->quiet);
     options.distributed = ranks_started();

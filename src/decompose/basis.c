@@ -58,15 +58,40 @@ static void suggest(const bl_basis *basis, const char *text, bl_error *err) {
         bl_buffer_print(&list, "%s%.40s", i ? ", " : "", bl_basis_label(basis, i, space));
     if (shown < n) bl_buffer_print(&list, ", … (%zu in all)", n);
     char *names = bl_buffer_take(&list, err);
-    if (names)
-        bl_fail(err, BL_ERR_USAGE, "there is no %s \"%.100s\"; there are %s", basis->name, text, names);
+    if (names) bl_fail(err, BL_ERR_USAGE, "there is no %s '%.100s'; there are %s", basis->name, text, names);
     free(names);
+}
+
+/* Labels that differ only in capitals, or in a hyphen for a blank: "ankle-boot" is "Ankle boot". */
+static bool alike(const char *a, const char *b) {
+    for (; *a && *b; a++, b++) {
+        char x = *a == '-' || *a == '_' ? ' ' : *a;
+        char y = *b == '-' || *b == '_' ? ' ' : *b;
+        if (x >= 'A' && x <= 'Z') x = (char)(x - 'A' + 'a');
+        if (y >= 'A' && y <= 'Z') y = (char)(y - 'A' + 'a');
+        if (x != y) return false;
+    }
+    return *a == *b;
+}
+
+/* The label itself, else the only one that is alike; -1 when there is none. */
+static long find_own(const bl_basis *basis, const char *text) {
+    long found = -1;
+    size_t n = 0;
+    for (size_t i = 0; i < basis->vectors.rows; i++)
+        if (basis->labels[i] && strcmp(basis->labels[i], text) == 0) return (long)i;
+    for (size_t i = 0; i < basis->vectors.rows; i++) {
+        if (!basis->labels[i] || !alike(basis->labels[i], text)) continue;
+        found = (long)i;
+        n++;
+    }
+    return n == 1 ? found : -1;
 }
 
 static long find_label(const bl_basis *basis, const char *text, bl_error *err) {
     if (!basis->labels && basis->tokenizer) return find_token(basis, text, err);
-    for (size_t i = 0; basis->labels && i < basis->vectors.rows; i++)
-        if (basis->labels[i] && strcmp(basis->labels[i], text) == 0) return (long)i;
+    long own = basis->labels ? find_own(basis, text) : -1;
+    if (own >= 0) return own;
     long number = number_of(text);
     if (number >= 0 && (size_t)number < basis->vectors.rows) return number;
     suggest(basis, text, err);

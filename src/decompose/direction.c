@@ -152,7 +152,7 @@ static bool finish(const bl_basis *basis, size_t i, const float *less, bool cent
         most = fmax(most, fabs((double)u[e]));
     }
     if (!isfinite(own))
-        return bl_fail(err, BL_ERR_NUMERIC, "the unembedding of '%s' holds NaN or infinity",
+        return bl_fail(err, BL_ERR_NUMERIC, "the unembedding of '%s' is not finite: it holds NaN or infinity",
                        bl_basis_label(basis, i, space));
     return most > 0 ||
            bl_fail(err, BL_ERR_USAGE,

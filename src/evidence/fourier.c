@@ -216,14 +216,12 @@ static bool show_class(const bl_image_model *model, size_t c, const double *basi
                        bl_error *err) {
     const bl_image_config *config = bl_image_config_of(model);
     size_t p = config->p;
-    bl_image_direction direction = {.class_index = c, .minus_all = true};
     double share5, share10, *energy = bl_alloc(p, sizeof *energy, err);
-    float *u = bl_alloc(config->d_hidden, sizeof *u, err);
     bl_image_eigen *e = NULL;
     size_t *order = NULL;
     out->class_index = c;
-    bool ok = u && energy && bl_image_direction_vector(model, &direction, 0, u, err);
-    if (ok) e = bl_image_eigen_new(model, u, 0, BL_SPACE_PIXEL, err);
+    bool ok = energy != NULL;
+    if (ok) e = bl_image_eigen_of_class(model, c, true, 0, BL_SPACE_PIXEL, err);
     if (e) order = bl_alloc(e->size, sizeof *order, err);
     if (order) out->values = bl_alloc(e->size, sizeof *out->values, err);
     if (out->values) out->vectors = bl_alloc(SHOWN, sizeof *out->vectors, err);
@@ -243,7 +241,6 @@ static bool show_class(const bl_image_model *model, size_t c, const double *basi
     }
     bl_image_eigen_free(e);
     free(order);
-    free(u);
     free(energy);
     return ok;
 }

@@ -142,16 +142,6 @@ static bool compare(const bl_image_eigen *a, const bl_image_eigen *b, size_t top
     return ok;
 }
 
-static bl_image_eigen *form_of(const bl_image_model *model, size_t c, bl_error *err) {
-    float *u = bl_alloc(bl_image_config_of(model)->d_hidden, sizeof *u, err);
-    bl_image_direction direction = {.class_index = c};
-    bl_image_eigen *e = NULL;
-    if (u && bl_image_direction_vector(model, &direction, 0, u, err))
-        e = bl_image_eigen_new(model, u, 0, BL_SPACE_PIXEL, err);
-    free(u);
-    return e;
-}
-
 bl_image_diff *bl_image_diff_make(const bl_image_model *a, const bl_image_model *b, size_t top,
                                   bl_error *err) {
     const bl_image_config *ca = bl_image_config_of(a), *cb = bl_image_config_of(b);
@@ -172,7 +162,7 @@ bl_image_diff *bl_image_diff_make(const bl_image_model *a, const bl_image_model 
     bl_image_eigen **forms = bl_alloc_zero(2 * C, sizeof *forms, err);
     bool ok = diff->same && diff->other && forms;
     for (size_t i = 0; ok && i < 2 * C; i++) {
-        forms[i] = form_of(i < C ? a : b, i % C, err);
+        forms[i] = bl_image_eigen_of_class(i < C ? a : b, i % C, false, 0, BL_SPACE_PIXEL, err);
         ok = forms[i] != NULL;
         if (ok && i % C == 0 && top > forms[i]->size)
             ok =

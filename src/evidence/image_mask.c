@@ -33,14 +33,9 @@ typedef struct work {
 } work;
 
 static bool stack_class(work *w, size_t c, bl_mask *mask, bl_error *err) {
-    const bl_image_config *config = bl_image_config_of(w->model);
     size_t K = w->o.per_class;
-    bl_image_direction direction = {.class_index = c};
-    float *u = bl_alloc(config->d_hidden, sizeof *u, err);
-    bl_image_eigen *e = NULL;
-    bool ok = u && bl_image_direction_vector(w->model, &direction, 0, u, err);
-    if (ok) e = bl_image_eigen_new(w->model, u, 0, w->o.space, err);
-    ok = e != NULL;
+    bl_image_eigen *e = bl_image_eigen_of_class(w->model, c, false, 0, w->o.space, err);
+    bool ok = e != NULL;
     for (size_t k = 0; ok && k < K; k++) /* ascending: row c K + k is the eigenvector of index k - K */
         for (size_t i = 0; i < w->width; i++)
             w->stacked[(c * K + k) * w->width + i] = (double)e->vectors[(e->size - K + k) * w->width + i];
@@ -50,7 +45,6 @@ static bool stack_class(work *w, size_t c, bl_mask *mask, bl_error *err) {
         memcpy(w->vector, e->vectors + at * w->width, w->width * sizeof *w->vector);
     }
     bl_image_eigen_free(e);
-    free(u);
     return ok;
 }
 

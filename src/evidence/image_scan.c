@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "linear/best.h"
 #include "subject/image_private.h"
 #include <bilens/image_evidence.h>
 #include <math.h>
@@ -9,20 +10,6 @@
 #include <string.h>
 
 #define SLICE ((size_t)512) /* images at a time */
-
-/* Puts image `i` among the best: largest s^2 first; images come in ascending order, so that an equal one
- * stays behind. */
-static void offer(bl_image_match *list, size_t *count, size_t top, size_t i, double similarity) {
-    size_t at = *count;
-    if (at == top && !(similarity * similarity > list[at - 1].similarity * list[at - 1].similarity)) return;
-    if (at < top) ++*count;
-    else at--;
-    while (at > 0 && similarity * similarity > list[at - 1].similarity * list[at - 1].similarity) {
-        list[at] = list[at - 1];
-        at--;
-    }
-    list[at] = (bl_image_match){.image = i, .similarity = similarity};
-}
 
 /* What a match says beyond its place. x [n] and logits [C] are scratch. */
 static bool finish(const bl_image_model *model, const bl_image_eigen *eigen, size_t at,
@@ -44,18 +31,35 @@ static bool finish(const bl_image_model *model, const bl_image_eigen *eigen, siz
     return true;
 }
 
+/* The images of largest |s| of each eigenvector: lists [n_vectors] of entries, and s itself, `signs`, by their
+ * slots. */
 static bool search(const bl_image_model *model, const bl_image_eigen *eigen, const size_t *at,
-                   bl_image_scan *scan, const bl_images *images, float *sims, bl_error *err) {
+                   size_t n_vectors, bl_best *lists, float *signs, const bl_images *images, float *sims,
+                   bl_error *err) {
     size_t count = bl_images_count(images);
     for (size_t first = 0; first < count; first += SLICE) {
         size_t B = count - first < SLICE ? count - first : SLICE;
         if (!bl_go_on(err) || !bl_image_similarities(model, eigen, images, first, B, sims, err)) return false;
         for (size_t b = 0; b < B; b++)
-            for (size_t j = 0; j < scan->n_vectors; j++)
-                offer(scan->matches + j * scan->top, &scan->counts[j], scan->top, first + b,
-                      (double)sims[b * eigen->size + at[j]]);
+            for (size_t j = 0; j < n_vectors; j++) {
+                float s = sims[b * eigen->size + at[j]];
+                size_t slot = bl_best_offer(&lists[j], fabsf(s), first + b);
+                if (slot != BL_BEST_NONE) signs[j * lists[j].most + slot] = s;
+            }
     }
     return true;
+}
+
+/* What the lists found, best first. */
+static void take(bl_image_scan *scan, bl_best *lists, const float *signs) {
+    for (size_t j = 0; j < scan->n_vectors; j++) {
+        bl_best_sort(&lists[j]);
+        scan->counts[j] = lists[j].n;
+        for (size_t i = 0; i < lists[j].n; i++)
+            scan->matches[j * scan->top + i] =
+                (bl_image_match){.image = lists[j].list[i].id,
+                                 .similarity = (double)signs[j * scan->top + lists[j].list[i].slot]};
+    }
 }
 
 bl_image_scan *bl_image_scan_run(const bl_image_model *model, const bl_image_eigen *eigen,
@@ -73,19 +77,27 @@ bl_image_scan *bl_image_scan_run(const bl_image_model *model, const bl_image_eig
     scan->counts = bl_alloc_zero(n_indices, sizeof *scan->counts, err);
     scan->matches = bl_alloc_zero(count, sizeof *scan->matches, err);
     size_t *at = bl_alloc(n_indices, sizeof *at, err);
+    bl_best *lists = bl_alloc(n_indices, sizeof *lists, err);
+    bl_scored *entries = bl_alloc(count, sizeof *entries, err);
+    float *signs = bl_alloc(count, sizeof *signs, err);
     float *sims = bl_alloc(SLICE * eigen->size, sizeof *sims, err);
     float *x = bl_alloc(c->d_input + c->d_output, sizeof *x, err);
-    bool ok = scan->counts && scan->matches && at && sims && x;
+    bool ok = scan->counts && scan->matches && at && lists && entries && signs && sims && x;
     for (size_t j = 0; ok && j < n_indices; j++) {
         long place = bl_image_eigen_at(eigen, indices[j], err);
         ok = place >= 0;
         at[j] = (size_t)place;
+        lists[j] = bl_best_begin(entries + j * top, top);
     }
-    ok = ok && search(model, eigen, at, scan, images, sims, err);
+    ok = ok && search(model, eigen, at, n_indices, lists, signs, images, sims, err);
+    if (ok) take(scan, lists, signs);
     for (size_t j = 0; ok && j < n_indices; j++)
         for (size_t i = 0; ok && i < scan->counts[j]; i++)
             ok = finish(model, eigen, at[j], images, &scan->matches[j * top + i], x, x + c->d_input, err);
     free(at);
+    free(lists);
+    free(entries);
+    free(signs);
     free(sims);
     free(x);
     if (ok) return scan;
@@ -113,16 +125,14 @@ static int by_contribution(const void *a, const void *b) {
 static bool account_of(const bl_image_model *model, const bl_images *images, size_t image, bl_space space,
                        size_t top, const float *hidden, bl_image_account *account, bl_error *err) {
     const bl_image_config *c = bl_image_config_of(model);
-    size_t h = c->d_hidden;
-    bl_image_direction direction = {.class_index = account->class_index};
+    const float *u = bl_image_w_u(model).data + account->class_index * c->d_hidden;
     bl_image_term *terms = NULL;
-    bl_image_eigen *eigen = NULL;
-    float *u = bl_alloc(h, sizeof *u, err), *sims = NULL;
-    bool ok = u && bl_image_direction_vector(model, &direction, c->n_layer - 1, u, err);
-    if (ok) eigen = bl_image_eigen_new(model, u, c->n_layer - 1, space, err);
+    float *sims = NULL;
+    bl_image_eigen *eigen =
+        bl_image_eigen_of_class(model, account->class_index, false, c->n_layer - 1, space, err);
     if (eigen) sims = bl_alloc(eigen->size, sizeof *sims, err);
     if (sims) terms = bl_alloc(eigen->size, sizeof *terms, err);
-    ok = terms && bl_image_similarities(model, eigen, images, image, 1, sims, err);
+    bool ok = terms && bl_image_similarities(model, eigen, images, image, 1, sims, err);
     if (!ok) goto done;
     size_t m = eigen->size;
     for (size_t i = 0; i < m; i++) {
@@ -130,7 +140,8 @@ static bool account_of(const bl_image_model *model, const bl_images *images, siz
         terms[i] = (bl_image_term){i, l, s, l * s * s};
         account->total += terms[i].contribution;
     }
-    for (size_t i = 0; c->residual && i < h; i++) account->direct += (double)u[i] * (double)hidden[i];
+    for (size_t i = 0; c->residual && i < c->d_hidden; i++)
+        account->direct += (double)u[i] * (double)hidden[i];
     qsort(terms, m, sizeof *terms, by_contribution);
     account->n_terms = top < m ? top : m;
     account->highest = bl_alloc(account->n_terms, sizeof *terms, err);
@@ -142,7 +153,6 @@ static bool account_of(const bl_image_model *model, const bl_images *images, siz
     }
 done:
     bl_image_eigen_free(eigen);
-    free(u);
     free(sims);
     free(terms);
     return ok;

@@ -51,15 +51,12 @@ static void fill_ranks(work *w, const bl_image_eigen *e, const size_t *order, co
 
 static bool cut_class(work *w, size_t c, bl_space space, bool raw, bl_error *err) {
     const bl_image_config *config = bl_image_config_of(w->model);
-    bl_image_direction direction = {.class_index = c, .minus_all = !raw};
-    bl_image_eigen *e = NULL;
-    float *sims = NULL, *u = bl_alloc(config->d_hidden, sizeof *u, err);
+    float *sims = NULL;
     size_t *order = NULL;
-    bool ok = u && bl_image_direction_vector(w->model, &direction, config->n_layer - 1, u, err);
-    if (ok) e = bl_image_eigen_new(w->model, u, config->n_layer - 1, space, err);
+    bl_image_eigen *e = bl_image_eigen_of_class(w->model, c, !raw, config->n_layer - 1, space, err);
     if (e) sims = bl_alloc(SLICE * e->size, sizeof *sims, err);
     if (sims) order = bl_alloc(e->size, sizeof *order, err);
-    ok = order != NULL;
+    bool ok = order != NULL;
     if (ok) bl_image_eigen_order(e, order);
     for (size_t first = 0; ok && first < w->count; first += SLICE) {
         size_t B = w->count - first < SLICE ? w->count - first : SLICE;
@@ -67,7 +64,6 @@ static bool cut_class(work *w, size_t c, bl_space space, bool raw, bl_error *err
         for (size_t b = 0; ok && b < B; b++) fill_ranks(w, e, order, sims + b * e->size, first + b, c);
     }
     bl_image_eigen_free(e);
-    free(u);
     free(sims);
     free(order);
     return ok;

@@ -85,22 +85,29 @@ bl_tree *bl_image_eval_tree(const bl_image_model *model, const bl_images *images
     return bl_tree_built(&b, root);
 }
 
-/* "model", "layer", "class", "class_index", "minus", "space". */
+/* "model", "layer", "class", "class_index", "minus", "direction", "space". */
 static void put_head(bl_builder *b, bl_tree *root, const bl_image_question *q) {
-    const bl_image_direction *d = q->direction;
+    const bl_direction *d = q->direction;
+    bl_basis classes = bl_image_basis_out(q->model);
     bl_put_text(b, root, "model", bl_image_name(q->model));
     bl_put_count(b, root, "layer", q->eigen->layer);
-    if (d->vector) {
+    long own = d->token ? bl_basis_find(&classes, d->token, b->err) : -1;
+    if (own >= 0) {
+        put_class(b, root, q->model, (size_t)own);
+    } else {
         bl_put_null(b, root, "class");
         bl_put_null(b, root, "class_index");
-    } else {
-        put_class(b, root, q->model, d->class_index);
     }
     bl_tree *minus = bl_put_array(b, root, "minus");
     if (d->minus_all) bl_put_text(b, minus, NULL, "all");
-    for (size_t i = 0; !d->minus_all && i < d->n_minus; i++)
-        bl_put_text(b, minus, NULL, bl_image_label(q->model, d->minus[i]));
-    if (q->file) bl_put_text(b, root, "direction", q->file);
+    for (size_t i = 0; i < d->n_minus; i++) {
+        long other = bl_basis_find(&classes, d->minus[i], b->err);
+        if (other >= 0) bl_put_text(b, minus, NULL, bl_image_label(q->model, (size_t)other));
+    }
+    char *text = bl_direction_text(d, &classes, b->err);
+    if (text) bl_put_text(b, root, "direction", text);
+    else b->failed = true;
+    bl_free(text);
     bl_put_text(b, root, "space", space_name(q->eigen->space));
 }
 

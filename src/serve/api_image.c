@@ -13,8 +13,8 @@ enum { MOST_MINUS = 64, MOST_INDICES = 64, MOST_TOP = 64, GALLERY = 8 };
 
 /* A class's direction and its eigenpairs. Zero-initialise; free with topic_free. */
 typedef struct requested {
-    bl_image_direction direction;
-    size_t minus[MOST_MINUS];
+    bl_direction direction;
+    const char *minus[MOST_MINUS];
     bl_space space;
     size_t layer, n_indices;
     long indices[MOST_INDICES];
@@ -30,23 +30,24 @@ static bool read_space(bl_call *call, bl_space *space) {
            bl_fail(&call->err, BL_ERR_USAGE, "space: '%.40s' is neither embed nor pixel", name);
 }
 
-/* A class by its label or number; 404 where there is none. */
-static bool find_class(bl_call *call, const char *name, size_t *out) {
-    long found = bl_image_class(call->explorer->image, name, &call->err);
-    if (found < 0) call->status = 404;
-    else *out = (size_t)found;
-    return found >= 0;
+/* Whether there is such a class; otherwise 404. */
+static bool is_class(bl_call *call, const char *name) {
+    bool is = bl_image_class(call->explorer->image, name, &call->err) >= 0;
+    if (!is) call->status = 404;
+    return is;
 }
 
 static bool read_class(bl_call *call, requested *t) {
     const char *name = bl_request_text(call->request, "class"), *minus;
     if (!name) return bl_fail(&call->err, BL_ERR_USAGE, "class is missing: which class's direction?");
-    if (!find_class(call, name, &t->direction.class_index)) return false;
+    if (!is_class(call, name)) return false;
+    t->direction.token = name;
     for (size_t at = 0; (minus = bl_request_next(call->request, "minus", &at)) != NULL;) {
         if (t->direction.n_minus == MOST_MINUS)
             return bl_fail(&call->err, BL_ERR_USAGE, "more than %d classes to subtract", MOST_MINUS);
         if (strcmp(minus, "all") == 0) t->direction.minus_all = true;
-        else if (!find_class(call, minus, &t->minus[t->direction.n_minus++])) return false;
+        else if (!is_class(call, minus)) return false;
+        else t->minus[t->direction.n_minus++] = minus;
     }
     t->direction.minus = t->minus;
     return !t->direction.minus_all || !t->direction.n_minus ||
@@ -80,21 +81,14 @@ static bool read_indices(bl_call *call, requested *t) {
     return true;
 }
 
-static bl_image_eigen *decompose(bl_call *call, const bl_image_direction *direction, size_t layer,
-                                 bl_space space) {
-    const bl_image_model *model = call->explorer->image;
-    float *u = bl_alloc(bl_image_config_of(model)->d_hidden, sizeof *u, &call->err);
-    bl_image_eigen *eigen = NULL;
-    if (u && bl_image_direction_vector(model, direction, layer, u, &call->err))
-        eigen = bl_image_eigen_new(model, u, layer, space, &call->err);
-    free(u);
-    return eigen;
-}
-
 static bool read_topic(bl_call *call, requested *t) {
     *t = (requested){0};
     if (!read_class(call, t) || !read_space(call, &t->space) || !read_layer(call, &t->layer)) return false;
-    t->eigen = decompose(call, &t->direction, t->layer, t->space);
+    const bl_image_model *model = call->explorer->image;
+    float *u = bl_alloc(bl_image_config_of(model)->d_hidden, sizeof *u, &call->err);
+    if (u && bl_image_direction_vector(model, &t->direction, t->layer, u, &call->err))
+        t->eigen = bl_image_eigen_new(model, u, t->layer, t->space, &call->err);
+    free(u);
     return t->eigen && read_indices(call, t);
 }
 
@@ -133,7 +127,7 @@ bl_tree *bl_api_image_info(bl_call *call) {
 }
 
 /* One class of the gallery: the four eigenvectors at either end. */
-static void put_class(bl_builder *b, bl_tree *list, bl_call *call, const bl_image_direction *direction,
+static void put_class(bl_builder *b, bl_tree *list, bl_call *call, const bl_direction *direction,
                       const bl_image_eigen *eigen) {
     long indices[GALLERY];
     size_t half = eigen->size < GALLERY ? eigen->size / 2 : GALLERY / 2;
@@ -158,8 +152,11 @@ bl_tree *bl_api_image_gallery(bl_call *call) {
     bl_builder b = {&call->err, false};
     bl_tree *root = bl_put_object(&b, NULL, NULL), *list = bl_put_array(&b, root, "classes");
     for (size_t k = 0; k < C && !b.failed; k++) {
-        bl_image_direction direction = {.class_index = k, .minus_all = !raw};
-        bl_image_eigen *eigen = decompose(call, &direction, layer, space);
+        char number[BL_LABEL_SPACE];
+        snprintf(number, sizeof number, "#%zu", k);
+        bl_direction direction = {.token = number, .minus_all = !raw};
+        bl_image_eigen *eigen =
+            bl_image_eigen_of_class(call->explorer->image, k, !raw, layer, space, &call->err);
         if (eigen) put_class(&b, list, call, &direction, eigen);
         else b.failed = true;
         bl_image_eigen_free(eigen);

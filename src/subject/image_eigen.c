@@ -10,40 +10,27 @@
 #include "linear/gemm.h"
 #include "linear/lq.h"
 #include "subject/image_private.h"
+#include <bilens/direction.h>
 #include <bilens/eigen.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-bool bl_image_direction_vector(const bl_image_model *model, const bl_image_direction *direction, size_t layer,
-                               float *u, bl_error *err) {
+static bool class_reads(const bl_image_model *model, size_t layer, bl_error *err) {
     const bl_image_config *c = &model->config;
-    size_t h = c->d_hidden, C = c->d_output;
+    return layer + 1 >= c->n_layer || c->residual ||
+           bl_fail(err, BL_ERR_USAGE,
+                   "layer %zu: a class reads the last layer (%zu) only, as this model has no residual; give "
+                   "a vector with --direction instead",
+                   layer, c->n_layer - 1);
+}
+
+bool bl_image_direction_vector(const bl_image_model *model, const bl_direction *direction, size_t layer,
+                               float *u, bl_error *err) {
+    bl_basis classes = bl_image_basis_out(model);
     bl_error_clear(err);
-    if (direction->vector) {
-        memcpy(u, direction->vector, h * sizeof *u);
-    } else if (layer + 1 < c->n_layer && !c->residual) {
-        return bl_fail(
-            err, BL_ERR_USAGE,
-            "layer %zu: a class reads the last layer (%zu) only, as this model has no residual; give a "
-            "vector with --direction instead",
-            layer, c->n_layer - 1);
-    } else {
-        size_t n = direction->minus_all ? C : direction->n_minus;
-        for (size_t i = 0; i < h; i++) {
-            double mean = 0;
-            for (size_t j = 0; j < n; j++)
-                mean += (double)model->w_u[(direction->minus_all ? j : direction->minus[j]) * h + i];
-            u[i] = (float)((double)model->w_u[direction->class_index * h + i] - (n ? mean / (double)n : 0));
-        }
-    }
-    bool some = false;
-    for (size_t i = 0; i < h; i++) {
-        if (!isfinite(u[i]))
-            return bl_fail(err, BL_ERR_NUMERIC, "the direction's element %zu is not finite", i);
-        some = some || u[i] != 0;
-    }
-    return some || bl_fail(err, BL_ERR_USAGE, "the direction is all zeros: it has no eigenvectors");
+    return (!direction->token || class_reads(model, layer, err)) &&
+           bl_direction_vector(direction, &classes, u, err);
 }
 
 /* E' [d', n'] in float64. */
@@ -198,6 +185,18 @@ bl_image_eigen *bl_image_eigen_new(const bl_image_model *model, const float *u, 
     if (ok) return e;
     bl_image_eigen_free(e);
     return NULL;
+}
+
+bl_image_eigen *bl_image_eigen_of_class(const bl_image_model *model, size_t class_index, bool minus_all,
+                                        size_t layer, bl_space space, bl_error *err) {
+    bl_basis classes = bl_image_basis_out(model);
+    float *u = bl_alloc(model->config.d_hidden, sizeof *u, err);
+    bl_image_eigen *eigen = NULL;
+    if (u && class_reads(model, layer, err) &&
+        bl_direction_of_row(&classes, class_index, minus_all, false, u, err))
+        eigen = bl_image_eigen_new(model, u, layer, space, err);
+    free(u);
+    return eigen;
 }
 
 void bl_image_eigen_free(bl_image_eigen *eigen) {

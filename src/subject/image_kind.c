@@ -9,8 +9,7 @@
 /* What the bases point into. */
 typedef struct own {
     const bl_image_model *model;
-    const char **labels; /* [C] */
-    float *pixels;       /* [n, d] the columns of E; without E the unit vectors */
+    float *pixels; /* [n, d] the columns of E; without E the unit vectors */
     size_t n, d;
 } own;
 
@@ -20,7 +19,6 @@ static void unload(void *model) { bl_image_free(model); }
 static void free_own(void *context) {
     own *o = context;
     if (!o) return;
-    bl_free(o->labels);
     free(o->pixels);
     free(o);
 }
@@ -33,13 +31,11 @@ static void *take(const void *model, bl_error *err) {
     size_t count;
     *o = (own){.model = model, .n = c->d_input, .d = e.data ? e.rows : c->d_input};
     if (!bl_mul_size(o->n, o->d, &count)) count = SIZE_MAX;
-    o->labels = bl_alloc(c->d_output, sizeof(const char *), err);
     o->pixels = bl_alloc_zero(count, sizeof *o->pixels, err);
-    if (!o->labels || !o->pixels) {
+    if (!o->pixels) {
         free_own(o);
         return NULL;
     }
-    for (size_t i = 0; i < c->d_output; i++) o->labels[i] = bl_image_label(model, i);
     for (size_t p = 0; p < o->n; p++)
         for (size_t i = 0; i < o->d; i++)
             o->pixels[p * o->d + i] = e.data ? e.data[i * e.stride + p] : (p == i ? 1.0F : 0.0F);
@@ -55,7 +51,7 @@ static bool map(const void *model, size_t layer, bl_bilinear *out, bl_error *err
 
 static bl_basis basis_out(const void *context) {
     const own *o = context;
-    return (bl_basis){.name = "class", .vectors = bl_image_w_u(o->model), .labels = o->labels};
+    return bl_image_basis_out(o->model);
 }
 
 static bl_basis basis_in(const void *context) {

@@ -253,32 +253,15 @@ bl_view bl_image_w_e(const bl_image_model *model) {
     return model->w_e ? (bl_view){model->w_e, c->d_hidden, c->d_input, c->d_input} : (bl_view){0};
 }
 
-/* Labels that differ only in capitals, or in a hyphen for a blank, name the same class: "ankle-boot". */
-static bool same_label(const char *a, const char *b) {
-    for (; *a && *b; a++, b++) {
-        char x = *a == '-' || *a == '_' ? ' ' : *a;
-        char y = *b == '-' || *b == '_' ? ' ' : *b;
-        if (x >= 'A' && x <= 'Z') x = (char)(x - 'A' + 'a');
-        if (y >= 'A' && y <= 'Z') y = (char)(y - 'A' + 'a');
-        if (x != y) return false;
-    }
-    return *a == *b;
+bl_basis bl_image_basis_out(const bl_image_model *model) {
+    return (bl_basis){.name = "class",
+                      .vectors = bl_image_w_u(model),
+                      .labels = (const char *const *)model->labels};
 }
 
 long bl_image_class(const bl_image_model *model, const char *text, bl_error *err) {
-    size_t C = model->config.d_output;
-    bl_error_clear(err);
-    for (size_t c = 0; c < C; c++)
-        if (strcmp(text, model->labels[c]) == 0) return (long)c;
-    for (size_t c = 0; c < C; c++)
-        if (same_label(text, model->labels[c])) return (long)c;
-    const char *digits = text + (*text == '#');
-    char *end;
-    unsigned long number = strtoul(digits, &end, 10);
-    if (*digits >= '0' && *digits <= '9' && *end == '\0' && number < C) return (long)number;
-    bl_fail(err, BL_ERR_USAGE, "there is no class '%.80s': the classes of %s are 0 (%.40s) to %zu (%.40s)",
-            text, model->name, model->labels[0], C - 1, model->labels[C - 1]);
-    return -1;
+    bl_basis basis = bl_image_basis_out(model);
+    return bl_basis_find(&basis, text, err);
 }
 
 bool bl_image_block(const bl_image_model *model, size_t layer, bl_bilinear *block, bl_error *err) {

@@ -11,14 +11,12 @@
 enum { FOLDER = 400 };
 
 /* Adds a class's figures in one space to the means over C classes. */
-static bool add_class(const bl_image_model *model, size_t k, size_t space, float *u, bl_study_run_figures *to,
+static bool add_class(const bl_image_model *model, size_t k, size_t space, bl_study_run_figures *to,
                       bl_error *err) {
     const bl_image_config *c = bl_image_config_of(model);
-    bl_image_direction direction = {.class_index = k};
     double rank, five, ten, n = (double)c->d_output;
-    if (!bl_image_direction_vector(model, &direction, c->n_layer - 1, u, err)) return false;
-    bl_image_eigen *eigen =
-        bl_image_eigen_new(model, u, c->n_layer - 1, space ? BL_SPACE_PIXEL : BL_SPACE_EMBED, err);
+    bl_image_eigen *eigen = bl_image_eigen_of_class(model, k, false, c->n_layer - 1,
+                                                    space ? BL_SPACE_PIXEL : BL_SPACE_EMBED, err);
     if (!eigen) return false;
     bl_image_eigen_figures(eigen, &rank, &five, &ten);
     to->effective_rank[space] += rank / n;
@@ -31,12 +29,9 @@ static bool add_class(const bl_image_model *model, size_t k, size_t space, float
 static bool measure_forms(const bl_image_model *model, bl_study_run_figures *to, bl_error *err) {
     const bl_image_config *c = bl_image_config_of(model);
     size_t spaces = c->n_layer == 1 ? 2 : 1;
-    float *u = bl_alloc(c->d_hidden, sizeof *u, err);
-    bool ok = u != NULL;
-    for (size_t i = 0; ok && i < spaces * c->d_output; i++)
-        ok = add_class(model, i % c->d_output, i / c->d_output, u, to, err);
-    free(u);
-    return ok;
+    for (size_t i = 0; i < spaces * c->d_output; i++)
+        if (!add_class(model, i % c->d_output, i / c->d_output, to, err)) return false;
+    return true;
 }
 
 static bool measure_accuracy(const bl_image_model *model, const bl_images *images, bl_study_run_figures *to,

@@ -35,5 +35,5 @@ done
 [ ! -e bare.db ] || fail "atlas left a file"
 status=0
 "$BILENS" eigen bare --token swim >stdout 2>stderr || status=$?
-[ $status = 2 ] && grep -q 'there is no token "swim"; there are #0, #1' stderr || fail "eigen --token swim: status $status: $(cat stderr)"
+[ $status = 2 ] && grep -q "there is no token 'swim'; there are #0, #1" stderr || fail "eigen --token swim: status $status: $(cat stderr)"
 echo "without a tokenizer: fine"
