@@ -29,9 +29,9 @@ BL_API bl_tree *bl_image_info_tree(const bl_image_model *model, bl_error *err);
  * */
 BL_API bl_tree *bl_image_eval_tree(const bl_image_model *model, const bl_images *images,
                                    const bl_image_score *score, const float *logits, bl_error *err);
-/** {"model", "layer", "class", "class_index", "minus", "direction" (canonical text), "space", "d_model", "size", "shape", "shift",
- * "effective_rank", "share5", "share10", "direct", "eigenvalues", "vectors": [{"index", "eigenvalue", "norm",
- * "constant", "picture"}]}. BL_ERR_USAGE for an index outside the spectrum. */
+/** {"model", "layer", "class", "class_index", "minus", "direction" (canonical text), "space", "d_model",
+ * "size", "shape", "shift", "effective_rank", "share5", "share10", "direct", "eigenvalues", "vectors":
+ * [{"index", "eigenvalue", "norm", "constant", "picture"}]}. BL_ERR_USAGE for an index outside the spectrum. */
 BL_API bl_tree *bl_image_eigen_tree(const bl_image_question *question, bl_error *err);
 /** The same head, and per eigenvector its "matches": [{"image", "label", "predicted", "activation",
  * "similarity", "contributions", "constant"}]. */
@@ -40,8 +40,8 @@ BL_API bl_tree *bl_image_scan_tree(const bl_image_question *question, const bl_i
 /** Accuracy and loss against rank, over all images and per class. */
 BL_API bl_tree *bl_image_truncate_tree(const bl_image_model *model, const bl_image_truncation *truncation,
                                        bl_space space, bool raw, bl_error *err);
-/** {"model", "layer", "class", "class_index", "minus", "direction", "space", "draws", "dead", "shift", "norm", "places"},
- * as the null verb has them for tokens. */
+/** {"model", "layer", "class", "class_index", "minus", "direction", "space", "draws", "dead",
+ * "shift", "norm", "places"}, as the null verb has them for tokens. */
 BL_API bl_tree *bl_image_null_tree(const bl_image_question *question, const bl_chance *chance, bl_error *err);
 /** All classes: `eigens` [C], class by class. */
 BL_API bl_tree *bl_image_atlas_tree(const bl_image_model *model, bl_image_eigen *const *eigens,

@@ -31,8 +31,8 @@ static bool finish(const bl_image_model *model, const bl_image_eigen *eigen, siz
     return true;
 }
 
-/* The images of largest |s| of each eigenvector: lists [n_vectors] of entries, and s itself, `signs`, by their
- * slots. */
+/* The images of largest |s| of each eigenvector: lists [n_vectors] of entries, and s itself, `signs`, by
+ * their slots. */
 static bool search(const bl_image_model *model, const bl_image_eigen *eigen, const size_t *at,
                    size_t n_vectors, bl_best *lists, float *signs, const bl_images *images, float *sims,
                    bl_error *err) {

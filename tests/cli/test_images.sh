@@ -29,7 +29,7 @@ expect 2 "which class" eigen "$model"
 expect 2 "no class 'boots'" eigen "$model" --direction "class:9 - boots"
 "$BILENS" eigen "$model" --class ankle-boot --minus sneaker --format json >"$folder/a.json"
 "$BILENS" eigen "$model" --direction "ankle-boot - class:7" --format json >"$folder/b.json"
-cmp "$folder/a.json" "$folder/b.json" && grep -q '"direction": "\\"class:Ankle boot\\" - class:Sneaker"' "$folder/a.json" ||
+cmp "$folder/a.json" "$folder/b.json" && grep -q '"direction":"\\"class:Ankle boot\\" - class:Sneaker"' "$folder/a.json" ||
     { echo "FAIL: a class less another, as options and as text"; failures=1; }
 expect 2 "does not exist" eigen "$model" --class 5 --eigs 64
 expect 2 "layer 3 does not exist" eigen "$model" --class 5 --layer 3
