@@ -31,7 +31,8 @@ BL_API bl_tree *bl_image_eval_tree(const bl_image_model *model, const bl_images 
                                    const bl_image_score *score, const float *logits, bl_error *err);
 /** {"model", "layer", "class", "class_index", "minus", "direction" (canonical text), "space", "d_model",
  * "size", "shape", "shift", "effective_rank", "share5", "share10", "direct", "eigenvalues", "vectors":
- * [{"index", "eigenvalue", "norm", "constant", "picture"}]}. BL_ERR_USAGE for an index outside the spectrum. */
+ * [{"index", "eigenvalue", "norm", "constant", "picture"}]}. BL_ERR_USAGE for an index that does not
+ * exist. */
 BL_API bl_tree *bl_image_eigen_tree(const bl_image_question *question, bl_error *err);
 /** The same head, and per eigenvector its "matches": [{"image", "label", "predicted", "activation",
  * "similarity", "contributions", "constant"}]. */
