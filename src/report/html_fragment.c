@@ -33,10 +33,15 @@ static char *wrap(bl_buffer *body, bl_error *err) {
     bl_buffer_text(&out, "<div class=\"bilens\"><style>\n");
     bl_buffer_text(&out, (const char *)bl_notebook_css);
     for (unsigned i = 0; i < BL_RDBU_LEVELS; i++) {
-        bl_rgb colour = bl_rdbu(i);
-        if (used[i])
-            bl_buffer_print(&out, ".bilens .c%u{background:#%02x%02x%02x;color:#%s}\n", i, colour.r, colour.g,
-                            colour.b, bl_wants_white_text(colour) ? "fff" : "000");
+        bl_rgb light = bl_rdbu(i), dark = bl_rdbu_dark(i);
+        const char *on_light = bl_wants_white_text(light) ? "fff" : "000",
+                   *on_dark = bl_wants_white_text(dark) ? "fff" : "000";
+        if (!used[i]) continue;
+        bl_buffer_print(&out, ".bilens .c%u{background:#%02x%02x%02x;color:#%s;", i, light.r, light.g,
+                        light.b, on_light); /* for browsers without light-dark */
+        bl_buffer_print(&out,
+                        "background:light-dark(#%02x%02x%02x,#%02x%02x%02x);color:light-dark(#%s,#%s)}\n",
+                        light.r, light.g, light.b, dark.r, dark.g, dark.b, on_light, on_dark);
     }
     bl_buffer_text(&out, "</style>\n");
     bl_buffer_text(&out, html);
