@@ -102,6 +102,14 @@ BL_API bl_tree *bl_diff_tree(const bl_diff_question *question, bl_error *err);
 /** A row per number of the result. Free with bl_table_free. */
 BL_API bl_table *bl_diff_rows(const bl_tree *tree, bl_error *err);
 
+/** A training run over time: every model in the folder `directory`, or in its folder "snapshots", by name,
+ * beside the last one: {"timeline", "layer", "snapshots": [{"snapshot", "frobenius", "similarity",
+ * "tokens"}]}. BL_ERR_USAGE where there are not two of them, or no such layer. */
+BL_API bl_tree *bl_timeline_tree(const char *directory, size_t layer, const char *const *tokens,
+                                 size_t n_tokens, bl_progress progress, bl_error *err);
+/** A row per number and snapshot. */
+BL_API bl_table *bl_timeline_rows(const bl_tree *tree, bl_error *err);
+
 /** The k tokens whose forms are most like the direction's u [d] by the Frobenius cosine, and the k most
  * opposed ones; each token's direction is W_U[t] minus the mean of all. */
 BL_API bl_tree *bl_similar_tree(const bl_question *question, const float *u, size_t k, bl_error *err);

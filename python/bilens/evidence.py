@@ -13,6 +13,7 @@ from ._calls import LongCall, Unique, call, call_text, keep, longs, path_argumen
 from ._library import ffi, lib
 from .corpus import opened
 from .errors import UsageError
+from .figure import Figure, figure_options
 from .tables import table
 
 CELL = re.compile(r'("(?:[^"]|"")*"|[^,\r\n]*)(,|\r\n)')
@@ -246,12 +247,35 @@ def hosvd(model, layer, k):
     return Result("hosvd", tree(lib.bl_hosvd_tree, model._handle, layer, found), lib.bl_hosvd_rows)
 
 
-def diff(model, other, layer, tokens, changed):
-    names = strings([text_argument(token, "tokens") for token in tokens])
+def diff(model, other, layer, tokens, changed, token, minus, eigs):
+    names = strings([text_argument(t, "tokens") for t in tokens])
     question = ffi.new("bl_diff_question *", {"a": model._handle, "b": other._handle, "layer": _layer(model, layer, False), "tokens": names,
                                               "n_tokens": len(tokens), "changed": whole(changed, "changed")})
     other._layer_index(question.layer)
+    if token is None and minus:
+        raise UsageError("diff: minus goes with token")
+    if token is not None:
+        direction, wanted = model.direction(token, minus), longs([whole(i, "eigs", -(1 << 31), 1 << 31) for i in eigs])
+        question.direction, question.indices, question.n_indices = direction._c, wanted, len(wanted) if eigs else 0
     return Result("diff", tree(lib.bl_diff_tree, question), lib.bl_diff_rows)
+
+
+class Timeline(Result):
+    """A training run's snapshots, each beside the last one: a Result with a figure."""
+
+    def figure(self, **options):
+        """The curves as a picture: a notebook shows it, ``save("timeline.svg")`` writes it. Options as in Eigen.figure."""
+        return Figure(self._tree, figure_options(**options), lib.bl_timeline_figure)
+
+
+def timeline(folder, tokens=(), layer=0, progress=None):
+    """When a direction forms: every snapshot of a training run in a folder (or in its folder "snapshots"), beside the last one.
+
+    ``bilens train --snapshots N`` writes them. A Result: its table has a row per snapshot and cosine; ``figure()`` draws it."""
+    texts = [text_argument(t, "tokens") for t in tokens]
+    with LongCall(progress) as work:
+        found = tree(lib.bl_timeline_tree, path_argument(folder, "folder"), whole(layer, "layer"), strings(texts), len(texts), work.progress)
+    return Timeline("timeline", found, lib.bl_timeline_rows)
 
 
 def similar(model, token, minus, layer, k):

@@ -28,14 +28,14 @@ def figure_options(width=None, height=None, font=None, size=None, title=None, ma
 
 
 class Figure:
-    """The spectrum as a picture: a notebook shows it; ``save("spectrum.pdf")`` writes .svg, .png or .pdf."""
+    """A picture of the library's: a notebook shows it; ``save("spectrum.pdf")`` writes .svg, .png or .pdf."""
 
-    def __init__(self, result, options):
-        self._tree, self._options = result, options
+    def __init__(self, result, options, draw=lib.bl_spectrum_figure):
+        self._tree, self._options, self._draw = result, options, draw
 
     def save(self, path):
         """Writes the file atomically; returns its path."""
-        call(lib.bl_spectrum_figure, self._tree, self._options, path_argument(path, "figure"))
+        call(self._draw, self._tree, self._options, path_argument(path, "figure"))
         return path
 
     def _repr_png_(self):

@@ -387,11 +387,12 @@ class Model(Unique):
         """A layer's output directions by falling energy, with their spectra and the tokens that they write to. A Result."""
         return evidence.hosvd(self, layer, k)
 
-    def diff(self, other, layer=None, tokens=(), changed=10):
-        """How alike a layer of this model and of another is, as a whole and token by token. A Result; its table has the tokens."""
+    def diff(self, other, layer=None, tokens=(), changed=10, token=None, minus=(), eigs=(-1, -2, -3, -4, 0, 1, 2, 3)):
+        """How alike a layer of this model and of another is, as a whole and token by token. With ``token`` its JSON has the eigenvectors of the
+        difference of that token's forms, too. A Result; its table has the tokens."""
         if not isinstance(other, Model):
             raise TypeError(f"diff: another Model is expected, not {type(other).__name__}")
-        return evidence.diff(self, other, layer, list(tokens), changed)
+        return evidence.diff(self, other, layer, list(tokens), changed, token, minus, eigs)
 
     def similar(self, token, minus=(), layer=None, k=20):
         """The tokens whose forms are most like that of a direction (by the Frobenius cosine), and the most opposed ones.

@@ -90,6 +90,10 @@ def test_forms(default, run, tmp_path):
     assert sum(v * v for v in r["values"]) == pytest.approx(r["energy"], rel=1e-3)
     r = default.diff(default, tokens=["swim"])
     assert r["frobenius"] == pytest.approx(1, abs=1e-5) and r["tokens"][0]["cosine"] == pytest.approx(1, abs=1e-5)
+    r = default.diff(default, token="swim", eigs=[-1])
+    assert max(map(abs, r["difference"]["eigenvalues"])) < 1e-6 and [v["index"] for v in r["difference"]["vectors"]] == [-1]
+    with pytest.raises(bilens.UsageError):
+        default.diff(default, minus=["run"])
     r = default.similar("swim", k=3)
     same(r.json(), run("similar", model, "--token", "swim", "-k", 3), 1e-4)
     for bad in (lambda: default.pairs("swim", left="head 99"), lambda: default.pairs("swim", k=0), lambda: default.hosvd(layer=3), lambda: default.similar("swim", k=-1),
@@ -98,6 +102,22 @@ def test_forms(default, run, tmp_path):
             bad()
     with pytest.raises(TypeError):
         default.diff("model")
+
+
+def test_timeline(run, tmp_path):
+    """A training run's snapshots beside the last one, from its folder or from the folder of the snapshots."""
+    import shutil
+    for step in (1, 2, 3):
+        shutil.copytree(DATA / "models" / ("norm" if step == 1 else "plain"), tmp_path / "run" / "snapshots" / f"step-{step}")
+    r = bilens.timeline(tmp_path / "run", tokens=["#7"], progress=False)
+    same({**r.json(), "timeline": ""}, {**run("diff", "--timeline", tmp_path / "run" / "snapshots", "--tokens", "#7"), "timeline": ""}, 1e-6)
+    assert [s["snapshot"] for s in r["snapshots"]] == ["step-1", "step-2", "step-3"] and r["snapshots"][-1]["frobenius"] == pytest.approx(1, abs=1e-5)
+    assert len(r.frame()) == 9
+    assert "<svg" in open(r.figure(title="").save(tmp_path / "timeline.svg")).read()
+    for bad in (lambda: bilens.timeline(tmp_path), lambda: bilens.timeline(tmp_path / "none"), lambda: bilens.timeline(tmp_path / "run", layer=7),
+                lambda: bilens.timeline(tmp_path / "run", tokens=["no such"])):
+        with pytest.raises(bilens.BilensError):
+            bad()
 
 
 def test_results(default, tmp_path):

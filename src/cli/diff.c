@@ -1,15 +1,11 @@
 #include "base/error.h"
-#include "base/file.h"
 #include "cli/evidence.h"
 #include "cli/figure_options.h"
+#include "cli/terminal.h"
 #include "cli/verbs.h"
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <jansson.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct asked {
     evidence e;
@@ -45,104 +41,12 @@ static bl_tree *diff_of(asked *a, bl_error *err) {
     return tree;
 }
 
-/* ---- --timeline ---- */
-
-static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
-
-/* The folders of `directory` that hold a model, by name; *n of them. */
-static char **find_snapshots(const char *directory, size_t *n, bl_error *err) {
-    struct dirent **entries = NULL;
-    int count = scandir(directory, &entries, is_visible, alphasort), failure = errno;
-    char **paths = count > 0 ? calloc((size_t)count, sizeof *paths) : NULL;
-    bool memory = count < 1 ? failure != ENOMEM : paths != NULL;
-    *n = 0;
-    for (int i = 0; i < count; i++) {
-        char *path = memory ? bl_path_join(directory, entries[i]->d_name, err) : NULL,
-             *config = path ? bl_path_join(path, "config.json", err) : NULL;
-        memory = memory && config;
-        if (memory && access(config, R_OK) == 0) paths[(*n)++] = path;
-        else free(path);
-        free(config);
-        free(entries[i]);
-    }
-    free(entries);
-    while (!memory && *n > 0) free(paths[--*n]);
-    if (!memory) bl_fail(err, BL_ERR_MEMORY, "out of memory");
-    else if (count < 0)
-        bl_fail(err, BL_ERR_USAGE, "--timeline: %s cannot be read as a folder: %s", directory,
-                strerror(failure));
-    else if (*n < 2)
-        bl_fail(err, BL_ERR_USAGE,
-                "--timeline: %s holds %zu folders with a config.json: at least two snapshots are needed",
-                directory, *n);
-    return paths;
-}
-
-/* One row: a snapshot beside the last one. */
-static bool put_snapshot(bl_builder *b, bl_tree *list, const asked *a, const char *path,
-                         const bl_model *last) {
-    bl_model *model = bl_model_load(path, b->err);
-    note_warnings(&a->e.c, model);
-    bl_diff_question q = {
-        .a = model, .b = last, .layer = a->e.d.layer, .tokens = a->tokens.items, .n_tokens = a->tokens.n};
-    bl_tree *diff = model ? bl_diff_tree(&q, b->err) : NULL;
-    const char *name = strrchr(path, '/') + 1;
-    bl_tree *row = bl_put_object(b, list, NULL);
-    bl_put_text(b, row, "snapshot", name);
-    if (diff) {
-        bl_put_real(b, row, "frobenius", bl_tree_real(diff, "frobenius"));
-        bl_put_real(b, row, "similarity", bl_tree_real(diff, "similarity"));
-        bl_put_tree(b, row, "tokens", json_incref(json_object_get(diff, "tokens")));
-    } else {
-        b->failed = true;
-    }
-    bl_tree_free(diff);
-    bl_model_free(model);
-    return !b->failed;
-}
-
 static bl_tree *timeline_of(asked *a, bl_error *err) {
-    size_t n = 0;
-    bl_builder b = {err, false};
-    bl_tree *root = NULL;
-    char **paths = find_snapshots(a->timeline, &n, err);
-    bl_model *last = n >= 2 ? bl_model_load(paths[n - 1], err) : NULL;
     if (a->e.d.layer == NO_LAYER) a->e.d.layer = 0;
-    if (last && a->e.d.layer >= bl_model_config(last)->n_layer) {
-        bl_fail(err, BL_ERR_USAGE, "layer %zu does not exist: the model's layers are 0 to %zu", a->e.d.layer,
-                bl_model_config(last)->n_layer - 1);
-    } else if (last) {
-        root = bl_put_object(&b, NULL, NULL);
-        bl_put_text(&b, root, "timeline", a->timeline);
-        bl_put_count(&b, root, "layer", a->e.d.layer);
-        bl_tree *list = bl_put_array(&b, root, "snapshots");
-        for (size_t i = 0; i < n && put_snapshot(&b, list, a, paths[i], last); i++) continue;
-        root = bl_tree_built(&b, root);
-    }
-    bl_model_free(last);
-    for (size_t i = 0; paths && i < n; i++) free(paths[i]);
-    free(paths);
-    return root;
-}
-
-static bl_table *timeline_rows(const bl_tree *tree, bl_error *err) {
-    bl_table *rows = bl_table_new("snapshot,what,cosine", err);
-    size_t i, t;
-    const json_t *snapshot, *token;
-    json_array_foreach(json_object_get(tree, "snapshots"), i, snapshot) {
-        static const char *const keys[] = {"frobenius", "similarity"};
-        for (size_t k = 0; k < 2; k++) {
-            bl_table_text(rows, bl_tree_string(snapshot, "snapshot"));
-            bl_table_text(rows, keys[k]);
-            bl_table_real(rows, bl_tree_real(snapshot, keys[k]));
-        }
-        json_array_foreach(json_object_get(snapshot, "tokens"), t, token) {
-            bl_table_text(rows, bl_tree_string(snapshot, "snapshot"));
-            bl_table_text(rows, bl_tree_string(token, "token"));
-            bl_table_real(rows, bl_tree_real(token, "cosine"));
-        }
-    }
-    return rows;
+    bl_tree *tree = bl_timeline_tree(a->timeline, a->e.d.layer, a->tokens.items, a->tokens.n,
+                                     progress_bar(a->e.c.quiet), err);
+    progress_end();
+    return tree;
 }
 
 static bl_tree *make(void *context, bl_error *err) {
@@ -156,12 +60,12 @@ static bl_tree *make(void *context, bl_error *err) {
 }
 
 static bl_table *rows_of(const bl_tree *tree, bl_error *err) {
-    return json_object_get(tree, "timeline") ? timeline_rows(tree, err) : bl_diff_rows(tree, err);
+    return json_object_get(tree, "timeline") ? bl_timeline_rows(tree, err) : bl_diff_rows(tree, err);
 }
 
 static char *table_of(const bl_tree *tree, const bl_terminal *terminal, bl_error *err) {
     if (!json_object_get(tree, "timeline")) return bl_diff_table(tree, terminal, err);
-    bl_table *rows = timeline_rows(tree, err);
+    bl_table *rows = bl_timeline_rows(tree, err);
     char *text = bl_table_shown(rows, terminal, err);
     bl_table_free(rows);
     return text;
@@ -192,7 +96,8 @@ static int run(int argc, char **argv, const verb *self) {
     const option table[] = {
         EVIDENCE_LAYER(a.e, "layer that is compared (default 0)"),
         {"timeline", OPTION_TEXT, &a.timeline, "DIR",
-         "instead of two models: every snapshot of a training run in this folder, beside the last one"},
+         "instead of two models: every snapshot of the training run in this folder (or in its folder "
+         "snapshots), beside the last one"},
         {"plot", OPTION_OUTPUT, &a.plot, "FILE", "with --timeline: also draw the curves: .svg, .png or .pdf"},
         FIGURE_OPTIONS(a.figure),
         {"tokens", OPTION_TOKENS, &a.tokens, "T,T…", "also the cosine of these tokens' forms"},
@@ -217,5 +122,5 @@ const verb verb_diff = {
     "coordinates must mean\n"
     "the same: two checkpoints of one run, not two seeds.",
     "  bilens diff runs/first runs/last --tokens swim,she\n"
-    "  bilens diff --timeline runs/stories/snapshots --tokens swim,she --plot timeline.svg\n"
+    "  bilens diff --timeline runs/stories --tokens swim,she --plot timeline.svg\n"
     "  bilens diff models/ts-1-256 runs/fine-tuned --token swim --format json\n"};

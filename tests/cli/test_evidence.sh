@@ -62,6 +62,8 @@ mkdir "$dir/snapshots"
 for step in 1 2; do cp -r "$models/plain" "$dir/snapshots/step-$step"; done
 gives diff --timeline "$dir/snapshots" --tokens '#7' --plot "$dir/timeline.svg"
 grep -q '<svg' "$dir/timeline.svg" || fail "--timeline --plot: no figure"
+mkdir "$dir/run" && ln -s ../snapshots "$dir/run/snapshots" # the folder of the run itself
+gives diff --timeline "$dir/run" --tokens '#7'
 "$BILENS" diff "$models/plain" "$models/later-bilinear" --token '#7' --quiet > "$dir/out" 2>&1 || fail "diff --token: $(cat "$dir/out")"
 grep -q 'eigenvectors of the difference' "$dir/out" || fail "diff --token: the table has no eigenvectors"
 
