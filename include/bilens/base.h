@@ -80,6 +80,15 @@ typedef bool (*bl_stop_fn)(void);
  * go on as well. */
 BL_API void bl_set_stop(bl_stop_fn asked);
 
+/** From bl_interrupt_watch(true) to the same with false SIGINT ends any work that is under way, as
+ * bl_set_stop's function does, and then goes to the handler that the program has; a program without one
+ * is left as it is. For programs whose own handler runs only after a call has returned, as Python's does.
+ * Pairs may be nested; one thread makes them. Each call forgets a SIGINT of before. Process-wide. */
+BL_API void bl_interrupt_watch(bool on);
+
+/** Forgets a SIGINT that has been dealt with otherwise, in a progress callback for example. */
+BL_API void bl_interrupt_forget(void);
+
 /** The library's version, e.g. "0.1.0". */
 BL_API const char *bl_version(void);
 

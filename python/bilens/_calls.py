@@ -1,9 +1,10 @@
 """Calling the library: errors become exceptions, texts become str, long work reports its progress and can be interrupted.
 
 cffi releases the interpreter's lock during every call. A signal that arrives meanwhile is only noted by Python; its handler runs when Python
-code runs again, which is when the library calls back with its progress. An exception must not leave such a callback, so during long calls in
-the main thread SIGINT has a handler of ours. It tells the library to stop, and the interrupt is raised after the call has returned and
-cleaned up. While a function of the user's runs within the callback, the interrupt is raised there, as in any Python code.
+code runs again. So during every call of the main thread the library watches for SIGINT itself (bl_interrupt_watch) and ends its work, and Python
+raises the interrupt after the call has returned and cleaned up. Where the library calls back with its progress, Python code runs in between. An
+exception must not leave such a callback, so SIGINT has a handler of ours during these calls, which notes it for later. While a function of the
+user's runs within the callback, the interrupt is raised there, as in any Python code.
 """
 import json
 import os
@@ -36,7 +37,14 @@ def failed(err):
 def call(function, *arguments):
     """function(*arguments, &err); its result, or the exception of err if that is NULL or False."""
     err = ffi.new("bl_error *")
-    result = function(*arguments, err)
+    if threading.current_thread() is threading.main_thread():
+        try:
+            lib.bl_interrupt_watch(True)
+            result = function(*arguments, err)
+        finally:
+            lib.bl_interrupt_watch(False)
+    else:
+        result = function(*arguments, err)
     if not result:
         raise failed(err)
     return result
@@ -195,6 +203,7 @@ class LongCall:
         """SIGINT: the innermost call decides. In the user's function the interrupt is raised, in the library it is noted."""
         inner = cls.active[-1]
         if inner.in_report:
+            lib.bl_interrupt_forget()
             cls.active[0].previous(number, frame)
         else:
             inner.interrupted = (number, frame)

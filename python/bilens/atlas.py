@@ -1,4 +1,5 @@
 """Every direction of a model, beside its null model, in one SQLite file."""
+import contextlib
 import json
 import os
 import sqlite3
@@ -66,10 +67,17 @@ class Atlas:
 
     def sql(self, query, parameters=()):
         """The answer of an SQL query over the atlas's views (docs/atlas.md) as a table. The file is opened for reading only."""
+        self.info()  # refuses a file that is no atlas of ours
         uri = Path(self.path).resolve().as_uri() + "?mode=ro"
-        with sqlite3.connect(uri, uri=True) as connection:
-            cursor = connection.execute(query, parameters)
-            rows = cursor.fetchall()
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
+            connection.set_progress_handler(lambda: 0, 100000)  # Python code runs now and then: Ctrl-C is raised there
+            try:
+                cursor = connection.execute(query, parameters)
+                rows = cursor.fetchall()
+            except sqlite3.OperationalError as failure:
+                if str(failure) != "interrupted":
+                    raise
+                raise KeyboardInterrupt from None
         return table({column[0]: [row[i] for row in rows] for i, column in enumerate(cursor.description)})
 
     def __repr__(self):

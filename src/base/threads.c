@@ -1,5 +1,6 @@
 #include "base/threads.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/processors.h"
 #include <omp.h>
 #include <pthread.h>
@@ -75,7 +76,7 @@ void bl_set_stop(bl_stop_fn asked) { atomic_store(&stop_asked, asked); }
 
 bool bl_go_on(bl_error *err) {
     bool (*asked)(void) = atomic_load(&stop_asked);
-    return !asked || !asked() || bl_fail(err, BL_ERR_CANCELLED, "interrupted");
+    return (!bl_interrupted() && (!asked || !asked())) || bl_fail(err, BL_ERR_CANCELLED, "interrupted");
 }
 
 bool bl_progress_step(const bl_progress *progress, const char *phase, uint64_t done, uint64_t total,

@@ -23,7 +23,8 @@ typedef bool (*bl_item_fn)(void *context, size_t i, size_t thread, bl_error *err
  * lowest item that failed. Works with whatever number of threads OpenMP gives, one included. */
 bool bl_parallel(size_t n, bl_item_fn work, void *context, bl_error *err);
 
-/* False with BL_ERR_CANCELLED when bl_set_stop's function wants the work to end. */
+/* False with BL_ERR_CANCELLED when bl_set_stop's function wants the work to end, or a SIGINT came that is
+ * watched for (bl_interrupt_watch). */
 bool bl_go_on(bl_error *err);
 
 /* Reports progress; false with BL_ERR_CANCELLED when the callback asks to stop. `progress` may be NULL. */

@@ -13,6 +13,7 @@
 
 typedef struct work {
     const bl_pair_search *s;
+    size_t done;      /* blocks of rows before this group */
     float *blocks;    /* [threads, 2, ROWS, COLUMNS] */
     bl_scored *lists; /* [threads, 2, k] */
     bl_best *best;    /* [threads, 2]: largest, lowest */
@@ -52,7 +53,7 @@ static void make_block(const bl_pair_search *s, size_t begin, size_t rows, size_
 
 static bool search_rows(void *context, size_t i, size_t thread, bl_error *err) {
     const work *w = context;
-    size_t V = w->s->right.rows, begin = i * ROWS;
+    size_t V = w->s->right.rows, begin = (w->done + i) * ROWS;
     size_t rows = w->s->left.rows - begin < ROWS ? w->s->left.rows - begin : ROWS;
     float *block = w->blocks + thread * 2 * ROWS * COLUMNS;
     (void)err;
@@ -96,7 +97,9 @@ bool bl_pair_search_run(const bl_pair_search *s, bl_token_pairs *out, bl_error *
     w.best = bl_alloc(threads * 2, sizeof *w.best, err);
     bool ok = w.blocks && w.lists && w.best;
     for (size_t i = 0; ok && i < 2 * threads; i++) w.best[i] = bl_best_begin(w.lists + i * s->k, s->k);
-    ok = ok && bl_parallel(blocks, search_rows, &w, err);
+    for (size_t n = 8 * threads; ok && w.done < blocks; w.done += n)
+        ok = bl_progress_step(s->progress, "pairs", w.done, blocks, err) &&
+             bl_parallel(blocks - w.done < n ? blocks - w.done : n, search_rows, &w, err);
     if (ok) out->top = merge(&w, threads, 0, &out->n_top, err);
     if (ok) out->bottom = merge(&w, threads, 1, &out->n_bottom, err);
     free(w.blocks);

@@ -7,12 +7,13 @@
 #include <bilens/pairs.h>
 
 typedef struct bl_pair_search {
-    bl_view left, right;   /* [V, r] both */
-    bl_view left2, right2; /* [V, r'] both, or data NULL: one factor */
-    const float *weight;   /* [V] of the second token; NULL: 1 */
-    const bool *words;     /* [V] only pairs of these tokens; NULL: all */
-    bool symmetric;        /* only a <= b */
-    size_t k;              /* entries kept at each end */
+    bl_view left, right;         /* [V, r] both */
+    bl_view left2, right2;       /* [V, r'] both, or data NULL: one factor */
+    const float *weight;         /* [V] of the second token; NULL: 1 */
+    const bool *words;           /* [V] only pairs of these tokens; NULL: all */
+    bool symmetric;              /* only a <= b */
+    size_t k;                    /* entries kept at each end */
+    const bl_progress *progress; /* NULL: silent; phase "pairs" */
 } bl_pair_search;
 
 /* out: the k largest and the k lowest entries; ties: lower a, then lower b. Threads over blocks of rows; the

@@ -113,7 +113,10 @@ bool bl_token_pairs_of(const bl_model *model, size_t layer, const float *u,
     if (ok) q = traceless_form(&map, u, &shift, err);
     if (q) c = middle(&left, &right, q, bl_bilinear_size(&map), bl_bilinear_in(&map), err);
     bool *words = c ? bl_model_words(model, err) : NULL;
-    bl_pair_search s = {.symmetric = options->left == options->right, .k = k, .words = words};
+    bl_pair_search s = {.symmetric = options->left == options->right,
+                        .k = k,
+                        .words = words,
+                        .progress = &options->progress};
     ok = words && search_factors(&left, &right, c, &s, out, err);
     out->shift = shift;
     free(left.owned);

@@ -83,21 +83,27 @@ static const float *stored(const bl_model *model, const char *name, const bl_lay
 }
 
 /* OV_h = s O_h V_h [d, d] for every head */
-static void compute_ov(const bl_model *model, const bl_layer *l, float *out) {
+static bool compute_ov(const bl_model *model, const bl_layer *l, float *out, bl_error *err) {
     const bl_config *c = bl_model_config(model);
     size_t d = c->d_model, k = c->head_dim;
-    for (size_t h = 0; h < c->n_head; h++)
+    for (size_t h = 0; h < c->n_head; h++) {
+        if (!bl_go_on(err)) return false;
         bl_gemm_nn(d, d, k, bl_model_attention_scale(model), l->w_o.data + h * k, l->w_o.stride,
                    l->w_v.data + h * k * d, d, 0.0F, out + h * d * d, d);
+    }
+    return true;
 }
 
 /* Q_h^T K_h / sqrt(k) [d, d] for every head: the score of a query and a key at the same position */
-static void compute_qk(const bl_model *model, const bl_layer *l, float *out) {
+static bool compute_qk(const bl_model *model, const bl_layer *l, float *out, bl_error *err) {
     const bl_config *c = bl_model_config(model);
     size_t d = c->d_model, k = c->head_dim;
-    for (size_t h = 0; h < c->n_head; h++)
+    for (size_t h = 0; h < c->n_head; h++) {
+        if (!bl_go_on(err)) return false;
         bl_gemm_tn(d, d, k, bl_model_score_scale(model), l->w_q.data + h * k * d, d, l->w_k.data + h * k * d,
                    d, 0.0F, out + h * d * d, d);
+    }
+    return true;
 }
 
 /* OV_h W_E^T, a row a token [V, d], for every head */
@@ -105,13 +111,15 @@ static bool compute_ove(const bl_model *model, const bl_layer *l, float *out, bl
     const bl_config *c = bl_model_config(model);
     size_t d = c->d_model;
     float *ov = bl_alloc(c->n_head * d * d, sizeof *ov, err);
-    if (!ov) return false;
-    compute_ov(model, l, ov);
-    for (size_t h = 0; h < c->n_head; h++)
-        bl_gemm_nt(c->n_vocab, d, d, 1.0F, bl_model_w_e(model).data, d, ov + h * d * d, d, 0.0F,
-                   out + h * c->n_vocab * d, d);
+    bool ok = ov && compute_ov(model, l, ov, err);
+    for (size_t h = 0; ok && h < c->n_head; h++) {
+        ok = bl_go_on(err);
+        if (ok)
+            bl_gemm_nt(c->n_vocab, d, d, 1.0F, bl_model_w_e(model).data, d, ov + h * d * d, d, 0.0F,
+                       out + h * c->n_vocab * d, d);
+    }
     free(ov);
-    return true;
+    return ok;
 }
 
 /* B[o] = Q of the direction that is 1 at o */
@@ -160,8 +168,8 @@ bool bl_weight_array_get(const bl_model *model, const char *name, size_t layer, 
     out->owned = bl_alloc(count, sizeof *out->owned, err);
     out->array.data = out->owned;
     bool ok = out->owned != NULL;
-    if (ok && strcmp(name, "ov") == 0) compute_ov(model, l, out->owned);
-    if (ok && strcmp(name, "qk") == 0) compute_qk(model, l, out->owned);
+    if (ok && strcmp(name, "ov") == 0) ok = compute_ov(model, l, out->owned, err);
+    if (ok && strcmp(name, "qk") == 0) ok = compute_qk(model, l, out->owned, err);
     if (ok && strcmp(name, "ove") == 0) ok = compute_ove(model, l, out->owned, err);
     if (ok && strcmp(name, "b") == 0) ok = compute_b(model, layer, out->owned, err);
     if (!ok) bl_weight_array_free(out);

@@ -359,6 +359,7 @@ bool bl_model_build(bl_model *model, bl_error *err) {
     if (!model->stored || !model->raw || !model->layers || !model->blocks) return false;
     for (size_t i = 0; i < n; i++) {
         const bl_param *param = &model->params.list[i];
+        if (!bl_go_on(err)) return false;
         if (!(model->stored[i] = find_stored(model, param, err))) return false;
         bool used = stays_stored(model, param);
         if (used && param->layout == BL_LAYOUT_ROWS) model->raw[i] = bl_weight_view(model->stored[i]);

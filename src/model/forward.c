@@ -165,15 +165,22 @@ static bl_block_pass begin(const bl_model *model, bl_workspace *w, size_t n, con
                            .context = w};
 }
 
+/* The stream after the first `layers` layers in pass->state->x. */
+static bool run_layers(const bl_block_pass *pass, const int32_t *ids, size_t layers, bl_error *err) {
+    bl_pass_embed(pass, ids);
+    for (size_t i = 0; i < layers; i++) {
+        if (!bl_go_on(err)) return false;
+        bl_pass_attention(pass, i);
+        bl_pass_mlp(pass, i);
+    }
+    return true;
+}
+
 bl_view bl_forward_resid_pre(const bl_model *model, bl_workspace *w, const int32_t *ids, size_t n,
                              size_t layer, bl_error *err) {
     if (!reserve(model, w, n, n, NULL, err)) return (bl_view){0};
     bl_block_pass pass = begin(model, w, n, NULL);
-    bl_pass_embed(&pass, ids);
-    for (size_t i = 0; i < layer; i++) {
-        bl_pass_attention(&pass, i);
-        bl_pass_mlp(&pass, i);
-    }
+    if (!run_layers(&pass, ids, layer, err)) return (bl_view){0};
     return (bl_view){w->state.x, n, model->config.d_model, model->config.d_model};
 }
 
@@ -181,11 +188,7 @@ bl_view bl_forward_mlp_in(const bl_model *model, bl_workspace *w, const int32_t 
                           const bl_tap *tap, bl_error *err) {
     if (!reserve(model, w, n, n, tap, err)) return (bl_view){0};
     bl_block_pass pass = begin(model, w, n, tap);
-    bl_pass_embed(&pass, ids);
-    for (size_t i = 0; i < layer; i++) {
-        bl_pass_attention(&pass, i);
-        bl_pass_mlp(&pass, i);
-    }
+    if (!run_layers(&pass, ids, layer, err)) return (bl_view){0};
     bl_pass_attention(&pass, layer);
     return (bl_view){w->state.y, n, model->config.d_model, model->config.d_model};
 }
@@ -194,12 +197,7 @@ bool bl_forward_layers(const bl_model *model, bl_workspace *w, const int32_t *id
                        const bl_tap *tap, bl_error *err) {
     if (!reserve(model, w, n, n, tap, err)) return false;
     bl_block_pass pass = begin(model, w, n, tap);
-    bl_pass_embed(&pass, ids);
-    for (size_t i = 0; i < model->config.n_layer; i++) {
-        bl_pass_attention(&pass, i);
-        bl_pass_mlp(&pass, i);
-    }
-    return true;
+    return run_layers(&pass, ids, model->config.n_layer, err);
 }
 
 bl_view bl_forward_head(const bl_model *model, bl_workspace *w, size_t first, size_t n, bl_error *err) {
@@ -323,10 +321,5 @@ bool bl_forward_losses(const bl_model *model, bl_workspace *w, const int32_t *id
     for (size_t s = 0; s < stories; s++) losses[s] = 0;
     if (begin_at[stories] == begin_at[0]) return true;
     if (!bl_forward_stories(model, w, begin_at, stories, &pass, err)) return false;
-    bl_pass_embed(&pass, ids);
-    for (size_t i = 0; i < model->config.n_layer; i++) {
-        bl_pass_attention(&pass, i);
-        bl_pass_mlp(&pass, i);
-    }
-    return bl_pass_losses(&pass, ids, losses, err);
+    return run_layers(&pass, ids, model->config.n_layer, err) && bl_pass_losses(&pass, ids, losses, err);
 }

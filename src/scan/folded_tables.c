@@ -2,6 +2,7 @@
 #include "linear/norm.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "linear/tridiagonal.h"
 #include "scan/folded_private.h"
 #include "linear/dots.h"
@@ -89,7 +90,7 @@ static bool make_r(bl_folded *f, bl_error *err) {
 /* out [V, rows] = in [V, d] . map^T */
 static float *over_vocabulary(const bl_folded *f, const float *in, const float *map, size_t rows,
                               bl_error *err) {
-    float *out = product_alloc(f->V, rows, err);
+    float *out = bl_go_on(err) ? product_alloc(f->V, rows, err) : NULL;
     if (out) bl_gemm_nt(f->V, rows, f->d, 1.0F, in, f->d, map, f->d, 0.0F, out, rows);
     return out;
 }
