@@ -23,9 +23,9 @@ CALLS = {
     "Dictionary.reconstruct": "bilens.Dictionary(matrix).reconstruct(m.w_u)", "Atlas.sql": "a.sql('WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n')",
     "Atlas.directions": "a.directions()", "ImageModel.images": "i.images(sample)", "ImageModel.eval": "i.eval(images)", "ImageModel.eigen": "i.eigen(0, space='pixel')",
     "ImageModel.scan": "i.scan(0, images)", "ImageModel.null": "i.null(0, draws=10**6, progress=P)", "ImageModel.truncate": "i.truncate(images)",
-    "ImageModel.explain": "i.explain(0, images)", "ImageModel.atlas": "i.atlas()", "ImageModel.hosvd": "i.hosvd()", "ImageModel.mask": "i.mask(0, images, permutations=10**6)",
+    "ImageModel.explain": "i.explain(0, images)", "ImageModel.atlas": "i.atlas()", "ImageModel.hosvd": "i.hosvd()", "ImageModel.mask": "i.mask(0, images, per_class=2, permutations=10**6)",
     "ImageModel.diff": "i.diff(i)", "ImageModel.fourier": "p.fourier(permutations=10**6)",
-    "ImageModel.train_dictionary": "i.train_dictionary({out}, 64, 4, images=images, epochs=10**4, batch=16, progress=P)",
+    "ImageModel.train_dictionary": "i.train_dictionary({out}, 16, 4, images=images, epochs=10**4, batch=16, progress=P)",
     "ImageModel.eval_dictionary": "i.eval_dictionary(D, images=images, progress=P)", "load": "bilens.load(m.name)", "read_array": "bilens.read_array(matrix)",
 }
 # Methods that do no more than look something up, format a result, or answer from a query's index.
