@@ -12,9 +12,11 @@
  * both are right. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "decompose/form.h"
 #include "linear/dots.h"
 #include "linear/gemm.h"
+#include "linear/product.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,11 +114,24 @@ static double mean_magnitude(const float *q, size_t count) {
 
 /* What a form is made with. */
 typedef struct work {
-    float *u;      /* [d] scaled */
-    float *weight; /* [h] P^T u */
-    float *left;   /* [CHUNK, n] */
-    float *right;  /* [CHUNK, n], or NULL where R's own rows serve */
+    float *u;       /* [d] scaled */
+    float *weight;  /* [h] P^T u */
+    float *left;    /* [CHUNK, n] */
+    float *right;   /* [CHUNK, n], or NULL where R's own rows serve */
+    float *scratch; /* [threads, BL_PRODUCT_SCRATCH] */
 } work;
+
+/* q [n, n] = left^T right over `rows` hidden units, or added to; every thread its rows of q, so that the sums
+ * do not depend on how many there are. */
+static void multiply(const work *w, const float *right, size_t stride, size_t n, size_t rows, bool add,
+                     float *q) {
+#pragma omp parallel
+    {
+        bl_range part = bl_my_part(n);
+        bl_multiply_tn(part.end - part.begin, n, rows, 1, w->left + part.begin, n, right, stride, add,
+                       q + part.begin * n, n, w->scratch + (size_t)omp_get_thread_num() * BL_PRODUCT_SCRATCH);
+    }
+}
 
 /* q = sym(L^T diag(P^T u) R) 2^-(l + r + p) */
 static void form(const bl_bilinear *map, const work *w, bl_scales s, float *q) {
@@ -130,8 +145,8 @@ static void form(const bl_bilinear *map, const work *w, bl_scales s, float *q) {
         size_t rows = h - begin < CHUNK ? h - begin : CHUNK;
         extended(w->left, map->l, map->l_bias, map->left, s.l, w->weight, begin, rows);
         if (!own) extended(w->right, map->r, map->r_bias, map->right, s.r, NULL, begin, rows);
-        bl_gemm_tn(n, n, rows, 1.0F, w->left, n, own ? map->r.data + begin * map->r.stride : w->right,
-                   own ? map->r.stride : n, begin ? 1.0F : 0.0F, q, n);
+        const float *right = own ? map->r.data + begin * map->r.stride : w->right;
+        multiply(w, right, own ? map->r.stride : n, n, rows, begin > 0, q);
     }
     symmetrise(q, n);
 }
@@ -142,9 +157,11 @@ bool bl_form(const bl_bilinear *map, const float *u, float *q, int *exponent, bl
     work w = {.u = bl_alloc(bl_bilinear_out(map), sizeof(float), err),
               .weight = bl_alloc(map->l.rows, sizeof(float), err),
               .left = bl_alloc(CHUNK * n, sizeof(float), err),
-              .right = bl_alloc(map->r_bias || map->right ? CHUNK * n : 0, sizeof(float), err)};
+              .right = bl_alloc(map->r_bias || map->right ? CHUNK * n : 0, sizeof(float), err),
+              .scratch = bl_alloc((size_t)bl_threads() * BL_PRODUCT_SCRATCH, sizeof(float), err)};
     bool ok = false;
-    if (!w.u || !w.weight || !w.left || !w.right || !bl_scale_direction(map, u, w.u, exponent, err))
+    if (!w.u || !w.weight || !w.left || !w.right || !w.scratch ||
+        !bl_scale_direction(map, u, w.u, exponent, err))
         goto done;
     form(map, &w, scales, q);
     double size = mean_magnitude(q, n * n);
@@ -163,6 +180,7 @@ done:
     free(w.weight);
     free(w.left);
     free(w.right);
+    free(w.scratch);
     return ok;
 }
 
