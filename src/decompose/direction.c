@@ -156,8 +156,8 @@ static bool finish(const bl_basis *basis, size_t i, const float *less, bool cent
                        bl_basis_label(basis, i, space));
     return most > 0 ||
            bl_fail(err, BL_ERR_USAGE,
-                   "the direction of '%s' less what is subtracted is zero in every component, which "
-                   "is no direction",
+                   "the direction of '%s' less what is subtracted is zero in every component: it is not a "
+                   "valid direction",
                    bl_basis_label(basis, i, space));
 }
 

@@ -1,5 +1,6 @@
 /* Which terms of a spectrum count first (docs/specification.md, 10). */
 #include "evidence/order.h"
+#include "base/error.h"
 #include "base/memory.h"
 #include <math.h>
 #include <stdlib.h>
@@ -15,7 +16,10 @@ size_t *bl_rank_list(const size_t *ranks, size_t n_ranks, size_t n, size_t *coun
     *count = 0;
     for (size_t i = 0; out && i < n_ranks; i++)
         if (ranks[i] <= n) out[(*count)++] = ranks[i];
-    return out;
+    if (!out || *count) return out;
+    free(out);
+    return bl_fail_null(err, BL_ERR_USAGE,
+                        "no rank is left: there are %zu eigenvectors, and every rank is above that", n);
 }
 
 /* The spectrum is ascending, so the largest magnitudes stand at its two ends: the order is a merge. */

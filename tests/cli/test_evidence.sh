@@ -126,6 +126,7 @@ refuses 'layer' ablate "$models/later-bilinear" --corpus "$corpus" --token '#7' 
 refuses 'head' pairs "$m" --token '#7' --left 'head 99'
 refuses 'left' pairs "$m" --token '#7' --left sideways
 refuses 'layer' hosvd "$m" --layer 5
+refuses 'no rank is left' truncate "$m" --corpus "$corpus" --ranks 5000,6000
 refuses 'one output direction' hosvd "$m" -k 0
 refuses 'two models' diff "$m"
 refuses 'snapshots are needed' diff --timeline "$models/plain"

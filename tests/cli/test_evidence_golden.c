@@ -46,6 +46,12 @@ static const struct golden {
      CORPUS ABLATE SWIM " --eigs -1,-2,-3,-4,0,1,2,3 --with zero"},
     {"ts-1-256.ablate-keep", "ablate", "ts-1-256",
      CORPUS ABLATE " --token she --eigs -1,-2,-3,-4,0,1,2,3 --keep --with mean"},
+    {"ts-1-256.ablate", "ablate", "ts-1-256", CORPUS ABLATE " --token she --eigs -1,-2,-3,-4 --with zero"},
+    {"ts-1-256.ablate-input", "ablate", "ts-1-256",
+     CORPUS ABLATE " --token she --minus he --eigs -1,0 --mode input --with mean"},
+    {"ts-1-256.ablate-logit", "ablate", "ts-1-256",
+     CORPUS ABLATE " --token she --eigs -1,-2,-3,-4 --mode logit"},
+    {"ts-1-256.truncate", "truncate", "ts-1-256", CORPUS " --no-controls"},
     {"tiny-plain.truncate", "truncate", "tiny-plain", CORPUS " --no-controls"},
     {"tiny-norm.truncate", "truncate", "tiny-norm", CORPUS " --no-controls"},
 };
@@ -145,8 +151,87 @@ static void golden_numbers(void **state) {
     }
 }
 
+/* ---- an atlas's effects ---- */
+
+static json_t *query(const char *token) {
+    char command[1024], path[128];
+    snprintf(path, sizeof path, "%s/query.json", support_temporary());
+    snprintf(command, sizeof command, "%s atlas query %s/effects.db 'token=%s' --format json > %s",
+             getenv("BILENS"), support_temporary(), token, path);
+    if (system(command) != 0) fail_msg("%s failed", command);
+    return support_json(path);
+}
+
+static const json_t *vector_of(const json_t *answer, json_int_t index) {
+    size_t i;
+    const json_t *vector;
+    json_array_foreach(json_object_get(answer, "vectors"), i, vector)
+        if (json_integer_value(json_object_get(vector, "index")) == index) return vector;
+    fail_msg("the atlas has no eigenvector %" JSON_INTEGER_FORMAT, index);
+    return NULL;
+}
+
+/* A number inside of objects, as "own.mean"; NaN for null. */
+static double number_at(const json_t *of, const char *path) {
+    char key[32];
+    const char *rest = strchr(path, '.');
+    snprintf(key, sizeof key, "%.*s", (int)(rest ? rest - path : (long)strlen(path)), path);
+    const json_t *value = json_object_get(of, key);
+    if (!value) fail_msg("%s is missing", path);
+    if (rest) return number_at(value, rest + 1);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+/* One number of every row, within 1e-4 of the largest of its kind. */
+static void compare_column(const json_t *rows, json_t *const *answers, const char *path) {
+    double largest = 0;
+    size_t i;
+    const json_t *row;
+    json_array_foreach(rows, i, row) largest = fmax(largest, fabs(number_at(row, path)));
+    json_array_foreach(rows, i, row) {
+        const json_t *vector = vector_of(answers[i], json_integer_value(json_object_get(row, "index")));
+        bool of_effect = strcmp(path, "eigenvalue") != 0;
+        double wanted = number_at(row, path),
+               value = number_at(of_effect ? json_object_get(vector, "effect") : vector, path);
+        if (isnan(wanted)) assert_true(isnan(value));
+        else assert_near(value, wanted, 1e-4, largest);
+    }
+}
+
+/* The tokens of a golden in an atlas of their own, all 64 stories. */
+static void check_effects(const char *model) {
+    static const char *const paths[] = {"eigenvalue", "own.positions", "own.mean",
+                                        "own.error",  "total",         "others.positions",
+                                        "share",      "others.mean",   "ends"};
+    char path[512], command[1024];
+    const char *folder = support_temporary();
+    snprintf(path, sizeof path, SHARED "/golden/%s.effects.json", model);
+    json_t *golden = support_json(path), *rows = json_object_get(golden, "rows");
+    size_t n = json_array_size(rows);
+    json_t **answers = calloc(n, sizeof(json_t *));
+    assert_true(n > 0 && answers);
+    snprintf(command, sizeof command,
+             "printf 'she\\nthe\\nhappy\\nswim\\npond\\n' > %s/tokens && %s atlas " SHARED "/models/%s" CORPUS
+             " --tokens %s/tokens --overwrite -o %s/effects.db --quiet > %s/out",
+             folder, getenv("BILENS"), model, folder, folder, folder);
+    if (system(command) != 0) fail_msg("%s failed", command);
+    for (size_t i = 0; i < n; i++)
+        answers[i] = query(json_string_value(json_object_get(json_array_get(rows, i), "token")));
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) compare_column(rows, answers, paths[i]);
+    for (size_t i = 0; i < n; i++) json_decref(answers[i]);
+    free(answers);
+    json_decref(golden);
+}
+
+static void golden_effects(void **state) {
+    (void)state;
+    check_effects("tiny-plain");
+    check_effects("tiny-norm");
+    check_effects("ts-1-256");
+}
+
 int main(void) {
     if (!support_have_shared()) return 77;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(golden_numbers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(golden_numbers), cmocka_unit_test(golden_effects)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
