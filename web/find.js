@@ -82,7 +82,7 @@
       this.heads = h("tr");
       this.body = h("tbody");
       this.status = h("div", { class: "note", role: "status" });
-      this.more = BILENS.button("Show more", () => this.load(true), { class: "button", hidden: true });
+      this.more = BILENS.button("Show more", () => this.showMore(), { class: "button", hidden: true });
       this.filter = h("input", {
         type: "search",
         "aria-label": isOwn() ? "Only directions with" : "Only tokens with",
@@ -176,6 +176,13 @@
       );
       if (focused) this.heads.querySelector("[aria-sort] button").focus();
     }
+    /* Of the list, or of what was searched by meaning. */
+    showMore() {
+      if (!this.further) return this.load(true);
+      const params = new URLSearchParams(this.params);
+      params.set("top", this.further);
+      return BILENS.go("find", params, true);
+    }
     async load(further) {
       const turn = ++this.turn,
         { q, sort, asc, least, whole } = this.state,
@@ -215,21 +222,23 @@
     show(found) {
       for (const part of [this.tools, this.all]) part.hidden = Boolean(found);
       this.found.hidden = !found;
+      this.further = found ? found.more : null;
       this.title_.replaceChildren(...(found ? found.title : this.usual[0]));
       this.lede.replaceChildren(...(found ? [found.lede] : this.usual[1]));
       if (!found) return;
       this.found.replaceChildren(...[found.tools, found.table].filter(Boolean));
       this.status.textContent = found.status;
-      this.more.hidden = true;
+      this.more.hidden = !found.more;
     }
     async search(params) {
       const turn = ++this.turn;
       const found = await (params.has("reads")
-        ? BILENS.drawReaders(params.get("reads"), params.get("source"), layerIn(params))
+        ? BILENS.drawReaders(params.get("reads"), params.get("source"), layerIn(params), Math.trunc(+params.get("top")))
         : BILENS.drawLike(params.get("like")));
       if (turn === this.turn) this.show(found);
     }
     update(params) {
+      this.params = params;
       if (BILENS.source.server && (params.has("reads") || params.has("like"))) return this.search(params);
       this.show(null);
       if (params.has("reads") || params.has("like"))

@@ -4,7 +4,8 @@
 (function () {
   const BILENS = globalThis.BILENS;
   const { h } = BILENS;
-  const LIMIT = 100;
+  const FIRST = 40, /* readers that are shown at first, so that they are there at once */
+    MOST = 1000;
 
   BILENS.readsLink = token => "#/find?" + new URLSearchParams({ reads: token });
   BILENS.likeLink = token => "#/find?" + new URLSearchParams({ like: token });
@@ -32,8 +33,9 @@
     );
   }
 
-  BILENS.drawReaders = async (token, source, layer) => {
-    const answer = await BILENS.source.readers(token, source, LIMIT, layer);
+  BILENS.drawReaders = async (token, source, layer, wanted) => {
+    const limit = Math.min(MOST, Math.max(1, wanted || FIRST)),
+      answer = await BILENS.source.readers(token, source, limit, layer);
     const largest = Math.max(0, ...answer.readers.map(r => Math.abs(r.activation)));
     const link = name => "#/find?" + new URLSearchParams({ reads: token, ...(name ? { source: name } : {}), ...(layer === undefined ? {} : { layer }) });
     const rows = answer.readers.map(r =>
@@ -72,7 +74,8 @@
             rows
           )
         : h("p", { class: "none" }, "None: it is among no eigenvector’s strongest virtual tokens."),
-      status: `${BILENS.grouped(rows.length)} of ${BILENS.grouped(answer.total)} readers`
+      status: `${BILENS.grouped(rows.length)} of ${BILENS.grouped(answer.total)} readers`,
+      more: rows.length < Math.min(MOST, answer.total) ? 4 * limit : null
     };
   };
 

@@ -23,7 +23,7 @@ from .eigen import Direction, Eigen
 from .figure import Figure
 from .errors import (BilensError, CancelledError, InputError, LibraryError, NumericError, OutOfMemoryError, UnsupportedError, UsageError,
                      WorkError)
-from .evidence import Result, Timeline, timeline
+from .evidence import Drawn, Result, timeline
 from .images import ImageModel, Images
 from .model import Config, Layer, Loss, Model, Story, load, read_array, set_threads
 from .scan import Hits, Match, Scan
@@ -32,5 +32,5 @@ from .tokenizer import Tokenizer
 from .trace import Trace
 
 __all__ = ["load", "Model", "ImageModel", "Images", "Config", "Layer", "Loss", "Story", "Direction", "Eigen", "Figure", "Scan", "Hits", "Match", "Trace", "Tokenizer",
-           "Stories", "Atlas", "Dictionary", "Result", "Timeline", "timeline", "TokenTable", "read_array", "set_threads", "library_path", "BilensError", "UsageError", "InputError", "UnsupportedError",
+           "Stories", "Atlas", "Dictionary", "Result", "Drawn", "timeline", "TokenTable", "read_array", "set_threads", "library_path", "BilensError", "UsageError", "InputError", "UnsupportedError",
            "WorkError", "OutOfMemoryError", "NumericError", "CancelledError", "LibraryError", "__version__"]

@@ -7,7 +7,7 @@ from ._arrays import address, floats, view
 from ._calls import Unique, c_text, call, call_text, keep, longs, owned, parsed_tree, strings, text_argument, text_of, tree, tree_text
 from ._library import ffi, lib
 from .errors import UsageError
-from .figure import Figure, draw_on, figure_options
+from .figure import Figure, draw_on, figure_options, on_axis
 from .tables import token_table
 
 DEFAULT_INDICES = (-1, -2, -3, -4, 0, 1, 2, 3)
@@ -182,9 +182,7 @@ class Eigen(Unique):
         of degenerate eigenvalues. With `ax`, a matplotlib axis, it is drawn there instead, and the axis returned: its size, fonts and theme are
         matplotlib's."""
         indices = self.default_indices() if indices is None else indices
-        if ax is not None:
-            if any(value is not None for value in (width, height, font, size)) or theme != "light":
-                raise UsageError("plot: width, height, font, size and theme are of bilens's own figure; an axis has matplotlib's")
+        if on_axis(ax, width, height, font, size, theme):
             return draw_on(ax, self, indices, title, marks, plain)
         return Figure(self._tree(indices), figure_options(width, height, font, size, title, marks, plain, theme))
 

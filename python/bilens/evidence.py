@@ -13,7 +13,7 @@ from ._calls import LongCall, Unique, call, call_text, keep, longs, path_argumen
 from ._library import ffi, lib
 from .corpus import opened
 from .errors import UsageError
-from .figure import Figure, figure_options
+from .figure import Figure, draw_timeline_on, draw_truncation_on, figure_options, on_axis
 from .tables import table
 
 CELL = re.compile(r'("(?:[^"]|"")*"|[^,\r\n]*)(,|\r\n)')
@@ -87,6 +87,20 @@ class Result(Unique, Mapping):
         return f"<bilens {self._verb} of {self._data.get('model', ' and '.join(self._data.get('models', [])))}>\n{self.frame()}"
 
 
+class Drawn(Result):
+    """A Result that can be drawn: loss against rank, or a training run's snapshots."""
+
+    def __init__(self, verb, handle, rows, draw, draw_on_axis):
+        super().__init__(verb, handle, rows)
+        self._draw, self._draw_on_axis = draw, draw_on_axis
+
+    def plot(self, *, ax=None, width=None, height=None, font=None, size=None, title=None, marks=True, theme="light"):
+        """Its curves as a Figure, or on `ax`, a matplotlib axis, which is returned; the options are those of ``Eigen.plot``."""
+        if on_axis(ax, width, height, font, size, theme):
+            return self._draw_on_axis(ax, self, title, marks)
+        return Figure(self._tree, figure_options(width, height, font, size, title, marks, False, theme), self._draw)
+
+
 def _question(model, direction, layer):
     return keep(ffi.new("bl_question *", {"model": model._handle, "direction": direction._c, "layer": layer}), direction)
 
@@ -158,7 +172,7 @@ def truncate(model, corpus, token, minus, ranks, controls, stories, seed, progre
         made = tree(lib.bl_truncate_tree, model._handle, curve)
     else:
         made = tree(lib.bl_truncate_token_tree, _question(model, direction, layer), curve)
-    return Result("truncate", made, lib.bl_truncate_rows)
+    return Drawn("truncate", made, lib.bl_truncate_rows, lib.bl_truncate_figure, draw_truncation_on)
 
 
 MODES = ("component", "input", "logit")
@@ -260,22 +274,14 @@ def diff(model, other, layer, tokens, changed, token, minus, eigs):
     return Result("diff", tree(lib.bl_diff_tree, question), lib.bl_diff_rows)
 
 
-class Timeline(Result):
-    """A training run's snapshots, each beside the last one: a Result with a figure."""
-
-    def figure(self, **options):
-        """The curves as a picture: a notebook shows it, ``save("timeline.svg")`` writes it. Options as in Eigen.figure."""
-        return Figure(self._tree, figure_options(**options), lib.bl_timeline_figure)
-
-
 def timeline(folder, tokens=(), layer=0, progress=None):
     """When a direction forms: every snapshot of a training run in a folder (or in its folder "snapshots"), beside the last one.
 
-    ``bilens train --snapshots N`` writes them. A Result: its table has a row per snapshot and cosine; ``figure()`` draws it."""
+    ``bilens train --snapshots N`` writes them. A Result: its table has a row per snapshot and cosine; ``plot()`` draws it."""
     texts = [text_argument(t, "tokens") for t in tokens]
     with LongCall(progress) as work:
         found = tree(lib.bl_timeline_tree, path_argument(folder, "folder"), whole(layer, "layer"), strings(texts), len(texts), work.progress)
-    return Timeline("timeline", found, lib.bl_timeline_rows)
+    return Drawn("timeline", found, lib.bl_timeline_rows, lib.bl_timeline_figure, draw_timeline_on)
 
 
 def similar(model, token, minus, layer, k):

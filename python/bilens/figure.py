@@ -1,5 +1,6 @@
-"""The spectrum as a figure: bilens's own (.svg, .png, .pdf), or drawn on a matplotlib axis."""
+"""A spectrum, or loss against rank, as a figure: bilens's own (.svg, .png, .pdf), or drawn on a matplotlib axis."""
 import os
+import re
 import struct
 import tempfile
 
@@ -9,6 +10,7 @@ from ._library import ffi, lib
 from .errors import UsageError
 
 FOR, AGAINST, CURVE, DEGENERATE = "#2166ac", "#b2182b", "#546e88", "#d97706"
+ORDERS = (("ranks", "largest first", AGAINST), ("random", "at random", CURVE), ("lowest", "smallest first", "#a0a6ae"))
 
 
 def figure_options(width=None, height=None, font=None, size=None, title=None, marks=True, plain=False, theme="light"):
@@ -25,6 +27,13 @@ def figure_options(width=None, height=None, font=None, size=None, title=None, ma
     options = keep(ffi.new("bl_figure_options *", fields), fields)
     call(lib.bl_figure_check, options)
     return options
+
+
+def on_axis(ax, width, height, font, size, theme):
+    """Whether it is drawn on an axis of matplotlib's, which has a size, fonts and theme of its own."""
+    if ax is not None and (any(value is not None for value in (width, height, font, size)) or theme != "light"):
+        raise UsageError("plot: width, height, font, size and theme are of bilens's own figure; an axis has matplotlib's")
+    return ax is not None
 
 
 class Figure:
@@ -72,4 +81,44 @@ def draw_on(ax, eigen, indices, title, marks, plain):
     heading = f'Eigenvalues for "{eigen.direction.label}" interaction matrix' if title is None else title
     if heading:
         ax.set_title(heading)
+    return ax
+
+
+def draw_truncation_on(ax, result, title, marks):
+    """Loss against rank on a matplotlib axis; of a token that never comes next the correlation of its form. Returns the axis."""
+    own, controls = result.get("own"), result.get("controls") or {}
+    key = "correlation" if own and not own["positions"] else "loss"
+    for name, label, colour in ORDERS:
+        points = [(p["rank"], p[key]) for p in (result["ranks"] if name == "ranks" else controls.get(name, [])) if p[key] is not None]
+        if points:
+            ax.plot(*zip(*points), color=colour, linewidth=1.2, marker="." if marks else None, label=label)
+    for value, label in (((own or result).get("full"), "the model"), (result.get("without_mlp"), "without this MLP")):
+        if value is not None and key == "loss":
+            ax.axhline(value, color="0.5", linewidth=0.8, linestyle="--", label=label)
+    ax.set_xscale("symlog", base=2, linthresh=1)
+    ranks = [p["rank"] for p in result["ranks"]]
+    ax.set_xticks(ranks, [str(rank) for rank in ranks])
+    ax.set_xlabel("Eigenvectors kept per token")
+    ax.set_ylabel("Correlation with u\u00b7MLP(x)" if key == "correlation" else "Loss on the token's own positions (nats)" if own else "Loss (nats per token)")
+    ax.legend(frameon=False)
+    if title:
+        ax.set_title(title)
+    return ax
+
+
+def draw_timeline_on(ax, result, title, marks):
+    """The cosine of every snapshot with the last one on a matplotlib axis, which is returned."""
+    snapshots = result["snapshots"]
+    steps = [re.search(r"(\d+)$", s["snapshot"]) for s in snapshots]
+    x = [int(step[1]) for step in steps] if all(steps) else range(len(snapshots))
+    curves = {"tensors": [s["frobenius"] for s in snapshots], "functions": [s["similarity"] for s in snapshots]}
+    for i, one in enumerate(snapshots[0].get("tokens", [])):
+        curves[one["token"]] = [s["tokens"][i]["cosine"] for s in snapshots]
+    for name, values in curves.items():
+        ax.plot(x, [float("nan") if value is None else value for value in values], linewidth=1.2, marker="." if marks else None, label=name)
+    ax.set_xlabel("Training step" if all(steps) else "Snapshot")
+    ax.set_ylabel("Cosine with the last snapshot")
+    ax.legend(frameon=False)
+    if title:
+        ax.set_title(title)
     return ax

@@ -60,6 +60,21 @@ def test_truncate(model, stories, run):
         model.truncate(stories, progress=lambda *_: False)
 
 
+def test_truncate_as_a_figure(model, stories, tmp_path):
+    """bilens's own, or on a matplotlib axis: loss against rank, and of a token that never comes next the correlation of its form."""
+    curve = model.truncate(stories, ranks=[0, 1, 4], progress=False)
+    assert "<title>Loss against rank" in curve.plot(width=85, size=8).save(tmp_path / "curve.svg").read_text()
+    ax = pytest.importorskip("matplotlib.figure").Figure().subplots()
+    assert curve.plot(ax=ax, title="Mine") is ax and ax.get_title() == "Mine" and ax.get_ylabel().startswith("Loss")
+    assert list(ax.lines[0].get_ydata()) == [p["loss"] for p in curve["ranks"]] and len(ax.lines) == 5
+    rare = next(r for r in (model.truncate(stories, token=f"#{i}", ranks=[0, 1, 4], progress=False) for i in range(90)) if not r["own"]["positions"])
+    ax.clear()
+    rare.plot(ax=ax)
+    assert ax.get_ylabel().startswith("Correlation") and len(ax.lines) == 3
+    with pytest.raises(bilens.UsageError):
+        curve.plot(ax=ax, width=85)
+
+
 def test_ablate(default, stories, run):
     r = default.ablate("swim", [-1, 0], minus=["run"], corpus=stories, controls=2, seed=3, progress=False)
     theirs = run("ablate", TOP / "data" / "stories-1-256", "--token", "swim", "--minus", "run", "--eigs", "-1,0", "--corpus", stories, "--controls", 2, "--seed", 3)
@@ -113,7 +128,9 @@ def test_timeline(run, tmp_path):
     same({**r.json(), "timeline": ""}, {**run("diff", "--timeline", tmp_path / "run" / "snapshots", "--tokens", "#7"), "timeline": ""}, 1e-6)
     assert [s["snapshot"] for s in r["snapshots"]] == ["step-1", "step-2", "step-3"] and r["snapshots"][-1]["frobenius"] == pytest.approx(1, abs=1e-5)
     assert len(r.frame()) == 9
-    assert "<svg" in open(r.figure(title="").save(tmp_path / "timeline.svg")).read()
+    assert "<svg" in open(r.plot(title="").save(tmp_path / "timeline.svg")).read()
+    ax = pytest.importorskip("matplotlib.figure").Figure().subplots()
+    assert r.plot(ax=ax) is ax and len(ax.lines) == 3 and list(ax.lines[0].get_xdata()) == [1, 2, 3] and ax.get_xlabel() == "Training step"
     for bad in (lambda: bilens.timeline(tmp_path), lambda: bilens.timeline(tmp_path / "none"), lambda: bilens.timeline(tmp_path / "run", layer=7),
                 lambda: bilens.timeline(tmp_path / "run", tokens=["no such"])):
         with pytest.raises(bilens.BilensError):

@@ -16,7 +16,7 @@ from conftest import DATA, TOP, python
 def test_numbers(default, swim, tmp_path):
     """A number that is complex, an array or no number is refused by its name, before anything is taken of it."""
     calls = {"temperature": lambda x: default.generate("Tom", max_tokens=1, temperature=x), "top_p": lambda x: default.generate("Tom", max_tokens=1, top_p=x),
-             "size": lambda x: swim.figure(size=x) if hasattr(swim, "figure") else bilens.figure.figure_options(size=x),
+             "size": lambda x: bilens.figure.figure_options(size=x),
              "lr": lambda x: default.train_dictionary(tmp_path / "d", features=8, k=2, corpus=["Tom"], lr=x)}
     for name, ask in calls.items():
         for bad in 1 + 0j, np.complex64(1), np.ma.masked_array([1.0], [1]), "1", None if name == "temperature" else True:
