@@ -14,7 +14,7 @@ DEFAULT_INDICES = (-1, -2, -3, -4, 0, 1, 2, 3)
 
 
 class Direction(Unique):
-    """An output direction u [d] and how it came about: a token, a contrast, or a vector of one's own. Made by ``model.direction``.
+    """An output direction u [d] and how it came about: a token or class, a contrast, or a vector of one's own. Made by ``model.direction``.
 
     `text` is its canonical text, the same for equal directions; `token`, `minus`, `centre` and `name` are its parts."""
 
@@ -22,7 +22,9 @@ class Direction(Unique):
         given = None
         if name is not None:
             text_argument(name, "name")
-        if isinstance(token, str) and not minus and not centre and lib.bl_tokenizer_id(model.tokenizer._handle, text_argument(token, "token")) < 0:
+        basis = ffi.new("bl_basis *", model._basis_out())
+        d = basis.vectors.cols
+        if isinstance(token, str) and not minus and not centre and not model._is_label(text_argument(token, "token")):
             self._c = owned(lib.bl_direction_parse, lib.bl_direction_free, text_argument(token, "direction"))
         else:
             labels = [] if isinstance(minus, str) and minus == "*" else [minus] if isinstance(minus, str) else list(minus)
@@ -33,7 +35,7 @@ class Direction(Unique):
             elif isinstance(token, str):
                 fields["token"] = c_text(text_argument(token, "token"))
             else:
-                given = floats(token, [model.config.d_model], "direction")
+                given = floats(token, [d], "direction")
                 fields.update(vector=address(given), name=c_text(text_argument(name or "direction", "name")))
             self._c = keep(ffi.new("bl_direction *", fields), fields, given)
         c = self._c
@@ -41,9 +43,7 @@ class Direction(Unique):
         self.minus = "*" if c.minus_all else [text_of(label) for label in c.minus[0:c.n_minus]] if c.n_minus else []
         self.centre = bool(c.centre_unembedding)
         self.name = name if given is not None else text_of(c.source)
-        model._unfold()
-        basis = ffi.new("bl_basis *", lib.bl_model_basis_out(model._handle))
-        u = np.empty(model.config.d_model, np.float32)
+        u = np.empty(d, np.float32)
         call(lib.bl_direction_vector, c, basis, address(u))
         u.flags.writeable = False
         self.vector = u

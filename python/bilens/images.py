@@ -12,8 +12,9 @@ import numpy as np
 
 from . import dictionary
 from ._arrays import real, whole
-from ._calls import LongCall, Unique, c_text, call, keep, longs, owned, path_argument, strings, text_argument, text_of, tree
+from ._calls import LongCall, Unique, call, keep, longs, owned, path_argument, text_argument, text_of, tree
 from ._library import ffi, lib
+from .eigen import Direction
 from .errors import UsageError
 from .evidence import Result
 
@@ -21,6 +22,11 @@ EIGHT = (-1, -2, -3, -4, 0, 1, 2, 3)
 RANKS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 64)
 SPACES = ("embed", "pixel")
 WIDEST = (1 << 64) - 1
+
+
+def number(name):
+    """A class's number as the grammar of directions has it: 5 is "#5"."""
+    return f"#{name}" if isinstance(name, int) else name
 
 
 class Pictures(Result):
@@ -105,31 +111,32 @@ class ImageModel(Unique):
             raise UsageError(f"space: {space!r} is neither 'embed' nor 'pixel'")
         return SPACES.index(space)
 
-    @staticmethod
-    def _label(name):
-        return text_argument(f"#{name}" if isinstance(name, int) else name, "class")
+    def _basis_out(self):
+        return lib.bl_image_basis_out(self._handle)
+
+    def _is_label(self, text):
+        return lib.bl_image_class(self._handle, text, ffi.NULL) >= 0
 
     def _class(self, name):
         err = ffi.new("bl_error *")
-        found = lib.bl_image_class(self._handle, self._label(name), err)
+        found = lib.bl_image_class(self._handle, text_argument(number(name), "class"), err)
         if found < 0:
             raise UsageError(text_of(err.message))
         return found
 
-    def _direction(self, name, minus, layer):
-        """(bl_direction, u)."""
-        every = isinstance(minus, str) and minus in ("all", "*")
-        labels = [] if every else [self._label(c) for c in ([minus] if isinstance(minus, (str, int)) else minus)]
-        token, others = c_text(self._label(name)), strings(labels)
-        direction = keep(ffi.new("bl_direction *", {"token": token, "minus": others, "minus_all": every, "n_minus": len(labels)}), token, others)
-        u = ffi.new("float[]", self.d_hidden)
-        call(lib.bl_image_direction_vector, self._handle, direction, layer, u)
-        return direction, u
+    def direction(self, name, minus=()):
+        """An output direction u [d_hidden]: a class by its label or number, `minus` others or "all"; a text, "class:9 - class:7" or "@probe.npy:3"; or a
+        vector of one's own."""
+        if isinstance(name, Direction):
+            return name
+        others = "*" if isinstance(minus, str) and minus == "all" else [number(c) for c in ([minus] if isinstance(minus, (str, int)) else minus)]
+        return Direction(self, number(name), others, False, None, None)
 
     def _question(self, name, minus, layer, space, indices):
         """A bl_image_question with its parts."""
         layer = self._layer(layer)
-        direction, u = self._direction(name, minus, layer)
+        direction, u = self.direction(name, minus), ffi.new("float[]", self.d_hidden)
+        call(lib.bl_image_direction_vector, self._handle, direction._c, layer, u)
         eigen = owned(lib.bl_image_eigen_new, lib.bl_image_eigen_free, self._handle, u, layer, self._space(space))
         half = eigen.size // 2
         wanted = [i for i in EIGHT if (-i <= half if i < 0 else i < half)] if indices is None else [whole(i, "indices", -(1 << 31), 1 << 31) for i in indices]
@@ -138,7 +145,7 @@ class ImageModel(Unique):
             if lib.bl_image_eigen_at(eigen, index, err) < 0:
                 raise UsageError(text_of(err.message))
         places = longs(wanted)
-        question = ffi.new("bl_image_question *", {"model": self._handle, "direction": direction, "eigen": eigen, "indices": places, "n_indices": len(wanted)})
+        question = ffi.new("bl_image_question *", {"model": self._handle, "direction": direction._c, "eigen": eigen, "indices": places, "n_indices": len(wanted)})
         return keep(question, direction, eigen, places, u), u, layer
 
     def info(self):
@@ -187,10 +194,8 @@ class ImageModel(Unique):
 
     def atlas(self, space="embed", raw=False, layer=None):
         """The spectra of all classes: one row each. A Result."""
-        layer, eigens = self._layer(layer), []
-        for name in range(len(self.classes)):
-            _, u = self._direction(name, () if raw else "all", layer)
-            eigens.append(owned(lib.bl_image_eigen_new, lib.bl_image_eigen_free, self._handle, u, layer, self._space(space)))
+        layer = self._layer(layer)
+        eigens = [owned(lib.bl_image_eigen_of_class, lib.bl_image_eigen_free, self._handle, c, not raw, layer, self._space(space)) for c in range(len(self.classes))]
         handles = ffi.new("bl_image_eigen *[]", eigens)
         return Result("atlas", tree(lib.bl_image_atlas_tree, self._handle, handles, self._space(space), bool(raw)), lib.bl_image_atlas_rows)
 

@@ -143,6 +143,13 @@ class Model(Unique):
             raise UsageError(f"layer {layer!r} does not exist; there are {n}: 0 … {n - 1}")
         return int(layer)
 
+    def _basis_out(self):
+        self._unfold()
+        return lib.bl_model_basis_out(self._handle)
+
+    def _is_label(self, text):
+        return lib.bl_tokenizer_id(self.tokenizer._handle, text) >= 0
+
     def _unfold(self, layer=0):
         """Makes the float32 views of a layer, of W_E and W_U, where an ordinary model has not made them yet."""
         call(lib.bl_model_unfold, self._handle, layer)

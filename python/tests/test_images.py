@@ -72,6 +72,16 @@ def test_pictures(m):
     assert len(e.frame()["eigenvalue"]) > 0
 
 
+def test_directions(m):
+    text = m.direction("class:9 - class:7")
+    assert text.text == '"class:Ankle boot" - class:Sneaker' and text.text == m.direction("ankle-boot", minus="sneaker").text == m.direction(9, minus=[7]).text
+    assert m.eigen(text)["direction"] == text.text
+    own = m.eigen(text.vector)
+    assert own["class"] is None and own["eigenvalues"] == m.eigen(9, minus=7)["eigenvalues"]
+    with pytest.raises(bilens.UsageError):
+        m.direction("boots - class:7")
+
+
 def test_modular(run):
     m = bilens.load(MODULAR)
     assert m.p == 59 and m.eval()["accuracy"] == 1

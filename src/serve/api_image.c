@@ -37,8 +37,23 @@ static bool is_class(bl_call *call, const char *name) {
     return is;
 }
 
+/* The direction from `direction` alone. */
+static bool read_text(bl_call *call, requested *t, const char *text) {
+    if (bl_request_text(call->request, "class") || bl_request_text(call->request, "minus"))
+        return bl_fail(&call->err, BL_ERR_USAGE, "direction says it all: class and minus do not go with it");
+    call->parsed = bl_direction_parse(text, &call->err);
+    if (!call->parsed) return false;
+    t->direction = *call->parsed;
+    for (size_t i = 0; i < t->direction.n_minus; i++)
+        if (!is_class(call, t->direction.minus[i])) return false;
+    return t->direction.token ? is_class(call, t->direction.token)
+                              : bl_fail(&call->err, BL_ERR_USAGE, "direction: no files here, only classes");
+}
+
 static bool read_class(bl_call *call, requested *t) {
+    const char *text = bl_request_text(call->request, "direction");
     const char *name = bl_request_text(call->request, "class"), *minus;
+    if (text) return read_text(call, t, text);
     if (!name) return bl_fail(&call->err, BL_ERR_USAGE, "class is missing: which class's direction?");
     if (!is_class(call, name)) return false;
     t->direction.token = name;

@@ -43,8 +43,8 @@ static const route routes[] = {
 static const route image_routes[] = {
     {"/api/info", BL_EFFORT_QUICK, false, "", bl_api_image_info},
     {"/api/gallery", BL_EFFORT_MEDIUM, true, "space raw layer", bl_api_image_gallery},
-    {"/api/eigen", BL_EFFORT_MEDIUM, true, "class minus* space layer eigs*", bl_api_image_eigen},
-    {"/api/scan", BL_EFFORT_LONG, true, "class minus* space layer eigs* top", bl_api_image_scan},
+    {"/api/eigen", BL_EFFORT_MEDIUM, true, "class minus* direction space layer eigs*", bl_api_image_eigen},
+    {"/api/scan", BL_EFFORT_LONG, true, "class minus* direction space layer eigs* top", bl_api_image_scan},
     {"/api/image", BL_EFFORT_QUICK, false, "image", bl_api_image_one},
     {"/api/explain", BL_EFFORT_MEDIUM, true, "image classes top space", bl_api_image_explain},
 };

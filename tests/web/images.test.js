@@ -99,6 +99,15 @@ test("modular addition: the closed form below the picture", async () => {
   await leave(page);
 });
 
+test("a direction as text is the same as class and minus", async () => {
+  const ask = async parameters => (await fetch(`${new URL("/api/eigen", images.url)}?eigs=-1&${parameters}`)).text();
+  const text = await ask("direction=class:9%20-%20class:7");
+  assert.equal(text, await ask("class=ankle-boot&minus=sneaker"));
+  assert.match(text, /"direction":"\\"class:Ankle boot\\" - class:Sneaker"/);
+  assert.match(await ask("direction=class:9&class=3"), /says it all/);
+  assert.match(await ask("direction=@x.npy"), /no files here/);
+});
+
 test("what is not there is said", async () => {
   const page = await visit(images, "#/class?class=boots");
   await page.waitForSelector('[role="alert"]');
