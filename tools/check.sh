@@ -1,7 +1,7 @@
 #!/bin/bash
 # What CI holds true, in the order of cheapness: raw calls and line lengths, formatting, gcc without a warning, clang without a warning and
-# with its sanitizers, clang-tidy, a sanitized run of every test that is not slow, and last the whole test suite. Stops at the first stage
-# that fails.
+# with its sanitizers, clang-tidy, and last the whole test suite with a sanitized run of every test that is not slow beside it. Stops at the
+# first stage that fails.
 #
 #   tools/check.sh          all of it        (BUILD: the gcc build folder, JOBS: at once)
 #   tools/check.sh lint     house rules, formatting and clang-tidy with its analyzer only
@@ -37,8 +37,21 @@ tidy() {
 }
 # Without the analyzer that follows paths, which takes nine tenths of the time: `lint` has it.
 quick_tidy() { tidy "--checks=-clang-analyzer-*"; }
+# run_tests FOLDER AT_ONCE [OPTION…]
+run_tests() { ctest --test-dir "$1" --output-on-failure --no-tests=error -j "$2" "${@:3}"; }
 # A third of the tests' time is waiting: one more at once than there are processors.
-tests() { ctest --test-dir "$1" --output-on-failure --no-tests=error -j $((jobs + 1)) "${@:2}"; }
+tests() { run_tests "$1" $((jobs + 1)) "${@:2}"; }
+# The sanitized tests beside the others: while those of one kind wait, or only the last is left, the other kind computes.
+both() {
+    run_tests build-asan "$jobs" -LE slow >build-asan.log 2>&1 &
+    local sanitized=$! status=0
+    tests "$build" || status=1
+    wait "$sanitized" || status=1
+    echo "-- sanitized:"
+    cat build-asan.log
+    rm build-asan.log
+    return $status
+}
 
 if [ "$what" = asan ]; then
     stage "clang with sanitizers" compile "${sanitized[@]}"
@@ -54,5 +67,4 @@ fi
 stage "gcc, warnings are errors" compile "$build" -DBILENS_TESTS=ON ${CMAKE_FLAGS-}
 stage "clang with sanitizers, warnings are errors" compile "${sanitized[@]}"
 stage "clang-tidy, without the analyzer" quick_tidy
-stage "sanitized tests (all but the slow ones)" tests build-asan -LE slow
-stage "tests" tests "$build"
+stage "tests, and the sanitized ones that are not slow" both
