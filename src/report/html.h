@@ -29,7 +29,8 @@ void bl_html_runs(bl_buffer *out, const bl_doc_eigen *eigen); /* a paragraph on 
 void bl_html_virtual_tokens(bl_buffer *out, const bl_doc_vector *vector);
 /* Sources side by side in one table: highest first, then the lowest down to the lowest of all. */
 void bl_html_sources(bl_buffer *out, const bl_doc_source *sources, size_t n, double largest);
-void bl_html_inputs(bl_buffer *out, const bl_doc_hits *hits);
+/* `token`: of the direction, whose probability is said where it is known. */
+void bl_html_inputs(bl_buffer *out, const bl_doc_hits *hits, const char *token);
 void bl_html_vector_title(bl_buffer *out, const bl_doc_subject *subject, long index, double eigenvalue,
                           double largest);
 

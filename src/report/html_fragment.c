@@ -127,7 +127,7 @@ char *bl_scan_html(const bl_tree *tree, bl_error *err) {
         bl_buffer_text(&body, "<p class=\"title\">");
         bl_html_vector_title(&body, &scan->subject, hits->index, hits->eigenvalue, fabs(hits->eigenvalue));
         bl_buffer_text(&body, "</p>\n");
-        bl_html_inputs(&body, hits);
+        bl_html_inputs(&body, hits, doc->scan->subject.token);
     }
     bl_doc_free(doc);
     return wrap(&body, err);

@@ -143,18 +143,27 @@ static void put_words(bl_buffer *out, const bl_doc_match *match) {
 }
 
 /* What the model says there: the token's probability and rank, and what all eigenvectors together say. */
-static void put_told(bl_buffer *out, const bl_doc_match *match) {
-    char p[BL_NUMBER_SIZE], total[BL_NUMBER_SIZE];
+static void put_told(bl_buffer *out, const bl_doc_match *match, const char *token) {
+    char percent[BL_NUMBER_SIZE], total[BL_NUMBER_SIZE];
     if (match->rank == 0) return;
-    bl_number(p, match->probability, match->probability >= 0.01 ? 2 : bl_decimals(match->probability),
-              BL_MINUS);
+    bl_number(percent, 100 * match->probability, match->probability >= 0.1 ? 0 : 2, BL_MINUS);
     bl_number(total, match->total, 2, BL_MINUS);
-    bl_buffer_print(out, "<span>p %s, rank %lld</span><span>u\xC2\xB7MLP %s</span>", p,
-                    (long long)match->rank, total);
+    bl_buffer_text(out,
+                   "<span title=\"how probable it is as the next word here, and its place in that list\">");
+    bl_visible_html(out, token);
+    bl_buffer_print(out, " next: %s\xC2\xA0%%, rank %lld</span>",
+                    match->probability < 1e-4 ? "&lt;\xC2\xA0"
+                                                "0.01"
+                                              : percent,
+                    (long long)match->rank);
+    bl_buffer_print(out,
+                    "<span title=\"u\xC2\xB7MLP(x): what all eigenvectors together add to the score here\">"
+                    "all together %s</span>",
+                    total);
 }
 
 /* The inputs of one end: those of negative similarity, or the others. */
-static void put_list(bl_buffer *out, const bl_doc_hits *hits, bool negative) {
+static void put_list(bl_buffer *out, const bl_doc_hits *hits, const char *token, bool negative) {
     bl_buffer_text(out, "<ol class=\"inputs\">\n");
     for (size_t i = 0; i < hits->n_matches; i++) {
         const bl_doc_match *match = &hits->matches[i];
@@ -164,7 +173,7 @@ static void put_list(bl_buffer *out, const bl_doc_hits *hits, bool negative) {
         bl_number(text, match->activation, size >= 0.1 ? 2 : bl_decimals(size), BL_MINUS);
         bl_buffer_print(out, "<li><div class=\"act\"><b>%s</b><span>story %zu, position %zu</span>", text,
                         match->story, match->position);
-        put_told(out, match);
+        put_told(out, match, token);
         bl_buffer_text(out, "</div><p class=\"words\">");
         put_words(out, match);
         bl_buffer_text(out, "</p></li>\n");
@@ -178,7 +187,7 @@ static void put_end(bl_buffer *out, const char *name, double share) {
                     name, 100 * share);
 }
 
-void bl_html_inputs(bl_buffer *out, const bl_doc_hits *hits) {
+void bl_html_inputs(bl_buffer *out, const bl_doc_hits *hits, const char *token) {
     bl_buffer_text(out, "<div class=\"over\"><h3>Top inputs</h3>"
                         "<div class=\"legend\"><span>against</span><span "
                         "class=\"ramp\"></span><span>towards</span></div></div>\n");
@@ -189,13 +198,13 @@ void bl_html_inputs(bl_buffer *out, const bl_doc_hits *hits) {
     bool both = false;
     for (size_t i = 0; i < hits->n_matches; i++) both = both || hits->matches[i].similarity < 0;
     if (!both) {
-        put_list(out, hits, false);
+        put_list(out, hits, token, false);
         return;
     }
     put_end(out, "This end", hits->share);
-    put_list(out, hits, false);
+    put_list(out, hits, token, false);
     put_end(out, "The other end", 1 - hits->share);
-    put_list(out, hits, true);
+    put_list(out, hits, token, true);
 }
 
 static void put_meaning(bl_buffer *out, const bl_doc_eigen *eigen, const bl_doc_vector *vector,
@@ -250,7 +259,7 @@ static void put_vector(bl_buffer *out, const bl_doc *doc, const bl_doc_vector *v
     bl_html_verdict(out, doc, vector->index);
     bool deep = doc->eigen->subject.layer >= BL_DEEP; /* inputs first */
     if (!deep) bl_html_virtual_tokens(out, vector);
-    bl_html_inputs(out, bl_doc_find_hits(doc->scan, vector->index));
+    bl_html_inputs(out, bl_doc_find_hits(doc->scan, vector->index), doc->eigen->subject.token);
     if (deep) bl_html_virtual_tokens(out, vector);
     bl_buffer_text(out, "</section>\n\n");
 }

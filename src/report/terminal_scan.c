@@ -65,8 +65,8 @@ static void print_strongest(bl_page *page, const bl_doc_match *match) {
 /* What the model says there. */
 static void print_told(bl_page *page, const bl_doc_match *match) {
     char text[96];
-    snprintf(text, sizeof text, "(p %.3g, rank %lld, u.MLP %.2f)", match->probability, (long long)match->rank,
-             match->total);
+    snprintf(text, sizeof text, "(next: %.3g %%, rank %lld; all eigenvectors %.2f)", 100 * match->probability,
+             (long long)match->rank, match->total);
     if (!bl_page_room(page, strlen(text) + 1)) bl_page_text(page, " ");
     bl_page_text(page, text);
 }
