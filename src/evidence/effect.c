@@ -33,7 +33,8 @@
 #include <string.h>
 
 #define RUN ((size_t)512)       /* positions whose sums are float32 */
-#define PAIRS ((size_t)252)     /* of one piece of work, about: whole tiles of the product */
+#define PAIRS ((size_t)252)     /* of one piece of work, about, and … */
+#define WHOLE ((size_t)12)      /* … of its directions a multiple: the products' tiles are whole */
 #define PANEL ((size_t)64)      /* rows of the second moment of one piece of work */
 #define SAMPLE ((uint64_t)8192) /* positions that the null draw's pairs meet, about */
 
@@ -86,6 +87,7 @@ static void *room_for(size_t a, size_t b, size_t size, bl_error *err) {
 
 static bool work_init(bl_effects *e, bl_error *err) {
     e->tile = e->p.per < PAIRS ? PAIRS / e->p.per : 1;
+    if (e->tile > WHOLE) e->tile -= e->tile % WHOLE;
     e->work = room_for(e->threads, 1, sizeof *e->work, err);
     for (size_t t = 0; e->work && t < e->threads; t++) {
         scratch *w = &e->work[t];
