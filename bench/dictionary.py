@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-import kernels  # noqa: F401, I001  (before anything that loads a BLAS)
+import kernels  # noqa: I001  (before anything that loads a BLAS)
 import numpy as np
 import torch
 
@@ -127,7 +127,7 @@ def main():
         os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     os.makedirs(work, exist_ok=True)
     torch.set_num_threads(1 if args.processor_time else os.cpu_count())
-    print(json.dumps(dict(measured=args.key, torch=torch.__version__, threads=torch.get_num_threads(), load=os.getloadavg()[0])), flush=True)
+    print(json.dumps(dict(measured=args.key, torch=torch.__version__, threads=torch.get_num_threads(), load=os.getloadavg()[0], peaks=kernels.peaks())), flush=True)
     if "train" in args.only:
         training(args)
     if "features" in args.only:

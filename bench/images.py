@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-import kernels  # noqa: F401  (the environment of all that is run)
+import kernels  # (also the environment of all that is run)
 
 here = os.path.dirname(os.path.abspath(__file__))
 build = os.environ.get("BUILD", os.path.join(os.path.dirname(here), "build"))
@@ -89,10 +89,11 @@ def sides(args, width, noise, threads):
     return ours, theirs
 
 
-def print_row(width, noise, threads, ours, theirs):
+def print_row(args, width, noise, threads, ours, theirs):
     best = lambda side: {way: best_of(runs) for way, runs in side.items() if runs}
     a, b = best(ours), best(theirs)
-    speed = lambda side, way: f"{side[way]['images_per_second'] / 1e3:.1f}k" if way in side else "no bfloat16" if side is a else "does not work"
+    missing = lambda side, way: "no bfloat16" if side is a else "does not work" if args.compile or "compiled" not in way else "not measured"
+    speed = lambda side, way: f"{side[way]['images_per_second'] / 1e3:.1f}k" if way in side else missing(side, way)
     key = "images_per_second"
     mine, peers = max(a, key=lambda k: a[k][key]), max(b, key=lambda k: b[k][key])
     used = "images_per_processor_second"
@@ -121,10 +122,8 @@ def main():
     for threads in map(int, args.threads.split(",")):
         for width in map(int, args.widths.split(",")):
             for noise in map(float, args.noise.split(",")):
-                print_row(width, noise, threads, *sides(args, width, noise, threads))
-    peaks = run([os.path.join(build, "bench", "image_speed"), "peak"], 1)
-    print(f"\nPeaks of one thread in the same run: float32 {peaks['float32'] / 1e9:.0f} GFLOP/s, bfloat16 "
-          + (f"{peaks['bfloat16'] / 1e9:.0f}" if peaks["bfloat16"] else "none: this processor has no instructions for it") + ".")
+                print_row(args, width, noise, threads, *sides(args, width, noise, threads))
+    print(f"\n{kernels.peaks()}")
     print(f"\nLoad average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.")
 
 
