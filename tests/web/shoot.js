@@ -68,6 +68,18 @@ const VIEWS = {
   "report-rows": () => file(report("report-rows", MODEL, "--corpus", CORPUS, "--directions", own(), "--rows", "0-1")),
   "report-row": () => file(path.join(report("report-rows", MODEL, "--corpus", CORPUS, "--directions", own(), "--rows", "0-1"), "rows", "0")),
   "report-image": () => file(report("report-image", path.join(IMAGES, "fashion-64"), "--images", path.join(IMAGES, "sample"), "--class", "5")),
+  "report-surrogate": () => {
+    const model = path.join(SOURCE, "tests", "data", "general", "qwen3"),
+      fit = once("surrogate.safetensors", to => run("surrogate", model, "--corpus", CORPUS, "--stories", "60", "-o", to));
+    return file(report("report-surrogate", model, "--surrogate", fit, "--corpus", CORPUS, "--stories", "60", "--token", " swim"));
+  },
+  figures: () => {
+    const draw = (name, ...args) => THEMES.forEach(theme => run(...args, "--plot", at(`${name}-${theme}.svg`), "--theme", theme, "--width", "120"));
+    draw("figure-spectrum", "eigen", "--token", "swim");
+    draw("figure-truncate", "truncate", "--stories", "16");
+    draw("figure-image", "eigen", path.join(IMAGES, "fashion-64"), "--class", "5");
+    return page("figures.html", `<!doctype html><meta name=viewport content="width=device-width"><title>figures</title><style>:root{color-scheme:light dark}img{max-width:100%}</style>` + ["spectrum", "truncate", "image"].map(name => `<picture><source media="(prefers-color-scheme: dark)" srcset="figure-${name}-dark.svg"><img src="figure-${name}-light.svg"></picture> `).join(""));
+  },
   find: explorer("#/find"),
   "find-reads": explorer("#/find?reads=lake"),
   "find-like": explorer("#/find?like=swim"),
