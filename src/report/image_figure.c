@@ -91,8 +91,8 @@ static bool draw_figure(const bl_canvas *page, cairo_t *on, const void *context,
         double x = MARGIN + (double)(j % columns) * (PICTURE + GAP);
         size_t row = j / columns;
         double y = SPECTRUM + (double)row * ((double)lines(vectors) * (height + 3) + 26);
-        char text[64], number[BL_NUMBER_SIZE];
-        snprintf(text, sizeof text, "%.0f: %s", bl_tree_real(v, "index"),
+        char text[128], number[BL_NUMBER_SIZE], index[BL_NUMBER_SIZE];
+        snprintf(text, sizeof text, "%s: %s", bl_number(index, bl_tree_real(v, "index"), 0, BL_MINUS),
                  bl_number(number, bl_tree_real(v, "eigenvalue"), 4, BL_MINUS));
         bl_ink(on, 40, 40, 40);
         if (!page->how.no_marks) bl_text_at(on, text, x, y, 0);
