@@ -53,6 +53,7 @@ typedef struct reader {
     sqlite3 *db; /* the file's */
     const char *path;
     char *model, *source; /* source: of one's own directions, or NULL */
+    char *dead;           /* number of dead hidden units, or NULL in older atlases */
     size_t layers[BL_ATLAS_LAYERS], n_layers;
     uint64_t phase, stories, positions, null_draws, effects;
     int64_t layer;      /* that is asked for; -1: all */
@@ -73,6 +74,7 @@ static bool reader_open(reader *r, const char *path, const long *layer, bl_error
     if (layer && !bl_foreign_part(r->db, path, (size_t)*layer, &part, err)) return false;
     if (layer) r->layer = *layer;
     r->source = bl_meta_get(r->db, "source", err);
+    r->dead = bl_meta_get(r->db, "dead", err);
     if (err->code != BL_OK) return false;
     if (r->phase > 0 && (!bl_meta_get_number(r->db, "stories", &r->stories, err) ||
                          !bl_meta_get_number(r->db, "positions", &r->positions, err)))
@@ -86,6 +88,7 @@ static void reader_close(reader *r) {
     bl_foreign_close(&r->file);
     free(r->model);
     free(r->source);
+    free(r->dead);
 }
 
 static const char *word(reader *r, int32_t id, bl_error *failure) {
@@ -138,6 +141,7 @@ static void put_head(bl_builder *b, bl_tree *root, const reader *r) {
     bl_put_count(b, root, "stories", r->stories);
     bl_put_count(b, root, "positions", r->positions);
     bl_put_count(b, root, "null_draws", r->null_draws);
+    if (r->dead) bl_put_count(b, root, "dead", strtoull(r->dead, NULL, 10));
     bl_put_flag(b, root, "effects", r->effects != 0);
     put_quality(b, root, r);
 }

@@ -286,6 +286,21 @@ static bool store_quality(bl_atlas *a, bl_error *err) {
     return ok;
 }
 
+/* The hidden units of all layers that the null draws leave in place. */
+static bool store_dead(bl_atlas *a, bl_error *err) {
+    uint64_t all = 0;
+    for (size_t i = 0; i < a->n_layers; i++) {
+        bl_bilinear map, draw;
+        size_t dead;
+        if (!bl_model_bilinear(a->model, a->layers[i], &map, err) ||
+            !bl_bilinear_null(&map, a->options.seed, &draw, &dead, err))
+            return false;
+        bl_bilinear_null_free(&draw);
+        all += dead;
+    }
+    return bl_meta_set_number(a->db, "dead", all, err);
+}
+
 static bool create(bl_atlas *a, const identity keys[N_IDENTITY], bl_error *err) {
     if (!bl_database_begin(a->db, err)) return false;
     bool ok =
@@ -293,7 +308,8 @@ static bool create(bl_atlas *a, const identity keys[N_IDENTITY], bl_error *err) 
         bl_meta_set(a->db, "blas", bl_blas_name(), err) && bl_meta_set_number(a->db, "d_model", a->d, err) &&
         bl_meta_set_number(a->db, "size", a->n, err) && bl_meta_set_number(a->db, "heads", a->H, err);
     for (size_t i = 0; ok && i < N_IDENTITY; i++) ok = bl_meta_set(a->db, keys[i].key, keys[i].value, err);
-    ok = ok && store_own(a, err) && store_quality(a, err) && bl_atlas_mark(a, BL_PHASE_READ, 0, err);
+    ok = ok && store_own(a, err) && store_quality(a, err) && store_dead(a, err) &&
+         bl_atlas_mark(a, BL_PHASE_READ, 0, err);
     return bl_database_commit(a->db, ok, err);
 }
 

@@ -102,6 +102,17 @@ long bl_threads_in(uint64_t address_space) {
     return mb < FIRST_MB + WORK_MB ? 1 : 1 + (long)((mb - FIRST_MB - WORK_MB) / THREAD_MB);
 }
 
+uint64_t bl_memory_limit(const char **option) {
+    struct rlimit space, data;
+    uint64_t limit = UINT64_MAX;
+    *option = "v";
+    if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY) limit = space.rlim_cur;
+    if (getrlimit(RLIMIT_DATA, &data) != 0 || data.rlim_cur == RLIM_INFINITY || data.rlim_cur >= limit)
+        return limit;
+    *option = "d";
+    return data.rlim_cur;
+}
+
 static void *wait_for(void *lock) {
     pthread_mutex_lock(lock);
     pthread_mutex_unlock(lock);
@@ -123,11 +134,12 @@ static int startable(int n) {
 }
 
 int bl_threads_possible(int wanted) {
-    struct rlimit limit;
+    const char *option;
+    uint64_t limit = bl_memory_limit(&option);
     if (wanted < 1) wanted = 1;
     if (wanted > omp_get_thread_limit()) wanted = omp_get_thread_limit();
-    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-        long room = bl_threads_in(limit.rlim_cur);
+    if (limit != UINT64_MAX) {
+        long room = bl_threads_in(limit);
         if (room < wanted) wanted = room < 1 ? 1 : (int)room;
     }
     return wanted > 1 ? startable(wanted) : 1;

@@ -72,6 +72,11 @@ void note_corpus(const common *c, bl_corpus *corpus, const bl_model *model) {
     if (text && ranks_first()) note(c, "bilens: note: %s", text);
 }
 
+void note_dead(const common *c, double dead) {
+    if (dead > 0 && ranks_first())
+        note(c, "bilens: note: %.0f of the hidden units are dead: the null draws leave them in place", dead);
+}
+
 bl_corpus *open_corpus(const corpus_options *options, bl_error *err) {
     const text_list *paths = &options->files;
     for (size_t i = 0; i < paths->n && ranks_started(); i++)

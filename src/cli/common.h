@@ -39,6 +39,9 @@ bl_corpus *open_corpus(const corpus_options *options, bl_error *err);
  */
 void note_corpus(const common *c, bl_corpus *corpus, const bl_model *model);
 
+/* How many hidden units the draws of the null model leave in place, if any. */
+void note_dead(const common *c, double dead);
+
 /* "f32", "bf16" or "auto" of --precision; NULL leaves *out as it is. */
 bool parse_precision(const char *text, bl_precision *out, bl_error *err);
 #endif

@@ -132,6 +132,7 @@ static int run_null(int argc, char **argv, const verb *self) {
     if (image_open_model(&c, &o, &err) && image_decompose(&o, &err) &&
         bl_image_chance(o.model, o.u, o.d.layer, o.space, draws, seed, progress_bar(c.quiet), &chance,
                         &err)) {
+        note_dead(&c, (double)chance.dead);
         bl_image_question q = image_question_of(&o);
         tree = bl_image_null_tree(&q, &chance, &err);
     }

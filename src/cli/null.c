@@ -19,6 +19,7 @@ static bl_tree *null_of(void *context, bl_error *err) {
         bl_model_bilinear(e->model, e->d.layer, &map, err) &&
         bl_chance_of(&map, e->u, a->draws, e->seed, progress_bar(e->c.quiet), &chance, err) &&
         bl_chance_check_groups(&chance, e->d.eigs.items, asked_for, err)) {
+        note_dead(&e->c, (double)chance.dead);
         bl_question question = evidence_question(e);
         tree = bl_null_tree(&question, &chance, e->d.eigs.items, e->d.eigs.n, NULL, err);
     }

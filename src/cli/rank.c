@@ -26,6 +26,7 @@ static bl_tree *rank(void *context, bl_error *err) {
                                      .limit = a->limit,
                                      .progress = progress_bar(a->c.quiet)};
         tree = bl_rank_tree(&question, err);
+        if (tree) note_dead(&a->c, bl_tree_real(tree, "dead"));
     }
     progress_end();
     bl_model_free(model);

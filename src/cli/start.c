@@ -23,7 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define CORETYPE "OPENBLAS_CORETYPE"
@@ -46,14 +45,14 @@ static const char *value_of(const char *entry, const char *name) {
 /* Threads that the address space has room for; LONG_MAX without a limit. Ends the process if not even one
  * has. */
 static long threads_with_room(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return LONG_MAX;
-    long room = bl_threads_in(limit.rlim_cur);
+    const char *option;
+    uint64_t limit = bl_memory_limit(&option);
+    long room = limit == UINT64_MAX ? LONG_MAX : bl_threads_in(limit);
     if (room > 0) return room;
     dprintf(STDERR_FILENO,
             "bilens: the address space is limited to %llu MB, of which OpenBLAS alone reserves more: "
-            "allow at least 500 (ulimit -v 500000)\n",
-            (unsigned long long)limit.rlim_cur >> 20);
+            "allow at least 500 (ulimit -%s 500000)\n",
+            (unsigned long long)limit >> 20, option);
     _exit(1);
 }
 

@@ -59,7 +59,13 @@ static void put_chance(bl_buffer *out, const json_t *null) {
     bl_buffer_text(
         out,
         ". <i>p, whole end</i>, is the share in which any place of that end of the spectrum is, for those "
-        "who choose the clearest. More than chance: <i>p</i> is at most 0.05.</p>\n");
+        "who choose the clearest. More than chance: <i>p</i> is at most 0.05.");
+    if (bl_tree_real(null, "dead") > 0) {
+        bl_buffer_text(out, " Hidden units that are dead, which the draws leave in place: ");
+        put_real(out, bl_tree_real(null, "dead"), 0);
+        bl_buffer_text(out, ".");
+    }
+    bl_buffer_text(out, "</p>\n");
 }
 
 /* ---- ablation ---- */

@@ -51,6 +51,11 @@ static void put_lede(bl_buffer *out, const bl_tree *tree, size_t pages) {
         bl_grouped(total, (size_t)bl_tree_real(tree, "total")),
         bl_grouped(draws, (size_t)bl_tree_real(tree, "null_draws")),
         bl_tree_real(tree, "null_draws") == 1 ? "" : "s");
+    if (bl_tree_real(tree, "dead") > 0)
+        bl_buffer_print(out,
+                        "<p class=\"note\">Hidden units that are dead, which the draws leave in place: "
+                        "%.0f.</p>\n",
+                        bl_tree_real(tree, "dead"));
     bl_buffer_print(out, "<p class=\"note\">%s of them have a page, their names lead there.",
                     bl_grouped(shown, pages));
     bl_buffer_text(out, " The table as JSON: <a href=\"ranking.json\">ranking.json</a>, as CSV: <a "

@@ -200,6 +200,9 @@ static void calibration(bl_page *page, const bl_tree *tree) {
     double most = -1;
     if (json_is_false(json_object_get(tree, "effects")))
         bl_page_print(page, "effects on the loss were left out (--no-effects)\n");
+    if (bl_tree_real(tree, "dead") > 0)
+        bl_page_print(page, "%.0f hidden units are dead: null draws leave them in place\n",
+                      bl_tree_real(tree, "dead"));
     json_array_foreach(json_object_get(tree, "calibration"), i, place)
         most = fmax(most, bl_tree_real(place, "distance"));
     if (most < 0) return;

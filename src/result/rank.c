@@ -20,7 +20,7 @@ typedef struct figures {
 
 typedef struct ranking {
     const bl_rank_question *q;
-    size_t draws;
+    size_t draws, dead; /* dead: hidden units that the draws leave in place */
     bl_bilinear map;
     figures *rows;    /* [F] */
     float *pool[2];   /* [F * draws] statistics of the null draws */
@@ -134,7 +134,7 @@ static bool compute(ranking *r, bl_error *err) {
         return false;
     for (size_t draw = 0; draw < r->draws; draw++) {
         bl_bilinear map;
-        if (!bl_bilinear_null(&r->map, r->q->seed + draw, &map, NULL, err)) return false;
+        if (!bl_bilinear_null(&r->map, r->q->seed + draw, &map, &r->dead, err)) return false;
         bool ok = decompose(r, &map, (long)draw, err);
         bl_bilinear_null_free(&map);
         if (!ok) return false;
@@ -168,6 +168,7 @@ static bl_tree *tree_of(const ranking *r, bl_error *err) {
     bl_put_text(&b, root, "source", r->q->source);
     bl_put_count(&b, root, "total", r->q->F);
     bl_put_count(&b, root, "null_draws", r->draws);
+    bl_put_count(&b, root, "dead", r->dead);
     bl_tree *list = bl_put_array(&b, root, "directions");
     for (size_t i = 0; i < r->q->F && (!r->q->limit || i < r->q->limit); i++) {
         const figures *f = &r->rows[i];

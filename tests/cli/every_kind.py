@@ -223,6 +223,36 @@ def vocabulary():
             fail("vocabulary", verb, "predicts rows that no token names", [p["token"] for p in b["predictions"]])
 
 
+def dead_units():
+    """Hidden units that are dead by any of their three sides: the null draws leave them in place, and their number is said everywhere."""
+    for side in "mlp.o.weight", "mlp.w.weight left", "mlp.w.weight right":
+        found = tensors(copy("plain", "dead") + "/model.safetensors")
+        name = [n for n in found if n.endswith(side.split()[0])][0]
+        entry, content = found[name]
+        rows, cols = entry["shape"]
+        values = list(struct.unpack(f"<{rows * cols}f", content))
+        for unit in range(14):
+            row = unit if "left" in side else rows // 2 + unit
+            at = range(row * cols, (row + 1) * cols) if " " in side else range(unit, rows * cols, cols)
+            for i in at:
+                values[i] = 0.0
+        found[name] = entry, struct.pack(f"<{rows * cols}f", *values)
+        write_tensors("dead/model.safetensors", found)
+        for args in ["null", "dead", *TOKEN, "--draws", "3"], ["rank", "dead", "--directions", "wide.npy"]:
+            r = run(*args, "--format", "json")
+            if r.returncode or strict(r.stdout)["dead"] != 14 or "14 of the hidden units are dead" not in r.stderr:
+                fail("dead units", side, args[0], r.stderr, r.stdout[:100])
+    run("report", "dead", *TOKEN, *CORPUS, "-o", "dead-report")
+    run("atlas", "dead", *CORPUS, "--frequent", "2", "-o", "dead.db")
+    told = {"report": strict(bytes_of("dead-report/report.json").decode())["evidence"]["null"]["dead"], "atlas": strict(run("atlas", "query", "dead.db", "--format", "json").stdout)["dead"]}
+    if told != {"report": 14, "atlas": 14} or b"leave in place: 14." not in bytes_of("dead-report/index.html") or "14 hidden units are dead" not in run("atlas", "query", "dead.db").stdout:
+        fail("dead units", told)
+    if "dead" in run("null", "plain", *TOKEN, "--draws", "3").stderr:
+        fail("dead units", "a note where there are none")
+    write_tensors("dead/model.safetensors", {n: (e, bytes(len(c)) if n.endswith("mlp.o.weight") else c) for n, (e, c) in found.items()})
+    expect(run("null", "dead", *TOKEN), (1, 2), "form is 0", "all units are dead")
+
+
 def long_words():
     """Words too long to learn from: their characters are kept, and their number is said, also where the vocabulary cannot be made."""
     numbers = random.Random(3)
@@ -259,4 +289,4 @@ def other_files():
             expect(run(*args, "@" + path if option == "--direction" else path), (2,), word, what, "is", word)
 
 
-main(which_weights, reasons, hub, vocabulary, long_words, other_files)
+main(which_weights, reasons, hub, vocabulary, dead_units, long_words, other_files)

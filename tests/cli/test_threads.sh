@@ -18,13 +18,14 @@ for limits in OMP_THREAD_LIMIT=1 OMP_DYNAMIC=true "OMP_DYNAMIC=true OMP_THREAD_L
     cmp plain.eval limited.eval || fail "eval is another under $limits"
     cmp plain.eigen limited.eigen || fail "eigen is another under $limits"
 done
-# A limit on the address space: a message or a result, at once.
+# A limit on the address space, or on data: a message or a result, at once.
 case $BILENS in *valgrind*) exit 0 ;; esac
 grep -q __asan_init "$BILENS" && exit 0 # which reserves terabytes
-for megabytes in 100 250 400 700 1500; do
-    (ulimit -v $((megabytes * 1024)) && exec timeout 60 "$BILENS" eigen "$model" --token '#30' > out 2> err)
+for limit in "v 100" "v 250" "v 400" "v 700" "d 20" "d 300" "d 700" "v 1500"; do
+    megabytes=${limit#* }
+    (ulimit "-${limit% *}" $((megabytes * 1024)) && exec timeout 60 "$BILENS" eigen "$model" --token '#30' > out 2> err)
     status=$?
-    [ $status -eq 0 ] || [ $status -eq 1 ] || fail "exit $status with $megabytes MB: $(cat err)"
-    [ $status -eq 0 ] || grep -q "address space\|memory" err || fail "no message with $megabytes MB: $(cat err)"
+    [ $status -eq 0 ] || [ $status -eq 1 ] || fail "exit $status with $limit MB: $(cat err)"
+    [ $status -eq 0 ] || grep -q "address space\|memory" err || fail "no message with $limit MB: $(cat err)"
 done
 grep -q . out || fail "1500 MB are enough"
