@@ -14,12 +14,14 @@
 
 /* VACUUM INTO `to`, and the mark that it was done, in `to` only. */
 static bool write_anew(sqlite3 *db, const char *to, bl_error *err) {
-    sqlite3_stmt *vacuum = bl_database_prepare(db, "VACUUM INTO ?1", err);
+    char *name = bl_database_name(to, err);
+    sqlite3_stmt *vacuum = name ? bl_database_prepare(db, "VACUUM INTO ?1", err) : NULL;
     bool ok =
         vacuum &&
-        (sqlite3_bind_text(vacuum, 1, to, -1, SQLITE_STATIC) == SQLITE_OK || bl_database_fail(db, err)) &&
+        (sqlite3_bind_text(vacuum, 1, name, -1, SQLITE_STATIC) == SQLITE_OK || bl_database_fail(db, err)) &&
         bl_database_step(vacuum, err);
     sqlite3_finalize(vacuum);
+    free(name);
     if (!ok) return false;
     sqlite3 *anew = bl_database_open(to, true, err);
     ok = anew && bl_meta_set(anew, "compact", "1", err) && bl_seal_content(anew, err);

@@ -58,8 +58,7 @@ static void guard(sqlite3 *db) {
     sqlite3_progress_handler(db, 10000, stop, NULL);
 }
 
-/* A name is a name: ":memory:", "file:x.db" and the like mean files, as everywhere else. */
-static char *plain_name(const char *path, bl_error *err) {
+char *bl_database_name(const char *path, bl_error *err) {
     bool special = path[0] == ':' || strncmp(path, "file:", 5) == 0;
     return special ? bl_path_join(".", path, err) : bl_strdup(path, err);
 }
@@ -71,7 +70,7 @@ sqlite3 *bl_database_open(const char *path, bool write, bl_error *err) {
     int flags = write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE;
     if (bl_is_directory(path))
         return bl_fail_null(err, BL_ERR_INPUT, "%s: is a directory; an atlas is a file", path);
-    char *name = plain_name(path, err);
+    char *name = bl_database_name(path, err);
     if (!name) return NULL;
     int code = sqlite3_open_v2(name, &db, flags, NULL);
     if (code != SQLITE_OK && !write) {

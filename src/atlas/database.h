@@ -4,6 +4,8 @@
 #include <bilens/base.h>
 #include <sqlite3.h>
 
+/* A file's name as SQLite takes it: ":memory:", "file:x.db" and the like are names, as everywhere else. */
+char *bl_database_name(const char *path, bl_error *err);
 /* Opens an existing file to read, or a file to write, made if it is not there, from which other processes are
  * shut out. */
 sqlite3 *bl_database_open(const char *path, bool write, bl_error *err);

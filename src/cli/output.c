@@ -175,6 +175,12 @@ static bool value_reads(const option *o, const char *value, const struct stat *t
     return true;
 }
 
+/* The model that lies in the folder `target`; NULL: none that is read. */
+static const char *model_of(const common *c, const struct stat *target) {
+    if (c->model && same_file(target, c->model)) return c->model;
+    return c->other && same_file(target, c->other) ? c->other : NULL;
+}
+
 /* The first of the verb's inputs that is the file `target`; NULL: none. */
 static const char *input_of(const common *c, const option *table, const struct stat *target) {
     static const char *const embedded[] = {"stories-1-256", "stories.txt"};
@@ -217,13 +223,11 @@ static int check_output(const verb *self, const common *c, const option *table, 
         return errno == ENOENT
                  ? check_folder(self, name, path)
                  : fail_usage(self, "%s %s: cannot be written: %s", name, path, strerror(errno));
-    if (S_ISREG(target.st_mode)) {
-        const char *input = input_of(c, table, &target);
-        if (input)
-            return fail_usage(self, "%s %s: this is what is read (%s); it is not written over", name, path,
-                              input);
-        return check_folder(self, name, path);
-    }
+    const char *input = S_ISREG(target.st_mode) ? input_of(c, table, &target) : model_of(c, &target);
+    if (input)
+        return fail_usage(self, "%s %s: this is what is read (%s); it is not written over", name, path,
+                          input);
+    if (S_ISREG(target.st_mode)) return check_folder(self, name, path);
     if (S_ISDIR(target.st_mode) && access(path, W_OK | X_OK) != 0)
         return fail_usage(self, "%s %s: cannot be written: %s", name, path, strerror(errno));
     return -1;

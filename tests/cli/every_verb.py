@@ -77,6 +77,10 @@ def names():
             expect(r, statuses, word, name, "-o", target)
             if before is not None and before != bytes_of(target):
                 fail(name, target, "was written over")
+    for name in "file:x.db", "file:x.db?mode=ro", ":memory:":
+        made, asked = run(*makers()["atlas"], "-o", name), run("atlas", "query", name, "--format", "json")
+        if made.returncode or asked.returncode or not os.path.exists(name) or not is_json(asked.stdout):
+            fail("atlas", name, "is no plain name", made.stderr, asked.stderr)
     for name, args in makers().items():
         if name not in ("tokenizer", "surrogate", "image trace"):
             expect(run(*args, "-o", "-"), (2,), "-o -", name, "-o -")
@@ -98,6 +102,8 @@ def inputs():
     run("surrogate", "gelu", *CORPUS, "-o", "s.safetensors")
     run("report", "plain", *TOKEN, *CORPUS, "-o", "R")
     run("tokenizer", "train", *CORPUS, "--size", "60", "-o", "t.json")
+    os.link("stories.txt", "hard.txt")
+    os.symlink("fashion-64", "link")
     labels = ["--images", "sample/images.npy", "--labels", "sample/labels.npy"]
     for args, path in ((verbs()["features"], "wide.npy"), (["eval", "fashion-64", "--images", "sample"], "sample/t10k-images-idx3-ubyte.gz"), (["eval", "fashion-64", *labels], "sample/labels.npy"),
                        (["eval", "fashion-64", *labels], "sample/images.npy"), (["diff", "bias", "plain"], "plain/model.safetensors"), (["diff", "plain", "bias"], "bias/config.json"),
@@ -106,11 +112,14 @@ def inputs():
                        (["surrogate", "gelu", *CORPUS], "stories.txt"), (["surrogate", "gelu", *CORPUS, "--valid", "stories.jsonl"], "stories.jsonl"), (["eval", "plain", *CORPUS], "stories.txt"),
                        (["report", "--from", "R/report.json"], "R/report.json"), (["trace", "plain", "--text", "swim"], "plain/config.json"), (["export", "plain"], "plain/tokenizer.json"),
                        (["tokenizer", "train", *CORPUS, "--size", "60"], "stories.txt"), (["eigen", "gelu", *TOKEN, "--surrogate", "s.safetensors"], "s.safetensors"),
+                       (["scan", "plain", *TOKEN, *CORPUS], "hard.txt"), (["dictionary", "train", "plain", *CORPUS, "--features", "8", "-k", "2", "--batch", "16", "--epochs", "1", "--overwrite"], "plain"),
+                       (["dictionary", "train", "fashion-64", "--images", "sample", "--features", "8", "-k", "2", "--batch", "16", "--overwrite"], "link"), (["trace", "plain", "--text", "swim"], "plain"),
                        (["atlas", "plain", *CORPUS, "--tokens", "tokens.txt", "--overwrite"], "tokens.txt"), (["atlas", "plain", *CORPUS, "--frequent", "1", "--overwrite"], "stories.txt")):
-        before = bytes_of(path)
+        inside = [path] if os.path.isfile(path) else [f"{path}/{name}" for name in sorted(os.listdir(path))]
+        before = [bytes_of(name) for name in inside]
         r = run(*args, "-o", path)
         expect(r, (2,), "", *args, "-o", path)
-        if before is None or before != bytes_of(path):
+        if not before or before != [bytes_of(name) for name in inside]:
             fail(*args, "-o", path, "was written over")
 
 
