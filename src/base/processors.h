@@ -12,7 +12,7 @@ long bl_quota_processors(const char *root);
 /* `wanted` threads, or fewer where OpenMP's thread limit, the system or the address space allow no more; at
  * least 1. Starts and ends as many threads. */
 int bl_threads_possible(int wanted);
-/* The bytes of the limit on the address space or on data, whichever is less (UINT64_MAX: none), and the letter
+/* The bytes of the limit on address space or data, whichever is less (UINT64_MAX: none), and the letter
  * of the shell's ulimit that sets it. */
 uint64_t bl_memory_limit(const char **option);
 /* The threads for which an address space of so many bytes has room; 0: not even for one. */
