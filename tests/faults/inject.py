@@ -43,6 +43,10 @@ def prepare():
         shutil.copytree(os.path.join(data, "models", name), os.path.join(work, name))
     for name in "fashion-64", "modular-59", "sample":
         shutil.copytree(os.path.join(data, "images", name), os.path.join(work, name))
+    os.mkdir(os.path.join(work, "train"))
+    for kind in "images-idx3", "labels-idx1":
+        for part in "train", "t10k":
+            shutil.copy(os.path.join(work, "sample", f"t10k-{kind}-ubyte.gz"), os.path.join(work, "train", f"{part}-{kind}-ubyte.gz"))
     shutil.copy(os.path.join(data, "models", "stories.txt"), os.path.join(work, "stories.txt"))
     with open(os.path.join(work, "tokens.txt"), "w") as f:
         f.write("swim\nrun\n")
@@ -107,6 +111,10 @@ COMMANDS = {
     "image truncate": ("truncate IN/fashion-64 --images IN/sample --ranks 1,2", ""),
     "image explain": ("explain IN/fashion-64 --images IN/sample --image 3", ""),
     "mask": ("mask IN/fashion-64 --class 5 --images IN/sample --per-class 2 --permutations 1", ""),
+    "layers": ("layers IN/plain --token swim --corpus IN/stories.txt", ""),
+    "rank": ("rank IN/plain --directions IN/wide.npy --limit 3 --format json", ""),
+    "dictionary": ("dictionary train IN/plain --corpus IN/stories.txt --features 8 -k 2 --batch 16 --epochs 1 -o sae", "sae/"),
+    "image dictionary": ("dictionary train IN/fashion-64 --images IN/train --features 8 -k 2 --batch 16 --epochs 1 -o sae", "sae/"),
     "fourier": ("fourier IN/modular-59 --permutations 1", ""),
 }
 # Whose files hold times, or are made of what failed and was said: they must be there, their bytes may differ.
