@@ -1,7 +1,7 @@
 #!/bin/sh
 # test_explorer.sh [NAME…]: the explorer in a real browser: NAME.test.js of this folder, or all but axe, under node's own test runner, against
 # the built program.
-# ctest: slow 120
+# ctest: slow 200
 #
 # BILENS: the program; SOURCE: the repository; BUILD: a build folder, for npm's packages.
 set -u
