@@ -29,7 +29,7 @@ CALLS = {
     "ImageModel.eval_dictionary": "i.eval_dictionary(D, images=images, progress=P)", "load": "bilens.load(m.name)", "read_array": "bilens.read_array(matrix)",
 }
 # Methods that do no more than look something up, format a result, or answer from a query's index.
-SHORT = {"Model": "direction head_pairs head_query info layer read_direction tensor_bytes", "ImageModel": "info", "Images": "", "Scan": "count frame index latex of table", "Dictionary": "pre",
+SHORT = {"Model": "direction head_pairs head_query info layer read_direction tensor_bytes", "ImageModel": "direction info", "Images": "", "Scan": "count frame index latex of table", "Dictionary": "pre",
          "Atlas": "calibration eigenpairs info readers", "Eigen": "default_indices group orientation plot sources vector"}
 LOOP = """
 import os, signal, sys, threading, time, bilens
