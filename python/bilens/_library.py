@@ -42,7 +42,8 @@ def open_library(name):
         os.environ["OMP_WAIT_POLICY"] = "passive"
     try:
         shared = blas_files()
-        library = ffi.dlopen(str(name))
+        # It stays in memory to the end: what Python frees last, at its exit, still calls it.
+        library = ffi.dlopen(str(name), ffi.RTLD_NOW | getattr(ffi, "RTLD_NODELETE", 0))
         if not shared and has(library, "bl_blas_kernel"):
             choose_newer_kernels(library)
         return library
