@@ -69,8 +69,8 @@ test("virtual tokens and inputs", async () => {
   }
 });
 
-test("spectrum", async () => {
-  /* Without the null model both have one axis: the curve, its dots, the marks, ticks and labels are the same drawing. */
+/* In `page`: the report's spectrum, without the null model's. */
+async function showSpectrum() {
   await page.show("#/direction?token=swim&minus=run&minus=climb");
   await page.waitForSelector(".spectrum svg");
   await page.evaluate(async () => {
@@ -78,6 +78,11 @@ test("spectrum", async () => {
       eigen = await BILENS.source.eigen({ token: "swim", minus: ["run", "climb"] });
     document.body.replaceChildren(BILENS.spectrum(eigen, { href: () => "#", name: "as the report has it" }));
   });
+}
+
+test("spectrum", async () => {
+  /* Without the null model both have one axis: the curve, its dots, the marks, ticks and labels are the same drawing. */
+  await showSpectrum();
   const drawing = p =>
     p
       .locator(".spectrum svg")
@@ -108,13 +113,7 @@ test("spectrum", async () => {
 });
 
 test("the probe says the same", async () => {
-  await page.show("#/direction?token=swim&minus=run&minus=climb");
-  await page.waitForSelector(".spectrum svg");
-  await page.evaluate(async () => {
-    const { BILENS } = globalThis,
-      eigen = await BILENS.source.eigen({ token: "swim", minus: ["run", "climb"] });
-    document.body.replaceChildren(BILENS.spectrum(eigen, { href: () => "#", name: "as the report has it" }));
-  });
+  await showSpectrum();
   for (const p of [report, page]) await p.locator(".probe").first().focus();
   for (const key of ["Home", "ArrowRight", "PageUp", "End"]) {
     const said = [];
