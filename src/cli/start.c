@@ -50,7 +50,7 @@ static long threads_with_room(void) {
     long room = limit == UINT64_MAX ? LONG_MAX : bl_threads_in(limit);
     if (room > 0) return room;
     dprintf(STDERR_FILENO,
-            "bilens: the address space is limited to %llu MB, of which OpenBLAS alone reserves more: "
+            "bilens: memory is limited to %llu MB, of which OpenBLAS alone reserves more: "
             "allow at least 500 (ulimit -%s 500000)\n",
             (unsigned long long)limit >> 20, option);
     _exit(1);

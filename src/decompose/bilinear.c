@@ -122,7 +122,7 @@ typedef struct work {
 } work;
 
 /* q [n, n] = left^T right over `rows` hidden units, or added to; every thread its rows of q, so that the sums
- * do not depend on how many there are. */
+ * do not depend on how many there are (but where the BLAS makes them: linear/product.c). */
 static void multiply(const work *w, const float *right, size_t stride, size_t n, size_t rows, bool add,
                      float *q) {
 #pragma omp parallel
